@@ -1,0 +1,69 @@
+"""The product's exceptions, split by who is to blame. A leaf: imports nothing of ours.
+
+    PenstockError
+    ├── ConfigError            the user: every problem of a configuration, at once
+    ├── SourceError            outside: a queue or stream did not do what was asked
+    │   ├── SourceUnavailable      passing; try again with back-off
+    │   ├── SourceMissing          it does not exist (yet, or any more); wait for it, visibly
+    │   └── SourceRefused          it will not work however often we ask (permission, wrong kind)
+    └── BugError               ours: a state that cannot be; the message says which rule broke
+
+What an invocation can end in is not here: expected failures are values (`dispatch.model.Outcome`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a configuration: where it stands, what it is, and what to do about it."""
+
+    what: str
+    path: str = ""
+    """Where inside the document, e.g. `mappings.orders.batch_size`; empty for the document as a whole."""
+    file: str = ""
+    line: int | None = None
+    """One-based; None where the problem has no line (a flag, an environment variable)."""
+    hint: str = ""
+    """What to do, e.g. `did you mean 'batch_size'?`."""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part)
+        subject = f"{self.path}: {self.what}" if self.path else self.what
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}: {subject}{hint}" if place else f"{subject}{hint}"
+
+
+class PenstockError(Exception):
+    """Base of everything that Penstock raises on purpose."""
+
+
+class ConfigError(PenstockError):
+    """What the user asked for cannot be done; `problems` has every reason, in document order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SourceError(PenstockError):
+    """A queue or stream did not do what was asked of it."""
+
+
+class SourceUnavailable(SourceError):
+    """A passing fault (network, throttling, 5xx): try again with back-off."""
+
+
+class SourceMissing(SourceError):
+    """The queue or stream does not exist: wait for it, visibly."""
+
+
+class SourceRefused(SourceError):
+    """The source refuses us for good (permission, wrong kind): say so, and ask again rarely."""
+
+
+class BugError(PenstockError):
+    """A state that the design rules out."""

@@ -1,0 +1,3 @@
+"""Ways to invoke a function, behind one protocol (`base.Invoker`)."""
+
+from __future__ import annotations

@@ -1,0 +1,259 @@
+"""The vocabulary: what a record is, what one invocation ended in, what became of each record.
+
+Values only. Every other module of `dispatch` and `pollers` speaks in these words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
+
+import orjson
+
+ItemId = str | tuple[str, int]
+"""What a function calls a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
+`("<topic>-<partition>", offset)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The unit of order and of position: a shard, a partition, an SQS queue (without position)."""
+
+    source: str
+    """The source's ARN, or `<servers>/<topic>` for self-managed Kafka."""
+    shard: str = ""
+    """Shard id or `<topic>-<partition>`; empty for a queue."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a lane. Compared as integers, never as text: some emulators number records 1, 2, …, 10."""
+
+    number: int
+    sub: int = 0
+    """Sub-sequence number inside an aggregated (KPL) record."""
+    text: str = field(default="", compare=False)
+    """The source's own spelling, leading zeros included; what is sent back to it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        return cls(int(text), 0, text)
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One record of a source. Identity is the object: two receives of one message are two records."""
+
+    lane: Lane
+    id: ItemId
+    item: Mapping[str, object]
+    """The record as it stands in the Lambda event."""
+    arrived: float
+    """When the source took it, wall-clock seconds: what the record's age is measured from."""
+    position: Position | None = None
+    """None where the source has no positions (SQS)."""
+    key: str | None = None
+    """The unit of order inside the lane, where there is one: message group, partition key, item key."""
+    token: str = ""
+    """What the source wants back when the record is settled: the receipt handle."""
+    held_until: float = inf
+    """Monotonic time until which the source leaves the record to us; outside an invocation it is RETURNED after it."""
+    _body: bytes | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The record's element of the event as JSON, serialised once and kept for retries and halves."""
+        if self._body is None:
+            self._body = encode(self.item)
+        return self._body
+
+
+def encode(value: object) -> bytes:
+    """JSON bytes of anything that came from JSON. What orjson refuses (lone surrogates, huge integers) the standard
+    library escapes: a strange record is delivered, not lost."""
+    try:
+        return orjson.dumps(value)
+    except (orjson.JSONEncodeError, TypeError):
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+# --- one invocation -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The facts of one invocation, as the failure document and the logs need them."""
+
+    request_id: str
+    started: float
+    """Wall-clock seconds."""
+    ended: float
+    status: int | None = None
+    """HTTP status of the Invoke answer; local invocations use what AWS would answer; None when there was no answer."""
+    executed_version: str | None = None
+    function_error: str | None = None
+    """`Unhandled` (or `Handled`) when the function failed; None otherwise, also for a malformed partial response."""
+
+
+class Failure(Enum):
+    """In what way a function failed."""
+
+    ERROR = "error"  # the handler raised, and the runtime said so
+    TIMEOUT = "timeout"
+    CRASH = "crash"  # the runtime's process ended
+    MALFORMED = "malformed"  # a partial batch response that names nothing we know
+    OVERSIZED = "oversized"  # the response was over the limit
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The function answered; what the answer means is for `response.judge`."""
+
+    attempt: Attempt
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function took the whole batch."""
+
+    attempt: Attempt
+    state: bytes | None = None
+    """A tumbling window's new state, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItems:
+    """The function named the records that it did not take (`batchItemFailures`); `ids` is never empty."""
+
+    attempt: Attempt
+    ids: frozenset[ItemId]
+    state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFailed:
+    """The function ran and failed as a whole. Uses up an attempt."""
+
+    attempt: Attempt
+    failure: Failure
+    detail: str
+    """One line for people."""
+    body: bytes = b""
+    """The error as the caller of Invoke sees it (`{"errorMessage": …}`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """No room for the invocation (429). Never uses up an attempt."""
+
+    attempt: Attempt
+    after: float | None = None
+    """Seconds the service asked us to wait (`Retry-After`)."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The function was never reached. Never uses up an attempt."""
+
+    attempt: Attempt
+    cause: str
+    """What is wrong and what to do, in one line."""
+    down: bool = False
+    """The function cannot start at all (init error, refused connection, no such function): its gate closes."""
+    body: bytes = b""
+    """For an init error, the error as the caller of Invoke sees it."""
+
+
+Reply = Returned | FunctionFailed | Throttled | Unreachable
+"""What an invoker answers."""
+
+Outcome = Succeeded | FailedItems | FunctionFailed | Throttled | Unreachable
+"""What a reply means for the batch."""
+
+
+# --- a batch --------------------------------------------------------------------------------------------------------
+
+
+class BatchKind(Enum):
+    RECORDS = "records"
+    WINDOW_END = "window end"  # the final invocation of a tumbling window; may hold no records
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A tumbling window: `[start, end)` in whole seconds since the epoch."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that are invoked together, in order."""
+
+    records: tuple[Record, ...]
+    kind: BatchKind = BatchKind.RECORDS
+    window: Window | None = None
+    terminated_early: bool = False
+    """The window ends because its state outgrew 1 MB."""
+    lane: Lane | None = None
+    """Set for a WINDOW_END batch, which may have no record to tell."""
+
+
+# --- fates ----------------------------------------------------------------------------------------------------------
+
+
+class FateKind(Enum):
+    """The one way in which a record leaves us."""
+
+    DELIVERED = "delivered"  # the function took it
+    FILTERED = "filtered"  # a filter refused it
+    DISCARDED = "discarded"  # policy gave up, aloud
+    RETURNED = "returned"  # the source has it again
+    ABANDONED = "abandoned"  # undecided when we stopped: nothing is said to the source
+
+
+class DiscardReason(Enum):
+    RETRIES_EXHAUSTED = "RetryAttemptsExhausted"
+    AGE_EXCEEDED = "RecordAgeExceeded"
+    OVERSIZED = "MaximumPayloadSizeExceeded"
+    SCHEMA_FAILED = "SchemaFailed"
+    EXPIRED = "Expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    kind: FateKind
+    reason: DiscardReason | None = None
+    """Set for DISCARDED, and only there."""
+
+
+DELIVERED = Fate(FateKind.DELIVERED)
+FILTERED = Fate(FateKind.FILTERED)
+RETURNED = Fate(FateKind.RETURNED)
+ABANDONED = Fate(FateKind.ABANDONED)
+
+
+def discarded(reason: DiscardReason) -> Fate:
+    return Fate(FateKind.DISCARDED, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Records that share a fate, in lane order."""
+
+    records: tuple[Record, ...]
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Both clocks at one moment: back-off goes by `monotonic`, the age of records by `wall` (seconds)."""
+
+    monotonic: float
+    wall: float

@@ -1,0 +1,3 @@
+"""EventBridge patterns, parsed once and compiled to a matcher."""
+
+from __future__ import annotations
