@@ -1,0 +1,227 @@
+"""What there is to observe, as a closed set of events, and the protocol of those who watch.
+
+Every part that acts reports here, once, in the past tense (`Settling` alone is said before the fact: between it and
+`Settled` a crash may leave an effect done and unrecorded). Logs, metrics and the account of the demo are observers in
+`service/`. An observer must be quick and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .model import DiscardReason, Lane, Outcome, Record, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Records arrived from the source; an empty tuple for an empty poll."""
+
+    mapping: str
+    records: tuple[Record, ...]
+    seconds: float
+    """How long the fetch took, waiting included."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """A fetch did not work; it is tried again in `delay` seconds."""
+
+    mapping: str
+    cause: str
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A filter refused these records."""
+
+    mapping: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoking:
+    """An invocation is about to be handed to the function."""
+
+    mapping: str
+    function: str
+    request_id: str
+    records: tuple[Record, ...]
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """An invocation ended."""
+
+    mapping: str
+    function: str
+    records: tuple[Record, ...]
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The records will be invoked again, `delay` seconds from now."""
+
+    mapping: str
+    records: tuple[Record, ...]
+    attempt: int
+    """How many attempts were used up so far."""
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bisected:
+    """A failing batch was cut in two."""
+
+    mapping: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """The source is about to be told of these fates."""
+
+    mapping: str
+    settlements: tuple[Settlement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The source knows these fates."""
+
+    mapping: str
+    settlements: tuple[Settlement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettleFailed:
+    """The source would not hear of these fates; the records may come again."""
+
+    mapping: str
+    records: tuple[Record, ...]
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """Policy gave up on these records; the destination has them if `destination` is set."""
+
+    mapping: str
+    records: tuple[Record, ...]
+    reason: DiscardReason
+    destination: str
+    """ARN of the failure destination that took the document; empty when none is configured or it failed."""
+    cause: str = ""
+    """Why the destination did not take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The source lost a range before we read it."""
+
+    mapping: str
+    lane: Lane
+    start: str
+    end: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A lane cannot move on: its watermark is at the cap, held up by one key."""
+
+    mapping: str
+    lane: Lane
+    key: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """A function cannot start; its mappings stop fetching until a probe succeeds."""
+
+    function: str
+    cause: str
+    delay: float
+    """Seconds until the next probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateOpened:
+    """A function can start (again)."""
+
+    function: str
+    seconds: float
+    """How long its init took; 0 when it was ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappingChanged:
+    """A mapping moved to another state (`pollers.lifecycle`)."""
+
+    mapping: str
+    state: str
+    reason: str
+    """Why, for people; empty when it is where it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedsChanged:
+    """The number of receivers, shards or members at work."""
+
+    mapping: str
+    feeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionLog:
+    """A line that a function or its platform (START, END, REPORT) wrote."""
+
+    function: str
+    request_id: str
+    """Empty outside an invocation (init)."""
+    line: str
+    stream: str
+    """`stdout`, `stderr` or `platform`."""
+
+
+Event = (
+    Fetched
+    | FetchFailed
+    | Filtered
+    | Invoking
+    | Invoked
+    | Retrying
+    | Bisected
+    | Settling
+    | Settled
+    | SettleFailed
+    | Discarded
+    | Gap
+    | Blocked
+    | GateClosed
+    | GateOpened
+    | MappingChanged
+    | FeedsChanged
+    | FunctionLog
+)
+
+
+class Observer(Protocol):
+    def observe(self, event: Event) -> None: ...
+
+
+class Observers:
+    """Several observers as one, told in order."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = tuple(observers)
+
+    def observe(self, event: Event) -> None:
+        for observer in self._observers:
+            observer.observe(event)
