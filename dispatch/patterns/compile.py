@@ -1,0 +1,228 @@
+"""Branches to a Python function. Used by `filters.py` and `formats.py`.
+
+The function is generated source, because that is several times faster than walking a tree per record. It holds no text
+of the user: field names, literals and operators are constants by index (`c0`, `c1`, …), so a pattern can name anything
+and still only ever gives the names listed in NAMES. For `{"a": {"b": ["x"]}}` it is
+
+    def matches(view):
+        if not isinstance(view, dict):
+            return False
+        if c0 in view:                      # "a.b": a record that spells the path with a dot in a name
+            return general(view)
+        v0 = view.get(c1, missing)          # "a"
+        if not isinstance(v0, dict):
+            if isinstance(v0, list):
+                return general(view)        # arrays are for the complete matcher
+            return False
+        v1 = v0.get(c2, missing)            # "b"
+        …
+        return True
+
+A single branch gives up at the first rule that fails; several first load all leaves, then test branch by branch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from .arrays import ArrayMatcher, content_without
+from .operators import AnythingButTexts, Constant, Exists, Operator, Prefix, Suffix, Text
+from .tree import Branch, Rule
+
+Matcher = Callable[[object], bool]
+
+NAMES = re.compile(r"matches|view|general|missing|empty|dict|list|str|isinstance|get|startswith|endswith|[bcv]\d+")
+"""Every identifier that generated source may hold; tests hold it against real sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A matcher with the source it was made from (for tests)."""
+
+    matches: Matcher
+    source: str
+
+
+def compile_branches(branches: Iterable[Branch]) -> Compiled:
+    """The matcher of some branches: true when one of them takes the record. No branches at all take nothing."""
+    kept = tuple(branches)
+    general = ArrayMatcher.of(kept)
+    writer = _Writer()
+    source = writer.source(kept)
+    scope: dict[str, object] = {
+        "__builtins__": {},
+        "isinstance": isinstance,
+        "dict": dict,
+        "list": list,
+        "str": str,
+        "missing": _MISSING,
+        "empty": {},
+        "general": general.matches,
+        **{f"c{index}": constant for index, constant in enumerate(writer.constants)},
+    }
+    exec(compile(source, "<pattern>", "exec"), scope)  # noqa: S102 - the source holds no text of the user, see above
+    return Compiled(scope["matches"], source)  # type: ignore[arg-type]
+
+
+class _Missing:
+    """What a field that is not there reads as; equal to nothing, of no JSON type."""
+
+
+_MISSING = _Missing()
+
+
+@dataclass(slots=True)
+class _Node:
+    """One level of the fields that a pattern reads."""
+
+    children: dict[str, _Node] = field(default_factory=dict)
+    path: str | None = None
+    """Set when a rule reads this place as a leaf."""
+
+    def insert(self, path: str) -> None:
+        node = self
+        for name in path.split("."):
+            node = node.children.setdefault(name, _Node())
+        node.path = path
+
+    def dotted(self, prefix: str = "") -> Iterable[str]:
+        """Names by which a record could spell a place below this one with dots in a single field name."""
+        for name, child in self.children.items():
+            full = f"{prefix}{name}"
+            if prefix:
+                yield full
+            yield from child.dotted(f"{full}.")
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.constants: list[object] = []
+        self._lines: list[str] = []
+        self._variables = 0
+        self._leaves: dict[str, str] = {}
+        self._only: Branch | None = None
+        """The branch, when there is only one: then the first failure decides."""
+
+    def source(self, branches: tuple[Branch, ...]) -> str:
+        self._only = branches[0] if len(branches) == 1 else None
+        root = _Node()
+        for path in sorted({path for branch in branches for path in branch}):
+            root.insert(path)
+        self._line("if not isinstance(view, dict):", "    return False")
+        self._load(root, "view")
+        if self._only is None:
+            self._choose(branches)
+        else:
+            self._line("return True")
+        return "def matches(view):\n" + "".join(f"    {line}\n" for line in self._lines)
+
+    def _line(self, *lines: str) -> None:
+        self._lines += lines
+
+    def _constant(self, value: object) -> str:
+        self.constants.append(value)
+        return f"c{len(self.constants) - 1}"
+
+    def _variable(self) -> str:
+        self._variables += 1
+        return f"v{self._variables - 1}"
+
+    def _load(self, node: _Node, parent: str) -> None:
+        """Loads what lies below a node whose value, a dict, is in the variable `parent`."""
+        for name in node.dotted():
+            self._line(f"if {self._constant(name)} in {parent}:", "    return general(view)")
+        for name, child in node.children.items():
+            variable = self._variable()
+            self._line(f"{variable} = {parent}.get({self._constant(name)}, missing)")
+            if child.path is not None:
+                self._leaf(child.path, variable, inner=bool(child.children))
+            if child.children:
+                self._inner(child, variable)
+
+    def _inner(self, node: _Node, variable: str) -> None:
+        gone = "return False" if self._required(node) else f"{variable} = empty"
+        self._line(
+            f"if not isinstance({variable}, dict):",
+            f"    if isinstance({variable}, list):",
+            "        return general(view)",
+            f"    {gone}",
+        )
+        self._load(node, variable)
+
+    def _required(self, node: _Node) -> bool:
+        """Whether a rule of the only branch fails for sure when nothing is below this node."""
+        if self._only is None:
+            return False
+        if node.children and any(self._required(child) for child in node.children.values()):
+            return True
+        return node.path is not None and not content_without(self._only[node.path])
+
+    def _leaf(self, path: str, variable: str, *, inner: bool) -> None:
+        leaf = self._variable() if inner else variable
+        if inner:
+            self._line(f"{leaf} = {variable}")
+        rule = None if self._only is None else self._only[path]
+        if rule is not None and all(isinstance(operator, Text) for operator in rule):
+            self._only_texts(leaf, rule)
+            return
+        self._line(
+            f"if isinstance({leaf}, list):",
+            "    return general(view)",
+            f"if isinstance({leaf}, dict):",
+            f"    {leaf} = missing",
+        )
+        self._leaves[path] = leaf
+        if rule is not None:
+            self._line(f"if not ({self._condition(rule, leaf)}):", "    return False")
+
+    def _only_texts(self, leaf: str, rule: Rule) -> None:
+        """The commonest rule, with one test on its usual way."""
+        self._line(
+            f"if isinstance({leaf}, str):",
+            f"    if {leaf} not in {self._constant(_texts(rule))}:",
+            "        return False",
+            f"elif isinstance({leaf}, list):",
+            "    return general(view)",
+            "else:",
+            "    return False",
+        )
+
+    def _choose(self, branches: tuple[Branch, ...]) -> None:
+        verdicts: dict[tuple[str, Rule], str] = {}
+        for branch in branches:
+            for path, rule in branch.items():
+                if (path, rule) not in verdicts:
+                    name = verdicts[path, rule] = f"b{len(verdicts)}"
+                    self._line(f"{name} = {self._condition(rule, self._leaves[path])}")
+            terms = [verdicts[path, rule] for path, rule in branch.items()]
+            self._line(f"if {' and '.join(terms)}:" if terms else "if True:", "    return True")
+        self._line("return False")
+
+    def _condition(self, rule: Rule, leaf: str) -> str:
+        """An expression over a leaf that is a string, number, true, false, null, or missing."""
+        terms = [self._term(operator, leaf) for operator in rule if not isinstance(operator, Text)]
+        texts = _texts(rule)
+        if texts:
+            terms.insert(0, f"{leaf} in {self._constant(texts)}")
+        return " or ".join(terms)
+
+    def _term(self, operator: Operator, leaf: str) -> str:
+        match operator:
+            case Exists(wanted):
+                return f"{leaf} is not missing" if wanted else f"{leaf} is missing"
+            case Constant(constant):
+                return f"{leaf} is {self._constant(constant)}"
+            case Prefix(text):
+                return f"isinstance({leaf}, str) and {leaf}.startswith({self._constant(text)})"
+            case Suffix(text):
+                return f"isinstance({leaf}, str) and {leaf}.endswith({self._constant(text)})"
+            case AnythingButTexts(texts):
+                return f"{leaf} is not missing and {leaf} not in {self._constant(texts)}"
+            case _:
+                return f"{leaf} is not missing and {self._constant(operator.test)}({leaf})"
+
+
+def _texts(rule: Rule) -> frozenset[str]:
+    return frozenset(operator.text for operator in rule if isinstance(operator, Text))

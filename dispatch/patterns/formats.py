@@ -1,0 +1,197 @@
+"""Which records a mapping's filters keep: patterns and the format of a record's data together. Used by the feeds.
+
+A pattern's rules on the data field expect plain text (`"body": ["x"]`) or JSON (`"body": {"type": ["x"]}`), and data
+are JSON when they parse to an object or an array, plain text otherwise. When the two differ, each source has its own
+way (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html):
+
+    SQS                 the filter does not take the message
+    Kinesis, DynamoDB   rules for plain text are refused when the mapping is made; others: not taken
+    Kafka               the filter's rules on the data are ignored, its other rules decide
+
+Formats are judged for each filter by itself, and inside one with `$or` for each of its alternatives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Literal, NoReturn
+
+import orjson
+
+from .compile import Matcher, compile_branches
+from .document import depth
+from .errors import PatternError, PatternProblem, member
+from .filters import Pattern, Shape, at_filter, parse_all, shape_of
+from .limits import MAX_RECORD_DEPTH
+from .tree import Branch
+
+Kind = Literal["sqs", "kinesis", "dynamodb", "kafka"]
+
+DATA_KEYS: Mapping[Kind, str] = {"sqs": "body", "kinesis": "data", "dynamodb": "dynamodb", "kafka": "value"}
+"""The field of the view in which a source's decoded data stand."""
+
+Data = str | bytes | None
+"""A record's data, decoded from base64; None when there are none (a Kafka tombstone)."""
+
+
+class Format(Enum):
+    """What a record's data turned out to be."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    OPAQUE = "opaque"
+    """Bytes that are no UTF-8 text."""
+    ABSENT = "absent"
+
+
+class RecordFilter:
+    """The filters of one mapping. Immutable; safe to share between feeds.
+
+    Data are parsed at most once per record, and only when a filter looks into them.
+    """
+
+    def __init__(self, kind: Kind, patterns: Iterable[Pattern]) -> None:
+        """Raises PatternError for patterns that this source does not take."""
+        self.kind = kind
+        self.patterns = tuple(patterns)
+        found = problems(kind, self.patterns)
+        if found:
+            raise PatternError(found)
+        self._key = DATA_KEYS[kind]
+        self._reads_data = kind != "dynamodb" and any(pattern.touches(self._key) for pattern in self.patterns)
+        self._reads_metadata = any(
+            not (path == self._key or path.startswith(f"{self._key}."))
+            for pattern in self.patterns
+            for branch in pattern.branches
+            for path in branch
+        )
+        self._matchers = {form: _matchers(kind, self.patterns, form) for form in Format}
+
+    @classmethod
+    def parse(cls, kind: Kind, sources: Iterable[object]) -> RecordFilter:
+        """Filters from their JSON texts or parsed objects. Raises PatternError with the problems of all of them."""
+        return cls(kind, parse_all(sources))
+
+    def keeps(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> bool:
+        """Whether the function shall get this record.
+
+        `metadata` are the record's other fields as in the Lambda event; for DynamoDB all of them, `dynamodb` included,
+        and no data. `data` may be a function, called only when needed: decoding base64 is not free.
+        """
+        if not self.patterns:
+            return True
+        if self.kind == "dynamodb":
+            return _any(self._matchers[Format.JSON], _as_dict(metadata))
+        if not self._reads_data:
+            return _any(self._matchers[Format.ABSENT], _as_dict(metadata))
+        form, value = read(data() if callable(data) else data)
+        return _any(self._matchers[form], self._view(metadata, value))
+
+    def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
+        """What the patterns are matched against, for explanations."""
+        if self.kind == "dynamodb":
+            return dict(metadata)
+        _, value = read(data() if callable(data) else data)
+        return {**metadata, self._key: value}
+
+    def _view(self, metadata: Mapping[str, object], value: object) -> dict[str, object]:
+        return {**metadata, self._key: value} if self._reads_metadata else {self._key: value}
+
+
+def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
+    """What a source refuses about patterns that are well-formed in themselves."""
+    key = DATA_KEYS[kind]
+    if kind not in ("kinesis", "dynamodb"):
+        return []
+    return [
+        at_filter(
+            index,
+            PatternProblem(
+                member("$", key),
+                f'"{key}" must be an object',
+                f'for this source only JSON rules can read the data, e.g. {{"{key}": {{"type": ["x"]}}}}',
+            ),
+        )
+        for index, pattern in enumerate(patterns)
+        if pattern.shape(key) in (Shape.PLAIN, Shape.BOTH)
+    ]
+
+
+def read(data: Data) -> tuple[Format, object]:
+    """A record's data as far as they can be read: a JSON object or array, a text, or nothing."""
+    if data is None:
+        return Format.ABSENT, None
+    if data.lstrip()[:1] in _OPENING:
+        try:
+            return Format.JSON, orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return _read_again(data)
+    return _read_text(data)
+
+
+_OPENING = frozenset(["{", "[", b"{", b"["])
+
+
+def _read_text(data: str | bytes) -> tuple[Format, object]:
+    if isinstance(data, str):
+        return Format.PLAIN, data
+    try:
+        return Format.PLAIN, data.decode()
+    except UnicodeDecodeError:
+        return Format.OPAQUE, None
+
+
+def _read_again(data: str | bytes) -> tuple[Format, object]:
+    """What orjson refuses may still be JSON: lone surrogates, numbers beyond a double. Depth stays bounded as there."""
+    form, text = _read_text(data)
+    if not isinstance(text, str):
+        return form, text
+    try:
+        value = json.loads(text, parse_int=_number, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return Format.PLAIN, text
+    return (Format.PLAIN, text) if depth(text) > MAX_RECORD_DEPTH else (Format.JSON, value)
+
+
+def _number(text: str) -> float:
+    return int(text) if len(text) < 19 else float(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _matchers(kind: Kind, patterns: Iterable[Pattern], form: Format) -> tuple[Matcher, ...]:
+    """What is left of each pattern for data of one format."""
+    found: list[Matcher] = []
+    for pattern in patterns:
+        kept = tuple(left for branch in pattern.branches if (left := _left(kind, branch, form)) is not None)
+        if kept == pattern.branches:
+            found.append(pattern.compiled.matches)
+        elif kept:
+            found.append(compile_branches(kept).matches)
+    return tuple(found)
+
+
+def _left(kind: Kind, branch: Branch, form: Format) -> Branch | None:
+    """What is left of a branch for data of one format: all of it, its rules on other fields, or nothing."""
+    key = DATA_KEYS[kind]
+    shape = shape_of(branch, key)
+    if shape is Shape.NONE or (shape, form) in _FITTING:
+        return branch
+    if kind != "kafka":
+        return None
+    return {path: rule for path, rule in branch.items() if path != key and not path.startswith(f"{key}.")}
+
+
+_FITTING = frozenset([(Shape.PLAIN, Format.PLAIN), (Shape.JSON, Format.JSON)])
+
+
+def _any(matchers: tuple[Matcher, ...], view: object) -> bool:
+    return any(matches(view) for matches in matchers)
+
+
+def _as_dict(metadata: Mapping[str, object]) -> dict[str, object]:
+    return metadata if isinstance(metadata, dict) else dict(metadata)
