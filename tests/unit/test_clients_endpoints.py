@@ -1,0 +1,112 @@
+"""The guard against real AWS, and the daemon that would call itself."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import pytest
+
+from penstock.config.clients import endpoints
+from penstock.config.clients.endpoints import Local, Real, Refused
+
+
+@pytest.mark.parametrize(
+    ("url", "real", "expected"),
+    [
+        ("http://localhost:4566", False, Local("http://localhost:4566")),
+        ("http://localhost:4566", True, Local("http://localhost:4566")),
+        ("https://localhost.localstack.cloud:4566", False, Local("https://localhost.localstack.cloud:4566")),
+        ("http://[::1]:4566/prefix", False, Local("http://[::1]:4566/prefix")),
+        ("http://amazonaws.com.example:4566", False, Local("http://amazonaws.com.example:4566")),
+        ("http://sqs.amazonaws.com@localhost:4566", False, Local("http://sqs.amazonaws.com@localhost:4566")),
+        ("http://notamazonaws.com", False, Local("http://notamazonaws.com")),
+        (None, True, Real()),
+        ("", True, Real()),
+        (
+            "https://vpce-1.sqs.us-east-1.vpce.amazonaws.com",
+            True,
+            Real("https://vpce-1.sqs.us-east-1.vpce.amazonaws.com"),
+        ),
+    ],
+)
+def test_allowed(url: str | None, real: bool, expected: endpoints.Target) -> None:
+    assert endpoints.decide("sqs", url, real) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "https://sqs.us-east-1.amazonaws.com",
+        "https://SQS.US-EAST-1.AMAZONAWS.COM.:443/",
+        "https://sqs.us-east-1.api.aws",
+        "https://sqs.cn-north-1.amazonaws.com.cn",
+        "https://localhost:4566@sqs.us-east-1.amazonaws.com",
+    ],
+)
+def test_real_aws_is_refused_unless_it_is_meant(url: str | None) -> None:
+    target = endpoints.decide("sqs", url, real=False)
+    assert isinstance(target, Refused)
+    assert "real AWS" in target.problem.what
+    assert "sqs" in target.problem.what
+    assert "aws.real: true" in target.problem.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("localhost:4566", "http://"),
+        ("//localhost:4566", "http://"),
+        ("http://", "no host"),
+        ("http://localhost:99999", "out of range"),
+        ("http://localhost:0", "port 0"),
+        ("ftp://localhost", "http://"),
+        ("http://localhost:4566?x=1", "query"),
+        ("http://[::1:4566", "IPv6"),
+    ],
+)
+@pytest.mark.parametrize("real", [True, False])
+def test_what_is_no_url_is_refused(url: str, word: str, real: bool) -> None:
+    target = endpoints.decide("sqs", url, real)
+    assert isinstance(target, Refused)
+    assert repr(url) in target.problem.what
+    assert word in target.problem.what
+
+
+def test_every_domain_that_botocore_knows_is_aws() -> None:
+    data = resources.files("botocore") / "data"
+    partitions = json.loads((data / "partitions.json").read_text())["partitions"]
+    domains = {partition["outputs"][name] for partition in partitions for name in ("dnsSuffix", "dualStackDnsSuffix")}
+    for partition in json.loads((data / "endpoints.json").read_text())["partitions"]:
+        domains |= {partition["dnsSuffix"]} | {each["dnsSuffix"] for each in partition["defaults"].get("variants", [])}
+    assert len(domains) > 10
+    for domain in domains:
+        assert endpoints.is_aws(f"https://sqs.region-1.{domain}/"), domain
+
+
+@pytest.mark.parametrize(
+    ("function", "listen", "itself"),
+    [
+        ("http://127.0.0.1:9470", "127.0.0.1:9470", True),
+        ("http://localhost:9470/2015-03-31/functions/f/invocations", "127.0.0.1:9470", True),
+        ("http://[::1]:9470", "localhost:9470", True),
+        ("http://127.0.0.5:9470", "0.0.0.0:9470", True),
+        ("http://localhost.:9470", "[::]:9470", True),
+        ("http://0.0.0.0:9470", "127.0.0.1:9470", True),
+        ("http://localhost", "127.0.0.1:80", True),
+        ("https://localhost", "127.0.0.1:443", True),
+        ("http://penstock:9470", "penstock:9470", True),
+        ("http://penstock:9470", "0.0.0.0:9470", True),
+        ("http://PENSTOCK:9470", "0.0.0.0:9470", True),
+        ("http://localhost:9470", ":9470", True),
+        ("http://localhost:3001", "127.0.0.1:9470", False),
+        ("http://emulator:9470", "127.0.0.1:9470", False),
+        ("http://emulator:9470", "0.0.0.0:9470", False),
+        ("http://localhost:9470", "10.0.0.7:9470", False),
+        ("http://localhost:nonsense", "127.0.0.1:9470", False),
+    ],
+)
+def test_a_function_at_our_own_address(function: str, listen: str, itself: bool) -> None:
+    assert endpoints.would_call_itself(function, listen, own_hosts=("penstock",)) is itself
