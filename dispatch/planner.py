@@ -1,0 +1,327 @@
+"""One batch from its first invocation to its last fate: retry, bisect, partial failure, record age. Pure.
+
+The dispatcher drives it and does what it says; nothing else decides about a record that was batched.
+
+                        next()                                on(outcome)
+      parts, in order  ───────►  Invoke: the first part is  ──────────────►  taken: Settle(DELIVERED)
+        ▲  ▲  ▲                  in flight, alone                            refused (429, unreachable): part again
+        │  │  │                                                              failed:
+        │  │  └── again after a back-off, attempts + 1  ◄─────────────────── │  attempts left
+        │  └───── two halves, fresh attempts, at once   ◄─────────────────── │  bisect, two records or more
+        └──────── what is left, fresh attempts          ◄─────────────────── │  some of it was taken
+                                                             Discard(…)  ◄── │  nothing left to try
+                                                             Settle(RETURNED) ◄ a queue's batch (Progress.NONE)
+
+What has its fate waits in `_ready` until `next` hands it out, so 99 records of a batch are settled while the hundredth
+is retried for hours. Rules: docs/semantics/core.md, RETRY-01 and on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import assert_never
+
+from .model import (
+    ABANDONED,
+    DELIVERED,
+    RETURNED,
+    Batch,
+    BatchKind,
+    DiscardReason,
+    FailedItems,
+    Fate,
+    FunctionFailed,
+    Lane,
+    Now,
+    Outcome,
+    Record,
+    Succeeded,
+    Throttled,
+    Unreachable,
+)
+from .policy import Policy, Progress
+from .steps import Discard, Done, Halved, Invoke, Retry, Settle, Step, Wait
+
+__all__ = ["Discard", "Done", "Halved", "Invoke", "Planner", "Retry", "Settle", "Step", "Wait"]
+
+Failed = FunctionFailed | FailedItems
+Records = tuple[Record, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """Records that are invoked together."""
+
+    records: Records
+    kind: BatchKind
+    failure: Failed | None = None
+    """The last failed invocation, also when that was one of a larger batch."""
+    attempts: int = 0
+    failures: int = 0
+    """Attempts and refusals since the last progress: what the back-off grows with."""
+    not_before: float = -inf
+
+    @property
+    def ends_window(self) -> bool:
+        return self.kind is BatchKind.WINDOW_END
+
+
+class Planner:
+    """Decides about one batch. `next` says what to do, `on` hears how an invocation ended; one is in flight at most.
+
+    `discard` is the verdict on records that were decided before batching: they are never invoked. `state` is the
+    tumbling window's state as it stands before this batch.
+    """
+
+    def __init__(
+        self, policy: Policy, batch: Batch, *, discard: DiscardReason | None = None, state: bytes = b"{}"
+    ) -> None:
+        self._policy = policy
+        self._batch = batch
+        self._state = state
+        self._ready: deque[Settle | Discard] = deque()
+        self._parts: deque[_Part] = deque()
+        self._flying: _Part | None = None
+        self._call: int | None = None
+        self._calls = 0
+        self._stopped_all = False
+        self._stopped: set[Lane] = set()
+        self._lent = any(record.held_until != inf for record in batch.records)
+        if discard is not None:
+            self._ready.append(Discard(batch.records, discard, None, 0, None))
+        elif batch.records or batch.kind is BatchKind.WINDOW_END:
+            self._parts.append(_Part(batch.records, batch.kind))
+
+    # --- what to do -------------------------------------------------------------------------------------------------
+
+    def next(self, now: Now) -> Step:
+        """The next step. After Settle or Discard ask again; Invoke, Wait and Done end the round."""
+        self._return_expired(now)
+        while not self._ready:
+            if self._call is not None:
+                return Wait(self._waiting_until()) if self._parts or self._flying else Done()
+            if not self._parts:
+                return Done()
+            part = self._parts[0]
+            if part.not_before > now.monotonic:
+                return Wait(min(part.not_before, self._waiting_until()))
+            if not self._discard_old(part, now):
+                return self._invoke()
+        return self._ready.popleft()
+
+    def _invoke(self) -> Invoke:
+        part = self._flying = self._parts.popleft()
+        self._calls += 1
+        self._call = self._calls
+        return Invoke(self._call, part.kind, part.records, self._state, part.attempts + 1)
+
+    def _waiting_until(self) -> float:
+        """When the source takes back the first record that is not in flight."""
+        if not self._lent:
+            return inf
+        return min((record.held_until for part in self._parts for record in part.records), default=inf)
+
+    def _return_expired(self, now: Now) -> None:
+        if self._lent:
+            self._settle(self._remove(lambda record: record.held_until <= now.monotonic), RETURNED)
+
+    def _discard_old(self, part: _Part, now: Now) -> bool:
+        """Cut what is too old before an attempt; True when something was. A window's end without records is as old as
+        the end of its window."""
+        if self._policy.max_age is None or self._policy.progress is Progress.NONE:
+            return False
+        born_after = now.wall - self._policy.max_age
+        if not part.records and self._batch.window is not None and self._batch.window.end <= born_after:
+            self._parts.popleft()
+            self._give_up(part, part.records, DiscardReason.AGE_EXCEEDED, closes=True)
+            return True
+        old, young = self._split_old(part.records, born_after)
+        if old:
+            part.records = young
+            if not young and not part.ends_window:
+                self._parts.popleft()
+            self._give_up(part, old, DiscardReason.AGE_EXCEEDED)
+        return bool(old)
+
+    def _split_old(self, records: Records, born_after: float) -> tuple[Records, Records]:
+        """Streams lose records at the front only, so that the rest stays a suffix; Kafka's timestamps are not in order
+        and each record is judged alone."""
+        if self._policy.progress is Progress.PER_RECORD:
+            return _partition(records, lambda record: record.arrived <= born_after)
+        count = next((i for i, record in enumerate(records) if record.arrived > born_after), len(records))
+        return records[:count], records[count:]
+
+    # --- how it ended -----------------------------------------------------------------------------------------------
+
+    def on(self, call: int, outcome: Outcome, now: Now, jitter: float = 0.0) -> Retry | Halved | None:
+        """The invocation `call` ended. What comes back is news for observers. An answer to a call that is not in flight
+        (withdrawn, recalled, answered) changes nothing."""
+        if call != self._call:
+            return None
+        part, self._flying, self._call = self._flying, None, None
+        if part is None:  # every record of it was withdrawn
+            return None
+        match outcome:
+            case Succeeded():
+                self._deliver(part, part.records, outcome.state, last=True)
+                return None
+            case Throttled() | Unreachable():
+                return self._again(part, now, jitter, outcome.after if isinstance(outcome, Throttled) else None)
+            case FailedItems():
+                return self._on_failed_items(part, outcome, now, jitter)
+            case FunctionFailed():
+                return self._on_failure(part, outcome, now, jitter)
+            case _:
+                assert_never(outcome)
+
+    def _on_failed_items(self, part: _Part, outcome: FailedItems, now: Now, jitter: float) -> Retry | Halved | None:
+        left, taken = self._split_failed(part.records, outcome)
+        if left and (not taken or self._policy.progress is Progress.NONE):
+            self._settle(taken, DELIVERED)
+            part.records = left
+            return self._on_failure(part, outcome, now, jitter)
+        self._deliver(part, taken, outcome.state, last=not left)
+        if not left:  # those that were named have been withdrawn
+            return None
+        return self._again(_Part(left, part.kind, outcome), now, jitter)
+
+    def _split_failed(self, records: Records, outcome: FailedItems) -> tuple[Records, Records]:
+        """What is left to do, and what the function took."""
+        if self._policy.progress is not Progress.PREFIX:
+            return _partition(records, lambda record: record.id in outcome.ids)
+        first = next((i for i, record in enumerate(records) if record.id in outcome.ids), len(records))
+        return records[first:], records[:first]
+
+    def _on_failure(self, part: _Part, outcome: Failed, now: Now, jitter: float) -> Retry | Halved | None:
+        """An attempt without any progress."""
+        part.attempts += 1
+        part.failure = outcome
+        if self._policy.progress is Progress.NONE:
+            self._settle(part.records, RETURNED)
+            return None
+        if self._policy.bisect and len(part.records) > 1:
+            return self._halve(part)
+        if self._policy.retries is not None and part.attempts > self._policy.retries:
+            self._give_up(part, part.records, DiscardReason.RETRIES_EXHAUSTED, closes=part.ends_window)
+            return None
+        return self._again(part, now, jitter)
+
+    def _halve(self, part: _Part) -> Halved:
+        middle = len(part.records) // 2
+        self._put_back(_Part(part.records[middle:], part.kind, part.failure))
+        self._put_back(_Part(part.records[:middle], BatchKind.RECORDS, part.failure))
+        return Halved(part.records)
+
+    def _again(self, part: _Part, now: Now, jitter: float, after: float | None = None) -> Retry | None:
+        """Try the part again after a back-off. A service that asks for more time gets it, up to the cap."""
+        part.failures += 1
+        delay = self._policy.backoff.delay(part.failures, jitter)
+        if after is not None:
+            delay = max(delay, min(self._policy.backoff.cap, after))
+        part.not_before = now.monotonic + delay
+        self._put_back(part)
+        return Retry(part.records, part.attempts, delay) if part in self._parts else None
+
+    # --- interruptions ----------------------------------------------------------------------------------------------
+
+    def recall(self, call: int) -> None:
+        """The invocation was never begun (no permit came while the records were held): as if not handed out."""
+        if call == self._call:
+            part, self._flying, self._call = self._flying, None, None
+            if part is not None:
+                self._put_back(part)
+
+    def stop(self, lanes: Collection[Lane] | None = None) -> None:
+        """Start no further invocation for these lanes (None: for all). What is not in flight becomes ABANDONED now;
+        what is in flight, after it ended, unless it is decided then."""
+        if lanes is None:
+            self._stopped_all = True
+        else:
+            self._stopped.update(lanes)
+        self._settle(self._remove(lambda record: self._is_stopped(record.lane)), ABANDONED)
+
+    def withdraw(self, lanes: Collection[Lane] | None = None) -> None:
+        """Like `stop`, for what is in flight too: it is ABANDONED at once, and what comes of it is ignored."""
+        self.stop(lanes)
+        if self._flying is None:
+            return
+        gone, kept = _partition(self._flying.records, lambda record: self._is_stopped(record.lane))
+        if not kept and (gone or self._is_stopped(self._batch.lane)):
+            self._flying = None
+        else:
+            self._flying.records = kept
+        if gone:
+            self._ready.append(Settle(gone, ABANDONED, running=True))
+
+    def hold(self, records: Iterable[Record], until: float) -> None:
+        """The source leaves these records to us until then (monotonic)."""
+        for record in records:
+            record.held_until = until
+        self._lent = True
+
+    @property
+    def in_flight(self) -> int | None:
+        """The call that is not answered yet."""
+        return self._call
+
+    @property
+    def undecided(self) -> Records:
+        """The records without a fate, those in flight included, in order."""
+        parts = [self._flying] if self._flying else []
+        return tuple(record for part in (*parts, *self._parts) for record in part.records)
+
+    @property
+    def held_until(self) -> float:
+        """When the source takes back the first undecided record; infinite where it never does."""
+        return min((record.held_until for record in self.undecided), default=inf) if self._lent else inf
+
+    # --- parts and fates --------------------------------------------------------------------------------------------
+
+    def _is_stopped(self, lane: Lane | None) -> bool:
+        return self._stopped_all or lane in self._stopped
+
+    def _put_back(self, part: _Part) -> None:
+        """To the front of the queue, without what was stopped meanwhile."""
+        gone, part.records = _partition(part.records, lambda record: self._is_stopped(record.lane))
+        if part.records or (part.ends_window and not gone and not self._is_stopped(self._batch.lane)):
+            self._parts.appendleft(part)
+        self._settle(gone, ABANDONED)
+
+    def _remove(self, unwanted: Callable[[Record], bool]) -> Records:
+        """Take records out of all parts that are not in flight."""
+        removed: list[Record] = []
+        for part in self._parts:
+            gone, part.records = _partition(part.records, unwanted)
+            removed += gone
+        self._parts = deque(part for part in self._parts if part.records or self._may_be_empty(part))
+        return tuple(removed)
+
+    def _may_be_empty(self, part: _Part) -> bool:
+        return part.ends_window and not self._is_stopped(self._batch.lane)
+
+    def _deliver(self, part: _Part, records: Records, state: bytes | None, *, last: bool) -> None:
+        """`last`: nothing of the part is left, so if it ends the window, the window is over."""
+        closes = last and part.ends_window
+        new_state = state if self._policy.windowed and not closes else None
+        self._state = self._state if new_state is None else new_state
+        if records or closes:
+            self._ready.append(Settle(records, DELIVERED, new_state, closes))
+
+    def _settle(self, records: Records, fate: Fate) -> None:
+        if records:
+            self._ready.append(Settle(records, fate))
+
+    def _give_up(self, part: _Part, records: Records, reason: DiscardReason, *, closes: bool = False) -> None:
+        last = part.failure.attempt if part.failure else None
+        self._ready.append(Discard(records, reason, last, part.attempts, part.failure, closes))
+
+
+def _partition(records: Records, chosen: Callable[[Record], bool]) -> tuple[Records, Records]:
+    """Those that are chosen and those that are not, both in order."""
+    yes = tuple(record for record in records if chosen(record))
+    if not yes:
+        return (), records
+    return yes, tuple(record for record in records if not chosen(record))

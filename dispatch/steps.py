@@ -1,0 +1,93 @@
+"""What a planner tells its dispatcher to do next, as values. Made by `planner`, obeyed by the dispatcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .model import Attempt, BatchKind, DiscardReason, FailedItems, Fate, FunctionFailed, Record, discarded
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Invoke the function with these records, then answer with `Planner.on(call, …)`."""
+
+    call: int
+    kind: BatchKind
+    records: tuple[Record, ...]
+    """Empty only for a WINDOW_END."""
+    state: bytes
+    """The tumbling window's state, JSON; `{}` without one."""
+    attempt: int
+    """Which attempt this is, from 1. A throttled invocation is repeated under the same number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """These records have their fate: tell the source."""
+
+    records: tuple[Record, ...]
+    """Empty only when `closes`: the final invocation of a window without records."""
+    fate: Fate
+    state: bytes | None = None
+    """The tumbling window's new state, which goes into the store with the commit; None: as it was."""
+    closes: bool = False
+    """The tumbling window is over: its state is dropped with the commit."""
+    running: bool = False
+    """An invocation with these records is still under way; its outcome will not change their fate (`withdraw`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Policy gave up on these records: write the failure destination, then settle them as `fate`.
+
+    There is nothing to acknowledge: the records have their fate once the step is handed out.
+    """
+
+    records: tuple[Record, ...]
+    """Empty only when `closes`: the final invocation of a window without records."""
+    reason: DiscardReason
+    last: Attempt | None
+    """The last invocation that these records failed in; None when there was none."""
+    invocations: int
+    """Attempts that count for these records, by AWS's rules: a fresh count after progress and after a bisect."""
+    failure: FunctionFailed | FailedItems | None
+    """What `last` ended in."""
+    closes: bool = False
+    """As in `Settle`: the window's final invocation failed for good, its state is dropped."""
+
+    @property
+    def fate(self) -> Fate:
+        return discarded(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until` (monotonic), unless an outcome, a stop or a withdrawal comes first. Infinite while
+    an invocation is in flight."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Every record has been handed out with its fate. After a withdrawal the last invocation may still be running."""
+
+
+Step = Invoke | Settle | Discard | Wait | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """News for observers: these records will be invoked again in `delay` seconds."""
+
+    records: tuple[Record, ...]
+    attempt: int
+    """Attempts used up so far."""
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Halved:
+    """News for observers: this failing batch was cut in two."""
+
+    records: tuple[Record, ...]

@@ -1,0 +1,151 @@
+"""Tumbling windows of one shard: which records belong together, when a window ends, and what state it has. Pure.
+
+      no window ──first record──► open, state {} ──┬─ a record beyond its end ───────┐
+          ▲                                        ├─ quiet for 2 minutes after end ─┤
+          │                                        ├─ the shard ended ───────────────┤
+          │                                        └─ its state outgrew 1 MB ────────┤ (terminated early)
+          └──── state dropped ◄── settled or given up ◄── WINDOW_END batch ◄─────────┘
+
+Boundaries are multiples of the window's length since the epoch; a record's window is that of its arrival. A record that
+arrives later than its turn joins the open window: a window that ended is never opened again behind its successor.
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from math import floor, inf
+
+from .batcher import Batcher, Limits
+from .events import STATE_LIMIT
+from .model import Batch, BatchKind, DiscardReason, Lane, Now, Record, Window
+from .slots import Taken, Waiting
+from .steps import Discard, Settle
+
+QUIET = 120.0
+"""Seconds without a record, after a window's end, that end the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """A window under way, as the store keeps it beside the shard's position."""
+
+    window: Window
+    state: bytes
+
+
+def window_of(arrived: float, seconds: int) -> Window:
+    """The window that a moment (wall clock) falls into."""
+    start = floor(arrived / seconds) * seconds
+    return Window(start, start + seconds)
+
+
+class WindowSlot:
+    """The one slot of a shard with a tumbling window (`slots.Slots`). `restored` is what the store kept."""
+
+    def __init__(self, limits: Limits, seconds: int, lane: Lane, now: Now, restored: OpenWindow | None = None) -> None:
+        self._queue = Batcher(limits)
+        self._seconds = seconds
+        self._lane = lane
+        self._open = restored
+        self._outgrown = restored is not None and len(restored.state) > STATE_LIMIT
+        self._latest = restored.window.start if restored else -inf
+        self._closed = False
+        self._ends_at = inf
+        self._touched = now.monotonic
+        self._seen(now)
+
+    @property
+    def stored(self) -> OpenWindow | None:
+        """What the store must keep with the position; None when no window is open."""
+        return self._open
+
+    def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
+        for record in records:
+            self._latest = max(self._latest, window_of(record.arrived, self._seconds).start)
+            self._queue.add(record, now.monotonic, discard=discard, group=int(self._latest))
+            self._seen(now)
+
+    def take(self, now: Now, *, flush: bool = False) -> Taken | None:
+        if self._queue.busy:
+            return None
+        if self._open is not None and self._is_over(self._open.window, now):
+            return self._end(self._open, now)
+        portion = self._queue.take(now.monotonic, flush=flush)
+        if portion is None:
+            return None
+        if portion.discard is not None:
+            return Taken(0, Batch(portion.records), discard=portion.discard)
+        if self._open is None:
+            window = Window(portion.group, portion.group + self._seconds)
+            self._open = OpenWindow(window, b"{}")
+            self._seen(now)
+        return self._batch(self._open, portion.records, now)
+
+    def _batch(self, open_window: OpenWindow, records: tuple[Record, ...], now: Now) -> Taken:
+        """The last records of a window go with its end, when the end is known by then."""
+        over = self._is_over(open_window.window, now)
+        kind = BatchKind.WINDOW_END if over else BatchKind.RECORDS
+        return Taken(0, Batch(records, kind, open_window.window, lane=self._lane), open_window.state)
+
+    def _end(self, open_window: OpenWindow, now: Now) -> Taken:
+        """The end of a window that has no record left."""
+        self._queue.begin()
+        batch = Batch((), BatchKind.WINDOW_END, open_window.window, self._outgrown, self._lane)
+        return Taken(0, batch, open_window.state)
+
+    def _is_over(self, window: Window, now: Now) -> bool:
+        head = self._queue.head_group
+        if self._outgrown:
+            return True
+        if head is not None:
+            return head > window.start
+        return self._closed or now.monotonic >= self._ends_at
+
+    def _seen(self, now: Now) -> None:
+        """A record came: the quiet time counts from here, but not from before the window's end."""
+        if self._open is not None:
+            self._ends_at = now.monotonic + max(0.0, self._open.window.end - now.wall) + QUIET
+
+    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+        if step.closes:
+            self._open, self._outgrown, self._ends_at = None, False, inf
+        elif isinstance(step, Settle) and step.state is not None and self._open is not None:
+            self._open = replace(self._open, state=step.state)
+            self._outgrown = len(step.state) > STATE_LIMIT
+        return ()
+
+    def invoked(self, slot: int, now: Now) -> None:
+        pass
+
+    def completed(self, slot: int, now: Now) -> None:
+        self._queue.completed(now.monotonic)
+        self._touched = now.monotonic
+
+    def deadline(self) -> float | None:
+        if self._queue.busy:
+            return None
+        if self._open is not None and self._is_over(self._open.window, Now(-inf, -inf)):
+            return self._touched
+        due = self._queue.deadline()
+        if due is not None:
+            return due
+        return self._ends_at if self._open is not None else None
+
+    def room(self) -> int:
+        return self._queue.room()
+
+    def waiting(self) -> Waiting:
+        return Waiting(len(self._queue), self._queue.bytes)
+
+    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
+        return self._queue.drop(lanes)
+
+    def close(self, now: Now) -> None:
+        self._closed = True
+        self._queue.close()
+
+    @property
+    def idle(self) -> bool:
+        return not self._queue.busy and not len(self._queue) and self._open is None
