@@ -36,9 +36,8 @@ def _packed_v6(text: str) -> bytes | None:
 
 
 def range_of(address: bytes, bits: int) -> tuple[bytes, bytes]:
-    """First and last address of a block. The first is the address as written, not its network: EventBridge matches
-    `10.0.0.5/24` from `.5` on."""
-    width = len(address) * 8
-    host_mask = (1 << (width - bits)) - 1
+    """First and last address of the block that an address lies in: host bits may be set, `10.0.0.5/24` is a block."""
+    size = len(address)
+    host_mask = (1 << (size * 8 - bits)) - 1
     last = int.from_bytes(address, "big") | host_mask
-    return address, last.to_bytes(len(address), "big")
+    return (last ^ host_mask).to_bytes(size, "big"), last.to_bytes(size, "big")

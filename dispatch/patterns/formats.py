@@ -167,7 +167,7 @@ def _matchers(kind: Kind, patterns: Iterable[Pattern], form: Format) -> tuple[Ma
     """What is left of each pattern for data of one format."""
     found: list[Matcher] = []
     for pattern in patterns:
-        kept = tuple(left for branch in pattern.branches if (left := _left(kind, branch, form)) is not None)
+        kept = tuple(left for branch in pattern.branches if (left := left_of(kind, branch, form)) is not None)
         if kept == pattern.branches:
             found.append(pattern.compiled.matches)
         elif kept:
@@ -175,7 +175,7 @@ def _matchers(kind: Kind, patterns: Iterable[Pattern], form: Format) -> tuple[Ma
     return tuple(found)
 
 
-def _left(kind: Kind, branch: Branch, form: Format) -> Branch | None:
+def left_of(kind: Kind, branch: Branch, form: Format) -> Branch | None:
     """What is left of a branch for data of one format: all of it, its rules on other fields, or nothing."""
     key = DATA_KEYS[kind]
     shape = shape_of(branch, key)

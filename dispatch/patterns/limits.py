@@ -22,7 +22,7 @@ MAX_RULES = 20_000
 
 MAX_WILDCARD_COMPLEXITY = 10
 """Summed over the wildcards of one field; see `wildcards.complexity`. AWS publishes the error, not the number: this one
-refuses and accepts what was observed to be refused and accepted."""
+refuses and accepts what AWS was observed to refuse and accept."""
 
 MAX_RECORD_DEPTH = 1024
 """Levels of nesting up to which a body is read as JSON; anything deeper counts as plain text."""

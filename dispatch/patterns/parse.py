@@ -97,7 +97,10 @@ class _Reader:
         return tuple(operators)
 
     def _refuse_complex(self, operators: list[Operator], path: str) -> None:
-        if sum(_complexity(operator) for operator in operators) > MAX_WILDCARD_COMPLEXITY:
+        if (
+            wildcards.complexity([parts for operator in operators for parts in _parts(operator)])
+            > MAX_WILDCARD_COMPLEXITY
+        ):
             reason = (
                 "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences "
                 "after a wildcard character"
@@ -108,14 +111,14 @@ class _Reader:
         self.problems.append(PatternProblem(path, reason, hint))
 
 
-def _complexity(operator: Operator) -> int:
+def _parts(operator: Operator) -> list[tuple[str, ...]]:
     match operator:
         case Wildcard(_, parts):
-            return wildcards.complexity(parts)
+            return [parts]
         case AnythingButOperator(inner):
-            return sum(wildcards.complexity(one.parts) for one in inner if isinstance(one, Wildcard))
+            return [one.parts for one in inner if isinstance(one, Wildcard)]
         case _:
-            return 0
+            return []
 
 
 def _inside(path: str, steps: tuple[str | int, ...]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .limits import MAX_WILDCARD_COMPLEXITY
+
 
 class WildcardFault(ValueError):
     """A text that is no wildcard; its message is EventBridge's reason."""
@@ -38,27 +43,53 @@ def _escaped(text: str, position: int) -> str:
     return letter
 
 
-def complexity(parts: tuple[str, ...]) -> int:
-    """How many places of this wildcard one value can be at side by side: the stars, and after each the overlapping
-    beginnings of the literal part that follows it (`$$$$` overlaps itself, `abc` does not)."""
-    after_stars = parts[1:]
-    return len(after_stars) + sum(_overlaps(part) for part in after_stars)
+def complexity(wildcards: Sequence[tuple[str, ...]]) -> int:
+    """How many places of one field's wildcards a value can be at side by side, as EventBridge counts.
+
+    That is every star, and of the literal part after each star every beginning with which the value read so far ends:
+    `$$$$` overlaps itself, `abc` does not. The worst such value ends with a beginning of one of these parts.
+    """
+    parts = [_Overlaps.of(part) for wildcard in wildcards for part in wildcard[1:]]
+    if len(parts) > MAX_WILDCARD_COMPLEXITY:
+        return len(parts)
+    return len(parts) + max((_most_at_once(one.part, parts) for one in parts), default=0)
 
 
-def _overlaps(part: str) -> int:
-    """The largest number of beginnings of `part` that all end at the same place, by the border table of a text."""
-    borders = [0] * (len(part) + 1)
-    chains = [0] * (len(part) + 1)
-    length = 0
-    for end in range(1, len(part) + 1):
-        if end > 1:
-            while length and part[end - 1] != part[length]:
-                length = borders[length]
-            if part[end - 1] == part[length]:
-                length += 1
-        borders[end] = length
-        chains[end] = chains[length] + 1
-    return max(chains)
+def _most_at_once(text: str, parts: Sequence[_Overlaps]) -> int:
+    most = 0
+    states = [0] * len(parts)
+    for letter in text:
+        states = [part.after(state, letter) for part, state in zip(parts, states, strict=True)]
+        most = max(most, sum(part.chains[state] for part, state in zip(parts, states, strict=True)))
+    return most
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlaps:
+    """A literal part with, for each of its beginnings by length, the next shorter beginning that also ends there
+    (`borders`) and how many beginnings end there in all (`chains`)."""
+
+    part: str
+    borders: list[int]
+    chains: list[int]
+
+    @classmethod
+    def of(cls, part: str) -> _Overlaps:
+        made = cls(part, [0], [0])
+        for letter in part:
+            length = len(made.borders) - 1
+            border = made.after(made.borders[length], letter) if length else 0
+            made.borders.append(border)
+            made.chains.append(made.chains[border] + 1)
+        return made
+
+    def after(self, length: int, letter: str) -> int:
+        """The longest beginning with which a value ends that ended with the one of `length`, and now one letter on."""
+        while length == len(self.part) or self.part[length] != letter:
+            if length == 0:
+                return 0
+            length = self.borders[length]
+        return length + 1
 
 
 def matches(parts: tuple[str, ...], value: str) -> bool:
