@@ -1,0 +1,320 @@
+"""Carries out what the planner decides about one batch: invokes, waits, hands out fates as they fall.
+
+One `Dispatcher` per mapping, one `Delivery` per batch in flight. The decisions are the planner's; the records are the
+feed's, which is told of every fate through `Ledger.settle`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Protocol, assert_never
+
+import anyio
+
+from ..config.clock import Clock, Jitter
+from .events import Envelope
+from .invokers.base import Invocation, Invoker
+from .model import (
+    Batch,
+    FailedItems,
+    FateKind,
+    FunctionFailed,
+    Lane,
+    Now,
+    Outcome,
+    Record,
+    Succeeded,
+    Throttled,
+    Unreachable,
+)
+from .observer import Bisected, Discarded, Invoked, Invoking, Observer, Retrying
+from .permits import Gate, GateState, Permits
+from .planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Step, Wait
+from .policy import Policy
+from .response import Identifiers, judge
+from .slots import Taken
+
+HOLD_MARGIN = 5.0
+"""Seconds before records fall back to the source at which they are held for longer."""
+HOLD_STEP = 30.0
+"""Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
+SETTLE_DEADLINE = 5.0
+"""Seconds that a settlement may still take when everything else was cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A function, as all mappings that invoke it share it."""
+
+    name: str
+    invoker: Invoker
+    permits: Permits
+    gate: Gate
+
+
+class Ledger(Protocol):
+    """The feed's side of a delivery: what is done to the records themselves."""
+
+    async def settle(self, step: Settle | Discard) -> None:
+        """Tell the source this fate, then move the positions past it."""
+        ...
+
+    def invoked(self) -> None:
+        """An invocation ended: what its slot plans by (windows) may have changed."""
+        ...
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        """As `pollers.source.Reader.hold`."""
+        ...
+
+    async def release(self, records: Sequence[Record]) -> None:
+        """As `pollers.source.Reader.release`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """What all deliveries of one mapping have in common."""
+
+    mapping: str
+    target: Target
+    policy: Policy
+    envelope: Envelope
+    identifiers: Identifiers
+    clock: Clock
+    jitter: Jitter
+    observer: Observer
+    request_id: Callable[[], str] = lambda: str(uuid.uuid4())
+
+    def delivery(self, taken: Taken, ledger: Ledger) -> Delivery:
+        planner = Planner(self.policy, taken.batch, discard=taken.discard, state=taken.state)
+        return Delivery(self, taken.batch, planner, ledger)
+
+    def now(self) -> Now:
+        return Now(self.clock.monotonic(), self.clock.wall())
+
+
+class Delivery:
+    """One batch from its first invocation to its last fate."""
+
+    def __init__(self, dispatcher: Dispatcher, batch: Batch, planner: Planner, ledger: Ledger) -> None:
+        self._common = dispatcher
+        self._target = dispatcher.target
+        self._batch = batch
+        self._planner = planner
+        self._ledger = ledger
+        self._stopped = False
+        self._pause = anyio.CancelScope()
+        self._running = anyio.CancelScope()
+        self._settling = anyio.CancelScope()
+        self._settle_until = inf
+        self._left_running: set[Record] = set()
+
+    async def run(self) -> None:
+        """Until every record has its fate."""
+        with self._target.gate.in_hand():
+            while not isinstance(step := self._planner.next(self._common.now()), Done):
+                await self._carry_out(step)
+
+    def stop(self) -> None:
+        """Begin nothing new: what is not being invoked right now is ABANDONED."""
+        self._stopped = True
+        self._planner.stop()
+        self._pause.cancel()
+
+    def cut(self) -> None:
+        """End the invocation in flight as well."""
+        self.stop()
+        self._running.cancel()
+        self._settle_until = self._settling.deadline = self._common.clock.monotonic() + SETTLE_DEADLINE
+
+    def withdraw(self, lanes: Collection[Lane]) -> None:
+        """These lanes are another owner's now: whatever comes of their records is not ours to say."""
+        self._planner.withdraw(lanes)
+
+    # --- steps ------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, step: Step) -> None:
+        match step:
+            case Invoke():
+                await self._invoke(step)
+            case Settle():
+                await self._settle(step)
+            case Discard():
+                await self._discard(step)
+            case Wait(until=until):
+                await self._wait(until)
+            case Done():
+                pass
+            case _:
+                assert_never(step)
+
+    async def _invoke(self, step: Invoke) -> None:
+        """One invocation, if the function may be invoked in time. A call that never began is as if never planned."""
+        if not await self._admitted(step):
+            self._target.gate.withdraw()
+            self._planner.recall(step.call)
+            return
+        outcome = await self._with_permit(step)
+        if outcome is None:
+            self._planner.withdraw()
+            return
+        news = self._planner.on(step.call, outcome, self._common.now(), self._common.jitter())
+        self._ledger.invoked()
+        self._tell(news)
+
+    async def _settle(self, step: Settle | Discard) -> None:
+        # What is decided is told to the source even when we are being cancelled: else a handled record comes again.
+        with anyio.CancelScope(shield=True, deadline=self._settle_until) as self._settling:
+            await self._ledger.settle(step)
+            if step.fate.kind is FateKind.ABANDONED:
+                await self._ledger.release([record for record in step.records if record not in self._left_running])
+
+    async def _discard(self, step: Discard) -> None:
+        self._common.observer.observe(Discarded(self._common.mapping, step.records, step.reason, destination=""))
+        await self._settle(step)
+
+    async def _wait(self, until: float) -> None:
+        """Sleep; but a batch of a function that cannot start is held for as long as that lasts."""
+        with self._pause_scope():
+            if self._target.gate.state is GateState.CLOSED:
+                async with self._held(self._planner.undecided, self._next_step):
+                    await self._target.gate.wait_changed()
+            else:
+                await anyio.sleep(max(0.0, until - self._common.clock.monotonic()))
+
+    # --- one invocation ---------------------------------------------------------------------------------------------
+
+    async def _admitted(self, step: Invoke) -> bool:
+        """Through the gate and with a permit in hand; False when we stopped, or the records fell back to the source."""
+        with self._pause_scope():
+            async with self._held(step.records, self._next_step):
+                await self._target.gate.enter()
+            return await self._permit()
+        return False
+
+    async def _permit(self) -> bool:
+        """Wait for the function's permit, but not beyond the time for which the records are ours."""
+        until = self._planner.held_until
+        wait = None if until == inf else max(0.0, until - self._common.clock.monotonic())
+        with anyio.move_on_after(wait):
+            await self._target.permits.acquire(self._common.mapping)
+            return True
+        return False
+
+    async def _with_permit(self, step: Invoke) -> Outcome | None:
+        outcome: Outcome | None = None
+        try:
+            with anyio.CancelScope() as self._running:
+                if not self._stopped:
+                    self._left_running = set() if self._target.invoker.ends_on_cancel else set(step.records)
+                    outcome = await self._call(step)
+        finally:
+            self._target.permits.release()
+        if outcome is None:
+            self._target.gate.withdraw()
+        else:
+            self._left_running = set()
+            self._learn(outcome)
+        return outcome
+
+    async def _call(self, step: Invoke) -> Outcome:
+        common, target = self._common, self._target
+        payload = common.envelope.render(
+            step.records,
+            kind=step.kind,
+            window=self._batch.window,
+            terminated_early=self._batch.terminated_early,
+            state=step.state,
+        )
+        invocation = Invocation(payload, common.request_id(), common.mapping)
+        common.observer.observe(
+            Invoking(common.mapping, target.name, invocation.request_id, step.records, len(payload))
+        )
+        started = common.clock.monotonic()
+        deadline = inf if target.invoker.timeout is None else started + target.invoker.timeout + HOLD_MARGIN
+        async with self._held(step.records, lambda until: min(deadline, self._next_step(until))):
+            reply = await target.invoker.invoke(invocation)
+        outcome = judge(
+            reply,
+            step.records,
+            partial=common.policy.partial,
+            windowed=common.policy.windowed,
+            identifiers=common.identifiers,
+        )
+        seconds = common.clock.monotonic() - started
+        common.observer.observe(Invoked(common.mapping, target.name, step.records, outcome, seconds))
+        return outcome
+
+    def _learn(self, outcome: Outcome) -> None:
+        """What an outcome says of the function itself."""
+        gate, permits = self._target.gate, self._target.permits
+        match outcome:
+            case Unreachable(down=True, cause=cause):
+                gate.close(cause)
+            case Unreachable():
+                gate.withdraw()
+            case Throttled():
+                gate.passed()
+                permits.throttled()
+            case FunctionFailed():
+                gate.passed()
+            case Succeeded() | FailedItems():
+                gate.passed()
+                permits.succeeded()
+
+    # --- holding ----------------------------------------------------------------------------------------------------
+
+    def _next_step(self, until: float) -> float:
+        return max(until, self._common.clock.monotonic()) + HOLD_STEP
+
+    @asynccontextmanager
+    async def _held(self, records: Sequence[Record], target: Callable[[float], float]) -> AsyncIterator[None]:
+        """Keep lent records ours while the body runs: shortly before they fall back, ask for more time."""
+        until = min((record.held_until for record in records), default=inf)
+        if until == inf:
+            yield
+            return
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep, records, until, target)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _keep(self, records: Sequence[Record], until: float, target: Callable[[float], float]) -> None:
+        clock = self._common.clock
+        while True:
+            await anyio.sleep(max(0.0, until - HOLD_MARGIN - clock.monotonic()))
+            wanted = target(until)
+            if wanted <= until:
+                return
+            reached = await self._ledger.hold(records, wanted)
+            if reached <= until:
+                return  # the source would not; the planner returns the records when their time is over
+            until = reached
+            for record in records:
+                record.held_until = reached
+            self._planner.hold(records, reached)
+
+    # --- small ------------------------------------------------------------------------------------------------------
+
+    def _pause_scope(self) -> anyio.CancelScope:
+        self._pause = anyio.CancelScope()
+        if self._stopped:
+            self._pause.cancel()
+        return self._pause
+
+    def _tell(self, news: Retry | Halved | None) -> None:
+        common = self._common
+        match news:
+            case Retry(records=records, attempt=attempt, delay=delay):
+                common.observer.observe(Retrying(common.mapping, records, attempt, delay))
+            case Halved(records=records):
+                common.observer.observe(Bisected(common.mapping, records))
+            case None:
+                pass

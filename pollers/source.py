@@ -1,0 +1,89 @@
+"""The protocols between the loop and where records come from.
+
+A `Source` belongs to one mapping: it is opened once and knows which feeds it needs. A `Reader` is what one feed reads
+from: one SQS receiver, one shard, one Kafka member. `feed.py` is the only caller of a Reader, `supervisor.py` of a
+Source. `tests/contract/` holds every implementation, shipped fake included, to these words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..dispatch.model import Lane, Position, Record, Settlement
+from ..dispatch.observer import Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one fetch brought."""
+
+    records: tuple[Record, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    ended: tuple[Lane, ...] = ()
+    """Lanes that have no more records, now or ever (a closed shard)."""
+    full: bool = False
+    """The source gave as much as was asked for: there is probably more."""
+
+
+class Reader(Protocol):
+    """One feed's view of its source. Every failure is a `config.errors.SourceError`."""
+
+    async def fetch(self, limit: int, until: float | None) -> Fetched:
+        """At most `limit` records; waits for some, but never beyond `until` (monotonic; None: as long as the source
+        likes to be asked). Moves no position: what is not settled comes again."""
+        ...
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        """Keep these records ours until `until` (monotonic) and return the time that was reached. Sources without
+        visibility return `until`."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        """Tell the source. Returns the records whose fate it would not hear, after its own retries: they may come
+        again."""
+        ...
+
+    async def release(self, records: Sequence[Record]) -> None:
+        """Nobody works on these any more: the source may hand them out again at once, in this order. Best effort."""
+        ...
+
+    async def commit(self, marks: Mapping[Lane, Position]) -> None:
+        """Store how far each lane is done. Called after the settlement that moved the mark."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Roster(Protocol):
+    """Which feeds a mapping should have at this moment. Pure: it is told what happened, and asked."""
+
+    def wanted(self) -> Collection[str]:
+        """Names of the feeds that should be running."""
+        ...
+
+    def polled(self, feed: str, fetched: Fetched) -> None:
+        """A fetch of this feed came back."""
+        ...
+
+
+class Source(Protocol):
+    """One mapping's source."""
+
+    @property
+    def lent(self) -> bool:
+        """Whether fetched records are only lent for a time (SQS): then nothing is fetched that cannot be invoked."""
+        ...
+
+    async def open(self) -> Roster:
+        """Find the source and what it looks like now. Raises SourceMissing while it does not exist."""
+        ...
+
+    def reader(self, feed: str) -> Reader: ...
+
+    async def empty(self) -> bool:
+        """Whether the source says that it has nothing left: nothing to fetch, nothing lent, nothing delayed."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,175 @@
+"""One mapping at work: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
+
+The supervisor never lets a fault of its own mapping reach another: whatever its source says ends here, as a state with
+a reason and another try.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..config.errors import SourceError
+from ..dispatch.observer import FeedsChanged, MappingChanged
+from .feed import Feed, FeedSettings
+from .lifecycle import State, Status
+from .source import Fetched, Roster, Source
+
+CUT_DEADLINE = 6.0
+"""Seconds that a stop may still take after the invocations in flight were ended: the last settlements."""
+
+
+class Supervisor:
+    """Keeps one mapping polling until it is stopped. `run` returns after `stop`, and raises nothing of its source's."""
+
+    def __init__(self, settings: FeedSettings, source: Source) -> None:
+        self._settings = settings
+        self._dispatcher = settings.dispatcher
+        self._source = source
+        self._clock = settings.dispatcher.clock
+        self._feeds: dict[str, Feed] = {}
+        self._status = Status(State.WAITING)
+        self._failures = 0
+        self._failure: SourceError | None = None
+        self._stopping = False
+        self._waiting = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._fetched_at = -float("inf")
+
+    @property
+    def mapping(self) -> str:
+        return self._dispatcher.mapping
+
+    @property
+    def status(self) -> Status:
+        """Where the mapping stands now; a closed gate shows as waiting for the function."""
+        gate = self._dispatcher.target.gate
+        if self._status.state is State.POLLING and not gate.is_open:
+            return Status(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+        return self._status
+
+    @property
+    def fetched_at(self) -> float:
+        """Monotonic time of the last fetch that brought a record."""
+        return self._fetched_at
+
+    @property
+    def busy(self) -> bool:
+        return any(feed.busy for feed in self._feeds.values())
+
+    @property
+    def feeds(self) -> int:
+        return len(self._feeds)
+
+    async def empty(self) -> bool:
+        """Whether the source says that nothing is left; False when it cannot be asked."""
+        try:
+            return await self._source.empty()
+        except SourceError:
+            return False
+
+    async def run(self) -> None:
+        try:
+            with self._interruptible() as self._waiting:
+                await self._wait_for_function()
+            while not self._stopping:
+                await self._poll_once()
+        finally:
+            self._to(State.STOPPED)
+            self._ended.set()
+            with anyio.CancelScope(shield=True):
+                await self._source.aclose()
+
+    async def stop(self, grace: float) -> None:
+        """Stop fetching at once, let invocations finish for `grace` seconds, end them, settle, close."""
+        self._stopping = True
+        self._to(State.STOPPING)
+        self._waiting.cancel()
+        for feed in tuple(self._feeds.values()):
+            feed.stop()
+        with anyio.move_on_after(grace):
+            await self._ended.wait()
+        for feed in tuple(self._feeds.values()):
+            feed.cut()
+        with anyio.move_on_after(CUT_DEADLINE):
+            await self._ended.wait()
+
+    # --- one life of the source -------------------------------------------------------------------------------------
+
+    async def _poll_once(self) -> None:
+        """Open the source and run its feeds until it fails or we stop; then rest, so that nothing spins."""
+        self._failure = None
+        with self._interruptible() as self._waiting:
+            try:
+                roster = await self._source.open()
+            except SourceError as error:
+                self._failure = error
+        if self._failure is None and not self._stopping:
+            await self._run_feeds(roster)
+        if self._failure is not None and not self._stopping:
+            await self._rest(self._failure)
+
+    async def _run_feeds(self, roster: Roster) -> None:
+        self._to(State.POLLING)
+        async with anyio.create_task_group() as tasks:
+            self._align(tasks, roster)
+
+    def _align(self, tasks: TaskGroup, roster: Roster) -> None:
+        """Start the feeds that are wanted and not there; retire those that are there and not wanted."""
+        wanted = roster.wanted() if self._failure is None and not self._stopping else ()
+        for name, feed in self._feeds.items():
+            if name not in wanted:
+                feed.retire()
+        for name in wanted:
+            if name not in self._feeds:
+                polled = partial(self._polled, tasks, roster, name)
+                self._feeds[name] = Feed(self._settings, self._source.reader(name), polled)
+                tasks.start_soon(self._run_feed, tasks, roster, name)
+                self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
+
+    async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
+        try:
+            await self._feeds[name].run()
+        except SourceError as error:
+            self._failure = error
+        finally:
+            del self._feeds[name]
+            self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
+        self._align(tasks, roster)
+
+    def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
+        self._failures = 0
+        if fetched.records:
+            self._fetched_at = self._clock.monotonic()
+        roster.polled(name, fetched)
+        self._align(tasks, roster)
+
+    # --- waiting ----------------------------------------------------------------------------------------------------
+
+    async def _wait_for_function(self) -> None:
+        """The function is initialised before anything is fetched for it."""
+        gate = self._dispatcher.target.gate
+        while not gate.is_open:
+            self._to(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+            await gate.wait_changed()
+
+    async def _rest(self, error: SourceError) -> None:
+        self._failures += 1
+        delay = self._settings.backoff.delay(self._failures, self._dispatcher.jitter())
+        self._to(State.WAITING, str(error))
+        with self._interruptible() as self._waiting:
+            await anyio.sleep(delay)
+
+    def _interruptible(self) -> anyio.CancelScope:
+        scope = anyio.CancelScope()
+        if self._stopping:
+            scope.cancel()
+        return scope
+
+    def _to(self, state: State, reason: str = "") -> None:
+        status = Status(state, reason)
+        if status != self._status:
+            self._status = status
+            self._settings.dispatcher.observer.observe(MappingChanged(self.mapping, state.value, reason))

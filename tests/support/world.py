@@ -1,0 +1,159 @@
+"""A small world on virtual time: a queue in memory, a function as a coroutine, and the real shell between them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+import orjson
+from penstock.config.clock import LoopClock
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.batcher import Limits
+from penstock.dispatch.dispatcher import Dispatcher, Target
+from penstock.dispatch.events import RecordsEnvelope
+from penstock.dispatch.invokers.base import Invocation, Invoker
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Record, Reply
+from penstock.dispatch.observer import Event, Invoked, Invoking
+from penstock.dispatch.permits import Gate, Permits
+from penstock.dispatch.policy import Policy, Progress
+from penstock.dispatch.slots import SingleSlot
+from penstock.pollers.feed import FeedSettings
+from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
+from penstock.pollers.supervisor import Supervisor
+
+from support.virtual_time import EPOCH
+
+ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
+Handler = Callable[[list[str]], Awaitable[object]]
+E = TypeVar("E")
+
+
+def keep_all(record: Record) -> bool:
+    return True
+
+
+def no_jitter() -> float:
+    """The longest delay, always the same."""
+    return 0.0
+
+
+@dataclass
+class Watch:
+    """Every event with the virtual time at which it was seen."""
+
+    seen: list[tuple[float, Event]] = field(default_factory=list)
+
+    def observe(self, event: Event) -> None:
+        self.seen.append((anyio.current_time(), event))
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [event for _, event in self.seen if isinstance(event, kind)]
+
+    def times(self, kind: type[E]) -> list[float]:
+        return [time for time, event in self.seen if isinstance(event, kind)]
+
+    def invoked_bodies(self) -> list[list[str]]:
+        """What each invocation that began was given."""
+        return [[str(record.item["body"]) for record in event.records] for event in self.of(Invoking)]
+
+    def invocation_times(self) -> list[float]:
+        return self.times(Invoking)
+
+    def outcome_times(self) -> list[float]:
+        return self.times(Invoked)
+
+
+class Function:
+    """A function of the world: a handler of bodies, an invoker, permits and a gate."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        watch: Watch,
+        *,
+        name: str = "function",
+        timeout: float | None = 3.0,
+        concurrency: int = 1,
+        remembered: bool = False,
+    ) -> None:
+        self._handler = handler
+        clock = LoopClock(EPOCH)
+        self.invoker = CallableInvoker(self._invoke, clock=clock, timeout=timeout, concurrency=concurrency)
+        self.target = target(name, self.invoker, watch, concurrency, remembered=remembered)
+
+    async def _invoke(self, invocation: Invocation) -> Reply | bytes:
+        bodies = [record["body"] for record in orjson.loads(invocation.payload)["Records"]]
+        answer = await self._handler(bodies)
+        return answer if isinstance(answer, Reply | bytes) else orjson.dumps(answer)
+
+
+def target(name: str, invoker: Invoker, watch: Watch, concurrency: int, *, remembered: bool = False) -> Target:
+    gate = Gate(name, invoker, observer=watch, jitter=no_jitter, backoff=Backoff(), remembered=remembered)
+    return Target(name, invoker, Permits(concurrency), gate)
+
+
+class World:
+    """Queues, functions and mappings; `async with world.running()` lets them go."""
+
+    def __init__(self) -> None:
+        self.clock = LoopClock(EPOCH)
+        self.watch = Watch()
+        self._supervisors: dict[str, Supervisor] = {}
+        self._gates: dict[str, Gate] = {}
+
+    def queue(self, name: str = "orders", **settings: object) -> MemoryQueue:
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+        return MemoryQueue(arn, self.clock, **settings)  # type: ignore[arg-type]
+
+    def function(self, handler: Handler, **settings: object) -> Function:
+        return Function(handler, self.watch, **settings)  # type: ignore[arg-type]
+
+    def mapping(
+        self,
+        queue: MemoryQueue,
+        function: Function,
+        *,
+        name: str = "mapping",
+        batch_size: int = 10,
+        window: float = 0.0,
+        partial: bool = False,
+        receivers: int = 1,
+        keeps: Callable[[Record], bool] = keep_all,
+    ) -> Supervisor:
+        envelope = RecordsEnvelope()
+        limits = Limits(batch_size, window, envelope)
+        dispatcher = Dispatcher(
+            name,
+            function.target,
+            Policy(Progress.NONE, partial=partial),
+            envelope,
+            "string",
+            self.clock,
+            no_jitter,
+            self.watch,
+        )
+        settings = FeedSettings(
+            dispatcher, lambda: SingleSlot(limits, grouped=queue.fifo), keeps, Backoff(cap=10.0), lent=True
+        )
+        supervisor = Supervisor(settings, MemoryQueueSource(queue, receivers, windowed=window > 0))
+        self._supervisors[name] = supervisor
+        self._gates[function.target.name] = function.target.gate
+        return supervisor
+
+    @asynccontextmanager
+    async def running(self, grace: float = 5.0) -> AsyncIterator[None]:
+        """Everything runs while the body does; then it is stopped as the daemon would."""
+        async with anyio.create_task_group() as gates, anyio.create_task_group() as tasks:
+            for gate in self._gates.values():
+                gates.start_soon(gate.run)
+            for supervisor in self._supervisors.values():
+                tasks.start_soon(supervisor.run)
+            yield
+            async with anyio.create_task_group() as stopping:
+                for supervisor in self._supervisors.values():
+                    stopping.start_soon(supervisor.stop, grace)
+            gates.cancel_scope.cancel()

@@ -1,0 +1,76 @@
+"""Permits are fair and never lost; the gate lets one batch try before it opens."""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+import pytest
+from penstock.dispatch.permits import Permits
+
+
+async def granted_order(permits: Permits, waiters: list[str]) -> list[str]:
+    """In what order these mappings, asking in this order for one taken permit, get it."""
+    order: list[str] = []
+
+    async def ask(mapping: str) -> None:
+        await permits.acquire(mapping)
+        order.append(mapping)
+        permits.release()
+
+    await permits.acquire("first")
+    async with anyio.create_task_group() as tasks:
+        for mapping in waiters:
+            tasks.start_soon(ask, mapping)
+            await anyio.lowlevel.checkpoint()
+        permits.release()
+    return order
+
+
+@pytest.mark.semantics("SQS-19")
+async def test_mappings_take_turns_however_many_batches_each_has_waiting() -> None:
+    assert await granted_order(Permits(1), ["a", "a", "a", "b", "c"]) == ["a", "b", "c", "a", "a"]
+
+
+async def test_a_cancelled_waiter_loses_no_permit() -> None:
+    permits = Permits(1)
+    await permits.acquire("a")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(permits.acquire, "b")
+        await anyio.lowlevel.checkpoint()
+        permits.release()  # granted to b, which is cancelled before it runs again
+        tasks.cancel_scope.cancel()
+    assert permits.slack
+    await permits.acquire("c")
+    assert permits.taken == 1
+
+
+async def test_slack_is_gone_while_somebody_waits_or_none_is_free() -> None:
+    permits = Permits(1)
+    assert permits.slack
+    await permits.acquire("a")
+    assert not permits.slack
+    permits.release()
+    assert permits.slack
+
+
+def test_a_throttle_lowers_by_one_never_below_one_and_a_success_raises_to_the_limit() -> None:
+    permits = Permits(3)
+    for expected in (2, 1, 1):
+        permits.throttled()
+        assert permits.allowed == expected
+    for expected in (2, 3, 3):
+        permits.succeeded()
+        assert permits.allowed == expected
+
+
+@pytest.mark.semantics("SQS-20")
+async def test_an_unlimited_function_learns_its_limit_from_throttles() -> None:
+    permits = Permits(None)
+    for _ in range(8):
+        await permits.acquire("a")
+    permits.release()
+    permits.throttled()
+    assert permits.allowed == 7
+    permits.release()
+    permits.throttled()
+    assert permits.allowed == 6
