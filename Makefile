@@ -1,0 +1,91 @@
+# Every target does all its own set-up. A machine needs Python 3.11+ and make.
+#
+#   make demo [EMULATOR=ministack|elasticmq|moto] [ORDERS=1000]
+#   make test [TESTS="tests/unit -k planner"]
+#   make help
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done)
+NONE = $(error Penstock needs Python 3.11 or newer, and there is none on PATH. Name one: make PYTHON=/path/to/python3)
+PY := .venv/bin/python
+SUITES := $(wildcard $(addprefix tests/,unit property scenario contract integration acceptance))
+TESTS ?= $(SUITES)
+EMULATOR ?= ministack
+ORDERS ?=
+PACKAGES := -p penstock.config -p penstock.dispatch -p penstock.pollers -p penstock.service
+FORMATTED := .ci config dispatch pollers service tests examples $(wildcard benchmarks)
+
+.PHONY: help
+help: ## Show the targets
+	@sed -n 's/^\([a-z%-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+.PHONY: venv emulators
+venv: ## Set up .venv from requirements/dev.lock
+	@"$(or $(PYTHON),$(NONE))" .ci/environment.py .venv requirements/dev.lock --project
+
+emulators: ## Set up .emulators from requirements/emulators.lock
+	@"$(or $(PYTHON),$(NONE))" .ci/environment.py .emulators requirements/emulators.lock
+
+.PHONY: demo
+demo: venv emulators ## Send orders through a real emulator and account for each
+	@$(PY) examples/demo/demo.py --emulator "$(EMULATOR)" $(if $(ORDERS),--orders "$(ORDERS)")
+
+.PHONY: test
+test: venv emulators ## Run the tests, the fast ones first
+	$(PY) -m pytest $(TESTS) $(ARGS)
+
+.PHONY: proof
+proof: venv emulators ## Run the tests with full counts (up to two hours)
+	PENSTOCK_PROOF=1 $(PY) -m pytest $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
+
+.PHONY: check
+check: format-check lint types docs-check wheel-check ## Format, lint, strict types, generated documents, the wheel
+
+.PHONY: format format-check lint types
+format: venv ## Rewrite the sources in the project's format
+	$(PY) -m ruff format $(FORMATTED)
+	$(PY) -m ruff check --fix $(FORMATTED)
+
+format-check: venv
+	$(PY) -m ruff format --check $(FORMATTED)
+
+lint: venv
+	$(PY) -m ruff check $(FORMATTED)
+
+types: venv
+	$(PY) -m mypy $(PACKAGES)
+	$(PY) -m mypy tests
+	$(PY) -m mypy .ci
+
+.PHONY: docs docs-check
+docs: venv ## Write the generated parts of the documents
+	$(PY) .ci/documents.py --write
+
+docs-check: venv
+	$(PY) .ci/documents.py --check
+
+.PHONY: wheel-check
+wheel-check: venv
+	$(PY) -m pytest tests/acceptance/test_wheel.py
+
+.PHONY: lock
+lock: ## Resolve the requirements again (UPGRADE=1: to the newest)
+	@"$(or $(PYTHON),$(NONE))" .ci/lock.py $(if $(UPGRADE),--upgrade)
+
+.PHONY: bench
+bench: ## Run every benchmark
+bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
+
+bench-%: venv emulators ## Run one benchmark: benchmarks/bench_%.py
+	@test -f "benchmarks/bench_$*.py" || { echo "there is no benchmarks/bench_$*.py" >&2; exit 2; }
+	$(PY) "benchmarks/bench_$*.py" $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what the other targets made, environments and fetched servers too
+	rm -rf .venv .venv.lock .emulators .emulators.lock .servers .penstock build dist *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
