@@ -171,6 +171,14 @@ class MappingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Crashed:
+    """A fault of ours ended a mapping's feed; the mapping is opened again in a while, the others go on."""
+
+    mapping: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class FeedsChanged:
     """The number of receivers, shards or members at work."""
 
@@ -207,6 +215,7 @@ Event = (
     | GateClosed
     | GateOpened
     | MappingChanged
+    | Crashed
     | FeedsChanged
     | FunctionLog
 )

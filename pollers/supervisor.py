@@ -11,8 +11,8 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from ..config.errors import SourceError
-from ..dispatch.observer import FeedsChanged, MappingChanged
+from ..config.errors import BugError, PenstockError, SourceError
+from ..dispatch.observer import Crashed, FeedsChanged, MappingChanged
 from .feed import Feed, FeedSettings
 from .lifecycle import State, Status
 from .source import Fetched, Roster, Source
@@ -32,7 +32,7 @@ class Supervisor:
         self._feeds: dict[str, Feed] = {}
         self._status = Status(State.WAITING)
         self._failures = 0
-        self._failure: SourceError | None = None
+        self._failure: PenstockError | None = None
         self._stopping = False
         self._waiting = anyio.CancelScope()
         self._ended = anyio.Event()
@@ -134,6 +134,9 @@ class Supervisor:
             await self._feeds[name].run()
         except SourceError as error:
             self._failure = error
+        except Exception as error:  # a fault of ours must not reach the other mappings: told aloud, and tried again
+            self._failure = BugError(f"stopped by a fault in Penstock ({error!r}); please report it")
+            self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
         finally:
             del self._feeds[name]
             self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
@@ -155,7 +158,7 @@ class Supervisor:
             self._to(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
             await gate.wait_changed()
 
-    async def _rest(self, error: SourceError) -> None:
+    async def _rest(self, error: PenstockError) -> None:
         self._failures += 1
         delay = self._settings.backoff.delay(self._failures, self._dispatcher.jitter())
         self._to(State.WAITING, str(error))
