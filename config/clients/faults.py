@@ -99,6 +99,19 @@ REFUSED_CLASSES = frozenset(
     }
 )
 
+UNSENT_CLASSES = frozenset(
+    {
+        "ClientConnectorError",  # aiohttp: refused, unknown host, TLS
+        "ConnectionTimeoutError",
+        "ConnectTimeoutError",
+        "ProxyConnectionError",
+        "ClientHttpProxyError",
+        "SSLError",
+        "gaierror",
+        "InvalidURL",
+    }
+)
+
 # --- by error code --------------------------------------------------------------------------------------------------
 
 MISSING_CODES = frozenset(
@@ -172,9 +185,24 @@ def translating(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        if isinstance(exc, SourceError) or _kind(exc) is None:
+        if isinstance(exc, SourceError) or not foreign(exc):
             raise
         raise translate(exc, what) from exc
+
+
+def foreign(exc: BaseException) -> bool:
+    """Whether `exc` is something that an AWS client (or the HTTP client under it) raises."""
+    return isinstance(exc, Exception) and _kind(exc) is not None
+
+
+def unsent(exc: BaseException) -> bool:
+    """Whether the request surely never left: no connection, or nothing to sign it with."""
+    names = {ancestor.__name__ for ancestor in type(exc).__mro__}
+    if names & (UNSENT_CLASSES | REFUSED_CLASSES):
+        return True
+    # botocore has one class for a refused connection and for one that broke later; what it wraps tells them apart.
+    inner = getattr(exc, "kwargs", {}).get("error")
+    return isinstance(inner, BaseException) and inner is not exc and unsent(inner)
 
 
 def code(exc: BaseException) -> str:
@@ -184,8 +212,14 @@ def code(exc: BaseException) -> str:
 
 def status(exc: BaseException) -> int | None:
     """HTTP status of the refusal; None when there was no answer."""
-    found = _response(exc).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    found = metadata(exc).get("HTTPStatusCode")
     return found if isinstance(found, int) else None
+
+
+def metadata(exc: BaseException) -> dict[str, Any]:
+    """`ResponseMetadata` of the refusal: `RequestId`, `HTTPStatusCode`, `HTTPHeaders` (lower case); empty for none."""
+    found = _response(exc).get("ResponseMetadata")
+    return found if isinstance(found, dict) else {}
 
 
 def _kind(exc: Exception) -> type[SourceError] | None:

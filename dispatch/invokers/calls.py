@@ -1,0 +1,55 @@
+"""Calls that are under way: each with its deadline, all ended when the invoker is closed. Used by every invoker here
+that has no process of its own to end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import inf
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The deadline passed first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The invoker was closed, before the call or in the middle of it."""
+
+    started: bool
+
+
+class Calls:
+    """`run` each call through here; `close` ends those under way and refuses later ones."""
+
+    def __init__(self, deadline: float | None) -> None:
+        """`deadline` in seconds from the start of each call; None for none."""
+        self._deadline = inf if deadline is None else deadline
+        self._scopes: set[anyio.CancelScope] = set()
+        self._closed = False
+
+    @property
+    def running(self) -> int:
+        return len(self._scopes)
+
+    async def run(self, call: Callable[[], Awaitable[T]]) -> T | Expired | Closed:
+        if self._closed:
+            return Closed(started=False)
+        with anyio.move_on_after(self._deadline) as scope:
+            self._scopes.add(scope)
+            try:
+                return await call()
+            finally:
+                self._scopes.discard(scope)
+        return Closed(started=True) if self._closed else Expired()
+
+    def close(self) -> None:
+        self._closed = True
+        for scope in self._scopes:
+            scope.cancel()

@@ -1,0 +1,43 @@
+"""Whether anybody listens at an endpoint: the probe of the invokers whose function is elsewhere."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import anyio
+
+from ...config.clients.endpoints import host_and_port, is_loopback
+from .base import NotReady, Ready
+
+PATIENCE = 5.0
+"""Seconds for the connection."""
+
+
+async def reach(url: str, *, by_proxy: bool = False) -> Ready | NotReady:
+    """Open a TCP connection to the host of `url` and close it again; to its proxy, where calls go through one."""
+    host, port = host_and_port(urlsplit(_on_the_way(url) if by_proxy else url))
+    try:
+        with anyio.fail_after(PATIENCE):
+            stream = await anyio.connect_tcp(host, port)
+            await stream.aclose()
+    except TimeoutError:
+        return NotReady(f"no connection to {host}:{port} within {PATIENCE:g} s: is the address right?")
+    except OSError as error:
+        return NotReady(f"no connection to {host}:{port}: {_reason(error)}; is it running, and is the address right?")
+    return Ready()
+
+
+def _on_the_way(url: str) -> str:
+    from urllib.request import getproxies, proxy_bypass  # not needed until a probe, and slow to import
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or is_loopback(host) or proxy_bypass(host):
+        return url
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _reason(error: OSError) -> str:
+    cause = error.__cause__ or error
+    return " ".join((getattr(cause, "strerror", None) or str(cause)).split()).lower()

@@ -1,0 +1,226 @@
+"""Functions behind the Invoke API: an emulator's, `sam local`'s, AWS's own.
+
+Owns the mapping of what that API can answer to replies. The client is shared and given (`config.clients`); this side's
+deadline stands above the function's own timeout, which the other side keeps.
+
+Once a request is on its way, nobody can tell an invocation that was lost from one whose answer was: the records are
+invoked again. That is the "at least once" of an event source mapping, and the causes say so.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from ...config.clients import faults
+from ...config.clock import Clock
+from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from . import answers
+from .base import Invocation, NotReady, Ready
+from .calls import Calls, Closed, Expired
+from .reach import reach
+
+MARGIN = 5.0
+"""Seconds for the way there and back, above the function's own timeout."""
+
+UNCERTAIN = "it may have run: its records are invoked again"
+
+# The other side knows why the function cannot run, and another record would fare no better.
+_DOWN_HINTS = {
+    404: "create it there, or correct the function's name, qualifier and endpoint",
+    403: "check the credentials and their permission for lambda:InvokeFunction",
+    401: "check the credentials",
+    409: "wait until it is active, or mend it there",
+    501: "the endpoint has no Invoke API",
+}
+# Refusals of what was asked for, not of this event.
+_MISNAMED = frozenset({"InvalidParameterValueException", "ValidationException"})
+
+_trace: ContextVar[str] = ContextVar("trace", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    request_id: str
+    version: str | None
+    error: str | None
+    body: bytes | None
+    """None when it is over the limit: the rest was not read."""
+
+
+class RemoteInvoker:
+    """Invokes `function_name` (name, partial or full ARN) through a Lambda client of aiobotocore.
+
+    `timeout` is the function's own, in seconds; None for an answer that may take as long as it likes.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        function_name: str,
+        *,
+        clock: Clock,
+        qualifier: str | None = None,
+        timeout: float | None = None,
+        concurrency: int | None = None,
+        margin: float = MARGIN,
+    ) -> None:
+        self._client = client
+        self._name = function_name
+        self._clock = clock
+        self._qualifier = {"Qualifier": qualifier} if qualifier else {}
+        self._timeout = timeout
+        self._deadline = None if timeout is None else timeout + margin
+        self._concurrency = concurrency
+        self._calls = Calls(self._deadline)
+        client.meta.events.register("before-call.lambda.Invoke", _hand_on_trace, unique_id="penstock-trace")
+
+    @property
+    def concurrency(self) -> int | None:
+        return self._concurrency
+
+    @property
+    def timeout(self) -> float | None:
+        return self._deadline
+
+    @property
+    def ends_on_cancel(self) -> bool:
+        return False
+
+    @property
+    def _endpoint(self) -> str:
+        return str(self._client.meta.endpoint_url)
+
+    async def probe(self) -> Ready | NotReady:
+        return await reach(self._endpoint, by_proxy=True)
+
+    async def invoke(self, invocation: Invocation) -> Reply:
+        started = self._clock.wall()
+        ended = await self._calls.run(lambda: self._called(invocation))
+        attempt = Attempt(invocation.request_id, started, self._clock.wall())
+        match ended:
+            case _Answer():
+                return _judged(attempt, ended)
+            case Closed():
+                return Unreachable(attempt, closing(ended))
+            case Expired():
+                cause = f"no answer from {self._name} at {self._endpoint} within {self._deadline:g} s; {UNCERTAIN}"
+                return Unreachable(attempt, cause)
+            case _:
+                return self._refused(attempt, ended)
+
+    async def _called(self, invocation: Invocation) -> _Answer | Exception:
+        """The answer, or what the client raised; what no client raises goes on."""
+        context = {}
+        if invocation.client_context:
+            context["ClientContext"] = base64.b64encode(invocation.client_context.encode()).decode()
+        _trace.set(invocation.trace)
+        try:
+            answer = await self._client.invoke(
+                FunctionName=self._name, Payload=invocation.payload, **self._qualifier, **context
+            )
+            return await _read(answer)
+        except Exception as error:
+            if not faults.foreign(error):
+                raise
+            return error
+
+    def _refused(self, attempt: Attempt, error: Exception) -> Throttled | Unreachable:
+        metadata = faults.metadata(error)
+        attempt = replace(
+            attempt,
+            request_id=str(metadata.get("RequestId") or attempt.request_id),
+            status=faults.status(error),
+        )
+        said = answers.one_line(str(faults.translate(error, f"invoke {self._name}")))
+        if attempt.status == 429:
+            return Throttled(attempt, retry_after(metadata.get("HTTPHeaders", {})), _reason(error))
+        if attempt.status is None:
+            return self._unanswered(attempt, error, said)
+        return Unreachable(attempt, _with_hint(said, attempt.status), _is_down(error, attempt.status))
+
+    def _unanswered(self, attempt: Attempt, error: Exception, said: str) -> Unreachable:
+        if faults.unsent(error):
+            return Unreachable(attempt, f"{said} [{self._endpoint}]", down=True)
+        return Unreachable(attempt, f"{said} [{self._endpoint}]; {UNCERTAIN}")
+
+    async def aclose(self) -> None:
+        """The client is not ours: its connections are closed by who made it."""
+        self._calls.close()
+
+
+def closing(closed: Closed) -> str:
+    """Why there is no answer, when the invoker was closed."""
+    return f"Penstock is stopping; {UNCERTAIN}" if closed.started else "Penstock is stopping: not invoked"
+
+
+async def _read(answer: dict[str, Any]) -> _Answer:
+    metadata = answer["ResponseMetadata"]
+    return _Answer(
+        status=int(metadata["HTTPStatusCode"]),
+        request_id=str(metadata.get("RequestId") or ""),
+        version=answer.get("ExecutedVersion"),
+        error=answer.get("FunctionError"),
+        body=await _bounded(answer["Payload"]),
+    )
+
+
+async def _bounded(payload: Any) -> bytes | None:
+    """The body; None, and the connection with it, when it is larger than a response may be."""
+    read = bytearray()
+    while chunk := await payload.read(answers.RESPONSE_LIMIT + 1 - len(read)):
+        read += chunk
+        if len(read) > answers.RESPONSE_LIMIT:
+            payload.close()
+            return None
+    return bytes(read)
+
+
+def _judged(attempt: Attempt, answer: _Answer) -> Returned | FunctionFailed | Unreachable:
+    attempt = replace(
+        attempt,
+        request_id=answer.request_id or attempt.request_id,
+        status=answer.status,
+        executed_version=answer.version,
+        function_error=answer.error,
+    )
+    if answer.body is None:
+        return answers.oversized(replace(attempt, function_error=answers.UNHANDLED))
+    return answers.failed(attempt, answer.body) if answer.error else Returned(attempt, answer.body)
+
+
+def _is_down(error: Exception, status: int) -> bool:
+    return status in _DOWN_HINTS or faults.code(error) in _MISNAMED
+
+
+def _with_hint(said: str, status: int) -> str:
+    if status in _DOWN_HINTS:
+        return f"{said} ({_DOWN_HINTS[status]})"
+    return f"{said}; {UNCERTAIN}" if status >= 500 else said
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of `retry-after`, from headers that are looked up in lower case; None without one, and for a date, which
+    no Lambda sends."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0.0 <= seconds < inf else None
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "response", {}).get("Reason") or faults.code(error))
+
+
+def _hand_on_trace(params: dict[str, Any], **_: object) -> None:
+    """The Invoke API takes the trace as a header, for which the client has no argument."""
+    if trace := _trace.get():
+        params["headers"]["X-Amzn-Trace-Id"] = trace
