@@ -1,0 +1,101 @@
+"""Amazon resource names as values. A leaf: parsing and the few names that are read out of a resource part.
+
+Emulators use regions of their own (ElasticMQ: `elasticmq`), so the region is any word, not a list of AWS's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ACCOUNT = re.compile(r"\d{12}")
+_WORD = re.compile(r"[A-Za-z0-9-]+")
+_PARTITION = re.compile(r"aws[A-Za-z0-9-]*")
+_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
+
+EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
+
+
+class ArnError(ValueError):
+    """Text that is no ARN; the message says which part is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """`arn:partition:service:region:account:resource`; region and account may be empty (S3)."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: str) -> Arn:
+        """Raises ArnError, which says which part is wrong."""
+        parts = text.split(":", 5)
+        if parts[0] != "arn":
+            raise ArnError(f"is not an ARN: it must look like {EXAMPLE}")
+        if len(parts) < 6:
+            raise ArnError(f"is not a whole ARN: it has {len(parts)} of the 6 parts of {EXAMPLE}")
+        arn = cls(*parts[1:])
+        _check(arn)
+        return arn
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+    @property
+    def queue(self) -> str:
+        """The queue's name; only for `sqs`."""
+        return self.resource
+
+    @property
+    def is_fifo(self) -> bool:
+        return self.service == "sqs" and self.resource.endswith(".fifo")
+
+    @property
+    def stream(self) -> str:
+        """The stream's name; only for `kinesis`, consumer ARNs included."""
+        return self._segment(1)
+
+    @property
+    def consumer(self) -> str:
+        """The name of an enhanced fan-out consumer, or empty; only for `kinesis`."""
+        return self._segment(3).partition(":")[0]
+
+    @property
+    def table(self) -> str:
+        """The table's name; only for `dynamodb`."""
+        return self._segment(1)
+
+    @property
+    def stream_label(self) -> str:
+        """The label that tells a table's streams apart; only for `dynamodb`."""
+        return self._segment(3)
+
+    def _segment(self, index: int) -> str:
+        parts = self.resource.split("/")
+        return parts[index] if index < len(parts) else ""
+
+
+def _check(arn: Arn) -> None:
+    if not _PARTITION.fullmatch(arn.partition):
+        raise ArnError(f"has the partition {arn.partition!r}, which must begin with 'aws'")
+    if not _WORD.fullmatch(arn.service):
+        raise ArnError(f"has the service {arn.service!r}, which must be a word such as 'sqs'")
+    if arn.region and not _WORD.fullmatch(arn.region):
+        raise ArnError(f"has the region {arn.region!r}, which must be a word such as 'us-east-1'")
+    if arn.account and not _ACCOUNT.fullmatch(arn.account):
+        raise ArnError(f"has the account {arn.account!r}, which must be 12 digits, e.g. 000000000000")
+    if not arn.resource:
+        raise ArnError("names no resource after the account")
+    if arn.service == "sqs":
+        _check_queue(arn)
+
+
+def _check_queue(arn: Arn) -> None:
+    if not arn.region or not arn.account:
+        raise ArnError(f"has no region or no account: a queue's ARN must look like {EXAMPLE}")
+    if not _QUEUE.fullmatch(arn.resource):
+        raise ArnError(f"has the queue name {arn.resource!r}: 1 to 80 letters, digits, '-' or '_', then maybe '.fifo'")

@@ -1,0 +1,115 @@
+"""Files to trees: which files a path means, reading them within bounds, and choosing the reader by their ending.
+
+Every fault is a Problem; nothing a file holds raises anything else. Used by the loader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import read_json, read_toml, read_yaml
+from .errors import ConfigError, Problem
+from .nodes import MAX_BYTES, Node
+
+_READERS = {
+    ".yaml": read_yaml.read,
+    ".yml": read_yaml.read,
+    ".json": read_json.read,
+    ".toml": read_toml.read,
+}
+DEFAULT_NAMES = tuple(f"penstock{ending}" for ending in (".yaml", ".yml", ".toml", ".json"))
+
+
+def find_default(directory: Path) -> Path | None:
+    """The configuration file of a directory that is not named on the command line. Raises ConfigError when several
+    stand there: taking one of them would ignore the others in silence."""
+    found = [directory / name for name in DEFAULT_NAMES if (directory / name).is_file()]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise ConfigError([Problem(f"{names} both stand here", file=str(directory), hint="name the one that you mean")])
+    return found[0] if found else None
+
+
+def read_all(paths: Sequence[Path]) -> tuple[list[Node], list[Problem]]:
+    """The trees of all files that the paths mean, and what is wrong with them that does not hinder going on, such as
+    a key that is given twice. Raises ConfigError when a file cannot be read at all: what it defines would be missed
+    elsewhere."""
+    documents: list[Node] = []
+    problems: list[Problem] = []
+    whole = True
+    for path in paths:
+        files, faults = _files(path)
+        problems.extend(faults)
+        whole = whole and not faults
+        for file in files:
+            document, found = read(file)
+            problems.extend(found)
+            whole = whole and document is not None
+            documents.extend([document] if document else [])
+    if not whole:
+        raise ConfigError(problems)
+    return documents, problems
+
+
+def _files(path: Path) -> tuple[list[Path], list[Problem]]:
+    """The file itself, or a directory's files in the order of their names; hidden ones and sub-directories are not
+    read (a Kubernetes volume keeps its versions in both)."""
+    try:
+        if not path.is_dir():
+            return [path], []
+        found = [file for file in sorted(path.iterdir()) if _is_ours(file)]
+    except (OSError, ValueError) as fault:
+        return [], [_unreadable(path, fault)]
+    if found:
+        return found, []
+    return [], [Problem("holds no .yaml, .yml, .toml or .json file", file=str(path))]
+
+
+def _is_ours(file: Path) -> bool:
+    return file.suffix.lower() in _READERS and not file.name.startswith(".") and file.is_file()
+
+
+def read(path: Path) -> tuple[Node | None, list[Problem]]:
+    """One file's tree, or None, and what is wrong with it."""
+    file = str(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as fault:
+        return None, [_unreadable(path, fault)]
+    return parse(data, file)
+
+
+def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
+    """The tree of a file's bytes, or None, and what is wrong with them."""
+    if len(data) > MAX_BYTES:
+        return None, [Problem(f"is larger than {MAX_BYTES // 1024 // 1024} MB, so hardly a configuration", file=file)]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = data.count(b"\n", 0, fault.start) + 1
+        what = f"is not UTF-8 text: byte 0x{data[fault.start]:02x} at offset {fault.start}"
+        return None, [Problem(what, file=file, line=line)]
+    reader = _READERS.get(Path(file).suffix.lower(), read_yaml.read)
+    try:
+        document, problems = reader(text, file)
+    except ConfigError as fault:
+        return None, list(fault.problems)
+    return _checked(document, file, problems)
+
+
+def _checked(document: Node | None, file: str, problems: list[Problem]) -> tuple[Node | None, list[Problem]]:
+    if document is None or document.value is None:
+        return None, [*problems, Problem("is empty", file=file)]
+    if not isinstance(document.value, dict):
+        what = "must be a mapping with keys such as 'functions' and 'mappings'"
+        return None, [*problems, Problem(what, file=file, line=document.line)]
+    return document, problems
+
+
+def _unreadable(path: Path, fault: OSError | ValueError) -> Problem:
+    if isinstance(fault, FileNotFoundError):
+        return Problem("there is no such file or directory", file=str(path))
+    reason = fault.strerror if isinstance(fault, OSError) else str(fault)
+    return Problem(f"cannot be read: {reason}", file=str(path))

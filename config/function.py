@@ -1,0 +1,306 @@
+"""What a user may say about a function: five kinds, told apart by the one key that only they have.
+
+Shapes only; whether the code's directory exists is the loader's question, how to run it the invokers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, assert_never
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from .spoken import Spoken, Whole, folded
+
+TIMEOUT_DEFAULT = 3
+"""Seconds; AWS's default."""
+CONCURRENCY_DEFAULT = 4
+"""Environments of a local function at once. Ours: AWS has no such default, a laptop needs one."""
+
+_MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
+_RUNTIME = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
+_URL = r"^https?://[^\s/]+(/\S*)?$"
+
+# What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.
+RESERVED = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "TZ",
+    }
+)
+
+
+def _variables(value: object) -> object:
+    """AWS writes `Environment: {Variables: {…}}`; so may a user."""
+    if isinstance(value, Mapping) and set(value) == {"Variables"} and isinstance(value["Variables"], Mapping):
+        return value["Variables"]
+    return value
+
+
+def _variable(value: object) -> object:
+    """Numbers are written as text; a boolean is refused, because functions disagree on how it is spelled."""
+    if isinstance(value, bool) or value is None:
+        raise ValueError('must be text: put it in quotes, e.g. "true"')
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _debug_port(value: object) -> object:
+    if value is True:
+        raise ValueError("must be the port that the debugger listens on, or false")
+    return value
+
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Variables = Annotated[dict[_Name, Annotated[str, BeforeValidator(_variable)]], BeforeValidator(_variables)]
+_Word = Annotated[str, StringConstraints(min_length=1)]
+
+
+class _Common(Spoken):
+    """What every kind has."""
+
+    name: SkipJsonSchema[str] = ""  # the key under `functions`; never written by a user
+
+
+class _Owned(_Common):
+    """What every function has whose runtime speaks to us over the Runtime API."""
+
+    timeout: Whole = Field(TIMEOUT_DEFAULT, ge=1, le=900)
+    """Seconds that an invocation may take, as on AWS."""
+    environment: _Variables = Field(default_factory=dict, examples=[{"STAGE": "dev"}])
+    """The function's variables. Values are text; numbers are taken as text."""
+    concurrency: Whole = Field(CONCURRENCY_DEFAULT, ge=1, le=1000)
+    """Invocations at once at most, each in a process of its own."""
+    memory_size: Whole = Field(128, ge=128, le=10_240)
+    """MB. Recorded: the function is told, and REPORT prints it; nothing limits the memory."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds after which an invocation is ended; None for as long as it takes."""
+        return float(self.timeout)
+
+    @model_validator(mode="after")
+    def _nothing_reserved(self) -> Self:
+        if reserved := sorted(RESERVED & set(self.environment)):
+            raise ValueError(f"sets variables that are Lambda's own: {', '.join(reserved)}")
+        return self
+
+
+class _Started(_Owned):
+    """What every function has whose process we start."""
+
+    layers: list[Path] = Field(default_factory=list, max_length=5, examples=[["./layers/common"]])
+    """Directories that stand where /opt stands on AWS, in this order; a later one wins."""
+    isolation: Literal["auto", "env", "namespace"] = "auto"
+    """`namespace`: a real /tmp and /opt of its own, where the kernel allows; `env`: by variables alone; `auto`: the
+    first where it works."""
+    reload: bool = True
+    """Whether a change of the code starts new processes."""
+    debug: Annotated[Literal[False] | Whole, BeforeValidator(_debug_port)] = Field(False, examples=[5678])
+    """Port that a debugger attaches to: one process, and no timeout."""
+    idle_timeout: Whole = Field(300, ge=1, le=86_400)
+    """Seconds after which an idle process is ended."""
+
+    @model_validator(mode="after")
+    def _debug_is_a_port(self) -> Self:
+        if self.debug is not False and not 1 <= self.debug <= 65_535:
+            raise ValueError(f"has the debug port {self.debug}: must be between 1 and 65535")
+        return self
+
+    @property
+    def deadline(self) -> float | None:
+        return float(self.timeout) if self.debug is False else None
+
+    @property
+    def processes(self) -> int:
+        """Processes at once: one under a debugger."""
+        return self.concurrency if self.debug is False else 1
+
+
+class LocalFunction(_Started):
+    """Code in a directory, run by one of Lambda's runtimes on this machine."""
+
+    runtime: str = Field(pattern=_RUNTIME, examples=["python", "python3.12", "nodejs20.x", "provided.al2023"])
+    """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name."""
+    handler: _Word | None = Field(None, examples=["app.handler"])
+    """`module.function`. Needed for Python and Node."""
+    code: Path = Field(examples=["./functions/orders"])
+    """The directory of the code."""
+    interpreter: _Word | None = Field(None, examples=["python3.12"])
+    """Program that runs the code: a path or a name on PATH. Default: a `.venv` beside the code, then the runtime."""
+    venv: Path | None = Field(None, examples=["./functions/orders/.venv"])
+    """Virtual environment whose interpreter runs the code. Python only."""
+
+    @property
+    def family(self) -> Literal["python", "nodejs", "provided"]:
+        for family in ("python", "nodejs"):
+            if self.runtime.startswith(family):
+                return family
+        return "provided"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.handler is None and self.family != "provided":
+            raise ValueError(f"needs a 'handler' for the runtime {self.runtime}, e.g. handler: app.handler")
+        if self.interpreter and self.venv:
+            raise ValueError("gives both 'interpreter' and 'venv': give one")
+        if self.venv and self.family != "python":
+            raise ValueError(f"gives a 'venv' for the runtime {self.runtime}: only Python has one")
+        return self
+
+    def located(self, base: Path) -> Self:
+        """The same with every relative path made absolute from `base`."""
+        interpreter = self.interpreter
+        if interpreter and "/" in interpreter:
+            interpreter = str(_absolute(base, interpreter))
+        return self.model_copy(
+            update={
+                "code": _absolute(base, self.code),
+                "layers": [_absolute(base, layer) for layer in self.layers],
+                "venv": self.venv and _absolute(base, self.venv),
+                "interpreter": interpreter,
+            }
+        )
+
+
+class CommandFunction(_Started):
+    """Any program that speaks the Runtime API."""
+
+    command: list[_Word] = Field(min_length=1, examples=[["java", "-jar", "stock.jar"]])
+    """The program and its arguments."""
+    handler: _Word | None = None
+    """What the program finds in `_HANDLER`."""
+    code: Path = Path()
+    """Directory that the program starts in. Default: that of the configuration file."""
+
+    def located(self, base: Path) -> Self:
+        """The same with every relative path made absolute from `base`; the command is left as it is."""
+        layers = [_absolute(base, layer) for layer in self.layers]
+        return self.model_copy(update={"code": _absolute(base, self.code), "layers": layers})
+
+
+class ExternalFunction(_Owned):
+    """A runtime that somebody else starts, such as an IDE: Penstock waits for it."""
+
+    external: Literal[True]
+    timeout: Whole = Field(900, ge=1, le=900)
+    """Seconds that an invocation may take; long, because somebody may stand at a breakpoint."""
+    concurrency: Whole = Field(1, ge=1, le=1000)
+    """Invocations at once at most."""
+    port: Whole = Field(0, ge=0, le=65_535)
+    """Port of the Runtime API that the runtime is pointed at; 0 for any free one, which is printed at the start."""
+
+    def located(self, base: Path) -> Self:
+        return self
+
+
+class Invoke(Spoken):
+    """Where the Invoke API finds the function."""
+
+    function_name: _Word = Field(max_length=256, examples=["billing"])
+    endpoint_url: Annotated[str, StringConstraints(pattern=_URL)] | None = Field(
+        None, examples=["http://localhost:3001"]
+    )
+    """Default: the endpoint of `aws`, or what the AWS variables say for Lambda."""
+    qualifier: Annotated[str, StringConstraints(pattern=r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$")] | None = None
+    """Version or alias."""
+
+
+class _Elsewhere(_Common):
+    timeout: Whole | None = Field(None, ge=1, le=900)
+    """Seconds to wait for an answer. Default: as long as it takes."""
+
+    @property
+    def deadline(self) -> float | None:
+        """Seconds after which an invocation is given up; None for as long as it takes."""
+        return None if self.timeout is None else float(self.timeout)
+
+    def located(self, base: Path) -> Self:
+        return self
+
+
+class RemoteFunction(_Elsewhere):
+    """A function behind any Invoke API: an emulator's, `sam local`'s, AWS's."""
+
+    invoke: Invoke
+    concurrency: Whole | None = Field(None, ge=1, le=1000)
+    """Invocations at once at most. Default: no bound but the mappings' own; a 429 lowers it."""
+
+
+class HttpFunction(_Elsewhere):
+    """A container's Runtime Interface Emulator: plain HTTP."""
+
+    http: Annotated[str, StringConstraints(pattern=_URL)] = Field(
+        examples=["http://localhost:9000/2015-03-31/functions/function/invocations"]
+    )
+    """The URL that events are posted to."""
+    concurrency: Whole | None = Field(1, ge=1, le=1000)
+    """Invocations at once at most. The emulator takes one."""
+
+
+KINDS: dict[str, type[BaseModel]] = {
+    "runtime": LocalFunction,
+    "command": CommandFunction,
+    "external": ExternalFunction,
+    "invoke": RemoteFunction,
+    "http": HttpFunction,
+}
+"""The key that tells a kind, and the kind."""
+
+
+def kinds_of(data: Mapping[str, Any]) -> list[str]:
+    """The kind keys that are given, in either spelling; a sound function has exactly one."""
+    given = {folded(key) for key in data}
+    return [key for key in KINDS if key in given]
+
+
+def _tag(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        found = kinds_of(value)
+        return found[0] if len(found) == 1 else None
+    return next((key for key, kind in KINDS.items() if isinstance(value, kind)), None)
+
+
+Function = Annotated[
+    Annotated[LocalFunction, Tag("runtime")]
+    | Annotated[CommandFunction, Tag("command")]
+    | Annotated[ExternalFunction, Tag("external")]
+    | Annotated[RemoteFunction, Tag("invoke")]
+    | Annotated[HttpFunction, Tag("http")],
+    Discriminator(_tag),
+]
+
+
+def describe(function: LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction) -> str:
+    """One phrase for people: what the function is and where."""
+    match function:
+        case LocalFunction():
+            return f"{function.runtime} in {function.code}"
+        case CommandFunction():
+            return f"command {function.command[0]}"
+        case ExternalFunction():
+            return "a runtime started elsewhere"
+        case RemoteFunction():
+            return f"{function.invoke.function_name} at {function.invoke.endpoint_url or 'the Lambda endpoint'}"
+        case HttpFunction():
+            return function.http
+        case _:
+            assert_never(function)
+
+
+def _absolute(base: Path, path: str | Path) -> Path:
+    return base / Path(path).expanduser()

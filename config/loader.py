@@ -1,0 +1,355 @@
+"""From files, variables and flags to a configuration, or to every problem at once.
+
+Owns the order of the steps and what spans several parts: references, duplicates, paths that must exist. How files are
+read is in `documents.py`, wording in `complaints.py`, AWS's rules in `rules.py`. Raises ConfigError and nothing else,
+whatever the input. Used by the daemon and the CLI.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources
+from .documents import find_default
+from .errors import ConfigError, Problem
+from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
+from .limits import SourceKind
+from .mapping import EventSourceMapping, derive_uuid
+from .nodes import Node, Place, locate
+from .settings import SECTIONS, Settings
+from .spoken import folded
+
+__all__ = ["AnyFunction", "CheckPatterns", "Config", "PatternFault", "find_default", "load"]
+
+AnyFunction = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
+
+
+class PatternFault(Protocol):
+    """What is wrong with a filter pattern; `path` points inside it: `$.body.type[1].prefix`."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+CheckPatterns = Callable[[SourceKind, Sequence[object]], Sequence[PatternFault]]
+"""Compiles patterns (JSON texts or structures) and says what is wrong with them. Given by the caller, because this
+layer may not know the pattern engine. Called with one pattern at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration without a problem."""
+
+    settings: Settings
+    functions: dict[str, AnyFunction]
+    mappings: dict[str, EventSourceMapping]
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
+
+    def effective(self) -> dict[str, object]:
+        """All that is in force, as plain data fit to be printed: secrets are masked."""
+        parts: dict[str, object] = {
+            **self.settings.model_dump(mode="json"),
+            "listen": str(self.settings.listen),
+            "functions": {name: _dumped(item) for name, item in self.functions.items()},
+            "mappings": {name: _dumped(item) for name, item in self.mappings.items()},
+        }
+        shown = masking.masked(parts)
+        assert isinstance(shown, dict)
+        return shown
+
+
+def _dumped(item: BaseModel) -> dict[str, object]:
+    return item.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+
+
+def load(
+    paths: Sequence[str | Path],
+    *,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object] | None = None,
+    check_patterns: CheckPatterns | None = None,
+) -> Config:
+    """The configuration of all paths (files or directories) together.
+
+    `flags` is keyed by the path of a setting (`aws.real`); None means not given. Raises ConfigError with every problem
+    found, in the order of the files.
+    """
+    found, repeated = documents.read_all([Path(path) for path in paths])
+    variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
+    filled = [variables.fill(document) for document in found]
+    members, problems = nodes.merge(filled)
+    loading = _Loading(members, check_patterns, [*repeated, *variables.problems, *problems])
+    config = loading.config(environ, flags or {})
+    if loading.problems or config is None:
+        order = [document.file for document in found]
+        raise ConfigError(_tidy(loading.problems, variables.problems, order))
+    return config
+
+
+def _tidy(problems: list[Problem], unfilled: list[Problem], order: list[str]) -> list[Problem]:
+    """In the order of the documents, without what only follows from a variable that could not be filled in."""
+    blank = {(problem.file, problem.path) for problem in unfilled}
+    kept = [problem for problem in problems if problem in unfilled or (problem.file, problem.path) not in blank]
+    places = {file: index for index, file in enumerate(order)}
+    return sorted(dict.fromkeys(kept), key=lambda problem: (places.get(problem.file, -1), problem.line or 0))
+
+
+@dataclass(slots=True)
+class _Loading:
+    """One pass over a merged document, collecting problems."""
+
+    members: dict[str, Node]
+    check_patterns: CheckPatterns | None
+    problems: list[Problem]
+    warnings: list[Problem] = field(default_factory=list)
+
+    def config(self, environ: Mapping[str, str], flags: Mapping[str, object]) -> Config | None:
+        self._unknown_sections()
+        sections = Node({key: self.members[key] for key in SECTIONS if key in self.members}, "")
+        settings, found = settings_sources.assemble(sections, environ, flags)
+        self.problems.extend(found)
+        functions = self._functions()
+        mappings = self._mappings(settings or Settings())
+        self._references(mappings)
+        self._duplicates(mappings)
+        if not self._named("mappings"):
+            self.warnings.append(Problem("there are no mappings, so there is nothing to do", "mappings"))
+        if settings is None:
+            return None
+        self._loops(functions, settings, environ)
+        return Config(settings, functions, mappings, tuple(self.warnings))
+
+    # --- sections -----------------------------------------------------------------------------------------------
+
+    def _unknown_sections(self) -> None:
+        known = ("functions", "mappings", *SECTIONS)
+        for key, node in self.members.items():
+            if key not in known and not key.startswith("x-") and key != "$schema":
+                self.problems.append(
+                    complaints.unknown_key(key, known, Place(nodes.join("", key), node.file, node.line))
+                )
+
+    def _named(self, section: str) -> dict[str, Node]:
+        """The members of `functions` or `mappings`."""
+        node = self.members.get(section)
+        if node is None or node.value is None:
+            return {}
+        if isinstance(node.value, dict):
+            return node.value
+        self.problems.append(Place(section, node.file, node.line).problem("must be a mapping of names to values"))
+        return {}
+
+    def _validated(self, model: type[_Model], node: Node, name: str, path: str) -> tuple[_Model | None, set[str]]:
+        """The model, as far as it can be had, and the fields that were left out because they are wrong."""
+        data = nodes.plain(node)
+        assert isinstance(data, dict)
+        wrong = self._without_value(node, path)
+        if "name" in data:
+            self.problems.append(complaints.unknown_key("name", (), locate(node, ["name"], path)))
+        for key in wrong:
+            del data[key]
+        data["name"] = name
+        try:
+            return model.model_validate(data), wrong
+        except ValidationError as fault:
+            self.problems.extend(complaints.problems(fault, model, node, path))
+            wrong |= {str(error["loc"][0]) for error in fault.errors() if error["loc"]}
+        try:
+            return model.model_validate({key: value for key, value in data.items() if key not in wrong}), wrong
+        except ValidationError:
+            return None, wrong
+
+    def _without_value(self, node: Node, path: str) -> set[str]:
+        """The keys that are left without a value: a slip, or something that somebody meant to finish."""
+        assert isinstance(node.value, dict)
+        blank = {key for key, member in node.value.items() if member.value is None}
+        for key in sorted(blank):
+            self.problems.append(locate(node, [key], path).problem("has no value", "give one, or remove the key"))
+        return blank
+
+    # --- functions ----------------------------------------------------------------------------------------------
+
+    def _functions(self) -> dict[str, AnyFunction]:
+        functions: dict[str, AnyFunction] = {}
+        for name, node in self._named("functions").items():
+            path = nodes.join("functions", name)
+            if (kind := self._kind(name, node, Place(path, node.file, node.line))) is None:
+                continue
+            made, wrong = self._validated(kind, node, name, path)
+            if made is not None:
+                assert isinstance(made, AnyFunction)
+                functions[name] = made.located(Path(node.file).parent.absolute())
+                self._paths_exist(functions[name], node, path, wrong)
+        return functions
+
+    def _kind(self, name: str, node: Node, place: Place) -> type[BaseModel] | None:
+        if not _FUNCTION_NAME.fullmatch(name):
+            self.problems.append(place.problem("is no name for a function", "1 to 64 letters, digits, '-' or '_'"))
+        if not isinstance(node.value, dict):
+            self.problems.append(place.problem("must be a mapping with one of " + ", ".join(function.KINDS)))
+            return None
+        kinds = function.kinds_of(node.value)
+        if len(kinds) == 1:
+            return function.KINDS[kinds[0]]
+        if kinds:
+            what = f"has {' and '.join(repr(kind) for kind in kinds)}: each makes it another kind of function"
+            self.problems.append(place.problem(what, "keep one"))
+            return None
+        if _looks_local(node.value):
+            return LocalFunction
+        what = "does not say how it is run"
+        self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
+        return None
+
+    def _paths_exist(self, made: AnyFunction, node: Node, path: str, wrong: set[str]) -> None:
+        if not isinstance(made, LocalFunction | CommandFunction):
+            return
+        directories: list[tuple[list[str | int], Path]] = [(["code"], made.code)]
+        directories += [(["layers", index], layer) for index, layer in enumerate(made.layers)]
+        if isinstance(made, LocalFunction) and made.venv:
+            directories.append((["venv"], made.venv))
+        for keys, directory in directories:
+            if str(keys[0]) not in {folded(key) for key in wrong} and not _is_directory(directory):
+                self.problems.append(locate(node, keys, path).problem(f"there is no directory {directory}"))
+
+    def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:
+        """A daemon that sends its own records to itself would do so for ever."""
+        fallback = settings.aws.endpoint_urls.get("lambda") or settings.aws.endpoint_url
+        fallback = fallback or environ.get("AWS_ENDPOINT_URL_LAMBDA") or environ.get("AWS_ENDPOINT_URL")
+        section = self.members.get("functions")
+        for name, made in functions.items():
+            match made:
+                case RemoteFunction():
+                    keys, url = ["invoke", "endpoint_url"], made.invoke.endpoint_url or fallback
+                case HttpFunction():
+                    keys, url = ["http"], made.http
+                case _:
+                    continue
+            if url and section and _is_own(url, settings):
+                place = locate(section, [name, *keys], "functions")
+                what = f"{url} is Penstock's own address: it would call itself for ever"
+                self.problems.append(place.problem(what, "name the emulator's address, or change 'listen'"))
+
+    # --- mappings -----------------------------------------------------------------------------------------------
+
+    def _mappings(self, settings: Settings) -> dict[str, EventSourceMapping]:
+        mappings: dict[str, EventSourceMapping] = {}
+        for name, node in self._named("mappings").items():
+            place = Place(nodes.join("mappings", name), node.file, node.line)
+            if not _MAPPING_NAME.fullmatch(name):
+                what = "is no name for a mapping"
+                self.problems.append(place.problem(what, "1 to 128 letters, digits, '-', '_' or '.'"))
+            if not isinstance(node.value, dict):
+                self.problems.append(place.problem("must be a mapping with 'source' and 'function'"))
+                continue
+            made, wrong = self._validated(EventSourceMapping, node, name, place.path)
+            if made is not None:
+                mappings[name] = _identified(made, settings)
+                self._rules(mappings[name], node, place.path, {folded(key) for key in wrong})
+        return mappings
+
+    def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str]) -> None:
+        broken = [] if "source" in wrong else rules.check(made)
+        for violation in [*broken, *rules.check_function(made)]:
+            if folded(violation.field) not in wrong:
+                place = locate(node, [violation.field], path)
+                self.problems.append(place.problem(violation.what, violation.hint))
+        for note in rules.notes(made):
+            self.warnings.append(locate(node, [note.field], path).problem(note.what, note.hint))
+        if self.check_patterns is not None and made.kind is not None:
+            self._patterns(self.check_patterns, made, made.kind, node, path)
+
+    def _patterns(
+        self, check: CheckPatterns, made: EventSourceMapping, kind: SourceKind, node: Node, path: str
+    ) -> None:
+        for index, pattern in enumerate(made.patterns):
+            keys: list[str | int] = ["filter_criteria", "filters", index, "pattern"]
+            for fault in check(kind, [pattern]):
+                place = locate(node, keys, path)
+                if isinstance(pattern, str):
+                    what = f"{fault.what} (at {fault.path})" if fault.path else fault.what
+                else:
+                    place, what = locate(node, [*keys, *_steps(fault.path)], path), fault.what
+                self.problems.append(place.problem(what, fault.hint))
+
+    def _place(self, name: str, key: str) -> Place:
+        return locate(self.members["mappings"], [name, key], "mappings")
+
+    def _references(self, mappings: Mapping[str, EventSourceMapping]) -> None:
+        defined = self._named("functions")
+        for name, made in mappings.items():
+            if made.function_name and made.function_name not in defined:
+                hint = complaints.did_you_mean(made.function_name, defined)
+                hint = hint or (
+                    f"defined are {', '.join(list(defined)[:10])}" if defined else "add it under 'functions'"
+                )
+                what = f"there is no function {made.function_name[:64]!r}"
+                self.problems.append(self._place(name, "function").problem(what, hint))
+
+    def _duplicates(self, mappings: Mapping[str, EventSourceMapping]) -> None:
+        by_pair: dict[tuple[str, str], str] = {}
+        by_uuid: dict[str, str] = {}
+        for name, made in mappings.items():
+            first = by_pair.setdefault((made.source, made.function_name), name)
+            if first != name and (what := rules.conflict(made, mappings[first])):
+                self.problems.append(self._place(name, "source").problem(what, f"the other is {first!r}"))
+            first = by_uuid.setdefault(made.uuid, name)
+            if first != name:
+                what = f"has the UUID of the mapping {first!r}"
+                self.problems.append(self._place(name, "uuid").problem(what, "remove it, or give another"))
+
+
+def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapping:
+    """The mapping with its identity: the one given, or the one that follows from account, region and name."""
+    if made.uuid:
+        return made.model_copy(update={"uuid": made.uuid.lower()})
+    arn = made.arn
+    account = (arn.account if arn else "") or settings.aws.account or "000000000000"
+    region = (arn.region if arn else "") or settings.aws.region or "us-east-1"
+    return made.model_copy(update={"uuid": derive_uuid(account, region, made.name)})
+
+
+def _looks_local(members: Mapping[str, Node]) -> bool:
+    given = {folded(key) for key in members}
+    return bool(given & {"handler", "code"}) or any(
+        "runtime" in complaints.did_you_mean(key, ["runtime"]) for key in given
+    )
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _steps(path: str) -> Iterable[str | int]:
+    """The keys of a path inside a pattern: `$.body["a b"][0]`."""
+    for key, index, quoted in _STEP.findall(path):
+        yield int(index) if index else key or quoted
+
+
+def _is_own(url: str, settings: Settings) -> bool:
+    """Whether a URL leads to the address that the daemon listens on."""
+    found = re.match(r"https?://(?:[^/@]*@)?(\[[^\]]*\]|[^/:]*)(?::(\d{1,5}))?", url)
+    if found is None or settings.listen.port == 0:
+        return False
+    port = int(found[2] or (443 if url.startswith("https") else 80))
+    local = {"localhost", "127.0.0.1", "::1", "0.0.0.0", settings.listen.host}  # noqa: S104 - compared, not bound
+    return port == settings.listen.port and found[1].strip("[]").lower() in local

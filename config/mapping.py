@@ -1,0 +1,296 @@
+"""What a user may say about an event source mapping: AWS's fields and their shapes.
+
+Shapes only: what a source allows and which fields exclude each other is in `rules.py`. Names are AWS's in snake_case;
+AWS's own spelling is accepted too, nested objects included. Used by the loader, the schema and the mapping API.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid as uuids
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from . import limits
+from .arn import Arn
+from .limits import LIMITS, SourceKind
+from .spoken import Spoken, Whole
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+
+
+def _arn(text: str) -> str:
+    """The text, once it is an ARN or empty."""
+    if "://" in text:
+        name = text.rstrip("/").rpartition("/")[2] or "orders"
+        raise ValueError(f"is a URL, and the ARN is needed: arn:aws:sqs:<region>:<account>:{name}")
+    if text:
+        Arn.parse(text)
+    return text
+
+
+class Filter(Spoken):
+    pattern: Any = Field(examples=[{"body": {"type": ["created"]}}])
+    """An EventBridge pattern: a structure, or its JSON as text."""
+
+    @model_validator(mode="after")
+    def _text_or_structure(self) -> Filter:
+        if not isinstance(self.pattern, str | dict):
+            raise ValueError("must be a pattern: a mapping of fields, or its JSON as text")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The pattern as AWS echoes it: the user's own text, or compact JSON of the structure."""
+        if isinstance(self.pattern, str):
+            return self.pattern
+        return json.dumps(self.pattern, separators=(",", ":"), ensure_ascii=False)
+
+
+class FilterCriteria(Spoken):
+    filters: list[Filter] = Field(default_factory=list, max_length=limits.FILTERS_MAX)
+    """A record that passes any one of them is kept; none at all keeps everything."""
+
+
+class ScalingConfig(Spoken):
+    maximum_concurrency: Whole | None = Field(None, ge=2, le=1000)
+    """Batches of this mapping in flight at most."""
+
+
+class ProvisionedPollerConfig(Spoken):
+    minimum_pollers: Whole | None = Field(None, ge=1, le=200)
+    maximum_pollers: Whole | None = Field(None, ge=1, le=2000)
+    poller_group_name: str | None = Field(None, pattern=r"^[a-zA-Z0-9-_]*$", max_length=128)
+
+
+class Destination(Spoken):
+    destination: str | None = Field(None, max_length=350, pattern=r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)")
+    """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
+
+
+class DestinationConfig(Spoken):
+    on_failure: Destination | None = None
+    """Where what was discarded goes."""
+    on_success: Destination | None = None
+    """Refused, as AWS refuses it for mappings."""
+
+
+AccessType = Literal[
+    "BASIC_AUTH",
+    "VPC_SUBNET",
+    "VPC_SECURITY_GROUP",
+    "SASL_SCRAM_512_AUTH",
+    "SASL_SCRAM_256_AUTH",
+    "VIRTUAL_HOST",
+    "CLIENT_CERTIFICATE_TLS_AUTH",
+    "SERVER_ROOT_CA_CERTIFICATE",
+]
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-zA-Z0-9/*:_+=.@-]*$")]
+
+
+class SourceAccessConfiguration(Spoken):
+    type: AccessType
+    uri: Uri
+
+
+class Endpoints(Spoken):
+    kafka_bootstrap_servers: list[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = Field(
+        min_length=1, max_length=10, examples=[["localhost:9092"]]
+    )
+    """`host:port` of one to ten brokers."""
+
+
+class SelfManagedEventSource(Spoken):
+    endpoints: Endpoints
+
+
+class SchemaAccessConfig(Spoken):
+    type: Literal["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]
+    uri: Uri
+
+
+class SchemaValidationConfig(Spoken):
+    attribute: Literal["KEY", "VALUE"]
+
+
+class SchemaRegistryConfig(Spoken):
+    schema_registry_uri: str = Field(min_length=1, max_length=10_000)
+    event_record_format: Literal["JSON", "SOURCE"]
+    access_configs: list[SchemaAccessConfig] = Field(default_factory=list)
+    schema_validation_configs: list[SchemaValidationConfig] = Field(default_factory=list)
+
+
+class KafkaSourceConfig(Spoken):
+    consumer_group_id: Uri | None = None
+    schema_registry_config: SchemaRegistryConfig | None = None
+
+
+class MetricsConfig(Spoken):
+    metrics: list[Literal["EventCount", "ErrorCount", "KafkaMetrics"]] = Field(default_factory=list, max_length=3)
+
+
+class LoggingConfig(Spoken):
+    system_log_level: Literal["DEBUG", "INFO", "WARN"] | None = None
+
+
+class DocumentDbConfig(Spoken):
+    database_name: str | None = Field(None, min_length=1, max_length=63)
+    collection_name: str | None = Field(None, min_length=1, max_length=57)
+    full_document: Literal["UpdateLookup", "Default"] | None = None
+
+
+_Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=r"^[^.][a-zA-Z0-9\-_.]*$")]
+_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+
+
+class EventSourceMapping(Spoken):
+    """One mapping: a source, the function that its records go to, and how."""
+
+    name: SkipJsonSchema[str] = ""  # the key under `mappings`; never written by a user
+
+    source: Annotated[Text, AfterValidator(_arn)] = Field("", examples=["arn:aws:sqs:us-east-1:000000000000:orders"])
+    """ARN of the queue or stream. Empty for self-managed Kafka, which has `self_managed_event_source`."""
+    function: Text = Field(min_length=1, max_length=256, examples=["orders"])
+    """Name of a function of this configuration; its ARN is understood too."""
+    enabled: bool = True
+    """Whether records are fetched."""
+    uuid: Text = Field("", pattern=_UUID + "|^$")
+    """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
+
+    batch_size: Whole | None = Field(None, ge=1, le=10_000)
+    """Records per invocation at most. Default: 10 for SQS, else 100. Above 10, SQS needs a window."""
+    maximum_batching_window_in_seconds: Whole | None = Field(None, ge=0, le=300)
+    """Seconds to gather a batch. Default 0: whatever one receive returned goes at once. Not for FIFO queues."""
+    filter_criteria: FilterCriteria | None = None
+    """Which records reach the function. What no filter matches is removed from the source."""
+    function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(default_factory=list, max_length=1)
+    """`[ReportBatchItemFailures]`: the function answers with the records that it did not take."""
+    scaling_config: ScalingConfig | None = None
+    """Bounds the batches in flight."""
+    receivers: Whole | None = Field(None, ge=1, le=1000)
+    """Receivers of a queue at most (Penstock's own). Default: the maximum concurrency, else the function's
+    concurrency, else 5."""
+    provisioned_poller_config: ProvisionedPollerConfig | None = None
+    """AWS's dedicated pollers."""
+
+    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
+    """Where a stream is read from the first time."""
+    starting_position_timestamp: float | str | None = None
+    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time."""
+    parallelization_factor: Whole | None = Field(None, ge=1, le=10)
+    """Batches in flight per shard."""
+    tumbling_window_in_seconds: Whole | None = Field(None, ge=0, le=900)
+    """Length of a tumbling window; 0 is off."""
+    destination_config: DestinationConfig | None = None
+    """Where records go that were given up."""
+    maximum_record_age_in_seconds: Whole | None = Field(None, ge=-1, le=604_800)
+    """Older records are given up; -1 is never."""
+    maximum_retry_attempts: Whole | None = Field(None, ge=-1, le=10_000)
+    """Retries of a failed batch; -1 is without end."""
+    bisect_batch_on_function_error: bool | None = None
+    """Halve a failed batch to corner the bad record."""
+
+    topics: list[_Topic] | None = Field(None, min_length=1, max_length=1)
+    """The Kafka topic: exactly one."""
+    self_managed_event_source: SelfManagedEventSource | None = None
+    """The brokers of a Kafka cluster of one's own."""
+    self_managed_kafka_event_source_config: KafkaSourceConfig | None = None
+    """Consumer group and schema registry of self-managed Kafka."""
+    amazon_managed_kafka_event_source_config: KafkaSourceConfig | None = None
+    """Consumer group and schema registry of Amazon MSK."""
+    source_access_configurations: list[SourceAccessConfiguration] | None = Field(None, max_length=22)
+    """How to authenticate with Kafka brokers."""
+    logging_config: LoggingConfig | None = None
+    """System log level of a Kafka mapping in provisioned mode."""
+    queues: list[str] | None = Field(None, min_length=1, max_length=1)
+    """Amazon MQ, which Penstock does not poll."""
+    document_db_event_source_config: DocumentDbConfig | None = None
+    """Amazon DocumentDB, which Penstock does not poll."""
+
+    kms_key_arn: str | None = Field(None, pattern=r"^(arn:.+|)$")
+    """Recorded: filters are not encrypted locally."""
+    metrics_config: MetricsConfig | None = None
+    """Recorded: every metric is always served."""
+    tags: dict[str, str] | None = None
+    """Recorded."""
+
+    @cached_property
+    def arn(self) -> Arn | None:
+        """The source's ARN; None for self-managed Kafka."""
+        return Arn.parse(self.source) if self.source else None
+
+    @property
+    def kind(self) -> SourceKind | None:
+        """The kind of source; None for one that Penstock knows nothing of."""
+        match self.arn:
+            case None:
+                return SourceKind.KAFKA if self.self_managed_event_source else None
+            case Arn(service="sqs") as arn:
+                return SourceKind.SQS_FIFO if arn.is_fifo else SourceKind.SQS
+            case Arn(service="kinesis" | "dynamodb" | "kafka") as arn:
+                return SourceKind(arn.service)
+            case _:
+                return None
+
+    @property
+    def function_name(self) -> str:
+        """The bare name, without the account of an ARN and without a qualifier."""
+        return split_function(self.function)[0]
+
+    @property
+    def batch_limit(self) -> int:
+        """Records per batch, the source's default included."""
+        default = LIMITS[self.kind].batch_size if self.kind else 0
+        return self.batch_size or default
+
+    @property
+    def window(self) -> float:
+        """Seconds of the batching window, the source's default included."""
+        given = self.maximum_batching_window_in_seconds
+        default = LIMITS[self.kind].window if self.kind else 0
+        return default if given is None else given
+
+    @property
+    def partial_responses(self) -> bool:
+        """Whether the function reports the records that failed."""
+        return bool(self.function_response_types)
+
+    @property
+    def maximum_concurrency(self) -> int | None:
+        return self.scaling_config.maximum_concurrency if self.scaling_config else None
+
+    @property
+    def patterns(self) -> tuple[object, ...]:
+        """The filter patterns, each JSON text or a structure."""
+        return tuple(item.pattern for item in self.filter_criteria.filters) if self.filter_criteria else ()
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The given fields that are kept without effect."""
+        return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
+
+
+def is_given(value: object) -> bool:
+    """Whether a field says anything: AWS's conventions for clearing (`{}`, `""`, `[]`) say nothing."""
+    if isinstance(value, BaseModel):
+        return any(is_given(getattr(value, name)) for name in type(value).model_fields)
+    return value is not None and value not in ("", [], {})
+
+
+def split_function(text: str) -> tuple[str, str]:
+    """Name and qualifier of any spelling that AWS takes for a function: `orders`, `orders:live`,
+    `000000000000:function:orders`, or an ARN."""
+    _, found, rest = text.rpartition("function:")
+    name, _, qualifier = (rest if found else text).partition(":")
+    return name, qualifier
+
+
+def derive_uuid(account: str, region: str, name: str) -> str:
+    """The identity of a configured mapping: the same after a restart and on a second host, and shaped like a random
+    (version 4) UUID, because clients check that shape."""
+    digest = hashlib.sha256(f"{account}\0{region}\0{name}".encode()).digest()
+    return str(uuids.UUID(bytes=digest[:16], version=4))

@@ -1,0 +1,158 @@
+"""What a source allows of a mapping's fields, and which fields exclude each other: AWS's rules, and what this version
+does not do yet.
+
+Pure. `what` is AWS's own text wherever AWS's text is known, so that the mapping API can answer with it; the hint is
+ours. Used by the loader and by the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from . import limits
+from .limits import LIMITS, SourceKind, Standing
+from .mapping import EventSourceMapping, is_given, split_function
+from .spoken import aws_name
+
+_SQS_ONLY = "this version polls SQS queues only"
+_STREAM_FIELDS = (
+    ("maximum_record_age_in_seconds", -1, 604_800),
+    ("maximum_retry_attempts", -1, 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a mapping breaks, and the field to blame."""
+
+    field: str
+    what: str
+    hint: str = ""
+
+
+def check(mapping: EventSourceMapping) -> list[Violation]:
+    """Every rule that the mapping breaks, in the order in which AWS looks."""
+    kind = mapping.kind
+    if kind is None:
+        return [_unknown_source(mapping)]
+    if not LIMITS[kind].polled:
+        title = LIMITS[kind].title
+        return [Violation("source", f"this version does not poll a {title} yet", _SQS_ONLY)]
+    return [
+        *_applicable(mapping, kind),
+        *_queue_rules(mapping, kind),
+        *_stream_rules(mapping, kind),
+        *_pollers(mapping),
+    ]
+
+
+def notes(mapping: EventSourceMapping) -> list[Violation]:
+    """What is allowed and worth a line: fields kept without effect, and more than AWS allows unasked."""
+    found = [Violation(name, "is recorded and has no effect here", limits.RECORDED[name]) for name in mapping.recorded]
+    if len(mapping.patterns) > limits.FILTERS_QUOTA:
+        what = f"has {len(mapping.patterns)} filters; AWS allows {limits.FILTERS_QUOTA} until the quota is raised"
+        found.append(Violation("filter_criteria", what))
+    return found
+
+
+def _unknown_source(mapping: EventSourceMapping) -> Violation:
+    if mapping.arn is None:
+        hint = "give 'source', the ARN of a queue"
+        return Violation("source", "Unrecognized event source.", hint)
+    what = f"Unrecognized event source. Penstock knows nothing of the service {mapping.arn.service!r}"
+    return Violation("source", what, _SQS_ONLY)
+
+
+def _applicable(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
+    for name in sorted(mapping.model_fields_set & limits.FIELDS.keys(), key=list(limits.FIELDS).index):
+        if not is_given(getattr(mapping, name)):
+            continue
+        match limits.standing(name, kind):
+            case Standing.REFUSED:
+                yield from _refused(mapping, name, kind)
+            case Standing.NOT_YET:
+                hint = limits.NOT_YET.get(name, "remove it")
+                yield Violation(name, "this version does not do this yet, and does not pretend to", hint)
+            case Standing.HONOURED | Standing.RECORDED:
+                pass
+
+
+def _refused(mapping: EventSourceMapping, name: str, kind: SourceKind) -> Iterator[Violation]:
+    title = LIMITS[kind].title
+    if name == "destination_config":
+        what = "Unsupported DestinationConfig parameter for given event source mapping type."
+        yield Violation(name, what, "a queue has a redrive policy of its own for what fails" if kind.is_queue else "")
+    elif name == "maximum_batching_window_in_seconds" and kind is SourceKind.SQS_FIFO:
+        if mapping.maximum_batching_window_in_seconds:
+            yield Violation(name, "Batching window is not supported for FIFO queues", "remove it")
+    else:
+        spoken = aws_name(name)
+        spoken = spoken[0].lower() + spoken[1:]
+        what = f"Unsupported '{spoken}' parameter for given event source mapping type."
+        yield Violation(name, what, f"remove it: it means nothing for an {title}")
+
+
+def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
+    if kind is SourceKind.SQS_FIFO and mapping.batch_limit > LIMITS[kind].batch_size_max:
+        yield Violation("batch_size", f"must be at most 10 for a FIFO queue, not {mapping.batch_limit}")
+    if kind is SourceKind.SQS and mapping.batch_limit > 10 and mapping.window < 1:
+        what = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+        yield Violation("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
+
+
+def _stream_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
+    if kind.is_queue:
+        return
+    position = mapping.starting_position
+    if kind.is_stream and position is None:
+        what = (
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
+            "Member must not be null."
+        )
+        yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+    if kind is SourceKind.DYNAMODB and position == "AT_TIMESTAMP":
+        yield Violation("starting_position", f"Unsupported starting position for arn type: {mapping.source}")
+    if position == "AT_TIMESTAMP" and mapping.starting_position_timestamp is None:
+        yield Violation("starting_position_timestamp", "is needed with the starting position AT_TIMESTAMP")
+    age = mapping.maximum_record_age_in_seconds
+    if age is not None and 0 <= age < 60:
+        what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
+        yield Violation("maximum_record_age_in_seconds", what)
+    if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
+        yield Violation("parallelization_factor", "must be 1 with a tumbling window")
+    if mapping.destination_config and is_given(mapping.destination_config.on_success):
+        what = "Unsupported DestinationConfig parameter for given event source mapping type."
+        yield Violation("destination_config", what, "a mapping has on_failure only")
+
+
+def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
+    provisioned = mapping.provisioned_poller_config
+    if provisioned is None:
+        return
+    low, high = provisioned.minimum_pollers, provisioned.maximum_pollers
+    if low is not None and high is not None and high < low:
+        yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
+    if mapping.maximum_concurrency is not None and is_given(provisioned):
+        what = "MaximumConcurrency and ProvisionedPollerConfig exclude each other"
+        yield Violation("scaling_config", what, "remove one")
+
+
+def check_function(mapping: EventSourceMapping) -> list[Violation]:
+    """A qualifier names a version, and the functions of a configuration have one version each."""
+    qualifier = split_function(mapping.function)[1]
+    if qualifier in {"", "$LATEST"}:
+        return []
+    hint = "remove it; for a version or alias of a remote function set 'invoke.qualifier' there"
+    return [Violation("function", f"has the qualifier {qualifier!r}, and configured functions have no versions", hint)]
+
+
+def conflict(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:
+    """AWS's words when both take the same source to the same function, else None."""
+    if (mapping.source, mapping.function_name) != (other.source, other.function_name) or not mapping.source:
+        return None
+    tail = f"already exists. Please update or delete the existing mapping with UUID {other.uuid}"
+    names = f'(" {mapping.source} ") and function (" {mapping.function_name} ")'
+    if mapping.kind and mapping.kind.is_queue:
+        return f"An event source mapping with SQS arn {names} {tail}"
+    return f"The event source arn {names} provided mapping {tail}"

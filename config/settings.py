@@ -1,0 +1,171 @@
+"""The daemon's own settings: flags over `PENSTOCK_*` variables over the configuration file's sections.
+
+The models are plain pydantic. Reading the variables is pydantic-settings' work, imported only when it is done: it
+doubles the start of `penstock --help`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic.json_schema import WithJsonSchema
+
+_URL = r"^https?://[^\s/]+(/\S*)?$"
+_Url = Annotated[str, StringConstraints(pattern=_URL)]
+
+
+class Address(NamedTuple):
+    """Where the daemon listens; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(value: object) -> object:
+    """`HOST:PORT`, `[::1]:PORT`, or a port alone, which is on the loopback."""
+    if isinstance(value, Address):
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be HOST:PORT, e.g. 127.0.0.1:9470")
+    host, _, port = str(value).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
+        raise ValueError("must be HOST:PORT with a port from 0 to 65535, e.g. 127.0.0.1:9470")
+    return Address(host, int(port))
+
+
+def _account(value: object) -> object:
+    """Twelve digits without quotes are a number; one that begins with a zero is text already."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _until_idle(value: object) -> object:
+    """False is never, true is without a limit, a number is the limit in seconds."""
+    match value:
+        case None | False | "false":
+            return None
+        case True | "true":
+            return math.inf
+        case _:
+            return value
+
+
+def _not_nan(value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise ValueError("must be a number of seconds")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Aws(_Section):
+    """How AWS's APIs are reached. What is not given here is taken from the standard AWS variables and profile."""
+
+    endpoint_url: _Url | None = Field(None, examples=["http://localhost:4566"])
+    """Endpoint of every service. Wins over `AWS_ENDPOINT_URL` and the profile."""
+    endpoint_urls: dict[str, _Url] = Field(default_factory=dict, examples=[{"sqs": "http://localhost:9324"}])
+    """Endpoint of one service, by its AWS name. Wins over `endpoint_url`."""
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(None, examples=["us-east-1"])
+    """Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, then the profile's."""
+    profile: str | None = None
+    """Profile of the shared AWS configuration."""
+    account: Annotated[str, BeforeValidator(_account), StringConstraints(pattern=r"^\d{12}$")] | None = Field(
+        None, examples=["000000000000"]
+    )
+    """Twelve digits. Default: what the credentials say, 000000000000 for an emulator."""
+    access_key_id: str | None = None
+    """Default: what the standard AWS variables and the profile say."""
+    secret_access_key: SecretStr | None = None
+    """Better given as `PENSTOCK_AWS__SECRET_ACCESS_KEY_FILE`."""
+    session_token: SecretStr | None = None
+    """Better given as `PENSTOCK_AWS__SESSION_TOKEN_FILE`."""
+    real: bool = False
+    """Allow real AWS, that is: no endpoint. Messages that were taken or filtered are deleted there."""
+    rewrite_queue_urls: bool = True
+    """Send to the configured endpoint what an emulator says is at a host that only it can see."""
+
+    def arguments(self) -> dict[str, object]:
+        """The same as keyword arguments of `clients.aws.AwsSettings`: secrets as text."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
+        }
+
+
+class Log(_Section):
+    """What is logged, to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
+    """The least important line that is written."""
+    format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
+    """`auto`: for people on a terminal, else JSON."""
+
+
+class Settings(_Section):
+    """The daemon's own settings."""
+
+    aws: Aws = Field(default_factory=Aws)
+    """How AWS's APIs are reached."""
+    listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
+        Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"]
+    )
+    """Address of `/livez`, `/readyz` and `/metrics`. Port 0 is any free one."""
+    state: Path = Path(".penstock")
+    """Directory of what must survive a restart."""
+    log: Log = Field(default_factory=Log)
+    """What is logged."""
+    stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
+    """Seconds in which a stop finishes. The default is below the 10 s after which Docker kills."""
+    until_idle: Annotated[
+        Annotated[float, Field(ge=0)] | None,
+        BeforeValidator(_until_idle),
+        AfterValidator(_not_nan),
+        WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "boolean"}]}),
+    ] = Field(None, examples=[60])
+    """Stop when nothing is left to do: true, or the seconds to wait for that at most."""
+    fail_on_discard: bool = False
+    """With `until_idle`: end with exit code 4 if a record was discarded."""
+    dry_run: bool = False
+    """Show what would become of each record; invoke nothing, delete nothing."""
+
+
+SECTIONS = tuple(Settings.model_fields)
+"""The top-level keys of a configuration file that are settings."""
+
+PREFIX = "PENSTOCK_"
+
+
+def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
+    """The settings that `PENSTOCK_*` variables give, nested like the file's sections, not yet validated.
+
+    Empty variables count as not set, as compose files leave them. Raises ValueError for a section that is given as
+    JSON text and is not JSON.
+    """
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+
+    class Variables(BaseSettings, Settings):
+        model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
+
+    class Given(EnvSettingsSource):
+        """The source that reads `os.environ`, reading what it is given instead."""
+
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            return {name.lower(): value for name, value in environ.items() if value}
+
+    try:
+        return Given(Variables)()
+    except SettingsError as fault:
+        raise ValueError(str(fault)) from fault

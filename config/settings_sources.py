@@ -1,0 +1,164 @@
+"""The daemon's settings out of their sources, and which source a wrong value came from.
+
+Flags over `PENSTOCK_*` variables over the file's sections over the variables that many programs share (`LOG_LEVEL`,
+`LOG_FORMAT`, `DEBUG`). Used by the loader.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from . import complaints, secret_files
+from .errors import Problem
+from .nodes import Node, Place, plain
+from .settings import PREFIX, SECTIONS, Settings, read_variables
+
+Keys = tuple[str, ...]
+
+
+class _Origin(Enum):
+    SHARED = "a shared variable"
+    FILE = "the file"
+    VARIABLE = "a variable"
+    FLAG = "the command line"
+
+
+@dataclass(slots=True)
+class _Layers:
+    """Values laid over each other, each leaf with its origin."""
+
+    data: dict[str, object] = field(default_factory=dict)
+    origins: dict[Keys, _Origin] = field(default_factory=dict)
+
+    def lay(self, data: Mapping[str, object], origin: _Origin) -> None:
+        self._lay(self.data, data, origin, ())
+
+    def _lay(self, target: dict[str, object], data: Mapping[str, object], origin: _Origin, path: Keys) -> None:
+        for key, value in data.items():
+            below = target.get(key)
+            self.origins[*path, key] = origin
+            if isinstance(value, Mapping):
+                members = below if isinstance(below, dict) else {}
+                target[key] = members
+                self._lay(members, value, origin, (*path, key))
+            else:
+                target[key] = value
+
+    def origin(self, keys: Keys) -> _Origin:
+        """Who gave the value at a path: the last of its known parents."""
+        for length in range(len(keys), 0, -1):
+            if keys[:length] in self.origins:
+                return self.origins[keys[:length]]
+        return _Origin.FILE
+
+
+def assemble(
+    sections: Node, environ: Mapping[str, str], flags: Mapping[str, object]
+) -> tuple[Settings | None, list[Problem]]:
+    """The settings, or None and every reason why not. `sections` holds the file's settings; `flags` is keyed by path
+    (`aws.real`), and None there means that the flag was not given."""
+    layers = _Layers()
+    problems = [*_misspelled(environ)]
+    layers.lay(_shared(environ), _Origin.SHARED)
+    layers.lay(_from_file(sections), _Origin.FILE)
+    try:
+        layers.lay(read_variables(secret_files.expanded(environ, PREFIX)), _Origin.VARIABLE)
+    except ValueError as fault:
+        problems.append(Problem(str(fault)))
+    layers.lay(_nested(flags), _Origin.FLAG)
+    settings, found = _validated(layers, sections)
+    problems.extend(found)
+    return (None if problems else settings), problems
+
+
+def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[Problem]]:
+    try:
+        settings = Settings.model_validate(layers.data)
+    except ValidationError as fault:
+        found = complaints.problems(fault, Settings, sections, "")
+        keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
+        return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
+    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.data:
+        assert isinstance(sections.value, dict)
+        base = Path(sections.value["state"].file).parent
+        settings = settings.model_copy(update={"state": base / settings.state.expanduser()})
+    return settings, []
+
+
+def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:
+    """The problem, placed where the value was given."""
+    match origin:
+        case _Origin.VARIABLE:
+            return replace(problem, path=PREFIX + "__".join(keys).upper(), file="", line=None)
+        case _Origin.FLAG:
+            return replace(problem, path=f"{'.'.join(keys)} (command line)", file="", line=None)
+        case _Origin.FILE | _Origin.SHARED:
+            return problem
+
+
+def _from_file(sections: Node) -> dict[str, object]:
+    """The file's sections. A value that a variable left empty, or an empty section, counts as not given."""
+    assert isinstance(sections.value, dict)
+    kept = {key: _without_blanks(node) for key, node in sections.value.items()}
+    return {key: plain(node) for key, node in kept.items() if not _is_blank(node)}
+
+
+def _without_blanks(node: Node) -> Node:
+    if not isinstance(node.value, dict):
+        return node
+    members = {key: _without_blanks(member) for key, member in node.value.items()}
+    return replace(node, value={key: member for key, member in members.items() if not _is_blank(member)})
+
+
+def _is_blank(node: Node) -> bool:
+    return node.value is None or (node.filled and node.value == "")
+
+
+def _nested(flags: Mapping[str, object]) -> dict[str, object]:
+    nested: dict[str, object] = {}
+    for path, value in flags.items():
+        *parents, last = path.split(".")
+        members = nested
+        for key in parents:
+            members = members.setdefault(key, {})  # type: ignore[assignment]
+        if value is not None:
+            members[last] = value
+    return nested
+
+
+_LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "error"}
+
+
+def _shared(environ: Mapping[str, str]) -> dict[str, object]:
+    """What variables that are not ours alone say. A value that means nothing to us was meant for somebody else."""
+    log: dict[str, object] = {}
+    level = environ.get("LOG_LEVEL", "").lower()
+    level = _LEVELS.get(level, level)
+    if environ.get("DEBUG") in {"1", "true"}:
+        log["level"] = "debug"
+    if level in {"debug", "info", "warning", "error"}:
+        log["level"] = level
+    if environ.get("LOG_FORMAT", "").lower() in {"json", "console"}:
+        log["format"] = environ["LOG_FORMAT"].lower()
+    return {"log": log} if log else {}
+
+
+def _misspelled(environ: Mapping[str, str]) -> list[Problem]:
+    """Variables that are nearly ours. Others with our prefix are left alone: they may be an image's or a test's."""
+    problems = []
+    for name in sorted(environ):
+        if not name.startswith(PREFIX):
+            continue
+        section = re.split("__", name[len(PREFIX) :].lower())[0].removesuffix("_file")
+        near = difflib.get_close_matches(section, SECTIONS, n=1, cutoff=0.8)
+        if section not in SECTIONS and near:
+            hint = f"did you mean {PREFIX}{near[0].upper()}?"
+            problems.append(Place(name, "", None).problem("unknown variable", hint))
+    return problems

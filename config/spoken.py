@@ -1,0 +1,62 @@
+"""The manner in which users speak: two spellings of each field, and nothing that we do not know. A leaf.
+
+Base of every model that a user writes: mappings, functions, and the daemon's own settings.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+_WORDS = {"kms": "KMS", "uri": "URI", "uuid": "UUID", "db": "DB"}
+_NAMES = {
+    "source": "EventSourceArn",
+    "function": "FunctionName",
+    "kafka_bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS",
+}
+_FOLDED = {"eventsourcearn": "source", "functionname": "function"}
+
+
+def aws_name(name: str) -> str:
+    """AWS's spelling of one of our field names: `batch_size` is `BatchSize`."""
+    return _NAMES.get(name) or "".join(_WORDS.get(word, word.capitalize()) for word in name.split("_"))
+
+
+def folded(name: str) -> str:
+    """What all spellings of a name have in common: `BatchSize`, `batchSize`, `batch-size`, `batch_size`."""
+    plain = name.replace("_", "").replace("-", "").lower()
+    return _FOLDED.get(plain, plain)
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a whole number, not {json.dumps(value)}")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""An integer. Text of digits is taken (a variable's value is text), true and false are not."""
+
+
+class Spoken(BaseModel):
+    """Unknown keys are refused, values do not change, a field is given once."""
+
+    model_config = ConfigDict(
+        alias_generator=aws_name,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, data: object) -> object:
+        if isinstance(data, dict):
+            for name, field in cls.model_fields.items():
+                if field.alias != name and name in data and field.alias in data:
+                    raise ValueError(f"gives one field twice, as {name!r} and as {field.alias!r}")
+        return data
