@@ -163,16 +163,16 @@ class Feed:
     def _pump(self, *, flush: bool = False) -> None:
         """Put every batch that is ready into its slot."""
         while not self._stopped and (taken := self._slots.take(self._now(), flush=flush)):
-            self._start(self._deliver, taken)
+            delivery = self._dispatcher.delivery(taken, _SlotLedger(self, taken.slot))
+            self._deliveries.add(delivery)  # now, not when its task first runs: until then the loop must see it too
+            self._start(self._deliver, delivery, taken.slot)
 
-    async def _deliver(self, taken: Taken) -> None:
-        delivery = self._dispatcher.delivery(taken, _SlotLedger(self, taken.slot))
-        self._deliveries.add(delivery)
+    async def _deliver(self, delivery: Delivery, slot: int) -> None:
         try:
             await delivery.run()
         finally:
             self._deliveries.discard(delivery)
-            self._slots.completed(taken.slot, self._now())
+            self._slots.completed(slot, self._now())
             self._wake()
         self._pump(flush=not self._wanted)
 

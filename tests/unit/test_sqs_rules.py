@@ -1,0 +1,45 @@
+"""The pure rules of the SQS source."""
+
+from __future__ import annotations
+
+import pytest
+from penstock.pollers.roster import ElasticReceivers
+from penstock.pollers.source import Fetched
+from penstock.pollers.sqs import visibility_to_ask
+
+
+@pytest.mark.semantics("SQS-21")
+@pytest.mark.parametrize(
+    ("queue", "window", "timeout", "asked"),
+    [
+        (30, 0, 60, None),  # no window: the queue's own, whatever the timeout
+        (30, 20, 10, None),  # covered exactly
+        (30, 20, 11, 61),
+        (30, 300, 900, 1230),
+        (43_200, 300, 900, None),
+        (30, 5, None, None),  # a debugger is attached: held while it runs instead
+    ],
+)
+def test_the_visibility_timeout_that_a_windowed_receive_asks_for(
+    queue: float, window: float, timeout: float | None, asked: int | None
+) -> None:
+    assert visibility_to_ask(queue, window, timeout) == asked
+
+
+@pytest.mark.semantics("SQS-17")
+def test_receivers_grow_with_full_receives_and_shrink_after_three_empty_ones() -> None:
+    roster = ElasticReceivers(3)
+    full, some, empty = Fetched((object(),), full=True), Fetched((object(),)), Fetched()  # type: ignore[arg-type]
+
+    def after(*polls: Fetched) -> int:
+        for poll in polls:
+            roster.polled("receiver-1", poll)
+        return len(roster.wanted())
+
+    assert len(roster.wanted()) == 1
+    assert after(full) == 2
+    assert after(full, full) == 3
+    assert after(empty, empty) == 3
+    assert after(some, empty, empty) == 3
+    assert after(empty) == 2
+    assert after(*[empty] * 30) == 1
