@@ -24,7 +24,7 @@ from ..dispatch.model import FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.observer import FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.planner import Discard, Settle
-from ..dispatch.slots import Slots, Taken
+from ..dispatch.slots import Slots
 from ..dispatch.watermark import Watermark
 from .source import Fetched, Reader
 

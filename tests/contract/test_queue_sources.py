@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import anyio
 import orjson
 import pytest
+
 from penstock.config.arn import Arn
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clock import SystemClock
@@ -112,7 +113,7 @@ def bodies(records: Sequence[Record]) -> list[str]:
 
 
 async def test_a_missing_queue_is_named_as_missing(lab: Lab) -> None:
-    with pytest.raises(SourceMissing, match="contract-|:q"):
+    with pytest.raises(SourceMissing, match=r"contract-|:q"):
         await lab.source().open()
 
 

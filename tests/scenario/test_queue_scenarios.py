@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Attempt, FateKind, Record, Reply, Throttled
 from penstock.dispatch.observer import FetchFailed, Filtered, GateClosed, Settled
@@ -39,7 +40,7 @@ async def test_a_taken_batch_is_deleted_and_never_seen_again() -> None:
     async with world.running():
         await until(3600)
     assert queue.messages == []
-    assert sorted(sum(world.watch.invoked_bodies(), []), key=int) == [str(n) for n in range(25)]
+    assert sorted(world.watch.bodies(), key=int) == [str(n) for n in range(25)]
     assert [len(batch) for batch in world.watch.invoked_bodies()] == [10, 10, 5]
 
 
@@ -389,5 +390,5 @@ async def test_two_busy_mappings_take_turns_at_a_shared_function() -> None:
         second.send(f"second {number}")
     async with world.running():
         await until(20.5)
-        bodies = sum(world.watch.invoked_bodies(), [])
+        bodies = world.watch.bodies()
         assert abs(sum(b.startswith("first") for b in bodies) - sum(b.startswith("second") for b in bodies)) <= 2

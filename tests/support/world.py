@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import anyio
 import orjson
+
 from penstock.config.clock import LoopClock
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.batcher import Limits
@@ -24,7 +25,6 @@ from penstock.dispatch.slots import SingleSlot
 from penstock.pollers.feed import FeedSettings
 from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
 from penstock.pollers.supervisor import Supervisor
-
 from support.virtual_time import EPOCH
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -59,6 +59,10 @@ class Watch:
     def invoked_bodies(self) -> list[list[str]]:
         """What each invocation that began was given."""
         return [[str(record.item["body"]) for record in event.records] for event in self.of(Invoking)]
+
+    def bodies(self) -> list[str]:
+        """All bodies that were handed to a function, in order, repetitions included."""
+        return [body for batch in self.invoked_bodies() for body in batch]
 
     def invocation_times(self) -> list[float]:
         return self.times(Invoking)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from penstock.pollers.roster import ElasticReceivers
 from penstock.pollers.source import Fetched
 from penstock.pollers.sqs import visibility_to_ask
