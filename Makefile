@@ -68,6 +68,7 @@ docs: venv ## Write the generated parts of the documents
 
 docs-check: venv
 	$(PY) .ci/documents.py --check
+	$(PY) .ci/semantics.py --check
 
 .PHONY: wheel-check
 wheel-check: venv
