@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -32,10 +31,8 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
 
 
-class Keeps(Protocol):
-    """A mapping's filters."""
-
-    def __call__(self, record: Record) -> bool: ...
+Keeps = Callable[[Record], bool]
+"""A mapping's filters: whether the function shall get the record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Attempt, FateKind, Record, Reply, Throttled
 from penstock.dispatch.observer import FetchFailed, Filtered, GateClosed, Settled
 from penstock.pollers.lifecycle import State
+from penstock.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import World
 
@@ -16,6 +17,10 @@ from support.world import World
 async def until(moment: float) -> None:
     """Virtual time, not a wait: the loop jumps there when everything before it has happened."""
     await anyio.sleep(moment - anyio.current_time())
+
+
+def where(supervisor: Supervisor) -> State:
+    return supervisor.status.state
 
 
 async def take_all(bodies: list[str]) -> None:
@@ -107,7 +112,7 @@ async def test_a_function_that_cannot_start_leaves_its_messages_in_the_queue() -
     async with world.running():
         await until(300)
         assert world.watch.invoked_bodies() == []
-        assert supervisor.status.state is State.WAITING
+        assert where(supervisor) is State.WAITING
         assert "no such module" in supervisor.status.reason
         function.invoker.mend()
         await until(400)
@@ -132,6 +137,46 @@ async def test_a_batch_in_hand_is_held_while_its_function_is_down() -> None:
         function.invoker.mend()
         await until(2000)
     assert queue.messages == queue.dead == []
+
+
+@pytest.mark.semantics("SQS-06")
+async def test_nothing_is_fetched_for_a_function_that_went_down_while_polling() -> None:
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=1)
+    function = world.function(take_all)
+    world.mapping(queue, function, receivers=1, batch_size=1)
+    async with world.running():
+        await until(1)
+        function.invoker.break_down("exits at init")
+        queue.send("found out")
+        await until(2)
+        queue.send("never touched")
+        await until(1000)
+        assert [message.receives for message in queue.messages] == [1, 0]
+        function.invoker.mend()
+        await until(1100)
+    assert queue.messages == queue.dead == []
+
+
+@pytest.mark.semantics("SQS-18")
+async def test_nothing_is_fetched_that_could_not_be_invoked() -> None:
+    world = World()
+    first, second = world.queue("first"), world.queue("second")
+
+    async def slow(bodies: list[str]) -> None:
+        await anyio.sleep(100)
+
+    function = world.function(slow, timeout=300.0, concurrency=1)
+    world.mapping(first, function, name="first")
+    world.mapping(second, function, name="second")
+    async with world.running():
+        first.send("long")
+        await until(30)  # the second mapping's long poll, already under way, is over
+        second.send("waits in its queue")
+        await until(99)
+        assert [message.receives for message in second.messages] == [0]
+        await until(300)
+    assert second.messages == []
 
 
 @pytest.mark.semantics("SQS-08")
@@ -173,15 +218,15 @@ async def test_a_queue_that_is_not_there_is_waited_for_visibly_and_again_when_it
     supervisor = world.mapping(queue, world.function(take_all))
     async with world.running():
         await until(60)
-        assert supervisor.status.state is State.WAITING
+        assert where(supervisor) is State.WAITING
         assert "does not exist" in supervisor.status.reason
         queue.exists = True
         await until(75)
-        assert supervisor.status.state is State.POLLING
+        assert where(supervisor) is State.POLLING
         queue.exists = False
         queue.wake()
         await until(100)
-        assert supervisor.status.state is State.WAITING
+        assert where(supervisor) is State.WAITING
         queue.exists = True
         queue.send("here")
         await until(120)
@@ -270,7 +315,7 @@ async def test_an_invocation_longer_than_the_visibility_timeout_is_not_delivered
     async def slow(bodies: list[str]) -> None:
         await anyio.sleep(200)
 
-    world.mapping(queue, world.function(slow, timeout=300.0), receivers=2)
+    world.mapping(queue, world.function(slow, timeout=300.0, concurrency=2), batch_size=1, receivers=2)
     queue.send("long")
     async with world.running():
         await until(600)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import anyio
 import orjson
+from anyio.abc import TaskGroup
 
 from penstock.config.clock import LoopClock
 from penstock.dispatch.backoff import Backoff
@@ -108,6 +109,7 @@ class World:
         self.watch = Watch()
         self._supervisors: dict[str, Supervisor] = {}
         self._gates: dict[str, Gate] = {}
+        self._tasks: TaskGroup | None = None
 
     def queue(self, name: str = "orders", **settings: object) -> MemoryQueue:
         arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
@@ -148,10 +150,16 @@ class World:
         self._gates[function.target.name] = function.target.gate
         return supervisor
 
+    def start(self, supervisor: Supervisor) -> None:
+        """Let a mapping go that was made while the world was running (an update is a stop and a new one)."""
+        assert self._tasks is not None
+        self._tasks.start_soon(supervisor.run)
+
     @asynccontextmanager
     async def running(self, grace: float = 5.0) -> AsyncIterator[None]:
         """Everything runs while the body does; then it is stopped as the daemon would."""
         async with anyio.create_task_group() as gates, anyio.create_task_group() as tasks:
+            self._tasks = tasks
             for gate in self._gates.values():
                 gates.start_soon(gate.run)
             for supervisor in self._supervisors.values():
