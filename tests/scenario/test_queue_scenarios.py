@@ -143,13 +143,13 @@ async def test_a_batch_in_hand_is_held_while_its_function_is_down() -> None:
 async def test_nothing_is_fetched_for_a_function_that_went_down_while_polling() -> None:
     world = World()
     queue = world.queue(visibility=30.0, max_receives=1)
-    function = world.function(take_all)
-    world.mapping(queue, function, receivers=1, batch_size=1)
+    function = world.function(take_all, concurrency=2)
+    world.mapping(queue, function, receivers=2, batch_size=1)
     async with world.running():
         await until(1)
         function.invoker.break_down("exits at init")
         queue.send("found out")
-        await until(2)
+        await until(30)  # long polls that were already under way are over
         queue.send("never touched")
         await until(1000)
         assert [message.receives for message in queue.messages] == [1, 0]
