@@ -20,6 +20,7 @@ LOCKS = {
     "requirements/dev.lock": "pyproject.toml --group dev --extra uvloop",
     # What the wheel and the image are installed with: the versions that the tests ran with.
     "requirements/runtime.lock": "pyproject.toml --extra uvloop --constraint requirements/dev.lock",
+    "requirements/build.lock": "requirements/build.in --constraint requirements/dev.lock",
     "requirements/emulators.lock": "requirements/emulators.in",
 }
 
