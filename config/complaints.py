@@ -16,8 +16,10 @@ from pydantic_core import ErrorDetails
 
 from . import masking
 from .errors import Problem
+from .function import RUNTIME_FORM, VARIABLE_FORM
 from .nodes import Node, Place, locate
-from .spoken import folded
+from .settings import ACCOUNT_FORM
+from .spoken import URL_FORM, folded
 
 _REPORTED = {
     "State",
@@ -53,6 +55,13 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "too_short": lambda context: f"must have at least {context['min_length']} element(s)",
     "too_long": lambda context: f"must have at most {context['max_length']} element(s)",
 }
+_FORMS = {
+    URL_FORM: ("is no URL", "it must begin with http:// or https://"),
+    VARIABLE_FORM: ("is no name for a variable", "letters, digits and '_', no digit first"),
+    RUNTIME_FORM: ("is no runtime that Penstock starts", "python, nodejs, provided.*; for any other use 'command'"),
+    ACCOUNT_FORM: ("is no account", "it must be 12 digits; quotes keep a zero at the front"),
+}
+"""What a pattern means, and what to do."""
 _WITHOUT_VALUE = {"value_error", "assertion_error", "too_short", "too_long", "string_too_short", "string_too_long"}
 
 
@@ -90,7 +99,8 @@ def _wording(error: ErrorDetails, place: Place) -> str:
     if error["type"] == "value_error":
         return str(context["error"])
     if error["type"] == "string_pattern_mismatch":
-        return f"is not in the form that is expected here: {_shown(error['input'], place.path)}"
+        what = _FORMS.get(context["pattern"], ("is not in the form that is expected here", ""))[0]
+        return f"{what}: {_shown(error['input'], place.path)}"
     wording = _WORDING.get(error["type"])
     what = wording(context) if wording else error["msg"]
     return what if error["type"] in _WITHOUT_VALUE else f"{what}, not {_shown(error['input'], place.path)}"
@@ -98,7 +108,8 @@ def _wording(error: ErrorDetails, place: Place) -> str:
 
 def _suggestion(error: ErrorDetails) -> str:
     if error["type"] == "string_pattern_mismatch":
-        return f"it must match {error.get('ctx', {}).get('pattern', '')}"
+        pattern = error.get("ctx", {})["pattern"]
+        return _FORMS[pattern][1] if pattern in _FORMS else f"it must match {pattern}"
     if error["type"] == "literal_error":
         return did_you_mean(str(error["input"]), re.findall(r"'([^']+)'", error["msg"]))
     return ""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, assert_never
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
-from .spoken import Spoken, Whole, folded
+from .spoken import URL_FORM, WHOLE, Spoken, Whole, folded
 
 TIMEOUT_DEFAULT = 3
 """Seconds; AWS's default."""
@@ -20,8 +20,8 @@ CONCURRENCY_DEFAULT = 4
 """Environments of a local function at once. Ours: AWS has no such default, a laptop needs one."""
 
 _MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
-_RUNTIME = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
-_URL = r"^https?://[^\s/]+(/\S*)?$"
+VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
+RUNTIME_FORM = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
 
 # What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.
 RESERVED = frozenset(
@@ -65,8 +65,12 @@ def _debug_port(value: object) -> object:
     return value
 
 
-_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-_Variables = Annotated[dict[_Name, Annotated[str, BeforeValidator(_variable)]], BeforeValidator(_variables)]
+_Name = Annotated[str, StringConstraints(pattern=VARIABLE_FORM)]
+_Variables = Annotated[
+    dict[_Name, Annotated[str, BeforeValidator(_variable)]],
+    BeforeValidator(_variables),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "object"]}}),
+]
 _Word = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -134,7 +138,7 @@ class _Started(_Owned):
 class LocalFunction(_Started):
     """Code in a directory, run by one of Lambda's runtimes on this machine."""
 
-    runtime: str = Field(pattern=_RUNTIME, examples=["python", "python3.12", "nodejs20.x", "provided.al2023"])
+    runtime: str = Field(pattern=RUNTIME_FORM, examples=["python", "python3.12", "nodejs20.x", "provided.al2023"])
     """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name."""
     handler: _Word | None = Field(None, examples=["app.handler"])
     """`module.function`. Needed for Python and Node."""
@@ -212,7 +216,7 @@ class Invoke(Spoken):
     """Where the Invoke API finds the function."""
 
     function_name: _Word = Field(max_length=256, examples=["billing"])
-    endpoint_url: Annotated[str, StringConstraints(pattern=_URL)] | None = Field(
+    endpoint_url: Annotated[str, StringConstraints(pattern=URL_FORM)] | None = Field(
         None, examples=["http://localhost:3001"]
     )
     """Default: the endpoint of `aws`, or what the AWS variables say for Lambda."""
@@ -221,7 +225,7 @@ class Invoke(Spoken):
 
 
 class _Elsewhere(_Common):
-    timeout: Whole | None = Field(None, ge=1, le=900)
+    timeout: Annotated[int, Field(ge=1, le=900), WHOLE] | None = None
     """Seconds to wait for an answer. Default: as long as it takes."""
 
     @property
@@ -237,18 +241,18 @@ class RemoteFunction(_Elsewhere):
     """A function behind any Invoke API: an emulator's, `sam local`'s, AWS's."""
 
     invoke: Invoke
-    concurrency: Whole | None = Field(None, ge=1, le=1000)
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
     """Invocations at once at most. Default: no bound but the mappings' own; a 429 lowers it."""
 
 
 class HttpFunction(_Elsewhere):
     """A container's Runtime Interface Emulator: plain HTTP."""
 
-    http: Annotated[str, StringConstraints(pattern=_URL)] = Field(
+    http: Annotated[str, StringConstraints(pattern=URL_FORM)] = Field(
         examples=["http://localhost:9000/2015-03-31/functions/function/invocations"]
     )
     """The URL that events are posted to."""
-    concurrency: Whole | None = Field(1, ge=1, le=1000)
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = 1
     """Invocations at once at most. The emulator takes one."""
 
 

@@ -13,12 +13,12 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 from . import limits
 from .arn import Arn
 from .limits import LIMITS, SourceKind
-from .spoken import Spoken, Whole
+from .spoken import WHOLE, Spoken
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -34,7 +34,9 @@ def _arn(text: str) -> str:
 
 
 class Filter(Spoken):
-    pattern: Any = Field(examples=[{"body": {"type": ["created"]}}])
+    pattern: Annotated[Any, WithJsonSchema({"type": ["string", "object"]})] = Field(
+        examples=[{"body": {"type": ["created"]}}]
+    )
     """An EventBridge pattern: a structure, or its JSON as text."""
 
     @model_validator(mode="after")
@@ -57,13 +59,13 @@ class FilterCriteria(Spoken):
 
 
 class ScalingConfig(Spoken):
-    maximum_concurrency: Whole | None = Field(None, ge=2, le=1000)
+    maximum_concurrency: Annotated[int, Field(ge=2, le=1000), WHOLE] | None = None
     """Batches of this mapping in flight at most."""
 
 
 class ProvisionedPollerConfig(Spoken):
-    minimum_pollers: Whole | None = Field(None, ge=1, le=200)
-    maximum_pollers: Whole | None = Field(None, ge=1, le=2000)
+    minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
+    maximum_pollers: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = None
     poller_group_name: str | None = Field(None, pattern=r"^[a-zA-Z0-9-_]*$", max_length=128)
 
 
@@ -144,7 +146,7 @@ class DocumentDbConfig(Spoken):
 
 
 _Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=r"^[^.][a-zA-Z0-9\-_.]*$")]
-_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
 class EventSourceMapping(Spoken):
@@ -158,12 +160,12 @@ class EventSourceMapping(Spoken):
     """Name of a function of this configuration; its ARN is understood too."""
     enabled: bool = True
     """Whether records are fetched."""
-    uuid: Text = Field("", pattern=_UUID + "|^$")
+    uuid: Text = Field("", pattern=UUID_FORM + "|^$")
     """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
 
-    batch_size: Whole | None = Field(None, ge=1, le=10_000)
+    batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
     """Records per invocation at most. Default: 10 for SQS, else 100. Above 10, SQS needs a window."""
-    maximum_batching_window_in_seconds: Whole | None = Field(None, ge=0, le=300)
+    maximum_batching_window_in_seconds: Annotated[int, Field(ge=0, le=300), WHOLE] | None = None
     """Seconds to gather a batch. Default 0: whatever one receive returned goes at once. Not for FIFO queues."""
     filter_criteria: FilterCriteria | None = None
     """Which records reach the function. What no filter matches is removed from the source."""
@@ -171,7 +173,7 @@ class EventSourceMapping(Spoken):
     """`[ReportBatchItemFailures]`: the function answers with the records that it did not take."""
     scaling_config: ScalingConfig | None = None
     """Bounds the batches in flight."""
-    receivers: Whole | None = Field(None, ge=1, le=1000)
+    receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
     """Receivers of a queue at most (Penstock's own). Default: the maximum concurrency, else the function's
     concurrency, else 5."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
@@ -181,15 +183,15 @@ class EventSourceMapping(Spoken):
     """Where a stream is read from the first time."""
     starting_position_timestamp: float | str | None = None
     """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time."""
-    parallelization_factor: Whole | None = Field(None, ge=1, le=10)
+    parallelization_factor: Annotated[int, Field(ge=1, le=10), WHOLE] | None = None
     """Batches in flight per shard."""
-    tumbling_window_in_seconds: Whole | None = Field(None, ge=0, le=900)
+    tumbling_window_in_seconds: Annotated[int, Field(ge=0, le=900), WHOLE] | None = None
     """Length of a tumbling window; 0 is off."""
     destination_config: DestinationConfig | None = None
     """Where records go that were given up."""
-    maximum_record_age_in_seconds: Whole | None = Field(None, ge=-1, le=604_800)
+    maximum_record_age_in_seconds: Annotated[int, Field(ge=-1, le=604_800), WHOLE] | None = None
     """Older records are given up; -1 is never."""
-    maximum_retry_attempts: Whole | None = Field(None, ge=-1, le=10_000)
+    maximum_retry_attempts: Annotated[int, Field(ge=-1, le=10_000), WHOLE] | None = None
     """Retries of a failed batch; -1 is without end."""
     bisect_batch_on_function_error: bool | None = None
     """Halve a failed batch to corner the bad record."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic.json_schema import WithJsonSchema
 
-_URL = r"^https?://[^\s/]+(/\S*)?$"
-_Url = Annotated[str, StringConstraints(pattern=_URL)]
+from .spoken import URL_FORM
+
+ACCOUNT_FORM = r"^\d{12}$"
+_Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
 
 
 class Address(NamedTuple):
@@ -82,7 +84,7 @@ class Aws(_Section):
     """Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, then the profile's."""
     profile: str | None = None
     """Profile of the shared AWS configuration."""
-    account: Annotated[str, BeforeValidator(_account), StringConstraints(pattern=r"^\d{12}$")] | None = Field(
+    account: Annotated[str, BeforeValidator(_account), StringConstraints(pattern=ACCOUNT_FORM)] | None = Field(
         None, examples=["000000000000"]
     )
     """Twelve digits. Default: what the credentials say, 000000000000 for an emulator."""
@@ -97,7 +99,7 @@ class Aws(_Section):
     rewrite_queue_urls: bool = True
     """Send to the configured endpoint what an emulator says is at a host that only it can see."""
 
-    def arguments(self) -> dict[str, object]:
+    def arguments(self) -> dict[str, Any]:
         """The same as keyword arguments of `clients.aws.AwsSettings`: secrets as text."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {
@@ -120,7 +122,7 @@ class Settings(_Section):
     aws: Aws = Field(default_factory=Aws)
     """How AWS's APIs are reached."""
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
-        Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"]
+        Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
     """Address of `/livez`, `/readyz` and `/metrics`. Port 0 is any free one."""
     state: Path = Path(".penstock")

@@ -19,8 +19,33 @@ _NAMES = {
 _FOLDED = {"eventsourcearn": "source", "functionname": "function"}
 
 
+# What AWS has no word for is spelled in one way.
+_OURS = frozenset(
+    {
+        "code",
+        "command",
+        "concurrency",
+        "debug",
+        "endpoint_url",
+        "external",
+        "http",
+        "idle_timeout",
+        "interpreter",
+        "invoke",
+        "isolation",
+        "name",
+        "port",
+        "receivers",
+        "reload",
+        "venv",
+    }
+)
+
+
 def aws_name(name: str) -> str:
     """AWS's spelling of one of our field names: `batch_size` is `BatchSize`."""
+    if name in _OURS:
+        return name
     return _NAMES.get(name) or "".join(_WORDS.get(word, word.capitalize()) for word in name.split("_"))
 
 
@@ -36,7 +61,10 @@ def _no_boolean(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
+URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
+
+WHOLE = BeforeValidator(_no_boolean)
+Whole = Annotated[int, WHOLE]
 """An integer. Text of digits is taken (a variable's value is text), true and false are not."""
 
 
