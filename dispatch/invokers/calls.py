@@ -5,12 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from io import BytesIO
 from math import inf
 from typing import TypeVar
 
 import anyio
 
 T = TypeVar("T")
+
+AT_ONCE = 1024 * 1024  # bytes that aiohttp writes in one go; above, it warns that the loop stands still meanwhile
+
+
+def in_pieces(payload: bytes) -> bytes | BytesIO:
+    """`payload` in the form in which aiohttp sends it without holding up the loop."""
+    return payload if len(payload) <= AT_ONCE else BytesIO(payload)
 
 
 @dataclass(frozen=True, slots=True)

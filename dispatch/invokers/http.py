@@ -24,7 +24,7 @@ from ...config.clock import Clock
 from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from . import answers
 from .base import Invocation, NotReady, Ready
-from .calls import Calls, Closed, Expired
+from .calls import Calls, Closed, Expired, in_pieces
 from .reach import PATIENCE, reach
 from .remote import MARGIN, UNCERTAIN, closing, retry_after
 
@@ -99,7 +99,7 @@ class HttpInvoker:
         try:
             session = self._opened()
             async with session.post(
-                self._url, data=invocation.payload, headers=_headers(invocation), allow_redirects=False
+                self._url, data=in_pieces(invocation.payload), headers=_headers(invocation), allow_redirects=False
             ) as response:
                 return _Answer(response.status, response.headers, await _bounded(response.content))
         except Exception as error:
@@ -152,8 +152,9 @@ class HttpInvoker:
 
 
 def _of_function(attempt: Attempt, answer: _Answer) -> Returned | FunctionFailed | Unreachable:
-    """An answer that came from the function or its environment."""
-    attempt = replace(attempt, executed_version=answer.headers.get("X-Amz-Executed-Version") or "$LATEST")
+    """An answer that came from the function or its environment; its status is then what AWS would answer."""
+    version = answer.headers.get("X-Amz-Executed-Version") or "$LATEST"
+    attempt = replace(attempt, status=200, executed_version=version)
     failed = replace(attempt, function_error=answer.headers.get("X-Amz-Function-Error") or answers.UNHANDLED)
     if answer.body is None:
         return answers.oversized(failed)

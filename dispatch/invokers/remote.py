@@ -23,7 +23,7 @@ from ...config.clock import Clock
 from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from . import answers
 from .base import Invocation, NotReady, Ready
-from .calls import Calls, Closed, Expired
+from .calls import Calls, Closed, Expired, in_pieces
 from .reach import reach
 
 MARGIN = 5.0
@@ -124,7 +124,7 @@ class RemoteInvoker:
         _trace.set(invocation.trace)
         try:
             answer = await self._client.invoke(
-                FunctionName=self._name, Payload=invocation.payload, **self._qualifier, **context
+                FunctionName=self._name, Payload=in_pieces(invocation.payload), **self._qualifier, **context
             )
             return await _read(answer)
         except Exception as error:

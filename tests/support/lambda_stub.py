@@ -25,6 +25,8 @@ class Result:
     failed: bool = False
     broken: bool = False
     """The environment itself broke (init error, crash): the RIE answers 502 for it."""
+    timed_out: float | None = None
+    """Seconds after which the invocation was ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +90,25 @@ class LambdaStub:
 
 
 def _as_service(result: Result, qualifier: str) -> Raw:
+    request_id = str(uuid.uuid4())
     body, failed = result.body, result.failed
+    if result.timed_out is not None:
+        text = f"RequestId: {request_id} Error: Task timed out after {result.timed_out:.2f} seconds"
+        body, failed = error_body("Sandbox.Timedout", text), True
     if len(body) > RESPONSE_LIMIT:
         text = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
         body, failed = error_body("Function.ResponseSizeTooLarge", text), True
     headers = {
         "X-Amz-Executed-Version": qualifier or "$LATEST",
-        "x-amzn-RequestId": str(uuid.uuid4()),
+        "x-amzn-RequestId": request_id,
         "Content-Type": "application/json",
     }
     return Raw(200, body, headers | ({"X-Amz-Function-Error": "Unhandled"} if failed else {}))
 
 
 def _as_rie(result: Result) -> Raw:
+    if result.timed_out is not None:
+        return Raw(200, f"Task timed out after {result.timed_out:.2f} seconds".encode())
     return Raw(502 if result.broken else 200, result.body)
 
 

@@ -1,0 +1,194 @@
+"""One function behind every invoker: what the contract suite invokes, and how each invoker is made for it.
+
+The function does what its event says (`do`), or returns the event. A kit builds an invoker whose function behaves so;
+it may also be `broken` (its init fails) or `gone` (there is nothing to start or to connect to).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from penstock.config.clients.aws import AwsSettings, Clients
+from penstock.config.clock import SystemClock
+from penstock.dispatch.invokers import answers
+from penstock.dispatch.invokers.base import Invocation, Invoker
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.invokers.http import HttpInvoker
+from penstock.dispatch.invokers.remote import RemoteInvoker
+from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
+
+FUNCTION = "orders"
+LIMIT = answers.RESPONSE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a test wants of the function and its invoker."""
+
+    directory: Path
+    """Empty, and the test's own."""
+    timeout: float = 20.0
+    concurrency: int = 4
+    broken: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """A way to make an invoker, and what is known of its kind."""
+
+    name: str
+    open: Callable[[Wanted], AbstractAsyncContextManager[Invoker]]
+    local: bool = False
+    """The function's processes are ours: they end with the invocation, and their request id is the one we gave."""
+    throttles: bool = False
+    """One invocation above the function's concurrency is refused."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- the function ---------------------------------------------------------------------------------------------------
+
+
+async def orders(payload: bytes) -> bytes:
+    """The function as a coroutine."""
+    event: Any = json.loads(payload)
+    if not isinstance(event, dict):
+        return payload
+    match event.get("do"):
+        case "fail":
+            raise ValueError("no such order: 7")
+        case "exit":
+            raise SystemExit(3)
+        case "big":
+            return b'"%s"' % (b"x" * (LIMIT - 2 + event["over"]))
+        case "meet":
+            await meet(Path(event["directory"]), event["count"])
+            return b'"met"'
+        case "hang":
+            await (anyio.Path(event["directory"]) / str(os.getpid())).touch()
+            await anyio.sleep_forever()
+    return payload
+
+
+async def meet(directory: Path, count: int) -> None:
+    """Return when `count` invocations are here at the same time."""
+    await (anyio.Path(directory) / str(uuid.uuid4())).touch()
+    await until_arrived(directory, count)
+
+
+async def until_arrived(directory: Path, count: int) -> None:
+    """Return when `count` files are in `directory`, whichever process puts them there."""
+    while len([entry async for entry in anyio.Path(directory).iterdir()]) < count:  # noqa: ASYNC110 - other processes
+        await anyio.sleep(0.005)
+
+
+# --- in this process ------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _closing(invoker: Any) -> AsyncIterator[Invoker]:
+    async with aclosing(invoker):
+        yield invoker
+
+
+@asynccontextmanager
+async def _callable(wanted: Wanted) -> AsyncIterator[Invoker]:
+    async def function(invocation: Invocation) -> bytes:
+        return await orders(invocation.payload)
+
+    invoker = CallableInvoker(function, clock=SystemClock(), timeout=wanted.timeout, concurrency=wanted.concurrency)
+    if wanted.broken or wanted.gone:
+        invoker.break_down("the function cannot start: Runtime.ImportModuleError: No module named 'stock'")
+    async with _closing(invoker):
+        yield invoker
+
+
+# --- behind HTTP ----------------------------------------------------------------------------------------------------
+
+
+class Service:
+    """The function at the other side: with its own timeout and its own concurrency."""
+
+    def __init__(self, wanted: Wanted, busy: Raw) -> None:
+        self._wanted = wanted
+        self._busy = busy
+        self._running = 0
+
+    async def invoke(self, payload: bytes) -> Result | Raw:
+        if self._wanted.broken:
+            body = error_body("Runtime.ImportModuleError", "Unable to import module 'app': No module named 'stock'")
+            return Result(body, failed=True, broken=True)
+        if self._running >= self._wanted.concurrency:
+            return self._busy
+        self._running += 1
+        try:
+            with anyio.move_on_after(self._wanted.timeout):
+                return await self._ran(payload)
+            return Result(b"", timed_out=self._wanted.timeout)
+        finally:
+            self._running -= 1
+
+    async def _ran(self, payload: bytes) -> Result:
+        try:
+            return Result(await orders(payload))
+        except ValueError as error:
+            return Result(error_body("ValueError", str(error), requestId="r", stackTrace=[]), failed=True)
+        except SystemExit as error:
+            text = f"RequestId: r Error: Runtime exited with error: exit status {error.code}"
+            return Result(error_body("Runtime.ExitError", text), failed=True, broken=True)
+
+
+def closed_port() -> str:
+    """A URL at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+TOO_MANY = refusal(
+    429,
+    "TooManyRequestsException",
+    "Rate Exceeded.",
+    {"Retry-After": "2"},
+    Reason="ReservedFunctionConcurrentInvocationLimitExceeded",
+)
+
+
+@asynccontextmanager
+async def _remote(wanted: Wanted) -> AsyncIterator[Invoker]:
+    stub = LambdaStub({FUNCTION: Service(wanted, TOO_MANY).invoke})
+    async with serving(stub):
+        url = closed_port() if wanted.gone else stub.url
+        async with Clients(AwsSettings(endpoint_url=url)) as clients:
+            invoker = RemoteInvoker(
+                await clients.get("lambda"), FUNCTION, clock=SystemClock(), timeout=wanted.timeout, concurrency=None
+            )
+            async with _closing(invoker):
+                yield invoker
+
+
+@asynccontextmanager
+async def _http(wanted: Wanted) -> AsyncIterator[Invoker]:
+    stub = LambdaStub({"function": Service(wanted, Raw(400)).invoke}, rie=True)
+    async with serving(stub):
+        url = closed_port() if wanted.gone else stub.rie_url
+        invoker = HttpInvoker(url, clock=SystemClock(), timeout=wanted.timeout, concurrency=wanted.concurrency)
+        async with _closing(invoker):
+            yield invoker
+
+
+CALLABLE = Kit("callable", _callable, local=True, throttles=True)
+REMOTE = Kit("remote", _remote, throttles=True)
+HTTP = Kit("http", _http, throttles=True)
