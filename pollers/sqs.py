@@ -37,6 +37,8 @@ ATTRIBUTES_FRESH_FOR = 60.0
 DELETE_ATTEMPTS = 5
 CALL_BACKOFF = Backoff(base=0.2, cap=2.0)
 """Between attempts of a delete."""
+REPLY_BYTES = 1_000_000
+"""About how large the reply of a receive may be: parsing a larger one would hold up every other mapping."""
 CONCURRENT_CALLS = 5
 """Batch calls in flight when a large batch is settled."""
 GONE = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
@@ -86,6 +88,7 @@ class SqsSource:
         self._lane = Lane(str(settings.arn))
         self._url = ""
         self._visibility = 30.0
+        self._typical = 1
         self._read_at = -math.inf
 
     async def open(self) -> ElasticReceivers:
@@ -142,6 +145,13 @@ class SqsSource:
             held_until=held_until,
         )
 
+    def receive_limit(self, limit: int) -> int:
+        """How many messages to ask for, by the size of those that came last."""
+        return max(1, min(limit, RECEIVE_LIMIT, REPLY_BYTES // self._typical))
+
+    def received(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        self._typical = max(1, sum(len(message["Body"]) for message in messages) // len(messages))
+
     @property
     def clock(self) -> Clock:
         return self._clock
@@ -170,7 +180,7 @@ class SqsReceiver:
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
         asked, visibility = await self._queue.visibility()
-        count = min(limit, RECEIVE_LIMIT)
+        count = self._queue.receive_limit(limit)
         parameters: dict[str, Any] = {} if asked is None else {"VisibilityTimeout": asked}
         started = self._clock.monotonic()
         wait = LONG_POLL if until is None else int(max(0.0, min(LONG_POLL, until - started)))
@@ -183,7 +193,9 @@ class SqsReceiver:
             **parameters,
         )
         messages = reply.get("Messages") or []
-        if not messages:
+        if messages:
+            self._queue.received(messages)
+        else:
             await self._rest(started, wait, until)
         # Counted from the reply: a message of a long poll is lent at its end, and loopback makes the difference small.
         held_until = self._clock.monotonic() + visibility

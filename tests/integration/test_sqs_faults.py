@@ -1,0 +1,98 @@
+"""What the SQS source does when the service misbehaves, against a server that misbehaves on request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from penstock.config.arn import Arn
+from penstock.config.clients.aws import AwsSettings, Clients
+from penstock.config.clock import SystemClock
+from penstock.config.errors import SourceMissing, SourceUnavailable
+from penstock.dispatch.model import DELIVERED, Settlement
+from penstock.pollers.sqs import QueueSettings, SqsReceiver, SqsSource
+from support.sqs_stub import Faults, Stub, serving
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[Stub]:
+    async with serving() as stub:
+        stub.create("orders")
+        yield stub
+
+
+@pytest.fixture
+async def clients(stub: Stub) -> AsyncIterator[Clients]:
+    async with Clients(AwsSettings(endpoint_url=stub.url, region="us-east-1", read_timeout=1.0)) as clients:
+        yield clients
+
+
+@pytest.fixture
+async def receiver(stub: Stub, clients: Clients) -> SqsReceiver:
+    arn = Arn.parse("arn:aws:sqs:us-east-1:000000000000:orders")
+    source = SqsSource(
+        QueueSettings(arn, 0, 3.0, 1, stub.url), lambda: clients.get("sqs"), SystemClock(), lambda: 0.999
+    )
+    await source.open()
+    return source.reader("receiver-1")
+
+
+def soon() -> float:
+    return anyio.current_time() + 0.5
+
+
+@pytest.mark.semantics("SQS-22")
+async def test_a_delete_that_fails_for_the_queues_reasons_is_tried_again(stub: Stub, receiver: SqsReceiver) -> None:
+    for number in range(3):
+        stub.queues["orders"].send(str(number))
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].refuse_deletes = 4
+    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert stub.queues["orders"].messages == []
+
+
+@pytest.mark.semantics("SQS-22")
+async def test_a_delete_that_never_works_is_given_up_aloud(stub: Stub, receiver: SqsReceiver) -> None:
+    stub.queues["orders"].send("stuck")
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].refuse_deletes = 1000
+    assert list(await receiver.settle([Settlement(fetched.records, DELIVERED)])) == list(fetched.records)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(silent=True), Faults(status=500), Faults(status=503), Faults(truncated=True), Faults(lost_replies=1)],
+    ids=lambda faults: repr(faults)[7:-1],
+)
+async def test_a_receive_that_goes_wrong_is_a_passing_fault(stub: Stub, receiver: SqsReceiver, faults: Faults) -> None:
+    stub.queues["orders"].send("one")
+    stub.faults["orders"] = faults
+    with pytest.raises(SourceUnavailable, match="orders"):
+        await receiver.fetch(10, soon())
+
+
+async def test_a_lost_reply_of_a_delete_is_asked_again(stub: Stub, receiver: SqsReceiver) -> None:
+    stub.queues["orders"].send("one")
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].lost_replies = 1
+    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert stub.queues["orders"].messages == []
+
+
+async def test_a_queue_that_goes_away_is_missing(stub: Stub, receiver: SqsReceiver) -> None:
+    del stub.queues["orders"]
+    with pytest.raises(SourceMissing, match="orders"):
+        await receiver.fetch(10, soon())
+
+
+@pytest.mark.semantics("SQS-23")
+async def test_large_messages_are_fetched_a_few_at_a_time(stub: Stub, receiver: SqsReceiver) -> None:
+    """A reply of many megabytes would hold up every other mapping while it is parsed."""
+    for _ in range(20):
+        stub.queues["orders"].send("x" * 400_000)
+    sizes: list[int] = []
+    while sum(sizes) < 20:
+        sizes.append(len((await receiver.fetch(10, soon())).records))
+    assert sizes == [10, 2, 2, 2, 2, 2]
