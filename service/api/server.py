@@ -1,0 +1,119 @@
+"""Routes, and the server that answers them. Looks at the daemon through `View`, and changes nothing.
+
+/livez  /healthz  /ping     the process answers
+/readyz /ready              every mapping polls or waits for what it names; ?strict: every one polls
+/metrics                    Prometheus
+/status                     JSON: mappings and functions with state, reason and counts
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ...config.errors import PenstockError
+from ...config.settings import Address
+from ..view import View
+
+
+class ListenError(PenstockError):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+def bind(address: Address) -> socket.socket:
+    """Take the address before anything is started. Raises ListenError."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise ListenError(
+            f"cannot listen on {address}: {error.strerror or error}; name another address with --listen or "
+            "PENSTOCK_LISTEN (port 0 is any free one)"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def address_of(listener: socket.socket) -> Address:
+    """Where it listens in fact, which port 0 leaves open."""
+    host, port = listener.getsockname()[:2]
+    return Address(host, port)
+
+
+@asynccontextmanager
+async def serving(listener: socket.socket, view: View, render_metrics: Callable[[], bytes]) -> AsyncIterator[None]:
+    """Answer while the body runs."""
+    runner = web.AppRunner(make_app(view, render_metrics), access_log=None, handle_signals=False, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def make_app(view: View, render_metrics: Callable[[], bytes]) -> web.Application:
+    routes = _Routes(view, render_metrics)
+    app = web.Application()
+    for path in ("/livez", "/healthz", "/ping"):
+        app.router.add_get(path, routes.live)
+    for path in ("/readyz", "/ready"):
+        app.router.add_get(path, routes.ready)
+    app.router.add_get("/metrics", routes.metrics)
+    app.router.add_get("/status", routes.status)
+    return app
+
+
+class _Routes:
+    def __init__(self, view: View, render_metrics: Callable[[], bytes]) -> None:
+        self._view = view
+        self._render = render_metrics
+
+    async def live(self, request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(self, request: web.Request) -> web.Response:
+        readiness = self._view.readiness()
+        strict = "strict" in request.query and request.query["strict"] not in ("0", "false", "no")
+        good = readiness.polling if strict else readiness.ready
+        body = {"ready": good, "reasons": readiness.reasons}
+        return _json(body, 200 if good else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def status(self, request: web.Request) -> web.Response:
+        return _json(status(self._view), 200)
+
+
+def status(view: View) -> dict[str, Any]:
+    """All that is to be seen, as plain data."""
+    readiness = view.readiness()
+    return {
+        "version": metadata.version("penstock"),
+        "ready": readiness.ready,
+        "polling": readiness.polling,
+        "reasons": list(readiness.reasons),
+        "mappings": [asdict(mapping) for mapping in view.mappings()],
+        "functions": [asdict(function) for function in view.functions()],
+    }
+
+
+def _json(body: dict[str, Any], code: int) -> web.Response:
+    return web.Response(body=orjson.dumps(body) + b"\n", status=code, content_type="application/json")

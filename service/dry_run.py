@@ -1,0 +1,151 @@
+"""`run --dry-run`: the whole path with a source that deletes nothing and a function that is not invoked.
+
+A wrapper around any source, and an invoker. The loop knows nothing of it. What was fetched stays lent until the end
+and is then released; it was received, which a queue counts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import anyio.lowlevel
+
+from ..config.clock import Clock
+from ..dispatch.invokers.base import Invocation, Ready
+from ..dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, Position, Record, Returned, Settlement
+from ..pollers.source import Fetched, Reader, Roster, Source
+
+TAKEN = b""
+"""What a function answers that takes everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would become of one record."""
+
+    mapping: str
+    id: str
+    fate: Fate
+    function: str
+
+    @property
+    def text(self) -> str:
+        match self.fate.kind:
+            case FateKind.DELIVERED:
+                return f"WOULD DELIVER to {self.function}"
+            case FateKind.DISCARDED:
+                return f"WOULD DISCARD ({self.fate.reason.value})" if self.fate.reason else "WOULD DISCARD"
+            case kind:
+                return kind.name
+
+
+Show = Callable[[Verdict], None]
+
+
+class DryInvoker:
+    """Takes every batch without looking at it."""
+
+    concurrency = None
+    timeout: float | None = 1.0
+    ends_on_cancel = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def probe(self) -> Ready:
+        return Ready()
+
+    async def invoke(self, invocation: Invocation) -> Returned:
+        now = self._clock.wall()
+        return Returned(Attempt(invocation.request_id or str(uuid.uuid4()), now, now, 200), TAKEN)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+class DrySource:
+    """A source that only lends: every record is shown once with its fate, and given back at the end."""
+
+    def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
+        self._inner = inner
+        self._mapping = mapping
+        self._function = function
+        self._show = show
+        self._seen: set[ItemId] = set()
+        self._lent: list[Record] = []
+
+    @property
+    def lent(self) -> bool:
+        return self._inner.lent
+
+    async def open(self) -> Roster:
+        return await self._inner.open()
+
+    def reader(self, feed: str) -> DryReader:
+        return DryReader(self._inner.reader(feed), self)
+
+    async def empty(self) -> bool:
+        """What we hold is not empty to the source. It is enough that it answers: nothing was fetched for a while."""
+        await self._inner.empty()
+        return True
+
+    async def aclose(self) -> None:
+        if self._lent:
+            reader = self._inner.reader("release")
+            await reader.release(self._lent)
+            await reader.aclose()
+        await self._inner.aclose()
+
+    def is_new(self, record: Record) -> bool:
+        return record.id not in self._seen
+
+    def decided(self, record: Record, fate: Fate) -> None:
+        if fate.kind in (FateKind.RETURNED, FateKind.ABANDONED):
+            return
+        if self.is_new(record):
+            self._seen.add(record.id)
+            self._show(Verdict(self._mapping, str(record.id), fate, self._function))
+        self.keep(record)
+
+    def keep(self, record: Record) -> None:
+        """Remember what is lent: the receipt alone, not the message."""
+        self._lent.append(Record(record.lane, record.id, {}, record.arrived, token=record.token))
+
+
+@dataclass(frozen=True, slots=True)
+class DryReader:
+    """A reader that tells its source nothing."""
+
+    inner: Reader
+    source: DrySource
+
+    async def fetch(self, limit: int, until: float | None) -> Fetched:
+        fetched = await self.inner.fetch(limit, until)
+        fresh = tuple(record for record in fetched.records if self.source.is_new(record))
+        if len(fresh) < len(fetched.records):
+            # A message came again because its time ran out: keep the new receipt, and do not show it twice.
+            for record in fetched.records:
+                if record not in fresh:
+                    self.source.keep(record)
+        return replace(fetched, records=fresh)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self.inner.hold(records, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        for settlement in settlements:
+            for record in settlement.records:
+                self.source.decided(record, settlement.fate)
+        await anyio.lowlevel.checkpoint()
+        return ()
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self.inner.release(records)
+
+    async def commit(self, marks: Mapping[Lane, Position]) -> None:
+        """No position moves."""
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()

@@ -1,0 +1,58 @@
+"""Between the configuration, which may not know the pattern engine, and the engine, which knows no records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from ..config.limits import SourceKind
+from ..dispatch.model import Record
+from ..dispatch.patterns.errors import PatternError
+from ..dispatch.patterns.formats import DATA_KEYS, Kind, RecordFilter
+
+KINDS: dict[SourceKind, Kind] = {
+    SourceKind.SQS: "sqs",
+    SourceKind.SQS_FIFO: "sqs",
+    SourceKind.KINESIS: "kinesis",
+    SourceKind.DYNAMODB: "dynamodb",
+    SourceKind.KAFKA: "kafka",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a pattern, as `config.loader` wants to hear it."""
+
+    path: str
+    what: str
+    hint: str
+
+
+def check_patterns(kind: SourceKind, patterns: Sequence[object]) -> Sequence[Fault]:
+    """Compile the patterns and say everything that is wrong with them."""
+    try:
+        RecordFilter.parse(KINDS[kind], patterns)
+    except PatternError as error:
+        # The loader gives one pattern at a time and knows which; the path shall begin inside it.
+        return [
+            Fault("$" + problem.path.removeprefix("$").removeprefix("[0]"), problem.reason, problem.hint)
+            for problem in error.problems
+        ]
+    return []
+
+
+class Keeps:
+    """A mapping's filters, asked with a record."""
+
+    def __init__(self, kind: SourceKind, patterns: Sequence[object]) -> None:
+        self._filter = RecordFilter.parse(KINDS[kind], patterns)
+        self._key = DATA_KEYS[self._filter.kind]
+
+    def __call__(self, record: Record) -> bool:
+        return self._filter.keeps(record.item, cast("str | None", record.item.get(self._key)))
+
+
+def keep_all(record: Record) -> bool:
+    """The filters of a mapping that has none."""
+    return True

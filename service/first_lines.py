@@ -1,0 +1,91 @@
+"""What is said at the start: what each mapping takes from where, and whether somebody else takes from there too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from importlib import metadata
+
+import anyio
+
+from ..config.clients import foreign_mappings
+from ..config.clients.endpoints import Local, Real, Refused, Target
+from ..config.function import RemoteFunction
+from ..config.loader import AnyFunction, Config
+from ..config.mapping import EventSourceMapping
+from .plant import Plant, Work
+from .telemetry import Action, Log
+
+Lambda = Callable[[], Awaitable[object | None]]
+"""Gives the client of the endpoint's Lambda API; None where it must not be asked."""
+
+
+def where(endpoint: Target) -> str:
+    match endpoint:
+        case Local(url=url):
+            return url
+        case Real(url=url):
+            return f"REAL AWS ({url})" if url else "REAL AWS"
+        case Refused():
+            return "nowhere: real AWS is not allowed"
+
+
+def say_first_lines(log: Log, config: Config, endpoint: Target) -> None:
+    """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
+    log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
+    for mapping in config.mappings.values():
+        _say_mapping(log, mapping, endpoint)
+    for warning in config.warnings:
+        log.warning(Action.RECORDED, str(warning))
+
+
+def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: Target) -> None:
+    arn = mapping.arn
+    account, region = (arn.account, arn.region) if arn else ("", "")
+    remark = "" if mapping.enabled else ", which is not enabled"
+    log.info(
+        Action.MAPPING,
+        f"{mapping.name}: {mapping.source} to {mapping.function_name} at {where(endpoint)}{remark}",
+        mapping=mapping.name,
+        mapping_uuid=mapping.uuid,
+        account=account,
+        region=region,
+        endpoint=where(endpoint),
+        enabled=mapping.enabled,
+    )
+
+
+async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
+    """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
+
+    Asked when a mapping polls, because before that the endpoint may not be there to answer."""
+    unasked = list(plant.works)
+    while unasked:
+        changed = plant.changes.next()
+        polling = [work for work in unasked if work.polling]
+        unasked = [work for work in unasked if not work.polling]
+        if polling and not await _ask(polling, functions, connect, log):
+            return
+        await changed.wait()
+
+
+async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> bool:
+    client = await connect()
+    if client is None:
+        return False
+    async with anyio.create_task_group() as tasks:
+        for work in works:
+            tasks.start_soon(_ask_one, client, work, functions[work.target.name], log)
+    return True
+
+
+async def _ask_one(client: object, work: Work, function: AnyFunction, log: Log) -> None:
+    name = function.invoke.function_name if isinstance(function, RemoteFunction) else function.name
+    for foreign in await foreign_mappings.find(client, work.config.source, name):
+        log.warning(
+            Action.FOREIGN_MAPPING,
+            f"{work.mapping}: {foreign.text}",
+            mapping=work.mapping,
+            foreign_uuid=foreign.uuid,
+            foreign_function=foreign.function_arn,
+            same_function=foreign.same_function,
+        )

@@ -1,0 +1,212 @@
+"""Prometheus metrics: an observer that counts, and a collector that looks at the daemon when it is scraped.
+
+Every series of a mapping exists from the start, with zero. Labels are the mapping, its source's kind and its function;
+nothing without a bound is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from ..dispatch import observer as seen
+from ..dispatch.model import (
+    DiscardReason,
+    FailedItems,
+    Failure,
+    FateKind,
+    FunctionFailed,
+    Outcome,
+    Succeeded,
+    Throttled,
+    Unreachable,
+)
+from ..pollers.lifecycle import State
+from .view import View
+
+LABELS = ("mapping", "source", "function")
+OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "throttled", "unreachable")
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
+STATES = ("disabled", *(state.value for state in State))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a mapping's series are told apart by."""
+
+    mapping: str
+    source: str
+    function: str
+
+    @property
+    def values(self) -> tuple[str, str, str]:
+        return self.mapping, self.source, self.function
+
+
+class _Families:
+    """The metrics, by the names that users know."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"penstock_{name}", text, (*LABELS, *labels), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"penstock_{name}", text, LABELS, buckets=buckets, registry=registry)
+
+        self.received = counter("records_received", "Records fetched from the source.")
+        self.filtered = counter("records_filtered", "Records that a filter refused.")
+        self.delivered = counter("records_delivered", "Records that the function took and the source was told of.")
+        self.returned = counter("records_returned", "Records left to the source, which hands them out again.")
+        self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
+        self.failed = counter("records_failed", "Records that an invocation did not take, or policy gave up.", "reason")
+        self.unsettled = counter("records_unsettled", "Decided records of which the source would not hear.")
+        self.batches = counter("batches", "Invocations by outcome.", "outcome")
+        self.retries = counter("retries", "Batches that are invoked again.")
+        self.bisects = counter("bisects", "Failing batches that were cut in two.")
+        self.polls = counter("polls", "Fetches that were answered, empty ones included.")
+        self.poll_errors = counter("poll_errors", "Fetches that failed.")
+        self.gaps = counter("gaps", "Ranges that the source lost before they were read.")
+        self.batch_records = histogram("batch_size_records", "Records per invocation.", RECORDS)
+        self.batch_bytes = histogram("batch_size_bytes", "Bytes of the event per invocation.", BYTES)
+        self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
+        self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
+
+
+class _Series:
+    """The series of one mapping, looked up once."""
+
+    def __init__(self, families: _Families, labels: Labels) -> None:
+        values = labels.values
+        for name, family in vars(families).items():
+            if name not in ("failed", "batches"):
+                setattr(self, name, family.labels(*values))
+        reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
+        self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
+        self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
+
+    def __getattr__(self, name: str) -> Any:  # the series made in the constructor
+        raise AttributeError(name)
+
+
+def name_of(outcome: Outcome) -> str:
+    """The outcome as a label."""
+    match outcome:
+        case Succeeded():
+            return "success"
+        case FailedItems():
+            return "items"
+        case FunctionFailed(failure=failure):
+            return failure.value
+        case Throttled():
+            return "throttled"
+        case Unreachable():
+            return "unreachable"
+
+
+class Metrics:
+    """The observer. One scrape is one text, `render`."""
+
+    def __init__(self, mappings: Iterable[Labels]) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        families = _Families(self.registry)
+        self._series = {labels.mapping: _Series(families, labels) for labels in mappings}
+        build = Gauge("penstock_build_info", "The running version.", ("version",), registry=self.registry)
+        build.labels(metadata.version("penstock")).set(1)
+        self._count: dict[type, Callable[[_Series, Any], None]] = {
+            seen.Fetched: _fetched,
+            seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
+            seen.Filtered: lambda series, event: series.filtered.inc(len(event.records)),
+            seen.Invoking: _invoking,
+            seen.Invoked: _invoked,
+            seen.Retrying: lambda series, _: series.retries.inc(),
+            seen.Bisected: lambda series, _: series.bisects.inc(),
+            seen.Settled: _settled,
+            seen.SettleFailed: lambda series, event: series.unsettled.inc(len(event.records)),
+            seen.Discarded: lambda series, event: series.failed[event.reason.value].inc(len(event.records)),
+            seen.Gap: lambda series, _: series.gaps.inc(),
+        }
+
+    def observe(self, event: seen.Event) -> None:
+        count = self._count.get(type(event))
+        if count is not None:
+            count(self._series[event.mapping], event)  # type: ignore[union-attr]
+
+    def look_at(self, view: View) -> None:
+        """Show the states of this daemon as well."""
+        self.registry.register(_Looks(view))
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def _fetched(series: _Series, event: seen.Fetched) -> None:
+    series.polls.inc()
+    series.poll_seconds.observe(event.seconds)
+    if event.records:
+        series.received.inc(len(event.records))
+
+
+def _invoking(series: _Series, event: seen.Invoking) -> None:
+    series.batch_records.observe(len(event.records))
+    series.batch_bytes.observe(event.payload_bytes)
+
+
+def _invoked(series: _Series, event: seen.Invoked) -> None:
+    outcome = name_of(event.outcome)
+    series.batches[outcome].inc()
+    series.invoke_seconds.observe(event.seconds)
+    match event.outcome:
+        case Succeeded():
+            pass
+        case FailedItems(ids=ids):
+            series.failed[outcome].inc(len(ids))
+        case _:
+            series.failed[outcome].inc(len(event.records))
+
+
+def _settled(series: _Series, event: seen.Settled) -> None:
+    for settlement in event.settlements:
+        match settlement.fate.kind:
+            case FateKind.DELIVERED:
+                series.delivered.inc(len(settlement.records))
+            case FateKind.RETURNED:
+                series.returned.inc(len(settlement.records))
+            case FateKind.ABANDONED:
+                series.abandoned.inc(len(settlement.records))
+            case FateKind.FILTERED | FateKind.DISCARDED:
+                pass  # counted when it was decided, with the reason
+
+
+class _Looks(Collector):
+    """What is a state and not a count: asked when somebody scrapes."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        return iter(())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        state = GaugeMetricFamily(
+            "penstock_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
+        )
+        feeds = GaugeMetricFamily("penstock_feeds", "Receivers, shards or members at work.", labels=LABELS)
+        for mapping in self._view.mappings():
+            values = (mapping.name, mapping.kind, mapping.function)
+            feeds.add_metric(values, mapping.feeds)
+            for name in STATES:
+                state.add_metric((*values, name), float(name == mapping.state))
+        in_flight = GaugeMetricFamily("penstock_invocations_in_flight", "Invocations under way.", labels=("function",))
+        up = GaugeMetricFamily("penstock_function_up", "Whether the function can start.", labels=("function",))
+        for function in self._view.functions():
+            in_flight.add_metric((function.name,), function.in_flight)
+            up.add_metric((function.name,), float(function.up))
+        yield from (state, feeds, in_flight, up)

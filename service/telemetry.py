@@ -1,0 +1,408 @@
+"""Logs: structlog on standard error, for people on a terminal and as JSON elsewhere, with a fixed set of actions.
+
+Owns how lines look, which events of the observer become one, and how often. Normal operation is quiet: what is logged
+at `info` is a change, what is logged at `warning` is worth a look. Payloads are never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Hashable, Mapping
+from enum import StrEnum
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+from ..dispatch import observer as seen
+from ..dispatch.model import FailedItems, FunctionFailed, Succeeded, Throttled, Unreachable
+from .repeats import Flow, Repeats
+
+OUTPUT_RATE = 1000.0
+"""Lines that one function may print per second on the long run; what is above is counted and left out."""
+OUTPUT_BURST = 10_000.0
+
+
+class Action(StrEnum):
+    """The `action` of every line: what to search logs by. docs/logs-and-metrics.md explains each."""
+
+    START = "start"
+    LISTEN = "listen"
+    MAPPING = "mapping"
+    RECORDED = "recorded"
+    FOREIGN_MAPPING = "foreign_mapping"
+    READY = "ready"
+    STATE = "state"
+    FEEDS = "feeds"
+    FETCH = "fetch"
+    FETCH_FAILED = "fetch_failed"
+    FILTER = "filter"
+    INVOKE = "invoke"
+    INVOKE_FAILED = "invoke_failed"
+    THROTTLED = "throttled"
+    UNREACHABLE = "unreachable"
+    RETRY = "retry"
+    BISECT = "bisect"
+    SETTLE = "settle"
+    SETTLE_FAILED = "settle_failed"
+    DISCARD = "discard"
+    GAP = "gap"
+    BLOCKED = "blocked"
+    FUNCTION_DOWN = "function_down"
+    FUNCTION_UP = "function_up"
+    FUNCTION_LOG = "function_log"
+    OUTPUT_LEFT_OUT = "output_left_out"
+    SIGNAL = "signal"
+    STOP = "stop"
+    ACCOUNT = "account"
+    IDLE = "idle"
+    NOT_IDLE = "not_idle"
+    FAULT = "fault"
+    LIBRARY = "library"
+
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Lines:
+    """Writes finished lines. A reader that went away must not end the daemon, so what cannot be written is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    log = debug = info = warning = error = critical = msg
+
+
+class Log:
+    """One line each: `log.info(Action.READY, "ready", mapping=…)`."""
+
+    def __init__(self, stream: TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
+        self.level = LEVELS[level]
+        self._logger = structlog.wrap_logger(
+            _Lines(stream),
+            processors=[
+                _without_blanks,
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                _json_line if json else structlog.dev.ConsoleRenderer(colors=color, sort_keys=False, pad_event_to=0),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(self.level),
+        )
+
+    def debug(self, action: Action, text: str, **fields: object) -> None:
+        self._logger.debug(text, action=action.value, **fields)
+
+    def info(self, action: Action, text: str, **fields: object) -> None:
+        self._logger.info(text, action=action.value, **fields)
+
+    def warning(self, action: Action, text: str, **fields: object) -> None:
+        self._logger.warning(text, action=action.value, **fields)
+
+    def error(self, action: Action, text: str, **fields: object) -> None:
+        self._logger.error(text, action=action.value, **fields)
+
+
+def _without_blanks(logger: object, method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:
+    # A function's output may hold what is no Unicode text; the line is written nevertheless.
+    try:
+        return orjson.dumps(fields, default=str).decode()
+    except TypeError:
+        safe = {key: str(value).encode("utf-8", "backslashreplace").decode() for key, value in fields.items()}
+        return orjson.dumps(safe).decode()
+
+
+def open_log(
+    level: str = "info", form: str = "auto", *, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ
+) -> Log:
+    """The log as the settings and the terminal want it; `form` is `auto`, `json` or `console`."""
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    json = form == "json" or (form == "auto" and not terminal)
+    return Log(stream, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
+
+
+class LibraryLines(logging.Handler):
+    """What libraries say through `logging` goes the same way, from `warning` on."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text = f"{text}: {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
+        say(Action.LIBRARY, text, logger=record.name)
+
+
+class Logs:
+    """The observer that writes lines. Only events that can become a line at the log's level cost anything."""
+
+    def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._repeats = Repeats()
+        self._output: dict[str, Flow] = {}
+        self._down: dict[str, Hashable] = {}
+        self._say: dict[type, Callable[[Any], None]] = {}
+        for level, sayers in self._by_level().items():
+            if level >= log.level:
+                self._say.update(sayers)
+
+    def observe(self, event: seen.Event) -> None:
+        say = self._say.get(type(event))
+        if say is not None:
+            say(event)
+
+    def _by_level(self) -> dict[int, dict[type, Callable[[Any], None]]]:
+        """The most important level that an event can have, and what says it."""
+        return {
+            logging.ERROR: {seen.Gap: self._gap, seen.Discarded: self._discarded, seen.Crashed: self._crashed},
+            logging.WARNING: {
+                seen.FetchFailed: self._fetch_failed,
+                seen.Invoked: self._invoked,
+                seen.SettleFailed: self._settle_failed,
+                seen.Blocked: self._blocked,
+                seen.GateClosed: self._gate_closed,
+                seen.GateOpened: self._gate_opened,
+            },
+            logging.INFO: {seen.MappingChanged: self._mapping_changed, seen.FunctionLog: self._function_log},
+            logging.DEBUG: {
+                seen.Fetched: self._fetched,
+                seen.Filtered: self._filtered,
+                seen.Invoking: self._invoking,
+                seen.Retrying: self._retrying,
+                seen.Bisected: self._bisected,
+                seen.Settled: self._settled,
+                seen.FeedsChanged: self._feeds_changed,
+            },
+        }
+
+    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> None:
+        """Say it, unless the same was said just now."""
+        left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
+        if left_out is None:
+            return
+        if left_out:
+            fields["repeated"] = left_out
+        self._log.warning(action, text, **fields)
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def _mapping_changed(self, event: seen.MappingChanged) -> None:
+        key = (event.mapping, event.state, event.reason)
+        left_out = self._repeats.admit(key, self._monotonic())
+        if left_out is None:
+            return
+        text = f"{event.mapping} is {event.state}" + (f": {event.reason}" if event.reason else "")
+        self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, reason=event.reason or None)
+
+    def _gate_closed(self, event: seen.GateClosed) -> None:
+        text = f"function {event.function} cannot start: {event.cause}"
+        self._down[event.function] = event.cause
+        self._warn(
+            Action.FUNCTION_DOWN,
+            text,
+            (event.function, event.cause),
+            function=event.function,
+            next_probe=_round(event.delay),
+        )
+
+    def _gate_opened(self, event: seen.GateOpened) -> None:
+        cause = self._down.pop(event.function, None)
+        self._repeats.forget((Action.FUNCTION_DOWN, (event.function, cause)))
+        self._log.info(
+            Action.FUNCTION_UP,
+            f"function {event.function} can start" + (" again" if cause else ""),
+            function=event.function,
+            seconds=_round(event.seconds),
+        )
+
+    def _feeds_changed(self, event: seen.FeedsChanged) -> None:
+        self._log.debug(Action.FEEDS, f"{event.mapping} has {event.feeds} feeds", mapping=event.mapping)
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def _fetch_failed(self, event: seen.FetchFailed) -> None:
+        self._warn(
+            Action.FETCH_FAILED,
+            f"{event.mapping} could not fetch: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+            delay=_round(event.delay),
+        )
+
+    def _invoked(self, event: seen.Invoked) -> None:
+        who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}
+        match event.outcome:
+            case Succeeded(attempt=attempt):
+                self._log.debug(
+                    Action.INVOKE,
+                    "the function took the batch",
+                    request_id=attempt.request_id,
+                    seconds=_round(event.seconds),
+                    **who,
+                )
+            case FailedItems(attempt=attempt, ids=ids):
+                self._warn(
+                    Action.INVOKE_FAILED,
+                    f"function {event.function} did not take {len(ids)} of {len(event.records)} records",
+                    (event.mapping, "items"),
+                    request_id=attempt.request_id,
+                    failure="items",
+                    **who,
+                )
+            case FunctionFailed(attempt=attempt, failure=failure, detail=detail):
+                self._warn(
+                    Action.INVOKE_FAILED,
+                    f"function {event.function} failed: {detail}",
+                    (event.mapping, failure, detail),
+                    request_id=attempt.request_id,
+                    failure=failure.value,
+                    **who,
+                )
+            case Throttled(reason=reason):
+                text = f"function {event.function} is throttled" + (f": {reason}" if reason else "")
+                self._warn(Action.THROTTLED, text, (event.mapping, reason), **who)
+            case Unreachable(cause=cause, down=down):
+                if not down:  # a function that cannot start is said by its gate
+                    text = f"function {event.function} was not reached: {cause}"
+                    self._warn(Action.UNREACHABLE, text, (event.mapping, cause), **who)
+
+    def _settle_failed(self, event: seen.SettleFailed) -> None:
+        self._warn(
+            Action.SETTLE_FAILED,
+            f"{event.mapping} could not settle {len(event.records)} records, they may come again: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+            records=len(event.records),
+        )
+
+    def _discarded(self, event: seen.Discarded) -> None:
+        where = f"; {event.destination} has them" if event.destination else ", and no destination has them"
+        self._log.error(
+            Action.DISCARD,
+            f"{event.mapping} discarded {len(event.records)} records ({event.reason.value}){where}",
+            mapping=event.mapping,
+            reason=event.reason.value,
+            ids=[str(record.id) for record in event.records[:10]],
+            records=len(event.records),
+            cause=event.cause or None,
+        )
+
+    def _gap(self, event: seen.Gap) -> None:
+        self._log.error(
+            Action.GAP,
+            f"{event.mapping}: the source lost {event.start} to {event.end} before it was read: {event.reason}",
+            mapping=event.mapping,
+            source=event.lane.source,
+            shard=event.lane.shard or None,
+        )
+
+    def _crashed(self, event: seen.Crashed) -> None:
+        trace = "".join(traceback.format_exception(event.error)) if self._log.level <= logging.DEBUG else None
+        self._log.error(
+            Action.FAULT,
+            f"a fault in Penstock stopped {event.mapping}, which is opened again; please report it: {event.error!r}",
+            mapping=event.mapping,
+            trace=trace,
+        )
+
+    def _blocked(self, event: seen.Blocked) -> None:
+        text = f"{event.mapping}: key {event.key} holds up {event.records} records"
+        self._warn(
+            Action.BLOCKED, text, (event.mapping, event.lane, event.key), mapping=event.mapping, shard=event.lane.shard
+        )
+
+    # --- what functions print ---------------------------------------------------------------------------------------
+
+    def _function_log(self, event: seen.FunctionLog) -> None:
+        flow = self._output.get(event.function)
+        if flow is None:
+            flow = self._output[event.function] = Flow(OUTPUT_RATE, OUTPUT_BURST)
+        left_out = flow.admit(self._monotonic())
+        if left_out is None:
+            return
+        if left_out:
+            self._log.warning(
+                Action.OUTPUT_LEFT_OUT,
+                f"function {event.function} prints too fast: {left_out} lines left out",
+                function=event.function,
+                lines=left_out,
+            )
+        self._log.info(
+            Action.FUNCTION_LOG,
+            event.line.rstrip("\n"),
+            function=event.function,
+            request_id=event.request_id or None,
+            stream=event.stream,
+        )
+
+    # --- detail, for `debug` ----------------------------------------------------------------------------------------
+
+    def _fetched(self, event: seen.Fetched) -> None:
+        if event.records:
+            self._log.debug(
+                Action.FETCH,
+                "fetched",
+                mapping=event.mapping,
+                records=len(event.records),
+                seconds=_round(event.seconds),
+            )
+
+    def _filtered(self, event: seen.Filtered) -> None:
+        self._log.debug(Action.FILTER, "filtered", mapping=event.mapping, records=len(event.records))
+
+    def _invoking(self, event: seen.Invoking) -> None:
+        self._log.debug(
+            Action.INVOKE,
+            "invoking",
+            mapping=event.mapping,
+            function=event.function,
+            request_id=event.request_id,
+            records=len(event.records),
+            bytes=event.payload_bytes,
+        )
+
+    def _retrying(self, event: seen.Retrying) -> None:
+        self._log.debug(
+            Action.RETRY,
+            "will invoke again",
+            mapping=event.mapping,
+            records=len(event.records),
+            attempt=event.attempt,
+            delay=_round(event.delay),
+        )
+
+    def _bisected(self, event: seen.Bisected) -> None:
+        self._log.debug(Action.BISECT, "cut in two", mapping=event.mapping, records=len(event.records))
+
+    def _settled(self, event: seen.Settled) -> None:
+        for settlement in event.settlements:
+            self._log.debug(
+                Action.SETTLE,
+                "settled",
+                mapping=event.mapping,
+                fate=settlement.fate.kind.value,
+                records=len(settlement.records),
+            )
+
+
+def _round(seconds: float) -> float:
+    return round(seconds, 3)

@@ -1,0 +1,43 @@
+"""`penstock run`: the daemon, with its configuration, its log and its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+import anyio
+import orjson
+
+from ...dispatch.observer import Observer
+from ..daemon import Daemon, say
+from ..dry_run import Verdict
+from ..telemetry import LibraryLines, open_log
+from .configs import load_config
+
+
+def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    config = load_config(arguments.config, arguments)
+    log = open_log(config.settings.log.level, config.settings.log.format)
+    logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
+    show = _show_json if arguments.output == "json" else _show_table
+    daemon = Daemon(config, log, observers=observers, show=show)
+    return anyio.run(daemon.run)
+
+
+def _show_table(verdict: Verdict) -> None:
+    say(f"{verdict.mapping}\t{verdict.id}\t{verdict.text}")
+
+
+def _show_json(verdict: Verdict) -> None:
+    say(
+        orjson.dumps(
+            {
+                "mapping": verdict.mapping,
+                "id": verdict.id,
+                "fate": verdict.fate.kind.value,
+                "reason": verdict.fate.reason.value if verdict.fate.reason else None,
+                "function": verdict.function,
+            }
+        ).decode()
+    )

@@ -1,0 +1,61 @@
+"""What the daemon shows of itself, as values: for the HTTP surface, the metrics and `penstock status`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class MappingView:
+    """One mapping at this moment."""
+
+    name: str
+    uuid: str
+    source: str
+    kind: str
+    """`sqs`, `sqs-fifo`, …"""
+    function: str
+    state: str
+    """A state of `pollers.lifecycle`, or `disabled`."""
+    reason: str
+    """Why it does not poll; empty when it does."""
+    feeds: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionView:
+    """One function at this moment."""
+
+    name: str
+    what: str
+    """What it is and where, in one phrase."""
+    up: bool
+    cause: str
+    """Why it cannot start; empty when it can."""
+    in_flight: int
+    limit: int | None
+    """Invocations that may run at a time now; None for no limit of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the daemon does what it was started for, and what keeps it from that."""
+
+    ready: bool
+    """Every mapping polls, or waits for something that it can name."""
+    polling: bool
+    """Every mapping polls."""
+    reasons: tuple[str, ...] = ()
+    """One line for each mapping that does not poll, or for the daemon as a whole."""
+
+
+class View(Protocol):
+    """The daemon, to those who only look."""
+
+    def readiness(self) -> Readiness: ...
+
+    def mappings(self) -> tuple[MappingView, ...]: ...
+
+    def functions(self) -> tuple[FunctionView, ...]: ...
