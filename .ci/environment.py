@@ -64,6 +64,7 @@ def stamp(environment: Path) -> str:
 @contextmanager
 def only_one(environment: Path) -> Iterator[None]:
     """Two makes at once take turns. The lock is free the moment its owner dies."""
+    environment.parent.mkdir(parents=True, exist_ok=True)
     with environment.with_name(environment.name + ".lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         yield
