@@ -367,7 +367,8 @@ class Logs:
             )
 
     def _filtered(self, event: seen.Filtered) -> None:
-        self._log.debug(Action.FILTER, "filtered", mapping=event.mapping, records=len(event.records))
+        ids = [str(record.id) for record in event.records]
+        self._log.debug(Action.FILTER, "filtered", mapping=event.mapping, records=len(ids), ids=ids)
 
     def _invoking(self, event: seen.Invoking) -> None:
         self._log.debug(
