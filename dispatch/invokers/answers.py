@@ -41,6 +41,11 @@ _FAILURES = {
     "Function.ResponseSizeTooLarge": Failure.OVERSIZED,
 }
 
+# How an emulator says what AWS says in other words: type and beginning of the message. Each has its run of the
+# contract suite.
+_INIT_QUIRKS = {"RuntimeError": "Worker init failed:"}  # MiniStack
+_CRASH_QUIRKS = {"Runtime.HandlerError": "Worker process died"}  # MiniStack
+
 # Every key that a runtime or the platform writes beside type and message.
 _ERROR_KEYS = frozenset({"errorType", "errorMessage", "requestId", "stackTrace", "trace", "cause", "code"})
 
@@ -56,7 +61,7 @@ def failed(attempt: Attempt, body: bytes) -> FunctionFailed | Unreachable:
     error = _fields(body)
     kind, message = _text(error, "errorType"), _text(error, "errorMessage")
     detail = one_line(": ".join(part for part in (kind, message) if part) or body.decode(errors="replace"))
-    if kind in _INIT_ERRORS or _outside_an_invocation(error):
+    if kind in _INIT_ERRORS or _outside_an_invocation(error) or _is_quirk(_INIT_QUIRKS, kind, message):
         cause = f"the function cannot start: {detail}; mend its code or its configuration"
         return Unreachable(attempt, cause, down=True, body=body)
     return FunctionFailed(attempt, _failure(kind, message or detail), detail or "no error text", body)
@@ -77,8 +82,14 @@ def reads_as_error(body: bytes) -> bool:
 def _failure(kind: str, message: str) -> Failure:
     if kind in _FAILURES:
         return _FAILURES[kind]
+    if _is_quirk(_CRASH_QUIRKS, kind, message):
+        return Failure.CRASH
     # Before 2024, and in the emulator of container images, a timeout has no type.
     return Failure.TIMEOUT if not kind and _TIMED_OUT.search(message) else Failure.ERROR
+
+
+def _is_quirk(quirks: dict[str, str], kind: str, message: str) -> bool:
+    return kind in quirks and message.startswith(quirks[kind])
 
 
 def _outside_an_invocation(error: dict[str, Any]) -> bool:

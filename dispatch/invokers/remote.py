@@ -173,14 +173,16 @@ async def _read(answer: dict[str, Any]) -> _Answer:
 
 
 async def _bounded(payload: Any) -> bytes | None:
-    """The body; None, and the connection with it, when it is larger than a response may be."""
+    """The body; None when it is larger than a response may be."""
     read = bytearray()
-    while chunk := await payload.read(answers.RESPONSE_LIMIT + 1 - len(read)):
-        read += chunk
-        if len(read) > answers.RESPONSE_LIMIT:
-            payload.close()
-            return None
-    return bytes(read)
+    try:
+        while chunk := await payload.read(answers.RESPONSE_LIMIT + 1 - len(read)):
+            read += chunk
+            if len(read) > answers.RESPONSE_LIMIT:
+                return None
+        return bytes(read)
+    finally:
+        payload.close()  # cuts the connection if something is left to read; one that was read to its end is kept
 
 
 def _judged(attempt: Attempt, answer: _Answer) -> Returned | FunctionFailed | Unreachable:

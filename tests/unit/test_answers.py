@@ -33,6 +33,9 @@ def body(**fields: object) -> bytes:
         (body(errorType="Runtime.ExitError", errorMessage="exit status 1"), Failure.CRASH, "exit status 1"),
         (body(errorType="Function.ResponseSizeTooLarge", errorMessage="too large"), Failure.OVERSIZED, "too large"),
         (body(errorType="Runtime.MarshalError", errorMessage="m", requestId="r", stackTrace=[]), Failure.ERROR, "m"),
+        (body(errorType="Runtime.HandlerError", errorMessage="Worker process died"), Failure.CRASH, "died"),
+        (body(errorType="Runtime.HandlerError", errorMessage="no such order"), Failure.ERROR, "no such order"),
+        (body(errorType="RuntimeError", errorMessage="no such order"), Failure.ERROR, "no such order"),
         (b"not JSON \xff\nat all", Failure.ERROR, "not JSON"),
         (b"[1, 2]", Failure.ERROR, "[1, 2]"),
         (b"", Failure.ERROR, "no error text"),
@@ -58,6 +61,7 @@ def test_a_failed_invocation(answer: bytes, failure: Failure, words: str) -> Non
         body(errorMessage="Bad handler", errorType="Runtime.MalformedHandlerName"),
         body(errorMessage="Syntax error in module", errorType="Runtime.UserCodeSyntaxError"),
         body(errorType="Runtime.InvalidEntrypoint", errorMessage="Couldn't find valid bootstrap(s)"),
+        body(errorType="RuntimeError", errorMessage="Worker init failed: No module named 'stock'"),
         # raised while the module was imported: no invocation had an id yet
         body(errorMessage="no table", errorType="KeyError", requestId="", stackTrace=["  File"]),
     ],
@@ -70,7 +74,7 @@ def test_an_error_of_the_init(answer: bytes) -> None:
     assert reply.body == answer
 
 
-@pytest.mark.semantics("INVOKE-15")
+@pytest.mark.semantics("INVOKE-14")
 @pytest.mark.parametrize(
     ("answer", "error"),
     [

@@ -69,7 +69,7 @@ async def test_a_response_is_bytes(stub: LambdaStub, body: bytes) -> None:
     assert reply.attempt.function_error is None
 
 
-@pytest.mark.semantics("INVOKE-15")
+@pytest.mark.semantics("INVOKE-14")
 @pytest.mark.parametrize(
     ("answer", "failure"),
     [
@@ -87,7 +87,7 @@ async def test_the_function_failed(stub: LambdaStub, answer: Raw, failure: Failu
     assert (reply.attempt.status, reply.attempt.function_error) == (200, "Unhandled")
 
 
-@pytest.mark.semantics("INVOKE-16")
+@pytest.mark.semantics("INVOKE-15")
 @pytest.mark.parametrize(
     ("answer", "reason", "after"),
     [
