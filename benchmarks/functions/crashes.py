@@ -1,0 +1,4 @@
+"""A function that cannot start."""
+from __future__ import annotations
+
+raise RuntimeError("no")
