@@ -49,7 +49,7 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "model_attributes_type": lambda _: "must be a mapping of names to values",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",
     "less_than_equal": lambda context: f"must be at most {context['le']}",
-    "literal_error": lambda context: f"must be {context['expected']}",
+    "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "too_short": lambda context: f"must have at least {context['min_length']} element(s)",
@@ -100,10 +100,10 @@ def _wording(error: ErrorDetails, place: Place) -> str:
         return str(context["error"])
     if error["type"] == "string_pattern_mismatch":
         what = _FORMS.get(context["pattern"], ("is not in the form that is expected here", ""))[0]
-        return f"{what}: {_shown(error['input'], place.path)}"
+        return what + _shown(": ", error["input"], place.path)
     wording = _WORDING.get(error["type"])
     what = wording(context) if wording else error["msg"]
-    return what if error["type"] in _WITHOUT_VALUE else f"{what}, not {_shown(error['input'], place.path)}"
+    return what if error["type"] in _WITHOUT_VALUE else what + _shown(", not ", error["input"], place.path)
 
 
 def _suggestion(error: ErrorDetails) -> str:
@@ -115,10 +115,10 @@ def _suggestion(error: ErrorDetails) -> str:
     return ""
 
 
-def _shown(value: object, path: str) -> str:
-    """A value as it may be printed: short, and never a secret's."""
+def _shown(link: str, value: object, path: str) -> str:
+    """A value as it may be printed: short, and nothing of a secret."""
     if masking.is_secret(path):
-        return "what is given"
+        return ""
     match value:
         case dict():
             text = "a mapping"
@@ -129,8 +129,8 @@ def _shown(value: object, path: str) -> str:
         case bool():
             text = str(value).lower()
         case _:
-            text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "…"
+            text = repr(masking.masked(value))
+    return link + (text if len(text) <= 60 else text[:60] + "…")
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

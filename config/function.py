@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self, assert_never
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
-from .spoken import URL_FORM, WHOLE, Spoken, Whole, folded
+from .spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
 
 TIMEOUT_DEFAULT = 3
 """Seconds; AWS's default."""
@@ -170,12 +170,12 @@ class LocalFunction(_Started):
         """The same with every relative path made absolute from `base`."""
         interpreter = self.interpreter
         if interpreter and "/" in interpreter:
-            interpreter = str(_absolute(base, interpreter))
+            interpreter = str(absolute(base, interpreter))
         return self.model_copy(
             update={
-                "code": _absolute(base, self.code),
-                "layers": [_absolute(base, layer) for layer in self.layers],
-                "venv": self.venv and _absolute(base, self.venv),
+                "code": absolute(base, self.code),
+                "layers": [absolute(base, layer) for layer in self.layers],
+                "venv": self.venv and absolute(base, self.venv),
                 "interpreter": interpreter,
             }
         )
@@ -193,8 +193,8 @@ class CommandFunction(_Started):
 
     def located(self, base: Path) -> Self:
         """The same with every relative path made absolute from `base`; the command is left as it is."""
-        layers = [_absolute(base, layer) for layer in self.layers]
-        return self.model_copy(update={"code": _absolute(base, self.code), "layers": layers})
+        layers = [absolute(base, layer) for layer in self.layers]
+        return self.model_copy(update={"code": absolute(base, self.code), "layers": layers})
 
 
 class ExternalFunction(_Owned):
@@ -304,7 +304,3 @@ def describe(function: LocalFunction | CommandFunction | ExternalFunction | Remo
             return function.http
         case _:
             assert_never(function)
-
-
-def _absolute(base: Path, path: str | Path) -> Path:
-    return base / Path(path).expanduser()

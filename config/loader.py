@@ -226,7 +226,7 @@ class _Loading:
             directories.append((["venv"], made.venv))
         for keys, directory in directories:
             if str(keys[0]) not in {folded(key) for key in wrong} and not _is_directory(directory):
-                self.problems.append(locate(node, keys, path).problem(f"there is no directory {directory}"))
+                self.problems.append(locate(node, keys, path).problem(f"there is no directory {str(directory)!r}"))
 
     def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:
         """A daemon that sends its own records to itself would do so for ever."""
@@ -243,7 +243,7 @@ class _Loading:
                     continue
             if url and section and _is_own(url, settings):
                 place = locate(section, [name, *keys], "functions")
-                what = f"{url} is Penstock's own address: it would call itself for ever"
+                what = f"{masking.masked(url)} is Penstock's own address: it would call itself for ever"
                 self.problems.append(place.problem(what, "name the emulator's address, or change 'listen'"))
 
     # --- mappings -----------------------------------------------------------------------------------------------

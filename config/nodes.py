@@ -6,6 +6,7 @@ finding a place by path. Knows nothing of fields. Used by the readers and by the
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,8 +85,8 @@ def join(path: str, key: str | int) -> str:
     """A path, one step longer: `mappings.orders`, `layers[0]`, `environment["a b"]`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    if not key or re.search(r"[\s.\[\]\"]", key):
-        return f'{path}["{key[:60]}"]'
+    if not key or not key.isprintable() or re.search(r"[\s.\[\]\"]", key):
+        return f"{path}[{json.dumps(key[:60], ensure_ascii=not key.isprintable())}]"
     return f"{path}.{key}" if path else key[:80]
 
 

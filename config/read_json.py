@@ -12,6 +12,7 @@ from .nodes import MAX_DEPTH, MAX_NODES, Node, scalar
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"-?[A-Za-z0-9.+-]+")
+_HALF = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -40,7 +41,7 @@ class _Reader:
 
     def _fault(self, what: str, hint: str = "") -> ConfigError:
         line = self._line(min(self._at, len(self._text)))
-        return ConfigError([*self.problems, Problem(f"is not JSON: {what}", "", self._file, line, hint)])
+        return ConfigError([*self.problems, Problem(f"cannot be read as JSON: {what}", "", self._file, line, hint)])
 
     def _skip(self) -> None:
         found = _SPACE.match(self._text, self._at)
@@ -61,8 +62,10 @@ class _Reader:
 
     def _value(self, depth: int) -> Node:
         self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            raise self._fault(f"is nested deeper than {MAX_DEPTH} levels or holds more than {MAX_NODES} values")
+        if depth > MAX_DEPTH:
+            raise self._fault(f"it is nested deeper than {MAX_DEPTH} levels")
+        if self._nodes > MAX_NODES:
+            raise self._fault(f"it holds more than {MAX_NODES} values")
         match self._peek():
             case "{":
                 return self._object(depth)
@@ -80,7 +83,9 @@ class _Reader:
             text, self._at = scanstring(self._text, self._at + 1, True)
         except JSONDecodeError as fault:
             self._at = fault.pos
-            raise self._fault(fault.msg) from None
+            raise self._fault(fault.msg.lower().removesuffix(" at")) from None
+        if _HALF.search(text):
+            raise self._fault("text has half of a surrogate pair (\\ud800 to \\udfff)")
         return text
 
     def _word(self) -> Node:

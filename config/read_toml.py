@@ -22,6 +22,9 @@ _SPACE = re.compile(r"[ \t]*")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 _TEXT = re.compile(r'"""(?:[^\\]|\\.)*?"{3,5}|' + r"'''.*?'{3,5}" + r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""", re.DOTALL)
 _BARE = re.compile(r"[^,\]}#\n]+")
+_DOTTED = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+MAX_CHARACTERS = 1024 * 1024
+"""Smaller than for the other formats: the library needs quadratic time for some texts."""
 
 
 class _Lost(Exception):
@@ -171,6 +174,13 @@ class _Tree:
 
 def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     """The document's tree, None for an empty one. Raises ConfigError for what is not TOML."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(
+            [Problem("is larger than 1 MB, the limit for TOML", "", file, None, "write it as YAML or JSON")]
+        )
+    if found := _DOTTED.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ConfigError([Problem(f"has a key of more than {MAX_DEPTH} parts", "", file, line)])
     try:
         value = tomllib.loads(text.replace("\r\n", "\n"))
     except RecursionError:
@@ -186,5 +196,5 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
 def _syntax(fault: ValueError, file: str) -> Problem:
     message = str(fault)
     found = re.search(r" \(at line (\d+), column \d+\)$", message)
-    what = message[: found.start()] if found else message
-    return Problem(f"is not TOML: {what[:1].lower()}{what[1:]}", "", file, int(found[1]) if found else None)
+    what = message[: found.start()] if found else message.partition(":")[0]
+    return Problem(f"cannot be read as TOML: {what[:1].lower()}{what[1:]}", "", file, int(found[1]) if found else None)

@@ -187,10 +187,10 @@ def _syntax(fault: yaml.YAMLError, text: str, file: str) -> Problem:
     what = getattr(fault, "problem", None) or getattr(fault, "reason", None) or "cannot be read"
     if mark is None:
         position = getattr(fault, "position", 0)
-        return Problem(f"is not YAML: {what}", "", file, text.count("\n", 0, position) + 1)
+        return Problem(f"cannot be read as YAML: {what}", "", file, text.count("\n", 0, position) + 1)
     lines = text.split("\n")
     row = lines[mark.line] if mark.line < len(lines) else ""
-    return Problem(f"is not YAML: {what}", "", file, min(mark.line + 1, len(lines)), _hint(what, row))
+    return Problem(f"cannot be read as YAML: {what}", "", file, min(mark.line + 1, len(lines)), _hint(what, row))
 
 
 def _hint(what: str, row: str) -> str:

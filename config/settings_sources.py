@@ -19,6 +19,7 @@ from . import complaints, secret_files
 from .errors import Problem
 from .nodes import Node, Place, plain
 from .settings import PREFIX, SECTIONS, Settings, read_variables
+from .spoken import absolute
 
 Keys = tuple[str, ...]
 
@@ -88,7 +89,7 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
     if layers.origin(("state",)) is _Origin.FILE and "state" in layers.data:
         assert isinstance(sections.value, dict)
         base = Path(sections.value["state"].file).parent
-        settings = settings.model_copy(update={"state": base / settings.state.expanduser()})
+        settings = settings.model_copy(update={"state": absolute(base, settings.state)})
     return settings, []
 
 

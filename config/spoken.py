@@ -6,6 +6,7 @@ Base of every model that a user writes: mappings, functions, and the daemon's ow
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -66,6 +67,14 @@ URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
 WHOLE = BeforeValidator(_no_boolean)
 Whole = Annotated[int, WHOLE]
 """An integer. Text of digits is taken (a variable's value is text), true and false are not."""
+
+
+def absolute(base: Path, path: str | Path) -> Path:
+    """A path as a user means it: `~` is the home directory, relative ones start at `base`."""
+    try:
+        return base / Path(path).expanduser()
+    except RuntimeError:  # there is no such user, so it is a directory of that name
+        return base / path
 
 
 class Spoken(BaseModel):
