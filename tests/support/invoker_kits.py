@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import uuid
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, se
 
 FUNCTION = "orders"
 LIMIT = answers.RESPONSE_LIMIT
+CODE = Path(__file__).parent / "contract_function"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Wanted:
     concurrency: int = 4
     broken: bool = False
     gone: bool = False
+    endpoint: str = ""
+    """Of the server that the kit needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,10 @@ class Kit:
     """The function's processes are ours: they end with the invocation, and their request id is the one we gave."""
     throttles: bool = False
     """One invocation above the function's concurrency is refused."""
+    server: str = ""
+    """Fixture of the server that it needs."""
+    paraphrases: bool = False
+    """Says what AWS says, in other words."""
 
     def __str__(self) -> str:
         return self.name
@@ -189,6 +199,34 @@ async def _http(wanted: Wanted) -> AsyncIterator[Invoker]:
             yield invoker
 
 
+@asynccontextmanager
+async def _ministack(wanted: Wanted) -> AsyncIterator[Invoker]:
+    async with Clients(AwsSettings(endpoint_url=wanted.endpoint)) as clients:
+        client = await clients.get("lambda")
+        name = f"orders-{uuid.uuid4().hex[:12]}"
+        await client.create_function(
+            FunctionName=name,
+            Runtime=f"python3.{sys.version_info.minor}",
+            Role="arn:aws:iam::000000000000:role/orders",
+            Handler="broken.handler" if wanted.broken else "app.handler",
+            Code={"ZipFile": _zipped()},
+            Timeout=int(wanted.timeout),
+        )
+        if wanted.gone:
+            client = await clients.get("lambda", closed_port())
+        async with _closing(RemoteInvoker(client, name, clock=SystemClock(), timeout=wanted.timeout)) as invoker:
+            yield invoker
+
+
+def _zipped() -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        for source in CODE.glob("*.py"):
+            files.write(source, source.name)
+    return archive.getvalue()
+
+
 CALLABLE = Kit("callable", _callable, local=True, throttles=True)
 REMOTE = Kit("remote", _remote, throttles=True)
 HTTP = Kit("http", _http, throttles=True)
+MINISTACK = Kit("ministack", _ministack, server="ministack", paraphrases=True)
