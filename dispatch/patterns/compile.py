@@ -142,7 +142,7 @@ class _Writer:
                 self._inner(child, variable)
 
     def _inner(self, node: _Node, variable: str) -> None:
-        gone = "return False" if self._required(node) else f"{variable} = empty"
+        gone = "return False" if self._decided_below(node) else f"{variable} = empty"
         self._line(
             f"if not isinstance({variable}, dict):",
             f"    if isinstance({variable}, list):",
@@ -151,13 +151,14 @@ class _Writer:
         )
         self._load(node, variable)
 
-    def _required(self, node: _Node) -> bool:
+    def _decided_below(self, node: _Node) -> bool:
         """Whether a rule of the only branch fails for sure when nothing is below this node."""
         if self._only is None:
             return False
-        if node.children and any(self._required(child) for child in node.children.values()):
-            return True
-        return node.path is not None and not content_without(self._only[node.path])
+        return any(
+            (child.path is not None and not content_without(self._only[child.path])) or self._decided_below(child)
+            for child in node.children.values()
+        )
 
     def _leaf(self, path: str, variable: str, *, inner: bool) -> None:
         leaf = self._variable() if inner else variable

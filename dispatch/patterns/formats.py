@@ -68,6 +68,7 @@ class RecordFilter:
             for path in branch
         )
         self._matchers = {form: _matchers(kind, self.patterns, form) for form in Format}
+        self._json = self._matchers[Format.JSON]
 
     @classmethod
     def parse(cls, kind: Kind, sources: Iterable[object]) -> RecordFilter:
@@ -80,14 +81,14 @@ class RecordFilter:
         `metadata` are the record's other fields as in the Lambda event; for DynamoDB all of them, `dynamodb` included,
         and no data. `data` may be a function, called only when needed: decoding base64 is not free.
         """
-        if not self.patterns:
-            return True
-        if self.kind == "dynamodb":
-            return _any(self._matchers[Format.JSON], _as_dict(metadata))
         if not self._reads_data:
-            return _any(self._matchers[Format.ABSENT], _as_dict(metadata))
+            return not self.patterns or _any(self._json, _as_dict(metadata))
         form, value = read(data() if callable(data) else data)
-        return _any(self._matchers[form], self._view(metadata, value))
+        view = {**metadata, self._key: value} if self._reads_metadata else {self._key: value}
+        for matches in self._json if form is _JSON else self._matchers[form]:  # noqa: SIM110 - the hottest loop there is
+            if matches(view):
+                return True
+        return False
 
     def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
         """What the patterns are matched against, for explanations."""
@@ -95,9 +96,6 @@ class RecordFilter:
             return dict(metadata)
         _, value = read(data() if callable(data) else data)
         return {**metadata, self._key: value}
-
-    def _view(self, metadata: Mapping[str, object], value: object) -> dict[str, object]:
-        return {**metadata, self._key: value} if self._reads_metadata else {self._key: value}
 
 
 def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
@@ -121,20 +119,19 @@ def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
 
 def read(data: Data) -> tuple[Format, object]:
     """A record's data as far as they can be read: a JSON object or array, a text, or nothing."""
+    try:
+        value = orjson.loads(data)  # type: ignore[arg-type]
+    except orjson.JSONDecodeError:
+        return _read_again(data)
+    return (_JSON, value) if isinstance(value, (dict, list)) else _read_text(data)
+
+
+_JSON = Format.JSON
+
+
+def _read_text(data: Data) -> tuple[Format, object]:
     if data is None:
         return Format.ABSENT, None
-    if data.lstrip()[:1] in _OPENING:
-        try:
-            return Format.JSON, orjson.loads(data)
-        except orjson.JSONDecodeError:
-            return _read_again(data)
-    return _read_text(data)
-
-
-_OPENING = frozenset(["{", "[", b"{", b"["])
-
-
-def _read_text(data: str | bytes) -> tuple[Format, object]:
     if isinstance(data, str):
         return Format.PLAIN, data
     try:
@@ -143,10 +140,10 @@ def _read_text(data: str | bytes) -> tuple[Format, object]:
         return Format.OPAQUE, None
 
 
-def _read_again(data: str | bytes) -> tuple[Format, object]:
+def _read_again(data: Data) -> tuple[Format, object]:
     """What orjson refuses may still be JSON: lone surrogates, numbers beyond a double. Depth stays bounded as there."""
     form, text = _read_text(data)
-    if not isinstance(text, str):
+    if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
         return form, text
     try:
         value = json.loads(text, parse_int=_number, parse_constant=_refuse)

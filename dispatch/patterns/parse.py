@@ -98,7 +98,7 @@ class _Reader:
 
     def _refuse_complex(self, operators: list[Operator], path: str) -> None:
         if (
-            wildcards.complexity([parts for operator in operators for parts in _parts(operator)])
+            wildcards.complexity({parts for operator in operators for parts in _parts(operator)})
             > MAX_WILDCARD_COMPLEXITY
         ):
             reason = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .limits import MAX_WILDCARD_COMPLEXITY
@@ -43,7 +43,7 @@ def _escaped(text: str, position: int) -> str:
     return letter
 
 
-def complexity(wildcards: Sequence[tuple[str, ...]]) -> int:
+def complexity(wildcards: Collection[tuple[str, ...]]) -> int:
     """How many places of one field's wildcards a value can be at side by side, as EventBridge counts.
 
     That is every star, and of the literal part after each star every beginning with which the value read so far ends:

@@ -1,0 +1,76 @@
+"""The compiled matcher against a naive one and against AWS's event-ruler, on random patterns and events."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from penstock.dispatch.patterns.arrays import ArrayMatcher
+from penstock.dispatch.patterns.filters import Pattern
+from support import naive_patterns
+from support.counts import count
+from support.event_ruler import differences, ruler
+from support.pattern_strategies import OPERATORS, Pair, pair, pairs
+
+SEED = 20_251_101
+
+
+def drawn(seed: int, number: int) -> list[Pair]:
+    random = Random(seed)
+    print(f"seed {seed}, {number} pairs")
+    return [pair(random) for _ in range(number)]
+
+
+@pytest.mark.semantics("FILTER-01", "FILTER-10")
+def test_compiled_and_naive_agree() -> None:
+    verdicts: Counter[tuple[str, bool]] = Counter()
+    matched = 0
+    cases = drawn(SEED, count(1000, 20_000))
+    for index, case in enumerate(cases):
+        verdict = Pattern.parse(case.pattern).matches(case.event)
+        assert verdict == naive_patterns.matches(case.pattern, case.event), (SEED, index, case)
+        matched += verdict
+        verdicts.update((operator, verdict) for operator in case.operators)
+    assert matched * 3 >= len(cases), f"only {matched} of {len(cases)} pairs match: the test has grown blind"
+    rare = {
+        key: verdicts[key]
+        for key in ((operator, verdict) for operator in [*OPERATORS, "$or"] for verdict in (True, False))
+        if verdicts[key] < count(10, 200)
+    }
+    assert not rare
+
+
+@given(pairs())
+@settings(max_examples=count(200, 5000), deadline=None, suppress_health_check=list(HealthCheck))
+def test_they_agree_on_what_hypothesis_finds(case: Pair) -> None:
+    assert Pattern.parse(case.pattern).matches(case.event) == naive_patterns.matches(case.pattern, case.event)
+
+
+def test_the_fast_path_and_the_complete_matcher_agree() -> None:
+    for index, case in enumerate(drawn(SEED + 1, count(1000, 20_000))):
+        pattern = Pattern.parse(case.pattern)
+        assert pattern.matches(case.event) == ArrayMatcher.of(pattern.branches).matches(case.event), (index, case)
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("FILTER-01")
+def test_event_ruler_agrees_but_for_listed_differences() -> None:
+    with ruler.start() as aws:
+        for index, case in enumerate(drawn(SEED + 2, count(300, 5000))):
+            theirs = aws.verdict(case.pattern, json.dumps(case.event))
+            ours = Pattern.parse(case.pattern).matches(case.event)
+            if theirs.match is not ours:
+                assert differences.kind_of(case.pattern, case.event, aws), (SEED + 2, index, case, theirs, ours)
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.parametrize("difference", differences.DIFFERENCES, ids=lambda one: one.name)
+def test_each_listed_difference_is_one(difference: differences.Difference) -> None:
+    with ruler.start() as aws:
+        theirs = aws.verdict(difference.pattern, difference.event).match
+        assert theirs is not differences.ours(difference.pattern, difference.event)
+        assert differences.kind_of(difference.pattern, json.loads(difference.event), aws) == difference.name
