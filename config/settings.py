@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import WithJsonSchema
 
 from .spoken import URL_FORM
@@ -166,6 +167,9 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
 
         def _load_env_vars(self) -> Mapping[str, str | None]:
             return {name.lower(): value for name, value in environ.items() if value}
+
+        def field_is_complex(self, field: FieldInfo) -> bool:
+            return field.annotation is not Address and super().field_is_complex(field)  # HOST:PORT is no JSON
 
     try:
         return Given(Variables)()
