@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .exits import Exit
+from .exits import Exit, UsageError
 
 if TYPE_CHECKING:
     from ..dispatch.observer import Observer
@@ -192,6 +192,8 @@ def _say(error: Exception) -> int:
     from ..config.errors import ConfigError, PenstockError
 
     match error:
+        case UsageError():
+            lines, code = [str(error)], Exit.USAGE
         case ConfigError():
             lines, code = [str(problem) for problem in error.problems], Exit.CONFIG
         case PenstockError():

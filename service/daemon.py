@@ -97,7 +97,8 @@ class Daemon:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
         async with AsyncExitStack() as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
-            endpoint = await self._guard(clients)
+            endpoint = await clients.target("sqs")
+            refuse_real_aws(self._config, endpoint)
             registry = None if self._settings.dry_run else self._registry(stack)
             listener = None if self._settings.dry_run else self._listener(stack)
             if listener is not None:
@@ -117,13 +118,6 @@ class Daemon:
             return await Life(plant, self._settings, self._outside(plant, clients, listener), self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
-
-    async def _guard(self, clients: Clients) -> Endpoint:
-        """Where the queues are. Raises ConfigError where that would be real AWS and nobody said so."""
-        endpoint = await clients.target("sqs")
-        if isinstance(endpoint, Refused) and self._mappings:
-            raise ConfigError([endpoint.problem])
-        return endpoint
 
     def _registry(self, stack: AsyncExitStack) -> Registry:
         state = StateDirectory.open(self._settings.state)
@@ -280,6 +274,12 @@ def receivers_of(mapping: EventSourceMapping, function: AnyFunction) -> int:
 
 def _concurrency_of(function: AnyFunction) -> int | None:
     return function.processes if isinstance(function, LocalFunction | CommandFunction) else function.concurrency
+
+
+def refuse_real_aws(config: Config, endpoint: Endpoint) -> None:
+    """The guard. Raises ConfigError where queues would be real AWS's and nobody said so."""
+    if isinstance(endpoint, Refused) and any(mapping.enabled for mapping in config.mappings.values()):
+        raise ConfigError([endpoint.problem])
 
 
 async def make_invoker(function: AnyFunction, clients: Clients, observer: Observer) -> Invoker:

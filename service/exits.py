@@ -1,8 +1,10 @@
-"""The exit codes, all of them; docs/cli.md has the same table. A leaf."""
+"""The exit codes, all of them; docs/cli.md has the same table."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+from ..config.errors import PenstockError
 
 
 class Exit(IntEnum):
@@ -17,7 +19,11 @@ class Exit(IntEnum):
     """`--until-idle` ran out of time; the reason is on standard error."""
     DISCARDED = 4
     """Idle, but records were discarded and `--fail-on-discard` was given."""
-    INTERRUPTED = 130
-    """Ctrl-C before or beside the daemon, which itself stops in phases."""
     CONFIG = 78
     """The configuration is wrong (EX_CONFIG of sysexits); nothing was started."""
+    INTERRUPTED = 130
+    """Ctrl-C where there is nothing to stop in phases."""
+
+
+class UsageError(PenstockError):
+    """The command line names something that is not there."""

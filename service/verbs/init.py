@@ -1,0 +1,74 @@
+"""`penstock init`: a commented configuration and a function to start from. Nothing is overwritten."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...dispatch.observer import Observer
+from ..exits import Exit, UsageError
+from .tables import show
+
+CONFIG = """\
+# Takes messages from queues to functions. `penstock check` checks this file, `penstock run` runs it.
+
+aws:
+  # The emulator. Standard variables (AWS_ENDPOINT_URL, AWS_REGION, AWS_PROFILE, …) are understood too.
+  endpoint_url: "${AWS_ENDPOINT_URL:-http://localhost:4566}"
+  region: us-east-1
+
+functions:
+  hello:
+    runtime: python               # runs on this machine; or: command, external, invoke, http
+    handler: app.handler          # module.function
+    code: ./functions/hello
+    timeout: 30                   # seconds
+    concurrency: 4                # invocations at once, each in a process of its own
+    environment:
+      STAGE: dev
+
+mappings:
+  hello-queue:
+    source: "arn:aws:sqs:us-east-1:000000000000:hello"   # waited for when it does not exist yet
+    function: hello
+    batch_size: 10
+    function_response_types: [ReportBatchItemFailures]   # the function says which messages it did not take
+    # Only these reach the function; all others are deleted from the queue:
+    # filter_criteria:
+    #   filters:
+    #     - pattern: {body: {type: [created]}}
+"""
+
+FUNCTION = '''\
+"""Prints each message. Messages that are named in the answer come back; the others are deleted."""
+
+
+def handler(event, context):
+    failed = []
+    for record in event["Records"]:
+        try:
+            print(record["body"])
+        except Exception:
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+'''
+
+FILES = {"penstock.yaml": CONFIG, "functions/hello/app.py": FUNCTION}
+
+
+def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    directory = Path(arguments.directory)
+    there = [name for name in FILES if (directory / name).exists()]
+    if there:
+        raise UsageError(f"{' and '.join(there)} exist in {directory}: nothing was written; name another directory")
+    try:
+        for name, text in FILES.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            show(f"wrote {path}")
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
+    show("next: penstock check, then penstock run")
+    return Exit.OK

@@ -1,0 +1,78 @@
+"""`penstock invoke`: one invocation of one function, as a mapping would make it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import uuid
+from collections.abc import Sequence
+
+import anyio
+
+from ...config.clients.aws import AwsSettings, Clients
+from ...config.loader import Config
+from ...dispatch.invokers.base import Invocation
+from ...dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ...dispatch.observer import Event, FunctionLog, Observer, Observers
+from ..daemon import make_invoker
+from ..exits import Exit, UsageError
+from .configs import load_config
+from .filter_test import AT, read_text
+from .tables import show
+
+
+class Output:
+    """Writes what the function prints to standard error, as it is."""
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, FunctionLog):
+            print(event.line.rstrip("\n"), file=sys.stderr, flush=True)
+
+
+def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    config = load_config(arguments.config or (), arguments)
+    if arguments.function not in config.functions:
+        known = ", ".join(config.functions) or "none"
+        raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
+    payload = _payload(arguments.payload)
+    reply = anyio.run(_invoke, config, arguments.function, payload, Observers([Output(), *observers]))
+    return _show(reply)
+
+
+def _payload(text: str) -> bytes:
+    if text == "-" or text.startswith(AT):
+        text = read_text(text.removeprefix(AT))
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"the payload is not JSON: {error}") from error
+    return text.encode()
+
+
+async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
+    async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+        invoker = await make_invoker(config.functions[name], clients, observer)
+        try:
+            return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await invoker.aclose()
+
+
+def _show(reply: Reply) -> int:
+    match reply:
+        case Returned(body=body):
+            show(_text(body))
+            return Exit.OK
+        case FunctionFailed(body=body, detail=said) | Unreachable(body=body, cause=said):
+            if body:
+                show(_text(body))
+        case Throttled(reason=said):
+            said = f"the function is throttled: {said}"
+    print(f"penstock: {said}", file=sys.stderr)
+    return Exit.FAILURE
+
+
+def _text(body: bytes) -> str:
+    return body.decode(errors="backslashreplace")

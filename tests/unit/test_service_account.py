@@ -1,0 +1,155 @@
+"""The account of fates, and the metrics."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from penstock.dispatch import observer as seen
+from penstock.dispatch.model import (
+    ABANDONED,
+    DELIVERED,
+    FILTERED,
+    RETURNED,
+    Attempt,
+    DiscardReason,
+    FailedItems,
+    Failure,
+    FunctionFailed,
+    Lane,
+    Outcome,
+    Record,
+    Settlement,
+    Succeeded,
+    Throttled,
+    Unreachable,
+    discarded,
+)
+from penstock.service.account import Account, Counts
+from penstock.service.metrics import Labels, Metrics
+from penstock.service.view import FunctionView, MappingView, Readiness
+
+LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
+ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
+LABELS = {"mapping": "m", "source": "sqs", "function": "f"}
+
+
+def records(count: int) -> tuple[Record, ...]:
+    return tuple(Record(LANE, str(number), {}, 0.0) for number in range(count))
+
+
+STORY: list[seen.Event] = [
+    seen.Fetched("m", records(10), 0.1),
+    seen.Fetched("m", (), 20.0),
+    seen.Filtered("m", records(2)),
+    seen.Settled("m", (Settlement(records(2), FILTERED),)),
+    seen.Invoking("m", "f", "r", records(8), 1000),
+    seen.Invoked("m", "f", records(8), Succeeded(ATTEMPT), 0.3),
+    seen.Settled("m", (Settlement(records(3), DELIVERED), Settlement(records(1), RETURNED))),
+    seen.Discarded("m", records(1), DiscardReason.OVERSIZED, ""),
+    seen.Settled("m", (Settlement(records(1), discarded(DiscardReason.OVERSIZED)), Settlement(records(1), ABANDONED))),
+    seen.SettleFailed("m", records(1), "refused"),
+]
+
+
+@pytest.mark.semantics("OBS-09")
+def test_every_record_stands_in_the_account_once() -> None:
+    account = Account(["m", "quiet"])
+    for event in STORY:
+        account.observe(event)
+    assert account.counts["m"] == Counts(10, 3, 2, 1, 1, 1, 1, 1)
+    assert account.counts["m"].undecided == 1
+    assert account.counts["quiet"] == Counts()
+    assert account.discarded == 1
+    assert account.as_json("m")["undecided"] == 1
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def told(*events: seen.Event) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    metrics = Metrics([Labels("m", "sqs", "f")])
+    for event in events:
+        metrics.observe(event)
+    return samples(metrics)
+
+
+@pytest.mark.semantics("OBS-03")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("records_received_total", 10),
+        ("records_filtered_total", 2),
+        ("records_delivered_total", 3),
+        ("records_returned_total", 1),
+        ("records_abandoned_total", 1),
+        ("records_unsettled_total", 1),
+        ("polls_total", 2),
+        ("poll_duration_seconds_sum", 20.1),
+        ("batch_size_records_sum", 8),
+        ("batch_size_bytes_sum", 1000),
+        ("invoke_duration_seconds_count", 1),
+        ("retries_total", 0),
+        ("poll_errors_total", 0),
+    ],
+)
+def test_counts_of_a_mapping(name: str, value: float) -> None:
+    assert told(*STORY)[f"penstock_{name}", frozenset(LABELS.items())] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "label", "failed"),
+    [
+        (Succeeded(ATTEMPT), "success", None),
+        (FailedItems(ATTEMPT, frozenset({"1", "2"})), "items", 2),
+        (FunctionFailed(ATTEMPT, Failure.TIMEOUT, ""), "timeout", 5),
+        (Throttled(ATTEMPT), "throttled", 5),
+        (Unreachable(ATTEMPT, ""), "unreachable", 5),
+    ],
+)
+def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label: str, failed: int | None) -> None:
+    found = told(seen.Invoked("m", "f", records(5), outcome, 0.1))
+    assert found["penstock_batches_total", frozenset({**LABELS, "outcome": label}.items())] == 1
+    if failed is not None:
+        assert found["penstock_records_failed_total", frozenset({**LABELS, "reason": label}.items())] == failed
+
+
+def test_discards_count_as_failed_with_their_reason() -> None:
+    found = told(seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""))
+    key = frozenset({**LABELS, "reason": "MaximumPayloadSizeExceeded"}.items())
+    assert found["penstock_records_failed_total", key] == 4
+
+
+def test_every_series_is_there_from_the_start() -> None:
+    found = told()
+    assert found["penstock_records_delivered_total", frozenset(LABELS.items())] == 0
+    assert found["penstock_batches_total", frozenset({**LABELS, "outcome": "crash"}.items())] == 0
+
+
+class View:
+    def readiness(self) -> Readiness:
+        return Readiness(ready=True, polling=True)
+
+    def mappings(self) -> tuple[MappingView, ...]:
+        return (MappingView("m", "uuid", "arn", "sqs", "f", "waiting", "why", 3, {}),)
+
+    def functions(self) -> tuple[FunctionView, ...]:
+        return (FunctionView("f", "a function", up=False, cause="why", in_flight=2, limit=4),)
+
+
+def test_states_are_looked_up_when_somebody_scrapes() -> None:
+    metrics = Metrics([Labels("m", "sqs", "f")])
+    metrics.look_at(View())
+    found = samples(metrics)
+    assert found["penstock_mapping_state", frozenset({**LABELS, "state": "waiting"}.items())] == 1
+    assert found["penstock_mapping_state", frozenset({**LABELS, "state": "polling"}.items())] == 0
+    assert found["penstock_feeds", frozenset(LABELS.items())] == 3
+    assert found["penstock_invocations_in_flight", frozenset({"function": "f"}.items())] == 2
+    assert found["penstock_function_up", frozenset({"function": "f"}.items())] == 0
+    assert any(name == "penstock_build_info" for name, _ in found)

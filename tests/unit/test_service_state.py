@@ -1,0 +1,98 @@
+"""The state directory, its lock, and what is remembered in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.config.function import LocalFunction
+from penstock.dispatch.observer import GateClosed, GateOpened
+from penstock.service.registry import FILE, Forgetting, Registry, fingerprint
+from penstock.service.state import StateDirectory, StateError
+
+
+def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
+    state = StateDirectory.open(tmp_path / "a" / "b")
+    with pytest.raises(StateError, match=r"another daemon \(pid \d+\) uses"):
+        StateDirectory.open(tmp_path / "a" / "b")
+    state.close()
+    StateDirectory.open(tmp_path / "a" / "b").close()
+
+
+def test_the_lock_is_free_the_moment_its_owner_is_killed(tmp_path: Path) -> None:
+    hold = "import sys, time; from pathlib import Path; from penstock.service.state import StateDirectory\n"
+    hold += "state = StateDirectory.open(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"held\n"
+        with pytest.raises(StateError, match=rf"pid {owner.pid}\b"):
+            StateDirectory.open(tmp_path)
+        owner.kill()
+        owner.wait()
+        StateDirectory.open(tmp_path).close()
+
+
+def test_a_place_that_cannot_be_a_directory_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="--state"):
+        StateDirectory.open(tmp_path / "file" / "state")
+
+
+def test_what_started_well_is_remembered_and_what_changed_is_not(tmp_path: Path) -> None:
+    Registry(tmp_path).remember("orders", "one")
+    again = Registry(tmp_path)
+    assert again.remembers("orders", "one")
+    assert not again.remembers("orders", "two")
+    assert not again.remembers("stock", "one")
+
+
+def test_a_function_that_could_not_start_is_forgotten(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.remember("orders", "one")
+    forgetting = Forgetting(registry)
+    forgetting.observe(GateOpened("orders", 0.1))
+    assert Registry(tmp_path).remembers("orders", "one")
+    forgetting.observe(GateClosed("orders", "broken", 1.0))
+    assert not Registry(tmp_path).remembers("orders", "one")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
+def test_a_damaged_file_is_as_if_nothing_were_remembered(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE).write_text(content)
+    registry = Registry(tmp_path)
+    assert not registry.remembers("orders", "one")
+    registry.remember("orders", "one")
+    assert Registry(tmp_path).remembers("orders", "one")
+
+
+def test_nothing_remembers_a_function_without_a_fingerprint(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.remember("orders", "")
+    assert not registry.remembers("orders", "")
+
+
+def function(code: Path, **more: object) -> LocalFunction:
+    return LocalFunction.model_validate(
+        {"name": "f", "runtime": "python", "handler": "app.handler", "code": code, **more}
+    )
+
+
+def test_a_fingerprint_follows_code_and_configuration_and_nothing_else(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text("one")
+    first = fingerprint(function(tmp_path), [tmp_path])
+    assert fingerprint(function(tmp_path), [tmp_path]) == first
+    assert fingerprint(function(tmp_path, environment={"STAGE": "dev"}), [tmp_path]) != first
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "app.pyc").write_text("compiled")
+    assert fingerprint(function(tmp_path), [tmp_path]) == first
+    app.write_text("three")
+    assert fingerprint(function(tmp_path), [tmp_path]) != first
+
+
+def test_a_link_to_nowhere_in_the_code_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert fingerprint(function(tmp_path), [tmp_path])

@@ -1,0 +1,213 @@
+"""Which events become a line, how it looks, and what never stands in one."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterable
+
+import pytest
+
+from penstock.dispatch import observer as seen
+from penstock.dispatch.model import (
+    FILTERED,
+    Attempt,
+    DiscardReason,
+    FailedItems,
+    Failure,
+    FunctionFailed,
+    Lane,
+    Outcome,
+    Record,
+    Settlement,
+    Succeeded,
+    Throttled,
+    Unreachable,
+)
+from penstock.service.telemetry import OUTPUT_BURST, Action, LibraryLines, Log, Logs, open_log
+
+SECRET = "the body of the message"
+LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
+RECORDS = tuple(Record(LANE, f"id-{number}", {"body": SECRET}, 0.0) for number in range(3))
+ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
+
+EVENTS: list[seen.Event] = [
+    seen.Fetched("m", RECORDS, 0.1),
+    seen.FetchFailed("m", "connection refused", 1.0),
+    seen.Filtered("m", RECORDS),
+    seen.Invoking("m", "f", "request-1", RECORDS, 100),
+    seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0),
+    seen.Invoked("m", "f", RECORDS, FailedItems(ATTEMPT, frozenset({"id-1"})), 1.0),
+    seen.Invoked("m", "f", RECORDS, FunctionFailed(ATTEMPT, Failure.ERROR, "ValueError: no", b"{}"), 1.0),
+    seen.Invoked("m", "f", RECORDS, Throttled(ATTEMPT, None, "no room"), 1.0),
+    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "connection reset"), 1.0),
+    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "no such function", down=True), 1.0),
+    seen.Retrying("m", RECORDS, 1, 0.5),
+    seen.Bisected("m", RECORDS),
+    seen.Settling("m", (Settlement(RECORDS, FILTERED),)),
+    seen.Settled("m", (Settlement(RECORDS, FILTERED),)),
+    seen.SettleFailed("m", RECORDS, "refused"),
+    seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, ""),
+    seen.Gap("m", LANE, "1", "9", "trimmed"),
+    seen.Blocked("m", LANE, "key", 10),
+    seen.GateClosed("f", "no module named app", 1.0),
+    seen.GateOpened("f", 0.2),
+    seen.MappingChanged("m", "polling", ""),
+    seen.Crashed("m", RuntimeError("boom")),
+    seen.FeedsChanged("m", 2),
+    seen.FunctionLog("f", "request-1", "hello\n", "stdout"),
+]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def lines_of(events: Iterable[seen.Event], level: str = "info", clock: Clock | None = None) -> list[dict[str, object]]:
+    stream = io.StringIO()
+    logs = Logs(Log(stream, level=level), monotonic=clock or Clock())
+    for event in events:
+        logs.observe(event)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.semantics("OBS-05")
+def test_every_line_is_an_object_with_time_level_text_and_an_action_of_the_list() -> None:
+    lines = lines_of(EVENTS, "debug")
+    assert lines
+    for line in lines:
+        assert {"timestamp", "level", "event", "action"} <= set(line)
+        assert line["action"] in set(Action)
+        assert str(line["timestamp"]).endswith("Z")
+
+
+@pytest.mark.semantics("OBS-07")
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_payloads_stand_in_no_line(level: str) -> None:
+    assert SECRET not in json.dumps(lines_of(EVENTS, level))
+
+
+def test_normal_operation_says_nothing_at_info() -> None:
+    quiet = [
+        event for event in EVENTS if isinstance(event, seen.Fetched | seen.Filtered | seen.Invoking | seen.Settled)
+    ]
+    quiet.append(seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0))
+    assert lines_of(quiet) == []
+    assert len(lines_of(quiet, "debug")) == len(quiet)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "action", "word"),
+    [
+        (FailedItems(ATTEMPT, frozenset({"id-1"})), "invoke_failed", "1 of 3 records"),
+        (FunctionFailed(ATTEMPT, Failure.TIMEOUT, "timed out"), "invoke_failed", "timed out"),
+        (Throttled(ATTEMPT, None, "no room"), "throttled", "no room"),
+        (Unreachable(ATTEMPT, "connection reset"), "unreachable", "connection reset"),
+    ],
+)
+def test_an_invocation_that_failed_is_a_warning_with_its_reason(outcome: Outcome, action: str, word: str) -> None:
+    (line,) = lines_of([seen.Invoked("m", "f", RECORDS, outcome, 1.0)])
+    assert (line["level"], line["action"]) == ("warning", action)
+    assert word in str(line["event"])
+
+
+def test_a_function_that_cannot_start_is_said_by_its_gate_alone() -> None:
+    down = seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "no such function", down=True), 1.0)
+    lines = lines_of([down, seen.GateClosed("f", "no such function", 1.0)])
+    assert [line["action"] for line in lines] == ["function_down"]
+
+
+@pytest.mark.semantics("OBS-06")
+def test_what_repeats_is_said_once_per_window() -> None:
+    clock, event = Clock(), seen.FetchFailed("m", "connection refused", 1.0)
+    stream = io.StringIO()
+    logs = Logs(Log(stream), monotonic=clock)
+    for clock.now in (0.0, 1.0, 2.0, 40.0):
+        logs.observe(event)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line.get("repeated") for line in lines] == [None, 2]
+
+
+def test_a_function_that_fails_again_after_it_was_up_is_news() -> None:
+    closed = seen.GateClosed("f", "no module named app", 1.0)
+    lines = lines_of([closed, closed, seen.GateOpened("f", 0.1), closed])
+    assert [line["action"] for line in lines] == ["function_down", "function_up", "function_down"]
+    assert str(lines[1]["event"]).endswith("can start again")
+
+
+@pytest.mark.semantics("OBS-08")
+def test_a_function_that_prints_too_fast_loses_lines_aloud_and_others_lose_none() -> None:
+    clock, stream = Clock(), io.StringIO()
+    logs = Logs(Log(stream), monotonic=clock)
+    burst = int(OUTPUT_BURST)
+    for number in range(burst + 500):
+        logs.observe(seen.FunctionLog("loud", "", f"line {number}", "stdout"))
+    logs.observe(seen.FunctionLog("quiet", "", "one line", "stdout"))
+    clock.now = 60.0
+    logs.observe(seen.FunctionLog("loud", "", "the last", "stdout"))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert sum(line.get("function") == "loud" and line["action"] == "function_log" for line in lines) == burst + 1
+    assert [line["lines"] for line in lines if line["action"] == "output_left_out"] == [500]
+    assert "one line" in [line["event"] for line in lines]
+
+
+def test_output_that_is_no_unicode_is_written_nevertheless() -> None:
+    (line,) = lines_of([seen.FunctionLog("f", "", "lone \udcff surrogate", "stdout")])
+    assert line["event"] == "lone \\udcff surrogate"
+
+
+def test_the_level_decides_and_a_crash_has_its_trace_only_at_debug() -> None:
+    crash = seen.Crashed("m", RuntimeError("boom"))
+    assert "trace" not in lines_of([crash])[0]
+    assert "RuntimeError" in str(lines_of([crash], "debug")[0]["trace"])
+    assert [line["level"] for line in lines_of(EVENTS, "error")] == ["error", "error", "error"]
+
+
+def test_a_discard_names_what_was_discarded() -> None:
+    (line,) = lines_of([seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "")])
+    assert line["ids"] == ["id-0", "id-1", "id-2"]
+    assert "no destination has them" in str(line["event"])
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("form", "stream", "environ", "begins", "colored"),
+    [
+        ("auto", io.StringIO, {}, "{", False),
+        ("auto", Terminal, {}, "\x1b", True),
+        ("auto", Terminal, {"NO_COLOR": "1"}, "2", False),
+        ("json", Terminal, {}, "{", False),
+        ("console", io.StringIO, {}, "2", False),
+    ],
+)
+def test_json_unless_a_person_reads(
+    form: str, stream: type[io.StringIO], environ: dict[str, str], begins: str, colored: bool
+) -> None:
+    out = stream()
+    open_log("info", form, stream=out, environ=environ).info(Action.READY, "ready")
+    assert out.getvalue().startswith(begins)
+    assert ("\x1b" in out.getvalue()) is colored
+
+
+def test_a_reader_that_went_away_ends_nothing() -> None:
+    stream = io.StringIO()
+    log = Log(stream)
+    stream.close()
+    log.info(Action.READY, "ready")
+
+
+def test_what_libraries_warn_of_goes_the_same_way() -> None:
+    stream = io.StringIO()
+    handler = LibraryLines(Log(stream))
+    record = logging.LogRecord("aiohttp", logging.ERROR, "", 0, "lost %s", ("it",), None)
+    handler.handle(record)
+    line = json.loads(stream.getvalue())
+    assert (line["action"], line["logger"], line["event"], line["level"]) == ("library", "aiohttp", "lost it", "error")
