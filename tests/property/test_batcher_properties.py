@@ -36,7 +36,7 @@ def records(data: DataObject, start: int, lanes: int) -> list[Record]:
     made = []
     for number in range(start, start + data.draw(st.integers(0, 8))):
         lane = partition(data.draw(st.integers(0, lanes - 1)))
-        size = data.draw(st.sampled_from([1, 30, 90, 200, 500]))
+        size = data.draw(st.sampled_from([1, 30, 90, 200, 500]) | st.integers(PAYLOAD - 110, PAYLOAD))
         key = data.draw(st.sampled_from([None, "a", "b", "c", "d"]))
         made.append(Record(lane, str(number), {"n": "x" * size}, EPOCH, key=key))
     return made

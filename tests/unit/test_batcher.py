@@ -151,6 +151,17 @@ def test_a_record_that_just_fits_is_not_over_the_limit() -> None:
     assert len(ENVELOPE.render(portion.records)) == 200
 
 
+@pytest.mark.semantics("BATCH-06")
+def test_the_name_of_its_partition_counts_for_a_record_that_is_alone() -> None:
+    envelope = KafkaEnvelope("b:9092")
+    (alone,) = kafka_records(partition(0), [1])
+    exact = len(envelope.render((alone,)))
+    for payload, discard in ((exact, None), (exact - 1, DiscardReason.OVERSIZED)):
+        queue = Batcher(Limits(10, 0.0, envelope, payload))
+        queue.add(alone, 0.0)
+        assert queue.take(0.0) == Portion((alone,), discard)
+
+
 def test_records_that_are_decided_keep_their_place() -> None:
     queue = batcher(window=300.0)
     queue_records = records([1, 2])
