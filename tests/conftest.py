@@ -1,0 +1,152 @@
+"""What every test can rely on: servers, markers, and an honest account of what was left out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from support.servers import elasticmq as elasticmq_server
+from support.servers import ministack as ministack_server
+from support.servers import moto as moto_server
+from support.servers.running import Server
+
+STRICT = os.environ.get("PENSTOCK_STRICT") == "1"
+QUIRKS = Path(__file__).resolve().parent.parent / "docs" / "emulators.md"
+LAYERS = ("unit", "property", "scenario", "contract", "integration", "acceptance", "proof")
+"""Fast ones first."""
+
+os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
+for name in [each for each in os.environ if each in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE")]:
+    del os.environ[name]
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+settings.register_profile("penstock", deadline=None, print_blob=True)
+settings.load_profile("penstock")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Server]:
+    with ministack_server.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Server]:
+    with moto_server.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def elasticmq() -> Iterator[Server]:
+    with elasticmq_server.start() as server:
+        yield server
+
+
+ELASTICMQ = pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven"))
+
+
+@pytest.fixture(params=["ministack", ELASTICMQ, "moto"])
+def sqs_server(request: pytest.FixtureRequest) -> Server:
+    server: Server = request.getfixturevalue(request.param)
+    return server
+
+
+# --- markers, order, and what is left out ---------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "semantics(*ids): rules of docs/semantics that this test proves")
+    config.addinivalue_line("markers", "needs(*programs): left out where one of them is not installed")
+    config.pluginmanager.register(Account(), "penstock-account")
+
+
+PROGRAMS = {"maven": "mvn"}
+"""Names under which people know a program, and what it is called."""
+
+
+def missing(item: pytest.Item) -> str | None:
+    """The first program that the test needs and that is not here."""
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            if shutil.which(PROGRAMS.get(program, program)) is None:
+                return str(program)
+    return None
+
+
+class Account:
+    """Counts what ran and what did not, and in strict mode lets nothing be left out in silence."""
+
+    def __init__(self) -> None:
+        self.left_out: Counter[str] = Counter()
+        self.skipped: list[str] = []
+        self.passed = 0
+        self.ids: dict[str, set[str]] = defaultdict(set)
+        self.marked: dict[str, tuple[str, ...]] = {}
+        self.complaints: list[str] = []
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        without = [item for item in items if missing(item)]
+        self.left_out.update(missing(item) or "" for item in without)
+        if without:
+            config.hook.pytest_deselected(items=without)
+        items[:] = sorted((item for item in items if not missing(item)), key=layer)
+        for item in items:
+            rules = tuple(rule for marker in item.iter_markers("semantics") for rule in marker.args)
+            self.marked[item.nodeid] = rules
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self._skip(report)
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+            for rule in self.marked.get(report.nodeid, ()):
+                self.ids[rule].add(report.nodeid)
+
+    def _skip(self, report: pytest.TestReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        quirk = reason.partition("quirk: ")[2].split()[:1]
+        if not quirk or not QUIRKS.exists() or f"| {quirk[0]} |" not in QUIRKS.read_text():
+            self.skipped.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        cache = Path(session.config.cache.mkdir("penstock")) if session.config.cache else None
+        if cache is not None:
+            found = {rule: sorted(tests) for rule, tests in sorted(self.ids.items())}
+            (cache.parent.parent / "semantics.json").write_text(json.dumps(found, indent=1))
+        if STRICT:
+            self._judge(session)
+
+    def _judge(self, session: pytest.Session) -> None:
+        least = int(os.environ.get("PENSTOCK_MIN_TESTS", "0"))
+        if self.left_out:
+            self.complaints.append(f"{self.left_out.total()} tests were left out")
+        if self.skipped:
+            self.complaints.append(f"{len(self.skipped)} tests were skipped for no listed quirk of an emulator")
+        if self.passed < least:
+            self.complaints.append(f"{self.passed} tests passed, fewer than the {least} of tests/minimum.txt")
+        if self.complaints and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.left_out:
+            counts = ", ".join(f"{program}: {number}" for program, number in sorted(self.left_out.items()))
+            terminalreporter.write_line(f"left out: {self.left_out.total()} tests ({counts})")
+        for complaint in [*self.skipped, *self.complaints]:
+            terminalreporter.write_line(f"strict: {complaint}", red=True)
+
+
+def layer(item: pytest.Item) -> int:
+    names = item.path.parts
+    return next((place for place, name in enumerate(LAYERS) if name in names), len(LAYERS))
