@@ -40,16 +40,20 @@ class ArrayMatcher:
         return any(_taken(branch, found) for branch in self.branches)
 
     def leaves(self, view: object) -> Found:
-        """The leaves at the paths of the rules. Walks with a list of its own: records may be nested to any depth."""
+        """The leaves at the paths of the rules, in the record's order.
+
+        Walks with a list of its own instead of by recursion: records may be nested to any depth.
+        """
         found: Found = {}
         arrays = 0
         waiting: list[tuple[str | None, object, Place]] = [(None, view, ())]
         while waiting:
             path, value, place = waiting.pop()
             if isinstance(value, dict):
-                waiting += [(name, inner, place) for name, inner in self._entered(path, value)]
+                waiting += reversed([(name, inner, place) for name, inner in self._entered(path, value)])
             elif isinstance(value, list):
-                waiting += [(path, inner, _within(inner, place, arrays, index)) for index, inner in enumerate(value)]
+                inside = [(path, inner, _within(inner, place, arrays, index)) for index, inner in enumerate(value)]
+                waiting += reversed(inside)
                 arrays += 1
             elif path is not None:
                 found.setdefault(path, []).append((cast("Leaf", value), place))

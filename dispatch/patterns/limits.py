@@ -27,6 +27,6 @@ refuses and accepts what AWS was observed to refuse and accept."""
 MAX_RECORD_DEPTH = 1024
 """Levels of nesting up to which a body is read as JSON; anything deeper counts as plain text."""
 
-MAX_CHOICES = 2_000_000
+MAX_CHOICES = 1_000_000
 """Steps that one match may take in looking for a consistent choice of array elements. Only records with very many
 elements that also spell one path in several ways (`{"a": {"b": …}, "a.b": …}`) pass it; they are kept, never lost."""

@@ -32,8 +32,9 @@ def is_number(value: object) -> bool:
 
 
 def quoted(value: object) -> str:
-    """A value as JSON text, for words to the user."""
-    return json.dumps(value)
+    """A value as JSON text, for words to the user; escaped where a terminal could not show it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True)

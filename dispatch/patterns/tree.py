@@ -49,7 +49,7 @@ class TooManyBranches(ValueError):
 
 def branches(tree: Conjunction) -> tuple[Branch, ...]:
     """The alternatives of a pattern, each a plain set of rules. Raises TooManyBranches."""
-    return tuple(_joined([{}], tree))
+    return tuple(_bounded(_joined([{}], tree)))
 
 
 def _joined(found: list[Branch], conjunction: Conjunction) -> list[Branch]:
