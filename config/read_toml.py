@@ -186,15 +186,16 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     except RecursionError:
         raise ConfigError([Problem("is nested too deep", "", file)]) from None
     except ValueError as fault:
-        raise ConfigError([_syntax(fault, file)]) from None
+        raise ConfigError([_syntax(fault, text, file)]) from None
     scan = _Scan(text)
     with suppress(_Lost):  # the lines found so far serve
         scan.run()
     return (_Tree(file, scan.lines).node(value) if value else None), []
 
 
-def _syntax(fault: ValueError, file: str) -> Problem:
-    message = str(fault)
+def _syntax(fault: ValueError, text: str, file: str) -> Problem:
+    message = str(fault).partition(";")[0]
+    what = re.sub(r" \(at .*\)$", "", message)
     found = re.search(r" \(at line (\d+), column \d+\)$", message)
-    what = message[: found.start()] if found else message.partition(":")[0]
-    return Problem(f"cannot be read as TOML: {what[:1].lower()}{what[1:]}", "", file, int(found[1]) if found else None)
+    line = int(found[1]) if found else text.rstrip().count("\n") + 1 if " (at end" in message else None
+    return Problem(f"cannot be read as TOML: {what[:1].lower()}{what[1:]}", "", file, line)

@@ -190,12 +190,15 @@ def _syntax(fault: yaml.YAMLError, text: str, file: str) -> Problem:
         return Problem(f"cannot be read as YAML: {what}", "", file, text.count("\n", 0, position) + 1)
     lines = text.split("\n")
     row = lines[mark.line] if mark.line < len(lines) else ""
-    return Problem(f"cannot be read as YAML: {what}", "", file, min(mark.line + 1, len(lines)), _hint(what, row))
+    last = text.rstrip().count("\n") + 1
+    return Problem(f"cannot be read as YAML: {what}", "", file, min(mark.line + 1, last), _hint(what, row))
 
 
 def _hint(what: str, row: str) -> str:
     if "\t" in row[: len(row) - len(row.lstrip())]:
         return "indent with spaces: YAML takes no tabs"
+    if "${" in row:
+        return "inside { } and [ ] put ${…} in quotes"
     if "cannot start any token" in what:
         return "put the text in quotes"
     if "mapping values are not allowed" in what:

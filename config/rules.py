@@ -42,7 +42,7 @@ def check(mapping: EventSourceMapping) -> list[Violation]:
     return [
         *_applicable(mapping, kind),
         *_queue_rules(mapping, kind),
-        *_stream_rules(mapping, kind),
+        *stream_rules(mapping, kind),
         *_pollers(mapping),
     ]
 
@@ -101,7 +101,7 @@ def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viol
         yield Violation("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
 
 
-def _stream_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
+def stream_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
     if kind.is_queue:
         return
     position = mapping.starting_position

@@ -1,6 +1,6 @@
 """Values of variables, where `NAME_FILE` may name a file that holds the value of `NAME`. A leaf.
 
-It is how container engines hand out secrets. The variable itself wins; one line end at the file's end is dropped.
+It is how container engines hand out secrets. One line end at the file's end is dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class SecretFileError(ValueError):
 
 
 def value_of(environ: Mapping[str, str], name: str) -> str | None:
-    """The value of a variable, or the content of the file that `<name>_FILE` names. Raises SecretFileError."""
+    """The value of a variable, else the content of the file that `<name>_FILE` names. Raises SecretFileError."""
     if name in environ:
         return environ[name]
     file = environ.get(f"{name}_FILE")
@@ -24,13 +24,17 @@ def value_of(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def expanded(environ: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """All variables with that prefix, those of files included. Raises SecretFileError."""
+    """All variables with that prefix, those of files included. Raises SecretFileError, also for one that is given in
+    both ways."""
     mine = {name: value for name, value in environ.items() if name.upper().startswith(prefix)}
     for name, file in list(mine.items()):
         bare = name[: -len("_FILE")]
-        if name.upper().endswith("_FILE") and bare not in mine:
-            del mine[name]
-            mine[bare] = _content(name, file)
+        if not name.upper().endswith("_FILE") or not file:
+            continue
+        if mine.get(bare):
+            raise SecretFileError(f"{bare} and {name} are both set: unset one")
+        del mine[name]
+        mine[bare] = _content(name, file)
     return mine
 
 

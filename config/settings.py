@@ -7,6 +7,7 @@ doubles the start of `penstock --help`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -174,4 +175,5 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
     try:
         return Given(Variables)()
     except SettingsError as fault:
-        raise ValueError(str(fault)) from fault
+        name = re.search(r'"(\w+)"', str(fault))
+        raise ValueError(f"{PREFIX}{name[1].upper() if name else '…'}: is not JSON") from fault

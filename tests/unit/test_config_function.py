@@ -1,0 +1,168 @@
+"""Functions: one kind each, defaults, paths, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from penstock.config.function import (
+    CommandFunction,
+    ExternalFunction,
+    HttpFunction,
+    LocalFunction,
+    RemoteFunction,
+    describe,
+)
+from support.configs import loaded, problems, with_function, write
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    (tmp_path / "code").mkdir()
+    return tmp_path
+
+
+def test_the_five_kinds(code: Path) -> None:
+    file = write(
+        code,
+        """
+        functions:
+          orders: {runtime: python, handler: app.handler, code: code}
+          stock: {command: [java, -jar, stock.jar], timeout: 60}
+          debug: {external: true}
+          billing: {invoke: {function_name: billing, endpoint_url: "http://localhost:3001"}}
+          image: {http: "http://localhost:9000/x"}
+        """,
+    )
+    functions = loaded(file).functions
+    kinds = [LocalFunction, CommandFunction, ExternalFunction, RemoteFunction, HttpFunction]
+    assert [type(function) for function in functions.values()] == kinds
+    assert [function.name for function in functions.values()] == list(functions)
+    assert [function.deadline for function in functions.values()] == [3.0, 60.0, 900.0, None, None]
+    assert [function.concurrency for function in functions.values()] == [4, 4, 1, None, 1]
+    assert [describe(function) for function in functions.values()] == [
+        f"python in {code / 'code'}",
+        "command java",
+        "a runtime started elsewhere",
+        "billing at http://localhost:3001",
+        "http://localhost:9000/x",
+    ]
+
+
+@pytest.mark.semantics("CONFIG-21")
+def test_defaults_of_a_local_function(code: Path) -> None:
+    made = loaded(with_function(code, runtime="nodejs20.x", handler="a.b", code="./code")).functions["f"]
+    assert isinstance(made, LocalFunction)
+    assert (made.timeout, made.concurrency, made.memory_size, made.idle_timeout) == (3, 4, 128, 300)
+    assert (made.isolation, made.reload, made.debug, made.family) == ("auto", True, False, "nodejs")
+    assert (made.processes, made.deadline) == (4, 3.0)
+
+
+@pytest.mark.semantics("CONFIG-21")
+def test_a_debugger_means_one_process_and_no_timeout(code: Path) -> None:
+    made = loaded(with_function(code, runtime="python", handler="a.b", code="code", debug=5678)).functions["f"]
+    assert isinstance(made, LocalFunction)
+    assert (made.debug, made.processes, made.deadline) == (5678, 1, None)
+
+
+@pytest.mark.semantics("CONFIG-23")
+def test_paths_start_at_the_file(code: Path) -> None:
+    for name in ("layer", "venv"):
+        (code / name).mkdir()
+    fields = {"runtime": "python", "handler": "a.b", "code": "code", "layers": ["./layer"]}
+    made = loaded(with_function(code, **fields, venv="venv")).functions["f"]
+    assert isinstance(made, LocalFunction)
+    assert (made.code, made.layers, made.venv) == (code / "code", [code / "layer"], code / "venv")
+    for given, meant in (("python3.11", "python3.11"), ("bin/python", str(code / "bin/python")), ("/py", "/py")):
+        made = loaded(with_function(code, **fields, interpreter=given)).functions["f"]
+        assert isinstance(made, LocalFunction)
+        assert made.interpreter == meant
+    command = loaded(with_function(code, command=["./run"])).functions["f"]
+    assert isinstance(command, CommandFunction)
+    assert (command.code, command.command) == (code, ["./run"])
+
+
+@pytest.mark.semantics("CONFIG-22")
+def test_the_environment_is_text(code: Path) -> None:
+    made = loaded(with_function(code, command=["x"], environment={"A": "b", "PORT": 8080, "R": 0.5})).functions["f"]
+    assert isinstance(made, CommandFunction)
+    assert made.environment == {"A": "b", "PORT": "8080", "R": "0.5"}
+    aws = loaded(with_function(code, command=["x"], Environment={"Variables": {"A": "b"}})).functions["f"]
+    assert isinstance(aws, CommandFunction)
+    assert aws.environment == {"A": "b"}
+
+
+PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({}, "functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)"),
+    ({"environment": {}}, "functions.f: does not say how it is run"),
+    ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
+    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Penstock starts: 'java21'"),
+    ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
+    ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
+    ({**PYTHON, "code": "gone"}, "functions.f.code: there is no directory"),
+    ({**PYTHON, "layers": ["code", "gone"]}, "functions.f.layers[1]: there is no directory"),
+    ({**PYTHON, "venv": "gone"}, "functions.f.venv: there is no directory"),
+    ({**PYTHON, "venv": "code", "interpreter": "x"}, "functions.f: gives both 'interpreter' and 'venv'"),
+    ({"runtime": "nodejs", "handler": "a.b", "code": "code", "venv": "code"}, "gives a 'venv' for the runtime nodejs"),
+    ({**PYTHON, "timeout": 0}, "functions.f.timeout: must be at least 1, not 0"),
+    ({**PYTHON, "timeout": 901}, "functions.f.timeout: must be at most 900, not 901"),
+    ({**PYTHON, "concurrency": 0}, "functions.f.concurrency: must be at least 1, not 0"),
+    ({**PYTHON, "memory_size": 127}, "functions.f.memory_size: must be at least 128, not 127"),
+    ({**PYTHON, "isolation": "docker"}, "functions.f.isolation: must be 'auto', 'env' or 'namespace', not 'docker'"),
+    ({**PYTHON, "debug": True}, "functions.f.debug: must be the port that the debugger listens on, or false"),
+    ({**PYTHON, "debug": 70_000}, "functions.f: has the debug port 70000"),
+    ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is no name for a variable"),
+    ({**PYTHON, "environment": {"A": True}}, "functions.f.environment.A: must be text: put it in quotes"),
+    ({**PYTHON, "environment": {"TZ": "x", "AWS_REGION": "y"}}, "variables that are Lambda's own: AWS_REGION, TZ"),
+    ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
+    ({**PYTHON, "name": "x"}, "functions.f.name: unknown key"),
+    ({"command": []}, "functions.f.command: must have at least 1 element(s)"),
+    ({"external": False}, "functions.f.external: must be true, not false"),
+    ({"invoke": {}}, "functions.f.invoke: 'function_name' is missing"),
+    ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is no URL: 'x'"),
+    ({"http": "localhost:9000"}, "functions.f.http: is no URL"),
+    ({"http": "http://x", "timeout": 901}, "functions.f.timeout: must be at most 900"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), WRONG)
+@pytest.mark.semantics("CONFIG-20", "CONFIG-21", "CONFIG-22", "CONFIG-23")
+def test_what_is_refused(code: Path, fields: dict[str, object], text: str) -> None:
+    found = problems(with_function(code, **fields))
+    assert len(found) == 1
+    assert text in found[0]
+
+
+@pytest.mark.semantics("CONFIG-20")
+def test_a_misspelled_kind_is_recognised(code: Path) -> None:
+    assert problems(with_function(code, runtme="python", handler="a.b", code="code")) == [
+        "penstock.json:1: functions.f: 'runtime' is missing",
+        "penstock.json:1: functions.f.runtme: unknown key (did you mean 'runtime'?)",
+    ]
+
+
+@pytest.mark.parametrize("runtime", ["provided", "provided.al2023", "bootstrap"])
+def test_a_bootstrap_needs_no_handler(code: Path, runtime: str) -> None:
+    made = loaded(with_function(code, runtime=runtime, code="code")).functions["f"]
+    assert isinstance(made, LocalFunction)
+    assert (made.family, made.handler) == ("provided", None)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:9470/x", "http://127.0.0.1:9470", "http://[::1]:9470/"])
+@pytest.mark.semantics("CONFIG-24")
+def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, url: str) -> None:
+    assert "would call itself for ever" in problems(with_function(tmp_path, http=url))[0]
+    remote = with_function(tmp_path, invoke={"function_name": "x"})
+    assert "would call itself for ever" in problems(remote, environ={"AWS_ENDPOINT_URL": url})[0]
+    assert problems(remote, environ={"AWS_ENDPOINT_URL": url}, flags={"listen": "127.0.0.1:9471"}) == []
+    assert problems(remote, environ={"AWS_ENDPOINT_URL": url}, flags={"aws.endpoint_url": "http://localhost:1"}) == []
+
+
+def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
+    found = problems(write(tmp_path, 'functions: {"a b": {http: "http://x"}, c: 3}'))
+    assert found == [
+        "penstock.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
+        "penstock.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
+    ]

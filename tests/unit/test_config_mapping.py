@@ -1,0 +1,352 @@
+"""Mappings: both spellings, shapes, the rules of each source, identity."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from penstock.config import limits, rules
+from penstock.config.limits import FIELDS, LIMITS, SourceKind, Standing
+from penstock.config.mapping import EventSourceMapping, derive_uuid, split_function
+from penstock.config.spoken import aws_name
+from support.configs import FIFO, QUEUE, loaded, problems, with_mapping
+
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/x"
+CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/c/1"
+
+
+def mapping(**fields: object) -> EventSourceMapping:
+    return EventSourceMapping.model_validate({"source": QUEUE, "function": "f", **fields})
+
+
+@pytest.mark.semantics("CONFIG-01")
+def test_a_mapping_in_the_words_of_aws_is_the_same_mapping() -> None:
+    aws = EventSourceMapping.model_validate(
+        {
+            "EventSourceArn": QUEUE,
+            "FunctionName": "f",
+            "BatchSize": 20,
+            "MaximumBatchingWindowInSeconds": 5,
+            "FilterCriteria": {"Filters": [{"Pattern": '{"body":{"a":[1]}}'}]},
+            "ScalingConfig": {"MaximumConcurrency": 2},
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "DestinationConfig": {"OnFailure": {"Destination": QUEUE}},
+            "KMSKeyArn": "arn:aws:kms:x",
+            "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["a:1"]}},
+            "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": "arn:x"}],
+            "AmazonManagedKafkaEventSourceConfig": {
+                "ConsumerGroupId": "g",
+                "SchemaRegistryConfig": {"SchemaRegistryURI": "arn:x", "EventRecordFormat": "JSON"},
+            },
+        }
+    )
+    ours = EventSourceMapping.model_validate(
+        {
+            "source": QUEUE,
+            "function": "f",
+            "batch_size": 20,
+            "maximum_batching_window_in_seconds": 5,
+            "filter_criteria": {"filters": [{"pattern": '{"body":{"a":[1]}}'}]},
+            "scaling_config": {"maximum_concurrency": 2},
+            "function_response_types": ["ReportBatchItemFailures"],
+            "destination_config": {"on_failure": {"destination": QUEUE}},
+            "kms_key_arn": "arn:aws:kms:x",
+            "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["a:1"]}},
+            "source_access_configurations": [{"type": "BASIC_AUTH", "uri": "arn:x"}],
+            "amazon_managed_kafka_event_source_config": {
+                "consumer_group_id": "g",
+                "schema_registry_config": {"schema_registry_uri": "arn:x", "event_record_format": "JSON"},
+            },
+        }
+    )
+    assert aws == ours
+
+
+@pytest.mark.semantics("CONFIG-01")
+def test_a_field_in_both_spellings_is_a_problem(tmp_path: Path) -> None:
+    found = problems(with_mapping(tmp_path, batch_size=1, BatchSize=2))
+    assert found == ["penstock.json:1: mappings.m: gives one field twice, as 'batch_size' and as 'BatchSize'"]
+
+
+def test_every_member_of_the_aws_request_is_a_field() -> None:
+    members = [
+        "FunctionName",
+        "EventSourceArn",
+        "Enabled",
+        "BatchSize",
+        "MaximumBatchingWindowInSeconds",
+        "ParallelizationFactor",
+        "StartingPosition",
+        "StartingPositionTimestamp",
+        "DestinationConfig",
+        "MaximumRecordAgeInSeconds",
+        "MaximumRetryAttempts",
+        "BisectBatchOnFunctionError",
+        "TumblingWindowInSeconds",
+        "Topics",
+        "Queues",
+        "SourceAccessConfigurations",
+        "FilterCriteria",
+        "SelfManagedEventSource",
+        "FunctionResponseTypes",
+        "AmazonManagedKafkaEventSourceConfig",
+        "MetricsConfig",
+        "ScalingConfig",
+        "SelfManagedKafkaEventSourceConfig",
+        "KMSKeyArn",
+        "LoggingConfig",
+        "ProvisionedPollerConfig",
+        "Tags",
+        "DocumentDBEventSourceConfig",
+    ]
+    assert set(members) <= {aws_name(name) for name in EventSourceMapping.model_fields}
+
+
+def test_each_field_has_a_standing_for_each_source() -> None:
+    assert FIELDS.keys() == EventSourceMapping.model_fields.keys() - {"name"}
+    assert all(row.keys() == set(SourceKind) for row in FIELDS.values())
+    recorded = {name for name, row in FIELDS.items() if Standing.RECORDED in row.values()}
+    assert recorded == limits.RECORDED.keys()
+
+
+def test_nothing_is_honoured_for_a_source_that_is_not_polled() -> None:
+    for kind in SourceKind:
+        standings = {row[kind] for row in FIELDS.values()}
+        assert LIMITS[kind].polled == (Standing.HONOURED in standings)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "batch", "window"),
+    [
+        (QUEUE, SourceKind.SQS, 10, 0),
+        (FIFO, SourceKind.SQS_FIFO, 10, 0),
+        (STREAM, SourceKind.KINESIS, 100, 0),
+        (TABLE, SourceKind.DYNAMODB, 100, 0),
+        (CLUSTER, SourceKind.KAFKA, 100, 0.5),
+    ],
+)
+@pytest.mark.semantics("CONFIG-10")
+def test_defaults_by_source(source: str, kind: SourceKind, batch: int, window: float) -> None:
+    made = mapping(source=source)
+    assert (made.kind, made.batch_limit, made.window) == (kind, batch, window)
+    assert mapping(source=source, maximum_batching_window_in_seconds=0).window == 0
+
+
+def test_what_is_read_out_of_a_mapping() -> None:
+    made = mapping(
+        function="arn:aws:lambda:us-east-1:000000000000:function:orders:live",
+        filter_criteria={"filters": [{"pattern": {"a": [1]}}, {"pattern": "{}"}]},
+        scaling_config={"maximum_concurrency": 7},
+        function_response_types=["ReportBatchItemFailures"],
+        tags={"a": "b"},
+    )
+    assert made.function_name == "orders"
+    assert made.patterns == ({"a": [1]}, "{}")
+    assert made.filter_criteria is not None
+    assert [item.text for item in made.filter_criteria.filters] == ['{"a":[1]}', "{}"]
+    assert (made.maximum_concurrency, made.partial_responses, made.recorded) == (7, True, ("tags",))
+    assert (mapping().maximum_concurrency, mapping().partial_responses, mapping().patterns) == (None, False, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "qualifier"),
+    [
+        ("orders", "orders", ""),
+        ("orders:1", "orders", "1"),
+        ("000000000000:function:orders", "orders", ""),
+        ("arn:aws:lambda:us-east-1:000000000000:function:orders:$LATEST", "orders", "$LATEST"),
+    ],
+)
+def test_spellings_of_a_function(text: str, name: str, qualifier: str) -> None:
+    assert split_function(text) == (name, qualifier)
+
+
+SHAPES: list[tuple[dict[str, object], str]] = [
+    ({"batch_size": 0}, "mappings.m.batch_size: must be at least 1, not 0"),
+    ({"batch_size": 10_001}, "mappings.m.batch_size: must be at most 10000, not 10001"),
+    ({"BatchSize": "many"}, "mappings.m.BatchSize: must be a whole number, not 'many'"),
+    ({"batch_size": True}, "mappings.m.batch_size: must be a whole number, not true"),
+    ({"batch_size": 1.5}, "mappings.m.batch_size: must be a whole number, not 1.5"),
+    ({"enabled": "perhaps"}, "mappings.m.enabled: must be true or false, not 'perhaps'"),
+    ({"maximum_batching_window_in_seconds": 301}, "at most 300, not 301"),
+    (
+        {"scaling_config": {"maximum_concurrency": 1}},
+        "mappings.m.scaling_config.maximum_concurrency: must be at least 2",
+    ),
+    ({"scaling_config": {"MaximumConcurrency": 1001}}, "mappings.m.scaling_config.MaximumConcurrency: must be at most"),
+    ({"scaling_config": 3}, "mappings.m.scaling_config: must be a mapping of names to values, not 3"),
+    ({"function_response_types": "x"}, "mappings.m.function_response_types: must be a list, not 'x'"),
+    ({"function_response_types": ["Report"]}, "[0]: must be 'ReportBatchItemFailures', not 'Report'"),
+    ({"filter_criteria": {"filters": [{"pattern": 3}]}}, "filters[0]: must be a pattern"),
+    ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 element(s)"),
+    ({"filter_criteria": {"filters": [{}]}}, "mappings.m.filter_criteria.filters[0]: 'pattern' is missing"),
+    ({"uuid": "x"}, "mappings.m.uuid: is not in the form"),
+    ({"receivers": 0}, "mappings.m.receivers: must be at least 1"),
+    ({"destination_config": {"on_failure": {"destination": "x"}}}, "on_failure.destination: is not in the form"),
+    ({"source": "http://localhost:4566/000000000000/orders"}, "is a URL, and the ARN is needed"),
+    ({"source": "orders"}, "mappings.m.source: is not an ARN"),
+    ({"batch_size": None}, "mappings.m.batch_size: has no value (give one, or remove the key)"),
+    ({"name": "x"}, "mappings.m.name: unknown key"),
+    ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), SHAPES)
+@pytest.mark.semantics("CONFIG-13")
+def test_shapes(tmp_path: Path, fields: dict[str, object], text: str) -> None:
+    found = problems(with_mapping(tmp_path, **fields))
+    assert len(found) == 1
+    assert text in found[0]
+
+
+RULES: list[tuple[str, dict[str, object], str, str]] = [
+    (
+        QUEUE,
+        {"batch_size": 11},
+        "batch_size",
+        "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
+    ),
+    (FIFO, {"batch_size": 11}, "batch_size", "must be at most 10 for a FIFO queue, not 11"),
+    (
+        FIFO,
+        {"maximum_batching_window_in_seconds": 1},
+        "maximum_batching_window_in_seconds",
+        "Batching window is not supported for FIFO queues",
+    ),
+    (
+        QUEUE,
+        {"parallelization_factor": 2},
+        "parallelization_factor",
+        "Unsupported 'parallelizationFactor' parameter for given event source mapping type.",
+    ),
+    (
+        QUEUE,
+        {"starting_position": "LATEST"},
+        "starting_position",
+        "Unsupported 'startingPosition' parameter for given event source mapping type.",
+    ),
+    (
+        FIFO,
+        {"destination_config": {"on_success": {"destination": QUEUE}}},
+        "destination_config",
+        "Unsupported DestinationConfig parameter for given event source mapping type.",
+    ),
+    (QUEUE, {"source": "arn:aws:mq:us-east-1:000000000000:b"}, "source", "Unrecognized event source."),
+    ("", {}, "source", "Unrecognized event source."),
+]
+
+
+@pytest.mark.parametrize(("source", "fields", "field", "text"), RULES)
+@pytest.mark.semantics("CONFIG-11", "CONFIG-12", "CONFIG-14")
+def test_rules_of_queues(source: str, fields: dict[str, object], field: str, text: str) -> None:
+    found = rules.check(mapping(**{"source": source, **fields}))
+    assert [violation.field for violation in found] == [field]
+    assert found[0].what.startswith(text)
+
+
+ALLOWED: list[dict[str, object]] = [
+    {"batch_size": 11, "maximum_batching_window_in_seconds": 1},
+    {"batch_size": 10},
+    {"source": FIFO, "batch_size": 10, "maximum_batching_window_in_seconds": 0},
+    {"source": FIFO, "scaling_config": {"maximum_concurrency": 2}, "receivers": 3},
+    {"destination_config": {"on_failure": {}}, "provisioned_poller_config": {}, "kms_key_arn": ""},
+    {"filter_criteria": {}, "tags": {}},
+]
+
+
+@pytest.mark.parametrize("fields", ALLOWED)
+@pytest.mark.semantics("CONFIG-11", "CONFIG-12")
+def test_what_queues_allow(fields: dict[str, object]) -> None:
+    assert rules.check(mapping(**fields)) == []
+
+
+@pytest.mark.parametrize("source", [STREAM, TABLE, CLUSTER])
+@pytest.mark.semantics("CONFIG-15")
+def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path, source: str) -> None:
+    found = problems(with_mapping(tmp_path, source=source, starting_position="LATEST"))
+    assert len(found) == 1
+    assert "mappings.m.source: this version does not poll a" in found[0]
+    assert "polls SQS queues only" in found[0]
+
+
+@pytest.mark.semantics("CONFIG-17")
+def test_provisioned_pollers_are_refused_and_exclude_a_maximum_concurrency() -> None:
+    found = rules.check(
+        mapping(
+            provisioned_poller_config={"MinimumPollers": 3, "MaximumPollers": 2},
+            scaling_config={"maximum_concurrency": 2},
+        )
+    )
+    assert [(violation.field, violation.what) for violation in found] == [
+        ("provisioned_poller_config", "this version does not do this yet, and does not pretend to"),
+        ("provisioned_poller_config", "has MaximumPollers 2, less than MinimumPollers 3"),
+        ("scaling_config", "MaximumConcurrency and ProvisionedPollerConfig exclude each other"),
+    ]
+
+
+@pytest.mark.semantics("CONFIG-16")
+def test_recorded_fields_are_kept_and_named(tmp_path: Path) -> None:
+    config = loaded(with_mapping(tmp_path, tags={"team": "a"}, MetricsConfig={"Metrics": ["EventCount"]}))
+    assert config.mappings["m"].tags == {"team": "a"}
+    assert [(note.path, note.what) for note in config.warnings] == [
+        ("mappings.m.MetricsConfig", "is recorded and has no effect here"),
+        ("mappings.m.tags", "is recorded and has no effect here"),
+    ]
+
+
+def test_more_filters_than_the_quota_are_worth_a_line(tmp_path: Path) -> None:
+    config = loaded(with_mapping(tmp_path, filter_criteria={"filters": [{"pattern": "{}"}] * 6}))
+    assert "6 filters; AWS allows 5" in config.warnings[0].what
+
+
+@pytest.mark.semantics("CONFIG-25")
+def test_a_qualifier_is_refused(tmp_path: Path) -> None:
+    assert "has the qualifier 'live'" in problems(with_mapping(tmp_path, function="f:live"))[0]
+    assert problems(with_mapping(tmp_path, function="f:$LATEST")) == []
+
+
+@pytest.mark.semantics("CONFIG-10")
+def test_the_identity_follows_from_account_region_and_name(tmp_path: Path) -> None:
+    first = loaded(with_mapping(tmp_path)).mappings["m"].uuid
+    assert first == derive_uuid("000000000000", "us-east-1", "m") == "fa1787a6-968b-4a9e-80fd-0fe5a5fca683"
+    assert uuid.UUID(first).version == 4
+    assert uuid.UUID(first).variant == uuid.RFC_4122
+    others = {derive_uuid("000000000001", "us-east-1", "m"), derive_uuid("000000000000", "eu-west-1", "m"), first}
+    assert len(others | {derive_uuid("000000000000", "us-east-1", "n")}) == 4
+    given = "0A000000-0000-4000-8000-00000000000B"
+    assert loaded(with_mapping(tmp_path, uuid=given)).mappings["m"].uuid == given.lower()
+
+
+STREAM_RULES: list[tuple[dict[str, object], str]] = [
+    ({"source": STREAM}, "Value null at 'startingPosition'"),
+    ({"source": TABLE, "starting_position": "AT_TIMESTAMP"}, f"Unsupported starting position for arn type: {TABLE}"),
+    ({"source": STREAM, "starting_position": "AT_TIMESTAMP"}, "is needed with the starting position AT_TIMESTAMP"),
+    ({"source": STREAM, "maximum_record_age_in_seconds": 59}, "must be either -1 (forever) or between 60 and 604800"),
+    ({"source": STREAM, "tumbling_window_in_seconds": 9, "parallelization_factor": 2}, "must be 1 with a tumbling"),
+    ({"source": STREAM, "destination_config": {"on_success": {"destination": QUEUE}}}, "Unsupported DestinationConfig"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), STREAM_RULES)
+def test_rules_of_streams_stand_ready(fields: dict[str, object], text: str) -> None:
+    made = mapping(**fields)
+    assert made.kind is not None
+    found = [violation.what for violation in rules.stream_rules(made, made.kind)]
+    assert any(text in what for what in found)
+
+
+def test_the_words_of_a_conflict() -> None:
+    key = "00000000-0000-4000-8000-000000000000"
+    queue, stream = mapping(uuid=key), mapping(source=STREAM, uuid=key)
+    assert rules.conflict(mapping(), queue) == (
+        f'An event source mapping with SQS arn (" {QUEUE} ") and function (" f ") already exists. '
+        f"Please update or delete the existing mapping with UUID {key}"
+    )
+    assert rules.conflict(mapping(source=STREAM), stream) == (
+        f'The event source arn (" {STREAM} ") and function (" f ") provided mapping already exists. '
+        f"Please update or delete the existing mapping with UUID {key}"
+    )
+    assert rules.conflict(mapping(function="g"), queue) is None

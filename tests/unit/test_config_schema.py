@@ -1,0 +1,75 @@
+"""The generated documents are what the models say, and the schema agrees with the loader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from penstock.config import limits, schema
+from penstock.config.spoken import Spoken
+from support.configs import QUEUE, problems, write
+
+VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema.json_schema())
+
+
+def test_the_committed_documents_are_fresh() -> None:
+    assert schema.stale(schema.DOCS) == []
+
+
+def test_stale_documents_are_named(tmp_path: Path) -> None:
+    (tmp_path / "configuration.md").write_text("old")
+    assert schema.stale(tmp_path) == ["penstock.schema.json", "configuration.md"]
+
+
+def test_every_field_is_described() -> None:
+    page = schema.documents()["configuration.md"]
+    for model in schema.models(schema.Document):
+        if issubclass(model, Spoken):
+            assert all(f"`{name}`" in page for name in model.model_fields if name != "name")
+    assert limits.honoured_table() in page
+
+
+FUNCTIONS = {"f": {"http": "http://x"}}
+SAME: list[dict[str, object]] = [
+    {"mappings": {"m": {"source": QUEUE, "function": "f"}}},
+    {"mappings": {"m": {"EventSourceArn": QUEUE, "FunctionName": "f", "BatchSize": 3}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "filter_criteria": {"Filters": [{"Pattern": {"a": [1]}}]}}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "batch_size": "${N:-3}", "enabled": "${E:-true}"}}},
+    {"mappings": {"m": {"source": QUEUE}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "batch_size": 0}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "BatchSize": "x"}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "batch_siz": 1}}},
+    {"mappings": {"m": {"source": QUEUE, "function": "f", "ScalingConfig": {"MaximumConcurrency": 1}}}},
+    {"functions": {"g": {"command": ["x"], "Timeout": 3, "environment": {"A": 1}}}},
+    {"functions": {"g": {"command": ["x"], "timeout": 901}}},
+    {"functions": {"g": {"command": ["x"], "http": "http://x"}}},
+    {"functions": {"g": {"external": True}}},
+    {"functions": {"g": {"external": False}}},
+    {"functions": {"g": {}}},
+    {"functions": {"g": {"invoke": {"function_name": "x", "qualifier": "live"}}}},
+    {"aws": {"endpoint_url": "${URL:-http://x}", "account": "000000000000"}, "until_idle": True, "listen": 9470},
+    {"aws": {"endpoint_ur": "x"}},
+    {"log": {"level": "loud"}},
+    {"x-mine": [1], "$schema": "y"},
+    {"mine": 1},
+]
+
+
+@pytest.mark.parametrize("document", SAME, ids=range(len(SAME)))
+@pytest.mark.semantics("CONFIG-28")
+def test_schema_and_loader_agree(tmp_path: Path, document: dict[str, object]) -> None:
+    whole = {"functions": FUNCTIONS, **document}
+    found = problems(write(tmp_path, json.dumps(whole), "a.json"))
+    assert VALIDATOR.is_valid(whole) == (found == [])
+
+
+def test_the_command_compares(capsys: pytest.CaptureFixture[str]) -> None:
+    assert schema.main(["--check"]) == 0
+    assert capsys.readouterr().err == ""
