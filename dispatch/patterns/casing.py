@@ -10,30 +10,32 @@ import re
 
 
 class Folded:
-    """A pattern text that compares without regard to case. ASCII texts, the usual ones, never reach the regex."""
+    """A pattern text that compares without regard to case. ASCII texts, the usual ones, need no regex."""
 
-    __slots__ = ("_ascii", "_end", "_length", "_start")
+    __slots__ = ("_ascii", "_backward", "_forward", "_length")
 
     def __init__(self, text: str) -> None:
-        self._ascii = text.lower() if text.isascii() else None
         self._length = len(text)
-        letters = "".join(_either(letter) for letter in text)
-        self._start = re.compile(letters)
-        self._end = re.compile(f"(?:{letters})\\Z")
+        self._ascii = text.lower() if text.isascii() else None
+        letters = "" if self._ascii is not None else text
+        self._forward = re.compile("".join(_either(letter.lower(), letter.upper()) for letter in letters))
+        # From its end a value is read backwards, or the regex would be tried at every place of a long value.
+        backward = (_either(letter.lower()[::-1], letter.upper()[::-1]) for letter in reversed(letters))
+        self._backward = re.compile("".join(backward))
 
     def equals(self, value: str) -> bool:
         if self._ascii is None:
-            return self._start.fullmatch(value) is not None
+            return self._forward.fullmatch(value) is not None
         return self._is_pattern(value)
 
     def starts(self, value: str) -> bool:
         if self._ascii is None:
-            return self._start.match(value) is not None
+            return self._forward.match(value) is not None
         return self._is_pattern(value[: self._length])
 
     def ends(self, value: str) -> bool:
         if self._ascii is None:
-            return self._end.search(value) is not None
+            return self._backward.match(value[-_LONGEST * self._length :][::-1]) is not None
         return self._is_pattern(value[max(0, len(value) - self._length) :])
 
     def _is_pattern(self, part: str) -> bool:
@@ -41,6 +43,10 @@ class Folded:
         return part.isascii() and part.lower() == self._ascii
 
 
-def _either(letter: str) -> str:
-    lower, upper = re.escape(letter.lower()), re.escape(letter.upper())
-    return lower if lower == upper else f"(?:{lower}|{upper})"
+_LONGEST = 3
+"""The most characters that one letter has in its other case."""
+
+
+def _either(lower: str, upper: str) -> str:
+    one, other = re.escape(lower), re.escape(upper)
+    return one if one == other else f"(?:{one}|{other})"

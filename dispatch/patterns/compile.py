@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .arrays import ArrayMatcher, content_without
+from .limits import MAX_COMPILED_NAMES
 from .operators import AnythingButTexts, Constant, Exists, Operator, Prefix, Suffix, Text
 from .tree import Branch, Rule
 
@@ -107,8 +108,11 @@ class _Writer:
 
     def source(self, branches: tuple[Branch, ...]) -> str:
         self._only = branches[0] if len(branches) == 1 else None
+        paths = sorted({path for branch in branches for path in branch})
+        if any(path.count(".") >= MAX_COMPILED_NAMES for path in paths):
+            return "def matches(view):\n    return general(view)\n"
         root = _Node()
-        for path in sorted({path for branch in branches for path in branch}):
+        for path in paths:
             root.insert(path)
         self._line("if not isinstance(view, dict):", "    return False")
         self._load(root, "view")

@@ -14,6 +14,10 @@ MAX_FILTERS = 10
 MAX_DEPTH = 100
 """Levels of nesting in a pattern. It also bounds every recursion over a pattern's tree."""
 
+MAX_COMPILED_NAMES = 16
+"""Names in one dotted path up to which a matcher is compiled: the ways to spell a path grow with its square. Patterns
+with longer paths are matched by the complete matcher alone, with the same verdicts."""
+
 MAX_BRANCHES = 1000
 """Alternatives of one pattern after every `$or` is multiplied out."""
 

@@ -23,7 +23,8 @@ NASTY = [
     "__builtins__", "__class__", "__import__('os')", "general", "missing", "view", "c0", "v1", "lambda: 0", "#",
     "return True", "); raise SystemExit  #", '"]); import os; os._exit(1)  #', "\n    raise SystemExit\n",
     "é", "ｖｉｅｗ", "µ", "😀",
-    "\ud800", "\udfff\ud800", "\u202e", "a.b", ".", "..", "a" * 300, "$or", "exists", "prefix", "", " ",
+    "\ud800", "\udfff\ud800", "\u202e", "a.b", ".", "..", "a" * 300, "." * 1200, "a." * 20,
+    "$or", "exists", "prefix", "", " ",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.dispatch.patterns import casing
 from penstock.dispatch.patterns.arrays import ArrayMatcher
 from penstock.dispatch.patterns.filters import Pattern
 
@@ -72,6 +73,9 @@ ROWS: list[tuple[str, Any, Any, bool]] = [
     ("FILTER-25", [{"suffix": ""}], "", True),
     ("FILTER-25", [{"suffix": {"equals-ignore-case": "BC"}}], "abC", True),
     ("FILTER-25", [{"suffix": {"equals-ignore-case": "É"}}], "café", True),
+    ("FILTER-25", [{"suffix": {"equals-ignore-case": "ß"}}], "grüSS", True),
+    ("FILTER-25", [{"suffix": {"equals-ignore-case": "ΐx"}}], "aX" + "ΐ".upper() + "X", True),
+    ("FILTER-25", [{"suffix": {"equals-ignore-case": "éa"}}], "é", False),
     ("FILTER-25", [{"suffix": {"equals-ignore-case": "abc"}}], "bc", False),
     ("FILTER-25", [{"suffix": {"equals-ignore-case": ""}}], "abc", True),
     # FILTER-26 equals-ignore-case
@@ -203,3 +207,8 @@ def test_the_same_inside_one_of_two_alternatives(rule: Any, value: Any, verdict:
 def test_the_same_in_an_array_of_objects(rule: Any, value: Any, verdict: bool) -> None:
     event = {"list": [{}] if value is MISSING else [{"a": value}]}
     assert Pattern.parse({"list": {"a": rule}}).matches(event) is verdict
+
+
+def test_no_letter_has_a_longer_other_case_than_assumed() -> None:
+    longest = max(len(case) for letter in map(chr, range(0x110000)) for case in (letter.lower(), letter.upper()))
+    assert longest == casing._LONGEST

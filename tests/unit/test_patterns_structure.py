@@ -106,6 +106,19 @@ def test_what_a_pattern_expects_of_a_field(pattern: str, shape: Shape) -> None:
     assert Pattern.parse(pattern).touches("body") is (shape is not Shape.NONE)
 
 
+@pytest.mark.semantics("FILTER-08")
+@pytest.mark.parametrize("names", [2, 15, 16, 17, 18, 1300])
+def test_paths_of_any_length(names: int) -> None:
+    event: Any = 1
+    for _ in range(names):
+        event = {"ab": event}
+    path = ".".join(["ab"] * names)
+    assert Pattern.parse({path: [1]}).matches(event)
+    assert Pattern.parse({path: [1]}).matches({path: 1})
+    assert not Pattern.parse({path: [2]}).matches(event)
+    assert not Pattern.parse({path: [{"exists": False}]}).matches([])
+
+
 @pytest.mark.semantics("FILTER-07")
 def test_a_deep_record_gives_a_verdict() -> None:
     deep: Any = {"b": 1}
