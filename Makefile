@@ -60,13 +60,16 @@ lint: venv
 types: venv
 	$(PY) -m mypy $(PACKAGES)
 	$(PY) -m mypy tests
-	$(PY) -m mypy .ci
+	$(PY) -m mypy .ci $(wildcard benchmarks)
+	MYPYPATH=examples/demo $(PY) -m mypy examples/demo examples/compose
 
 .PHONY: docs docs-check
 docs: venv ## Write the generated parts of the documents
+	$(PY) -m penstock.config.schema --write
 	$(PY) .ci/documents.py --write
 
 docs-check: venv
+	$(PY) -m penstock.config.schema --check
 	$(PY) .ci/documents.py --check
 	$(PY) .ci/semantics.py --check
 
@@ -79,12 +82,11 @@ lock: ## Resolve the requirements again (UPGRADE=1: to the newest)
 	@"$(or $(PYTHON),$(NONE))" .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 .PHONY: bench
-bench: ## Run every benchmark
-bench: $(patsubst benchmarks/bench_%.py,bench-%,$(wildcard benchmarks/bench_*.py))
+bench: $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) ## Run every benchmark
 
-bench-%: venv emulators ## Run one benchmark: benchmarks/bench_%.py
-	@test -f "benchmarks/bench_$*.py" || { echo "there is no benchmarks/bench_$*.py" >&2; exit 2; }
-	$(PY) "benchmarks/bench_$*.py" $(ARGS)
+bench-%: venv emulators ## Run one: bench-isolation is benchmarks/isolation.py
+	@test -f "benchmarks/$*.py" || { echo "there is no benchmarks/$*.py" >&2; exit 2; }
+	$(PY) "benchmarks/$*.py" $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what the other targets made, environments and fetched servers too

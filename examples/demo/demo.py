@@ -29,13 +29,15 @@ from evidence import Gatherer
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parents[1] / "tests"))
 
-from support import servers  # noqa: E402, the tests' servers: this line is why the path is extended
+from support.servers import elasticmq, ministack, moto  # noqa: E402, the path was extended for the tests' servers
+from support.servers.running import ServerError  # noqa: E402
 
 VISIBILITY = 4
 """Seconds until a failed order comes again; longer than the function's timeout."""
 MAX_RECEIVES = 3
 GIVE_UP = 240
 """Seconds after which a demo that is not idle is over."""
+SERVERS = {"ministack": ministack.start, "elasticmq": elasticmq.start, "moto": moto.start}
 ORDERS = {"ministack": 1000, "elasticmq": 1000, "moto": 100}
 SECRETS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
@@ -237,13 +239,15 @@ def main() -> int:
     if count < 1:
         parser.error("at least one order is needed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as directory, servers.start(given.emulator) as server:
-        print(f"{given.emulator} listens on {server.url}; {count} orders are on their way", flush=True)
-        return demo([Order(number) for number in range(1, count + 1)], server.url, Path(directory))
+    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as directory, SERVERS[given.emulator]() as server:
+        print(f"{given.emulator} listens on {server.endpoint_url}; {count} orders are on their way", flush=True)
+        return demo([Order(number) for number in range(1, count + 1)], server.endpoint_url, Path(directory))
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except (ServerError, FileNotFoundError) as fault:
+        sys.exit(f"the emulator did not start: {fault}")
     except KeyboardInterrupt:
         sys.exit("\nbroken off; nothing is left running")
