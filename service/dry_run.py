@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import anyio
 import anyio.lowlevel
 
 from ..config.clock import Clock
@@ -17,6 +18,8 @@ from ..dispatch.invokers.base import Invocation, Ready
 from ..dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, Position, Record, Returned, Settlement
 from ..pollers.source import Fetched, Reader, Roster, Source
 
+POLL = 1.5
+"""Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
 TAKEN = b""
 """What a function answers that takes everything."""
 
@@ -93,6 +96,7 @@ class DrySource:
 
     async def aclose(self) -> None:
         if self._lent:
+            await anyio.sleep(POLL)
             reader = self._inner.reader("release")
             await reader.release(self._lent)
             await reader.aclose()
@@ -122,7 +126,8 @@ class DryReader:
     source: DrySource
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
-        fetched = await self.inner.fetch(limit, until)
+        short = anyio.current_time() + POLL
+        fetched = await self.inner.fetch(limit, short if until is None else min(short, until))
         fresh = tuple(record for record in fetched.records if self.source.is_new(record))
         if len(fresh) < len(fetched.records):
             # A message came again because its time ran out: keep the new receipt, and do not show it twice.

@@ -92,10 +92,9 @@ def test_payloads_stand_in_no_line(level: str) -> None:
 
 
 def test_normal_operation_says_nothing_at_info() -> None:
-    quiet = [
-        event for event in EVENTS if isinstance(event, seen.Fetched | seen.Filtered | seen.Invoking | seen.Settled)
-    ]
-    quiet.append(seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0))
+    kinds = seen.Fetched | seen.Filtered | seen.Invoking | seen.Settled
+    quiet: list[seen.Event] = [seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0)]
+    quiet += [event for event in EVENTS if isinstance(event, kinds)]
     assert lines_of(quiet) == []
     assert len(lines_of(quiet, "debug")) == len(quiet)
 
