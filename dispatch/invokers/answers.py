@@ -116,6 +116,13 @@ def one_line(text: str) -> str:
     return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "…"
 
 
+def error_text(body: bytes) -> tuple[str, str]:
+    """Type and message of an error body; the body itself as the message where it has neither."""
+    error = _fields(body)
+    kind, message = _text(error, "errorType"), _text(error, "errorMessage")
+    return kind, message or ("" if kind else body[:_SHOWN].decode(errors="replace"))
+
+
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +134,12 @@ def timed_out(attempt: Attempt, seconds: float) -> FunctionFailed:
 
 def exited(attempt: Attempt, status: int) -> FunctionFailed:
     """The runtime's process ended with `status` in the middle of an invocation."""
-    how = f"Runtime exited with error: exit status {status}" if status else "Runtime exited without providing a reason"
+    return ended(attempt, status, f"exit status {status}")
+
+
+def ended(attempt: Attempt, status: int, description: str) -> FunctionFailed:
+    """As `exited`, for any way to end: `exit status 1`, `signal: killed`."""
+    how = f"Runtime exited with error: {description}" if status else "Runtime exited without providing a reason"
     body = _platform("Runtime.ExitError", f"RequestId: {attempt.request_id} Error: {how}")
     return FunctionFailed(attempt, Failure.CRASH, how, body)
 

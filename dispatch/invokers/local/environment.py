@@ -1,0 +1,64 @@
+"""The environment variables that function code sees: AWS's, the function's own, and nothing of the daemon's.
+
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from .spec import FunctionSpec
+
+VERSION = "$LATEST"
+FROM_THE_DAEMON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""Where programs are found is not a secret, and without it nothing starts."""
+
+
+def variables(
+    spec: FunctionSpec, *, address: str, temporary: Path, log_stream: str, runtime: Mapping[str, str]
+) -> dict[str, str]:
+    """All variables of one environment. What AWS reserves wins over what the function configures, which wins over the
+    rest. `runtime` has what the launch plan of the language adds."""
+    defaults = {
+        "LANG": "en_US.UTF-8",
+        "TMPDIR": str(temporary),
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        **{name: os.environ[name] for name in FROM_THE_DAEMON if name in os.environ},
+        **_search_paths(spec),
+        **runtime,
+        **spec.aws,
+    }
+    reserved = {
+        "_HANDLER": spec.handler,
+        "AWS_REGION": spec.region,
+        "AWS_DEFAULT_REGION": spec.region,
+        "AWS_LAMBDA_FUNCTION_NAME": spec.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_size),
+        "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "LAMBDA_TASK_ROOT": str(spec.code),
+        "LAMBDA_RUNTIME_DIR": str(spec.scratch),
+        "TZ": ":UTC",
+    }
+    if spec.runtime and not spec.runtime.startswith("provided"):
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{spec.runtime}"
+    return {**defaults, **spec.environment, **reserved}
+
+
+def _search_paths(spec: FunctionSpec) -> dict[str, str]:
+    """Layers are found by path: programs and libraries of the last one first, as if it had overwritten the others."""
+    layers = list(reversed(spec.layers))
+    found = {}
+    programs = [str(layer / "bin") for layer in layers if (layer / "bin").is_dir()]
+    if programs:
+        found["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *programs])
+    libraries = [spec.code / "lib", *(layer / "lib" for layer in layers)]
+    existing = [str(library) for library in libraries if library.is_dir()]
+    if existing:
+        found["LD_LIBRARY_PATH"] = os.pathsep.join([os.environ.get("LD_LIBRARY_PATH", ""), *existing]).strip(os.pathsep)
+    return found

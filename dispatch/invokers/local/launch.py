@@ -1,0 +1,200 @@
+"""From a function's description to the command that starts its runtime. Refuses, with the reason, what cannot start.
+
+Python    the interpreter or venv that the function names; else a `.venv` beside the code; else the runtime's name on
+          PATH (`python` alone: the interpreter that Penstock itself runs on, without Penstock's packages). Through the
+          function's own `awslambdaric` where it has one, else ours when the minor version is the same.
+Node      `node` on PATH (or the interpreter named), through the function's own `aws-lambda-ric` or a small one of ours.
+provided  the file `bootstrap` in the code, else in a layer.
+command   as it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio.to_thread
+
+from . import runtime_client
+from .spec import CommandLaunch, FunctionSpec, RuntimeLaunch
+
+HERE = Path(__file__).resolve().parent
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to start the runtime."""
+
+    argv: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
+    """What the language adds to the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The runtime cannot be started."""
+
+    reason: str
+    """What is missing and what to do, in one line."""
+    entrypoint_error: str = ""
+    """AWS's words after `Error: ` where it has some (`Runtime.InvalidEntrypoint`)."""
+
+
+async def plan(spec: FunctionSpec) -> Command | Refused:
+    """The command, or why there is none. Looks at files and asks the interpreter what it is; starts no user code."""
+    if not spec.code.is_dir():
+        return Refused(f"the code directory {spec.code} does not exist: correct 'code'")
+    planned = await anyio.to_thread.run_sync(_planner(spec), spec)
+    wrapper = spec.environment.get(WRAPPER)
+    if isinstance(planned, Command) and wrapper and not spec.runtime.startswith("provided"):
+        return Command((wrapper, *planned.argv), planned.variables)
+    return planned
+
+
+def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | Refused]:
+    if isinstance(spec.launch, CommandLaunch):
+        return _command
+    if spec.runtime.startswith("python"):
+        return _python
+    return _node if spec.runtime.startswith("nodejs") else _bootstrap
+
+
+# --- command and bootstrap ------------------------------------------------------------------------------------------
+
+
+def _command(spec: FunctionSpec) -> Command | Refused:
+    assert isinstance(spec.launch, CommandLaunch)
+    program, *arguments = spec.launch.argv
+    found = shutil.which(program, path=spec.environment.get("PATH")) or _beside(spec.code, program)
+    if found is None:
+        return Refused(f"the program {program!r} is not on PATH: install it, or give its path in 'command'")
+    return Command((found, *arguments))
+
+
+def _beside(code: Path, program: str) -> str | None:
+    path = code / program
+    return str(path) if os.sep in program and path.is_file() else None
+
+
+def _bootstrap(spec: FunctionSpec) -> Command | Refused:
+    candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
+    found = next((path for path in candidates if path.exists()), None)
+    if found is None:
+        reason = f"there is no file 'bootstrap' in {spec.code}: build the function there"
+        return Refused(reason, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+    if not os.access(found, os.X_OK):
+        reason = f"{found} is not executable: chmod +x it"
+        return Refused(reason, "fork/exec /var/task/bootstrap: permission denied")
+    return Command((str(found),))
+
+
+# --- Python ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """What a Python interpreter says of itself."""
+
+    path: str
+    version: str
+    """Major and minor, e.g. `3.12`."""
+    has_client: bool
+    """`awslambdaric` is installed in it."""
+
+
+BEFORE_LC_CTYPE = frozenset({"3.8", "3.9", "3.10", "3.11"})
+ASK = "import sys, importlib.util as u;print('%d.%d' % sys.version_info[:2], u.find_spec('awslambdaric') is not None)"
+OURS = "{}.{}".format(*sys.version_info[:2])
+
+
+def _python(spec: FunctionSpec) -> Command | Refused:
+    assert isinstance(spec.launch, RuntimeLaunch)
+    found = _find_python(spec, spec.launch)
+    if isinstance(found, Refused):
+        return found
+    wanted = spec.runtime.removeprefix("python")
+    if wanted and found.version != wanted:
+        return Refused(
+            f"{found.path} is Python {found.version}, the runtime is {spec.runtime}: name another interpreter"
+        )
+    last: list[str] = []
+    if not (found.has_client or (spec.code / "awslambdaric").is_dir()):
+        if found.version != OURS:
+            return Refused(
+                f"Python {found.version} of the function has no runtime client, and ours is for {OURS}: "
+                f"run {found.path} -m pip install awslambdaric boto3"
+            )
+        last = [str(runtime_client.directory(spec.scratch))]
+    elif found.version == OURS:
+        last = [str(runtime_client.directory(spec.scratch))]
+    layers = [
+        str(path)
+        for layer in reversed(spec.layers)
+        for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
+        if path.is_dir()
+    ]
+    argv = (found.path, str(HERE / "python_start.py"), spec.handler, *layers, "--", *last)
+    return Command(argv, {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {})
+
+
+def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | Refused:
+    if launch.interpreter is not None:
+        path = _interpreter_path(launch.interpreter)
+        if path is None:
+            return Refused(f"there is no interpreter {launch.interpreter!r}: correct 'interpreter' or 'venv'")
+        return _ask(path)
+    for base in (spec.code, spec.code.parent):
+        venv = base / ".venv" / "bin" / "python"
+        if venv.exists():
+            return _ask(str(venv))
+    return _ask_path(spec.runtime)
+
+
+def _interpreter_path(named: str) -> str | None:
+    """A program, by path or by name; or a venv's directory."""
+    inside = Path(named) / "bin" / "python"
+    return str(inside) if inside.exists() else shutil.which(named)
+
+
+def _ask_path(runtime: str) -> Interpreter | Refused:
+    """The interpreter that the runtime's name stands for on this machine."""
+    own = str(getattr(sys, "_base_executable", sys.executable))
+    if runtime in ("python", f"python{OURS}"):
+        return _ask(own)
+    found = shutil.which(runtime)
+    if found is None:
+        return Refused(f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'")
+    return _ask(found)
+
+
+def _ask(path: str) -> Interpreter | Refused:
+    try:
+        done = subprocess.run([path, "-I", "-c", ASK], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Refused(f"{path} cannot be run ({error}): correct the interpreter")
+    words = done.stdout.split()
+    if done.returncode or len(words) != 2:
+        said = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        return Refused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
+    return Interpreter(path, words[0], words[1] == "True")
+
+
+# --- Node -----------------------------------------------------------------------------------------------------------
+
+
+def _node(spec: FunctionSpec) -> Command | Refused:
+    assert isinstance(spec.launch, RuntimeLaunch)
+    node = shutil.which(spec.launch.interpreter or "node")
+    if node is None:
+        return Refused(f"{spec.launch.interpreter or 'node'} is not on PATH: install Node.js, or name an 'interpreter'")
+    layers = [str(layer / "nodejs" / "node_modules") for layer in reversed(spec.layers) if (layer / "nodejs").is_dir()]
+    variables = {"NODE_PATH": os.pathsep.join([*layers, str(spec.code / "node_modules"), str(spec.code)])}
+    client = spec.code / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"
+    start = client if client.is_file() else HERE / "node_start.mjs"
+    return Command((node, str(start), spec.handler), variables)

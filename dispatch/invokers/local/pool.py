@@ -1,0 +1,250 @@
+"""`LocalInvoker`: the warm environments of one function. Takes an idle one or starts one; what broke is replaced.
+
+An error of an init says nothing of the records: it is Unreachable, and closes the function's gate. AWS would count it
+as a function error; for a queue that would mean that a missing package sends every message to the dead-letter queue.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import anyio
+import orjson
+
+from ....config.clock import Clock
+from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ...observer import FunctionLog, Observer
+from .. import answers
+from ..base import Invocation, NotReady, Ready
+from . import platform_log
+from .environment import VERSION
+from .launch import Command, Refused, plan
+from .reaper import Reaper
+from .reload import CodeWatch
+from .runtime_api import Answer, Handed
+from .spec import FunctionSpec
+from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
+
+OK = 200
+THROTTLED = 429
+
+
+class LocalInvoker:
+    """Invokes a function in processes on this machine.
+
+    `inits` bounds how many environments start at a time over all functions: starting is hard work for the processor.
+    """
+
+    ends_on_cancel = True
+
+    def __init__(
+        self, spec: FunctionSpec, *, clock: Clock, observer: Observer, reaper: Reaper, inits: anyio.CapacityLimiter
+    ) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._observer = observer
+        self._reaper = reaper
+        self._inits = inits
+        self._idle: list[Worker] = []
+        self._all: set[Worker] = set()
+        self._busy = 0
+        self._command: Command | Refused | None = None
+        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
+        self._generation = 0
+        self._closed = False
+
+    @property
+    def concurrency(self) -> int:
+        return self._spec.concurrency
+
+    @property
+    def timeout(self) -> float | None:
+        return self._spec.timeout
+
+    async def probe(self) -> Ready | NotReady:
+        """An init without an event; the environment stays for the first invocation."""
+        await self._refresh()
+        if self._closed:
+            return NotReady("the function is closed: Penstock is stopping")
+        if self._idle:
+            return Ready()
+        started = self._clock.monotonic()
+        worker = await self._start(self._spec.init_timeout)
+        if isinstance(worker, InitFailed):
+            return NotReady(worker.cause)
+        self._put_back(worker, self._generation)
+        return Ready(self._clock.monotonic() - started)
+
+    async def invoke(self, invocation: Invocation) -> Reply:
+        started = self._clock.wall()
+        await self._refresh()
+        if self._closed:
+            return Unreachable(
+                self._attempt(invocation, started, None), "the function is closed: Penstock is stopping", down=True
+            )
+        if self._busy >= self._spec.concurrency:
+            reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+            return Throttled(self._attempt(invocation, started, THROTTLED), reason=reason)
+        self._busy += 1
+        try:
+            return await self._invoke(invocation, started)
+        finally:
+            self._busy -= 1
+
+    async def aclose(self) -> None:
+        self._closed = True
+        async with anyio.create_task_group() as tasks:
+            for worker in tuple(self._all):
+                tasks.start_soon(worker.end)
+        self._idle.clear()
+        self._all.clear()
+
+    # --- environments -----------------------------------------------------------------------------------------------
+
+    async def _invoke(self, invocation: Invocation, started: float) -> Reply:
+        generation = self._generation
+        worker = self._take() or await self._start(self._spec.init_timeout)
+        if isinstance(worker, InitFailed):
+            return Unreachable(self._attempt(invocation, started, OK, error=True), worker.cause, True, worker.body)
+        try:
+            return await self._with_worker(worker, invocation, started)
+        finally:
+            await self._return(worker, generation)
+
+    def _take(self) -> Worker | None:
+        """The environment that was used last, if it still lives."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.alive:
+                return worker
+            self._all.discard(worker)
+        return None
+
+    async def _start(self, timeout: float) -> Worker | InitFailed:
+        """A new environment, or why there is none."""
+        async with self._inits:
+            command = self._command if self._command is not None else await plan(self._spec)
+            if isinstance(command, Refused):
+                return self._refused(command)
+            self._command = command
+            worker = Worker(self._spec, self._reaper, self._observer, self._clock)
+            self._all.add(worker)
+            self._log("", platform_log.init_start(self._spec.runtime))
+            began = self._clock.monotonic()
+            failed = await worker.start(command, None if self._spec.timeout is None else timeout)
+        if failed is None:
+            return worker
+        self._all.discard(worker)
+        return self._init_failed(failed, self._clock.monotonic() - began)
+
+    def _refused(self, refused: Refused) -> InitFailed:
+        if not refused.entrypoint_error:
+            return InitFailed(refused.reason)
+        text = f"RequestId: {invalid_id()} Error: {refused.entrypoint_error}"
+        body = orjson.dumps({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": text})
+        return InitFailed(refused.reason, body)
+
+    def _init_failed(self, failed: InitFailed, seconds: float) -> InitFailed:
+        kind, message = answers.error_text(failed.body)
+        self._log("", platform_log.init_report(seconds, phase="init", status="error", kind=kind))
+        if not failed.body:
+            return InitFailed(f"{failed.cause}; see its log and correct the function")
+        return InitFailed(answers.one_line(f"{kind}: {message}" if kind else message or failed.cause), failed.body)
+
+    async def _return(self, worker: Worker, generation: int) -> None:
+        if worker.alive and generation == self._generation and not self._closed:
+            self._put_back(worker, generation)
+        else:
+            self._all.discard(worker)
+            await worker.end()
+
+    def _put_back(self, worker: Worker, generation: int) -> None:
+        if generation == self._generation:
+            self._idle.append(worker)
+
+    async def _refresh(self) -> None:
+        """Let go of environments of old code, dead ones, and those that were idle for too long."""
+        now = self._clock.monotonic()
+        if self._watch.changed(now):
+            self._generation += 1
+            self._command = None
+            old, self._idle = self._idle, []
+        else:
+            old = [each for each in self._idle if not each.alive or now - each.idle_since > self._spec.idle_timeout]
+            self._idle = [each for each in self._idle if each not in old]
+        for worker in old:
+            self._all.discard(worker)
+            await worker.end()
+
+    # --- one invocation ---------------------------------------------------------------------------------------------
+
+    async def _with_worker(self, worker: Worker, invocation: Invocation, started: float) -> Reply:
+        request_id = invocation.request_id
+        self._log(request_id, platform_log.start(request_id, VERSION))
+        began = self._clock.monotonic()
+        init_seconds, worker.init_seconds = worker.init_seconds, None
+        ended = await worker.invoke(self._handed(invocation), self._spec.timeout)
+        seconds = self._clock.monotonic() - began
+        reply, ending = self._reply(invocation, started, ended)
+        if isinstance(ended, Exited):
+            assert isinstance(reply, FunctionFailed)
+            self._log(request_id, answers.error_text(reply.body)[1])
+        self._log(request_id, platform_log.end(request_id))
+        report = platform_log.report(
+            request_id, seconds, memory_size=self._spec.memory_size, init_seconds=init_seconds, ending=ending
+        )
+        self._log(request_id, report)
+        if isinstance(ended, TimedOut):
+            self._log(request_id, f"{request_id} Task timed out after {self._spec.timeout or 0:.2f} seconds")
+        return reply
+
+    def _reply(self, invocation: Invocation, started: float, ended: Answer | Exited | TimedOut) -> tuple[Reply, str]:
+        """What the ending means, and the end of its REPORT line."""
+        failed = self._attempt(invocation, started, OK, error=True)
+        match ended:
+            case TimedOut():
+                return answers.timed_out(failed, self._spec.timeout or 0.0), "Status: timeout"
+            case Exited(status=status):
+                return answers.ended(failed, status, describe_exit(status)), (
+                    "Status: error\tError Type: Runtime.ExitError"
+                )
+            case Answer(oversized=True):
+                return answers.oversized(failed), ""
+            case Answer(failed=True, body=body):
+                kind, message = answers.error_text(body)
+                detail = answers.one_line(f"{kind}: {message}" if kind else message)
+                return FunctionFailed(failed, Failure.ERROR, detail or "no error text", body), ""
+            case Answer(body=body):
+                return Returned(self._attempt(invocation, started, OK), body), ""
+
+    def _handed(self, invocation: Invocation) -> Handed:
+        spec = self._spec
+        timeout = spec.timeout if spec.timeout is not None else 900.0
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((self._clock.wall() + timeout) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:{spec.region}:{spec.account}:function:{spec.name}",
+            "Lambda-Runtime-Trace-Id": invocation.trace or new_trace(),
+        }
+        if invocation.client_context:
+            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
+        return Handed(invocation.request_id, invocation.payload, headers)
+
+    def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
+        version = VERSION if status == OK else None
+        function_error = answers.UNHANDLED if error else None
+        return Attempt(invocation.request_id, started, self._clock.wall(), status, version, function_error)
+
+    def _log(self, request_id: str, line: str) -> None:
+        self._observer.observe(FunctionLog(self._spec.name, request_id, line, "platform"))
+
+
+def new_trace() -> str:
+    """An X-Ray trace header for an invocation that came without one."""
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+def invalid_id() -> str:
+    return "00000000-0000-0000-0000-000000000000"

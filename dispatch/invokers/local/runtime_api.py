@@ -1,0 +1,187 @@
+"""The Lambda Runtime API of one environment: what a runtime may ask, and what it is answered.
+
+                        next                     hand_out                response, error
+    STARTING ─────────────────────────► WAITING ──────────► RUNNING ──────────────────────► ANSWERED
+        │ init/error                       ▲                                                   │ next
+        ▼                                  └───────────────────────────────────────────────────┘
+      FAILED
+
+Everything but these arrows is refused with the answer that AWS's own server gives. One environment serves one
+invocation at a time: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import Enum
+
+import anyio
+import orjson
+
+from ..answers import RESPONSE_LIMIT
+from .http1 import Connection, Request
+
+PREFIX = "/2018-06-01/runtime/"
+JSON = {"Content-Type": "application/json"}
+ACCEPTED = b'{"status":"OK"}'
+
+
+class State(Enum):
+    STARTING = "Starting"
+    WAITING = "Ready"
+    RUNNING = "Running"
+    ANSWERED = "ResponseSent"
+    FAILED = "InitError"
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """An invocation as the runtime sees it."""
+
+    request_id: str
+    payload: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the runtime posted."""
+
+    body: bytes
+    failed: bool = False
+    """Posted to `/error`."""
+    oversized: bool = False
+
+
+@dataclass(slots=True)
+class Refusal:
+    status: int
+    kind: str
+    message: str
+
+
+INVALID_ID = Refusal(400, "InvalidRequestID", "Invalid request ID")
+TOO_LARGE = Refusal(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).")
+NOT_SERVED = Refusal(404, "NotFound", "not served here")
+
+
+def wrong_state(state: State, wanted: str) -> Refusal:
+    text = f"State transition from {state.value} to {wanted} failed for runtime. Error: State transition is not allowed"
+    return Refusal(403, "InvalidStateTransition", text)
+
+
+class Session:
+    """The state of one environment. Knows requests and answers, no sockets; `RuntimeApi` serves it."""
+
+    def __init__(self) -> None:
+        self.state = State.STARTING
+        self.init_error: bytes | None = None
+        self.changed = anyio.Event()
+        """Set, and replaced, at every change of state."""
+        self._parked: Request | None = None
+        self._handed: Handed | None = None
+        self._answer: Answer | None = None
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer to the invocation that was handed out last."""
+        return self._answer
+
+    def hand_out(self, handed: Handed) -> None:
+        """Give the waiting runtime an invocation."""
+        assert self.state is State.WAITING
+        assert self._parked is not None
+        parked, self._parked = self._parked, None
+        self._handed, self._answer = handed, None
+        self._to(State.RUNNING)
+        parked.answer(200, handed.payload, handed.headers)
+
+    def on_request(self, request: Request) -> None:
+        refusal = self._route(request)
+        if refusal is not None:
+            body = orjson.dumps({"errorMessage": refusal.message, "errorType": refusal.kind})
+            request.answer(refusal.status, body, JSON)
+
+    def on_closed(self, request: Request) -> None:
+        """The client left while its `next` was open."""
+        if request is self._parked:
+            self._parked = None
+            self._to(State.STARTING)
+
+    def _route(self, request: Request) -> Refusal | None:
+        if request.path == "/2018-06-01/ping":
+            request.answer(200, b"pong")
+            return None
+        if not request.path.startswith(PREFIX):
+            return NOT_SERVED
+        match request.method, request.path.removeprefix(PREFIX).split("/"):
+            case "GET", ["invocation", "next"]:
+                return self._next(request)
+            case "POST", ["init", "error"]:
+                return self._init_error(request)
+            case "POST", ["invocation", request_id, ("response" | "error") as kind]:
+                return self._answered(request, request_id, failed=kind == "error")
+            case _:
+                return NOT_SERVED
+
+    def _next(self, request: Request) -> Refusal | None:
+        if self.state not in (State.STARTING, State.ANSWERED):
+            return wrong_state(self.state, "Ready")
+        self._parked = request
+        self._to(State.WAITING)
+        return None
+
+    def _init_error(self, request: Request) -> Refusal | None:
+        if self.state is not State.STARTING:
+            return wrong_state(self.state, "InitError")
+        self.init_error = request.body
+        self._to(State.FAILED)
+        request.answer(202, ACCEPTED, JSON)
+        return None
+
+    def _answered(self, request: Request, request_id: str, *, failed: bool) -> Refusal | None:
+        if self._handed is None or request_id != self._handed.request_id or self._answer is not None:
+            return INVALID_ID
+        if self.state is not State.RUNNING:
+            return wrong_state(self.state, "ResponseSent")
+        mode = request.headers.get("lambda-runtime-function-response-mode")
+        if mode not in (None, "streaming"):
+            return Refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        self._answer = Answer(request.body, failed, request.truncated_here)
+        self._to(State.ANSWERED)
+        if request.truncated_here:
+            return TOO_LARGE
+        request.answer(202, ACCEPTED, JSON)
+        return None
+
+    def _to(self, state: State) -> None:
+        self.state = state
+        changed, self.changed = self.changed, anyio.Event()
+        changed.set()
+
+
+@dataclass(slots=True, eq=False)
+class RuntimeApi:
+    """A session behind a loopback port of its own."""
+
+    session: Session = field(default_factory=Session)
+    _server: asyncio.Server | None = None
+    _connections: set[Connection] = field(default_factory=set)
+    address: str = ""
+    """`host:port`, once open."""
+
+    async def open(self, port: int = 0) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connect, "127.0.0.1", port)
+        host, bound = self._server.sockets[0].getsockname()[:2]
+        self.address = f"{host}:{bound}"
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in tuple(self._connections):
+            connection.abort()
+
+    def _connect(self) -> Connection:
+        return Connection(RESPONSE_LIMIT, self.session.on_request, self.session.on_closed, self._connections)

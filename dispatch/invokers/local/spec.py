@@ -1,0 +1,80 @@
+"""What a local function is, independent of how a configuration says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Isolation = Literal["auto", "env", "namespace"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLaunch:
+    """A handler under a managed runtime: `python3.12`, `nodejs20.x`, or `provided.*` for a `bootstrap` file."""
+
+    runtime: str
+    handler: str
+    interpreter: str | None = None
+    """Program that runs the code: a path, or a name on PATH. None: the rules of `launch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLaunch:
+    """Any program that speaks the Runtime API."""
+
+    argv: tuple[str, ...]
+    handler: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalLaunch:
+    """A runtime that somebody else starts, such as an IDE."""
+
+    port: int = 0
+    """Port of the Runtime API; 0 for any free one."""
+
+
+Launch = RuntimeLaunch | CommandLaunch | ExternalLaunch
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """Everything that an environment of the function is made from. A change of any of it means new environments."""
+
+    name: str
+    launch: Launch
+    code: Path
+    """Directory of the code; the working directory of the runtime."""
+    scratch: Path
+    """Directory that is ours to fill: temporary directories, the runtime clients."""
+    timeout: float | None = 3.0
+    """Seconds of an invocation; None for no limit (a debugger is attached)."""
+    concurrency: int = 1
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Path, ...] = ()
+    """Directories laid out as under `/opt`; a later one wins."""
+    memory_size: int = 128
+    isolation: Isolation = "auto"
+    reload: bool = True
+    idle_timeout: float = 300.0
+    """Seconds after which an unused environment ends."""
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    aws: Mapping[str, str] = field(default_factory=dict)
+    """Endpoint and credential variables that the function may have."""
+
+    @property
+    def init_timeout(self) -> float:
+        """Seconds that an init may take before anything is fetched for the function."""
+        return max(10.0, self.timeout or 10.0)
+
+    @property
+    def handler(self) -> str:
+        return "" if isinstance(self.launch, ExternalLaunch) else self.launch.handler
+
+    @property
+    def runtime(self) -> str:
+        """AWS's name of the runtime; empty where there is none."""
+        return self.launch.runtime if isinstance(self.launch, RuntimeLaunch) else ""

@@ -1,0 +1,252 @@
+"""One execution environment: a runtime's process group, its Runtime API, its output. Serves one invocation at a time.
+
+start ──► idle ──invoke──► busy ──answered──► idle            the runtime asked for `next` again
+  │                         ├──── crash, timeout, cancel ──► ended    (the whole group is killed)
+  └──── init error ─────────┴──────────────────────────────► ended
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import shutil
+import signal
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from ....config.clock import Clock
+from ...observer import FunctionLog, Observer
+from . import environment
+from .isolation import isolated
+from .launch import Command, Refused
+from .output import Budget, Output
+from .reaper import Reaper
+from .runtime_api import Answer, Handed, RuntimeApi, State
+from .spec import FunctionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The runtime's process ended."""
+
+    status: int
+    """As of `Popen.returncode`: negative for a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The time was over before the runtime answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitFailed:
+    """The runtime did not get as far as asking for an invocation."""
+
+    cause: str
+    body: bytes = b""
+    """The error as the caller of Invoke would see it."""
+
+
+class Worker:
+    """An environment of one function. Made by the pool, used by one invocation at a time."""
+
+    def __init__(self, spec: FunctionSpec, reaper: Reaper, observer: Observer, clock: Clock) -> None:
+        self._spec = spec
+        self._reaper = reaper
+        self._observer = observer
+        self._clock = clock
+        self._api = RuntimeApi()
+        self._process: asyncio.subprocess.Process | None = None
+        self._outputs: list[Output] = []
+        self._exited = anyio.Event()
+        self._waiter: asyncio.Task[None] | None = None
+        self._temporary: Path | None = None
+        self._request_id = ""
+        self.log_stream = ""
+        self.idle_since = 0.0
+        self.init_seconds: float | None = None
+        """How long the init took; None once an invocation has reported it."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take an invocation now."""
+        return self._api.session.state is State.WAITING and not self._exited.is_set()
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self, command: Command, timeout: float | None) -> InitFailed | None:
+        """Start the runtime and wait for its first `next`. After a failure the environment is gone."""
+        started = self._clock.monotonic()
+        try:
+            failed = await self._spawn(command)
+            failed = failed or await self._wait_init(timeout)
+        except BaseException:
+            await self.end()
+            raise
+        if failed is not None:
+            await self.end()
+            return failed
+        self.init_seconds = self._clock.monotonic() - started
+        self.idle_since = self._clock.monotonic()
+        return None
+
+    async def _spawn(self, command: Command) -> InitFailed | None:
+        await self._api.open()
+        self.log_stream = _log_stream(self._clock)
+        self._temporary = self._spec.scratch / "tmp" / uuid.uuid4().hex
+        self._temporary.mkdir(parents=True)
+        ready = isolated(command, self._spec, self._temporary)
+        if isinstance(ready, Refused):
+            return InitFailed(ready.reason)
+        variables = environment.variables(
+            self._spec,
+            address=self._api.address,
+            temporary=self._temporary,
+            log_stream=self.log_stream,
+            runtime=ready.variables,
+        )
+        return await self._execute(ready, variables)
+
+    async def _execute(self, command: Command, variables: Mapping[str, str]) -> InitFailed | None:
+        budget = Budget()
+        self._outputs = [Output(self._writer("stdout"), budget), Output(self._writer("stderr"), budget)]
+        ends = [output.end for output in self._outputs]
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command.argv,
+                cwd=self._spec.code,
+                env=variables,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=ends[0],
+                stderr=ends[1],
+                start_new_session=True,
+            )
+        except OSError as error:
+            return InitFailed(f"{command.argv[0]} cannot be started ({error.strerror}): correct the function")
+        finally:
+            for end in ends:
+                os.close(end)
+        self._reaper.watch(self._process.pid)
+        self._waiter = asyncio.create_task(self._wait_exit(self._process))
+        return None
+
+    async def _wait_exit(self, process: asyncio.subprocess.Process) -> None:
+        await process.wait()
+        self._exited.set()
+        changed = self._api.session.changed
+        changed.set()
+
+    async def _wait_init(self, timeout: float | None) -> InitFailed | None:
+        session = self._api.session
+        with anyio.move_on_after(timeout):
+            while session.state is State.STARTING and not self._exited.is_set():
+                await self._changed()
+        if session.init_error is not None:
+            return InitFailed("its init reported an error", session.init_error)
+        if session.state is State.WAITING and not self._exited.is_set():
+            return None
+        if self._exited.is_set():
+            return InitFailed(f"its runtime ended during init ({describe_exit(self._status)})")
+        return InitFailed(f"its init took longer than {timeout:g} s")
+
+    async def end(self) -> None:
+        """Kill the whole process group and let go of everything. Idempotent, and not to be cancelled half-way."""
+        with anyio.CancelScope(shield=True):
+            if self._process is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                if self._waiter is not None:
+                    await self._waiter
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)  # what the leader started in its last moment
+                self._reaper.forget(self._process.pid)
+                self._process = None
+            self._api.close()
+            for output in self._outputs:
+                output.close()
+            self._outputs = []
+            if self._temporary is not None:
+                await anyio.to_thread.run_sync(_remove, self._temporary)
+                self._temporary = None
+
+    # --- one invocation ---------------------------------------------------------------------------------------------
+
+    async def invoke(self, handed: Handed, timeout: float | None) -> Answer | Exited | TimedOut:
+        """Hand the invocation out and wait for its end. After Exited and TimedOut, and when it is cancelled, the
+        environment is gone."""
+        session = self._api.session
+        self._request_id = handed.request_id
+        session.hand_out(handed)
+        try:
+            with anyio.move_on_after(timeout):
+                while session.answer is None and not self._exited.is_set():
+                    await self._changed()
+                if session.answer is not None:
+                    await self._wait_next()
+            for output in self._outputs:
+                output.drain()  # so that its lines stand before END
+        except BaseException:
+            await self.end()
+            raise
+        self._request_id = ""
+        if session.answer is not None:
+            self.idle_since = self._clock.monotonic()
+            return session.answer
+        exited = self._exited.is_set()
+        status = self._status
+        await self.end()
+        return Exited(status) if exited else TimedOut()
+
+    async def _wait_next(self) -> None:
+        """An invocation lasts until the runtime asks for the next one."""
+        session = self._api.session
+        while session.state is State.ANSWERED and not self._exited.is_set():
+            await self._changed()
+
+    async def _changed(self) -> None:
+        await self._api.session.changed.wait()
+
+    # --- small ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _status(self) -> int:
+        status = self._process.returncode if self._process else None
+        return 0 if status is None else status
+
+    def _writer(self, stream: str) -> _Writer:
+        return _Writer(self, stream)
+
+    def log(self, line: str, stream: str) -> None:
+        self._observer.observe(FunctionLog(self._spec.name, self._request_id, line, stream))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    worker: Worker
+    stream: str
+
+    def __call__(self, line: str) -> None:
+        self.worker.log(line, self.stream)
+
+
+def describe_exit(status: int) -> str:
+    """As AWS words it: `exit status 1`, `signal: killed`."""
+    if status >= 0:
+        return f"exit status {status}"
+    return f"signal: {signal.strsignal(-status) or -status}".lower()
+
+
+def _log_stream(clock: Clock) -> str:
+    day = datetime.datetime.fromtimestamp(clock.wall(), datetime.UTC)
+    return f"{day:%Y/%m/%d}/[{environment.VERSION}]{uuid.uuid4().hex}"
+
+
+def _remove(temporary: Path) -> None:
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(temporary.parent / f"{temporary.name}-opt", ignore_errors=True)
