@@ -80,7 +80,8 @@ def distinct(fault: ValidationError) -> list[ErrorDetails]:
 
 def keys_of(error: ErrorDetails) -> tuple[str | int, ...]:
     """The path without what pydantic adds when a key, not its value, is at fault."""
-    return tuple(key for key in error["loc"] if key != "[key]")
+    keys = error["loc"]
+    return keys[:-1] if keys[-1:] == ("[key]",) and error["type"] != "extra_forbidden" else keys
 
 
 def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, path: str) -> Problem:

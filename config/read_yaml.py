@@ -36,6 +36,7 @@ class _Frame:
     node: Node
     key: str | None = None
     key_line: int = 0
+    key_merges: bool = False
     weight: int = 1
     height: int = 1
     merges: list[Node] = field(default_factory=list)
@@ -130,12 +131,13 @@ class _Composer:
         if not isinstance(node.value, str):
             raise self._fault(line, "has a key that is not text", "write keys as plain words")
         frame.key, frame.key_line = node.value, line
+        frame.key_merges = node.plain and node.value == _MERGE
 
     def _member(self, frame: _Frame, node: Node) -> None:
         assert isinstance(frame.node.value, dict)
         assert frame.key is not None
         key, line, frame.key = frame.key, frame.key_line, None
-        if key == _MERGE:
+        if frame.key_merges:
             frame.merges.extend(node.value if isinstance(node.value, list) else [node])
         elif key in frame.node.value:
             first = frame.node.value[key].line
