@@ -32,7 +32,7 @@ sys.path.append(str(HERE.parents[1] / "tests"))
 from support.servers import elasticmq, ministack, moto  # noqa: E402, the path was extended for the tests' servers
 from support.servers.running import ServerError  # noqa: E402
 
-VISIBILITY = 4
+VISIBILITY = 6
 """Seconds until a failed order comes again; longer than the function's timeout."""
 MAX_RECEIVES = 3
 GIVE_UP = 240

@@ -16,7 +16,9 @@ SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py
 PURE = (
     "dispatch/backoff.py",
     "dispatch/batcher.py",
+    "dispatch/documents.py",
     "dispatch/events.py",
+    "dispatch/lane_draining.py",
     "dispatch/model.py",
     "dispatch/observer.py",
     "dispatch/patterns",
@@ -28,6 +30,7 @@ PURE = (
     "dispatch/watermark.py",
     "dispatch/windows.py",
     "pollers/lifecycle.py",
+    "pollers/roster.py",
     "config/limits.py",
 )
 IMPURE = {
