@@ -184,7 +184,8 @@ class LocalInvoker:
         self._log(request_id, platform_log.start(request_id, VERSION))
         began = self._clock.monotonic()
         init_seconds, worker.init_seconds = worker.init_seconds, None
-        ended = await worker.invoke(self._handed(invocation), self._spec.timeout)
+        handed = Handed(request_id, invocation.payload, headers_of(invocation, self._spec, self._clock))
+        ended = await worker.invoke(handed, self._spec.timeout)
         seconds = self._clock.monotonic() - began
         reply, ending = self._reply(invocation, started, ended)
         if isinstance(ended, Exited):
@@ -218,20 +219,6 @@ class LocalInvoker:
             case Answer(body=body):
                 return Returned(self._attempt(invocation, started, OK), body), ""
 
-    def _handed(self, invocation: Invocation) -> Handed:
-        spec = self._spec
-        timeout = spec.timeout if spec.timeout is not None else 900.0
-        headers = {
-            "Content-Type": "application/json",
-            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int((self._clock.wall() + timeout) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:{spec.region}:{spec.account}:function:{spec.name}",
-            "Lambda-Runtime-Trace-Id": invocation.trace or new_trace(),
-        }
-        if invocation.client_context:
-            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
-        return Handed(invocation.request_id, invocation.payload, headers)
-
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
         version = VERSION if status == OK else None
         function_error = answers.UNHANDLED if error else None
@@ -239,6 +226,22 @@ class LocalInvoker:
 
     def _log(self, request_id: str, line: str) -> None:
         self._observer.observe(FunctionLog(self._spec.name, request_id, line, "platform"))
+
+
+def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict[str, str]:
+    """What `next` tells a runtime of an invocation beside the event."""
+    timeout = spec.timeout if spec.timeout is not None else 900.0
+    headers = {
+        # The stock Python client hands the handler raw bytes for any other content type.
+        "Content-Type": "application/json",
+        "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+        "Lambda-Runtime-Deadline-Ms": str(int((clock.wall() + timeout) * 1000)),
+        "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:{spec.region}:{spec.account}:function:{spec.name}",
+        "Lambda-Runtime-Trace-Id": invocation.trace or new_trace(),
+    }
+    if invocation.client_context:
+        headers["Lambda-Runtime-Client-Context"] = invocation.client_context
+    return headers
 
 
 def new_trace() -> str:

@@ -74,11 +74,15 @@ def wrong_state(state: State, wanted: str) -> Refusal:
 class Session:
     """The state of one environment. Knows requests and answers, no sockets; `RuntimeApi` serves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, restarts: bool = False) -> None:
+        self._restarts = restarts
+        """A runtime that nobody here watches may be stopped and started again in the middle of an invocation."""
         self.state = State.STARTING
         self.init_error: bytes | None = None
         self.changed = anyio.Event()
         """Set, and replaced, at every change of state."""
+        self.left = False
+        """Another runtime asks for an invocation while one is open: the first went away with it."""
         self._parked: Request | None = None
         self._handed: Handed | None = None
         self._answer: Answer | None = None
@@ -103,6 +107,13 @@ class Session:
             body = orjson.dumps({"errorMessage": refusal.message, "errorType": refusal.kind})
             request.answer(refusal.status, body, JSON)
 
+    def forget(self) -> None:
+        """The invocation is over without an answer: what the runtime still says of it is refused."""
+        self.left = False
+        self._handed = None
+        if self.state is State.RUNNING:
+            self._to(State.STARTING)
+
     def on_closed(self, request: Request) -> None:
         """The client left while its `next` was open."""
         if request is self._parked:
@@ -126,7 +137,8 @@ class Session:
                 return NOT_SERVED
 
     def _next(self, request: Request) -> Refusal | None:
-        if self.state not in (State.STARTING, State.ANSWERED):
+        self.left = self._restarts and self.state is State.RUNNING
+        if self.state not in (State.STARTING, State.ANSWERED) and not self.left:
             return wrong_state(self.state, "Ready")
         self._parked = request
         self._to(State.WAITING)

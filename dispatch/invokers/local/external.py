@@ -1,0 +1,107 @@
+"""A function whose runtime somebody else starts, such as an IDE with its debugger: we only serve its Runtime API.
+
+The port stays the same as long as the daemon runs, so that the runtime can be started, stopped and started again.
+"""
+
+from __future__ import annotations
+
+import anyio
+
+from ....config.clock import Clock
+from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from .. import answers
+from ..base import Invocation, NotReady, Ready
+from .environment import VERSION
+from .pool import headers_of
+from .runtime_api import Handed, RuntimeApi, Session, State
+from .spec import ExternalLaunch, FunctionSpec
+
+OK = 200
+
+
+class ExternalInvoker:
+    """Hands invocations to whatever runtime connects. One at a time: there is one runtime."""
+
+    ends_on_cancel = False
+    concurrency = 1
+
+    def __init__(self, spec: FunctionSpec, *, clock: Clock) -> None:
+        assert isinstance(spec.launch, ExternalLaunch)
+        self._spec = spec
+        self._port = spec.launch.port
+        self._clock = clock
+        self._api: RuntimeApi | None = None
+        self._busy = False
+        self._closed = False
+
+    @property
+    def timeout(self) -> float | None:
+        return self._spec.timeout
+
+    async def probe(self) -> Ready | NotReady:
+        """Ready while a runtime waits for an invocation."""
+        if self._closed:
+            return NotReady("the function is closed: Penstock is stopping")
+        api = await self._open()
+        return Ready() if api.session.state is State.WAITING else NotReady(self._waiting(api))
+
+    async def invoke(self, invocation: Invocation) -> Reply:
+        started = self._clock.wall()
+        if self._closed:
+            cause = "the function is closed: Penstock is stopping"
+            return Unreachable(self._attempt(invocation, started, None), cause, down=True)
+        if self._busy:
+            return Throttled(self._attempt(invocation, started, 429), reason="the runtime is busy")
+        api = await self._open()
+        if api.session.state is not State.WAITING:
+            return Unreachable(self._attempt(invocation, started, None), self._waiting(api), down=True)
+        self._busy = True
+        try:
+            return await self._invoke(api, invocation, started)
+        finally:
+            self._busy = False
+
+    async def aclose(self) -> None:
+        self._closed = True
+        if self._api is not None:
+            self._api.close()
+
+    async def _invoke(self, api: RuntimeApi, invocation: Invocation, started: float) -> Reply:
+        session = api.session
+        headers = headers_of(invocation, self._spec, self._clock)
+        session.hand_out(Handed(invocation.request_id, invocation.payload, headers))
+        with anyio.move_on_after(self._spec.timeout):
+            while session.answer is None and not session.left:
+                await session.changed.wait()
+        answer = session.answer
+        failed = self._attempt(invocation, started, OK, error=True)
+        if answer is None:
+            left = session.left
+            session.forget()
+            return (
+                answers.ended(failed, 1, "the runtime left")
+                if left
+                else answers.timed_out(failed, self._spec.timeout or 0.0)
+            )
+        if answer.oversized:
+            return answers.oversized(failed)
+        if answer.failed:
+            detail = answers.one_line(": ".join(part for part in answers.error_text(answer.body) if part))
+            return FunctionFailed(failed, Failure.ERROR, detail or "no error text", answer.body)
+        return Returned(self._attempt(invocation, started, OK), answer.body)
+
+    async def _open(self) -> RuntimeApi:
+        if self._api is None:
+            api = RuntimeApi(Session(restarts=True))
+            await api.open(self._port)
+            self._api = api
+        return self._api
+
+    def _waiting(self, api: RuntimeApi) -> str:
+        return f"waiting for a runtime: start yours with AWS_LAMBDA_RUNTIME_API={api.address}"
+
+    def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
+        version = VERSION if status == OK else None
+        return Attempt(
+            invocation.request_id, started, self._clock.wall(), status, version, answers.UNHANDLED if error else None
+        )
