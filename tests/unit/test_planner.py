@@ -6,6 +6,21 @@ from collections.abc import Iterable
 from math import inf
 
 import pytest
+
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.model import (
+    ABANDONED,
+    DELIVERED,
+    RETURNED,
+    Batch,
+    DiscardReason,
+    Lane,
+    Outcome,
+    Record,
+    discarded,
+)
+from penstock.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
+from penstock.dispatch.policy import Policy, Progress
 from support.paper import (
     EPOCH,
     Function,
@@ -25,21 +40,6 @@ from support.paper import (
     throttled,
     unreachable,
 )
-
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.model import (
-    ABANDONED,
-    DELIVERED,
-    RETURNED,
-    Batch,
-    DiscardReason,
-    Lane,
-    Outcome,
-    Record,
-    discarded,
-)
-from penstock.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
-from penstock.dispatch.policy import Policy, Progress
 
 EXHAUSTED = discarded(DiscardReason.RETRIES_EXHAUSTED)
 TOO_OLD = discarded(DiscardReason.AGE_EXCEEDED)
