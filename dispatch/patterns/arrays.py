@@ -35,9 +35,10 @@ class ArrayMatcher:
         return cls(kept, frozenset(part for branch in kept for path in branch for part in _beginnings(path)))
 
     def matches(self, view: object) -> bool:
-        """Whether one branch takes the record. A record whose verdict is out of reach passes: kept, never lost."""
-        if not isinstance(view, dict):
-            return False
+        """Whether one branch takes the record, an object or an array of objects.
+
+        A record whose verdict is out of reach passes: kept, never lost.
+        """
         found = self.leaves(view)
         return any(_taken(branch, found) for branch in self.branches)
 

@@ -46,12 +46,15 @@ class Compiled:
     source: str
 
 
-def compile_branches(branches: Iterable[Branch]) -> Compiled:
-    """The matcher of some branches: true when one of them takes the record. No branches at all take nothing."""
+def compile_branches(branches: Iterable[Branch], *, arrays: bool = False) -> Compiled:
+    """The matcher of some branches: true when one of them takes the record. No branches at all take nothing.
+
+    A record that is no object is not taken; with `arrays`, one that is an array counts by its elements.
+    """
     kept = tuple(branches)
     general = ArrayMatcher.of(kept)
     writer = _Writer()
-    source = writer.source(kept)
+    source = writer.source(kept, arrays=arrays)
     scope: dict[str, object] = {
         "__builtins__": {},
         "isinstance": isinstance,
@@ -106,20 +109,25 @@ class _Writer:
         self._only: Branch | None = None
         """The branch, when there is only one: then the first failure decides."""
 
-    def source(self, branches: tuple[Branch, ...]) -> str:
+    def source(self, branches: tuple[Branch, ...], *, arrays: bool) -> str:
         self._only = branches[0] if len(branches) == 1 else None
         paths = sorted({path for branch in branches for path in branch})
+        otherwise = "isinstance(view, list) and general(view)" if arrays else "False"
+        self._line("if not isinstance(view, dict):", f"    return {otherwise}")
         if any(path.count(".") >= MAX_COMPILED_NAMES for path in paths):
-            return "def matches(view):\n    return general(view)\n"
+            self._line("return general(view)")
+            return self._text()
         root = _Node()
         for path in paths:
             root.insert(path)
-        self._line("if not isinstance(view, dict):", "    return False")
         self._load(root, "view")
         if self._only is None:
             self._choose(branches)
         else:
             self._line("return True")
+        return self._text()
+
+    def _text(self) -> str:
         return "def matches(view):\n" + "".join(f"    {line}\n" for line in self._lines)
 
     def _line(self, *lines: str) -> None:

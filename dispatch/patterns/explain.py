@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .arrays import ArrayMatcher, Found, consistent, content_without, passes
 from .choices import TooManyChoices
 from .filters import Pattern
-from .formats import DATA_KEYS, Data, RecordFilter, left_of, read
+from .formats import DATA_KEYS, Data, Format, Kind, RecordFilter, left_of, read
 from .operators import describe, quoted
 from .tree import Branch, Rule
 
@@ -30,24 +30,24 @@ def explain(pattern: Pattern, view: object) -> Explanation:
 
 def explain_record(record_filter: RecordFilter, metadata: Mapping[str, object], data: Data = None) -> list[Explanation]:
     """The verdict of each filter of a mapping on one record, formats included; the record is kept when one matched."""
-    form, _ = read(data)
+    form = Format.JSON if record_filter.kind == "dynamodb" else read(data)[0]
     view = record_filter.view(metadata, data)
-    key = DATA_KEYS[record_filter.kind]
-    found: list[Explanation] = []
-    for pattern in record_filter.patterns:
-        tried: list[tuple[int, Explanation]] = []
-        for branch in pattern.branches:
-            left = left_of(record_filter.kind, branch, form)
-            if left is None:
-                reason = f"{key} is {form.value}, and the filter's rules on it expect another format"
-                tried.append((-1, Explanation(False, reason, key)))
-            elif not left:
-                reason = f"{key} is {form.value}, so the filter's rules on it do not count, and it has no others"
-                tried.append((0, Explanation(True, reason)))
-            else:
-                tried.append(_explain_branch(left, view))
-        found.append(_best(tried))
-    return found
+    return [
+        _best([_explain_format(record_filter.kind, branch, form, view) for branch in pattern.branches])
+        for pattern in record_filter.patterns
+    ]
+
+
+def _explain_format(kind: Kind, branch: Branch, form: Format, view: object) -> tuple[int, Explanation]:
+    key = DATA_KEYS[kind]
+    left = left_of(kind, branch, form)
+    if left is None:
+        reason = f"{key} is {form.value}, and the filter's rules on it expect another format"
+        return -1, Explanation(False, reason, key)
+    if not left:
+        reason = f"{key} is {form.value}, so the filter's rules on it do not count, and it has no others"
+        return 0, Explanation(True, reason)
+    return _explain_branch(left, view)
 
 
 def _best(tried: list[tuple[int, Explanation]]) -> Explanation:

@@ -69,6 +69,8 @@ class RecordFilter:
         )
         self._matchers = {form: _matchers(kind, self.patterns, form) for form in Format}
         self._json = self._matchers[Format.JSON]
+        if not self._reads_metadata and kind != "dynamodb":
+            self._json = _matchers_of_data(kind, self.patterns)
 
     @classmethod
     def parse(cls, kind: Kind, sources: Iterable[object]) -> RecordFilter:
@@ -83,9 +85,12 @@ class RecordFilter:
         """
         if not self._reads_data:
             return not self.patterns or _any(self._json, _as_dict(metadata))
-        form, value = read(data() if callable(data) else data)
-        view = {**metadata, self._key: value} if self._reads_metadata else {self._key: value}
-        for matches in self._json if form is _JSON else self._matchers[form]:  # noqa: SIM110 - the hottest loop there is
+        form, view = read(data() if callable(data) else data)
+        matchers = self._json
+        if self._reads_metadata or form is not _JSON:
+            view = {**metadata, self._key: view}
+            matchers = self._matchers[form]
+        for matches in matchers:  # noqa: SIM110 - any() over a generator costs as much as two small patterns
             if matches(view):
                 return True
         return False
@@ -169,6 +174,18 @@ def _matchers(kind: Kind, patterns: Iterable[Pattern], form: Format) -> tuple[Ma
             found.append(pattern.compiled.matches)
         elif kept:
             found.append(compile_branches(kept).matches)
+    return tuple(found)
+
+
+def _matchers_of_data(kind: Kind, patterns: Iterable[Pattern]) -> tuple[Matcher, ...]:
+    """For JSON data and patterns without other rules: matchers of the data alone, which need no view around them."""
+    key = f"{DATA_KEYS[kind]}."
+    found: list[Matcher] = []
+    for pattern in patterns:
+        kept = [left for branch in pattern.branches if (left := left_of(kind, branch, Format.JSON)) is not None]
+        if kept:
+            inner = ({path.removeprefix(key): rule for path, rule in branch.items()} for branch in kept)
+            found.append(compile_branches(inner, arrays=True).matches)
     return tuple(found)
 
 

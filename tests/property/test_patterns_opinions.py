@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from penstock.dispatch.patterns.arrays import ArrayMatcher
 from penstock.dispatch.patterns.filters import Pattern
+from penstock.dispatch.patterns.formats import RecordFilter
 from support import naive_patterns
 from support.counts import count
 from support.event_ruler import differences, ruler
@@ -54,6 +55,19 @@ def test_the_fast_path_and_the_complete_matcher_agree() -> None:
     for index, case in enumerate(drawn(SEED + 1, count(1000, 20_000))):
         pattern = Pattern.parse(case.pattern)
         assert pattern.matches(case.event) == ArrayMatcher.of(pattern.branches).matches(case.event), (index, case)
+
+
+@pytest.mark.semantics("FILTER-40")
+def test_data_alone_and_in_their_view_agree() -> None:
+    """A filter with rules on the data alone is matched without the view around them."""
+    for index, case in enumerate(drawn(SEED + 3, count(500, 10_000))):
+        text = f'{{"body": {case.pattern}}}'
+        alone = RecordFilter.parse("sqs", [text])
+        beside = RecordFilter.parse("sqs", [text, {"meta": ["never"]}])
+        for body in (case.event, [case.event], [{"a": 1}, case.event]):
+            verdict = naive_patterns.matches(text, {"body": body})
+            assert alone.keeps({}, json.dumps(body)) is verdict, (index, case)
+            assert beside.keeps({}, json.dumps(body)) is verdict, (index, case)
 
 
 @pytest.mark.needs("java", "maven")

@@ -168,10 +168,12 @@ def _swapped(random: Random, text: str) -> str:
 
 
 def _wildcard(random: Random, value: Any) -> str:
-    text, cut = _part(random, value)
-    end = random.randint(cut, len(text))
-    quote = [part.replace("\\", "\\\\").replace("*", "\\*") for part in (text[:cut], text[end:])]
-    return "*".join(quote)
+    text = _text(random, value)
+    first, second, third, fourth = sorted(random.randint(0, len(text)) for _ in range(4))
+    parts = [text[:first], text[second:third], text[fourth:]]
+    if not parts[1]:
+        del parts[1]  # two stars in a row are no wildcard
+    return "*".join(part.replace("\\", "\\\\").replace("*", "\\*") for part in parts)
 
 
 def _range(random: Random, value: Any) -> list[Any]:

@@ -78,3 +78,11 @@ def test_records_are_explained_with_their_format(
     assert [explanation.matched for explanation in explanations] == [matched, matched]
     assert explanations[0].reason.startswith(reason)
     assert record_filter.keeps({}, data) is matched
+
+
+@pytest.mark.semantics("FILTER-50")
+def test_dynamodb_records_are_explained_as_they_are() -> None:
+    record_filter = RecordFilter.parse("dynamodb", [{"dynamodb": {"NewImage": {"n": {"N": [101]}}}}])
+    (explanation,) = explain_record(record_filter, {"dynamodb": {"NewImage": {"n": {"N": "101"}}}})
+    assert explanation.path == "dynamodb.NewImage.n.N"
+    assert explanation.reason.endswith('is "101", and the pattern wants one that is the number 101')

@@ -96,6 +96,8 @@ ROWS: list[tuple[str, Any, Any, bool]] = [
     ("FILTER-27", [{"wildcard": "*b*"}], "abc", True),
     ("FILTER-27", [{"wildcard": "*b*b"}], "abc", False),
     ("FILTER-27", [{"wildcard": "a*bc*c"}], "abc", False),
+    ("FILTER-27", [{"wildcard": "*b*b*"}], "abc", False),
+    ("FILTER-27", [{"wildcard": "*b*b*"}], "abcb", True),
     ("FILTER-27", [{"wildcard": "a*"}], "a\nb", True),
     ("FILTER-27", [{"wildcard": r"a\*c"}], "a*c", True),
     ("FILTER-27", [{"wildcard": r"a\*c"}], "abc", False),

@@ -46,6 +46,10 @@ class EventRuler:
         """Its own measure of a pattern's wildcards, at most `limit`."""
         return int(str(self._ask({"pattern": pattern, "complexity": limit})["complexity"]))
 
+    def speed(self, patterns: list[str], events: list[str], seconds: float) -> float:
+        """Events per second of CPU time with all patterns in one machine, after a warm-up of as long."""
+        return float(str(self._ask({"patterns": patterns, "events": events, "seconds": seconds})["speed"]))
+
     def _ask(self, question: dict[str, object]) -> dict[str, object]:
         self.requests.write(json.dumps(question) + "\n")
         self.requests.flush()
