@@ -94,7 +94,9 @@ def test_imports_go_down_and_are_relative(path: Path) -> None:
 def test_the_core_is_pure(name: str) -> None:
     place = ROOT / name
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-    assert [path.is_file() for path in paths] == [True] * (len(paths) or 1), f"{name} has moved: name it anew in this list"
+    assert [path.is_file() for path in paths] == [True] * (len(paths) or 1), (
+        f"{name} has moved: name it anew in this list"
+    )
     for path in paths:
         for line, module, _ in imports(path):
             assert module[0] not in IMPURE, (
