@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources
+from .clients.endpoints import would_call_itself
 from .documents import find_default
 from .errors import ConfigError, Problem
 from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
@@ -241,7 +242,7 @@ class _Loading:
                     keys, url = ["http"], made.http
                 case _:
                     continue
-            if url and section and _is_own(url, settings):
+            if url and section and would_call_itself(url, str(settings.listen)):
                 place = locate(section, [name, *keys], "functions")
                 what = f"{masking.masked(url)} is Penstock's own address: it would call itself for ever"
                 self.problems.append(place.problem(what, "name the emulator's address, or change 'listen'"))
@@ -343,13 +344,3 @@ def _steps(path: str) -> Iterable[str | int]:
     """The keys of a path inside a pattern: `$.body["a b"][0]`."""
     for key, index, quoted in _STEP.findall(path):
         yield int(index) if index else key or quoted
-
-
-def _is_own(url: str, settings: Settings) -> bool:
-    """Whether a URL leads to the address that the daemon listens on."""
-    found = re.match(r"https?://(?:[^/@]*@)?(\[[^\]]*\]|[^/:]*)(?::(\d{1,5}))?", url)
-    if found is None or settings.listen.port == 0:
-        return False
-    port = int(found[2] or (443 if url.startswith("https") else 80))
-    local = {"localhost", "127.0.0.1", "::1", "0.0.0.0", settings.listen.host}  # noqa: S104 - compared, not bound
-    return port == settings.listen.port and found[1].strip("[]").lower() in local
