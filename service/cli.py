@@ -17,6 +17,7 @@ from .exits import Exit, UsageError
 if TYPE_CHECKING:
     from ..dispatch.observer import Observer
 
+UNTIL_IDLE = "--until-idle"
 EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."
 
 
@@ -44,9 +45,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until it is told to stop.")
     _config_arguments(verb)
@@ -54,10 +52,8 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument("--state", metavar="DIR", help="directory of what must survive a restart")
     verb.add_argument("--stop-timeout", metavar="SECONDS", help="seconds in which a stop finishes")
     verb.add_argument(
-        "--until-idle",
+        UNTIL_IDLE,
         metavar="TIMEOUT",
-        nargs="?",
-        const=True,
         help="stop when nothing is left to do; with a number, give up after so many seconds (exit code 3)",
     )
     verb.add_argument(
@@ -68,14 +64,14 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     _output_argument(verb, "form of the lines of a dry run")
     _log_arguments(verb)
-    verb.set_defaults(module="run")
+    verb.set_defaults(module="run", operand="config")
 
 
 def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("check", help="check a configuration", description="Name every problem; start nothing.")
     _config_arguments(verb)
     _output_argument(verb, "form of the summary")
-    verb.set_defaults(module="check")
+    verb.set_defaults(module="check", operand="config")
 
 
 def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -101,7 +97,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("--body", action="store_true", help="take the file for a message's body, whatever it looks like")
     _output_argument(verb, "form of the verdict")
-    verb.set_defaults(module="filter_test")
+    verb.set_defaults(module="filter_test", operand="record", operand_default="-")
 
 
 def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -117,7 +113,7 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./penstock.yaml)")
     _aws_arguments(verb)
     _log_arguments(verb)
-    verb.set_defaults(module="invoke")
+    verb.set_defaults(module="invoke", operand="payload", operand_default="{}")
 
 
 def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -169,12 +165,43 @@ def _output_argument(verb: argparse.ArgumentParser, text: str) -> None:
     verb.add_argument("--output", choices=("table", "json"), default="table", help=f"{text} (default: table)")
 
 
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments. What argparse cannot do by itself: take operands that follow options, and an option that may
+    stand alone before an operand."""
+    top = parser()
+    arguments, late = top.parse_known_args(_joined(argv))
+    operand = getattr(arguments, "operand", None)
+    if operand is None or any(each.startswith("-") and each != "-" for each in late):
+        if late:
+            top.error(f"unrecognized arguments: {' '.join(late)}")
+    elif isinstance(given := getattr(arguments, operand), list):
+        setattr(arguments, operand, [*given, *late])
+    elif len(late) == 1 and given == arguments.operand_default:
+        setattr(arguments, operand, late[0])
+    elif late:
+        top.error(f"unrecognized arguments: {' '.join(late)}")
+    return arguments
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """`--until-idle 30` as `--until-idle=30`, and `--until-idle` before anything else as `--until-idle=true`."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == UNTIL_IDLE:
+            is_number = word.replace(".", "", 1).isdigit()
+            joined[-1] = f"{UNTIL_IDLE}={word}" if is_number else f"{UNTIL_IDLE}=true"
+            if is_number:
+                continue
+        joined.append(word)
+    return [f"{UNTIL_IDLE}=true" if word == UNTIL_IDLE else word for word in joined]
+
+
 def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = ()) -> int:
     """Run one verb and return the exit code; a wrong command line raises SystemExit(2), as argparse does.
 
     `observers` are handed to the daemon, for programs around it.
     """
-    arguments = parser().parse_args(argv)
+    arguments = parse(sys.argv[1:] if argv is None else argv)
     verb = import_module(f".verbs.{arguments.module}", __package__)
     try:
         return int(verb.run(arguments, observers))

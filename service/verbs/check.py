@@ -1,10 +1,12 @@
-"""`penstock check`: every problem of a configuration, or what it says. Starts nothing and calls nobody."""
+"""`penstock check`: every problem of a configuration, or what it says. Starts no function and calls nobody."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 
@@ -12,10 +14,11 @@ from ...config.clients.aws import AwsSettings, Clients
 from ...config.clients.endpoints import Target
 from ...config.function import describe
 from ...config.loader import Config
-from ...dispatch.observer import Observer
+from ...dispatch.observer import Observer, Observers
 from ..daemon import refuse_real_aws
 from ..exits import Exit
 from ..first_lines import where
+from ..functions import Functions
 from .configs import load_config
 from .tables import show, show_json, table
 
@@ -36,6 +39,8 @@ async def _endpoint(config: Config) -> Target:
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         endpoint = await clients.target("sqs")
         refuse_real_aws(config, endpoint)
+        with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
+            await Functions(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
         return endpoint
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import anyio
 
@@ -15,8 +18,8 @@ from ...config.loader import Config
 from ...dispatch.invokers.base import Invocation
 from ...dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ...dispatch.observer import Event, FunctionLog, Observer, Observers
-from ..daemon import make_invoker
 from ..exits import Exit, UsageError
+from ..functions import Functions
 from .configs import load_config
 from .filter_test import AT, read_text
 from .tables import show
@@ -51,13 +54,17 @@ def _payload(text: str) -> bytes:
 
 
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
-    async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
-        invoker = await make_invoker(config.functions[name], clients, observer)
-        try:
-            return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
-        finally:
-            with anyio.CancelScope(shield=True):
-                await invoker.aclose()
+    with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
+        async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+            functions = Functions(config, clients, observer, Path(scratch))
+            with closing(functions):
+                await functions.refuse_unstartable([name])
+                invoker = await functions.invoker(config.functions[name])
+                try:
+                    return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await invoker.aclose()
 
 
 def _show(reply: Reply) -> int:

@@ -1,0 +1,116 @@
+"""The ways to invoke the functions of a configuration: the concrete invokers, and what is wrong without a try.
+
+Beside `daemon.py` the only place that knows concrete invokers. Used by the daemon and by `penstock invoke`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import anyio
+
+from ..config.arn import Arn
+from ..config.clients.aws import Clients
+from ..config.clients.endpoints import Local
+from ..config.clock import SystemClock
+from ..config.errors import ConfigError, Problem
+from ..config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
+from ..config.loader import AnyFunction, Config
+from ..dispatch.invokers.base import Invoker
+from ..dispatch.invokers.http import HttpInvoker
+from ..dispatch.invokers.local.external import ExternalInvoker
+from ..dispatch.invokers.local.launch import Refused, plan
+from ..dispatch.invokers.local.pool import LocalInvoker
+from ..dispatch.invokers.local.reaper import Reaper
+from ..dispatch.invokers.local.spec import FunctionSpec
+from ..dispatch.invokers.remote import RemoteInvoker
+from ..dispatch.observer import Observer
+from .local import LOCAL_ACCOUNT, Owned, aws_variables, spec_of
+
+
+class Functions:
+    """Makes the ways to invoke functions. What their processes share is ended with it."""
+
+    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path) -> None:
+        self._config = config
+        self._clients = clients
+        self._observer = observer
+        self._scratch = scratch
+        self._clock = SystemClock()
+        self._reaper = Reaper()
+        self._inits = anyio.CapacityLimiter(max(2, os.cpu_count() or 1))
+
+    def close(self) -> None:
+        self._reaper.close()
+
+    async def invoker(self, function: AnyFunction) -> Invoker:
+        match function:
+            case RemoteFunction(invoke=invoke):
+                return RemoteInvoker(
+                    await self._clients.get("lambda", invoke.endpoint_url),
+                    invoke.function_name,
+                    clock=self._clock,
+                    qualifier=invoke.qualifier,
+                    timeout=function.deadline,
+                    concurrency=function.concurrency,
+                )
+            case HttpFunction():
+                return HttpInvoker(
+                    function.http, clock=self._clock, timeout=function.deadline, concurrency=function.concurrency
+                )
+            case ExternalFunction():
+                return ExternalInvoker(await self._spec(function), clock=self._clock)
+            case _:
+                return LocalInvoker(
+                    await self._spec(function),
+                    clock=self._clock,
+                    observer=self._observer,
+                    reaper=self._reaper,
+                    inits=self._inits,
+                )
+
+    async def refuse_unstartable(self, names: Iterable[str]) -> None:
+        """Raises ConfigError for the local functions of which is known without a start that they cannot."""
+        problems: list[Problem] = []
+        for name in names:
+            function = self._config.functions[name]
+            if isinstance(function, LocalFunction | CommandFunction):
+                planned = await plan(await self._spec(function))
+                if isinstance(planned, Refused):
+                    problems.append(Problem(planned.reason, f"functions.{name}"))
+        if problems:
+            raise ConfigError(problems)
+
+    async def _spec(self, function: Owned) -> FunctionSpec:
+        scratch = self._scratch / "functions"
+        await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        account = self._account(function.name)
+        aws = aws_variables(self._config.settings.aws, await self._clients.target("sqs"), account, os.environ)
+        return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
+
+    def _account(self, name: str) -> str:
+        """The account that the function is told: that of the first queue that it gets messages from."""
+        arn = self._arn(name)
+        return self._config.settings.aws.account or (arn.account if arn else LOCAL_ACCOUNT)
+
+    async def _region(self, name: str) -> str:
+        arn = self._arn(name)
+        return arn.region if arn else await self._clients.region()
+
+    def _arn(self, name: str) -> Arn | None:
+        mappings = self._config.mappings.values()
+        return next((mapping.arn for mapping in mappings if mapping.function_name == name and mapping.arn), None)
+
+
+async def url_of(function: AnyFunction, clients: Clients) -> str | None:
+    """Where a remote function is; None for a local one."""
+    match function:
+        case RemoteFunction(invoke=invoke):
+            endpoint = await clients.target("lambda", invoke.endpoint_url)
+            return endpoint.url if isinstance(endpoint, Local) else None
+        case HttpFunction():
+            return function.http
+        case _:
+            return None
