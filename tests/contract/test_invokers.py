@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,23 @@ from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Ret
 from support import invoker_kits
 from support.invoker_kits import Kit, Wanted, until_arrived
 
-KITS = [invoker_kits.CALLABLE, invoker_kits.REMOTE, invoker_kits.MINISTACK, invoker_kits.HTTP]
-THROTTLING = [kit for kit in KITS if kit.throttles]
+ALL = (
+    invoker_kits.CALLABLE,
+    invoker_kits.REMOTE,
+    invoker_kits.MINISTACK,
+    invoker_kits.HTTP,
+    invoker_kits.PYTHON,
+    invoker_kits.NODE,
+    invoker_kits.BOOTSTRAP,
+    invoker_kits.COMMAND,
+)
 
-each_kit = pytest.mark.parametrize("kit", KITS, ids=str)
+
+def parameters(kits: Iterable[Kit]) -> list[Any]:
+    return [pytest.param(kit, id=kit.name, marks=[pytest.mark.needs(*kit.needs)] if kit.needs else []) for kit in kits]
+
+
+each_kit = pytest.mark.parametrize("kit", parameters(ALL))
 
 Open = Callable[..., AbstractAsyncContextManager[Invoker]]
 
@@ -203,7 +216,7 @@ async def test_nothing_there_to_invoke(opened: Open) -> None:
 
 
 @pytest.mark.semantics("INVOKE-09")
-@pytest.mark.parametrize("kit", THROTTLING, ids=str)
+@pytest.mark.parametrize("kit", parameters(kit for kit in ALL if kit.throttles))
 async def test_no_room(opened: Open, meeting: Path) -> None:
     async with opened(concurrency=1) as invoker, anyio.create_task_group() as tasks:
         tasks.start_soon(invoker.invoke, invocation({"do": "hang", "directory": str(meeting)}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import uuid
@@ -27,7 +28,11 @@ from penstock.dispatch.invokers import answers
 from penstock.dispatch.invokers.base import Invocation, Invoker
 from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.invokers.http import HttpInvoker
+from penstock.dispatch.invokers.local.pool import LocalInvoker
+from penstock.dispatch.invokers.local.reaper import Reaper
+from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, Launch, RuntimeLaunch
 from penstock.dispatch.invokers.remote import RemoteInvoker
+from penstock.dispatch.observer import Event
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
 
 FUNCTION = "orders"
@@ -61,6 +66,8 @@ class Kit:
     """One invocation above the function's concurrency is refused."""
     server: str = ""
     """Fixture of the server that it needs."""
+    needs: tuple[str, ...] = ()
+    """Programs without which it cannot be tried."""
     paraphrases: bool = False
     """Says what AWS says, in other words."""
 
@@ -226,7 +233,61 @@ def _zipped() -> bytes:
     return archive.getvalue()
 
 
+# --- in processes of this machine -----------------------------------------------------------------------------------
+
+
+class Unwatched:
+    """An observer of what nobody looks at."""
+
+    def observe(self, event: Event) -> None: ...
+
+
+def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncContextManager[Invoker]]:
+    """An invoker of `launch(module)`; the module is `app` or `broken`."""
+
+    @asynccontextmanager
+    async def opened(wanted: Wanted) -> AsyncIterator[Invoker]:
+        code = wanted.directory / "code"
+        if not wanted.gone:
+            shutil.copytree(CODE, code)
+        spec = FunctionSpec(
+            name=FUNCTION,
+            launch=launch("broken" if wanted.broken else "app"),
+            code=code,
+            scratch=wanted.directory / "scratch",
+            timeout=wanted.timeout,
+            concurrency=wanted.concurrency,
+        )
+        reaper = Reaper()
+        try:
+            invoker = LocalInvoker(
+                spec, clock=SystemClock(), observer=Unwatched(), reaper=reaper, inits=anyio.CapacityLimiter(2)
+            )
+            async with _closing(invoker):
+                yield invoker
+        finally:
+            reaper.close()
+
+    return opened
+
+
+def _command(module: str) -> Launch:
+    return CommandLaunch((sys.executable, "-m", "awslambdaric", f"{module}.handler"), f"{module}.handler")
+
+
 CALLABLE = Kit("callable", _callable, local=True, throttles=True)
 REMOTE = Kit("remote", _remote, throttles=True)
-HTTP = Kit("http", _http, throttles=True)
 MINISTACK = Kit("ministack", _ministack, server="ministack", paraphrases=True)
+HTTP = Kit("http", _http, throttles=True)
+PYTHON = Kit("python", _local(lambda module: RuntimeLaunch("python", f"{module}.handler")), local=True, throttles=True)
+NODE = Kit(
+    "node",
+    _local(lambda module: RuntimeLaunch("nodejs", f"{module}.handler")),
+    local=True,
+    throttles=True,
+    needs=("node",),
+)
+BOOTSTRAP = Kit(
+    "bootstrap", _local(lambda module: RuntimeLaunch("provided", f"{module}.handler")), local=True, throttles=True
+)
+COMMAND = Kit("command", _local(_command), local=True, throttles=True)

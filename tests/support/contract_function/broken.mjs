@@ -1,0 +1,5 @@
+// A function whose init fails.
+
+import "stock";
+
+export async function handler() {}
