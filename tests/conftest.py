@@ -121,8 +121,8 @@ class Account:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        cache = Path(session.config.cache.mkdir("penstock")) if session.config.cache else None
-        if cache is not None:
+        if session.config.pluginmanager.hasplugin("cacheprovider") and session.config.cache is not None:
+            cache = Path(session.config.cache.mkdir("penstock"))
             found = {rule: sorted(tests) for rule, tests in sorted(self.ids.items())}
             (cache.parent.parent / "semantics.json").write_text(json.dumps(found, indent=1))
         if STRICT:

@@ -26,9 +26,15 @@ def end(request_id: str) -> str:
 
 
 def report(
-    request_id: str, seconds: float, *, memory_size: int, init_seconds: float | None = None, ending: str = ""
+    request_id: str,
+    seconds: float,
+    *,
+    memory_size: int,
+    max_memory: int,
+    init_seconds: float | None = None,
+    ending: str = "",
 ) -> str:
-    """`ending` is `Status: timeout` or the like, where the invocation failed for the platform's reasons."""
+    """Memory is in MB. `ending`: `Status: timeout` or the like, where the invocation failed for the platform's reasons."""
     milliseconds = seconds * 1000
     billed = ceil(milliseconds + (init_seconds or 0.0) * 1000)
     parts = [
@@ -36,7 +42,7 @@ def report(
         f"Duration: {milliseconds:.2f} ms",
         f"Billed Duration: {billed} ms",
         f"Memory Size: {memory_size} MB",
-        "Max Memory Used: 0 MB",
+        f"Max Memory Used: {max_memory} MB",
     ]
     if init_seconds is not None:
         parts.append(f"Init Duration: {init_seconds * 1000:.2f} ms")

@@ -80,9 +80,7 @@ class LocalInvoker:
         started = self._clock.wall()
         await self._refresh()
         if self._closed:
-            return Unreachable(
-                self._attempt(invocation, started, None), "the function is closed: Penstock is stopping", down=True
-            )
+            return self._stopping(invocation, started)
         if self._busy >= self._spec.concurrency:
             reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
             return Throttled(self._attempt(invocation, started, THROTTLED), reason=reason)
@@ -91,6 +89,10 @@ class LocalInvoker:
             return await self._invoke(invocation, started)
         finally:
             self._busy -= 1
+
+    def _stopping(self, invocation: Invocation, started: float) -> Unreachable:
+        cause = "the function is closed: Penstock is stopping"
+        return Unreachable(self._attempt(invocation, started, None), cause, down=True)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -186,6 +188,8 @@ class LocalInvoker:
         init_seconds, worker.init_seconds = worker.init_seconds, None
         handed = Handed(request_id, invocation.payload, headers_of(invocation, self._spec, self._clock))
         ended = await worker.invoke(handed, self._spec.timeout)
+        if self._closed and isinstance(ended, Exited):
+            return self._stopping(invocation, started)  # it was us who ended it
         seconds = self._clock.monotonic() - began
         reply, ending = self._reply(invocation, started, ended)
         if isinstance(ended, Exited):
@@ -193,7 +197,12 @@ class LocalInvoker:
             self._log(request_id, answers.error_text(reply.body)[1])
         self._log(request_id, platform_log.end(request_id))
         report = platform_log.report(
-            request_id, seconds, memory_size=self._spec.memory_size, init_seconds=init_seconds, ending=ending
+            request_id,
+            seconds,
+            memory_size=self._spec.memory_size,
+            max_memory=worker.max_memory,
+            init_seconds=init_seconds,
+            ending=ending,
         )
         self._log(request_id, report)
         if isinstance(ended, TimedOut):

@@ -65,6 +65,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._outputs: list[Output] = []
         self._exited = anyio.Event()
+        self._ending = anyio.Lock()
         self._waiter: asyncio.Task[None] | None = None
         self._temporary: Path | None = None
         self._request_id = ""
@@ -77,6 +78,11 @@ class Worker:
     def alive(self) -> bool:
         """Whether it can take an invocation now."""
         return self._api.session.state is State.WAITING and not self._exited.is_set()
+
+    @property
+    def max_memory(self) -> int:
+        """The most memory that the runtime's process has had, in MB; 0 where the system does not tell."""
+        return _peak_megabytes(self._process.pid) if self._process is not None else 0
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -158,22 +164,26 @@ class Worker:
     async def end(self) -> None:
         """Kill the whole process group and let go of everything. Idempotent, and not to be cancelled half-way."""
         with anyio.CancelScope(shield=True):
-            if self._process is not None:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
-                if self._waiter is not None:
-                    await self._waiter
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)  # what the leader started in its last moment
-                self._reaper.forget(self._process.pid)
-                self._process = None
-            self._api.close()
-            for output in self._outputs:
-                output.close()
-            self._outputs = []
-            if self._temporary is not None:
-                await anyio.to_thread.run_sync(_remove, self._temporary)
-                self._temporary = None
+            async with self._ending:  # an invocation and the end of the invoker may both want it
+                await self._end()
+
+    async def _end(self) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            if self._waiter is not None:
+                await self._waiter
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # what the leader started in its last moment
+            self._reaper.forget(self._process.pid)
+            self._process = None
+        self._api.close()
+        for output in self._outputs:
+            output.close()
+        self._outputs = []
+        if self._temporary is not None:
+            await anyio.to_thread.run_sync(_remove, self._temporary)
+            self._temporary = None
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
@@ -240,6 +250,15 @@ def describe_exit(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
     return f"signal: {signal.strsignal(-status) or -status}".lower()
+
+
+def _peak_megabytes(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    peak = status.partition("VmHWM:")[2].split()[:1]
+    return round(int(peak[0]) / 1024) if peak else 0
 
 
 def _log_stream(clock: Clock) -> str:

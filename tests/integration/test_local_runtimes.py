@@ -1,0 +1,190 @@
+"""Runtimes other than Python's, runtimes that somebody else starts, and namespaces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from penstock.config.clock import SystemClock
+from penstock.dispatch.invokers.base import NotReady, Ready
+from penstock.dispatch.invokers.local.external import ExternalInvoker
+from penstock.dispatch.invokers.local.isolation import supported
+from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, RuntimeLaunch
+from penstock.dispatch.model import FunctionFailed, Unreachable
+from support.eventually import eventually_async
+from support.shop import ECHO, PYTHON, Shop, call, returned
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+# --- other runtimes -------------------------------------------------------------------------------------------------
+
+SH = """\
+#!/bin/sh
+while true; do
+    headers=$(mktemp)
+    curl -sS -D "$headers" -o event "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next"
+    id=$(grep -i lambda-runtime-aws-request-id "$headers" | tr -d '[:space:]' | cut -d: -f2)
+    curl -sS -X POST --data-binary @event "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response"
+done
+"""
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("launch", [RuntimeLaunch("provided.al2023", "x"), CommandLaunch(("./bootstrap",))])
+async def test_anything_that_speaks_the_runtime_api_is_a_function(shop: Shop, launch: Launch) -> None:
+    code = shop.write(SH, "bootstrap")
+    (code / "bootstrap").chmod(0o755)
+    async with shop.open(launch=launch) as invoker:
+        assert await returned(invoker, {"a": 1}) == {"a": 1}
+        assert await returned(invoker, {"a": 2}) == {"a": 2}
+
+
+NODE: dict[str, tuple[str, str]] = {
+    "async": ("app.mjs", "export const handler = async (event) => ({ got: event.a });"),
+    "callback": ("app.cjs", "exports.handler = (event, context, done) => done(null, { got: event.a });"),
+    "plain": ("app.js", "exports.handler = (event) => ({ got: event.a });"),
+}
+
+
+@pytest.mark.needs("node")
+@pytest.mark.semantics("FN-23")
+@pytest.mark.parametrize("style", NODE)
+async def test_node_handlers_of_every_style(shop: Shop, style: str) -> None:
+    name, source = NODE[style]
+    async with shop.open(source, name=name, launch=RuntimeLaunch("nodejs20.x", "app.handler")) as invoker:
+        assert await returned(invoker, {"a": 1}) == {"got": 1}
+        assert await returned(invoker, {"a": 2}) == {"got": 2}
+
+
+NODE_ERRORS = {
+    "throws": ("export const handler = async () => { throw new TypeError('no'); };", "TypeError", "no"),
+    "unhandled": (
+        "export const handler = () => new Promise(() => { setTimeout(() => { throw new Error('late'); }, 1); });",
+        "Error",
+        "late",
+    ),
+}
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("case", NODE_ERRORS)
+async def test_node_errors_have_their_own_shape(shop: Shop, case: str) -> None:
+    source, kind, message = NODE_ERRORS[case]
+    launch = RuntimeLaunch("nodejs20.x", "app.handler")
+    async with shop.open(source, name="app.mjs", launch=launch, timeout=20.0) as invoker:
+        reply = await call(invoker)
+        assert isinstance(reply, FunctionFailed)
+        error = orjson.loads(reply.body)
+        assert list(error) == ["errorType", "errorMessage", "trace"]
+        assert (error["errorType"], error["errorMessage"]) == (kind, message)
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize(
+    ("source", "handler", "kind"),
+    [
+        ("export const other = 1;", "app.handler", "Runtime.HandlerNotFound"),
+        ("import 'nosuch';", "app.handler", "Runtime.ImportModuleError"),
+        ("", "missing.handler", "Runtime.ImportModuleError"),
+        ("export const = 1;", "app.handler", "Runtime.UserCodeSyntaxError"),
+    ],
+)
+async def test_node_init_errors(shop: Shop, source: str, handler: str, kind: str) -> None:
+    async with shop.open(source, name="app.mjs", launch=RuntimeLaunch("nodejs20.x", handler)) as invoker:
+        reply = await call(invoker)
+        assert isinstance(reply, Unreachable)
+        assert orjson.loads(reply.body)["errorType"] == kind
+
+
+@pytest.mark.semantics("FN-24")
+async def test_an_external_runtime_is_waited_for_and_may_come_and_go(shop: Shop) -> None:
+    code = shop.write(ECHO)
+    invoker = ExternalInvoker(shop.spec(ECHO, launch=ExternalLaunch()), clock=SystemClock())
+    probe = await invoker.probe()
+    assert isinstance(probe, NotReady)
+    address = probe.cause.rpartition("=")[2]
+    environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": address, "_HANDLER": "app.handler", "MARK": shop.mark}
+    try:
+        for _ in range(2):
+            runtime = subprocess.Popen([sys.executable, "-m", "awslambdaric", "app.handler"], cwd=code, env=environment)
+            try:
+                await eventually_async(lambda: _is_ready(invoker))
+                assert await returned(invoker, {"a": 1}) == {"a": 1}
+            finally:
+                runtime.kill()
+                runtime.wait()
+            await eventually_async(lambda: _is_waiting(invoker))
+    finally:
+        await invoker.aclose()
+
+
+async def _is_ready(invoker: ExternalInvoker) -> bool:
+    return isinstance(await invoker.probe(), Ready)
+
+
+async def _is_waiting(invoker: ExternalInvoker) -> bool:
+    return isinstance(await invoker.probe(), NotReady)
+
+
+# --- isolation ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("FN-25")
+async def test_a_function_has_a_tmp_and_an_opt_of_its_own(shop: Shop, elsewhere: Path) -> None:
+    assert supported(), "this machine gives no namespaces; the rest of the suite runs without"
+    source = """
+        import os
+        def handler(event, context):
+            open("/tmp/mine", "w").close()
+            return [os.listdir("/tmp"), sorted(os.listdir("/opt")), os.environ["TMPDIR"]]
+    """
+    for name in ("one", "two"):
+        (elsewhere / name).mkdir()
+        (elsewhere / name / f"of-{name}").touch()
+    (elsewhere / "code").mkdir()
+    (elsewhere / "code" / "app.py").write_text(textwrap.dedent(source))
+    spec = FunctionSpec(
+        "shop",
+        PYTHON,
+        elsewhere / "code",
+        elsewhere / "scratch",
+        environment={"MARK": shop.mark},
+        layers=(elsewhere / "one", elsewhere / "two"),
+        isolation="namespace",
+    )
+    async with shop.opened(spec) as invoker:
+        assert await returned(invoker) == [["mine"], ["of-one", "of-two"], "/tmp"]
+    assert not Path("/tmp/mine").exists()
+
+
+@pytest.fixture
+def elsewhere() -> Any:
+    """A directory that a /tmp of one's own does not hide."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2], prefix=".isolation-") as name:
+        yield Path(name)
+
+
+async def test_isolation_that_would_hide_the_code_is_refused_when_it_was_asked_for(shop: Shop) -> None:
+    check: Callable[[Path], bool] = lambda path: path.is_relative_to("/tmp")  # noqa: E731
+    if not check(shop.directory):
+        return
+    async with shop.open(ECHO, isolation="namespace") as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert "would be hidden" in probe.cause
+    async with shop.open(ECHO, isolation="auto") as invoker:
+        assert await returned(invoker, {"a": 1}) == {"a": 1}
