@@ -13,12 +13,12 @@ from pathlib import Path
 import anyio
 import pytest
 from aiohttp import web
-from support import lambda_stub
 
 from penstock.config.clients import faults
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clients.endpoints import Local, Real, Refused
 from penstock.config.errors import ConfigError, SourceUnavailable
+from support import lambda_stub
 
 Profile = Callable[[str], None]
 
