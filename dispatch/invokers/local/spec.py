@@ -58,6 +58,8 @@ class FunctionSpec:
     memory_size: int = 128
     isolation: Isolation = "auto"
     reload: bool = True
+    debug_port: int | None = None
+    """Loopback port that a debugger attaches to."""
     idle_timeout: float = 300.0
     """Seconds after which an unused environment ends."""
     region: str = "us-east-1"
