@@ -15,6 +15,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from penstock.dispatch.patterns.errors import PatternError
+from penstock.dispatch.patterns.filters import Pattern
+
 KEYS = ["a", "b", "c", "Type", "a.b", "b.c", "x y", "é"]
 TEXTS = [
     "", "a", "A", "ab", "aB", "abc", "ABC", "abcabc", "order", "Order", "order-7", "*", "a*c", "\\", "a\\b", '"',
@@ -40,10 +43,21 @@ def pair(random: Random) -> Pair:
     leaves = list(_leaves(event, ""))
     used: Counter[str] = Counter()
     pattern = json.dumps(_pattern(random, leaves, used, 2))
-    while pattern.count("*") > 6 or len(pattern) > 4000:  # refused as too complex or too long, perhaps
+    while _beyond_bounds(pattern):
         used.clear()
         pattern = json.dumps(_pattern(random, leaves, used, 0))
     return Pair(pattern, event, frozenset(used))
+
+
+def _beyond_bounds(pattern: str) -> bool:
+    """Whether a pattern is refused for its length or its wildcards. Any other refusal of it is a fault."""
+    try:
+        Pattern.parse(pattern)
+    except PatternError as refused:
+        if all("too complex" in one.reason or "longer than" in one.reason for one in refused.problems):
+            return True
+        raise
+    return False
 
 
 def _object(random: Random, depth: int) -> dict[str, Any]:
