@@ -84,7 +84,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Say whether a record passes, and why. Exit code 0 if it does, 1 if not.",
     )
     verb.add_argument(
-        "record", metavar="RECORD", nargs="?", default="-", help="file of a record, an event or a body (default: stdin)"
+        "record", metavar="RECORD", nargs="?", help="file of a record, an event or a body (default: stdin)"
     )
     verb.add_argument("--pattern", action="append", metavar="JSON", help="a pattern, or @FILE; may be given again")
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
@@ -97,7 +97,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("--body", action="store_true", help="take the file for a message's body, whatever it looks like")
     _output_argument(verb, "form of the verdict")
-    verb.set_defaults(module="filter_test", operand="record", operand_default="-")
+    verb.set_defaults(module="filter_test", operand="record")
 
 
 def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -107,13 +107,11 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Print what the function answers; its output goes to standard error. Exit code 1 if it fails.",
     )
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
-    verb.add_argument(
-        "payload", metavar="PAYLOAD", nargs="?", default="{}", help="JSON, @FILE, or - for stdin (default: {})"
-    )
+    verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./penstock.yaml)")
     _aws_arguments(verb)
     _log_arguments(verb)
-    verb.set_defaults(module="invoke", operand="payload", operand_default="{}")
+    verb.set_defaults(module="invoke", operand="payload")
 
 
 def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -176,7 +174,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             top.error(f"unrecognized arguments: {' '.join(late)}")
     elif isinstance(given := getattr(arguments, operand), list):
         setattr(arguments, operand, [*given, *late])
-    elif len(late) == 1 and given == arguments.operand_default:
+    elif len(late) == 1 and given is None:
         setattr(arguments, operand, late[0])
     elif late:
         top.error(f"unrecognized arguments: {' '.join(late)}")

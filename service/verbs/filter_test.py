@@ -35,7 +35,7 @@ class Candidate:
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     tested = _filter(arguments)
-    candidates = candidates_of(read_text(arguments.record), tested.kind, as_body=arguments.body)
+    candidates = candidates_of(read_text(arguments.record or "-"), tested.kind, as_body=arguments.body)
     verdicts = [
         (one, tested.keeps(one.metadata, one.data), explain_record(tested, one.metadata, one.data))
         for one in candidates

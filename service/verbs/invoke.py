@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     if arguments.function not in config.functions:
         known = ", ".join(config.functions) or "none"
         raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
-    payload = _payload(arguments.payload)
+    payload = _payload("{}" if arguments.payload is None else arguments.payload)
     reply = anyio.run(_invoke, config, arguments.function, payload, Observers([Output(), *observers]))
     return _show(reply)
 

@@ -1,0 +1,163 @@
+"""What the daemon makes of a configuration, and what it refuses before anything begins."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from penstock.config.clients.endpoints import Local, Real
+from penstock.config.errors import ConfigError
+from penstock.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
+from penstock.config.loader import Config, load
+from penstock.config.mapping import EventSourceMapping
+from penstock.config.settings import Aws
+from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, RuntimeLaunch
+from penstock.service.daemon import Daemon, receivers_of
+from penstock.service.local import aws_variables, spec_of
+from penstock.service.state import StateDirectory, StateError
+from penstock.service.telemetry import Log
+
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
+HTTP = HttpFunction.model_validate({"name": "f", "http": "http://localhost:1/"})
+LOCAL = LocalFunction.model_validate({"name": "f", "runtime": "python", "handler": "a.b", "code": "c"})
+EMULATOR = Local("http://localhost:4566")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "function", "expected"),
+    [
+        ({}, HTTP.model_copy(update={"concurrency": None}), 5),
+        ({}, HTTP, 1),
+        ({}, LOCAL, 4),
+        ({}, LOCAL.model_copy(update={"debug": 5678}), 1),
+        ({"scaling_config": {"maximum_concurrency": 7}}, LOCAL, 7),
+        ({"receivers": 9}, LOCAL, 9),
+        ({"receivers": 9, "scaling_config": {"maximum_concurrency": 7}}, LOCAL, 7),
+        ({"receivers": 2, "scaling_config": {"maximum_concurrency": 7}}, LOCAL, 2),
+    ],
+)
+def test_how_many_receivers(mapping: dict[str, object], function: HttpFunction | LocalFunction, expected: int) -> None:
+    made = EventSourceMapping.model_validate({"name": "m", "source": QUEUE, "function": "f", **mapping})
+    assert receivers_of(made, function) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "launch"),
+    [
+        (LOCAL, RuntimeLaunch("python", "a.b", None)),
+        (LOCAL.model_copy(update={"interpreter": "python3.12"}), RuntimeLaunch("python", "a.b", "python3.12")),
+        (LOCAL.model_copy(update={"venv": Path("/v")}), RuntimeLaunch("python", "a.b", "/v")),
+        (
+            CommandFunction.model_validate({"name": "f", "command": ["java", "-jar", "x.jar"], "handler": "h"}),
+            CommandLaunch(("java", "-jar", "x.jar"), "h"),
+        ),
+        (ExternalFunction.model_validate({"name": "f", "external": True, "port": 9001}), ExternalLaunch(9001)),
+    ],
+)
+def test_how_a_local_function_is_launched(
+    function: LocalFunction | CommandFunction | ExternalFunction, launch: object, tmp_path: Path
+) -> None:
+    spec = spec_of(function, tmp_path, region="r", account="1", aws={"A": "b"})
+    assert spec.launch == launch
+    assert (spec.name, spec.region, spec.account, spec.aws) == ("f", "r", "1", {"A": "b"})
+    assert spec.timeout == function.deadline
+
+
+@pytest.mark.parametrize(
+    ("aws", "environ", "expected"),
+    [
+        ({}, {}, {"AWS_ENDPOINT_URL": "http://localhost:4566"}),
+        ({"endpoint_url": "http://a"}, {"AWS_ENDPOINT_URL": "http://b"}, {"AWS_ENDPOINT_URL": "http://a"}),
+        (
+            {"endpoint_urls": {"dynamodbstreams": "http://d", "sqs": "http://s"}},
+            {"AWS_ENDPOINT_URL": "http://b", "AWS_ENDPOINT_URL_S3": "http://3", "AWS_SECRET_ACCESS_KEY": "mine"},
+            {
+                "AWS_ENDPOINT_URL": "http://b",
+                "AWS_ENDPOINT_URL_S3": "http://3",
+                "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": "http://d",
+                "AWS_ENDPOINT_URL_SQS": "http://s",
+            },
+        ),
+    ],
+)
+def test_how_a_function_reaches_the_emulator(
+    aws: dict[str, object], environ: dict[str, str], expected: dict[str, str]
+) -> None:
+    found = aws_variables(Aws.model_validate(aws), EMULATOR, "000000000000", environ)
+    assert found == expected | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def test_an_account_of_its_own_is_the_access_key() -> None:
+    assert aws_variables(Aws(), EMULATOR, "111122223333", {})["AWS_ACCESS_KEY_ID"] == "111122223333"
+
+
+def test_at_real_aws_a_function_gets_nothing_of_the_daemons() -> None:
+    assert aws_variables(Aws(), Real(), "111122223333", dict(os.environ)) == {}
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def configured(directory: Path, function: Mapping[str, object], **more: object) -> Config:
+    config = {
+        "aws": {"endpoint_url": "http://127.0.0.1:9", "region": "us-east-1"},
+        "listen": "127.0.0.1:0",
+        "state": str(directory / "state"),
+        "functions": {"f": function},
+        "mappings": {"m": {"source": QUEUE, "function": "f"}},
+        **more,
+    }
+    file = directory / "penstock.json"
+    file.write_text(json.dumps(config))
+    return load([file], environ={})
+
+
+async def refused(config: Config) -> tuple[list[str], list[str]]:
+    """The problems, and what was written to standard output."""
+    out: list[str] = []
+    with pytest.raises(ConfigError) as error:
+        await Daemon(config, Log(io.StringIO()), out=out.append).run()
+    return [str(problem) for problem in error.value.problems], out
+
+
+@pytest.mark.semantics("CLI-03")
+async def test_real_aws_is_refused_before_anything_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        monkeypatch.delenv(name)
+    problems, out = await refused(configured(tmp_path, {"http": "http://localhost:1/"}, aws={"region": "us-east-1"}))
+    assert "real AWS" in problems[0]
+    assert "--real-aws" in problems[0]
+    assert out == []
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.semantics("CLI-21")
+async def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:19470")
+    function = {"invoke": {"function_name": "f"}}
+    aws = {"region": "us-east-1", "endpoint_urls": {"sqs": "http://127.0.0.1:9"}}
+    problems, _ = await refused(configured(tmp_path, function, aws=aws, listen="127.0.0.1:19470"))
+    assert "would call itself" in problems[0]
+
+
+@pytest.mark.semantics("CLI-02")
+async def test_a_function_without_an_interpreter_is_refused(tmp_path: Path) -> None:
+    function = {"runtime": "python", "handler": "app.handler", "code": str(tmp_path), "interpreter": "no-such-python"}
+    problems, out = await refused(configured(tmp_path, function))
+    assert problems[0].startswith("functions.f: ")
+    assert "no-such-python" in problems[0]
+    assert out == []
+
+
+@pytest.mark.semantics("CLI-05")
+async def test_a_state_directory_in_use_is_refused(tmp_path: Path) -> None:
+    config = configured(tmp_path, {"http": "http://localhost:1/"})
+    state = StateDirectory.open(tmp_path / "state")
+    with pytest.raises(StateError):
+        await Daemon(config, Log(io.StringIO())).run()
+    state.close()
