@@ -287,6 +287,7 @@ def environment(directory: Path, value: str, environ: dict[str, str], quote: str
         ("${A}-${B}", {"A": "x", "B": "y"}, "x-y"),
         ("${A:-d e}", {}, "d e"),
         ("${A:-d}", {"A": ""}, "d"),
+        ("${A:-d}", {"A": "x"}, "x"),
         ("${A:-}", {}, ""),
         ("$$", {}, "$"),
         ("$${A}", {"A": "x"}, "${A}"),
@@ -306,6 +307,8 @@ def test_a_variable_without_quotes_is_read_as_if_it_stood_there(tmp_path: Path) 
     )
     made = loaded(file, environ={"ON": "false"}).mappings["m"]
     assert (made.enabled, made.batch_size) == (False, 7)
+    file = write(tmp_path, YAML.replace("type: [created, 3]", "type:\n              - ${N}\n              - '${N}'"))
+    assert loaded(file, environ={"N": "3"}).mappings["m"].patterns == ({"body": {"type": [3, "3"]}},)
     in_json = with_mapping(tmp_path, batch_size="${N:-8}", enabled="${ON}")
     made = loaded(in_json, environ={"ON": "false"}).mappings["m"]
     assert (made.enabled, made.batch_size) == (False, 8)
