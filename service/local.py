@@ -48,6 +48,7 @@ def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: M
         memory_size=function.memory_size,
         isolation=function.isolation,
         reload=function.reload,
+        debug_port=function.debug or None,
         idle_timeout=float(function.idle_timeout),
         region=region,
         account=account,

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from penstock.dispatch.invokers.local.isolation import supported
 from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, RuntimeLaunch
 from penstock.dispatch.model import FunctionFailed, Unreachable
 from support.eventually import eventually_async
+from support.servers.running import free_port
 from support.shop import ECHO, PYTHON, Shop, call, returned
 
 
@@ -106,6 +108,25 @@ async def test_node_init_errors(shop: Shop, source: str, handler: str, kind: str
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert orjson.loads(reply.body)["errorType"] == kind
+
+
+@pytest.mark.needs("node")
+@pytest.mark.semantics("FN-26")
+async def test_a_debugger_can_attach_and_nothing_is_hurried(shop: Shop) -> None:
+    port = free_port()
+    source = "export const handler = async () => { await new Promise((done) => setTimeout(done, 50)); return 1; };"
+    launch = RuntimeLaunch("nodejs20.x", "app.handler")
+    async with shop.open(source, name="app.mjs", launch=launch, timeout=None, debug_port=port) as invoker:
+        assert await returned(invoker) == 1
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as listed:
+            assert b"webSocketDebuggerUrl" in listed.read()
+
+
+async def test_a_python_without_a_debugger_is_told_how_to_get_one(shop: Shop) -> None:
+    async with shop.open(ECHO, timeout=None, debug_port=1) as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert "pip install debugpy" in probe.cause
 
 
 @pytest.mark.semantics("FN-24")

@@ -106,10 +106,15 @@ class Interpreter:
     """Major and minor, e.g. `3.12`."""
     has_client: bool
     """`awslambdaric` is installed in it."""
+    has_debugger: bool
+    """`debugpy` is."""
 
 
 BEFORE_LC_CTYPE = frozenset({"3.8", "3.9", "3.10", "3.11"})
-ASK = "import sys, importlib.util as u;print('%d.%d' % sys.version_info[:2], u.find_spec('awslambdaric') is not None)"
+ASK = (
+    "import sys, importlib.util as u;"
+    "print('%d.%d' % sys.version_info[:2], *(u.find_spec(each) is not None for each in ('awslambdaric', 'debugpy')))"
+)
 OURS = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -139,7 +144,12 @@ def _python(spec: FunctionSpec) -> Command | Refused:
         for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
         if path.is_dir()
     ]
-    argv = (found.path, str(HERE / "python_start.py"), spec.handler, *layers, "--", *last)
+    debugger: tuple[str, ...] = ()
+    if spec.debug_port is not None:
+        if not found.has_debugger:
+            return Refused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
+        debugger = ("-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{spec.debug_port}")
+    argv = (found.path, *debugger, str(HERE / "python_start.py"), spec.handler, *layers, "--", *last)
     return Command(argv, {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {})
 
 
@@ -179,10 +189,10 @@ def _ask(path: str) -> Interpreter | Refused:
     except (OSError, subprocess.TimeoutExpired) as error:
         return Refused(f"{path} cannot be run ({error}): correct the interpreter")
     words = done.stdout.split()
-    if done.returncode or len(words) != 2:
+    if done.returncode or len(words) != 3:
         said = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         return Refused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
-    return Interpreter(path, words[0], words[1] == "True")
+    return Interpreter(path, words[0], words[1] == "True", words[2] == "True")
 
 
 # --- Node -----------------------------------------------------------------------------------------------------------
@@ -197,4 +207,5 @@ def _node(spec: FunctionSpec) -> Command | Refused:
     variables = {"NODE_PATH": os.pathsep.join([*layers, str(spec.code / "node_modules"), str(spec.code)])}
     client = spec.code / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"
     start = client if client.is_file() else HERE / "node_start.mjs"
-    return Command((node, str(start), spec.handler), variables)
+    debugger = () if spec.debug_port is None else (f"--inspect=127.0.0.1:{spec.debug_port}",)
+    return Command((node, *debugger, str(start), spec.handler), variables)

@@ -34,7 +34,7 @@ def report(
     init_seconds: float | None = None,
     ending: str = "",
 ) -> str:
-    """Memory is in MB. `ending`: `Status: timeout` or the like, where the invocation failed for the platform's reasons."""
+    """Memory is in MB. `ending`: `Status: timeout` or the like, if the invocation failed for the platform's reasons."""
     milliseconds = seconds * 1000
     billed = ceil(milliseconds + (init_seconds or 0.0) * 1000)
     parts = [
