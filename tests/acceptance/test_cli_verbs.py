@@ -1,0 +1,242 @@
+"""The verbs of the command line as a user types them: what is printed where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from support import daemons
+from support.daemons import penstock
+from support.servers.running import Server
+
+QUEUE = f"arn:aws:sqs:us-east-1:{daemons.ACCOUNT}:orders"
+EMULATOR = "http://127.0.0.1:9"
+HTTP = "http://127.0.0.1:9/2015-03-31/functions/function/invocations"
+
+HANDLER = """
+import os, sys
+
+def handler(event, context):
+    print("it was said")
+    if event.get("fail"):
+        raise ValueError("at your request")
+    if event.get("exit"):
+        os._exit(3)
+    return {"stage": os.environ["STAGE"], "secret": os.environ.get("PENSTOCK_TEST_SECRET"), "event": event}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with a configuration of one local function."""
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / "app.py").write_text(HANDLER)
+    (tmp_path / "penstock.yaml").write_text(
+        f"""
+aws: {{endpoint_url: "{EMULATOR}", region: us-east-1}}
+functions:
+  hello: {{runtime: python, handler: app.handler, code: ./functions, timeout: 10, environment: {{STAGE: dev}}}}
+  broken: {{runtime: python, handler: nothing.handler, code: ./functions}}
+mappings:
+  orders:
+    source: "{QUEUE}"
+    function: hello
+    filter_criteria: {{filters: [{{pattern: {{body: {{type: [created]}}}}}}]}}
+"""
+    )
+    return tmp_path
+
+
+def clean(text: str) -> bool:
+    return "Traceback" not in text
+
+
+# --- check ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-17")
+def test_check_says_what_a_good_configuration_holds(project: Path) -> None:
+    done = penstock("check", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert QUEUE in done.stdout
+    assert EMULATOR in done.stdout
+
+
+@pytest.mark.semantics("CLI-17")
+def test_check_in_json_masks_secrets(project: Path) -> None:
+    env = {"PENSTOCK_AWS__SECRET_ACCESS_KEY": "hush-hush"}
+    done = penstock("check", "--output", "json", cwd=project, env=env)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["mappings"]["orders"]["source"] == QUEUE
+    assert "hush-hush" not in done.stdout
+
+
+@pytest.mark.semantics("CLI-02", "CLI-17")
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_every_problem_is_said_at_once_and_nothing_starts(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "penstock.yaml").write_text(
+        f"""
+aws: {{endpoint_url: "{EMULATOR}"}}
+functions:
+  hello: {{http: "{HTTP}", tiemout: 3}}
+mappings:
+  one: {{source: "{QUEUE}", function: helo}}
+  two: {{source: "arn:aws:sqs:nowhere", function: hello}}
+  three:
+    source: "{QUEUE}-3"
+    function: hello
+    filter_criteria: {{filters: [{{pattern: {{body: {{type: created}}}}}}]}}
+"""
+    )
+    done = penstock(verb, cwd=tmp_path)
+    assert done.returncode == 78
+    assert done.stdout == ""
+    assert clean(done.stderr)
+    for words in ("did you mean 'timeout'", "did you mean 'hello'", "mappings.two.source", "mappings.three"):
+        assert words in done.stderr
+    assert all(line.startswith("penstock: ") for line in done.stderr.splitlines())
+    assert not (tmp_path / ".penstock").exists()
+
+
+@pytest.mark.semantics("CLI-03")
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_real_aws_is_refused_unless_it_is_meant(tmp_path: Path, verb: str) -> None:
+    (tmp_path / "penstock.yaml").write_text(
+        f"""
+functions: {{f: {{http: "{HTTP}"}}}}
+mappings: {{m: {{source: "{QUEUE}", function: f}}}}
+"""
+    )
+    done = penstock(verb, cwd=tmp_path)
+    assert done.returncode == 78
+    assert "real AWS" in done.stderr
+    assert "--real-aws" in done.stderr
+    assert penstock("check", "--real-aws", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.semantics("CLI-21")
+def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path) -> None:
+    config = daemons.write_config(
+        tmp_path, EMULATOR, "http://localhost:9470/", {"m": {"source": QUEUE}}, listen="127.0.0.1:9470"
+    )
+    done = penstock("run", str(config), cwd=tmp_path)
+    assert done.returncode == 78
+    assert "would call itself" in done.stderr
+
+
+def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
+    done = penstock("run", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "penstock init" in done.stderr
+
+
+# --- invoke ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-15")
+def test_invoke_prints_the_answer_and_logs_elsewhere(project: Path) -> None:
+    done = penstock("invoke", "hello", '{"n": 1}', cwd=project, env={"PENSTOCK_TEST_SECRET": "mine"})
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {"stage": "dev", "secret": None, "event": {"n": 1}}
+    assert "it was said" in done.stderr
+    assert "REPORT RequestId" in done.stderr
+
+
+@pytest.mark.semantics("CLI-15")
+def test_invoke_takes_the_payload_from_a_file_or_stdin(project: Path) -> None:
+    (project / "event.json").write_text('{"n": 2}')
+    for payload, stdin in (("@event.json", ""), ("-", '{"n": 2}')):
+        done = penstock("invoke", "hello", payload, cwd=project, stdin=stdin)
+        assert json.loads(done.stdout)["event"] == {"n": 2}
+
+
+@pytest.mark.semantics("CLI-15")
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("hello", '{"fail": true}'), 1, "ValueError: at your request"),
+        (("hello", '{"exit": true}'), 1, "exit"),
+        (("broken",), 1, "nothing"),
+        (("hello", "{"), 2, "not JSON"),
+        (("other",), 2, "there are hello, broken"),
+        (("hello", "@missing.json"), 2, "missing.json"),
+    ],
+)
+def test_what_goes_wrong_with_an_invocation_is_said(
+    project: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = penstock("invoke", *arguments, cwd=project)
+    assert done.returncode == code
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("penstock: ")
+    assert said in last
+
+
+def test_the_error_of_a_function_is_its_answer(project: Path) -> None:
+    done = penstock("invoke", "hello", '{"fail": true}', cwd=project)
+    assert json.loads(done.stdout)["errorType"] == "ValueError"
+
+
+# --- the others -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-14")
+def test_filter_test_in_a_project(project: Path) -> None:
+    assert penstock("filter", "test", cwd=project, stdin='{"type": "created"}').returncode == 0
+    done = penstock("filter", "test", cwd=project, stdin='{"type": "other"}')
+    assert done.returncode == 1
+    assert done.stdout.startswith("FILTERED\t")
+
+
+@pytest.mark.semantics("CLI-16")
+def test_init_writes_what_check_likes_and_overwrites_nothing(tmp_path: Path) -> None:
+    first = penstock("init", "new", cwd=tmp_path)
+    assert first.returncode == 0
+    new = tmp_path / "new"
+    assert penstock("check", cwd=new).returncode == 0
+    event = json.dumps({"Records": [{"messageId": "1", "body": "hello"}]})
+    assert json.loads(penstock("invoke", "hello", event, cwd=new).stdout) == {"batchItemFailures": []}
+    (new / "penstock.yaml").write_text("mine")
+    again = penstock("init", "new", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "penstock.yaml" in again.stderr
+    assert (new / "penstock.yaml").read_text() == "mine"
+
+
+@pytest.mark.semantics("CLI-23")
+def test_the_schema_takes_the_configuration(project: Path) -> None:
+    schema = json.loads(penstock("schema", cwd=project).stdout)
+    jsonschema.validate(
+        {"functions": {"f": {"http": HTTP}}, "mappings": {"m": {"source": QUEUE, "function": "f"}}}, schema
+    )
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"mapings": {}}, schema)
+
+
+@pytest.mark.semantics("CLI-18")
+def test_status_shows_and_checks_a_running_daemon(ministack: Server, tmp_path: Path) -> None:
+    queues = daemons.Queues(ministack.endpoint_url)
+    name = queues.create()
+    with daemons.function() as function:
+        mappings = {"m": {"source": queues.arn(name)}, "late": {"source": queues.arn(queues.name())}}
+        config = daemons.write_config(tmp_path, ministack.endpoint_url, function.url, mappings)
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            listen = {"PENSTOCK_LISTEN": daemon.url.removeprefix("http://")}
+            shown = penstock("status", cwd=tmp_path, env=listen)
+            assert shown.returncode == 0
+            assert "polling" in shown.stdout
+            found = json.loads(penstock("status", "--url", daemon.url, "--output", "json", cwd=tmp_path).stdout)
+            assert [mapping["state"] for mapping in found["mappings"]] == ["polling", "waiting"]
+            assert penstock("status", "--check", cwd=tmp_path, env=listen).returncode == 0
+            strict = penstock("status", "--check", "--strict", cwd=tmp_path, env=listen)
+            assert strict.returncode == 1
+            assert "late: " in strict.stderr
+    queues.close()
+    gone = penstock("status", "--check", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert gone.returncode == 1
+    assert "no daemon answers" in gone.stderr
+    assert clean(gone.stderr)
