@@ -39,7 +39,8 @@ from .response import Identifiers, judge
 from .slots import Taken
 
 HOLD_MARGIN = 5.0
-"""Seconds before records fall back to the source at which they are held for longer."""
+"""Seconds before records fall back to the source at which they are held for longer; of a short time, its last quarter:
+a function that fails sooner is not to be waited for any longer than the queue says."""
 HOLD_STEP = 30.0
 """Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
 SETTLE_DEADLINE = 5.0
@@ -289,7 +290,8 @@ class Delivery:
     async def _keep(self, records: Sequence[Record], until: float, target: Callable[[float], float]) -> None:
         clock = self._common.clock
         while True:
-            await anyio.sleep(max(0.0, until - HOLD_MARGIN - clock.monotonic()))
+            left = max(0.0, until - clock.monotonic())
+            await anyio.sleep(left - min(HOLD_MARGIN, left / 4))
             wanted = target(until)
             if wanted <= until:
                 return

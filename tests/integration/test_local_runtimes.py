@@ -118,7 +118,7 @@ async def test_a_debugger_can_attach_and_nothing_is_hurried(shop: Shop) -> None:
     launch = RuntimeLaunch("nodejs20.x", "app.handler")
     async with shop.open(source, name="app.mjs", launch=launch, timeout=None, debug_port=port) as invoker:
         assert await returned(invoker) == 1
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as listed:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as listed:  # noqa: ASYNC210 - it is up
             assert b"webSocketDebuggerUrl" in listed.read()
 
 

@@ -338,6 +338,17 @@ async def test_a_failure_inside_the_visibility_timeout_is_not_extended() -> None
     assert world.watch.invocation_times() == [0.0, 30.0]
 
 
+@pytest.mark.semantics("SQS-14")
+async def test_a_quick_failure_comes_back_after_a_short_visibility_timeout() -> None:
+    world = World()
+    queue = world.queue(visibility=1.0, max_receives=4)
+    world.mapping(queue, world.function(refuse_all))
+    queue.send("poison")
+    async with world.running():
+        await until(60)
+    assert world.watch.invocation_times() == [0.0, 1.0, 2.0, 3.0]
+
+
 @pytest.mark.semantics("SQS-15")
 async def test_a_stop_lets_the_invocation_finish_and_settles_it() -> None:
     world = World()
