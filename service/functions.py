@@ -14,6 +14,7 @@ import anyio
 from ..config.arn import Arn
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
+from ..config.clients.endpoints import Refused as NotAllowed
 from ..config.clock import SystemClock
 from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
@@ -72,16 +73,21 @@ class Functions:
                 )
 
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
-        """Raises ConfigError for the local functions of which is known without a start that they cannot."""
-        problems: list[Problem] = []
-        for name in names:
-            function = self._config.functions[name]
-            if isinstance(function, LocalFunction | CommandFunction):
-                planned = await plan(await self._spec(function))
-                if isinstance(planned, Refused):
-                    problems.append(Problem(planned.reason, f"functions.{name}"))
+        """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
+        problems = [problem for name in names if (problem := await self._obstacle(self._config.functions[name]))]
         if problems:
             raise ConfigError(problems)
+
+    async def _obstacle(self, function: AnyFunction) -> Problem | None:
+        match function:
+            case LocalFunction() | CommandFunction():
+                planned = await plan(await self._spec(function))
+                return Problem(planned.reason, f"functions.{function.name}") if isinstance(planned, Refused) else None
+            case RemoteFunction(invoke=invoke):
+                endpoint = await self._clients.target("lambda", invoke.endpoint_url)
+                return endpoint.problem if isinstance(endpoint, NotAllowed) else None
+            case _:
+                return None
 
     async def _spec(self, function: Owned) -> FunctionSpec:
         scratch = self._scratch / "functions"

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 REMEMBERED = 1000
 """Different things of which is remembered when they were last said; the oldest is forgotten."""
 
+LINE = 512
+"""Characters that count as one more line."""
+
 
 @dataclass(slots=True)
 class _Said:
@@ -45,7 +48,7 @@ class Repeats:
 
 
 class Flow:
-    """At most `rate` lines a second on the long run, `burst` at once."""
+    """At most `rate` lines a second on the long run, `burst` at once. A long line counts as several."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
@@ -54,14 +57,14 @@ class Flow:
         self._at = 0.0
         self._left_out = 0
 
-    def admit(self, now: float) -> int | None:
-        """None: one line too many. A number: pass it on, after so many that were left out."""
+    def admit(self, now: float, length: int = 0) -> int | None:
+        """None: one line too many. A number: pass it on, after so many that were left out. `length` in characters."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
         # After a flood it takes a tenth of the burst to begin again: else every other line would be a remark.
         if self._tokens < (self._burst / 10 if self._left_out else 1.0):
             self._left_out += 1
             return None
-        self._tokens -= 1.0
+        self._tokens -= 1.0 + length / LINE
         left_out, self._left_out = self._left_out, 0
         return left_out

@@ -23,7 +23,8 @@ from ..dispatch.model import FailedItems, FunctionFailed, Succeeded, Throttled, 
 from .repeats import Flow, Repeats
 
 OUTPUT_RATE = 1000.0
-"""Lines that one function may print per second on the long run; what is above is counted and left out."""
+"""Lines that one function may print per second on the long run (512 characters count as one more); what is above is
+counted and left out."""
 OUTPUT_BURST = 10_000.0
 
 
@@ -336,7 +337,7 @@ class Logs:
         flow = self._output.get(event.function)
         if flow is None:
             flow = self._output[event.function] = Flow(OUTPUT_RATE, OUTPUT_BURST)
-        left_out = flow.admit(self._monotonic())
+        left_out = flow.admit(self._monotonic(), len(event.line))
         if left_out is None:
             return
         if left_out:

@@ -154,6 +154,16 @@ async def test_a_function_without_an_interpreter_is_refused(tmp_path: Path) -> N
     assert out == []
 
 
+@pytest.mark.semantics("CLI-03")
+async def test_a_remote_function_at_real_aws_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        monkeypatch.delenv(name)
+    aws = {"region": "us-east-1", "endpoint_urls": {"sqs": "http://127.0.0.1:9"}}
+    problems, out = await refused(configured(tmp_path, {"invoke": {"function_name": "f"}}, aws=aws))
+    assert "lambda has no endpoint" in problems[0]
+    assert out == []
+
+
 @pytest.mark.semantics("CLI-05")
 async def test_a_state_directory_in_use_is_refused(tmp_path: Path) -> None:
     config = configured(tmp_path, {"http": "http://localhost:1/"})

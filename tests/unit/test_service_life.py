@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ from penstock.pollers.feed import FeedSettings
 from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
 from penstock.pollers.source import Source
 from penstock.pollers.supervisor import Supervisor
+from penstock.service import signals
 from penstock.service.account import Account
 from penstock.service.dry_run import DryInvoker, DrySource, Verdict
 from penstock.service.exits import Exit
+from penstock.service.idle import IdleWatch
 from penstock.service.life import Life, Outside
 from penstock.service.plant import Changes, Plant, Work
 from penstock.service.telemetry import Log, Logs
@@ -96,10 +99,6 @@ class Rig:
         return [line["event"] for line in lines if line["action"] == action]
 
 
-async def until(rig: Rig, seconds: float) -> None:
-    await anyio.sleep(seconds)
-
-
 async def run_until_idle(rig: Rig) -> tuple[Exit, float]:
     started = anyio.current_time()
     code = await rig.life.run()
@@ -119,10 +118,12 @@ async def test_idle_is_two_quiet_seconds_and_two_empty_reads() -> None:
 
 @pytest.mark.semantics("CLI-06")
 async def test_a_message_that_is_lent_or_delayed_is_work_to_come() -> None:
+    calls: list[Invocation] = []
+
     async def fail_once(invocation: Invocation) -> bytes:
-        if len(calls := [*rig.said("invoke_failed")]) == 0:
+        calls.append(invocation)
+        if len(calls) == 1:
             raise ValueError("not yet")
-        del calls
         return b"{}"
 
     rig = Rig(Settings(until_idle=100), handler=fail_once, visibility=30.0)
@@ -251,7 +252,9 @@ async def test_a_stop_ends_what_does_not_end_within_its_time() -> None:
         rig.life.stop()
         asked = anyio.current_time()
     assert anyio.current_time() - asked <= 5
-    assert [message.body for message in rig.queue.messages] == ["one"]
+    assert [(message.body, message.visible_at <= anyio.current_time()) for message in rig.queue.messages] == [
+        ("one", True)
+    ]
     assert rig.account.counts["m"].delivered == 0
 
 
@@ -281,23 +284,129 @@ async def test_the_account_is_said_at_the_end() -> None:
     assert text.startswith("m: fetched 3, delivered 2, filtered 1")
 
 
-@pytest.mark.semantics("CLI-11")
-async def test_a_dry_run_shows_each_message_once_deletes_none_and_gives_all_back() -> None:
-    verdicts: list[Verdict] = []
+def dry_rig(verdicts: list[Verdict], settings: Settings, visibility: float) -> Rig:
     rig = Rig(
-        Settings(until_idle=60, dry_run=True),
+        settings,
         invoker=DryInvoker(LoopClock(EPOCH)),
         wrap=lambda source: DrySource(source, "m", "f", verdicts.append),
         keeps=lambda record: record.item["body"] != "drop",
-        visibility=3.0,
+        visibility=visibility,
     )
     for body in ("keep", "drop", "keep"):
         rig.queue.send(body)
+    return rig
+
+
+ALL = [("message-1", "WOULD DELIVER to f"), ("message-2", "FILTERED"), ("message-3", "WOULD DELIVER to f")]
+
+
+@pytest.mark.semantics("CLI-11")
+async def test_a_dry_run_deletes_nothing_and_gives_all_back() -> None:
+    verdicts: list[Verdict] = []
+    rig = dry_rig(verdicts, Settings(until_idle=60, dry_run=True), visibility=600)
     assert await rig.life.run() is Exit.OK
-    assert sorted((verdict.id, verdict.text) for verdict in verdicts) == [
-        ("message-1", "WOULD DELIVER to f"),
-        ("message-2", "FILTERED"),
-        ("message-3", "WOULD DELIVER to f"),
-    ]
+    assert sorted((verdict.id, verdict.text) for verdict in verdicts) == ALL
     assert len(rig.queue.messages) == 3
     assert all(message.visible_at <= anyio.current_time() for message in rig.queue.messages)
+
+
+@pytest.mark.semantics("CLI-11")
+async def test_a_dry_run_shows_a_message_once_however_often_it_comes() -> None:
+    verdicts: list[Verdict] = []
+    rig = dry_rig(verdicts, Settings(dry_run=True), visibility=3)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.life.run)
+        await anyio.sleep(30)
+        rig.life.stop()
+    assert min(message.receives for message in rig.queue.messages) > 1
+    assert sorted((verdict.id, verdict.text) for verdict in verdicts) == ALL
+    assert rig.account.counts["m"].fetched == 3
+
+
+# --- idle, asked directly -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Watched:
+    """A mapping as the watch sees it."""
+
+    mapping: str = "m"
+    polling: bool = True
+    waits_for: str = ""
+    busy: bool = False
+    fetched_at: float = -math.inf
+    answers: list[bool] = field(default_factory=lambda: [True])
+    asked: int = 0
+
+    async def empty(self) -> bool:
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.mark.parametrize(
+    ("watched", "reason"),
+    [
+        (Watched(busy=True), "m has records in flight"),
+        (Watched(polling=False, waits_for="function f: broken"), "m is waiting: function f: broken"),
+        (Watched(answers=[False]), "the source of m does not say that it is empty (lent and delayed messages count)"),
+        (Watched(answers=[True, False] * 100), "the source of m does not say that it is empty"),
+    ],
+)
+async def test_what_keeps_it_from_being_idle(watched: Watched, reason: str) -> None:
+    watch = IdleWatch([Watched("other"), watched], LoopClock(EPOCH))
+    with anyio.move_on_after(20) as scope:
+        await watch.wait()
+    assert scope.cancelled_caught
+    assert any(said.startswith(reason) for said in watch.reasons())
+
+
+async def test_a_source_is_not_asked_while_records_arrive() -> None:
+    watched = Watched()
+    watch = IdleWatch([watched], LoopClock(EPOCH))
+    ended: list[float] = []
+
+    async def wait() -> None:
+        await watch.wait()
+        ended.append(anyio.current_time())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        for _ in range(10):
+            watched.fetched_at = last = anyio.current_time()
+            await anyio.sleep(1.0)
+            assert watched.asked == 0
+    assert ended[0] - last == pytest.approx(2.5, abs=0.01)
+
+
+async def test_a_record_between_the_reads_begins_it_all_anew() -> None:
+    watched = Watched(answers=[True])
+    watch = IdleWatch([watched], LoopClock(EPOCH))
+
+    async def fetch() -> None:
+        await anyio.sleep(2.25)
+        watched.fetched_at = anyio.current_time()
+
+    started = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fetch)
+        await watch.wait()
+    assert anyio.current_time() - started >= 4.75
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-10")
+async def test_the_first_signal_stops_and_the_second_forces() -> None:
+    said: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(
+            signals.watch,
+            lambda first: said.append(f"stop {first.name}"),
+            lambda number: said.append(f"force {number}"),
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.raise_signal(number)
+            await anyio.sleep(0.1)
+        tasks.cancel_scope.cancel()
+    assert said == ["stop SIGTERM", f"force {signal.SIGINT.value}"]

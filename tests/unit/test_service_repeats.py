@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.service.repeats import REMEMBERED, Flow, Repeats
+from penstock.service.repeats import LINE, REMEMBERED, Flow, Repeats
 
 
 def test_a_fault_that_lasts_is_said_once_per_window_with_how_often_it_was_left_out() -> None:
@@ -47,3 +47,9 @@ def test_after_a_flood_the_count_of_what_was_left_out_comes_with_the_next_line()
     assert flow.admit(100.05) is None, "half a line's worth of time is not enough"
     assert flow.admit(100.3) == 21
     assert flow.admit(100.3) == 0
+
+
+def test_long_lines_count_as_several() -> None:
+    flow = Flow(rate=1.0, burst=10.0)
+    assert [flow.admit(100.0, 4 * LINE) for _ in range(4)] == [0, 0, None, None]
+    assert flow.admit(101.0) == 2
