@@ -63,7 +63,9 @@ EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
 
 
 def say(line: str) -> None:
-    print(line, flush=True)
+    """A line to standard output. Whoever read it may be gone, which is no reason to stop."""
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 def say_verdict(verdict: Verdict) -> None:
