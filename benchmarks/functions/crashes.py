@@ -1,4 +1,5 @@
 """A function that cannot start."""
+
 from __future__ import annotations
 
 raise RuntimeError("no")

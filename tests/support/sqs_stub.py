@@ -8,6 +8,7 @@ serves on a free port, prints its URL, and can be told to send messages over `PO
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -141,10 +142,15 @@ def _message(message: Message) -> Body:
     return {
         "MessageId": message.id,
         "ReceiptHandle": message.receipt,
-        "MD5OfBody": hashlib.md5(message.body.encode()).hexdigest(),
+        "MD5OfBody": _md5(message.body),
         "Body": message.body,
         "Attributes": attributes,
     }
+
+
+@functools.lru_cache(maxsize=64)
+def _md5(body: str) -> str:
+    return hashlib.md5(body.encode()).hexdigest()
 
 
 async def _delete(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
