@@ -22,10 +22,10 @@ QUIRKS = Path(__file__).resolve().parent.parent / "docs" / "emulators.md"
 LAYERS = ("unit", "property", "scenario", "contract", "integration", "acceptance", "proof")
 """Fast ones first."""
 
+for name in [each for each in os.environ if each.startswith("AWS_")]:
+    del os.environ[name]  # a profile, a region, an endpoint, real credentials of whoever runs the tests
 os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
-for name in [each for each in os.environ if each in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE")]:
-    del os.environ[name]
-os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
 settings.register_profile("penstock", deadline=None, print_blob=True)
 settings.load_profile("penstock")
 
@@ -68,6 +68,7 @@ def sqs_server(request: pytest.FixtureRequest) -> Server:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "semantics(*ids): rules of docs/semantics that this test proves")
     config.addinivalue_line("markers", "needs(*programs): left out where one of them is not installed")
+    config.addinivalue_line("markers", "quirk(*rows): skipped on the servers of these rows of docs/emulators.md")
     config.pluginmanager.register(Account(), "penstock-account")
 
 
@@ -84,6 +85,23 @@ def missing(item: pytest.Item) -> str | None:
     return None
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    callspec = getattr(item, "callspec", None)
+    servers = {str(value) for value in callspec.params.values()} if callspec else set()
+    for row in quirks_of(item):
+        if row.partition("-")[0] in servers:
+            pytest.skip(f"quirk: {row}")
+
+
+def quirks_of(item: pytest.Item) -> list[str]:
+    """Rows such as moto-sqs-02: the first word is the server, as tests name it among their parameters."""
+    return [str(row) for marker in item.iter_markers("quirk") for row in marker.args]
+
+
+def listed(row: str) -> bool:
+    return QUIRKS.exists() and f"\n| {row} |" in QUIRKS.read_text()
+
+
 class Account:
     """Counts what ran and what did not, and in strict mode lets nothing be left out in silence."""
 
@@ -96,6 +114,9 @@ class Account:
         self.complaints: list[str] = []
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        unknown = {row for item in items for row in quirks_of(item) if not listed(row)}
+        if unknown:
+            raise pytest.UsageError(f"no row of docs/emulators.md: {', '.join(sorted(unknown))}")
         without = [item for item in items if missing(item)]
         self.left_out.update(missing(item) or "" for item in without)
         if without:
@@ -116,7 +137,7 @@ class Account:
     def _skip(self, report: pytest.TestReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         quirk = reason.partition("quirk: ")[2].split()[:1]
-        if not quirk or not QUIRKS.exists() or f"| {quirk[0]} |" not in QUIRKS.read_text():
+        if not quirk or not listed(quirk[0]):
             self.skipped.append(f"{report.nodeid}: {reason}")
 
     @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .jars import jars
-from .running import Program, Server, started
+from .running import Program, Server, answers_http, started
 
 POM = Path(__file__).parent / "elasticmq_jars" / "pom.xml"
 
@@ -26,4 +26,4 @@ def _command(port: int) -> list[str]:
 
 
 def start() -> AbstractContextManager[Server]:
-    return started(Program("elasticmq", _command, ready_path="/health"))
+    return started(Program("elasticmq", _command, ready=answers_http("/health")))

@@ -30,6 +30,8 @@ def _copy(pom: Path, directory: Path) -> None:
         target = Path(temporary) / "jars"
         command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
         command += ["-DincludeScope=runtime", f"-DoutputDirectory={target}"]
+        if shutil.which("mvn") is None:
+            raise ServerError(f"{pom.parent.name} comes from Maven, and there is no `mvn` on PATH: install Maven")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ServerError(f"Maven could not fetch {pom.parent.name}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from .running import Program, Server, emulator, started
+from .running import Program, Server, answers_http, emulator, started
 
 PROGRAM = Program(
     "ministack",
     command=lambda port: [emulator("ministack")],
-    environment=lambda port: {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"},
-    ready_path="/_localstack/health",
+    # Without the last one it also listens on port 8883, on all interfaces.
+    environment=lambda port: {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"},
+    ready=answers_http("/_localstack/health"),
 )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
+import http.client
 import os
-import signal
+import random
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +19,17 @@ ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT = 60.0
 ATTEMPTS = 3
 """A free port may be taken by somebody else before the server binds it."""
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+_PORTS = range(15_000, 32_000)
+"""Below those that the kernel gives to clients: between our look and the server's bind, no connection takes one."""
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 class ServerError(Exception):
     """A server did not start; the message has the end of its log."""
+
+
+class _EndedAtOnce(ServerError):
+    """Perhaps because somebody else took its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,87 +46,99 @@ class Server:
         return f"http://{self.host}:{self.port}"
 
 
+def answers_http(path: str = "/") -> Callable[[Server], bool]:
+    """Whether a server gives any HTTP answer at all."""
+
+    def ready(server: Server) -> bool:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            connection.getresponse().close()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+    return ready
+
+
+_ANSWERS = answers_http()
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How a server is started on a port."""
+    """How a server is started on a port, in a directory of its own that goes when it ends."""
 
     name: str
     command: Callable[[int], Sequence[str]]
     environment: Callable[[int], Mapping[str, str]] = lambda port: {}
-    ready_path: str = "/"
-    """Any HTTP answer to it means that the server is up."""
+    ready: Callable[[Server], bool] = _ANSWERS
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port of 127.0.0.1 on which nobody listens."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 
 @contextmanager
 def started(program: Program) -> Iterator[Server]:
     """The server for as long as the block runs; its whole process group ends with it, or with us."""
-    with tempfile.TemporaryDirectory(prefix=f"{program.name}-") as directory:
-        failure: ServerError | None = None
-        for _ in range(ATTEMPTS):
-            server = Server(program.name, "127.0.0.1", free_port(), Path(directory) / "log")
-            process = _spawn(program, server, Path(directory))
-            try:
-                _wait_ready(program, server, process)
-            except ServerError as error:
-                _end(process)
-                failure = error
+    with tempfile.TemporaryDirectory(prefix=f"{program.name}-", ignore_cleanup_errors=True) as directory:
+        server, process = _start(program, Path(directory))
+        try:
+            yield server
+        finally:
+            _end(process)
+
+
+def _start(program: Program, directory: Path) -> tuple[Server, subprocess.Popen[bytes]]:
+    for attempts_left in reversed(range(ATTEMPTS)):
+        server = Server(program.name, "127.0.0.1", free_port(), directory / "log")
+        process = _spawn(program, server, directory)
+        try:
+            _wait_ready(program, server, process)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, _EndedAtOnce) and attempts_left:
                 continue
-            try:
-                yield server
-            finally:
-                _end(process)
-            return
-        assert failure is not None
-        raise failure
+            raise
+        return server, process
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _spawn(program: Program, server: Server, directory: Path) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **program.environment(server.port)}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PENSTOCK_"))}
+    guard = [sys.executable, "-I", "-S", str(_GUARD)]
     with server.log.open("wb") as log:
         return subprocess.Popen(
-            program.command(server.port),
-            env=environment,
+            [*guard, *program.command(server.port)],
+            env={**ours, "TMPDIR": str(directory), **program.environment(server.port)},
             cwd=directory,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel to end the server when the process that started it dies, however it dies."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait_ready(program: Program, server: Server, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
+        answers = program.ready(server)
         if process.poll() is not None:
-            raise ServerError(f"{program.name} ended with status {process.returncode}:\n{_tail(server.log)}")
-        if _answers(server.endpoint_url + program.ready_path):
+            raise _EndedAtOnce(f"{program.name} ended with status {process.returncode}:\n{_tail(server.log)}")
+        if answers:
             return
         time.sleep(0.05)
     raise ServerError(f"{program.name} did not answer within {START_TIMEOUT:.0f} s:\n{_tail(server.log)}")
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return True
-    except OSError:
-        return False
 
 
 def _tail(log: Path) -> str:
@@ -130,17 +146,14 @@ def _tail(log: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(3)
-    except ProcessLookupError:
-        pass
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdin is not None
+    process.stdin.close()
     process.wait()
 
 
 def emulator(name: str) -> str:
     """A program of the emulators' own environment (PENSTOCK_EMULATORS, default `.emulators` in the project)."""
-    home = Path(os.environ.get("PENSTOCK_EMULATORS", ROOT / ".emulators"))
-    return str(home / "bin" / name)
+    program = Path(os.environ.get("PENSTOCK_EMULATORS", ROOT / ".emulators")).resolve() / "bin" / name
+    if not program.exists():
+        raise ServerError(f"there is no {program}: run `make emulators`, or say where with PENSTOCK_EMULATORS")
+    return str(program)
