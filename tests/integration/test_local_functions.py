@@ -218,7 +218,7 @@ INITS: dict[str, tuple[str, str, str]] = {
     "no handler": ("x = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'app'"),
     "syntax": ("def handler(:", "Runtime.UserCodeSyntaxError", "app.py"),
     "raises": ("raise RuntimeError('at import')", "RuntimeError", "at import"),
-    "exits": ("import os\nos._exit(3)", "", "exit status 3"),
+    "exits": ("import os\nos._exit(3)", "Runtime.ExitError", "exit status 3"),
 }
 
 
@@ -234,7 +234,7 @@ async def test_an_init_error_means_that_the_function_is_down_and_says_why(shop: 
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert reply.down
-        assert orjson.loads(reply.body)["errorType"] == kind if kind else reply.body == b""
+        assert orjson.loads(reply.body)["errorType"] == kind
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from .launch import Command, Refused
 from .spec import FunctionSpec
+from .temporary import OPT
 
 COVERED = (Path("/tmp"), Path("/opt"))  # noqa: S108 - the directories that AWS gives to functions
 SCRIPT = 'mount --bind "$1" /tmp; [ -z "$2" ] || mount --bind "$2" /opt; shift 2; exec "$@"'
@@ -28,7 +30,7 @@ def isolated(command: Command, spec: FunctionSpec, temporary: Path) -> Command |
         return command if spec.isolation == "auto" else Refused(f"isolation: namespace is not possible: {obstacle}")
     opt = str(_merged(spec, temporary)) if spec.layers else ""
     argv = (*UNSHARE, "sh", "-ec", SCRIPT, "sh", str(temporary), opt, *command.argv)
-    return Command(argv, {**command.variables, "TMPDIR": "/tmp"})  # noqa: S108 - the function's own
+    return replace(command, argv=argv, variables={**command.variables, "TMPDIR": "/tmp"})  # noqa: S108 - the function's own
 
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
@@ -53,7 +55,7 @@ def supported() -> bool:
 
 def _merged(spec: FunctionSpec, temporary: Path) -> Path:
     """The layers as one tree; a later layer overwrites what an earlier one has at the same path."""
-    opt = temporary.parent / f"{temporary.name}-opt"
+    opt = temporary.with_name(temporary.name + OPT)
     for layer in spec.layers:
         shutil.copytree(layer, opt, symlinks=True, dirs_exist_ok=True)
     return opt

@@ -34,6 +34,8 @@ class Command:
     argv: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
     """What the language adds to the environment."""
+    wrapped: bool = False
+    """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ async def plan(spec: FunctionSpec) -> Command | Refused:
     planned = await anyio.to_thread.run_sync(_planner(spec), spec)
     wrapper = spec.environment.get(WRAPPER)
     if isinstance(planned, Command) and wrapper and not spec.runtime.startswith("provided"):
-        return Command((wrapper, *planned.argv), planned.variables)
+        return Command((wrapper, *planned.argv), planned.variables, wrapped=True)
     return planned
 
 

@@ -6,10 +6,15 @@ as a function error; for a queue that would mean that a missing package sends ev
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
+import anyio.to_thread
 import orjson
 
 from ....config.clock import Clock
@@ -17,7 +22,7 @@ from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttle
 from ...observer import FunctionLog, Observer
 from .. import answers
 from ..base import Invocation, NotReady, Ready
-from . import platform_log
+from . import platform_log, temporary
 from .environment import VERSION
 from .launch import Command, Refused, plan
 from .reaper import Reaper
@@ -28,6 +33,9 @@ from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200
 THROTTLED = 429
+HARD_WORK = 2.0
+"""Seconds for which an init counts as hard work; after that it waits for something, and others may start."""
+STOPPING = "the function is closed: Penstock is stopping"
 
 
 class LocalInvoker:
@@ -53,6 +61,10 @@ class LocalInvoker:
         self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
         self._generation = 0
         self._closed = False
+        self._swept = False
+        self._alarm: asyncio.TimerHandle | None = None
+        """Rings when the first idle environment may have been idle for too long."""
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def concurrency(self) -> int:
@@ -66,14 +78,14 @@ class LocalInvoker:
         """An init without an event; the environment stays for the first invocation."""
         await self._refresh()
         if self._closed:
-            return NotReady("the function is closed: Penstock is stopping")
-        if self._idle:
+            return NotReady(STOPPING)
+        if any(worker.alive for worker in self._idle):
             return Ready()
-        started = self._clock.monotonic()
-        worker = await self._start(self._spec.init_timeout)
+        started, generation = self._clock.monotonic(), self._generation
+        worker = await self._start()
         if isinstance(worker, InitFailed):
             return NotReady(worker.cause)
-        self._put_back(worker, self._generation)
+        await self._return(worker, generation)
         return Ready(self._clock.monotonic() - started)
 
     async def invoke(self, invocation: Invocation) -> Reply:
@@ -91,14 +103,17 @@ class LocalInvoker:
             self._busy -= 1
 
     def _stopping(self, invocation: Invocation, started: float) -> Unreachable:
-        cause = "the function is closed: Penstock is stopping"
-        return Unreachable(self._attempt(invocation, started, None), cause, down=True)
+        return Unreachable(self._attempt(invocation, started, None), STOPPING, down=True)
 
     async def aclose(self) -> None:
         self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         async with anyio.create_task_group() as tasks:
             for worker in tuple(self._all):
                 tasks.start_soon(worker.end)
+            for ending in tuple(self._ending):
+                tasks.start_soon(asyncio.wait, [ending])
         self._idle.clear()
         self._all.clear()
 
@@ -106,78 +121,143 @@ class LocalInvoker:
 
     async def _invoke(self, invocation: Invocation, started: float) -> Reply:
         generation = self._generation
-        worker = self._take() or await self._start(self._spec.init_timeout)
+        worker = await self._take() or await self._start()
         if isinstance(worker, InitFailed):
-            return Unreachable(self._attempt(invocation, started, OK, error=True), worker.cause, True, worker.body)
+            if self._closed:
+                return self._stopping(invocation, started)
+            attempt = self._attempt(invocation, started, OK, error=True)
+            return Unreachable(attempt, worker.cause, True, self._init_body(worker, attempt))
         try:
             return await self._with_worker(worker, invocation, started)
         finally:
             await self._return(worker, generation)
 
-    def _take(self) -> Worker | None:
+    async def _take(self) -> Worker | None:
         """The environment that was used last, if it still lives."""
         while self._idle:
             worker = self._idle.pop()
             if worker.alive:
                 return worker
-            self._all.discard(worker)
+            await self._drop(worker)
         return None
 
-    async def _start(self, timeout: float) -> Worker | InitFailed:
+    async def _start(self) -> Worker | InitFailed:
         """A new environment, or why there is none."""
-        async with self._inits:
+        async with self._hard_work():
             command = self._command if self._command is not None else await plan(self._spec)
             if isinstance(command, Refused):
-                return self._refused(command)
+                return InitFailed(command.reason, entrypoint=command.entrypoint_error)
             self._command = command
-            worker = Worker(self._spec, self._reaper, self._observer, self._clock)
-            self._all.add(worker)
-            self._log("", platform_log.init_start(self._spec.runtime))
-            began = self._clock.monotonic()
-            failed = await worker.start(command, None if self._spec.timeout is None else timeout)
+            if not self._swept:
+                await anyio.to_thread.run_sync(temporary.sweep, self._spec.scratch)
+                self._swept = True
+            return InitFailed(STOPPING) if self._closed else await self._started(command)
+
+    async def _started(self, command: Command) -> Worker | InitFailed:
+        worker = Worker(self._spec, self._reaper, self._observer, self._clock)
+        self._all.add(worker)
+        self._log("", platform_log.init_start(self._spec.runtime))
+        began = self._clock.monotonic()
+        limit = None if self._spec.timeout is None else self._spec.init_timeout
+        try:
+            failed = await worker.start(command, limit)
+        except BaseException:
+            self._all.discard(worker)
+            raise
         if failed is None:
             return worker
         self._all.discard(worker)
         return self._init_failed(failed, self._clock.monotonic() - began)
 
-    def _refused(self, refused: Refused) -> InitFailed:
-        if not refused.entrypoint_error:
-            return InitFailed(refused.reason)
-        text = f"RequestId: {invalid_id()} Error: {refused.entrypoint_error}"
-        body = orjson.dumps({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": text})
-        return InitFailed(refused.reason, body)
+    @asynccontextmanager
+    async def _hard_work(self) -> AsyncIterator[None]:
+        """One of the few places for starting; given up early by an init that takes long, so that it blocks nobody."""
+        place = object()
+        await self._inits.acquire_on_behalf_of(place)
+        held = [place]
+
+        def give_up() -> None:
+            if held:
+                self._inits.release_on_behalf_of(held.pop())
+
+        timer = asyncio.get_running_loop().call_later(HARD_WORK, give_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_up()
 
     def _init_failed(self, failed: InitFailed, seconds: float) -> InitFailed:
+        if self._closed:
+            return failed  # it was us who ended it
         kind, message = answers.error_text(failed.body)
-        self._log("", platform_log.init_report(seconds, phase="init", status="error", kind=kind))
+        ending = "timeout" if isinstance(failed.ended, TimedOut) else "error"
+        self._log("", platform_log.init_report(seconds, phase="init", status=ending, kind=kind or failed.kind))
         if not failed.body:
-            return InitFailed(f"{failed.cause}; see its log and correct the function")
-        return InitFailed(answers.one_line(f"{kind}: {message}" if kind else message or failed.cause), failed.body)
+            return replace(failed, cause=f"{failed.cause}; see its log and correct the function")
+        return replace(failed, cause=answers.one_line(f"{kind}: {message}" if kind else message or failed.cause))
+
+    def _init_body(self, failed: InitFailed, attempt: Attempt) -> bytes:
+        """The failed init as the caller of Invoke would see it."""
+        if failed.body:
+            return failed.body
+        if failed.entrypoint:
+            text = f"RequestId: {attempt.request_id} Error: {failed.entrypoint}"
+            return orjson.dumps({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": text})
+        match failed.ended:
+            case Exited(status=status):
+                return answers.ended(attempt, status, describe_exit(status)).body
+            case TimedOut():
+                return answers.timed_out(attempt, self._spec.init_timeout).body
+            case None:
+                return b""
 
     async def _return(self, worker: Worker, generation: int) -> None:
         if worker.alive and generation == self._generation and not self._closed:
-            self._put_back(worker, generation)
-        else:
-            self._all.discard(worker)
-            await worker.end()
-
-    def _put_back(self, worker: Worker, generation: int) -> None:
-        if generation == self._generation:
             self._idle.append(worker)
+            self._set_alarm()
+        else:
+            await self._drop(worker)
+
+    async def _drop(self, worker: Worker) -> None:
+        await worker.end()
+        self._all.discard(worker)
 
     async def _refresh(self) -> None:
         """Let go of environments of old code, dead ones, and those that were idle for too long."""
-        now = self._clock.monotonic()
-        if self._watch.changed(now):
+        if await self._watch.changed(self._clock.monotonic()):
             self._generation += 1
             self._command = None
             old, self._idle = self._idle, []
-        else:
-            old = [each for each in self._idle if not each.alive or now - each.idle_since > self._spec.idle_timeout]
+            for worker in old:
+                await self._drop(worker)
+        await self._end_idle()
+
+    async def _end_idle(self) -> None:
+        now = self._clock.monotonic()
+        old = [each for each in self._idle if not each.alive or now - each.idle_since >= self._spec.idle_timeout]
+        if old:
             self._idle = [each for each in self._idle if each not in old]
-        for worker in old:
-            self._all.discard(worker)
-            await worker.end()
+            for worker in old:
+                await self._drop(worker)
+
+    def _set_alarm(self) -> None:
+        """So that an environment which nobody asks for ends too."""
+        if self._alarm is None and self._idle and not self._closed:
+            longest = self._clock.monotonic() - min(worker.idle_since for worker in self._idle)
+            left = max(self._spec.idle_timeout - longest, 0.0) + 0.01
+            self._alarm = asyncio.get_running_loop().call_later(left, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        task = asyncio.create_task(self._end_idle())
+        self._ending.add(task)
+        task.add_done_callback(self._rang)
+
+    def _rang(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        task.result()
+        self._set_alarm()
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
@@ -256,7 +336,3 @@ def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict
 def new_trace() -> str:
     """An X-Ray trace header for an invocation that came without one."""
     return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
-
-
-def invalid_id() -> str:
-    return "00000000-0000-0000-0000-000000000000"

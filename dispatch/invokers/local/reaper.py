@@ -18,26 +18,41 @@ class Reaper:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._groups: set[int] = set()
+
+    def ready(self) -> None:
+        """Start the process if it does not run; one that was killed is replaced, and told what it must know."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self._let_go()
+        self._process = self._start()
+        for group in self._groups:
+            self._tell(f"+{group}\n")
 
     def watch(self, group: int) -> None:
+        self._groups.add(group)
         self._tell(f"+{group}\n")
 
     def forget(self, group: int) -> None:
+        self._groups.discard(group)
         self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """Let the process end; it kills what is still watched."""
+        """Let the process end; it kills what is still watched. A later start begins anew."""
+        self._let_go()
+        self._groups.clear()
+
+    def _let_go(self) -> None:
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
             self._process.wait()
             self._process = None
 
     def _tell(self, line: str) -> None:
-        if self._process is None or self._process.poll() is not None:
-            self._process = self._start()
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it was killed; the next line starts another
-            self._process.stdin.write(line.encode())
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it was killed; the next start replaces it
+                self._process.stdin.write(line.encode())
 
     @staticmethod
     def _start() -> subprocess.Popen[bytes]:

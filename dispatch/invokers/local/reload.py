@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio.to_thread
+
 SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 """Directories that change without the code changing, or are too large to look at."""
 FRESH_FOR = 1.0
@@ -44,10 +46,12 @@ class CodeWatch:
         self._seen: int | None = None
         self._looked_at = float("-inf")
 
-    def changed(self, now: float) -> bool:
-        """Whether the code differs from the last time this was asked. `now` is monotonic."""
+    async def changed(self, now: float) -> bool:
+        """Whether the code differs from the last time this was asked. `now` is monotonic. The look is taken in a
+        thread, because a large directory would hold everybody up."""
         if not self._enabled or now - self._looked_at < FRESH_FOR:
             return False
         self._looked_at = now
-        before, self._seen = self._seen, fingerprint(self._directories)
-        return before is not None and before != self._seen
+        seen = await anyio.to_thread.run_sync(fingerprint, self._directories)
+        before, self._seen = self._seen, seen
+        return before is not None and before != seen

@@ -7,25 +7,24 @@ start ──► idle ──invoke──► busy ──answered──► idle    
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import os
-import shutil
 import signal
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from ....config.clock import Clock
 from ...observer import FunctionLog, Observer
-from . import environment
+from . import environment, temporary
 from .isolation import isolated
 from .launch import Command, Refused
 from .output import Budget, Output
+from .process import Process
 from .reaper import Reaper
 from .runtime_api import Answer, Handed, RuntimeApi, State
 from .spec import FunctionSpec
@@ -50,7 +49,18 @@ class InitFailed:
 
     cause: str
     body: bytes = b""
-    """The error as the caller of Invoke would see it."""
+    """What the runtime itself posted."""
+    entrypoint: str = ""
+    """AWS's words after `Error: ` for a runtime that could not be executed."""
+    ended: Exited | TimedOut | None = None
+    """How it ended when it posted nothing."""
+
+    @property
+    def kind(self) -> str:
+        """AWS's error type where the runtime named none; empty for a timeout, which has a status of its own."""
+        if self.entrypoint:
+            return "Runtime.InvalidEntrypoint"
+        return "Runtime.ExitError" if isinstance(self.ended, Exited) else ""
 
 
 class Worker:
@@ -62,11 +72,12 @@ class Worker:
         self._observer = observer
         self._clock = clock
         self._api = RuntimeApi()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._outputs: list[Output] = []
         self._exited = anyio.Event()
         self._ending = anyio.Lock()
-        self._waiter: asyncio.Task[None] | None = None
+        self._over = False
+        self._status = 0
         self._temporary: Path | None = None
         self._request_id = ""
         self.log_stream = ""
@@ -77,7 +88,7 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether it can take an invocation now."""
-        return self._api.session.state is State.WAITING and not self._exited.is_set()
+        return self._api.session.state is State.WAITING and self._process is not None and self._process.runs
 
     @property
     def max_memory(self) -> int:
@@ -103,50 +114,56 @@ class Worker:
         return None
 
     async def _spawn(self, command: Command) -> InitFailed | None:
-        await self._api.open()
-        self.log_stream = _log_stream(self._clock)
-        self._temporary = self._spec.scratch / "tmp" / uuid.uuid4().hex
-        self._temporary.mkdir(parents=True)
-        ready = isolated(command, self._spec, self._temporary)
-        if isinstance(ready, Refused):
-            return InitFailed(ready.reason)
-        variables = environment.variables(
-            self._spec,
-            address=self._api.address,
-            temporary=self._temporary,
-            log_stream=self.log_stream,
-            runtime=ready.variables,
-        )
-        return await self._execute(ready, variables)
+        async with self._ending:  # whoever ends us meanwhile waits, and finds a process to kill
+            if self._over:
+                return InitFailed("it was stopped")
+            await self._api.open()
+            self.log_stream = _log_stream(self._clock)
+            self._temporary = await anyio.to_thread.run_sync(temporary.make, self._spec.scratch)
+            ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
+            if isinstance(ready, Refused):
+                return InitFailed(ready.reason)
+            variables = environment.variables(
+                self._spec,
+                address=self._api.address,
+                temporary=self._temporary,
+                log_stream=self.log_stream,
+                runtime=ready.variables,
+            )
+            return self._execute(ready, variables)
 
-    async def _execute(self, command: Command, variables: Mapping[str, str]) -> InitFailed | None:
+    def _execute(self, command: Command, variables: Mapping[str, str]) -> InitFailed | None:
         budget = Budget()
         self._outputs = [Output(self._writer("stdout"), budget), Output(self._writer("stderr"), budget)]
-        ends = [output.end for output in self._outputs]
+        stdout, stderr = (output.end for output in self._outputs)
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command.argv,
+            self._process = Process(
+                command.argv,
                 cwd=self._spec.code,
                 env=variables,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=ends[0],
-                stderr=ends[1],
-                start_new_session=True,
+                stdout=stdout,
+                stderr=stderr,
+                reaper=self._reaper,
+                on_exit=self._on_exit,
             )
         except OSError as error:
-            return InitFailed(f"{command.argv[0]} cannot be started ({error.strerror}): correct the function")
+            return self._not_executed(command, error)
         finally:
-            for end in ends:
-                os.close(end)
-        self._reaper.watch(self._process.pid)
-        self._waiter = asyncio.create_task(self._wait_exit(self._process))
+            os.close(stdout)
+            os.close(stderr)
         return None
 
-    async def _wait_exit(self, process: asyncio.subprocess.Process) -> None:
-        await process.wait()
+    def _not_executed(self, command: Command, error: OSError) -> InitFailed:
+        """In AWS's words: a missing wrapper is a shell's exit status, a bad bootstrap is a bad entrypoint."""
+        cause = f"{command.argv[0]} cannot be started ({error.strerror}): correct the function"
+        if command.wrapped:
+            return InitFailed(cause, ended=Exited(127))
+        return InitFailed(cause, entrypoint=f"fork/exec /var/task/bootstrap: {(error.strerror or '').lower()}")
+
+    def _on_exit(self) -> None:
+        self._status = self._process.status or 0 if self._process else 0
         self._exited.set()
-        changed = self._api.session.changed
-        changed.set()
+        self._api.session.changed.set()
 
     async def _wait_init(self, timeout: float | None) -> InitFailed | None:
         session = self._api.session
@@ -158,31 +175,27 @@ class Worker:
         if session.state is State.WAITING and not self._exited.is_set():
             return None
         if self._exited.is_set():
-            return InitFailed(f"its runtime ended during init ({describe_exit(self._status)})")
-        return InitFailed(f"its init took longer than {timeout:g} s")
+            ended = Exited(self._status)
+            return InitFailed(f"its runtime ended during init ({describe_exit(self._status)})", ended=ended)
+        return InitFailed(f"its init took longer than {timeout:g} s", ended=TimedOut())
 
     async def end(self) -> None:
         """Kill the whole process group and let go of everything. Idempotent, and not to be cancelled half-way."""
+        self._over = True
         with anyio.CancelScope(shield=True):
             async with self._ending:  # an invocation and the end of the invoker may both want it
                 await self._end()
 
     async def _end(self) -> None:
         if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            if self._waiter is not None:
-                await self._waiter
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # what the leader started in its last moment
-            self._reaper.forget(self._process.pid)
+            await self._process.kill()
             self._process = None
         self._api.close()
         for output in self._outputs:
             output.close()
         self._outputs = []
         if self._temporary is not None:
-            await anyio.to_thread.run_sync(_remove, self._temporary)
+            await anyio.to_thread.run_sync(temporary.remove, self._temporary)
             self._temporary = None
 
     # --- one invocation ---------------------------------------------------------------------------------------------
@@ -224,11 +237,6 @@ class Worker:
 
     # --- small ------------------------------------------------------------------------------------------------------
 
-    @property
-    def _status(self) -> int:
-        status = self._process.returncode if self._process else None
-        return 0 if status is None else status
-
     def _writer(self, stream: str) -> _Writer:
         return _Writer(self, stream)
 
@@ -264,8 +272,3 @@ def _peak_megabytes(pid: int) -> int:
 def _log_stream(clock: Clock) -> str:
     day = datetime.datetime.fromtimestamp(clock.wall(), datetime.UTC)
     return f"{day:%Y/%m/%d}/[{environment.VERSION}]{uuid.uuid4().hex}"
-
-
-def _remove(temporary: Path) -> None:
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(temporary.parent / f"{temporary.name}-opt", ignore_errors=True)

@@ -1,0 +1,103 @@
+"""One child process that leads a process group of its own: started, watched, and ended with its whole group.
+
+The group is killed while its leader is still a zombie, so that its number cannot belong to somebody else by then; and
+the reaper knows the group from the moment of its start. Knows nothing of Lambda; `worker` is its only user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from .reaper import Reaper
+
+LINGER = 0.5
+"""Seconds that killed members of a group may take to be gone. Where nobody collects orphans they never are."""
+
+
+class Process:
+    """Raises OSError when it cannot be started. `on_exit` is called once, in the event loop."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+        reaper: Reaper,
+        on_exit: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._reaper = reaper
+        self._on_exit = on_exit
+        self._gone = anyio.Event()
+        self.status: int | None = None
+        """As of `Popen.returncode`: negative for a signal; None while it runs."""
+        reaper.ready()
+        self._popen = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+        self.pid = self._popen.pid
+        reaper.watch(self.pid)  # nothing may stand between the start and this
+        self._watch()
+
+    @property
+    def runs(self) -> bool:
+        """Asks the system, which knows of an end before the event loop does."""
+        return self.status is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    async def kill(self) -> None:
+        """Kill the whole group and wait until it is gone."""
+        if self.status is None:
+            self._kill_group()
+        await self._gone.wait()
+        pause = 0.001
+        while pause < LINGER and self._has_members():
+            await anyio.sleep(pause)
+            pause *= 2
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _has_members(self) -> bool:
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _watch(self) -> None:
+        if sys.platform == "linux":
+            descriptor = os.pidfd_open(self.pid)
+            self._loop.add_reader(descriptor, self._readable, descriptor)
+        else:
+            threading.Thread(target=self._wait, daemon=True).start()
+
+    def _readable(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        os.close(descriptor)
+        self._ended()
+
+    def _wait(self) -> None:
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with suppress(RuntimeError):  # the loop is closed: nobody is interested any more
+            self._loop.call_soon_threadsafe(self._ended)
+
+    def _ended(self) -> None:
+        self._kill_group()
+        self.status = self._popen.wait()
+        self._reaper.forget(self.pid)
+        self._gone.set()
+        self._on_exit()
