@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import orjson
 import pytest
 
@@ -19,11 +21,22 @@ class Talk:
         self.session = session or Session()
         self.answers: list[bytes] = []
 
-    def ask(self, method: str, path: str, body: bytes = b"", *, size: int | None = None, **headers: str) -> Request:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        size: int | None = None,
+        incomplete: bool = False,
+        **headers: str,
+    ) -> Request:
         lower = {name.replace("_", "-"): value for name, value in headers.items()}
         full = path if path.startswith("/") else f"/2018-06-01/runtime/{path}"
         length = len(body) if size is None else size
-        request = Request(method, full, lower, body, length, lambda data, keep: self.answers.append(data))
+        request = Request(
+            method, full, lower, body, length, lambda data, keep: self.answers.append(data), incomplete=incomplete
+        )
         self.session.on_request(request)
         return request
 
@@ -165,3 +178,49 @@ def test_a_runtime_that_nobody_watches_may_start_again_in_the_middle() -> None:
     talk.next()
     assert talk.session.left
     assert talk.session.state is State.WAITING
+
+
+@pytest.mark.semantics("FN-28")
+def test_a_truncated_answer_is_refused_and_the_invocation_stays_open() -> None:
+    talk = running()
+    talk.ask("POST", "invocation/r-1/response", b'{"a"', incomplete=True)
+    assert talk.error() == (
+        400,
+        {"errorMessage": "HTTP request detected as truncated", "errorType": "TruncatedHTTPRequest"},
+    )
+    assert talk.session.state is State.RUNNING
+    assert talk.session.answer is None
+    talk.ask("POST", "invocation/r-1/response", b"{}")
+    assert talk.session.answer == Answer(b"{}")
+
+
+@pytest.mark.semantics("FN-29")
+def test_a_streamed_response_that_failed_on_its_way_is_an_error() -> None:
+    talk = running()
+    talk.ask(
+        "POST",
+        "invocation/r-1/response",
+        b"half",
+        lambda_runtime_function_response_mode="streaming",
+        lambda_runtime_function_error_type="Runtime.StreamError",
+        lambda_runtime_function_error_body=base64.b64encode(b'{"errorType":"E"}').decode(),
+    )
+    assert talk.session.answer == Answer(b'{"errorType":"E"}', failed=True)
+
+
+@pytest.mark.semantics("FN-30")
+def test_of_an_error_for_xray_the_caller_sees_three_members() -> None:
+    talk = running()
+    body = b'{"errorType":"E","errorMessage":"m","stackTrace":[],"paths":[],"workingDirectory":"/secret"}'
+    talk.ask("POST", "invocation/r-1/error", body, content_type="application/vnd.aws.lambda.error.cause+json")
+    assert talk.session.answer is not None
+    assert orjson.loads(talk.session.answer.body) == {"errorMessage": "m", "errorType": "E", "stackTrace": []}
+
+
+@pytest.mark.semantics("FN-31")
+@pytest.mark.parametrize("path", ["invocation/next", "init/error", "invocation/r-1/response"])
+def test_a_web_page_is_refused_and_changes_nothing(path: str) -> None:
+    talk = Talk()
+    talk.ask("GET" if path.endswith("next") else "POST", path, origin="http://evil.example")
+    assert talk.status == 403
+    assert talk.session.state is State.STARTING

@@ -1,13 +1,15 @@
 """Just enough of an HTTP/1.1 server for the Runtime API: one asyncio protocol over httptools' parser.
 
-A connection carries one request at a time; the answer may come much later (`next` is a long poll). Bodies beyond the
-limit are counted, not kept. Knows nothing of Lambda; `runtime_api` is its only user.
+A connection answers one request at a time, in order; the answer may come much later (`next` is a long poll). What a
+client can make us keep is bounded: bodies beyond the limit are counted, not kept, and heads, connections and requests
+sent ahead have limits of their own. Knows nothing of Lambda; `runtime_api` is its only user.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,8 +17,13 @@ from typing import cast
 import httptools
 
 REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Too Large"}
-BODY_HARD_LIMIT = 64 * 1024 * 1024
-"""Bytes after which a connection is closed however patient we are."""
+HEAD_LIMIT = 1024 * 1024 + 64 * 1024
+"""Bytes of everything in a message that is not its body: one header may have 1 MiB, the X-Ray cause."""
+CHUNK_HEAD = 32
+"""Bytes that each chunk of a body may have beside its data."""
+AHEAD = 8
+"""Requests that a client may send before its first is answered."""
+CONNECTIONS = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -32,25 +39,26 @@ class Request:
     """Bytes of the body as sent; more than `len(body)` when it was over the limit."""
     _answer: Callable[[bytes, bool], None]
     answered: bool = field(default=False)
+    keep: bool = True
+    """The client wants to use the connection again."""
+    incomplete: bool = False
+    """The client left before the end of the body that it had announced."""
 
     @property
     def truncated_here(self) -> bool:
         """The body is larger than what was kept."""
         return self.size > len(self.body)
 
-    @property
-    def gone(self) -> bool:
-        """Nobody waits for the answer any more."""
-        return self.answered
-
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         if self.answered:
             return
         self.answered = True
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        lines += [f"{name}: {' '.join(value.splitlines())}" for name, value in (headers or {}).items()]
+        if not self.keep:
+            lines.append("Connection: close")
         head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
-        self._answer(head + body, status < 500)
+        self._answer(head + body, self.keep)
 
 
 class Connection(asyncio.Protocol):
@@ -69,33 +77,52 @@ class Connection(asyncio.Protocol):
         self._on_request = on_request
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
-        self._open: Request | None = None
-        self._reset()
-
-    def _reset(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
+        self._open: Request | None = None
+        self._ahead: deque[Request] = deque()
+        self._begin()
+
+    def _begin(self) -> None:
         self._url = b""
         self._headers: dict[str, str] = {}
         self._body = bytearray()
         self._size = 0
+        self._received = 0
+        self._chunks = 0
+        self._in_body = False
 
     # --- asyncio ----------------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if len(self._alive) >= CONNECTIONS:
+            self._transport.abort()
+            return
         self._alive.add(self)
         connected = transport.get_extra_info("socket")
         if connected is not None:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        self._received += len(data)
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse()
         except httptools.HttpParserError:
-            self._close()
+            self._refuse()
+        if self._received - self._size > HEAD_LIMIT + CHUNK_HEAD * self._chunks:
+            self.abort()
+
+    def eof_received(self) -> bool:
+        if not self._in_body:
+            return False
+        self._complete(incomplete=True)
+        return True  # so that the answer can still be written
 
     def connection_lost(self, error: Exception | None) -> None:
         self._alive.discard(self)
+        self._ahead.clear()
         if self._open is not None and not self._open.answered:
             self._open.answered = True
             self._on_closed(self._open)
@@ -106,31 +133,66 @@ class Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers come here too, after the body."""
         self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "surrogateescape")
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        if self._headers.get("expect", "").lower() == "100-continue" and self._open is None:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._size <= self._body_limit:
             self._body += body
-        elif self._size > BODY_HARD_LIMIT:
-            self._close()
+        else:
+            self._body.clear()
 
     def on_message_complete(self) -> None:
-        method = self._parser.get_method().decode("latin-1")
-        path = self._url.decode("latin-1").partition("?")[0]
-        body, size = bytes(self._body), self._size
-        request = Request(method, path, self._headers, body if size <= self._body_limit else b"", size, self._send)
-        self._open = request
-        self._url, self._headers, self._body, self._size = b"", {}, bytearray(), 0
-        self._on_request(request)
+        self._complete(incomplete=False)
 
     # --- ours -------------------------------------------------------------------------------------------------------
 
+    def _complete(self, *, incomplete: bool) -> None:
+        request = Request(
+            self._parser.get_method().decode("latin-1"),
+            self._url.decode("latin-1").partition("?")[0],
+            self._headers,
+            bytes(self._body),
+            self._size,
+            self._send,
+            keep=not incomplete and self._parser.should_keep_alive(),
+            incomplete=incomplete,
+        )
+        self._begin()
+        if self._open is None:
+            self._open = request
+            self._on_request(request)
+        elif len(self._ahead) < AHEAD:
+            self._ahead.append(request)
+        else:
+            self.abort()
+
     def _send(self, data: bytes, keep: bool) -> None:
+        self._write(data)
+        self._open = None
+        if not keep:
+            self._close()
+        elif self._ahead:
+            self._open = self._ahead.popleft()
+            self._on_request(self._open)
+
+    def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-            if not keep:
-                self._transport.close()
+
+    def _refuse(self) -> None:
+        if self._open is None:
+            self._write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self._close()
 
     def abort(self) -> None:
         if self._transport is not None:

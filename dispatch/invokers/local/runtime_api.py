@@ -13,6 +13,7 @@ invocation at a time: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.
 from __future__ import annotations
 
 import asyncio
+import base64
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -62,8 +63,19 @@ class Refusal:
 
 
 INVALID_ID = Refusal(400, "InvalidRequestID", "Invalid request ID")
+INCOMPLETE = Refusal(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+BAD_MODE = Refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+FOREIGN = Refusal(403, "Forbidden", "a web page may not speak to the Runtime API")
 TOO_LARGE = Refusal(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).")
 NOT_SERVED = Refusal(404, "NotFound", "not served here")
+
+STREAMING = "streaming"
+MODE = "lambda-runtime-function-response-mode"
+ERROR_TYPE = "lambda-runtime-function-error-type"
+ERROR_BODY = "lambda-runtime-function-error-body"
+XRAY_CAUSE = "application/vnd.aws.lambda.error.cause+json"
+FORWARDED = ("errorMessage", "errorType", "stackTrace")
+"""What the caller sees of an error that is written for X-Ray."""
 
 
 def wrong_state(state: State, wanted: str) -> Refusal:
@@ -121,6 +133,8 @@ class Session:
             self._to(State.STARTING)
 
     def _route(self, request: Request) -> Refusal | None:
+        if "origin" in request.headers:
+            return FOREIGN  # any page in a browser on this machine can reach a loopback port
         if request.path == "/2018-06-01/ping":
             request.answer(200, b"pong")
             return None
@@ -147,6 +161,8 @@ class Session:
     def _init_error(self, request: Request) -> Refusal | None:
         if self.state is not State.STARTING:
             return wrong_state(self.state, "InitError")
+        if request.incomplete:
+            return INCOMPLETE
         self.init_error = request.body
         self._to(State.FAILED)
         request.answer(202, ACCEPTED, JSON)
@@ -157,10 +173,11 @@ class Session:
             return INVALID_ID
         if self.state is not State.RUNNING:
             return wrong_state(self.state, "ResponseSent")
-        mode = request.headers.get("lambda-runtime-function-response-mode")
-        if mode not in (None, "streaming"):
-            return Refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-        self._answer = Answer(request.body, failed, request.truncated_here)
+        if request.headers.get(MODE, STREAMING) != STREAMING:
+            return BAD_MODE
+        if request.incomplete:
+            return INCOMPLETE
+        self._answer = _error(request) if failed else _response(request)
         self._to(State.ANSWERED)
         if request.truncated_here:
             return TOO_LARGE
@@ -171,6 +188,28 @@ class Session:
         self.state = state
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
+
+
+def _response(request: Request) -> Answer:
+    """A streamed response that failed on its way says so in its trailers."""
+    if ERROR_TYPE in request.headers and request.headers.get(MODE) == STREAMING:
+        try:
+            return Answer(base64.b64decode(request.headers.get(ERROR_BODY, "")), failed=True)
+        except ValueError:
+            return Answer(request.headers[ERROR_BODY].encode(), failed=True)
+    return Answer(request.body, oversized=request.truncated_here)
+
+
+def _error(request: Request) -> Answer:
+    body = request.body
+    if request.headers.get("content-type") == XRAY_CAUSE:
+        try:
+            cause = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            cause = None
+        if isinstance(cause, dict):
+            body = orjson.dumps({name: cause[name] for name in FORWARDED if name in cause})
+    return Answer(body, failed=True, oversized=request.truncated_here)
 
 
 @dataclass(slots=True, eq=False)
