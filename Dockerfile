@@ -19,10 +19,10 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-index --no-build-isolation --no
     && /opt/penstock/bin/pip install --no-cache-dir --no-index --no-deps dist/*.whl
 
 FROM python:${PYTHON_VERSION}-slim AS emulator
-COPY requirements/emulators.lock requirements/
-RUN python -m venv /opt/emulators \
-    && /opt/emulators/bin/pip install --no-cache-dir --require-hashes --requirement requirements/emulators.lock
-ENV PATH=/opt/emulators/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp
+COPY requirements/ministack.lock requirements/
+RUN python -m venv /opt/ministack \
+    && /opt/ministack/bin/pip install --no-cache-dir --require-hashes --requirement requirements/ministack.lock
+ENV PATH=/opt/ministack/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp
 USER 10001:0
 EXPOSE 4566
 CMD ["ministack"]

@@ -22,6 +22,7 @@ LOCKS = {
     "requirements/runtime.lock": "pyproject.toml --extra uvloop --constraint requirements/dev.lock",
     "requirements/build.lock": "requirements/build.in --constraint requirements/dev.lock",
     "requirements/emulators.lock": "requirements/emulators.in",
+    "requirements/ministack.lock": "requirements/ministack.in --constraint requirements/emulators.lock",
 }
 
 

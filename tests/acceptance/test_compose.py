@@ -142,7 +142,7 @@ class Service:
         for volume in self.wanted.get("volumes", ()):
             origin, target, *_ = volume.split(":")
             if origin.startswith("./"):
-                text = text.replace(target, str(ROOT / origin))
+                text = re.sub(rf"(?<![\w./-]){target}(?=/|$)", str(ROOT / origin), text)
         return text
 
     @contextmanager

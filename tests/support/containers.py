@@ -138,10 +138,11 @@ class Builder:
     def _run(self, image: Image, each: Instruction) -> None:
         text = each.text.replace(" --no-cache-dir", "")  # what was fetched once on this machine need not be again
         command = ["/bin/sh", "-ec", image.mapped(text)]
+        ours = {"HOME": os.path.expanduser("~"), "PIP_ROOT_USER_ACTION": "ignore", "PIP_NO_COMPILE": "1"}
         done = subprocess.run(
             command,
             cwd=image.place("."),
-            env=image.variables({"HOME": os.path.expanduser("~"), "PIP_ROOT_USER_ACTION": "ignore"}),
+            env=image.variables(ours),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
