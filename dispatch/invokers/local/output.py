@@ -1,5 +1,7 @@
-"""What a function writes, as lines. Reads a pipe in small slices and keeps to a budget, so that a function which prints
-without end costs the others nothing; what is over the budget is counted and said.
+"""What a function writes, as lines, so that a function which prints without end costs the others nothing.
+
+Three limits: a few lines per turn of the event loop; a budget of lines and bytes per second, beyond which lines are
+dropped, counted and said; and a rate of reading, beyond which the function waits for us.
 """
 
 from __future__ import annotations
@@ -9,12 +11,21 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anyio.lowlevel import checkpoint
+
 SLICE = 64 * 1024
-"""Bytes read per turn of the event loop."""
+"""Bytes read at once."""
+PIECE = 4 * 1024
+"""Bytes that the budget is asked for at once."""
+LINES_PER_TURN = 100
+"""Lines after which the others get a turn of the event loop."""
 LINE_LIMIT = 256 * 1024
 """Bytes of one line, as in CloudWatch Logs; the rest of a longer one is cut."""
 DRAIN_LIMIT = 1024 * 1024
 """Bytes that are read at once when an invocation ends, so that its lines stand before its END."""
+READ_WINDOW = 0.1
+READ_PER_WINDOW = 6_400_000
+"""Seconds, and bytes that are read in them: 64 MB/s."""
 
 
 @dataclass(slots=True)
@@ -23,7 +34,7 @@ class Budget:
 
     lines_per_second: float = 2_000
     bytes_per_second: float = 1_000_000
-    burst_seconds: float = 5.0
+    burst_seconds: float = 1.0
     _lines: float = 0.0
     _bytes: float = 0.0
     _at: float | None = None
@@ -100,41 +111,92 @@ class Output:
         self._fd, self.end = os.pipe()
         """`end` is what the writer gets; close it once the writer has it."""
         os.set_blocking(self._fd, False)
-        self._loop.add_reader(self._fd, self._readable)
         self._open = True
+        self._data = b""
+        self._at = 0
+        """How far `_data` was passed on."""
+        self._timer: asyncio.Handle | None = None
+        """Set while the pipe is left alone: for a turn of the others, or for the rest of a window."""
+        self._window_ends = 0.0
+        self._window_read = 0
+        self._loop.add_reader(self._fd, self._readable)
 
-    def drain(self) -> None:
+    async def drain(self) -> None:
         """Pass on what is in the pipe at this moment."""
         left = DRAIN_LIMIT
-        while self._open and left > 0 and (taken := self._read()):
-            left -= taken
+        while left > 0:
+            while self._some():
+                await checkpoint()
+            if not self._open:
+                return
+            self._data, self._at = self._read() or b"", 0
+            if not self._data:
+                return
+            left -= len(self._data)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Read what is left, and let go."""
-        self.drain()
+        await self.drain()
         self._finish()
 
     def _readable(self) -> None:
-        self._read()
+        data = self._read()
+        if data:
+            self._data, self._at = data, 0
+            self._turn()
 
-    def _read(self) -> int:
+    def _turn(self) -> None:
+        """Some lines now; the rest, and the pipe, after the others had theirs."""
+        self._resume()
+        if self._some():
+            self._pause(self._loop.call_soon(self._turn))
+        elif self._open and self._window_read > READ_PER_WINDOW:
+            self._pause(self._loop.call_at(self._window_ends, self._resume))
+
+    def _some(self) -> bool:
+        """Pass on some lines of what was read; whether there are more."""
+        passed = 0
+        while self._at < len(self._data) and passed < LINES_PER_TURN:
+            piece = self._data[self._at : self._at + PIECE]
+            self._at += PIECE
+            passed += self._pass(self._lines.feed(piece, self._loop.time()))
+        return self._at < len(self._data)
+
+    def _pause(self, timer: asyncio.Handle) -> None:
+        self._timer = timer
+        self._loop.remove_reader(self._fd)
+
+    def _resume(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            if self._open:
+                self._loop.add_reader(self._fd, self._readable)
+
+    def _read(self) -> bytes | None:
+        """What is there; None for nothing at the moment."""
         try:
             data = os.read(self._fd, SLICE)
         except BlockingIOError:
-            return 0
+            return None
+        now = self._loop.time()
+        if now >= self._window_ends:
+            self._window_ends, self._window_read = now + READ_WINDOW, 0
+        self._window_read += len(data)
         if not data:
             self._finish()
-            return 0
-        self._pass(self._lines.feed(data, self._loop.time()))
-        return len(data)
+        return data
 
     def _finish(self) -> None:
         if self._open:
             self._open = False
+            if self._timer is not None:
+                self._timer.cancel()
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
             self._pass(self._lines.finish())
 
-    def _pass(self, lines: list[str]) -> None:
+    def _pass(self, lines: list[str]) -> int:
         for line in lines:
             self._write(line)
+        return len(lines)

@@ -192,7 +192,7 @@ class Worker:
             self._process = None
         self._api.close()
         for output in self._outputs:
-            output.close()
+            await output.close()
         self._outputs = []
         if self._temporary is not None:
             await anyio.to_thread.run_sync(temporary.remove, self._temporary)
@@ -213,7 +213,7 @@ class Worker:
                 if session.answer is not None:
                     await self._wait_next()
             for output in self._outputs:
-                output.drain()  # so that its lines stand before END
+                await output.drain()  # so that its lines stand before END
         except BaseException:
             await self.end()
             raise
