@@ -79,8 +79,9 @@ def test_broken_off_it_leaves_no_process(number: signal.Signals) -> None:
         started = descendants(demo.pid)
         assert len(started) >= 3, "an emulator, a daemon and a function's process"
         demo.send_signal(number)
-        demo.communicate()
+        demo.wait()
     finally:
+        demo.stdout.close()
         if demo.poll() is None:
             os.kill(demo.pid, signal.SIGKILL)
     assert demo.returncode not in (0, -number)
