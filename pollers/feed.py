@@ -71,8 +71,8 @@ class Feed:
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
+        self._waiting = anyio.CancelScope()
         self._fetching = anyio.CancelScope()
-        self._room = anyio.CancelScope()
         self._changed = anyio.Event()
         self._committing = anyio.Lock()
 
@@ -85,11 +85,10 @@ class Feed:
         failure: SourceError | None = None
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            with self._cancellable() as self._fetching:
-                try:
-                    await self._fetch_while_wanted()
-                except SourceError as error:
-                    failure = error
+            try:
+                await self._fetch_while_wanted()
+            except SourceError as error:
+                failure = error
             await self._drain()
         with anyio.CancelScope(shield=True):
             await self._reader.aclose()
@@ -99,19 +98,22 @@ class Feed:
     def retire(self) -> None:
         """Fetch no more; what is here is delivered."""
         self._wanted = False
-        self._room.cancel()
+        self._waiting.cancel()
 
     def stop(self) -> None:
-        """Fetch no more and begin nothing new; invocations in flight go on."""
-        self._wanted = False
+        """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
+        a queue may answer a poll that was hung up on, and lend a message to nobody."""
+        self.retire()
         self._stopped = True
-        self._fetching.cancel()
+        if not self._settings.lent:
+            self._fetching.cancel()
         for delivery in tuple(self._deliveries):
             delivery.stop()
 
     def cut(self) -> None:
-        """End the invocations in flight as well."""
+        """End the invocations in flight as well, and the fetch."""
         self.stop()
+        self._fetching.cancel()
         for delivery in tuple(self._deliveries):
             delivery.cut()
 
@@ -133,7 +135,9 @@ class Feed:
     async def _fetch(self) -> Fetched:
         limit = self._slots.room() if self._settings.lent else self._settings.fetch_limit
         started = self._clock.monotonic()
-        fetched = await self._reader.fetch(limit, self._slots.deadline())
+        fetched = Fetched()
+        with anyio.CancelScope() as self._fetching:
+            fetched = await self._reader.fetch(limit, self._slots.deadline())
         self._observer.observe(FetchedEvent(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched
@@ -142,7 +146,8 @@ class Feed:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""
         delay = self._settings.backoff.delay(failures, self._dispatcher.jitter())
         self._observer.observe(FetchFailed(self._mapping, cause, delay))
-        await self._sleep(delay)
+        with self._cancellable() as self._waiting:
+            await self._sleep(delay)
         self._pump()
 
     def _take_in(self, fetched: Fetched) -> None:
@@ -184,7 +189,7 @@ class Feed:
 
     async def _has_room(self) -> bool:
         """Wait until a fetch makes sense; False when none is wanted any more."""
-        with self._cancellable() as self._room:
+        with self._cancellable() as self._waiting:
             while self._wanted and not self._free():
                 await self._wait_room()
                 self._pump()

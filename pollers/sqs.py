@@ -29,7 +29,10 @@ from .source import Fetched
 RECEIVE_LIMIT = 10
 """Messages per ReceiveMessage, and entries per batch call: SQS's own limit."""
 LONG_POLL = 20
-"""Seconds of a long poll: SQS's own limit."""
+"""Seconds of a long poll: SQS's own limit, and what costs least where requests are paid for."""
+LOCAL_POLL = 5
+"""Seconds of a long poll at an emulator. A stop waits for the polls under way, because the emulator would go on with
+one that was hung up on, and lend a message to nobody."""
 HOLD_LIMIT = 43_200
 """Seconds that a message can stay invisible after its receive: SQS's own limit."""
 ATTRIBUTES_FRESH_FOR = 60.0
@@ -62,6 +65,8 @@ class QueueSettings:
     endpoint_url: str | None = None
     """The configured endpoint, to which queue URLs are rewritten."""
     rewrite_urls: bool = True
+    long_poll: int = LONG_POLL
+    """Seconds that one receive waits for messages at most."""
 
 
 def visibility_to_ask(queue: float, window: float, function_timeout: float | None) -> int | None:
@@ -156,6 +161,10 @@ class SqsSource:
     def clock(self) -> Clock:
         return self._clock
 
+    @property
+    def long_poll(self) -> int:
+        return self._settings.long_poll
+
     def delay(self, failures: int) -> float:
         """Seconds before a call is tried again."""
         return CALL_BACKOFF.delay(failures, self._jitter())
@@ -183,7 +192,8 @@ class SqsReceiver:
         count = self._queue.receive_limit(limit)
         parameters: dict[str, Any] = {} if asked is None else {"VisibilityTimeout": asked}
         started = self._clock.monotonic()
-        wait = LONG_POLL if until is None else int(max(0.0, min(LONG_POLL, until - started)))
+        longest = self._queue.long_poll
+        wait = longest if until is None else int(max(0.0, min(longest, until - started)))
         reply = await self._queue.call(
             "receive_message",
             MaxNumberOfMessages=count,

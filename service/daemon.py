@@ -38,7 +38,7 @@ from ..dispatch.policy import Policy, Progress
 from ..dispatch.slots import SingleSlot
 from ..pollers.feed import FeedSettings
 from ..pollers.source import Source
-from ..pollers.sqs import QueueSettings, SqsSource
+from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 from ..pollers.supervisor import Supervisor
 from .account import Account
 from .api.server import address_of, bind
@@ -56,6 +56,8 @@ from .telemetry import Action, Log, Logs
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
 """Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
+IDLE_POLL = 1
+"""Seconds of a long poll when the run ends with the work."""
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
 """Between probes of a function that cannot start."""
 EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
@@ -304,10 +306,17 @@ class _Making:
             receivers=receivers_of(mapping, function),
             endpoint_url=self._endpoint.url if isinstance(self._endpoint, Local) else None,
             rewrite_urls=self._config.settings.aws.rewrite_queue_urls,
+            long_poll=self._long_poll(),
         )
         connect = _Connected(await self._clients.get("sqs", region=arn.region))
         source = SqsSource(settings, connect, self._clock, self._jitter)
         return DrySource(source, mapping.name, function.name, self._show) if self._dry_run else source
+
+    def _long_poll(self) -> int:
+        """Short where somebody waits for the end of the run."""
+        if self._config.settings.until_idle is not None:
+            return IDLE_POLL
+        return LOCAL_POLL if isinstance(self._endpoint, Local) else LONG_POLL
 
 
 @dataclass(frozen=True, slots=True)

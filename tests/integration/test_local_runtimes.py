@@ -111,7 +111,7 @@ async def test_node_init_errors(shop: Shop, source: str, handler: str, kind: str
 
 
 @pytest.mark.needs("node")
-@pytest.mark.semantics("FN-26")
+@pytest.mark.semantics("FN-39")
 async def test_a_debugger_can_attach_and_nothing_is_hurried(shop: Shop) -> None:
     port = free_port()
     source = "export const handler = async () => { await new Promise((done) => setTimeout(done, 50)); return 1; };"

@@ -365,6 +365,23 @@ async def test_a_stop_lets_the_invocation_finish_and_settles_it() -> None:
     assert queue.messages == []
 
 
+@pytest.mark.semantics("SQS-24")
+async def test_a_stop_lets_the_poll_under_way_end_and_gives_back_what_it_brings() -> None:
+    """A server goes on with a poll that was hung up on: with maxReceiveCount 1 that would be the dead-letter queue."""
+    world = World()
+    queue = world.queue(visibility=600.0, max_receives=2)
+    world.mapping(queue, world.function(take_all))
+    async with world.running(grace=30.0):
+        await until(1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(world.stop, 30.0)
+            await until(2)
+            queue.send("arrives during the stop")
+    assert anyio.current_time() == 2.0
+    assert world.watch.invoked_bodies() == []
+    assert [(message.receives, message.visible_at) for message in queue.messages] == [(1, 2.0)]
+
+
 @pytest.mark.semantics("SQS-16")
 async def test_a_stop_gives_back_at_once_what_it_cut_and_what_never_began() -> None:
     world = World()

@@ -155,6 +155,12 @@ class World:
         assert self._tasks is not None
         self._tasks.start_soon(supervisor.run)
 
+    async def stop(self, grace: float) -> None:
+        """Stop all mappings, as the daemon would."""
+        async with anyio.create_task_group() as stopping:
+            for supervisor in self._supervisors.values():
+                stopping.start_soon(supervisor.stop, grace)
+
     @asynccontextmanager
     async def running(self, grace: float = 5.0) -> AsyncIterator[None]:
         """Everything runs while the body does; then it is stopped as the daemon would."""
@@ -165,7 +171,5 @@ class World:
             for supervisor in self._supervisors.values():
                 tasks.start_soon(supervisor.run)
             yield
-            async with anyio.create_task_group() as stopping:
-                for supervisor in self._supervisors.values():
-                    stopping.start_soon(supervisor.stop, grace)
+            await self.stop(grace)
             gates.cancel_scope.cancel()
