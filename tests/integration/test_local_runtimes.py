@@ -65,7 +65,7 @@ NODE: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("style", NODE)
 async def test_node_handlers_of_every_style(shop: Shop, style: str) -> None:
     name, source = NODE[style]
-    async with shop.open(source, name=name, launch=RuntimeLaunch("nodejs20.x", "app.handler")) as invoker:
+    async with shop.open(source, name=name, launch=RuntimeLaunch("nodejs", "app.handler")) as invoker:
         assert await returned(invoker, {"a": 1}) == {"got": 1}
         assert await returned(invoker, {"a": 2}) == {"got": 2}
 
@@ -84,13 +84,59 @@ NODE_ERRORS = {
 @pytest.mark.parametrize("case", NODE_ERRORS)
 async def test_node_errors_have_their_own_shape(shop: Shop, case: str) -> None:
     source, kind, message = NODE_ERRORS[case]
-    launch = RuntimeLaunch("nodejs20.x", "app.handler")
+    launch = RuntimeLaunch("nodejs", "app.handler")
     async with shop.open(source, name="app.mjs", launch=launch, timeout=20.0) as invoker:
         reply = await call(invoker)
         assert isinstance(reply, FunctionFailed)
         error = orjson.loads(reply.body)
         assert list(error) == ["errorType", "errorMessage", "trace"]
         assert (error["errorType"], error["errorMessage"]) == (kind, message)
+
+
+@pytest.mark.needs("node")
+@pytest.mark.semantics("FN-32")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "exports.handler = (event, context) => { context.seen = true; };",
+        "exports.handler = (event, context, done) => { setTimeout(() => {}, 10); };",
+        "exports.handler = async () => {};",
+        "exports.handler = async () => () => 1;",
+    ],
+)
+async def test_a_node_handler_that_answers_nothing_means_null(shop: Shop, source: str) -> None:
+    async with shop.open(
+        source, name="app.cjs", launch=RuntimeLaunch("nodejs", "app.handler"), timeout=60.0
+    ) as invoker:
+        assert await returned(invoker) is None
+        assert await returned(invoker) is None
+
+
+@pytest.mark.needs("node")
+async def test_a_node_error_of_any_name_leaves_the_environment_warm(shop: Shop) -> None:
+    source = """
+        exports.handler = async (event) => {
+            if (!event.fail) return process.pid;
+            throw Object.assign(new Error("no"), { name: "odd\\nñame" });
+        };
+    """
+    async with shop.open(source, name="app.cjs", launch=RuntimeLaunch("nodejs", "app.handler")) as invoker:
+        before = await returned(invoker)
+        reply = await call(invoker, {"fail": True})
+        assert isinstance(reply, FunctionFailed)
+        assert orjson.loads(reply.body)["errorType"] == "odd\nñame"
+        assert await returned(invoker) == before
+
+
+@pytest.mark.needs("node")
+@pytest.mark.semantics("FN-33")
+async def test_another_version_of_node_than_the_runtimes_is_refused(shop: Shop) -> None:
+    async with shop.open(
+        "exports.handler = 1;", name="app.cjs", launch=RuntimeLaunch("nodejs4.x", "app.handler")
+    ) as invoker:
+        probe = await invoker.probe()
+    assert isinstance(probe, NotReady)
+    assert "the runtime is nodejs4.x: name another interpreter" in probe.cause
 
 
 @pytest.mark.needs("node")
@@ -104,7 +150,7 @@ async def test_node_errors_have_their_own_shape(shop: Shop, case: str) -> None:
     ],
 )
 async def test_node_init_errors(shop: Shop, source: str, handler: str, kind: str) -> None:
-    async with shop.open(source, name="app.mjs", launch=RuntimeLaunch("nodejs20.x", handler)) as invoker:
+    async with shop.open(source, name="app.mjs", launch=RuntimeLaunch("nodejs", handler)) as invoker:
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert orjson.loads(reply.body)["errorType"] == kind
@@ -115,7 +161,7 @@ async def test_node_init_errors(shop: Shop, source: str, handler: str, kind: str
 async def test_a_debugger_can_attach_and_nothing_is_hurried(shop: Shop) -> None:
     port = free_port()
     source = "export const handler = async () => { await new Promise((done) => setTimeout(done, 50)); return 1; };"
-    launch = RuntimeLaunch("nodejs20.x", "app.handler")
+    launch = RuntimeLaunch("nodejs", "app.handler")
     async with shop.open(source, name="app.mjs", launch=launch, timeout=None, debug_port=port) as invoker:
         assert await returned(invoker) == 1
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as listed:  # noqa: ASYNC210 - it is up

@@ -12,22 +12,29 @@ from pathlib import Path
 from .spec import FunctionSpec
 
 VERSION = "$LATEST"
+XRAY = {
+    "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
+    "_AWS_XRAY_DAEMON_PORT": "2000",
+}
+"""Where AWS has its X-Ray daemon. Nothing answers there; the SDK sends and does not wait."""
 FROM_THE_DAEMON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """Where programs are found is not a secret, and without it nothing starts."""
 
 
 def variables(
-    spec: FunctionSpec, *, address: str, temporary: Path, log_stream: str, runtime: Mapping[str, str]
+    spec: FunctionSpec, *, address: str, temporary: Path, log_stream: str, runtime: str, more: Mapping[str, str]
 ) -> dict[str, str]:
     """All variables of one environment. What AWS reserves wins over what the function configures, which wins over the
-    rest. `runtime` has what the launch plan of the language adds."""
+    rest. `runtime` is AWS's name of it, empty where there is none; `more` has what the language adds."""
     defaults = {
         "LANG": "en_US.UTF-8",
+        "PWD": str(spec.code),
         "TMPDIR": str(temporary),
-        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         **{name: os.environ[name] for name in FROM_THE_DAEMON if name in os.environ},
         **_search_paths(spec),
-        **runtime,
+        **more,
         **spec.aws,
     }
     reserved = {
@@ -44,9 +51,10 @@ def variables(
         "LAMBDA_TASK_ROOT": str(spec.code),
         "LAMBDA_RUNTIME_DIR": str(spec.scratch),
         "TZ": ":UTC",
+        **XRAY,
     }
-    if spec.runtime and not spec.runtime.startswith("provided"):
-        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{spec.runtime}"
+    if runtime:
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
     return {**defaults, **spec.environment, **reserved}
 
 

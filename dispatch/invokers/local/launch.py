@@ -11,11 +11,12 @@ command   as it stands.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
@@ -34,6 +35,8 @@ class Command:
     argv: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
     """What the language adds to the environment."""
+    runtime: str = ""
+    """AWS's name of the runtime that runs, version included, e.g. `python3.12`; empty where AWS has none."""
     wrapped: bool = False
     """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
 
@@ -55,7 +58,7 @@ async def plan(spec: FunctionSpec) -> Command | Refused:
     planned = await anyio.to_thread.run_sync(_planner(spec), spec)
     wrapper = spec.environment.get(WRAPPER)
     if isinstance(planned, Command) and wrapper and not spec.runtime.startswith("provided"):
-        return Command((wrapper, *planned.argv), planned.variables, wrapped=True)
+        return replace(planned, argv=(wrapper, *planned.argv), wrapped=True)
     return planned
 
 
@@ -130,8 +133,14 @@ def _python(spec: FunctionSpec) -> Command | Refused:
         return Refused(
             f"{found.path} is Python {found.version}, the runtime is {spec.runtime}: name another interpreter"
         )
+    layers = [
+        path
+        for layer in reversed(spec.layers)
+        for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
+        if path.is_dir()
+    ]
     last: list[str] = []
-    if not (found.has_client or (spec.code / "awslambdaric").is_dir()):
+    if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
             return Refused(
                 f"Python {found.version} of the function has no runtime client, and ours is for {OURS}: "
@@ -140,19 +149,15 @@ def _python(spec: FunctionSpec) -> Command | Refused:
         last = [str(runtime_client.directory(spec.scratch))]
     elif found.version == OURS:
         last = [str(runtime_client.directory(spec.scratch))]
-    layers = [
-        str(path)
-        for layer in reversed(spec.layers)
-        for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
-        if path.is_dir()
-    ]
     debugger: tuple[str, ...] = ()
     if spec.debug_port is not None:
         if not found.has_debugger:
             return Refused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
         debugger = ("-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{spec.debug_port}")
-    argv = (found.path, *debugger, str(HERE / "python_start.py"), spec.handler, *layers, "--", *last)
-    return Command(argv, {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {})
+    start = str(HERE / "python_start.py")
+    argv = (found.path, *debugger, start, spec.handler, *(str(path) for path in layers), "--", *last)
+    variables = {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {}
+    return Command(argv, variables, f"python{found.version}")
 
 
 def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | Refused:
@@ -205,9 +210,30 @@ def _node(spec: FunctionSpec) -> Command | Refused:
     node = shutil.which(spec.launch.interpreter or "node")
     if node is None:
         return Refused(f"{spec.launch.interpreter or 'node'} is not on PATH: install Node.js, or name an 'interpreter'")
-    layers = [str(layer / "nodejs" / "node_modules") for layer in reversed(spec.layers) if (layer / "nodejs").is_dir()]
+    major = _node_major(node)
+    if isinstance(major, Refused):
+        return major
+    if spec.runtime not in ("nodejs", f"nodejs{major}.x"):
+        return Refused(
+            f"{node} is Node.js {major}, the runtime is {spec.runtime}: name another interpreter, or nodejs for any"
+        )
+    layers = [
+        str(layer / "nodejs" / path)
+        for layer in reversed(spec.layers)
+        for path in (f"node{major}/node_modules", "node_modules")
+        if (layer / "nodejs" / path).is_dir()
+    ]
     variables = {"NODE_PATH": os.pathsep.join([*layers, str(spec.code / "node_modules"), str(spec.code)])}
     client = spec.code / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"
     start = client if client.is_file() else HERE / "node_start.mjs"
     debugger = () if spec.debug_port is None else (f"--inspect=127.0.0.1:{spec.debug_port}",)
-    return Command((node, *debugger, str(start), spec.handler), variables)
+    return Command((node, *debugger, str(start), spec.handler), variables, f"nodejs{major}.x")
+
+
+def _node_major(node: str) -> str | Refused:
+    try:
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Refused(f"{node} cannot be run ({error}): correct the interpreter")
+    found = re.match(r"v(\d+)\.", done.stdout)
+    return found[1] if found else Refused(f"{node} does not say its version as Node.js does: correct the interpreter")

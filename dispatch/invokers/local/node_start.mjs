@@ -101,7 +101,16 @@ function contextOf(headers) {
   return context;
 }
 
-// A handler answers by its promise, by its third argument, or by done, succeed and fail of the context.
+// Called when nothing is left that could ever answer: such a handler means null.
+let whenEmpty = null;
+process.on("beforeExit", () => {
+  const settle = whenEmpty;
+  whenEmpty = null;
+  settle?.();
+});
+
+// A handler answers by its promise, by its third argument, by done, succeed and fail of the context, or by what it
+// returns; without any of these the answer is null, once nothing is left to do.
 function run(handler, event, context) {
   return new Promise((resolve, reject) => {
     const callback = (error, result) => (error ? reject(error) : resolve(result));
@@ -113,8 +122,8 @@ function run(handler, event, context) {
       returned.then(resolve, reject);
     } else if (handler.length < 3 && returned !== undefined) {
       resolve(returned);
-    } else if (handler.length < 2) {
-      resolve(returned);
+    } else {
+      whenEmpty = () => resolve(null);
     }
   });
 }
@@ -124,7 +133,8 @@ let current = null;
 async function fail(thrown, url) {
   const error = asError(thrown);
   console.error(`${new Date().toISOString()}\t${current ?? "undefined"}\tERROR\t${JSON.stringify(error)}`);
-  const headers = { "Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": error.errorType };
+  const type = String(error.errorType).replace(/[^\x20-\x7e]/g, "?"); // as a header may have it
+  const headers = { "Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": type };
   await call("POST", url, JSON.stringify(error), headers);
 }
 
@@ -154,7 +164,8 @@ for (;;) {
   let result;
   try {
     result = await run(handler, JSON.parse(next.body.toString("utf8")), contextOf(next.headers));
-    result = JSON.stringify(result === undefined ? null : result);
+    whenEmpty = null;
+    result = JSON.stringify(result === undefined ? null : result) ?? "null"; // a function is no JSON
   } catch (error) {
     await fail(error, `/invocation/${current}/error`);
     current = null;

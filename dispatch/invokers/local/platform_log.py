@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import ceil
 
 
@@ -19,6 +20,12 @@ def init_report(seconds: float, *, phase: str, status: str, kind: str = "") -> s
 
 def start(request_id: str, version: str) -> str:
     return f"START RequestId: {request_id} Version: {version}"
+
+
+def timed_out(request_id: str, seconds: float, now: float) -> str:
+    """`now` is the wall clock's."""
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{at} {request_id} Task timed out after {seconds:.2f} seconds"
 
 
 def end(request_id: str) -> str:

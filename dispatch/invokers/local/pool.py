@@ -156,7 +156,7 @@ class LocalInvoker:
     async def _started(self, command: Command) -> Worker | InitFailed:
         worker = Worker(self._spec, self._reaper, self._observer, self._clock)
         self._all.add(worker)
-        self._log("", platform_log.init_start(self._spec.runtime))
+        self._log("", platform_log.init_start(command.runtime))
         began = self._clock.monotonic()
         limit = None if self._spec.timeout is None else self._spec.init_timeout
         try:
@@ -274,7 +274,8 @@ class LocalInvoker:
         reply, ending = self._reply(invocation, started, ended)
         if isinstance(ended, Exited):
             assert isinstance(reply, FunctionFailed)
-            self._log(request_id, answers.error_text(reply.body)[1])
+            kind, message = answers.error_text(reply.body)
+            self._log(request_id, f"{message}\n{kind}")  # one event of two lines
         self._log(request_id, platform_log.end(request_id))
         report = platform_log.report(
             request_id,
@@ -286,7 +287,7 @@ class LocalInvoker:
         )
         self._log(request_id, report)
         if isinstance(ended, TimedOut):
-            self._log(request_id, f"{request_id} Task timed out after {self._spec.timeout or 0:.2f} seconds")
+            self._log(request_id, platform_log.timed_out(request_id, self._spec.timeout or 0.0, self._clock.wall()))
         return reply
 
     def _reply(self, invocation: Invocation, started: float, ended: Answer | Exited | TimedOut) -> tuple[Reply, str]:

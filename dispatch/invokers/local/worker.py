@@ -128,7 +128,8 @@ class Worker:
                 address=self._api.address,
                 temporary=self._temporary,
                 log_stream=self.log_stream,
-                runtime=ready.variables,
+                runtime=ready.runtime,
+                more=ready.variables,
             )
             return self._execute(ready, variables)
 
