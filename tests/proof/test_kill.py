@@ -72,6 +72,7 @@ class Bench:
             "code": str(FUNCTION),
             "timeout": 10,
             "concurrency": 2,
+            "isolation": "env",
             "environment": {"JOURNAL": str(self.directory / "journal"), "MARK": self.mark},
         }
         mapping = {
