@@ -281,18 +281,19 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(queues: Queues, tmp
 def test_a_mapping_of_the_emulator_itself_is_said_loudly(tmp_path: Path, ministack: Server) -> None:
     queues = Queues(ministack.endpoint_url)
     name = queues.create()
-    client = _lambda_with_mapping(ministack.endpoint_url, queues.arn(name))
+    client, uuid = _lambda_with_mapping(ministack.endpoint_url, queues.arn(name))
     with daemons.function() as function:
         config = daemons.write_config(tmp_path, ministack.endpoint_url, function.url, mapping(queues, name))
         with daemons.running(str(config), cwd=tmp_path) as daemon:
             line = daemon.wait_logged("foreign_mapping")
             assert (line["level"], line["mapping"]) == ("warning", "m")
             assert queues.arn(name) in line["event"]
+    client.delete_event_source_mapping(UUID=uuid)
     client.close()
     queues.close()
 
 
-def _lambda_with_mapping(endpoint_url: str, arn: str) -> Any:
+def _lambda_with_mapping(endpoint_url: str, arn: str) -> tuple[Any, str]:
     import io
     import zipfile
 
@@ -315,5 +316,4 @@ def _lambda_with_mapping(endpoint_url: str, arn: str) -> Any:
         Role="arn:aws:iam::000000000000:role/any",
         Code={"ZipFile": archive.getvalue()},
     )
-    client.create_event_source_mapping(FunctionName="theirs", EventSourceArn=arn)
-    return client
+    return client, client.create_event_source_mapping(FunctionName="theirs", EventSourceArn=arn)["UUID"]
