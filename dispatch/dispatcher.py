@@ -43,6 +43,8 @@ HOLD_MARGIN = 5.0
 a function that fails sooner is not to be waited for any longer than the queue says."""
 HOLD_STEP = 30.0
 """Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
+HOLD_AGAIN = 1.0
+"""Seconds between attempts of a hold that the source would not hear of, as long as the records are still ours."""
 SETTLE_DEADLINE = 5.0
 """Seconds that a settlement may still take when everything else was cancelled."""
 
@@ -180,13 +182,21 @@ class Delivery:
         await self._settle(step)
 
     async def _wait(self, until: float) -> None:
-        """Sleep; but a batch of a function that cannot start is held for as long as that lasts."""
+        """Sleep; but a batch of a function that cannot start is held for as long as that lasts, and a probe that
+        succeeded says little of that: a function that is not there sits behind an endpoint that is."""
+        gate = self._target.gate
         with self._pause_scope():
-            if self._target.gate.state is GateState.CLOSED:
-                async with self._held(self._planner.undecided, self._next_step):
-                    await self._target.gate.wait_changed()
-            else:
-                await anyio.sleep(max(0.0, until - self._common.clock.monotonic()))
+            if gate.is_open:
+                await self._sleep_until(until)
+                return
+            async with self._held(self._planner.undecided, self._next_step):
+                if gate.state is GateState.CLOSED:
+                    await gate.wait_changed()
+                else:
+                    await self._sleep_until(until)
+
+    async def _sleep_until(self, until: float) -> None:
+        await anyio.sleep(max(0.0, until - self._common.clock.monotonic()))
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
@@ -295,13 +305,15 @@ class Delivery:
             wanted = target(until)
             if wanted <= until:
                 return
-            reached = await self._ledger.hold(records, wanted)
-            if reached <= until:
-                return  # the source would not; the planner returns the records when their time is over
+            due = [record for record in records if record.held_until < wanted]  # the others are held for longer already
+            while (reached := await self._ledger.hold(due, wanted)) <= until:
+                if clock.monotonic() + HOLD_AGAIN > until:
+                    return  # the source would not; the planner returns the records when their time is over
+                await anyio.sleep(HOLD_AGAIN)
             until = reached
-            for record in records:
+            for record in due:
                 record.held_until = reached
-            self._planner.hold(records, reached)
+            self._planner.hold(due, reached)
 
     # --- small ------------------------------------------------------------------------------------------------------
 

@@ -243,7 +243,10 @@ class Feed:
             await self._commit(heard)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self._reader.hold(records, until)
+        try:
+            return await self._reader.hold(records, until)
+        except SourceError:
+            return min(record.held_until for record in records)
 
     async def release(self, records: Sequence[Record]) -> None:
         if records:

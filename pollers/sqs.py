@@ -224,8 +224,11 @@ class SqsReceiver:
     async def hold(self, records: Sequence[Record], until: float) -> float:
         seconds = min(HOLD_LIMIT, max(0, math.ceil(until - self._clock.monotonic())))
         reached = self._clock.monotonic() + seconds
-        refused = await self._for_each_ten(records, lambda part: self._change_visibility(part, seconds))
-        return reached if not refused else min(record.held_until for record in refused)
+        lost: list[Record] = []
+        refused = await self._for_each_ten(records, lambda part: self._change_visibility(part, seconds, lost))
+        # A message that is not ours any more (the function deleted it itself) is no reason to let go of the others.
+        held = not refused and len(lost) < len(records)
+        return reached if held else min(record.held_until for record in refused or records)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
         gone = [record for each in settlements if each.fate.kind in GONE for record in each.records]
@@ -234,7 +237,7 @@ class SqsReceiver:
     async def release(self, records: Sequence[Record]) -> None:
         # One call after the other: a message group is to be handed out again in its own order.
         for start in range(0, len(records), RECEIVE_LIMIT):
-            await self._change_visibility(records[start : start + RECEIVE_LIMIT], 0)
+            await self._change_visibility(records[start : start + RECEIVE_LIMIT], 0, [])
 
     async def commit(self, marks: Mapping[Lane, Position]) -> None:
         """A queue has no position."""
@@ -288,14 +291,16 @@ class SqsReceiver:
             await retrying(attempt)
         return [*hopeless, *left]
 
-    async def _change_visibility(self, records: Sequence[Record], seconds: int) -> list[Record]:
+    async def _change_visibility(self, records: Sequence[Record], seconds: int, lost: list[Record]) -> list[Record]:
+        """The records for which it may be tried again; those for which it never works are put into `lost`."""
         entries = [{**entry, "VisibilityTimeout": seconds} for entry in _entries(records)]
         try:
             reply = await self._queue.call("change_message_visibility_batch", Entries=entries)
         except SourceError:
             return list(records)
-        failed = {entry["Id"] for entry in reply.get("Failed") or []}
-        return [record for number, record in enumerate(records) if str(number) in failed]
+        failed = {entry["Id"]: entry.get("SenderFault") for entry in reply.get("Failed") or []}
+        lost.extend(record for number, record in enumerate(records) if failed.get(str(number)))
+        return [record for number, record in enumerate(records) if str(number) in failed and not failed[str(number)]]
 
 
 def _entries(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -61,6 +61,28 @@ async def test_a_delete_that_never_works_is_given_up_aloud(stub: Stub, receiver:
     assert list(await receiver.settle([Settlement(fetched.records, DELIVERED)])) == list(fetched.records)
 
 
+@pytest.mark.semantics("SQS-14")
+async def test_a_message_that_the_function_deleted_itself_ends_no_hold(stub: Stub, receiver: SqsReceiver) -> None:
+    queue = stub.queues["orders"]
+    for number in range(3):
+        queue.send(str(number))
+    fetched = await receiver.fetch(10, soon())
+    del queue.messages[1]
+    wanted = fetched.records[0].held_until + 60
+    assert await receiver.hold(fetched.records, wanted) >= wanted
+    assert all(message.visible_at >= wanted for message in queue.messages)
+    queue.messages.clear()
+    assert await receiver.hold(fetched.records, wanted + 60) < wanted + 60
+
+
+async def test_a_hold_that_goes_wrong_says_so(stub: Stub, receiver: SqsReceiver) -> None:
+    stub.queues["orders"].send("one")
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].status = 503
+    until = fetched.records[0].held_until
+    assert await receiver.hold(fetched.records, until + 60) == until
+
+
 @pytest.mark.parametrize(
     "faults",
     [Faults(silent=True), Faults(status=500), Faults(status=503), Faults(truncated=True), Faults(lost_replies=1)],

@@ -167,14 +167,19 @@ async def _delete(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
 
 
 async def _change_visibility(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
-    done = []
+    lent = {message.receipt: message for message in queue.messages}
+    done: list[Body] = []
+    failed: list[Body] = []
     for entry in _entries(body):
-        for message in queue.messages:
-            if message.receipt == entry["ReceiptHandle"]:
-                message.visible_at = queue.clock.monotonic() + float(str(entry["VisibilityTimeout"]))
-        done.append({"Id": entry["Id"]})
+        message = lent.get(str(entry["ReceiptHandle"]))
+        if message is None:
+            code = "InvalidParameterValue"
+            failed.append({"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": "no such message"})
+        else:
+            message.visible_at = queue.clock.monotonic() + float(str(entry["VisibilityTimeout"]))
+            done.append({"Id": entry["Id"]})
     queue.wake()
-    return {"Successful": done, "Failed": []}
+    return {"Successful": done, "Failed": failed}
 
 
 def _entries(body: Body) -> Entries:
