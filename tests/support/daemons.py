@@ -30,6 +30,7 @@ import botocore.session
 from support import wheel
 from support.servers import ministack
 
+GUARD = wheel.ROOT / "tests" / "support" / "servers" / "guard.py"
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting for something that never comes. Not a limit on anything."""
 ACCOUNT = "000000000000"
@@ -292,15 +293,16 @@ class Queues:
 def emulator_at(port: int) -> Iterator[Queues]:
     """MiniStack on a port that was chosen before, for as long as the block runs."""
     with (
-        tempfile.TemporaryDirectory() as directory,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         subprocess.Popen(
-            ministack.PROGRAM.command(port),
-            env={**os.environ, **ministack.PROGRAM.environment(port)},
+            [sys.executable, "-I", "-S", str(GUARD), *ministack.PROGRAM.command(port)],
+            env={**os.environ, **ministack.PROGRAM.environment(port), "TMPDIR": directory},
             cwd=directory,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-        ) as process,
+            start_new_session=True,
+        ),  # closes its standard input at the end, which ends it
     ):
         queues = Queues(f"http://127.0.0.1:{port}")
         try:
@@ -308,7 +310,6 @@ def emulator_at(port: int) -> Iterator[Queues]:
             yield queues
         finally:
             queues.close()
-            process.kill()
 
 
 def _wait_answer(queues: Queues) -> None:
