@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import anyio
@@ -21,6 +23,7 @@ from penstock.dispatch.invokers.local.pool import LocalInvoker
 from penstock.dispatch.invokers.local.reaper import Reaper
 from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 from penstock.dispatch.model import Returned, Unreachable
+from support.counts import count
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
 
@@ -180,6 +183,58 @@ def test_a_reaper_that_was_killed_is_replaced_and_knows_what_the_first_one_knew(
         eventually(lambda: len(shop.marked()) == 2)
         host.kill()
     eventually(lambda: shop.marked() == [], "workers outlived their daemon")
+
+
+STARTER = """
+import sys, anyio
+from pathlib import Path
+from penstock.config.clock import SystemClock
+from penstock.dispatch.invokers.local.pool import LocalInvoker
+from penstock.dispatch.invokers.local.reaper import Reaper
+from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec
+
+class Silent:
+    def observe(self, event): pass
+
+async def main():
+    reaper = Reaper()
+    async with anyio.create_task_group() as tasks:
+        for number in range(6):
+            spec = FunctionSpec(f"f{number}", CommandLaunch(("sleep", "600")), Path(sys.argv[1]), Path(sys.argv[1]),
+                                timeout=600.0, environment={"MARK": sys.argv[2]})
+            invoker = LocalInvoker(spec, clock=SystemClock(), observer=Silent(), reaper=reaper,
+                                   inits=anyio.CapacityLimiter(2))
+            tasks.start_soon(invoker.probe)
+        print("starting", flush=True)
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.semantics("FN-16")
+def test_a_daemon_killed_at_any_moment_of_a_start_leaves_nothing(shop: Shop) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    for _ in range(count(5, 100)):
+        command = [sys.executable, "-c", STARTER, str(shop.directory), shop.mark]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as host:
+            assert host.stdout is not None
+            host.stdout.readline()
+            time.sleep(moments.uniform(0.0, 0.2))  # not a synchronisation: any moment must do
+            host.kill()
+        eventually(lambda: shop.marked() == [], "workers outlived their daemon")
+
+
+def test_who_left_the_group_is_known_by_its_mark() -> None:
+    reaper = Reaper()
+    reaper.ready()
+    reaper.expect("mark-of-this-test=1")
+    command = ["setsid", "sleep", "600"]
+    with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "A": "mark-of-this-test=1"}) as sleeper:
+        eventually(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
+        reaper.close()
+        assert sleeper.wait() == -signal.SIGKILL
 
 
 def test_a_closed_reaper_kills_what_it_still_watches() -> None:

@@ -197,7 +197,8 @@ def _ask(path: str) -> Interpreter | Refused:
         return Refused(f"{path} cannot be run ({error}): correct the interpreter")
     words = done.stdout.split()
     if done.returncode or len(words) != 3:
-        said = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
+        said = lines[-1] if lines[0].startswith("Traceback") else lines[0]
         return Refused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
     return Interpreter(path, words[0], words[1] == "True", words[2] == "True")
 

@@ -1,7 +1,7 @@
 """One child process that leads a process group of its own: started, watched, and ended with its whole group.
 
 The group is killed while its leader is still a zombie, so that its number cannot belong to somebody else by then; and
-the reaper knows the group from the moment of its start. Knows nothing of Lambda; `worker` is its only user.
+the reaper knows of it before it starts. Knows nothing of Lambda; `worker` is its only user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ LINGER = 0.5
 
 
 class Process:
-    """Raises OSError when it cannot be started. `on_exit` is called once, in the event loop."""
+    """Raises OSError when it cannot be started. `mark` is a text in `env` that no other process has; `on_exit` is
+    called once, in the event loop."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Process:
         env: Mapping[str, str],
         stdout: int,
         stderr: int,
+        mark: str,
         reaper: Reaper,
         on_exit: Callable[[], None],
     ) -> None:
@@ -44,12 +46,18 @@ class Process:
         self._gone = anyio.Event()
         self.status: int | None = None
         """As of `Popen.returncode`: negative for a signal; None while it runs."""
+        self._mark = mark
         reaper.ready()
-        self._popen = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
-        )
+        reaper.expect(mark)
+        try:
+            self._popen = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            )
+        except OSError:
+            reaper.forget(None, mark)
+            raise
         self.pid = self._popen.pid
-        reaper.watch(self.pid)  # nothing may stand between the start and this
+        reaper.watch(self.pid)
         self._watch()
 
     @property
@@ -98,6 +106,6 @@ class Process:
     def _ended(self) -> None:
         self._kill_group()
         self.status = self._popen.wait()
-        self._reaper.forget(self.pid)
+        self._reaper.forget(self.pid, self._mark)
         self._gone.set()
         self._on_exit()

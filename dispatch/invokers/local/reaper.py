@@ -1,7 +1,14 @@
 """Ends the daemon's workers when the daemon is gone, however it went. One small process per daemon.
 
-It reads process groups from its standard input, `+PGID` and `-PGID` a line, and kills all that are left when the input
-ends: the kernel closes the pipe even after `kill -9`. Run as a script; `Reaper` is the daemon's side of it.
+It reads what to watch from its standard input, a line each, and kills what is left when the input ends: the kernel
+closes the pipe even after `kill -9`. Two kinds are watched:
+
+    +12345, -12345          a process group, known once it was started
+    +=mark, -=mark          a text in the environment of every process that came of a worker; told before the start, so
+                            that no moment is left in which the daemon can die and leave one behind (where the system
+                            shows environments: Linux)
+
+Run as a script; `Reaper` is the daemon's side of it.
 """
 
 from __future__ import annotations
@@ -10,7 +17,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from contextlib import suppress
+
+ROUNDS = 4
+PAUSE = 0.1
+"""Seconds between rounds: a process that is just being started shows its environment a moment later."""
 
 
 class Reaper:
@@ -18,7 +31,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._groups: set[int] = set()
+        self._watched: set[str] = set()
 
     def ready(self) -> None:
         """Start the process if it does not run; one that was killed is replaced, and told what it must know."""
@@ -26,21 +39,30 @@ class Reaper:
             return
         self._let_go()
         self._process = self._start()
-        for group in self._groups:
-            self._tell(f"+{group}\n")
+        for watched in self._watched:
+            self._tell(f"+{watched}\n")
+
+    def expect(self, mark: str) -> None:
+        """A worker with this text in its environment is about to be started. One line of text, unique."""
+        self._watch(f"={mark}")
 
     def watch(self, group: int) -> None:
-        self._groups.add(group)
-        self._tell(f"+{group}\n")
+        self._watch(str(group))
 
-    def forget(self, group: int) -> None:
-        self._groups.discard(group)
-        self._tell(f"-{group}\n")
+    def forget(self, group: int | None, mark: str = "") -> None:
+        """They are gone, or never came."""
+        for watched in ([str(group)] if group is not None else []) + ([f"={mark}"] if mark else []):
+            self._watched.discard(watched)
+            self._tell(f"-{watched}\n")
 
     def close(self) -> None:
         """Let the process end; it kills what is still watched. A later start begins anew."""
         self._let_go()
-        self._groups.clear()
+        self._watched.clear()
+
+    def _watch(self, watched: str) -> None:
+        self._watched.add(watched)
+        self._tell(f"+{watched}\n")
 
     def _let_go(self) -> None:
         if self._process is not None and self._process.stdin is not None:
@@ -68,13 +90,44 @@ class Reaper:
         )
 
 
+# --- in the process -------------------------------------------------------------------------------------------------
+
+
 def main() -> None:
-    groups: set[int] = set()
+    watched: set[str] = set()
     for line in sys.stdin:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+        (watched.add if line[0] == "+" else watched.discard)(line[1:].rstrip("\n"))
+    if watched:
+        reap(
+            {int(each) for each in watched if each[0] != "="}, [each[1:].encode() for each in watched if each[0] == "="]
+        )
+
+
+def reap(groups: set[int], marks: list[bytes]) -> None:
     for group in groups:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
+        _kill(-group)
+    for _ in range(ROUNDS if marks else 0):
+        for process in list(_marked(marks)):
+            _kill(process)
+        time.sleep(PAUSE)
+
+
+def _marked(marks: list[bytes]) -> Iterator[int]:
+    try:
+        processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return
+    for process in processes:
+        with suppress(OSError):
+            with open(f"/proc/{process}/environ", "rb") as file:
+                environment = file.read()
+            if any(mark in environment for mark in marks):
+                yield process
+
+
+def _kill(target: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(target, signal.SIGKILL)
 
 
 if __name__ == "__main__":

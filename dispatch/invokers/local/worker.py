@@ -144,6 +144,7 @@ class Worker:
                 env=variables,
                 stdout=stdout,
                 stderr=stderr,
+                mark=self.log_stream,
                 reaper=self._reaper,
                 on_exit=self._on_exit,
             )
