@@ -226,9 +226,9 @@ class Delivery:
                     outcome = await self._call(step)
         finally:
             self._target.permits.release()
-        if outcome is None:
-            self._target.gate.withdraw()
-        else:
+            if outcome is None:
+                self._target.gate.withdraw()
+        if outcome is not None:
             self._left_running = set()
             self._learn(outcome)
         return outcome

@@ -205,12 +205,18 @@ class Gate:
             while self._state is not GateState.CLOSED:
                 await self._changed.wait()
             await self._before_probe()
-            match await self._invoker.probe():
+            match await self._probe():
                 case Ready(seconds=seconds):
                     self._ready(seconds)
                 case NotReady(cause=cause):
                     self._failures += 1
                     self._cause = cause
+
+    async def _probe(self) -> Ready | NotReady:
+        try:
+            return await self._invoker.probe()
+        except Exception as error:  # a fault of ours must not reach the other functions: told as the cause, tried again
+            return NotReady(f"stopped by a fault in Penstock ({error!r}); please report it")
 
     async def _before_probe(self) -> None:
         """The first probe is at once; after a failure, be it of a probe or of a batch, there is a pause."""

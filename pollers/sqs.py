@@ -19,7 +19,7 @@ from ..config.arn import Arn
 from ..config.clients import faults
 from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter
-from ..config.errors import SourceError, SourceMissing
+from ..config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.backoff import Backoff
 from ..dispatch.model import FateKind, Lane, Position, Record, Settlement
@@ -101,6 +101,9 @@ class SqsSource:
         settings = self._settings
         try:
             self._url = await resolve(client, str(settings.arn), settings.endpoint_url, settings.rewrite_urls)
+        except KeyError as error:
+            unlike = "the endpoint answers, but not as SQS does: is it the address of an AWS-like API?"
+            raise SourceUnavailable(f"queue {settings.arn}: {unlike}") from error
         except Exception as error:
             raise faults.translate(error, f"queue {settings.arn}") from error
         await self._read_attributes()

@@ -69,6 +69,9 @@ class Supervisor:
             return await self._source.empty()
         except SourceError:
             return False
+        except Exception as error:
+            self._crashed(error)
+            return False
 
     async def run(self) -> None:
         try:
@@ -106,6 +109,8 @@ class Supervisor:
                 roster = await self._source.open()
             except SourceError as error:
                 self._failure = error
+            except Exception as error:
+                self._failure = self._crashed(error)
         if self._failure is None and not self._stopping:
             await self._run_feeds(roster)
         if self._failure is not None and not self._stopping:
@@ -134,13 +139,17 @@ class Supervisor:
             await self._feeds[name].run()
         except SourceError as error:
             self._failure = error
-        except Exception as error:  # a fault of ours must not reach the other mappings: told aloud, and tried again
-            self._failure = BugError(f"stopped by a fault in Penstock ({error!r}); please report it")
-            self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
+        except Exception as error:
+            self._failure = self._crashed(error)
         finally:
             del self._feeds[name]
             self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
         self._align(tasks, roster)
+
+    def _crashed(self, error: Exception) -> BugError:
+        """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""
+        self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
+        return BugError(f"stopped by a fault in Penstock ({error!r}); please report it")
 
     def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
         self._failures = 0

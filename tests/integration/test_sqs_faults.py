@@ -103,6 +103,14 @@ async def test_a_lost_reply_of_a_delete_is_asked_again(stub: Stub, receiver: Sqs
     assert stub.queues["orders"].messages == []
 
 
+async def test_a_server_that_is_no_sqs_is_waited_for_with_a_word_on_it(stub: Stub, clients: Clients) -> None:
+    stub.faults["orders"].unlike = True
+    arn = Arn.parse("arn:aws:sqs:us-east-1:000000000000:orders")
+    source = SqsSource(QueueSettings(arn, 0, 3.0, 1, stub.url), lambda: clients.get("sqs"), SystemClock(), lambda: 0.0)
+    with pytest.raises(SourceUnavailable, match="not as SQS does"):
+        await source.open()
+
+
 async def test_a_queue_that_goes_away_is_missing(stub: Stub, receiver: SqsReceiver) -> None:
     del stub.queues["orders"]
     with pytest.raises(SourceMissing, match="orders"):

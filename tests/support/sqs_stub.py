@@ -35,6 +35,8 @@ class Faults:
     """Answer everything with this HTTP status; 0 for none."""
     refuse_deletes: int = 0
     """So many delete entries fail with an internal error."""
+    unlike: bool = False
+    """Answer everything with an empty object, as some other service might."""
     truncated: bool = False
     """Answer half of each reply, then close."""
     lost_replies: int = 0
@@ -70,7 +72,7 @@ class Stub:
             await asyncio.Event().wait()
         if faults.status:
             return _error(faults.status, "InternalError", "at your request")
-        reply = await OPERATIONS[operation](self, queue, body)
+        reply = {} if faults.unlike else await OPERATIONS[operation](self, queue, body)
         return await self._send(request, faults, orjson.dumps(reply))
 
     async def _send(self, request: web.Request, faults: Faults, reply: bytes) -> web.StreamResponse:

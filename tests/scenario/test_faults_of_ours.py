@@ -1,0 +1,84 @@
+"""What is raised where nothing should be reaches neither another mapping nor the daemon."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from penstock.dispatch.invokers.base import Invocation, NotReady, Ready
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Reply
+from penstock.dispatch.observer import Crashed
+from penstock.pollers.memory import MemoryQueueSource
+from penstock.pollers.roster import ElasticReceivers
+from support.world import World
+
+
+async def until(moment: float) -> None:
+    """Virtual time, not a wait: the loop jumps there when everything before it has happened."""
+    await anyio.sleep(moment - anyio.current_time())
+
+
+async def take_all(bodies: list[str]) -> None:
+    return None
+
+
+async def test_a_fault_of_ours_ends_neither_the_daemon_nor_for_good_its_mapping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever is raised where nothing should be: told aloud, and tried again."""
+    world = World()
+    queue = world.queue()
+    function = world.function(take_all)
+    supervisor = world.mapping(queue, function)
+    faults = iter([KeyError("first"), ValueError("second")])
+    real_open, real_probe = MemoryQueueSource.open, CallableInvoker.probe
+    probes = iter([OSError("no more descriptors")])
+
+    async def broken_open(self: MemoryQueueSource) -> ElasticReceivers:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return await real_open(self)
+
+    async def broken_probe(self: CallableInvoker) -> Ready | NotReady:
+        if (fault := next(probes, None)) is not None:
+            raise fault
+        return await real_probe(self)
+
+    monkeypatch.setattr(MemoryQueueSource, "open", broken_open)
+    monkeypatch.setattr(CallableInvoker, "probe", broken_probe)
+    queue.send("patient")
+    async with world.running():
+        await until(0.25)
+        assert "no more descriptors" in supervisor.status.reason
+        await until(0.75)
+        assert "first" in supervisor.status.reason
+        await until(60)
+    assert len(world.watch.of(Crashed)) == 2
+    assert queue.messages == []
+
+
+async def test_a_fault_of_ours_on_trial_leaves_the_trial_to_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    first, second = world.queue("first"), world.queue("second")
+    function = world.function(take_all, remembered=True, concurrency=2)
+    world.mapping(first, function, name="first")
+    world.mapping(second, function, name="second")
+    function.invoker.break_down("not yet")
+    real = CallableInvoker.invoke
+    faults = iter([KeyError("ours")])
+
+    async def broken(self: CallableInvoker, invocation: Invocation) -> Reply:
+        if anyio.current_time() > 10 and (fault := next(faults, None)) is not None:
+            raise fault
+        return await real(self, invocation)
+
+    monkeypatch.setattr(CallableInvoker, "invoke", broken)
+    first.send("one")
+    second.send("two")
+    async with world.running():
+        await until(10)
+        function.invoker.mend()
+        await until(120)
+    assert len(world.watch.of(Crashed)) == 1
+    assert first.messages == second.messages == []

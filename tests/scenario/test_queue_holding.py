@@ -1,0 +1,146 @@
+"""For how long messages stay ours: while they are invoked, while their function cannot start, and no longer."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from penstock.config.errors import SourceUnavailable
+from penstock.dispatch.model import Attempt, Reply, Unreachable
+from penstock.dispatch.observer import Crashed, GateClosed
+from support.virtual_time import EPOCH
+from support.world import World
+
+
+async def until(moment: float) -> None:
+    """Virtual time, not a wait: the loop jumps there when everything before it has happened."""
+    await anyio.sleep(moment - anyio.current_time())
+
+
+async def take_all(bodies: list[str]) -> None:
+    return None
+
+
+async def refuse_all(bodies: list[str]) -> None:
+    raise ValueError("no")
+
+
+def absent() -> Reply:
+    return Unreachable(Attempt("r", EPOCH, EPOCH, 404), "no such function", down=True)
+
+
+@pytest.mark.semantics("SQS-07")
+async def test_a_batch_in_hand_is_held_while_its_function_is_down() -> None:
+    """With maxReceiveCount 1 a single fall-back to the queue would mean the dead-letter queue."""
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=1)
+    function = world.function(take_all, remembered=True)
+    function.invoker.break_down("connection refused")
+    world.mapping(queue, function)
+    queue.send("precious")
+    queue.send("second")
+    async with world.running():
+        await until(1800)
+        assert queue.dead == []
+        assert len(world.watch.of(GateClosed)) > 3
+        function.invoker.mend()
+        await until(2000)
+    assert queue.messages == queue.dead == []
+
+
+@pytest.mark.semantics("SQS-07")
+async def test_a_batch_in_hand_is_held_between_probes_that_succeed_and_trials_that_fail() -> None:
+    """A function that is not there sits behind an endpoint that is: every probe succeeds."""
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=1)
+
+    async def handler(bodies: list[str]) -> object:
+        return absent() if anyio.current_time() < 1800 else {}
+
+    world.mapping(queue, world.function(handler, remembered=True))
+    queue.send("precious")
+    async with world.running():
+        await until(2000)
+    assert queue.messages == queue.dead == []
+
+
+@pytest.mark.semantics("SQS-14")
+async def test_an_invocation_longer_than_the_visibility_timeout_is_not_delivered_twice() -> None:
+    world = World()
+    queue = world.queue(visibility=30.0)
+
+    async def slow(bodies: list[str]) -> None:
+        await anyio.sleep(200)
+
+    world.mapping(queue, world.function(slow, timeout=300.0, concurrency=2), batch_size=1, receivers=2)
+    queue.send("long")
+    async with world.running():
+        await until(600)
+    assert world.watch.invocation_times() == [0.0]
+    assert queue.messages == []
+
+
+@pytest.mark.semantics("SQS-14")
+async def test_a_hold_that_fails_in_passing_is_tried_again_and_ends_no_invocation() -> None:
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=1)
+
+    async def slow(bodies: list[str]) -> None:
+        await anyio.sleep(200)
+
+    world.mapping(queue, world.function(slow, timeout=300.0, concurrency=2), batch_size=1, receivers=2)
+    queue.send("long")
+    async with world.running():
+        await until(24)
+        queue.broken = SourceUnavailable("no route")
+        await until(27)
+        queue.broken = None
+        await until(600)
+    assert world.watch.of(Crashed) == []
+    assert world.watch.invocation_times() == [0.0]
+    assert queue.messages == queue.dead == []
+
+
+@pytest.mark.semantics("SQS-14")
+async def test_a_hold_shortens_nothing_that_is_held_for_longer() -> None:
+    world = World()
+    queue = world.queue(visibility=120.0)
+
+    async def fails(bodies: list[str]) -> None:
+        await anyio.sleep(60)
+        raise ValueError("no")
+
+    world.mapping(queue, world.function(fails, timeout=300.0), batch_size=100, window=100.0)
+    async with world.running():
+        await until(10)
+        queue.send("early")
+        await until(80)
+        queue.send("late")
+        await until(175)  # the early one was held at 125, the batch failed at 170
+        assert [message.visible_at for message in queue.messages] == [160.0 + 30.0, 200.0]
+
+
+async def test_a_failure_inside_the_visibility_timeout_is_not_extended() -> None:
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=2)
+
+    async def slow(bodies: list[str]) -> None:
+        await anyio.sleep(20)
+        raise ValueError("no")
+
+    world.mapping(queue, world.function(slow, timeout=300.0))
+    queue.send("long")
+    async with world.running():
+        await until(200)
+    assert world.watch.invocation_times() == [0.0, 30.0]
+
+
+@pytest.mark.semantics("SQS-14")
+async def test_a_quick_failure_comes_back_after_a_short_visibility_timeout() -> None:
+    world = World()
+    queue = world.queue(visibility=1.0, max_receives=4)
+    world.mapping(queue, world.function(refuse_all))
+    queue.send("poison")
+    async with world.running():
+        await until(60)
+    assert world.watch.invocation_times() == [0.0, 1.0, 2.0, 3.0]
