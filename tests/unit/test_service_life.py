@@ -107,7 +107,7 @@ async def run_until_idle(rig: Rig) -> tuple[Exit, float]:
 
 @pytest.mark.semantics("CLI-06")
 async def test_idle_is_two_quiet_seconds_and_two_empty_reads() -> None:
-    rig = Rig(Settings(until_idle=60))
+    rig = Rig(Settings(until_idle=60, stop_timeout=0))
     for number in range(3):
         rig.queue.send(str(number))
     code, seconds = await run_until_idle(rig)
@@ -140,7 +140,7 @@ async def test_out_of_time_says_why() -> None:
     async def fail(invocation: Invocation) -> bytes:
         raise ValueError("never")
 
-    rig = Rig(Settings(until_idle=10), handler=fail)
+    rig = Rig(Settings(until_idle=10, stop_timeout=0), handler=fail)
     rig.queue.send("poison")
     code, seconds = await run_until_idle(rig)
     assert code is Exit.NOT_IDLE
