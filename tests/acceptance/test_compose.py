@@ -133,16 +133,22 @@ class Service:
 
     def argv(self, words: list[str]) -> list[str]:
         """The words with mapped paths, the program looked up on the image's own PATH."""
-        words = [self.image.mapped(self.mounted(self.network.mapped(word))) for word in words]
+        words = [self.mapped(self.network.mapped(word)) for word in words]
         places = [Path(place, words[0]) for place in self.environment["PATH"].split(":")]
         program = next(place for place in places if place.is_file())
         return [str(program), *words[1:]]
 
-    def mounted(self, text: str) -> str:
-        for volume in self.wanted.get("volumes", ()):
+    def mapped(self, text: str) -> str:
+        """Paths of the container as paths of this machine: those of mounts, then those of the image."""
+        mounts = {}
+        for number, volume in enumerate(self.wanted.get("volumes", ())):
             origin, target, *_ = volume.split(":")
             if origin.startswith("./"):
-                text = re.sub(rf"(?<![\w./-]){target}(?=/|$)", str(ROOT / origin), text)
+                mounts[f"<mount {number}>"] = str(ROOT / origin)
+                text = re.sub(rf"(?<![\w./-]){target}(?=/|$)", f"<mount {number}>", text)
+        text = self.image.mapped(text)
+        for mark, path in mounts.items():
+            text = text.replace(mark, path)
         return text
 
     @contextmanager
