@@ -22,7 +22,7 @@ from penstock.dispatch.invokers.local import temporary
 from penstock.dispatch.invokers.local.pool import LocalInvoker
 from penstock.dispatch.invokers.local.reaper import Reaper
 from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
-from penstock.dispatch.model import Returned, Unreachable
+from penstock.dispatch.model import FunctionFailed, Returned, Unreachable
 from support.counts import count
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
@@ -92,6 +92,23 @@ async def test_closing_in_the_middle_of_a_start_leaves_nothing(shop: Shop, pause
     assert shop.marked() == []
     assert isinstance(answers[0], NotReady)
     assert list((shop.directory / "scratch").glob("tmp/*")) == []
+
+
+@pytest.mark.semantics("FN-15")
+async def test_a_child_that_left_the_group_ends_with_its_function(shop: Shop) -> None:
+    source = """
+        import subprocess, time
+        def handler(event, context):
+            subprocess.Popen(["sleep", "600"], start_new_session=True)
+            time.sleep(600)
+    """
+    async with shop.open(source, timeout=1.0) as invoker:
+        assert isinstance(await call(invoker), FunctionFailed)
+
+        async def ended() -> bool:
+            return shop.marked() == []
+
+        await eventually_async(ended)
 
 
 class Hasty(FunctionSpec):

@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
-from .reaper import Reaper
+from .reaper import Reaper, kill_marked
 
 LINGER = 0.5
 """Seconds that killed members of a group may take to be gone. Where nobody collects orphans they never are."""
@@ -66,7 +67,7 @@ class Process:
         return self.status is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     async def kill(self) -> None:
-        """Kill the whole group and wait until it is gone."""
+        """Kill the whole group, and who left it where the system lets us find them, and wait until they are gone."""
         if self.status is None:
             self._kill_group()
         await self._gone.wait()
@@ -74,6 +75,8 @@ class Process:
         while pause < LINGER and self._has_members():
             await anyio.sleep(pause)
             pause *= 2
+        await anyio.to_thread.run_sync(kill_marked, [self._mark.encode()])
+        self._reaper.forget(None, self._mark)
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
@@ -106,6 +109,6 @@ class Process:
     def _ended(self) -> None:
         self._kill_group()
         self.status = self._popen.wait()
-        self._reaper.forget(self.pid, self._mark)
+        self._reaper.forget(self.pid)
         self._gone.set()
         self._on_exit()
