@@ -18,8 +18,8 @@ from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
 from ..dispatch.backoff import Backoff
-from ..dispatch.dispatcher import Delivery, Dispatcher
-from ..dispatch.model import FILTERED, FateKind, Lane, Now, Record, Settlement
+from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery, Dispatcher
+from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.observer import FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.planner import Discard, Settle
@@ -90,6 +90,8 @@ class Feed:
             except SourceError as error:
                 failure = error
             await self._drain()
+        if self._stopped:  # while the last of a feed that had retired was being delivered
+            await self._give_back()
         with anyio.CancelScope(shield=True):
             await self._reader.aclose()
         if failure is not None:
@@ -182,8 +184,14 @@ class Feed:
         """The end of fetching: what waits for a batch is delivered, or on a stop given back."""
         self._pump(flush=True)
         if self._stopped:
-            with anyio.CancelScope(shield=True):
-                await self.release(self._slots.drop())
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """What will not be in a batch any more."""
+        dropped = self._slots.drop()
+        with anyio.move_on_after(SETTLE_DEADLINE, shield=True):
+            await self.tell(Settlement(dropped, ABANDONED))
+            await self.release(dropped)
 
     # --- room -------------------------------------------------------------------------------------------------------
 
@@ -224,6 +232,8 @@ class Feed:
     async def settle(self, slot: int, step: Settle | Discard) -> None:
         shared = self._slots.settled(slot, step, self._now())
         await self.tell(Settlement((*step.records, *shared), step.fate))
+        if step.fate.kind is FateKind.ABANDONED:
+            await self.release(shared)
 
     def invoked(self, slot: int) -> None:
         self._slots.invoked(slot, self._now())

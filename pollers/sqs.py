@@ -165,6 +165,10 @@ class SqsSource:
         return self._clock
 
     @property
+    def fifo(self) -> bool:
+        return self._settings.arn.is_fifo
+
+    @property
     def long_poll(self) -> int:
         return self._settings.long_poll
 
@@ -238,6 +242,9 @@ class SqsReceiver:
         return await self._for_each_ten(gone, self._delete)
 
     async def release(self, records: Sequence[Record]) -> None:
+        if not self._queue.fifo:
+            await self._for_each_ten(records, lambda part: self._change_visibility(part, 0, []))
+            return
         # One call after the other: a message group is to be handed out again in its own order.
         for start in range(0, len(records), RECEIVE_LIMIT):
             await self._change_visibility(records[start : start + RECEIVE_LIMIT], 0, [])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import anyio
 import pytest
 
 from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Attempt, Reply, Unreachable
-from penstock.dispatch.observer import Crashed, GateClosed
+from penstock.dispatch.dispatcher import SETTLE_DEADLINE
+from penstock.dispatch.model import ABANDONED, Attempt, Record, Reply, Unreachable
+from penstock.dispatch.observer import Crashed, FeedsChanged, GateClosed, Settled
+from penstock.pollers.memory import MemoryQueueReceiver
 from support.virtual_time import EPOCH
 from support.world import World
+
+MEGABYTE = 1_000_000
+"""Six of such messages fill an event."""
 
 
 async def until(moment: float) -> None:
@@ -144,3 +151,52 @@ async def test_a_quick_failure_comes_back_after_a_short_visibility_timeout() -> 
     async with world.running():
         await until(60)
     assert world.watch.invocation_times() == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.semantics("SQS-16")
+@pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
+async def test_a_stop_gives_back_what_waits_behind_the_batch_of_a_retired_receiver(fifo: bool) -> None:
+    world = World()
+    queue = world.queue(visibility=600.0, fifo=fifo)
+
+    async def hang(bodies: list[str]) -> None:
+        await anyio.sleep(300)
+
+    world.mapping(queue, world.function(hang, timeout=300.0, concurrency=2), receivers=2)
+    for _ in range(10):
+        queue.send("x" * MEGABYTE, "group" if fifo else None)
+    async with world.running(grace=5.0):
+        await until(1)
+        queue.exists = False  # the second receiver notices, and the first one is to end with its work
+        queue.wake()
+        await until(2)
+        assert world.watch.of(FeedsChanged)[-1].feeds == 1
+    assert [message.visible_at for message in queue.messages] == [7.0] * 10
+
+
+@pytest.mark.semantics("SQS-16")
+async def test_what_waited_for_a_batch_at_a_stop_has_its_fate() -> None:
+    world = World()
+    queue = world.queue(visibility=600.0)
+    world.mapping(queue, world.function(take_all), batch_size=100, window=300.0)
+    async with world.running(grace=5.0):
+        await until(1)
+        queue.send("early")
+        await until(2)
+    assert [each.fate for event in world.watch.of(Settled) for each in event.settlements] == [ABANDONED]
+    assert [message.visible_at for message in queue.messages] == [7.0]  # the poll under way was let go on till then
+
+
+async def test_a_source_that_never_answers_a_release_does_not_hold_up_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(self: MemoryQueueReceiver, records: Sequence[Record]) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(MemoryQueueReceiver, "release", never)
+    world = World()
+    queue = world.queue(visibility=600.0)
+    world.mapping(queue, world.function(take_all), batch_size=100, window=300.0)
+    async with world.running(grace=5.0):
+        await until(1)
+        queue.send("early")
+        await until(2)
+    assert anyio.current_time() == 2.0 + 5.0 + SETTLE_DEADLINE
