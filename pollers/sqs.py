@@ -19,7 +19,7 @@ from ..config.arn import Arn
 from ..config.clients import faults
 from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter
-from ..config.errors import SourceError, SourceMissing, SourceUnavailable
+from ..config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.backoff import Backoff
 from ..dispatch.model import FateKind, Lane, Position, Record, Settlement
@@ -33,6 +33,9 @@ LONG_POLL = 20
 LOCAL_POLL = 5
 """Seconds of a long poll at an emulator. A stop waits for the polls under way, because the emulator would go on with
 one that was hung up on, and lend a message to nobody."""
+UNKNOWN_TIMEOUT = 3.0
+"""Seconds that a function without a timeout of its own is expected to take: AWS's default. Messages are held for longer
+while it runs, but nothing holds those that wait for the end of a window."""
 HOLD_LIMIT = 43_200
 """Seconds that a message can stay invisible after its receive: SQS's own limit."""
 ATTRIBUTES_FRESH_FOR = 60.0
@@ -75,9 +78,10 @@ def visibility_to_ask(queue: float, window: float, function_timeout: float | Non
     A windowed batch may wait almost the whole window and then run for the function's timeout: where the queue's own
     visibility timeout does not cover that, AWS asks for window + timeout + 30 s (Lambda developer guide, 2023).
     """
-    if window <= 0 or function_timeout is None or queue >= window + function_timeout:
+    if window <= 0:
         return None
-    return min(HOLD_LIMIT, math.ceil(max(queue, window + function_timeout + 30)))
+    covered = window + (UNKNOWN_TIMEOUT if function_timeout is None else function_timeout)
+    return None if queue >= covered else min(HOLD_LIMIT, math.ceil(covered + 30))
 
 
 class SqsSource:
@@ -107,6 +111,7 @@ class SqsSource:
         except Exception as error:
             raise faults.translate(error, f"queue {settings.arn}") from error
         await self._read_attributes()
+        await self.visibility()
         return ElasticReceivers(settings.receivers)
 
     def reader(self, feed: str) -> SqsReceiver:
@@ -128,7 +133,13 @@ class SqsSource:
         if self._clock.monotonic() - self._read_at > ATTRIBUTES_FRESH_FOR:
             await self._read_attributes()
         asked = visibility_to_ask(self._visibility, self._settings.window, self._settings.function_timeout)
-        return asked, self._visibility if asked is None else asked
+        visibility = self._visibility if asked is None else asked
+        if (
+            visibility < 1
+        ):  # every receive would be over at once, and the next one begin: for ever, without an invocation
+            what = "has a visibility timeout of 0 s, so that no message is ever ours"
+            raise SourceRefused(f"queue {self._settings.arn} {what}: set it to the function's timeout at least")
+        return asked, visibility
 
     async def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One SQS call on this queue; failures become SourceErrors."""

@@ -10,7 +10,7 @@ import pytest
 from penstock.config.arn import Arn
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceMissing, SourceUnavailable
+from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from penstock.dispatch.model import DELIVERED, Settlement
 from penstock.pollers.sqs import QueueSettings, SqsReceiver, SqsSource
 from support.sqs_stub import Faults, Stub, serving
@@ -109,6 +109,19 @@ async def test_a_server_that_is_no_sqs_is_waited_for_with_a_word_on_it(stub: Stu
     source = SqsSource(QueueSettings(arn, 0, 3.0, 1, stub.url), lambda: clients.get("sqs"), SystemClock(), lambda: 0.0)
     with pytest.raises(SourceUnavailable, match="not as SQS does"):
         await source.open()
+
+
+async def test_a_queue_without_a_visibility_timeout_is_refused_before_anything_is_received(
+    stub: Stub, clients: Clients
+) -> None:
+    """Each message would be received again and again, at full speed, and never be ours."""
+    stub.queues["orders"].visibility = 0.0
+    stub.queues["orders"].send("hot")
+    arn = Arn.parse("arn:aws:sqs:us-east-1:000000000000:orders")
+    settings = QueueSettings(arn, 0, 3.0, 1, stub.url)
+    with pytest.raises(SourceRefused, match="visibility timeout of 0 s"):
+        await SqsSource(settings, lambda: clients.get("sqs"), SystemClock(), lambda: 0.0).open()
+    assert stub.queues["orders"].messages[0].receives == 0
 
 
 async def test_a_queue_that_goes_away_is_missing(stub: Stub, receiver: SqsReceiver) -> None:

@@ -18,7 +18,9 @@ from penstock.pollers.sqs import visibility_to_ask
         (30, 20, 11, 61),
         (30, 300, 900, 1230),
         (43_200, 300, 900, None),
-        (30, 5, None, None),  # a debugger is attached: held while it runs instead
+        (30, 5, None, None),  # no timeout (remote, or a debugger is attached): held while it runs instead
+        (30, 30, None, 63),  # but nothing holds what waits for the end of the window
+        (30, 300, None, 333),
     ],
 )
 def test_the_visibility_timeout_that_a_windowed_receive_asks_for(
