@@ -151,6 +151,26 @@ def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
     assert client.requests[0].body == b"ok"
 
 
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_a_client_that_offers_another_protocol_is_served_with_this_one(size: int) -> None:
+    """Java's own client offers HTTP/2 with every request, those with a body included."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c"
+    chunked = b"POST /c HTTP/1.1\r\n" + offer + b"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    sent = b"GET /a HTTP/1.1\r\nHost: h\r\n" + offer + b"\r\n\r\n" + post(b"body", offer) + chunked + post(b"plain")
+    client = Client()
+    for start in range(0, len(sent), size):
+        client.send(sent[start : start + size])
+    for number in range(4):
+        client.requests[number].answer(202, b"ok")
+    assert [(each.path, each.body) for each in client.requests] == [
+        ("/a", b""),
+        ("/p", b"body"),
+        ("/c", b"abc"),
+        ("/p", b"plain"),
+    ]
+    assert not client.wire.closed
+
+
 @pytest.mark.semantics("FN-28")
 def test_a_body_that_ends_too_early_is_known_as_such() -> None:
     client = Client()

@@ -106,9 +106,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse()
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse()
         if self._received - self._size > HEAD_LIMIT + CHUNK_HEAD * self._chunks:
@@ -152,9 +150,33 @@ class Connection(asyncio.Protocol):
             self._body.clear()
 
     def on_message_complete(self) -> None:
-        self._complete(incomplete=False)
+        """With an offer of another protocol, the parser takes the body for that protocol's: see `_feed`."""
+        body = self._headers.get("content-length", "0") != "0" or "transfer-encoding" in self._headers
+        if not (body and self._parser.should_upgrade()):
+            self._complete(incomplete=False)
 
     # --- ours -------------------------------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        """Parse, and let a client that offers another protocol (Java's offers HTTP/2 with every request) stay with this
+        one. The parser has then left out the body, so it gets the request again, without the offer."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            if self._in_body:
+                data = self._head_without_offer() + data
+                self._parser = httptools.HttpRequestParser(self)
+                self._begin()
+
+    def _head_without_offer(self) -> bytes:
+        lines = [b"%s %s HTTP/1.1" % (self._parser.get_method(), self._url)]
+        for name, value in self._headers.items():
+            if name not in ("upgrade", "connection", "expect"):
+                lines.append(f"{name}: {value}".encode("utf-8", "surrogateescape"))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _complete(self, *, incomplete: bool) -> None:
         request = Request(
