@@ -143,15 +143,25 @@ class LocalInvoker:
 
     async def _start(self) -> Worker | InitFailed:
         """A new environment, or why there is none."""
-        async with self._hard_work():
-            command = self._command if self._command is not None else await plan(self._spec)
-            if isinstance(command, Refused):
-                return InitFailed(command.reason, entrypoint=command.entrypoint_error)
-            self._command = command
-            if not self._swept:
-                await anyio.to_thread.run_sync(temporary.sweep, self._spec.scratch)
-                self._swept = True
-            return InitFailed(STOPPING) if self._closed else await self._started(command)
+        try:
+            async with self._hard_work():
+                started = await self._planned()
+        except OSError as error:
+            reason = f"this machine cannot start it ({error}): look for free space, permissions and limits"
+            started = InitFailed(reason)
+        if isinstance(started, InitFailed):
+            self._command = None  # a .venv or an interpreter may come to where it was missed
+        return started
+
+    async def _planned(self) -> Worker | InitFailed:
+        command = self._command if self._command is not None else await plan(self._spec)
+        if isinstance(command, Refused):
+            return InitFailed(command.reason, entrypoint=command.entrypoint_error)
+        self._command = command
+        if not self._swept:
+            await anyio.to_thread.run_sync(temporary.sweep, self._spec.scratch)
+            self._swept = True
+        return InitFailed(STOPPING) if self._closed else await self._started(command)
 
     async def _started(self, command: Command) -> Worker | InitFailed:
         worker = Worker(self._spec, self._reaper, self._observer, self._clock)

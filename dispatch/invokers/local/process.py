@@ -90,8 +90,8 @@ class Process:
         return True
 
     def _watch(self) -> None:
-        if sys.platform == "linux":
-            descriptor = os.pidfd_open(self.pid)
+        descriptor = _descriptor_of(self.pid)
+        if descriptor is not None:
             self._loop.add_reader(descriptor, self._readable, descriptor)
         else:
             threading.Thread(target=self._wait, daemon=True).start()
@@ -112,3 +112,12 @@ class Process:
         self._reaper.forget(self.pid)
         self._gone.set()
         self._on_exit()
+
+
+def _descriptor_of(pid: int) -> int | None:
+    """Becomes readable when the process ends. Not everywhere: older kernels and sandboxes refuse it."""
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        return os.pidfd_open(pid)
+    return None

@@ -1,0 +1,60 @@
+"""What this machine may refuse or gain while functions are started on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.dispatch.invokers.base import NotReady, Ready
+from penstock.dispatch.model import Unreachable
+from support.shop import ECHO, Shop, call, returned
+
+NEEDS_VENV = "import os\nMODE = os.environ['FROM_VENV']\ndef handler(event, context):\n    return MODE\n"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+@pytest.mark.semantics("FN-13")
+async def test_a_machine_that_cannot_start_anything_is_a_reason_not_a_fault(shop: Shop) -> None:
+    spec = shop.spec(ECHO)
+    spec.scratch.mkdir(parents=True)
+    (spec.scratch / "tmp").write_text("in the way, as a full disk would be")
+    async with shop.opened(spec) as invoker:
+        refused = await invoker.probe()
+        assert isinstance(refused, NotReady)
+        assert "this machine cannot start it" in refused.cause
+        reply = await call(invoker)
+        assert isinstance(reply, Unreachable)
+        assert reply.down
+        (spec.scratch / "tmp").unlink()
+        assert isinstance(await invoker.probe(), Ready)
+
+
+async def test_a_system_without_process_descriptors_is_good_enough(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int, flags: int = 0) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    if sys.platform == "linux":
+        monkeypatch.setattr(os, "pidfd_open", refused)
+    async with shop.open(ECHO) as invoker:
+        assert await returned(invoker, {"a": 1}) == {"a": 1}
+    assert shop.marked() == []
+
+
+async def test_a_venv_that_comes_after_a_failed_init_is_found(shop: Shop) -> None:
+    spec = shop.spec(NEEDS_VENV)
+    async with shop.opened(spec) as invoker:
+        assert isinstance(await invoker.probe(), NotReady)
+        python = spec.code / ".venv" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nFROM_VENV=yes exec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        assert isinstance(await invoker.probe(), Ready)
+        assert await returned(invoker) == "yes"
