@@ -191,6 +191,9 @@ class LaneDraining:
         queues = self._queues.values()
         return Waiting(sum(len(queue.entries) for queue in queues), sum(queue.bytes for queue in queues))
 
+    def behind(self) -> tuple[Record, ...]:
+        return tuple(each.record for queue in self._queues.values() for each in queue.entries)
+
     def close(self, now: Now) -> None:
         self._closed = True
 

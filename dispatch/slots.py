@@ -77,6 +77,10 @@ class Slots(Protocol):
 
     def waiting(self) -> Waiting: ...
 
+    def behind(self) -> tuple[Record, ...]:
+        """The waiting records themselves, each lane in order."""
+        ...
+
     def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
         """Take the waiting records of these lanes (None: of all) out for good; they are the caller's."""
         ...
@@ -131,6 +135,9 @@ class KeyHash:
 
     def waiting(self) -> Waiting:
         return Waiting(sum(map(len, self._queues)), sum(queue.bytes for queue in self._queues))
+
+    def behind(self) -> tuple[Record, ...]:
+        return tuple(record for queue in self._queues for record in queue.records)
 
     def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
         return tuple(record for queue in self._queues for record in queue.drop(lanes))

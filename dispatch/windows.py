@@ -139,6 +139,9 @@ class WindowSlot:
     def waiting(self) -> Waiting:
         return Waiting(len(self._queue), self._queue.bytes)
 
+    def behind(self) -> tuple[Record, ...]:
+        return self._queue.records
+
     def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
         return self._queue.drop(lanes)
 

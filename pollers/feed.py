@@ -253,10 +253,16 @@ class Feed:
             await self._commit(heard)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
+        """What waits behind the batch of a function that cannot start could not be invoked either: it is held too."""
+        down = not self._dispatcher.target.gate.is_open
+        behind = [record for record in self._slots.behind() if record.held_until < until] if down else []
         try:
-            return await self._reader.hold(records, until)
+            reached = await self._reader.hold([*records, *behind], until)
         except SourceError:
             return min(record.held_until for record in records)
+        for record in behind:
+            record.held_until = max(record.held_until, reached)
+        return reached
 
     async def release(self, records: Sequence[Record]) -> None:
         if records:

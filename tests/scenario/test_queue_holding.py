@@ -153,6 +153,24 @@ async def test_a_quick_failure_comes_back_after_a_short_visibility_timeout() -> 
     assert world.watch.invocation_times() == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.semantics("SQS-07")
+@pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
+async def test_what_waits_behind_a_batch_in_hand_is_held_with_it(fifo: bool) -> None:
+    """One receive can bring more than an event holds."""
+    world = World()
+    queue = world.queue(visibility=30.0, max_receives=1, fifo=fifo)
+    function = world.function(take_all, remembered=True)
+    function.invoker.break_down("connection refused")
+    world.mapping(queue, function)
+    for _ in range(10):
+        queue.send("x" * MEGABYTE, "group" if fifo else None)
+    async with world.running():
+        await until(300)
+        function.invoker.mend()
+        await until(600)
+    assert queue.messages == queue.dead == []
+
+
 @pytest.mark.semantics("SQS-16")
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
 async def test_a_stop_gives_back_what_waits_behind_the_batch_of_a_retired_receiver(fifo: bool) -> None:
