@@ -30,6 +30,9 @@ from .source import Fetched, Reader
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
 
+REFUSALS = 5
+"""Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
+slow to hear of them is not to be read without bound."""
 
 Keeps = Callable[[Record], bool]
 """A mapping's filters: whether the function shall get the record."""
@@ -68,6 +71,7 @@ class Feed:
         self._slots = settings.slots()
         self._watermarks: dict[Lane, Watermark] = {}
         self._deliveries: set[Delivery] = set()
+        self._refusals = 0
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
@@ -79,7 +83,7 @@ class Feed:
     @property
     def busy(self) -> bool:
         """Whether any record is here without a fate."""
-        return bool(self._deliveries) or self._slots.waiting().records > 0
+        return bool(self._deliveries) or self._refusals > 0 or self._slots.waiting().records > 0
 
     async def run(self) -> None:
         failure: SourceError | None = None
@@ -161,8 +165,16 @@ class Feed:
         refused = tuple(record for record, kept in zip(fresh, verdicts, strict=True) if not kept)
         if refused:
             self._observer.observe(Filtered(self._mapping, refused))
-            self._start(self.tell, Settlement(refused, FILTERED))
+            self._refusals += 1
+            self._start(self._tell_refused, refused)
         self._slots.put([record for record, kept in zip(fresh, verdicts, strict=True) if kept], self._now())
+
+    async def _tell_refused(self, refused: tuple[Record, ...]) -> None:
+        try:
+            await self.tell(Settlement(refused, FILTERED))
+        finally:
+            self._refusals -= 1
+            self._wake()
 
     def _pump(self, *, flush: bool = False) -> None:
         """Put every batch that is ready into its slot."""
@@ -204,6 +216,8 @@ class Feed:
         return self._wanted
 
     def _free(self) -> bool:
+        if self._refusals >= REFUSALS:
+            return False
         if self._settings.lent:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_open and target.permits.slack
@@ -213,7 +227,7 @@ class Feed:
         """Until something changes that `_free` looks at, or the open batch's window ends."""
         with anyio.move_on_after(self._until_deadline()):
             target = self._dispatcher.target
-            if self._settings.lent and not self._deliveries:
+            if self._settings.lent and not self._deliveries and self._refusals < REFUSALS:
                 await target.gate.wait_open()
                 await target.permits.wait_slack()
             else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import anyio
 import pytest
 
 from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Attempt, FateKind, Record, Reply, Throttled
+from penstock.dispatch.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
 from penstock.dispatch.observer import FetchFailed, Filtered, Settled
+from penstock.pollers.feed import REFUSALS
 from penstock.pollers.lifecycle import State
+from penstock.pollers.memory import MemoryQueueReceiver
 from penstock.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import World
@@ -230,6 +234,24 @@ async def test_filtered_messages_are_deleted_without_an_invocation() -> None:
     assert world.watch.invoked_bodies() == [["signal"]]
     assert sum(len(event.records) for event in world.watch.of(Filtered)) == 2
     assert queue.messages == []
+
+
+async def test_a_queue_that_is_slow_to_delete_is_not_read_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(self: MemoryQueueReceiver, settlements: Sequence[Settlement]) -> Collection[Record]:
+        await anyio.sleep(100)
+        return ()
+
+    monkeypatch.setattr(MemoryQueueReceiver, "settle", slow)
+    world = World()
+    queue = world.queue(visibility=600.0)
+    world.mapping(queue, world.function(take_all), keeps=lambda record: False)
+    for number in range(500):
+        queue.send(str(number))
+    async with world.running(grace=300.0):
+        await until(50)
+        assert sum(message.receives for message in queue.messages) == 10 * REFUSALS
+        await until(150)
+        assert sum(message.receives for message in queue.messages) == 20 * REFUSALS
 
 
 @pytest.mark.semantics("SQS-11")
