@@ -223,7 +223,8 @@ class Delivery:
             with anyio.CancelScope() as self._running:
                 if not self._stopped:
                     self._left_running = set() if self._target.invoker.ends_on_cancel else set(step.records)
-                    outcome = await self._call(step)
+                    with self._target.gate.under_way():
+                        outcome = await self._call(step)
         finally:
             self._target.permits.release()
             if outcome is None:

@@ -139,6 +139,7 @@ class Gate:
         self._cause = ""
         self._failures = 0
         self._in_hand = 0
+        self._under_way = 0
         self._trial_taken = False
         self._changed = anyio.Event()
 
@@ -171,8 +172,22 @@ class Gate:
             yield
         finally:
             self._in_hand -= 1
-            if self._state is GateState.TRIAL and not self._in_hand:
+            if self._state is GateState.TRIAL and not self._trial_taken and not self._awaited:
                 self._to(GateState.OPEN)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A batch in hand is being invoked: whatever the gate does meanwhile, it does not wait for it."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    @property
+    def _awaited(self) -> bool:
+        """Whether a batch could go on trial. One that has been running for long cannot."""
+        return self._in_hand > self._under_way
 
     async def enter(self) -> None:
         """For a batch in hand: return when it may be invoked. On trial, one batch goes first."""
@@ -231,7 +246,7 @@ class Gate:
         self._observer.observe(GateOpened(self._function, seconds))
         # A probe that succeeds says little of a remote function: only a batch that got through clears the failures.
         self._failures += 1
-        self._to(GateState.TRIAL if self._in_hand else GateState.OPEN)
+        self._to(GateState.TRIAL if self._awaited else GateState.OPEN)
 
     def _to(self, state: GateState) -> None:
         self._state = state

@@ -171,6 +171,34 @@ async def test_what_waits_behind_a_batch_in_hand_is_held_with_it(fifo: bool) -> 
     assert queue.messages == queue.dead == []
 
 
+@pytest.mark.semantics("SQS-06")
+async def test_an_invocation_that_runs_for_long_does_not_keep_others_from_a_function_that_is_up_again() -> None:
+    """It went through the gate before: it cannot go on trial, and there is nothing to wait for."""
+    world = World()
+    first, second = world.queue("first"), world.queue("second")
+
+    async def handler(bodies: list[str]) -> object:
+        if bodies == ["long"]:
+            await anyio.sleep(800)
+        elif anyio.current_time() < 100:
+            return absent()
+        return {}
+
+    function = world.function(handler, timeout=900.0, concurrency=2)
+    world.mapping(first, function, name="first")
+    stopped = world.mapping(second, function, name="second")
+    async with world.running(grace=900.0):
+        await until(1)
+        first.send("long")
+        await until(2)
+        second.send("finds out")
+        await until(50)
+        await stopped.stop(grace=0.0)
+        await until(100)
+        assert function.target.gate.is_open
+    assert first.messages == []
+
+
 @pytest.mark.semantics("SQS-16")
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
 async def test_a_stop_gives_back_what_waits_behind_the_batch_of_a_retired_receiver(fifo: bool) -> None:
