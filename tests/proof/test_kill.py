@@ -98,7 +98,7 @@ class Bench:
         """One message to each queue; now and then noise, now and then poison."""
         for url, _ in (self.standard, self.fifo):
             kind = self.random.choices(["good", "noise", "poison"], [91, 7, 2])[0]
-            order = {"id": uuid.uuid4().hex, "kind": kind, "number": number}
+            order: dict[str, Any] = {"id": uuid.uuid4().hex, "kind": kind, "number": number}
             more: dict[str, str] = {}
             if url == self.fifo[0]:
                 order["group"] = self.random.choice(GROUPS)
