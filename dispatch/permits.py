@@ -140,6 +140,7 @@ class Gate:
         self._failures = 0
         self._in_hand = 0
         self._under_way = 0
+        self._probed = 0.0
         self._trial_taken = False
         self._changed = anyio.Event()
 
@@ -243,9 +244,9 @@ class Gate:
 
     def _ready(self, seconds: float) -> None:
         self._on_ready()
-        self._observer.observe(GateOpened(self._function, seconds))
         # A probe that succeeds says little of a remote function: only a batch that got through clears the failures.
         self._failures += 1
+        self._probed = seconds
         self._to(GateState.TRIAL if self._awaited else GateState.OPEN)
 
     def _to(self, state: GateState) -> None:
@@ -253,5 +254,7 @@ class Gate:
         self._trial_taken = False
         if state is GateState.OPEN:
             self._cause = ""
+            # Not before the trial: what answers probes and refuses each batch would be up and down for ever.
+            self._observer.observe(GateOpened(self._function, self._probed))
         changed, self._changed = self._changed, anyio.Event()
         changed.set()

@@ -6,7 +6,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock.dispatch.permits import Permits
+from penstock.config.clock import LoopClock
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.observer import Event, GateClosed, GateOpened
+from penstock.dispatch.permits import Gate, Permits
 
 
 async def granted_order(permits: Permits, waiters: list[str]) -> list[str]:
@@ -84,3 +89,35 @@ async def test_an_unlimited_function_learns_its_limit_from_throttles() -> None:
     permits.release()
     permits.throttled()
     assert permits.allowed == 6
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def observe(self, event: Event) -> None:
+        self.seen.append(event)
+
+
+@pytest.mark.parametrize("outcome", ["refused", "taken"])
+async def test_a_function_is_said_to_be_up_when_it_took_a_batch_not_when_it_answered_a_probe(outcome: str) -> None:
+    watch, backoff = Watch(), Backoff(base=0.001, cap=0.001)
+    answers = CallableInvoker(echo, clock=LoopClock(0.0))
+    gate = Gate("f", answers, observer=watch, jitter=lambda: 1.0, backoff=backoff, remembered=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gate.run)
+        with gate.in_hand():
+            for _ in range(3):
+                gate.close("no such function")
+                await gate.enter()
+            assert {type(event) for event in watch.seen} == {GateClosed}
+            if outcome == "taken":
+                gate.passed()
+            else:
+                gate.close("no such function")
+            assert [type(event) for event in watch.seen].count(GateOpened) == (outcome == "taken")
+        tasks.cancel_scope.cancel()
+
+
+async def echo(invocation: Invocation) -> bytes:
+    return invocation.payload
