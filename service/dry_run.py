@@ -1,7 +1,7 @@
 """`run --dry-run`: the whole path with a source that deletes nothing and a function that is not invoked.
 
-A wrapper around any source, and an invoker. The loop knows nothing of it. What was fetched stays lent until the end
-and is then released; it was received, which a queue counts.
+A wrapper around any source, and an invoker. The loop knows nothing of it. What was fetched is held until the end, so
+that it is received once, which a queue counts; then it is released.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import anyio
-import anyio.lowlevel
 
 from ..config.clock import Clock
 from ..dispatch.invokers.base import Invocation, Ready
@@ -20,6 +19,12 @@ from ..pollers.source import Fetched, Reader, Roster, Source
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
+HOLD = 60.0
+"""Seconds for which a record that was shown is held at a time. Short, so that a dry run which is killed hides it for no
+longer."""
+REFRESH = 30.0
+"""Seconds before the end of that time at which it is held again."""
+RELEASE_DEADLINE = 5.0
 TAKEN = b""
 """What a function answers that takes everything."""
 
@@ -76,8 +81,7 @@ class DrySource:
         self._mapping = mapping
         self._function = function
         self._show = show
-        self._seen: set[ItemId] = set()
-        self._lent: list[Record] = []
+        self._lent: dict[ItemId, Record] = {}
 
     @property
     def lent(self) -> bool:
@@ -98,24 +102,34 @@ class DrySource:
         if self._lent:
             await anyio.sleep(POLL)
             reader = self._inner.reader("release")
-            await reader.release(self._lent)
+            with anyio.move_on_after(RELEASE_DEADLINE):
+                await reader.release(tuple(self._lent.values()))
             await reader.aclose()
         await self._inner.aclose()
 
     def is_new(self, record: Record) -> bool:
-        return record.id not in self._seen
+        return record.id not in self._lent
 
     def decided(self, record: Record, fate: Fate) -> None:
         if fate.kind in (FateKind.RETURNED, FateKind.ABANDONED):
             return
         if self.is_new(record):
-            self._seen.add(record.id)
             self._show(Verdict(self._mapping, str(record.id), fate, self._function))
         self.keep(record)
 
     def keep(self, record: Record) -> None:
         """Remember what is lent: the receipt alone, not the message."""
-        self._lent.append(Record(record.lane, record.id, {}, record.arrived, token=record.token))
+        kept = Record(record.lane, record.id, {}, record.arrived, token=record.token, held_until=record.held_until)
+        self._lent[record.id] = kept
+
+    async def refresh(self, reader: Reader) -> None:
+        """Hold again what would come back soon."""
+        now = anyio.current_time()
+        ending = [record for record in self._lent.values() if record.held_until < now + REFRESH]
+        if ending:
+            reached = await reader.hold(ending, now + HOLD)
+            for record in ending:
+                record.held_until = max(record.held_until, reached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,7 @@ class DryReader:
     source: DrySource
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
+        await self.source.refresh(self.inner)
         short = anyio.current_time() + POLL
         fetched = await self.inner.fetch(limit, short if until is None else min(short, until))
         fresh = tuple(record for record in fetched.records if self.source.is_new(record))
@@ -143,7 +158,7 @@ class DryReader:
         for settlement in settlements:
             for record in settlement.records:
                 self.source.decided(record, settlement.fate)
-        await anyio.lowlevel.checkpoint()
+        await self.source.refresh(self.inner)
         return ()
 
     async def release(self, records: Sequence[Record]) -> None:

@@ -311,14 +311,14 @@ async def test_a_dry_run_deletes_nothing_and_gives_all_back() -> None:
 
 
 @pytest.mark.semantics("CLI-11")
-async def test_a_dry_run_shows_a_message_once_however_often_it_comes() -> None:
+async def test_a_dry_run_receives_and_shows_a_message_once_however_long_it_lasts() -> None:
     verdicts: list[Verdict] = []
     rig = dry_rig(verdicts, Settings(dry_run=True), visibility=3)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(rig.life.run)
-        await anyio.sleep(30)
+        await anyio.sleep(600)
         rig.life.stop()
-    assert min(message.receives for message in rig.queue.messages) > 1
+    assert {message.receives for message in rig.queue.messages} == {1}
     assert sorted((verdict.id, verdict.text) for verdict in verdicts) == ALL
     assert rig.account.counts["m"].fetched == 3
 
