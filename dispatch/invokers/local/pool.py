@@ -136,7 +136,7 @@ class LocalInvoker:
         """The environment that was used last, if it still lives."""
         while self._idle:
             worker = self._idle.pop()
-            if worker.alive:
+            if worker.alive and not self._too_old(worker):
                 return worker
             await self._drop(worker)
         return None
@@ -223,7 +223,7 @@ class LocalInvoker:
                 return b""
 
     async def _return(self, worker: Worker, generation: int) -> None:
-        if worker.alive and generation == self._generation and not self._closed:
+        if worker.warm and generation == self._generation and not self._closed:
             self._idle.append(worker)
             self._set_alarm()
         else:
@@ -234,18 +234,19 @@ class LocalInvoker:
         self._all.discard(worker)
 
     async def _refresh(self) -> None:
-        """Let go of environments of old code, dead ones, and those that were idle for too long."""
+        """Let go of environments of old code."""
         if await self._watch.changed(self._clock.monotonic()):
             self._generation += 1
             self._command = None
             old, self._idle = self._idle, []
             for worker in old:
                 await self._drop(worker)
-        await self._end_idle()
+
+    def _too_old(self, worker: Worker) -> bool:
+        return self._clock.monotonic() - worker.idle_since >= self._spec.idle_timeout
 
     async def _end_idle(self) -> None:
-        now = self._clock.monotonic()
-        old = [each for each in self._idle if not each.alive or now - each.idle_since >= self._spec.idle_timeout]
+        old = [each for each in self._idle if not each.alive or self._too_old(each)]
         if old:
             self._idle = [each for each in self._idle if each not in old]
             for worker in old:

@@ -17,7 +17,6 @@ import base64
 from dataclasses import dataclass, field
 from enum import Enum
 
-import anyio
 import orjson
 
 from ..answers import RESPONSE_LIMIT
@@ -91,7 +90,7 @@ class Session:
         """A runtime that nobody here watches may be stopped and started again in the middle of an invocation."""
         self.state = State.STARTING
         self.init_error: bytes | None = None
-        self.changed = anyio.Event()
+        self.changed = asyncio.Event()
         """Set, and replaced, at every change of state."""
         self.left = False
         """Another runtime asks for an invocation while one is open: the first went away with it."""
@@ -186,7 +185,7 @@ class Session:
 
     def _to(self, state: State) -> None:
         self.state = state
-        changed, self.changed = self.changed, anyio.Event()
+        changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
 

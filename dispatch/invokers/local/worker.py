@@ -7,6 +7,7 @@ start ──► idle ──invoke──► busy ──answered──► idle    
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os
 import signal
@@ -28,6 +29,10 @@ from .process import Process
 from .reaper import Reaper
 from .runtime_api import Answer, Handed, RuntimeApi, State
 from .spec import FunctionSpec
+
+OPEN = (State.RUNNING, State.ANSWERED)
+PEAK_FRESH_FOR = 1.0
+"""Seconds for which the peak of the memory is not asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,9 @@ class Worker:
         self._ending = anyio.Lock()
         self._over = False
         self._status = 0
+        self._late = False
+        self._peak = 0
+        self._peak_read = float("-inf")
         self._temporary: Path | None = None
         self._request_id = ""
         self.log_stream = ""
@@ -88,12 +96,21 @@ class Worker:
     @property
     def alive(self) -> bool:
         """Whether it can take an invocation now."""
-        return self._api.session.state is State.WAITING and self._process is not None and self._process.runs
+        return self.warm and self._process is not None and self._process.runs
+
+    @property
+    def warm(self) -> bool:
+        """As `alive`, by what the event loop knows: cheaper, and a moment behind."""
+        return self._api.session.state is State.WAITING and not self._exited.is_set()
 
     @property
     def max_memory(self) -> int:
-        """The most memory that the runtime's process has had, in MB; 0 where the system does not tell."""
-        return _peak_megabytes(self._process.pid) if self._process is not None else 0
+        """The most memory that the runtime's process has had, in MB, a second ago or later; 0 where the system does
+        not tell."""
+        now = self._clock.monotonic()
+        if self._process is not None and now - self._peak_read >= PEAK_FRESH_FOR:
+            self._peak, self._peak_read = _peak_megabytes(self._process.pid), now
+        return self._peak
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -209,11 +226,7 @@ class Worker:
         self._request_id = handed.request_id
         session.hand_out(handed)
         try:
-            with anyio.move_on_after(timeout):
-                while session.answer is None and not self._exited.is_set():
-                    await self._changed()
-                if session.answer is not None:
-                    await self._wait_next()
+            await self._wait_end(timeout)
             for output in self._outputs:
                 await output.drain()  # so that its lines stand before END
         except BaseException:
@@ -228,11 +241,21 @@ class Worker:
         await self.end()
         return Exited(status) if exited else TimedOut()
 
-    async def _wait_next(self) -> None:
-        """An invocation lasts until the runtime asks for the next one."""
+    async def _wait_end(self, timeout: float | None) -> None:
+        """An invocation lasts until the runtime asks for the next one, or its time is over."""
         session = self._api.session
-        while session.state is State.ANSWERED and not self._exited.is_set():
-            await self._changed()
+        self._late = False
+        timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, self._on_late)
+        try:
+            while session.state in OPEN and not self._late and not self._exited.is_set():
+                await self._changed()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _on_late(self) -> None:
+        self._late = True
+        self._api.session.changed.set()
 
     async def _changed(self) -> None:
         await self._api.session.changed.wait()
