@@ -72,6 +72,7 @@ class Feed:
         self._watermarks: dict[Lane, Watermark] = {}
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
+        self._trouble = ""
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
@@ -84,6 +85,11 @@ class Feed:
     def busy(self) -> bool:
         """Whether any record is here without a fate."""
         return bool(self._deliveries) or self._refusals > 0 or self._slots.waiting().records > 0
+
+    @property
+    def trouble(self) -> str:
+        """Why the last fetch failed; empty when it did not."""
+        return self._trouble
 
     async def run(self) -> None:
         failure: SourceError | None = None
@@ -132,9 +138,10 @@ class Feed:
                 fetched = await self._fetch()
             except SourceUnavailable as error:
                 failures += 1
-                await self._rest(str(error), failures)
+                self._trouble = str(error)
+                await self._rest(self._trouble, failures)
                 continue
-            failures = 0
+            failures, self._trouble = 0, ""
             self._take_in(fetched)
             self._pump()
 

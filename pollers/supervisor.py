@@ -44,10 +44,16 @@ class Supervisor:
 
     @property
     def status(self) -> Status:
-        """Where the mapping stands now; a closed gate shows as waiting for the function."""
+        """Where the mapping stands now; a closed gate shows as waiting for the function, and a source that every feed
+        fails to reach as waiting for it."""
         gate = self._dispatcher.target.gate
-        if self._status.state is State.POLLING and not gate.is_open:
+        if self._status.state is not State.POLLING:
+            return self._status
+        if not gate.is_open:
             return Status(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+        troubles = [feed.trouble for feed in self._feeds.values()]
+        if troubles and all(troubles):
+            return Status(State.WAITING, troubles[0])
         return self._status
 
     @property

@@ -181,16 +181,19 @@ async def test_a_source_that_fails_is_asked_again_with_back_off() -> None:
 async def test_a_fetch_that_fails_backs_off_and_recovers() -> None:
     world = World()
     queue = world.queue()
-    world.mapping(queue, world.function(take_all))
+    supervisor = world.mapping(queue, world.function(take_all))
     async with world.running():
         await until(1)
         queue.broken = SourceUnavailable("no route")
         queue.wake()
         await until(10)
+        assert where(supervisor) is State.WAITING
+        assert "no route" in supervisor.status.reason
         queue.broken = None
         await until(30)
         queue.send("late")
         await until(31)
+        assert where(supervisor) is State.POLLING
     delays = [event.delay for event in world.watch.of(FetchFailed)]
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert queue.messages == []
