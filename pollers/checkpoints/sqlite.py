@@ -1,0 +1,85 @@
+"""Positions in one SQLite file of the state directory, safe against `kill -9` and loss of power.
+
+Puts the parts together: `state_file.py` makes and judges the file, `rows.py` has the statements, `writer.py` runs the
+transactions. One daemon uses a state directory at a time (its lock is the service's), so the file has one writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from . import rows, state_file
+from .store import BEGINNING, Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Start, Token
+from .writer import GroupWriter
+
+
+class SqliteCheckpoints:
+    """A `CheckpointStore`. Concurrent commits share one transaction, and so one wait for the disk."""
+
+    def __init__(self, writer: GroupWriter) -> None:
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteCheckpoints:
+        """The store in this file, which is made where there is none. Raises UnusableState: damaged, newer, no rights;
+        the file is left as it is."""
+        executor = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.CancelScope(shield=True):  # else nobody would close the connection
+                connection = await loop.run_in_executor(executor, state_file.open_file, path, rows.check)
+        except BaseException:
+            executor.shutdown()
+            raise
+        return cls(GroupWriter(connection, executor, str(path)))
+
+    @property
+    def durable_commits(self) -> int:
+        """How often this store waited for the disk since it was opened."""
+        return self._writer.commits
+
+    async def load(self, key: Key) -> Checkpoint | None:
+        return await self._writer.run(partial(rows.load, key))
+
+    async def opened(self, mapping: str, source: str) -> Opened | None:
+        return await self._writer.run(partial(rows.opened, mapping, source))
+
+    async def begin(
+        self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
+    ) -> bool:
+        return await self._writer.run(partial(rows.begin, mapping, source, created, dict(starts)))
+
+    async def restart(
+        self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
+    ) -> None:
+        await self._writer.run(partial(rows.restart, mapping, source, created, dict(starts)))
+
+    async def confirm(self, mapping: str, source: str, created: float | None) -> None:
+        await self._writer.run(partial(rows.confirm, mapping, source, created))
+
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+        return await self._writer.run(partial(rows.acquire, key, start))
+
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+        return await self._writer.run(partial(rows.commit, key, token, checkpoint))
+
+    async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
+        return await self._writer.run(partial(rows.compact, mapping, source, tuple(shards)))
+
+    async def remove(self, mapping: str, source: str | None = None) -> int:
+        return await self._writer.run(partial(rows.remove, mapping, source))
+
+    async def move(self, mapping: str, source: str, to: str) -> bool:
+        return await self._writer.run(partial(rows.move, mapping, source, to))
+
+    async def kept(self) -> Sequence[Kept]:
+        return await self._writer.run(rows.kept)
+
+    async def aclose(self) -> None:
+        await self._writer.aclose()

@@ -1,0 +1,225 @@
+"""Where each lane stands, and what every store of it promises: the words, the rule of a commit, the protocol.
+
+    no position ──begin / acquire──► Start ──commit──► Position ──commit──► Finished
+                                       └──────────────commit───────────────────┘
+
+A lane's place only ever moves to the right, and among positions only up; `restart` alone, for a stream that was made
+anew, begins over. What a lane starts with is decided once: a start that is stored is never decided again. Who wants to
+commit must hold the lane; whoever acquires it later makes the tokens before it stale. The sources commit here, the
+supervisor's roster reads here (`lineage.plan`), the daemon opens and closes a store. `tests/contract/` holds each
+implementation to these words. Kafka's positions are not here: its consumer group keeps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import NewType, Protocol
+
+from ...config.errors import BugError, ConfigError, SourceUnavailable
+from ...dispatch.model import Lane, Position
+from ...dispatch.windows import OpenWindow
+
+
+class UnusableState(ConfigError):
+    """The file of the positions is newer than this version, damaged, or not ours. It was left as it is."""
+
+
+class StoreUnavailable(SourceUnavailable):
+    """The positions could not be read or written just now (a full disk, say). Nothing of the request was stored."""
+
+
+# --- where a lane stands --------------------------------------------------------------------------------------------
+
+
+class StartKind(Enum):
+    """How a lane without a position is read the first time."""
+
+    TRIM_HORIZON = "TRIM_HORIZON"  # from its oldest record
+    AT_TIMESTAMP = "AT_TIMESTAMP"  # from the moment that the user named
+    LATEST = "LATEST"  # from the moment at which the mapping was first opened, by the service's clock
+    NEWER_THAN = "NEWER_THAN"  # from the oldest record, passing over what is older than that moment
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Nothing of the lane was done so far; this is where it begins."""
+
+    kind: StartKind
+    at: float | None = None
+    """Wall-clock seconds since the epoch; None for TRIM_HORIZON, and only there."""
+
+    def __post_init__(self) -> None:
+        if (self.kind is StartKind.TRIM_HORIZON) is not (self.at is None):
+            raise BugError(f"{self.kind.value} with the time {self.at}")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The lane ended and every record of it is done: a closed shard, read to its end."""
+
+    last: Position | None = None
+    """The last record of it that was done, by which a stream that was made anew is told from a restarted one."""
+
+
+Place = Start | Position | Finished
+"""A `Position` is the last record that is done, with all before it."""
+
+BEGINNING = Start(StartKind.TRIM_HORIZON)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is stored of a lane, always as one."""
+
+    place: Place
+    window: OpenWindow | None = None
+    """The tumbling window under way; a finished lane has none."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.place, Finished) and self.window is not None:
+            raise BugError("a finished lane with an open window")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Whose position: a mapping's, in one lane of one source."""
+
+    mapping: str
+    """The mapping's UUID."""
+    lane: Lane
+
+
+Token = NewType("Token", int)
+"""Grows with every acquisition in a store, across lanes, removals and restarts; so no two holders share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lane that is ours until somebody acquires it after us, and where it stood at that moment."""
+
+    token: Token
+    checkpoint: Checkpoint
+
+
+class Answer(Enum):
+    """What became of a commit."""
+
+    COMMITTED = "committed"
+    STALE = "stale"  # somebody acquired the lane later, or its position was removed: stop working on it
+    BELOW = "below"  # further back than what is stored: a lane's place never goes back
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is stored of one source of one mapping, at one moment."""
+
+    created: float | None
+    """When the stream was created, in the source's words; None where the source does not tell."""
+    lanes: Mapping[str, Checkpoint]
+    """By shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """That positions are stored for a source of a mapping."""
+
+    mapping: str
+    source: str
+    lanes: int
+
+
+def judge(stored: Place | None, holder: int | None, token: Token, offered: Place) -> Answer:
+    """The rule of a commit, for every store. `holder` is the token of the last acquisition; None or 0 before any."""
+    if stored is None or not holder or holder != token:
+        return Answer.STALE
+    return Answer.BELOW if _behind(offered, stored) else Answer.COMMITTED
+
+
+def _behind(offered: Place, stored: Place) -> bool:
+    if isinstance(offered, Position) and isinstance(stored, Position):
+        return offered < stored
+    if isinstance(offered, Start) and isinstance(stored, Start):
+        return offered != stored  # where a lane starts is decided once
+    return _rank(offered) < _rank(stored)
+
+
+def _rank(place: Place) -> int:
+    match place:
+        case Start():
+            return 0
+        case Position():
+            return 1
+        case Finished():
+            return 2
+
+
+def unused(kept: Iterable[Kept], used: Collection[tuple[str, str]]) -> list[Kept]:
+    """Stored positions of no mapping of today. `used` has mapping and source of each mapping that is configured."""
+    return [each for each in kept if (each.mapping, each.source) not in used]
+
+
+# --- the protocol ---------------------------------------------------------------------------------------------------
+
+
+class CheckpointStore(Protocol):
+    """The positions of all mappings of one daemon. What was answered is durable, as far as the store is.
+
+    Each call is done as a whole or not at all, also when its caller is cancelled while it waits: then it may have been
+    done. Every call may raise StoreUnavailable.
+    """
+
+    async def load(self, key: Key) -> Checkpoint | None:
+        """Where the lane stands; None when nothing is stored of it."""
+        ...
+
+    async def opened(self, mapping: str, source: str) -> Opened | None:
+        """All that is stored of a source; None when the mapping has never been opened on it."""
+        ...
+
+    async def begin(
+        self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
+    ) -> bool:
+        """Store where each shard starts, before anything is fetched. False, and nothing changes, when that was decided
+        at an earlier opening."""
+        ...
+
+    async def restart(
+        self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
+    ) -> None:
+        """The stream was made anew: forget its positions and begin over. Tokens from before are stale."""
+        ...
+
+    async def confirm(self, mapping: str, source: str, created: float | None) -> None:
+        """The stream is the one that we know, although its creation time changed: remember the new one."""
+        ...
+
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+        """Become the lane's only committer. A lane without a position gets `start`, stored before this returns."""
+        ...
+
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+        """Store place and window together, if `judge` allows it. The same place again is legal: windows change."""
+        ...
+
+    async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
+        """Forget those of these shards that are finished; how many there were."""
+        ...
+
+    async def remove(self, mapping: str, source: str | None = None) -> int:
+        """Forget a mapping, or one source of it; how many positions there were."""
+        ...
+
+    async def move(self, mapping: str, source: str, to: str) -> bool:
+        """Give a source's positions to another mapping. False, and nothing changes, when there are none or when that
+        mapping has been opened on this source. Tokens from before are stale."""
+        ...
+
+    async def kept(self) -> Sequence[Kept]:
+        """What is stored, by mapping and source, in their order."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let what was handed over be done, and close. May be called again."""
+        ...
