@@ -30,6 +30,7 @@ PURE = (
     "dispatch/watermark.py",
     "dispatch/windows.py",
     "pollers/lifecycle.py",
+    "pollers/lineage.py",
     "pollers/roster.py",
     "config/limits.py",
 )
