@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from penstock.dispatch.invokers.local.isolation import supported
 from support import daemons
 from support.daemons import penstock
 from support.servers.running import Server
@@ -143,6 +145,19 @@ def test_invoke_prints_the_answer_and_logs_elsewhere(project: Path) -> None:
     assert json.loads(done.stdout) == {"stage": "dev", "secret": None, "event": {"n": 1}}
     assert "it was said" in done.stderr
     assert "REPORT RequestId" in done.stderr
+
+
+def test_invoke_gives_the_function_a_tmp_of_its_own() -> None:
+    assert supported(), "this machine gives no namespaces; the rest of the suite runs without"
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # a /tmp of one's own does not hide it
+        project = Path(name)
+        (project / "app.py").write_text("import os\n\ndef handler(event, context):\n    return os.listdir('/tmp')\n")
+        (project / "penstock.yaml").write_text(
+            f"aws: {{endpoint_url: '{EMULATOR}', region: us-east-1}}\n"
+            "functions: {f: {runtime: python, handler: app.handler, code: ., isolation: namespace}}\n"
+        )
+        done = penstock("invoke", "f", cwd=project)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 @pytest.mark.semantics("CLI-15")
