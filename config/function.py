@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, assert_never
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 from .spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
@@ -65,7 +74,13 @@ def _debug_port(value: object) -> object:
     return value
 
 
-_Name = Annotated[str, StringConstraints(pattern=VARIABLE_FORM)]
+def _not_reserved(name: str) -> str:
+    if name in RESERVED:
+        raise ValueError("is Lambda's own variable: remove it")
+    return name
+
+
+_Name = Annotated[str, StringConstraints(pattern=VARIABLE_FORM), AfterValidator(_not_reserved)]
 _Variables = Annotated[
     dict[_Name, Annotated[str, BeforeValidator(_variable)]],
     BeforeValidator(_variables),
@@ -96,12 +111,6 @@ class _Owned(_Common):
     def deadline(self) -> float | None:
         """Seconds after which an invocation is ended; None for as long as it takes."""
         return float(self.timeout)
-
-    @model_validator(mode="after")
-    def _nothing_reserved(self) -> Self:
-        if reserved := sorted(RESERVED & set(self.environment)):
-            raise ValueError(f"sets variables that are Lambda's own: {', '.join(reserved)}")
-        return self
 
 
 class _Started(_Owned):

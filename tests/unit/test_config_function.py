@@ -115,7 +115,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**PYTHON, "debug": 70_000}, "functions.f: has the debug port 70000"),
     ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is no name for a variable"),
     ({**PYTHON, "environment": {"A": True}}, "functions.f.environment.A: must be text: put it in quotes"),
-    ({**PYTHON, "environment": {"TZ": "x", "AWS_REGION": "y"}}, "variables that are Lambda's own: AWS_REGION, TZ"),
+    ({**PYTHON, "environment": {"TZ": "x"}}, "functions.f.environment.TZ: is Lambda's own variable: remove it"),
     ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
     ({**PYTHON, "name": "x"}, "functions.f.name: unknown key"),
     ({"command": []}, "functions.f.command: must have at least 1 element(s)"),
@@ -133,6 +133,12 @@ def test_what_is_refused(code: Path, fields: dict[str, object], text: str) -> No
     found = problems(with_function(code, **fields))
     assert len(found) == 1
     assert text in found[0]
+
+
+def test_every_variable_that_is_refused_is_named_with_all_other_problems(code: Path) -> None:
+    refused = {"A-B": "x", "TZ": "x", "AWS_REGION": "x"}
+    found = problems(with_function(code, **{**PYTHON, "timeout": 0, "environment": refused}))
+    assert len(found) == 4
 
 
 @pytest.mark.semantics("CONFIG-20")
