@@ -161,6 +161,7 @@ class Logs:
         self._repeats = Repeats()
         self._output: dict[str, Flow] = {}
         self._down: dict[str, Hashable] = {}
+        self._stands: dict[str, Hashable] = {}
         self._say: dict[type, Callable[[Any], None]] = {}
         for level, sayers in self._by_level().items():
             if level >= log.level:
@@ -208,9 +209,11 @@ class Logs:
 
     def _mapping_changed(self, event: seen.MappingChanged) -> None:
         key = (event.mapping, event.state, event.reason)
-        left_out = self._repeats.admit(key, self._monotonic())
-        if left_out is None:
+        if self._stands.get(event.mapping) != key:  # the last line of a mapping must say where it stands
+            self._repeats.forget(key)
+        if self._repeats.admit(key, self._monotonic()) is None:
             return
+        self._stands[event.mapping] = key
         text = f"{event.mapping} is {event.state}" + (f": {event.reason}" if event.reason else "")
         self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, reason=event.reason or None)
 

@@ -131,6 +131,12 @@ def test_what_repeats_is_said_once_per_window() -> None:
     assert [line.get("repeated") for line in lines] == [None, 2]
 
 
+def test_the_last_line_of_a_mapping_says_where_it_stands() -> None:
+    polls, waits = seen.MappingChanged("m", "polling", ""), seen.MappingChanged("m", "waiting", "no such queue")
+    lines = lines_of([waits, waits, polls, waits, waits, polls])
+    assert [line["state"] for line in lines] == ["waiting", "polling", "waiting", "polling"]
+
+
 def test_a_function_that_fails_again_after_it_was_up_is_news() -> None:
     closed = seen.GateClosed("f", "no module named app", 1.0)
     lines = lines_of([closed, closed, seen.GateOpened("f", 0.1), closed])
