@@ -61,6 +61,13 @@ class Config:
     mappings: dict[str, EventSourceMapping]
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where each function and mapping stands, by its path."""
+
+    def problem(self, path: str, what: str) -> Problem:
+        """What is found wrong later on, with the file and the line all the same."""
+        place = self.places.get(path)
+        return place.problem(what) if place is not None else Problem(what, path)
 
     def effective(self) -> dict[str, object]:
         """All that is in force, as plain data fit to be printed: secrets are masked."""
@@ -134,7 +141,15 @@ class _Loading:
         if settings is None:
             return None
         self._loops(functions, settings, environ)
-        return Config(settings, functions, mappings, tuple(self.warnings))
+        return Config(settings, functions, mappings, tuple(self.warnings), self._places())
+
+    def _places(self) -> dict[str, Place]:
+        named = {
+            nodes.join(section, name): node
+            for section in ("functions", "mappings")
+            for name, node in self._named(section).items()
+        }
+        return {path: Place(path, node.file, node.line) for path, node in named.items()}
 
     # --- sections -----------------------------------------------------------------------------------------------
 

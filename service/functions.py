@@ -82,7 +82,9 @@ class Functions:
         match function:
             case LocalFunction() | CommandFunction():
                 planned = await plan(await self._spec(function))
-                return Problem(planned.reason, f"functions.{function.name}") if isinstance(planned, Refused) else None
+                if isinstance(planned, Refused):
+                    return self._config.problem(f"functions.{function.name}", planned.reason)
+                return None
             case RemoteFunction(invoke=invoke):
                 endpoint = await self._clients.target("lambda", invoke.endpoint_url)
                 return endpoint.problem if isinstance(endpoint, NotAllowed) else None
