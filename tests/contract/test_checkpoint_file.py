@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -33,6 +34,8 @@ from support.virtual_time import VirtualLoop
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
 LATEST = Start(StartKind.LATEST, 1_700_000_000.0)
 WINDOW = OpenWindow(Window(60, 120), b'{"sum":1}')
+SAFE = {"journal_mode": "wal", "synchronous": 2}
+"""2 is FULL."""
 
 
 def key(shard: str = "shardId-000000000000") -> Key:
@@ -88,6 +91,28 @@ async def test_commits_under_load_share_their_wait_for_the_disk(path: Path) -> N
     durable = store.durable_commits - before
     await store.aclose()
     assert rounds <= durable <= lanes * rounds // 20
+
+
+async def test_what_is_handed_over_in_one_turn_is_one_transaction(path: Path) -> None:
+    store = await SqliteCheckpoints.open(path)
+    held = {shard: await store.acquire(key(shard)) for shard in map(str, range(50))}
+    before = store.durable_commits
+    async with anyio.create_task_group() as tasks:
+        for shard, each in held.items():
+            tasks.start_soon(store.commit, key(shard), each.token, at(1))
+    assert store.durable_commits - before == 1
+    await store.aclose()
+
+
+async def test_a_commit_waits_for_the_disk_itself(path: Path) -> None:
+    store = await SqliteCheckpoints.open(path)
+
+    def ask(connection: sqlite3.Connection) -> dict[str, object]:
+        return {what: connection.execute(f"PRAGMA {what}").fetchone()[0] for what in SAFE}
+
+    asked = await store._writer.run(ask)
+    await store.aclose()
+    assert asked == SAFE
 
 
 async def test_reading_is_no_durable_commit(path: Path) -> None:
@@ -315,6 +340,36 @@ async def main():
 
 anyio.run(main)
 """
+
+
+KILLED_AT = """
+import os, signal, sys
+import anyio
+from pathlib import Path
+from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
+
+def watch(event, arguments):
+    if event == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    sys.addaudithook(watch)
+    await SqliteCheckpoints.open(Path(sys.argv[1]))
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("moment", ["sqlite3.connect", "sqlite3.connect/handle", "os.rename"])
+@pytest.mark.semantics("STREAM-10")
+async def test_a_kill_while_the_file_is_made_leaves_none_or_a_whole_one(path: Path, moment: str) -> None:
+    """The interpreter announces each of these moments just before, or just after, it happens."""
+    child = subprocess.run([sys.executable, "-c", KILLED_AT, str(path), moment], check=False)
+    assert child.returncode == -signal.SIGKILL
+    assert not path.exists()
+    store = await SqliteCheckpoints.open(path)
+    assert (await store.acquire(key())).checkpoint == Checkpoint(BEGINNING)
+    await store.aclose()
 
 
 @pytest.mark.semantics("STREAM-10")
