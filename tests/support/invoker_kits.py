@@ -288,6 +288,10 @@ NODE = Kit(
     needs=("node",),
 )
 BOOTSTRAP = Kit(
-    "bootstrap", _local(lambda module: RuntimeLaunch("provided", f"{module}.handler")), local=True, throttles=True
+    "bootstrap",
+    _local(lambda module: RuntimeLaunch("provided", f"{module}.handler")),
+    local=True,
+    throttles=True,
+    needs=("curl",),
 )
 COMMAND = Kit("command", _local(_command), local=True, throttles=True)
