@@ -11,9 +11,37 @@ from dataclasses import dataclass
 _ACCOUNT = re.compile(r"\d{12}")
 _WORD = re.compile(r"[A-Za-z0-9-]+")
 _PARTITION = re.compile(r"aws[A-Za-z0-9-]*")
-_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 
 EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the resource part of a service's ARN looks like."""
+
+    what: str
+    pattern: re.Pattern[str]
+    told: str
+
+
+_FORMS = {
+    "sqs": _Form(
+        "queue name",
+        re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"),
+        "1 to 80 letters, digits, '-' or '_', then maybe '.fifo'",
+    ),
+    "kinesis": _Form(
+        "resource",
+        re.compile(r"stream/[A-Za-z0-9_.-]{1,128}(/consumer/[A-Za-z0-9_.-]{1,128}(:\d+)?)?"),
+        "stream/<name>, or for a consumer stream/<name>/consumer/<name>:<number>",
+    ),
+    "dynamodb": _Form(
+        "resource",
+        re.compile(r"table/[A-Za-z0-9_.-]{1,255}(/stream/[^/\s]+)?"),
+        "table/<name>/stream/<label>, or for the table's newest stream table/<name>",
+    ),
+}
+"""The services whose resources are read."""
 
 
 class ArnError(ValueError):
@@ -74,6 +102,11 @@ class Arn:
         """The label that tells a table's streams apart; only for `dynamodb`."""
         return self._segment(3)
 
+    @property
+    def is_table(self) -> bool:
+        """A table itself, not one of its streams."""
+        return self.service == "dynamodb" and not self.stream_label
+
     def _segment(self, index: int) -> str:
         parts = self.resource.split("/")
         return parts[index] if index < len(parts) else ""
@@ -90,12 +123,10 @@ def _check(arn: Arn) -> None:
         raise ArnError(f"has the account {arn.account!r}, which must be 12 digits, e.g. 000000000000")
     if not arn.resource:
         raise ArnError("names no resource after the account")
-    if arn.service == "sqs":
-        _check_queue(arn)
-
-
-def _check_queue(arn: Arn) -> None:
+    form = _FORMS.get(arn.service)
+    if form is None:
+        return
     if not arn.region or not arn.account:
-        raise ArnError(f"has no region or no account: a queue's ARN must look like {EXAMPLE}")
-    if not _QUEUE.fullmatch(arn.resource):
-        raise ArnError(f"has the queue name {arn.resource!r}: 1 to 80 letters, digits, '-' or '_', then maybe '.fifo'")
+        raise ArnError(f"has no region or no account, e.g. {EXAMPLE}")
+    if not form.pattern.fullmatch(arn.resource):
+        raise ArnError(f"has the {form.what} {arn.resource!r}: {form.told}")

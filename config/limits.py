@@ -59,8 +59,8 @@ LIMITS: Mapping[SourceKind, SourceLimits] = MappingProxyType(
     {
         SourceKind.SQS: SourceLimits("SQS standard queue", True, 10, 10_000, 0, 300),
         SourceKind.SQS_FIFO: SourceLimits("SQS FIFO queue", True, 10, 10, 0, 0),
-        SourceKind.KINESIS: SourceLimits("Kinesis stream", False, 100, 10_000, 0, 300),
-        SourceKind.DYNAMODB: SourceLimits("DynamoDB stream", False, 100, 10_000, 0, 300),
+        SourceKind.KINESIS: SourceLimits("Kinesis stream", True, 100, 10_000, 0, 300),
+        SourceKind.DYNAMODB: SourceLimits("DynamoDB stream", True, 100, 10_000, 0, 300),
         SourceKind.KAFKA: SourceLimits("Kafka topic", False, 100, 10_000, 0.5, 300),
     }
 )
@@ -75,25 +75,27 @@ _LEGEND = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED
 
 # Columns: sqs, sqs-fifo, kinesis, dynamodb, kafka. Names are the mapping model's.
 _FIELDS = {
-    "source": "+ + ~ ~ ~",
-    "function": "+ + ~ ~ ~",
-    "enabled": "+ + ~ ~ ~",
-    "uuid": "+ + ~ ~ ~",
-    "batch_size": "+ + ~ ~ ~",
-    "maximum_batching_window_in_seconds": "+ - ~ ~ ~",
-    "filter_criteria": "+ + ~ ~ ~",
-    "function_response_types": "+ + ~ ~ ~",
+    "source": "+ + + + ~",
+    "function": "+ + + + ~",
+    "enabled": "+ + + + ~",
+    "uuid": "+ + + + ~",
+    "batch_size": "+ + + + ~",
+    "maximum_batching_window_in_seconds": "+ - + + ~",
+    "filter_criteria": "+ + + + ~",
+    "function_response_types": "+ + + + ~",
     "scaling_config": "+ + - - -",
     "receivers": "+ + - - -",
     "provisioned_poller_config": "~ ~ - - ~",
-    "starting_position": "- - ~ ~ ~",
-    "starting_position_timestamp": "- - ~ - ~",
-    "parallelization_factor": "- - ~ ~ -",
-    "tumbling_window_in_seconds": "- - ~ ~ -",
-    "destination_config": "- - ~ ~ ~",
-    "maximum_record_age_in_seconds": "- - ~ ~ ~",
-    "maximum_retry_attempts": "- - ~ ~ ~",
-    "bisect_batch_on_function_error": "- - ~ ~ ~",
+    "starting_position": "- - + + ~",
+    "starting_position_timestamp": "- - + - ~",
+    "parallelization_factor": "- - + + -",
+    "tumbling_window_in_seconds": "- - + + -",
+    "destination_config": "- - + + ~",
+    "maximum_record_age_in_seconds": "- - + + ~",
+    "maximum_retry_attempts": "- - + + ~",
+    "bisect_batch_on_function_error": "- - + + ~",
+    "deaggregate": "- - + - -",
+    "recreated_stream": "- - + + -",
     "topics": "- - - - ~",
     "self_managed_event_source": "- - - - ~",
     "self_managed_kafka_event_source_config": "- - - - ~",
@@ -102,9 +104,9 @@ _FIELDS = {
     "logging_config": "- - - - ~",
     "queues": "- - - - -",
     "document_db_event_source_config": "- - - - -",
-    "kms_key_arn": "r r ~ ~ ~",
-    "metrics_config": "r r ~ ~ ~",
-    "tags": "r r ~ ~ ~",
+    "kms_key_arn": "r r r r ~",
+    "metrics_config": "r r r r ~",
+    "tags": "r r r r ~",
 }
 
 FIELDS: Mapping[str, Mapping[SourceKind, Standing]] = MappingProxyType(
@@ -131,6 +133,12 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
     }
 )
 """What to do instead of a field that this version refuses although it polls the source."""
+
+
+def polled() -> str:
+    """The sources that this version polls, for messages."""
+    titles = [f"{row.title}s" for row in LIMITS.values() if row.polled]
+    return f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
 def standing(field: str, kind: SourceKind) -> Standing:

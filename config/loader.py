@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources
 from .clients.endpoints import would_call_itself
+from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
 from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
@@ -281,7 +282,7 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str]) -> None:
-        broken = [] if "source" in wrong else rules.check(made)
+        broken = [] if "source" in wrong else rules.check(made, SystemClock().wall())
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
                 place = locate(node, [violation.field], path)

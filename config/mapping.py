@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import uuid as uuids
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
 from . import limits
@@ -31,6 +33,28 @@ def _arn(text: str) -> str:
     if text:
         Arn.parse(text)
     return text
+
+
+def _moment(value: object) -> object:
+    """Seconds since the epoch, out of a number or an ISO 8601 time (UTC when it has no zone)."""
+    seconds = _seconds(value)
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        raise ValueError("must be seconds since the epoch or a time such as 2025-01-31T12:00:00Z")
+    return seconds
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(str(value))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 class Filter(Spoken):
@@ -180,21 +204,29 @@ class EventSourceMapping(Spoken):
     """AWS's dedicated pollers."""
 
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
-    """Where a stream is read from the first time."""
-    starting_position_timestamp: float | str | None = None
-    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time."""
+    """Where a stream is read from the first time; what was stored since then wins. Shards that appear later are read
+    from their beginning."""
+    starting_position_timestamp: (
+        Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["number", "string"]})] | None
+    ) = Field(None, examples=["2025-01-31T12:00:00Z"])
+    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time, which is UTC unless it says otherwise."""
     parallelization_factor: Annotated[int, Field(ge=1, le=10), WHOLE] | None = None
-    """Batches in flight per shard."""
+    """Batches in flight per shard at most; the records of one key stay in order. Default 1."""
     tumbling_window_in_seconds: Annotated[int, Field(ge=0, le=900), WHOLE] | None = None
-    """Length of a tumbling window; 0 is off."""
+    """Seconds of a tumbling window, through which the function hands on a state; 0, the default, is off."""
     destination_config: DestinationConfig | None = None
-    """Where records go that were given up."""
+    """Where it is told which records were given up: a standard queue, a standard topic or a bucket."""
     maximum_record_age_in_seconds: Annotated[int, Field(ge=-1, le=604_800), WHOLE] | None = None
-    """Older records are given up; -1 is never."""
+    """Older records are given up; -1, the default, is never. Else 60 at least."""
     maximum_retry_attempts: Annotated[int, Field(ge=-1, le=10_000), WHOLE] | None = None
-    """Retries of a failed batch; -1 is without end."""
+    """Retries of a failed batch; -1, the default, is without end."""
     bisect_batch_on_function_error: bool | None = None
-    """Halve a failed batch to corner the bad record."""
+    """Halve a failed batch to corner the bad record. Default: false."""
+    deaggregate: bool | None = None
+    """Take records apart that a producer library packed into one (Penstock's own). Default: false, as on AWS."""
+    recreated_stream: Literal["start_over", "stop"] | None = None
+    """What to do when the stream was deleted and made anew (Penstock's own): `start_over`, the default, reads the new
+    one from its beginning; `stop` leaves it alone until the stored positions are removed."""
 
     topics: list[_Topic] | None = Field(None, min_length=1, max_length=1)
     """The Kafka topic: exactly one."""
@@ -239,6 +271,19 @@ class EventSourceMapping(Spoken):
                 return None
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """What the mapping calls, by botocore's names: its source's service first, then its destination's."""
+        arn = self.arn
+        if arn is None:
+            return ()
+        services = [_SERVICES.get(arn.service, arn.service)]
+        if arn.is_table:
+            services.append("dynamodb")
+        if self.failure_destination:
+            services.append(self.failure_destination.service)
+        return tuple(dict.fromkeys(services))
+
+    @property
     def function_name(self) -> str:
         """The bare name, without the account of an ARN and without a qualifier."""
         return split_function(self.function)[0]
@@ -266,6 +311,27 @@ class EventSourceMapping(Spoken):
         return self.scaling_config.maximum_concurrency if self.scaling_config else None
 
     @property
+    def failure_destination(self) -> Arn | None:
+        """Where discarded records are told of. Raises ArnError for what the rules refuse."""
+        on_failure = self.destination_config.on_failure if self.destination_config else None
+        return Arn.parse(on_failure.destination) if on_failure and on_failure.destination else None
+
+    @property
+    def retries(self) -> int | None:
+        """Attempts after the first; None for no end."""
+        return _bound(self.maximum_retry_attempts)
+
+    @property
+    def max_age(self) -> int | None:
+        """Seconds after which a record is given up; None for never."""
+        return _bound(self.maximum_record_age_in_seconds)
+
+    @property
+    def restarts(self) -> bool:
+        """Whether a stream that was made anew is read from its beginning."""
+        return self.recreated_stream != "stop"
+
+    @property
     def patterns(self) -> tuple[object, ...]:
         """The filter patterns, each JSON text or a structure."""
         return tuple(item.pattern for item in self.filter_criteria.filters) if self.filter_criteria else ()
@@ -274,6 +340,14 @@ class EventSourceMapping(Spoken):
     def recorded(self) -> tuple[str, ...]:
         """The given fields that are kept without effect."""
         return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
+
+
+_SERVICES = {"dynamodb": "dynamodbstreams"}
+"""The client of a source whose ARN names another service."""
+
+
+def _bound(limit: int | None) -> int | None:
+    return None if limit is None or limit < 0 else limit
 
 
 def is_given(value: object) -> bool:

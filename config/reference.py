@@ -12,7 +12,7 @@ from .function import KINDS
 from .limits import LIMITS, SourceKind
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .settings import PREFIX, Aws, Log, Settings
+from .settings import PREFIX, Aws, Destinations, Log, Settings
 from .spoken import aws_name
 
 _INTRODUCTION = f"""# Configuration
@@ -50,9 +50,10 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "log")),
+        _table(Settings, skip=("aws", "log", "destinations")),
         "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
         "### `log`\n\n" + _doc(Log) + "\n\n" + _table(Log),
+        "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,

@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import limits
+from .arn import Arn, ArnError
 from .limits import LIMITS, SourceKind, Standing
 from .mapping import EventSourceMapping, is_given, split_function
 from .spoken import aws_name
 
-_SQS_ONLY = "this version polls SQS queues only"
-_STREAM_FIELDS = (
-    ("maximum_record_age_in_seconds", -1, 604_800),
-    ("maximum_retry_attempts", -1, 10_000),
-)
+_POLLED = f"this version polls {limits.polled()}"
+_DESTINATIONS = "a standard queue, a standard topic or a bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +29,18 @@ class Violation:
     hint: str = ""
 
 
-def check(mapping: EventSourceMapping) -> list[Violation]:
-    """Every rule that the mapping breaks, in the order in which AWS looks."""
+def check(mapping: EventSourceMapping, now: float) -> list[Violation]:
+    """Every rule that the mapping breaks, in the order in which AWS looks. `now` in seconds since the epoch."""
     kind = mapping.kind
     if kind is None:
         return [_unknown_source(mapping)]
     if not LIMITS[kind].polled:
         title = LIMITS[kind].title
-        return [Violation("source", f"this version does not poll a {title} yet", _SQS_ONLY)]
+        return [Violation("source", f"this version does not poll a {title} yet", _POLLED)]
     return [
         *_applicable(mapping, kind),
         *_queue_rules(mapping, kind),
-        *stream_rules(mapping, kind),
+        *_stream_rules(mapping, kind, now),
         *_pollers(mapping),
     ]
 
@@ -58,10 +56,10 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
 
 def _unknown_source(mapping: EventSourceMapping) -> Violation:
     if mapping.arn is None:
-        hint = "give 'source', the ARN of a queue"
+        hint = "give 'source', the ARN of a queue or a stream"
         return Violation("source", "Unrecognized event source.", hint)
     what = f"Unrecognized event source. Penstock knows nothing of the service {mapping.arn.service!r}"
-    return Violation("source", what, _SQS_ONLY)
+    return Violation("source", what, _POLLED)
 
 
 def _applicable(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
@@ -90,7 +88,7 @@ def _refused(mapping: EventSourceMapping, name: str, kind: SourceKind) -> Iterat
         spoken = aws_name(name)
         spoken = spoken[0].lower() + spoken[1:]
         what = f"Unsupported '{spoken}' parameter for given event source mapping type."
-        yield Violation(name, what, f"remove it: it means nothing for an {title}")
+        yield Violation(name, what, f"remove it: it means nothing for {title}s")
 
 
 def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
@@ -101,29 +99,68 @@ def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viol
         yield Violation("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
 
 
-def stream_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
-    if kind.is_queue:
+def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
+    if not kind.is_stream:
         return
-    position = mapping.starting_position
-    if kind.is_stream and position is None:
-        what = (
-            "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
-            "Member must not be null."
-        )
-        yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
-    if kind is SourceKind.DYNAMODB and position == "AT_TIMESTAMP":
-        yield Violation("starting_position", f"Unsupported starting position for arn type: {mapping.source}")
-    if position == "AT_TIMESTAMP" and mapping.starting_position_timestamp is None:
-        yield Violation("starting_position_timestamp", "is needed with the starting position AT_TIMESTAMP")
+    yield from _start_rules(mapping, kind, now)
     age = mapping.maximum_record_age_in_seconds
     if age is not None and 0 <= age < 60:
         what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
         yield Violation("maximum_record_age_in_seconds", what)
     if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
         yield Violation("parallelization_factor", "must be 1 with a tumbling window")
-    if mapping.destination_config and is_given(mapping.destination_config.on_success):
+    yield from _destination_rules(mapping)
+
+
+def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
+    position, moment = mapping.starting_position, mapping.starting_position_timestamp
+    if position is None:
+        what = (
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
+            "Member must not be null."
+        )
+        yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+    if kind is SourceKind.DYNAMODB:
+        if position == "AT_TIMESTAMP":
+            what = f"Unsupported starting position for arn type: {mapping.source}"
+            yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+    elif position == "AT_TIMESTAMP" and moment is None:
+        yield Violation("starting_position_timestamp", "is needed with the starting position AT_TIMESTAMP")
+    elif position != "AT_TIMESTAMP" and moment is not None:
+        yield Violation("starting_position_timestamp", "is for the starting position AT_TIMESTAMP alone", "remove it")
+    elif moment is not None and moment > now:
+        yield Violation("starting_position_timestamp", "is in the future", "give LATEST to begin now")
+
+
+def _destination_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
+    config = mapping.destination_config
+    if config is None:
+        return
+    if is_given(config.on_success):
         what = "Unsupported DestinationConfig parameter for given event source mapping type."
         yield Violation("destination_config", what, "a mapping has on_failure only")
+    given = config.on_failure.destination if config.on_failure else None
+    if given and (fault := _no_destination(given)):
+        yield Violation("destination_config", f"on_failure: {given} {fault}", f"give the ARN of {_DESTINATIONS}")
+
+
+def _no_destination(text: str) -> str:
+    """Why this cannot be the failure destination of a stream; empty when it can."""
+    if text.startswith("kafka://"):
+        return "is a Kafka topic, and only Kafka mappings can have one"
+    try:
+        arn = Arn.parse(text)
+    except ArnError as error:
+        return str(error)
+    match arn.service:
+        case "sqs":
+            return "is a FIFO queue, which AWS does not take" if arn.is_fifo else ""
+        case "sns":
+            return "is a FIFO topic, which AWS does not take" if arn.resource.endswith(".fifo") else ""
+        case "s3":
+            return "names more than a bucket" if "/" in arn.resource else ""
+        case service:
+            return f"is of the service {service!r}"
 
 
 def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:

@@ -118,6 +118,18 @@ class Log(_Section):
     """`auto`: for people on a terminal, else JSON."""
 
 
+class Destinations(_Section):
+    """How long a failure destination is tried that does not take what it is told. After that the discarded records are
+    counted, logged and passed."""
+
+    attempts: int = Field(5, ge=1)
+    """Tries at most."""
+    seconds: float = Field(60.0, ge=0, allow_inf_nan=False)
+    """Seconds in which they must fall."""
+    block: bool = False
+    """Try without end instead: the shard waits for its destination, and nothing is passed untold."""
+
+
 class Settings(_Section):
     """The daemon's own settings."""
 
@@ -131,6 +143,8 @@ class Settings(_Section):
     """Directory of what must survive a restart."""
     log: Log = Field(default_factory=Log)
     """What is logged."""
+    destinations: Destinations = Field(default_factory=Destinations)
+    """How long failure destinations are tried."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds in which a stop finishes. The default is below the 10 s after which Docker kills."""
     until_idle: Annotated[

@@ -26,6 +26,7 @@ _OURS = frozenset(
         "code",
         "command",
         "concurrency",
+        "deaggregate",
         "debug",
         "endpoint_url",
         "external",
@@ -37,6 +38,7 @@ _OURS = frozenset(
         "name",
         "port",
         "receivers",
+        "recreated_stream",
         "reload",
         "venv",
     }

@@ -31,6 +31,8 @@ def test_streams_consumers_and_tables() -> None:
     assert (stream.stream, stream.consumer) == ("s", "c")
     assert (table.table, table.stream_label) == ("T", "2024-01-01T00:00:00.000")
     assert Arn.parse("arn:aws:kinesis:us-east-1:000000000000:stream/s").consumer == ""
+    assert not table.is_table
+    assert Arn.parse("arn:aws:dynamodb:ddblocal:000000000000:table/T").is_table
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,11 @@ def test_streams_consumers_and_tables() -> None:
         ("arn:aws:sqs:us-east-1:000000000000:a b", "queue name 'a b'"),
         ("arn:aws:sqs:us-east-1:000000000000:" + "a" * 81, "queue name"),
         ("arn:aws:sqs:::orders", "no region or no account"),
+        ("arn:aws:kinesis:us-east-1::stream/s", "no region or no account"),
+        ("arn:aws:kinesis:us-east-1:000000000000:s", "resource 's': stream/<name>"),
+        ("arn:aws:kinesis:us-east-1:000000000000:stream/s/consumer", "resource 'stream/s/consumer'"),
+        ("arn:aws:dynamodb:us-east-1:000000000000:T", "resource 'T': table/<name>"),
+        ("arn:aws:dynamodb:us-east-1:000000000000:table/T/index/i", "resource 'table/T/index/i'"),
     ],
 )
 def test_the_message_says_which_part_is_wrong(text: str, part: str) -> None:

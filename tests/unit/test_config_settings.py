@@ -25,6 +25,8 @@ def test_defaults() -> None:
     assert (made.stop_timeout, made.until_idle, made.dry_run, made.state) == (8.0, None, False, Path(".penstock"))
     assert (made.aws.real, made.aws.rewrite_queue_urls, made.aws.endpoint_url) == (False, True, None)
     assert (made.log.level, made.log.format) == ("info", "auto")
+    kept = made.destinations
+    assert (kept.attempts, kept.seconds, kept.block) == (5, 60.0, False)
 
 
 @pytest.mark.semantics("CONFIG-09")
@@ -56,11 +58,13 @@ def test_variables_of_every_shape(tmp_path: Path) -> None:
         "PENSTOCK_UNTIL_IDLE": "30",
         "PENSTOCK_DRY_RUN": "true",
         "PENSTOCK_LOG__LEVEL": "",
+        "PENSTOCK_DESTINATIONS__BLOCK": "true",
         "PENSTOCK_VERSION": "1.2.3",
     }
     made = settings(tmp_path, "x-a: 1", environ)
     assert (made.aws.account, made.aws.endpoint_urls) == ("000000000001", {"sqs": "http://localhost:9324"})
     assert (made.stop_timeout, made.until_idle, made.dry_run, made.log.level) == (2.5, 30.0, True, "info")
+    assert made.destinations.block
 
 
 @pytest.mark.parametrize(("given", "meant"), [(True, math.inf), (False, None), ("true", math.inf), (5, 5.0), (0, 0.0)])
@@ -110,6 +114,7 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("x-a: 1\nlisten: nowhere", {}, {}, "penstock.yaml:2: listen: must be HOST:PORT"),
     ("listen: 'a:70000'", {}, {}, "penstock.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "penstock.yaml:1: stop_timeout: must be at least 0"),
+    ("destinations: {attempts: 0}", {}, {}, "penstock.yaml:1: destinations.attempts: must be at least 1, not 0"),
     ("until_idle: soon", {}, {}, "penstock.yaml:1: until_idle: must be a number, not 'soon'"),
     ("aws: {secret_access_key: [hidden]}", {}, {}, "penstock.yaml:1: aws.secret_access_key: must be text"),
     ("x-a: 1", {"PENSTOCK_LOG__LEVEL": "loud"}, {}, "PENSTOCK_LOG__LEVEL: must be 'debug'"),
