@@ -238,6 +238,7 @@ class Delivery:
         common, target = self._common, self._target
         payload = common.envelope.render(
             step.records,
+            lane=self._batch.lane,
             kind=step.kind,
             window=self._batch.window,
             terminated_early=self._batch.terminated_early,

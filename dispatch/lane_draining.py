@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from .batcher import Entry, Limits, Load, entry
-from .model import Batch, DiscardReason, Lane, Now, Record
+from .model import Batch, DiscardReason, Lane, Now, OpenWindow, Record
 from .slots import Taken, Waiting
 from .steps import Discard, Settle
 
@@ -196,6 +196,10 @@ class LaneDraining:
 
     def close(self, now: Now) -> None:
         self._closed = True
+
+    @property
+    def stored(self) -> OpenWindow | None:
+        return None
 
     @property
     def idle(self) -> bool:

@@ -193,6 +193,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """A tumbling window under way, as the store keeps it beside the shard's position."""
+
+    window: Window
+    state: bytes
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Records that are invoked together, in order."""
 

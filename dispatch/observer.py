@@ -132,6 +132,26 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamRecreated:
+    """The stream is another one than the one that was read: its old positions are worth nothing, it is read from its
+    beginning."""
+
+    mapping: str
+    source: str
+    """The stream that is read now."""
+    before: str
+    """The stream that was read until now: another one for a table, else the same ARN."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitFailed:
+    """A position could not be stored; it is stored with the next commit. After a crash more records come again."""
+
+    mapping: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """A lane cannot move on: its watermark is at the cap, held up by one key."""
 
@@ -211,6 +231,8 @@ Event = (
     | SettleFailed
     | Discarded
     | Gap
+    | StreamRecreated
+    | CommitFailed
     | Blocked
     | GateClosed
     | GateOpened

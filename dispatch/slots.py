@@ -19,7 +19,7 @@ from typing import Protocol
 from zlib import crc32
 
 from .batcher import Batcher, Limits, Portion
-from .model import Batch, DiscardReason, FateKind, Lane, Now, Record
+from .model import Batch, DiscardReason, FateKind, Lane, Now, OpenWindow, Record
 from .steps import Discard, Settle
 
 
@@ -90,6 +90,11 @@ class Slots(Protocol):
         ...
 
     @property
+    def stored(self) -> OpenWindow | None:
+        """The tumbling window that the store must keep with the position of what was settled last."""
+        ...
+
+    @property
     def idle(self) -> bool:
         """Nothing waits, no slot is taken, nothing is left to do."""
         ...
@@ -145,6 +150,10 @@ class KeyHash:
     def close(self, now: Now) -> None:
         for queue in self._queues:
             queue.close()
+
+    @property
+    def stored(self) -> OpenWindow | None:
+        return None
 
     @property
     def idle(self) -> bool:

@@ -14,25 +14,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import floor, inf
 
 from .batcher import Batcher, Limits
 from .events import STATE_LIMIT
-from .model import Batch, BatchKind, DiscardReason, Lane, Now, Record, Window
+from .model import Batch, BatchKind, DiscardReason, Lane, Now, OpenWindow, Record, Window
 from .slots import Taken, Waiting
 from .steps import Discard, Settle
 
 QUIET = 120.0
 """Seconds without a record, after a window's end, that end the window."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenWindow:
-    """A window under way, as the store keeps it beside the shard's position."""
-
-    window: Window
-    state: bytes
 
 
 def window_of(arrived: float, seconds: int) -> Window:

@@ -1,9 +1,10 @@
 """THE loop: fetch, filter, batch, dispatch, settle. One loop for all sources.
 
 A feed reads from one `Reader` and has the slots in which its batches are in flight. It decides nothing by itself: the
-slots say what makes a batch, the planner what becomes of it, the watermarks how far a lane is done.
+slots say what makes a batch, the planner what becomes of it, the ledger of its positions (`marks.py`) how far a lane is
+done.
 
-    fetch -> filter -> slots -> delivery -> settle -> watermark -> commit
+    fetch -> filter -> slots -> delivery -> settle -> marks -> commit
       ^                  |
       +---- room --------+
 """
@@ -14,18 +15,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
 from ..dispatch.backoff import Backoff
 from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery, Dispatcher
-from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
+from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
+from ..dispatch.observer import Blocked, CommitFailed, FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.observer import Fetched as FetchedEvent
-from ..dispatch.observer import FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.planner import Discard, Settle
 from ..dispatch.slots import Slots
-from ..dispatch.watermark import Watermark
-from .source import Fetched, Reader
+from .marks import Marks, Stuck
+from .source import Fetched, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
@@ -33,6 +35,12 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 REFUSALS = 5
 """Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
 slow to hear of them is not to be read without bound."""
+
+BLOCKED_AFTER = 30.0
+"""Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
+
+AT_ONCE = 500
+"""Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
 
 Keeps = Callable[[Record], bool]
 """A mapping's filters: whether the function shall get the record."""
@@ -43,8 +51,8 @@ class FeedSettings:
     """What all feeds of one mapping have in common."""
 
     dispatcher: Dispatcher
-    slots: Callable[[], Slots]
-    """Makes a feed's slots."""
+    slots: Callable[[Lane | None, OpenWindow | None], Slots]
+    """Makes a feed's slots: for a reader's only lane, and the tumbling window that was under way in it."""
     keeps: Keeps
     backoff: Backoff
     """Between fetches that failed."""
@@ -68,11 +76,14 @@ class Feed:
         self._mapping = settings.dispatcher.mapping
         self._reader = reader
         self._polled = polled
-        self._slots = settings.slots()
-        self._watermarks: dict[Lane, Watermark] = {}
+        self._slots = settings.slots(reader.lane, reader.window)
+        self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window)
+        self._ended: set[Lane] = set()
+        self._lost: LaneLost | None = None
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
         self._trouble = ""
+        self._held_up: Stuck | None = None
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
@@ -83,8 +94,8 @@ class Feed:
 
     @property
     def busy(self) -> bool:
-        """Whether any record is here without a fate."""
-        return bool(self._deliveries) or self._refusals > 0 or self._slots.waiting().records > 0
+        """Whether any record is here without a fate, or a window without its end."""
+        return bool(self._deliveries) or self._refusals > 0 or not self._slots.idle
 
     @property
     def trouble(self) -> str:
@@ -103,9 +114,10 @@ class Feed:
         if self._stopped:  # while the last of a feed that had retired was being delivered
             await self._give_back()
         with anyio.CancelScope(shield=True):
+            await self._last_commit()
             await self._reader.aclose()
-        if failure is not None:
-            raise failure
+        if failure or self._lost:
+            raise failure or self._lost  # type: ignore[misc]
 
     def retire(self) -> None:
         """Fetch no more; what is here is delivered."""
@@ -142,11 +154,12 @@ class Feed:
                 await self._rest(self._trouble, failures)
                 continue
             failures, self._trouble = 0, ""
-            self._take_in(fetched)
+            await self._take_in(fetched)
             self._pump()
+            await self._commit()  # what could not be stored before
 
     async def _fetch(self) -> Fetched:
-        limit = self._slots.room() if self._settings.lent else self._settings.fetch_limit
+        limit = self._slots.room() if self._settings.lent else min(self._settings.fetch_limit, self._marks.room)
         started = self._clock.monotonic()
         fetched = Fetched()
         with anyio.CancelScope() as self._fetching:
@@ -163,22 +176,43 @@ class Feed:
             await self._sleep(delay)
         self._pump()
 
-    def _take_in(self, fetched: Fetched) -> None:
+    async def _take_in(self, fetched: Fetched) -> None:
         """Everything that happens to records between the fetch and their batch."""
         for gap in fetched.gaps:
             self._observer.observe(gap)
-        fresh = [record for record in fetched.records if self._track(record)]
-        verdicts = [self._settings.keeps(record) for record in fresh]
-        refused = tuple(record for record, kept in zip(fresh, verdicts, strict=True) if not kept)
+        kept: list[Record] = []
+        refused: list[Record] = []
+        for start in range(0, len(fetched.records), AT_ONCE):
+            if start:
+                await anyio.lowlevel.checkpoint()
+            self._sort(fetched.records[start : start + AT_ONCE], kept, refused)
         if refused:
-            self._observer.observe(Filtered(self._mapping, refused))
+            self._observer.observe(Filtered(self._mapping, tuple(refused)))
             self._refusals += 1
-            self._start(self._tell_refused, refused)
-        self._slots.put([record for record, kept in zip(fresh, verdicts, strict=True) if kept], self._now())
+            self._start(self._tell_refused, tuple(refused))
+        self._slots.put(kept, self._now())
+        self._end(fetched.ended)
+
+    def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:
+        """Into those that the function shall get and those that a filter refused; what is here already is dropped. Only
+        what is kept is serialised."""
+        for record in records:
+            wanted = self._settings.keeps(record)
+            if self._marks.add(record, len(record.body) if wanted and record.position is not None else 0):
+                (kept if wanted else refused).append(record)
+
+    def _end(self, lanes: Sequence[Lane]) -> None:
+        """These lanes have nothing more to give; a feed that reads one of them only ends with it."""
+        self._ended.update(lanes)
+        if self._reader.lane in self._ended:
+            self._slots.close(self._now())
+            self.retire()
 
     async def _tell_refused(self, refused: tuple[Record, ...]) -> None:
         try:
-            await self.tell(Settlement(refused, FILTERED))
+            await self._tell(Settlement(refused, FILTERED))
+            self._marks.done(refused)
+            await self._commit()
         finally:
             self._refusals -= 1
             self._wake()
@@ -209,7 +243,7 @@ class Feed:
         """What will not be in a batch any more."""
         dropped = self._slots.drop()
         with anyio.move_on_after(SETTLE_DEADLINE, shield=True):
-            await self.tell(Settlement(dropped, ABANDONED))
+            await self._tell(Settlement(dropped, ABANDONED))
             await self.release(dropped)
 
     # --- room -------------------------------------------------------------------------------------------------------
@@ -228,7 +262,7 @@ class Feed:
         if self._settings.lent:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_open and target.permits.slack
-        return not any(mark.full for mark in self._watermarks.values())
+        return not self._marks.full
 
     async def _wait_room(self) -> None:
         """Until something changes that `_free` looks at, or the open batch's window ends."""
@@ -238,7 +272,7 @@ class Feed:
                 await target.gate.wait_open()
                 await target.permits.wait_slack()
             else:
-                await self._wait_changed()
+                await self._wait_changed_or_tell()
 
     def _until_deadline(self) -> float | None:
         deadline = self._slots.deadline()
@@ -252,17 +286,23 @@ class Feed:
 
     async def settle(self, slot: int, step: Settle | Discard) -> None:
         shared = self._slots.settled(slot, step, self._now())
-        await self.tell(Settlement((*step.records, *shared), step.fate))
+        window = self._slots.stored
+        heard = await self._tell(Settlement((*step.records, *shared), step.fate))
+        if step.fate.kind in PASSED:
+            # Nothing waits between these two: a window's state never belongs to another position.
+            self._marks.done(heard)
+            self._marks.keep(window)
+            await self._commit()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
 
     def invoked(self, slot: int) -> None:
         self._slots.invoked(slot, self._now())
 
-    async def tell(self, settlement: Settlement) -> None:
-        """Tell the source a fate; then, and only then, move the positions past it."""
+    async def _tell(self, settlement: Settlement) -> tuple[Record, ...]:
+        """Tell the source a fate; the records whose fate it heard."""
         if not settlement.records:
-            return
+            return ()
         self._observer.observe(Settling(self._mapping, (settlement,)))
         unheard = set(await self._reader.settle((settlement,)))
         if unheard:
@@ -270,8 +310,7 @@ class Feed:
         heard = tuple(record for record in settlement.records if record not in unheard)
         if heard:
             self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
-        if settlement.fate.kind in PASSED:
-            await self._commit(heard)
+        return heard
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         """What waits behind the batch of a function that cannot start could not be invoked either: it is held too."""
@@ -291,29 +330,34 @@ class Feed:
 
     # --- positions --------------------------------------------------------------------------------------------------
 
-    def _track(self, record: Record) -> bool:
-        """False for a record that the lane already knows (a reader that was reopened may repeat some)."""
-        if record.position is None:
-            return True
-        mark = self._watermarks.get(record.lane)
-        if mark is None:
-            mark = Watermark(self._settings.ahead_records, self._settings.ahead_bytes)
-            self._watermarks[record.lane] = mark
-        return mark.add(record.position, len(record.body), record.key)
-
-    async def _commit(self, records: Sequence[Record]) -> None:
-        """Store the positions that moved because these records are done; one commit at a time, so none goes back."""
-        lanes = {record.lane for record in records if self._pass(record)}
-        if not lanes:
-            return
+    async def _commit(self) -> None:
+        """Store what moved; one commit at a time, so none goes back. What could not be stored is stored with the next
+        commit: until then a crash only brings more records again."""
         async with self._committing:
-            marks = {lane: mark for lane in lanes if (mark := self._watermarks[lane].mark) is not None}
-            await self._reader.commit(marks)
+            if self._lost or not (marks := self._marks.take()):
+                return
+            try:
+                await self._reader.commit(marks)
+            except LaneLost as error:
+                self._lost = error
+                self.stop()
+            except SourceUnavailable as error:
+                self._marks.put_back(marks)
+                self._observer.observe(CommitFailed(self._mapping, str(error)))
         self._wake()
 
-    def _pass(self, record: Record) -> bool:
-        """Whether the record's end moved its lane's mark."""
-        return record.position is not None and self._watermarks[record.lane].done(record.position)
+    async def _last_commit(self) -> None:
+        """What is still to be stored when nothing is under way any more; with it the end of lanes that were read to
+        their end."""
+        if self._slots.idle:
+            self._marks.end(self._ended)
+        with anyio.move_on_after(SETTLE_DEADLINE):
+            failures = 0
+            await self._commit()
+            while self._marks.unstored and not self._lost:
+                failures += 1
+                await anyio.sleep(self._settings.backoff.delay(failures, self._dispatcher.jitter()))
+                await self._commit()
 
     # --- small ------------------------------------------------------------------------------------------------------
 
@@ -334,8 +378,16 @@ class Feed:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
-    async def _wait_changed(self) -> None:
-        await self._changed.wait()
+    async def _wait_changed_or_tell(self) -> None:
+        """Until a delivery or a commit changed something. When one record holds a full lane, that is told once."""
+        stuck = self._marks.stuck
+        with anyio.move_on_after(BLOCKED_AFTER):
+            await self._changed.wait()
+            return
+        if stuck is not None and stuck != self._held_up and stuck == self._marks.stuck:
+            self._held_up = stuck
+            key, records = stuck.blocker.key or "", stuck.records
+            self._observer.observe(Blocked(self._mapping, stuck.lane, key, records))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ For tests on virtual time and for trying things out. `tests/contract/` holds it 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -15,9 +15,9 @@ import anyio
 from ..config.clock import Clock
 from ..config.errors import SourceError, SourceMissing
 from ..dispatch import events
-from ..dispatch.model import FateKind, Lane, Position, Record, Settlement
+from ..dispatch.model import FateKind, Lane, Record, Settlement
 from .roster import ElasticReceivers
-from .source import Fetched
+from .source import Fetched, Mark
 
 LONG_POLL = 20.0
 
@@ -116,7 +116,10 @@ class MemoryQueueSource:
         self._queue.check()
         return ElasticReceivers(self._receivers)
 
-    def reader(self, feed: str) -> MemoryQueueReceiver:
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Receivers come and go with what they receive."""
+
+    async def reader(self, feed: str) -> MemoryQueueReceiver:
         return MemoryQueueReceiver(self._queue, windowed=self._windowed)
 
     async def empty(self) -> bool:
@@ -130,9 +133,12 @@ class MemoryQueueSource:
 class MemoryQueueReceiver:
     """One receiver of a `MemoryQueue`."""
 
+    window = None
+
     def __init__(self, queue: MemoryQueue, *, windowed: bool) -> None:
         self._queue = queue
         self._windowed = windowed
+        self.lane = Lane(queue.arn)
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
         queue = self._queue
@@ -170,7 +176,7 @@ class MemoryQueueReceiver:
                 message.visible_at = self._queue.clock.monotonic()
         self._queue.wake()
 
-    async def commit(self, marks: Mapping[Lane, Position]) -> None:
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         """A queue has no position."""
 
     async def aclose(self) -> None:

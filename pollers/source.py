@@ -7,12 +7,17 @@ Source. `tests/contract/` holds every implementation, shipped fake included, to 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..dispatch.model import Lane, Position, Record, Settlement
+from ..config.errors import SourceUnavailable
+from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
 from ..dispatch.observer import Gap
+
+
+class LaneLost(SourceUnavailable):
+    """A lane that was ours has another owner, or its position was removed: what we know of it counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,30 @@ class Fetched:
     """The source gave as much as was asked for: there is probably more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a lane is done; always as one, so that a window's state never belongs to another position."""
+
+    position: Position | None
+    """None: where it stands already."""
+    window: OpenWindow | None = None
+    """The tumbling window under way."""
+    ended: bool = False
+    """The lane has ended, and every record of it is done."""
+
+
 class Reader(Protocol):
     """One feed's view of its source. Every failure is a `config.errors.SourceError`."""
+
+    @property
+    def lane(self) -> Lane | None:
+        """The only lane that it reads; None where it may read several."""
+        ...
+
+    @property
+    def window(self) -> OpenWindow | None:
+        """The tumbling window that was under way in its lane when that was last committed."""
+        ...
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
         """At most `limit` records; waits for some, but never beyond `until` (monotonic; None: as long as the source
@@ -49,8 +76,9 @@ class Reader(Protocol):
         """Nobody works on these any more: the source may hand them out again at once, in this order. Best effort."""
         ...
 
-    async def commit(self, marks: Mapping[Lane, Position]) -> None:
-        """Store how far each lane is done. Called after the settlement that moved the mark."""
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        """Store how far each lane is done. Called after the settlement that moved the mark. Raises SourceUnavailable:
+        nothing was stored, ask again; LaneLost: the lane has another owner by now."""
         ...
 
     async def aclose(self) -> None: ...
@@ -80,7 +108,15 @@ class Source(Protocol):
         """Find the source and what it looks like now. Raises SourceMissing while it does not exist."""
         ...
 
-    def reader(self, feed: str) -> Reader: ...
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Runs beside the feeds until it is cancelled: keeps the roster up to date with the source, and calls `changed`
+        when `wanted` may have another answer. Raises SourceError when the source as a whole failed; returns when there
+        is nothing to watch."""
+        ...
+
+    async def reader(self, feed: str) -> Reader:
+        """What one feed reads from. Whoever read its lane before can commit no more."""
+        ...
 
     async def empty(self) -> bool:
         """Whether the source says that it has nothing left: nothing to fetch, nothing lent, nothing delayed."""

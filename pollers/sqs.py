@@ -22,9 +22,9 @@ from ..config.clock import Clock, Jitter
 from ..config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.backoff import Backoff
-from ..dispatch.model import FateKind, Lane, Position, Record, Settlement
+from ..dispatch.model import FateKind, Lane, Record, Settlement
 from .roster import ElasticReceivers
-from .source import Fetched
+from .source import Fetched, Mark
 
 RECEIVE_LIMIT = 10
 """Messages per ReceiveMessage, and entries per batch call: SQS's own limit."""
@@ -94,7 +94,7 @@ class SqsSource:
         self._connect = connect
         self._clock = clock
         self._jitter = jitter
-        self._lane = Lane(str(settings.arn))
+        self.lane = Lane(str(settings.arn))
         self._url = ""
         self._visibility = 30.0
         self._typical = 1
@@ -114,7 +114,10 @@ class SqsSource:
         await self.visibility()
         return ElasticReceivers(settings.receivers)
 
-    def reader(self, feed: str) -> SqsReceiver:
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Receivers come and go with what they receive."""
+
+    async def reader(self, feed: str) -> SqsReceiver:
         return SqsReceiver(self)
 
     async def empty(self) -> bool:
@@ -155,7 +158,7 @@ class SqsSource:
         item = events.sqs_item(message, arn=str(arn), region=arn.region, windowed=self._settings.window > 0)
         attributes = message.get("Attributes", {})
         return Record(
-            lane=self._lane,
+            lane=self.lane,
             id=message["MessageId"],
             item=item,
             arrived=int(attributes.get("SentTimestamp", self._clock.wall() * 1000)) / 1000,
@@ -201,8 +204,11 @@ class SqsSource:
 class SqsReceiver:
     """One receiver of a queue: long polls, and settles what it received."""
 
+    window = None
+
     def __init__(self, queue: SqsSource) -> None:
         self._queue = queue
+        self.lane = queue.lane
         self._clock = queue.clock
 
     async def fetch(self, limit: int, until: float | None) -> Fetched:
@@ -260,7 +266,7 @@ class SqsReceiver:
         for start in range(0, len(records), RECEIVE_LIMIT):
             await self._change_visibility(records[start : start + RECEIVE_LIMIT], 0, [])
 
-    async def commit(self, marks: Mapping[Lane, Position]) -> None:
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         """A queue has no position."""
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The protocols between the engine of streams and the services that it reads: what Kinesis and DynamoDB Streams differ in.
+"""The protocols between the engine of streams and the services that it reads: what Kinesis and DynamoDB differ in.
 
     streams.py (engine) ── list, probe ──► StreamService ◄── kinesis.py, dynamodb.py, memory_stream.py
            └── next ──► Pages, one shard's records ◄── polled_shard.py (GetRecords), fan_out.py (SubscribeToShard)
@@ -61,8 +61,8 @@ class Probed:
 
 
 class Pages(Protocol):
-    """One shard's records, from one place on, in order. Every failure is a `config.errors.SourceUnavailable`; after one,
-    `next` goes on where it was."""
+    """One shard's records, from one place on, in order. Every failure is a `config.errors.SourceUnavailable`; after
+    one, `next` goes on where it was."""
 
     async def next(self, limit: int, until: float | None) -> Page:
         """The next records, at most `limit`; waits for the service's pace and for records, but never beyond `until`
@@ -85,8 +85,9 @@ class StreamService(Protocol):
         """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
         ...
 
-    async def list(self) -> Listing:
-        """The stream and all its shards. Raises SourceMissing, SourceRefused, SourceUnavailable."""
+    async def list(self, stream: str = "") -> Listing:
+        """The stream and all its shards. `stream`: this one of a table's streams, not its newest. Raises SourceMissing,
+        SourceRefused, SourceUnavailable."""
         ...
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:

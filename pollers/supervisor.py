@@ -30,11 +30,13 @@ class Supervisor:
         self._source = source
         self._clock = settings.dispatcher.clock
         self._feeds: dict[str, Feed] = {}
+        self._begun: set[str] = set()
         self._status = Status(State.WAITING)
         self._failures = 0
         self._failure: PenstockError | None = None
         self._stopping = False
         self._waiting = anyio.CancelScope()
+        self._watching = anyio.CancelScope()
         self._ended = anyio.Event()
         self._fetched_at = -float("inf")
 
@@ -96,6 +98,7 @@ class Supervisor:
         self._stopping = True
         self._to(State.STOPPING)
         self._waiting.cancel()
+        self._watching.cancel()
         for feed in tuple(self._feeds.values()):
             feed.stop()
         with anyio.move_on_after(grace):
@@ -126,31 +129,56 @@ class Supervisor:
         self._to(State.POLLING)
         async with anyio.create_task_group() as tasks:
             self._align(tasks, roster)
+            await self._watch(tasks, roster)
+
+    async def _watch(self, tasks: TaskGroup, roster: Roster) -> None:
+        """Let the source keep the roster up to date. When it failed as a whole, its feeds end at once: what they hold
+        undecided may never be decided, and would keep the source from being opened again."""
+        with self._interruptible() as self._watching:
+            try:
+                await self._source.watch(lambda: self._align(tasks, roster))
+                return
+            except SourceError as error:
+                self._failure = error
+            except Exception as error:
+                self._failure = self._crashed(error)
+            for feed in tuple(self._feeds.values()):
+                feed.stop()
 
     def _align(self, tasks: TaskGroup, roster: Roster) -> None:
         """Start the feeds that are wanted and not there; retire those that are there and not wanted."""
-        wanted = roster.wanted() if self._failure is None and not self._stopping else ()
-        for name, feed in self._feeds.items():
+        going_on = self._failure is None and not self._stopping
+        wanted = roster.wanted() if going_on else ()
+        for name, feed in tuple(self._feeds.items()):
             if name not in wanted:
                 feed.retire()
         for name in wanted:
-            if name not in self._feeds:
-                polled = partial(self._polled, tasks, roster, name)
-                self._feeds[name] = Feed(self._settings, self._source.reader(name), polled)
+            if name not in self._begun:
+                self._begun.add(name)
                 tasks.start_soon(self._run_feed, tasks, roster, name)
-                self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
+        if not going_on:
+            self._watching.cancel()
 
     async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
         try:
+            reader = await self._source.reader(name)
+            self._feeds[name] = Feed(self._settings, reader, partial(self._polled, tasks, roster, name))
+            self._tell_feeds()
+            if self._stopping:
+                self._feeds[name].stop()
             await self._feeds[name].run()
         except SourceError as error:
             self._failure = error
         except Exception as error:
             self._failure = self._crashed(error)
         finally:
-            del self._feeds[name]
-            self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
+            self._begun.discard(name)
+            self._feeds.pop(name, None)
+            self._tell_feeds()
         self._align(tasks, roster)
+
+    def _tell_feeds(self) -> None:
+        self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
 
     def _crashed(self, error: Exception) -> BugError:
         """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""

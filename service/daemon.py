@@ -288,7 +288,7 @@ class _Making:
         )
         settings = FeedSettings(
             dispatcher=dispatcher,
-            slots=lambda: SingleSlot(limits, grouped=bool(mapping.arn and mapping.arn.is_fifo)),
+            slots=lambda lane, window: SingleSlot(limits, grouped=bool(mapping.arn and mapping.arn.is_fifo)),
             keeps=Keeps(mapping.kind, mapping.patterns) if mapping.patterns and mapping.kind else keep_all,
             backoff=SOURCE_BACKOFF,
             lent=source.lent,

@@ -14,8 +14,8 @@ import anyio
 
 from ..config.clock import Clock
 from ..dispatch.invokers.base import Invocation, Ready
-from ..dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, Position, Record, Returned, Settlement
-from ..pollers.source import Fetched, Reader, Roster, Source
+from ..dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
+from ..pollers.source import Fetched, Mark, Reader, Roster, Source
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
@@ -90,8 +90,11 @@ class DrySource:
     async def open(self) -> Roster:
         return await self._inner.open()
 
-    def reader(self, feed: str) -> DryReader:
-        return DryReader(self._inner.reader(feed), self)
+    async def reader(self, feed: str) -> DryReader:
+        return DryReader(await self._inner.reader(feed), self)
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        await self._inner.watch(changed)
 
     async def empty(self) -> bool:
         """What we hold is not empty to the source. It is enough that it answers: nothing was fetched for a while."""
@@ -101,7 +104,7 @@ class DrySource:
     async def aclose(self) -> None:
         if self._lent:
             await anyio.sleep(POLL)
-            reader = self._inner.reader("release")
+            reader = await self._inner.reader("release")
             with anyio.move_on_after(RELEASE_DEADLINE):
                 await reader.release(tuple(self._lent.values()))
             await reader.aclose()
@@ -139,6 +142,14 @@ class DryReader:
     inner: Reader
     source: DrySource
 
+    @property
+    def lane(self) -> Lane | None:
+        return self.inner.lane
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self.inner.window
+
     async def fetch(self, limit: int, until: float | None) -> Fetched:
         await self.source.refresh(self.inner)
         short = anyio.current_time() + POLL
@@ -164,7 +175,7 @@ class DryReader:
     async def release(self, records: Sequence[Record]) -> None:
         await self.inner.release(records)
 
-    async def commit(self, marks: Mapping[Lane, Position]) -> None:
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         """No position moves."""
 
     async def aclose(self) -> None:

@@ -14,8 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...dispatch.model import Lane, Position, Window
-from ...dispatch.windows import OpenWindow
+from ...dispatch.model import Lane, OpenWindow, Position, Window
 from .store import Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Place, Start, StartKind, Token, judge
 
 Row = tuple[Any, ...]

@@ -18,8 +18,7 @@ from enum import Enum
 from typing import NewType, Protocol
 
 from ...config.errors import BugError, ConfigError, SourceUnavailable
-from ...dispatch.model import Lane, Position
-from ...dispatch.windows import OpenWindow
+from ...dispatch.model import Lane, OpenWindow, Position
 
 
 class UnusableState(ConfigError):

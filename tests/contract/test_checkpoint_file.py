@@ -12,8 +12,7 @@ import anyio
 import pytest
 
 from penstock.config.errors import BugError, ConfigError
-from penstock.dispatch.model import Lane, Position, Window
-from penstock.dispatch.windows import OpenWindow
+from penstock.dispatch.model import Lane, OpenWindow, Position, Window
 from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.state_file import FILE, SCHEMA
 from penstock.pollers.checkpoints.store import (
@@ -317,7 +316,7 @@ import sys
 import anyio
 from pathlib import Path
 from penstock.dispatch.model import Lane, Position, Window
-from penstock.dispatch.windows import OpenWindow
+from penstock.dispatch.model import OpenWindow
 from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.store import Checkpoint, Key
 

@@ -9,8 +9,7 @@ import anyio
 import pytest
 
 from penstock.config.errors import BugError
-from penstock.dispatch.model import Lane, Position, Window
-from penstock.dispatch.windows import OpenWindow
+from penstock.dispatch.model import Lane, OpenWindow, Position, Window
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.state_file import FILE

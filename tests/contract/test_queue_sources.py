@@ -94,7 +94,7 @@ async def opened(lab: Lab, *, fifo: bool = False) -> tuple[Source, Reader]:
     await lab.create(fifo=fifo)
     source = lab.source()
     await source.open()
-    return source, source.reader("receiver-1")
+    return source, await source.reader("receiver-1")
 
 
 async def fetch_some(reader: Reader, within: float = 10.0) -> tuple[Record, ...]:

@@ -36,7 +36,7 @@ async def receiver(stub: Stub, clients: Clients) -> SqsReceiver:
         QueueSettings(arn, 0, 3.0, 1, stub.url), lambda: clients.get("sqs"), SystemClock(), lambda: 0.999
     )
     await source.open()
-    return source.reader("receiver-1")
+    return await source.reader("receiver-1")
 
 
 def soon() -> float:

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from penstock.dispatch.model import Lane, Position, Window
-from penstock.dispatch.windows import OpenWindow
+from penstock.dispatch.model import Lane, OpenWindow, Position, Window
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.state_file import FILE

@@ -27,7 +27,7 @@ class Shard:
 
     def __init__(self, data: DataObject) -> None:
         self.data = data
-        self.limits = Limits(data.draw(st.integers(1, 5)), data.draw(st.sampled_from([0.0, 5.0])), WindowEnvelope(LANE))
+        self.limits = Limits(data.draw(st.integers(1, 5)), data.draw(st.sampled_from([0.0, 5.0])), WindowEnvelope())
         self.policy = Policy(Progress.PREFIX, bisect=data.draw(st.booleans()), windowed=True)
         self.slots = WindowSlot(self.limits, SECONDS, LANE, at(0))
         self.time = 0.0

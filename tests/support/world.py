@@ -143,11 +143,15 @@ class World:
             self.watch,
         )
         settings = FeedSettings(
-            dispatcher, lambda: SingleSlot(limits, grouped=queue.fifo), keeps, Backoff(cap=10.0), lent=True
+            dispatcher, lambda lane, window: SingleSlot(limits, grouped=queue.fifo), keeps, Backoff(cap=10.0), lent=True
         )
         supervisor = Supervisor(settings, MemoryQueueSource(queue, receivers, windowed=window > 0))
+        return self.add(name, supervisor, function.target)
+
+    def add(self, name: str, supervisor: Supervisor, target: Target) -> Supervisor:
+        """A mapping of this world; one of the same name is replaced."""
         self._supervisors[name] = supervisor
-        self._gates[function.target.name] = function.target.gate
+        self._gates[target.name] = target.gate
         return supervisor
 
     def start(self, supervisor: Supervisor) -> None:

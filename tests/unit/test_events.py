@@ -247,14 +247,16 @@ def test_the_envelope_of_queues_and_streams() -> None:
 @pytest.mark.semantics("EVENT-11")
 def test_the_envelope_of_a_tumbling_window() -> None:
     lane = Lane("arn:aws:kinesis:us-east-1:0:stream/s", "shardId-000000000006")
-    envelope = WindowEnvelope(lane)
+    envelope = WindowEnvelope()
     window = Window(1607411040, 1607411160)
-    assert envelope.render((), kind=BatchKind.WINDOW_END, window=window, terminated_early=True, state=b'{"n":1}') == (
+    assert envelope.render(
+        (), lane=lane, kind=BatchKind.WINDOW_END, window=window, terminated_early=True, state=b'{"n":1}'
+    ) == (
         b'{"Records":[],"window":{"start":"2020-12-08T07:04:00Z","end":"2020-12-08T07:06:00Z"},"state":{"n":1},'
         b'"shardId":"shardId-000000000006","eventSourceARN":"arn:aws:kinesis:us-east-1:0:stream/s",'
         b'"isFinalInvokeForWindow":true,"isWindowTerminatedEarly":true}'
     )
-    running = json.loads(envelope.render(records([1]), window=window))
+    running = json.loads(envelope.render(records([1]), lane=lane, window=window))
     assert (running["state"], running["isFinalInvokeForWindow"], running["isWindowTerminatedEarly"]) == (
         {},
         False,

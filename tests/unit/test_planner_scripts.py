@@ -283,7 +283,7 @@ WINDOW = window_of(EPOCH, 60)
 
 
 def window_feed(policy: Policy) -> Feed:
-    return Feed(WindowSlot(Limits(10, 0.0, WindowEnvelope(LANE)), 60, LANE, at(0)), policy)
+    return Feed(WindowSlot(Limits(10, 0.0, WindowEnvelope()), 60, LANE, at(0)), policy)
 
 
 def arriving(number: int, second: float) -> Record:

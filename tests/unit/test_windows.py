@@ -6,10 +6,10 @@ import pytest
 
 from penstock.dispatch.batcher import Limits
 from penstock.dispatch.events import STATE_LIMIT, WindowEnvelope
-from penstock.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, Record, Window
+from penstock.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
 from penstock.dispatch.slots import Slots, Taken, Waiting
 from penstock.dispatch.steps import Discard, Settle
-from penstock.dispatch.windows import OpenWindow, WindowSlot, window_of
+from penstock.dispatch.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, at, ids, record
 
 MINUTE = 60
@@ -19,7 +19,7 @@ OFFSET = EPOCH - FIRST.start
 
 
 def slot(window: float = 0.0, size: int = 10, restored: OpenWindow | None = None) -> WindowSlot:
-    return WindowSlot(Limits(size, window, WindowEnvelope(LANE)), MINUTE, LANE, at(0), restored)
+    return WindowSlot(Limits(size, window, WindowEnvelope()), MINUTE, LANE, at(0), restored)
 
 
 def arriving(number: int, after: float) -> Record:
@@ -224,7 +224,7 @@ def test_waiting_room_and_drop() -> None:
 
 
 def test_the_state_fits_beside_a_full_batch() -> None:
-    envelope = WindowEnvelope(LANE)
+    envelope = WindowEnvelope()
     limits = Limits(10_000, 0.0, envelope)
     slots = WindowSlot(limits, MINUTE, LANE, at(0))
     slots.put([record(n, size=10_000) for n in range(700)], at(0))
