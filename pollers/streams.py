@@ -1,0 +1,284 @@
+"""The engine of the stream sources: which shards are read at this moment, and one reader for each. Kinesis and DynamoDB
+Streams hold it with a service of their own (`stream_service.py`).
+
+    watch: list ──► lineage.plan ──► roster ──► one feed per ready shard ──► ShardReader ──► Pages
+             ▲                                                                   │
+             └──────────── look again: a shard ended, or cannot be read ◄────────┴──► commit ──► store
+
+A shard's feed never fails for good: what is wrong with one shard is tried again there, and makes the source look at the
+listing. Only the listing says that the stream itself is gone or another one; then the source is opened again, and
+`opening.py` finds out what the positions are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import anyio
+
+from ..config.clock import Jitter
+from ..config.errors import BugError, SourceMissing, SourceUnavailable
+from ..dispatch.backoff import Backoff
+from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
+from ..dispatch.observer import Gap, Observer
+from . import lineage
+from .checkpoints.store import (
+    BEGINNING,
+    Answer,
+    Checkpoint,
+    CheckpointStore,
+    Finished,
+    Held,
+    Key,
+    Opened,
+    Start,
+)
+from .lineage import Plan
+from .opening import Found, Opening, StreamSettings
+from .source import Fetched, LaneLost, Mark
+from .stream_service import Listing, Pages, StreamService
+
+LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
+"""Between looks at the shards while the service does not answer, or a shard cannot be read."""
+END = "the end of the shard"
+NOT_LISTED = "the stream does not list the shard any more"
+
+
+class StreamRoster:
+    """The shards that are read at this moment."""
+
+    def __init__(self) -> None:
+        self.shards: frozenset[str] = frozenset()
+
+    def wanted(self) -> list[str]:
+        return sorted(self.shards)
+
+    def polled(self, feed: str, fetched: Fetched) -> None:
+        """How many shards there are does not depend on what is in them."""
+
+
+class StreamSource:
+    """One mapping's stream."""
+
+    lent = False
+
+    def __init__(
+        self,
+        settings: StreamSettings,
+        service: StreamService,
+        store: CheckpointStore,
+        jitter: Jitter,
+        observer: Observer,
+    ) -> None:
+        self._settings = settings
+        self._service = service
+        self._store = store
+        self._jitter = jitter
+        self._observer = observer
+        self._opening = Opening(settings, service, store, observer)
+        self._roster = StreamRoster()
+        self._readers: dict[str, ShardReader] = {}
+        self._lanes: dict[str, Checkpoint] = {}
+        self._listing = Listing(service.name, None, (), 0.0)
+        self._trimmed: frozenset[str] = frozenset()
+        self._look = anyio.Event()
+        self._looking = anyio.Lock()
+
+    async def open(self) -> StreamRoster:
+        found: Found = await self._opening.open()
+        self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
+        await self._plan()
+        return self._roster
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        failures = 0
+        while True:
+            await self._until_next_look(failures)
+            try:
+                await self._refresh()
+            except SourceUnavailable:  # the feeds say for themselves what they cannot reach
+                failures += 1
+                continue
+            failures = 0
+            changed()
+
+    async def reader(self, feed: str) -> ShardReader:
+        held = await self._store.acquire(self._key(feed))
+        self._lanes[feed] = held.checkpoint
+        trimmed = feed in self._trimmed
+        self._trimmed -= {feed}
+        reader = self._readers[feed] = ShardReader(self, feed, held, trimmed=trimmed)
+        return reader
+
+    async def empty(self) -> bool:
+        """Whether every shard was read to where it stands now, and no other waits for it."""
+        plan = await self._refresh()
+        reads = [self._readers.get(shard) for shard in plan.ready]
+        return not plan.waiting and not plan.gone and all(each is not None and each.caught_up for each in reads)
+
+    async def aclose(self) -> None:
+        """Nothing of its own to close: client and store are shared."""
+
+    # --- which shards -----------------------------------------------------------------------------------------------
+
+    async def _until_next_look(self, failures: int) -> None:
+        with anyio.move_on_after(self._settings.discovery):
+            await self._look.wait()
+            if failures:
+                await anyio.sleep(LOOK_BACKOFF.delay(failures, self._jitter()))
+        self._look = anyio.Event()
+
+    async def _refresh(self) -> Plan:
+        """Look at the stream again. Raises SourceMissing when it is not the one that we read any more."""
+        async with self._looking:
+            listing = await self._service.list(self._listing.arn)
+            worth = await self._opening.worth(listing, Opened(self._listing.created, self._lanes))
+            if worth.recreated:
+                raise SourceMissing(f"stream {listing.arn} is not the one any more that was read")
+            self._listing = listing
+            plan = await self._plan()
+            if not plan.ready and not plan.waiting and not self._readers:
+                await self._leave()
+            return plan
+
+    async def _leave(self) -> None:
+        """The stream is done to its end. A table may have another one by now."""
+        newest = await self._service.list()
+        if newest.arn != self._listing.arn:
+            raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
+
+    async def _plan(self) -> Plan:
+        plan = lineage.plan(self._listing.shards, self._lanes)
+        buried = [shard for shard in plan.gone if shard not in self._readers]
+        for shard in buried:
+            await self._bury(shard)
+        if buried:
+            plan = lineage.plan(self._listing.shards, self._lanes)
+        for shard in plan.gone:  # what was fetched of them is settled first
+            self._readers[shard].vanished = True
+        if plan.surplus:
+            await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
+            for shard in plan.surplus:
+                del self._lanes[shard]
+        self._roster.shards = frozenset(plan.ready) | frozenset(plan.gone)
+        return plan
+
+    async def _bury(self, shard: str) -> None:
+        """A shard that the stream lost before we read it to its end."""
+        held = await self._store.acquire(self._key(shard))
+        done = held.checkpoint.place
+        self._observer.observe(self.gap(shard, spell(done), END, NOT_LISTED))
+        finished = Checkpoint(Finished(done if isinstance(done, Position) else None))
+        await self._store.commit(self._key(shard), held.token, finished)
+        self._lanes[shard] = finished
+
+    # --- what readers use -------------------------------------------------------------------------------------------
+
+    def _key(self, shard: str) -> Key:
+        return Key(self._settings.uuid, self.lane(shard))
+
+    def lane(self, shard: str) -> Lane:
+        return Lane(self._listing.arn, shard)
+
+    def gap(self, shard: str, start: str, end: str, reason: str) -> Gap:
+        return Gap(self._settings.mapping, self.lane(shard), start, end, reason)
+
+    def pages(self, shard: str, place: Start | Position) -> Pages:
+        return self._service.pages(self._listing.arn, shard, place)
+
+    def look(self) -> None:
+        """Look at the listing soon."""
+        self._look.set()
+
+    async def commit(self, shard: str, held: Held, checkpoint: Checkpoint) -> None:
+        """Raises LaneLost, StoreUnavailable."""
+        answer = await self._store.commit(self._key(shard), held.token, checkpoint)
+        if answer is Answer.STALE:
+            raise LaneLost(f"shard {shard} of {self._listing.arn}: it has another reader, or its position was removed")
+        if answer is Answer.BELOW:
+            what = f"is behind the position that is stored: was the stream made anew? ({spell(checkpoint.place)})"
+            raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
+        self._lanes[shard] = checkpoint
+        if isinstance(checkpoint.place, Finished):
+            self._roster.shards -= {shard}
+            self.look()
+
+    def closed(self, reader: ShardReader) -> None:
+        if self._readers.get(reader.lane.shard) is reader:
+            del self._readers[reader.lane.shard]
+            self.look()
+
+
+class ShardReader:
+    """What the feed of one shard reads from. It holds the shard from `StreamSource.reader` on."""
+
+    def __init__(self, source: StreamSource, shard: str, held: Held, *, trimmed: bool) -> None:
+        self._source = source
+        self._shard = shard
+        self._held = held
+        self._place = held.checkpoint.place
+        self._last = self._place
+        if isinstance(self._place, Finished):
+            raise BugError(f"a reader for the finished shard {shard}")
+        self._pages = source.pages(shard, BEGINNING if trimmed else self._place)
+        self._lost = [source.gap(shard, spell(self._place), "trim horizon", "trimmed")] if trimmed else []
+        self.lane = source.lane(shard)
+        self.vanished = False
+        """The stream does not list the shard any more."""
+        self.caught_up = False
+        """At the last look there was nothing more in it."""
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self._held.checkpoint.window
+
+    async def fetch(self, limit: int, until: float | None) -> Fetched:
+        try:
+            page = await self._pages.next(limit, until)
+        except SourceUnavailable:
+            self._source.look()  # what is wrong may show there
+            if not self.vanished:
+                raise
+            lost = self._source.gap(self._shard, spell(self._last), END, NOT_LISTED)
+            return Fetched(gaps=(lost,), ended=(self.lane,))
+        gaps = [*self._lost, *(self._source.gap(self._shard, lost.start, lost.end, lost.reason) for lost in page.lost)]
+        self._lost = []
+        self.caught_up = page.caught_up and not page.records
+        if page.records:
+            self._last = page.records[-1].position or self._last
+        ended = page.ended or (self.vanished and self.caught_up)
+        return Fetched(page.records, tuple(gaps), (self.lane,) if ended else (), full=not page.caught_up)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return until
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        return ()  # a stream is told nothing of single records: the position says it
+
+    async def release(self, records: Sequence[Record]) -> None:
+        """Nothing was lent."""
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        mark = marks[self.lane]
+        place = self._place if mark.position is None else mark.position
+        if mark.ended:
+            checkpoint = Checkpoint(Finished(place if isinstance(place, Position) else None))
+        else:
+            checkpoint = Checkpoint(place, mark.window)
+        await self._source.commit(self._shard, self._held, checkpoint)
+        self._place = place
+
+    async def aclose(self) -> None:
+        await self._pages.aclose()
+        self._source.closed(self)
+
+
+def spell(place: Start | Position | Finished) -> str:
+    """A place in words."""
+    match place:
+        case Position():
+            return place.text or str(place.number)
+        case Start(kind=kind):
+            return kind.value
+        case Finished():
+            return END
