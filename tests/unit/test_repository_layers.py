@@ -29,6 +29,7 @@ PURE = (
     "dispatch/steps.py",
     "dispatch/watermark.py",
     "dispatch/windows.py",
+    "pollers/aggregation.py",
     "pollers/lifecycle.py",
     "pollers/lineage.py",
     "pollers/roster.py",
