@@ -16,10 +16,13 @@ from typing import Protocol, assert_never
 import anyio
 
 from ..config.clock import Clock, Jitter
+from .destinations.base import Report
+from .destinations.persistence import Ending, FailureDestination, GivenUp, Handover, Interrupted, Written
 from .events import Envelope
 from .invokers.base import Invocation, Invoker
 from .model import (
-    Batch,
+    ABANDONED,
+    BatchKind,
     FailedItems,
     FateKind,
     FunctionFailed,
@@ -47,6 +50,8 @@ HOLD_AGAIN = 1.0
 """Seconds between attempts of a hold that the source would not hear of, as long as the records are still ours."""
 SETTLE_DEADLINE = 5.0
 """Seconds that a settlement may still take when everything else was cancelled."""
+LAST_WRITE = 1.0
+"""Seconds that a document may still take then: its settlement comes after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +96,12 @@ class Dispatcher:
     clock: Clock
     jitter: Jitter
     observer: Observer
+    destination: FailureDestination | None = None
     request_id: Callable[[], str] = lambda: str(uuid.uuid4())
 
     def delivery(self, taken: Taken, ledger: Ledger) -> Delivery:
         planner = Planner(self.policy, taken.batch, discard=taken.discard, state=taken.state)
-        return Delivery(self, taken.batch, planner, ledger)
+        return Delivery(self, taken, planner, ledger)
 
     def now(self) -> Now:
         return Now(self.clock.monotonic(), self.clock.wall())
@@ -104,10 +110,12 @@ class Dispatcher:
 class Delivery:
     """One batch from its first invocation to its last fate."""
 
-    def __init__(self, dispatcher: Dispatcher, batch: Batch, planner: Planner, ledger: Ledger) -> None:
+    def __init__(self, dispatcher: Dispatcher, taken: Taken, planner: Planner, ledger: Ledger) -> None:
         self._common = dispatcher
         self._target = dispatcher.target
-        self._batch = batch
+        self._batch = taken.batch
+        self._state = taken.state
+        self._kind = BatchKind.RECORDS
         self._planner = planner
         self._ledger = ledger
         self._stopped = False
@@ -116,6 +124,7 @@ class Delivery:
         self._settling = anyio.CancelScope()
         self._settle_until = inf
         self._left_running: set[Record] = set()
+        self._handover: Handover | None = None
 
     async def run(self) -> None:
         """Until every record has its fate."""
@@ -124,14 +133,17 @@ class Delivery:
                 await self._carry_out(step)
 
     def stop(self) -> None:
-        """Begin nothing new: what is not being invoked right now is ABANDONED."""
+        """Begin nothing new: what is not being invoked right now is ABANDONED; so is what is discarded, unless its
+        failure destination takes it in an attempt that is under way."""
         self._stopped = True
         self._planner.stop()
         self._pause.cancel()
+        self._end_handover(SETTLE_DEADLINE)
 
     def cut(self) -> None:
         """End the invocation in flight as well."""
         self.stop()
+        self._end_handover(LAST_WRITE)
         self._running.cancel()
         self._settle_until = self._settling.deadline = self._common.clock.monotonic() + SETTLE_DEADLINE
 
@@ -162,6 +174,7 @@ class Delivery:
             self._target.gate.withdraw()
             self._planner.recall(step.call)
             return
+        self._kind, self._state = step.kind, step.state
         outcome = await self._with_permit(step)
         if outcome is None:
             self._planner.withdraw()
@@ -178,8 +191,42 @@ class Delivery:
                 await self._ledger.release([record for record in step.records if record not in self._left_running])
 
     async def _discard(self, step: Discard) -> None:
-        self._common.observer.observe(Discarded(self._common.mapping, step.records, step.reason, destination=""))
+        """Written, then settled: a crash between the two writes it twice rather than not at all."""
+        match await self._hand_over(step):
+            case Written(arn=arn):
+                told = Discarded(self._common.mapping, step.records, step.reason, arn)
+            case GivenUp(cause=cause):
+                told = Discarded(self._common.mapping, step.records, step.reason, "", cause)
+            case Interrupted():
+                if step.records:  # the end of a tumbling window may have none; the window stays open in the store
+                    await self._settle(Settle(step.records, ABANDONED))
+                return
+        self._common.observer.observe(told)
         await self._settle(step)
+
+    async def _hand_over(self, step: Discard) -> Ending:
+        destination = self._common.destination
+        if destination is None:
+            return GivenUp("")
+        if self._stopped:
+            return Interrupted()
+        self._handover = destination.handover(self._report(step))
+        with self._target.gate.under_way():
+            return await self._handover.run()
+
+    def _report(self, step: Discard) -> Report:
+        kind, common = BatchKind.WINDOW_END if step.closes else self._kind, self._common
+        return Report(
+            step,
+            self._batch.lane or step.records[0].lane,
+            common.clock.wall(),
+            common.request_id(),
+            lambda records: self._render(records, kind, self._state),
+        )
+
+    def _end_handover(self, within: float) -> None:
+        if self._handover is not None:
+            self._handover.stop(within)
 
     async def _wait(self, until: float) -> None:
         """Sleep; but a batch of a function that cannot start is held for as long as that lasts, and a probe that
@@ -236,14 +283,7 @@ class Delivery:
 
     async def _call(self, step: Invoke) -> Outcome:
         common, target = self._common, self._target
-        payload = common.envelope.render(
-            step.records,
-            lane=self._batch.lane,
-            kind=step.kind,
-            window=self._batch.window,
-            terminated_early=self._batch.terminated_early,
-            state=step.state,
-        )
+        payload = self._render(step.records, step.kind, step.state)
         invocation = Invocation(payload, common.request_id(), common.mapping)
         common.observer.observe(
             Invoking(common.mapping, target.name, invocation.request_id, step.records, len(payload))
@@ -262,6 +302,16 @@ class Delivery:
         seconds = common.clock.monotonic() - started
         common.observer.observe(Invoked(common.mapping, target.name, step.records, outcome, seconds))
         return outcome
+
+    def _render(self, records: Sequence[Record], kind: BatchKind, state: bytes) -> bytes:
+        return self._common.envelope.render(
+            records,
+            lane=self._batch.lane,
+            kind=kind,
+            window=self._batch.window,
+            terminated_early=self._batch.terminated_early,
+            state=state,
+        )
 
     def _learn(self, outcome: Outcome) -> None:
         """What an outcome says of the function itself."""

@@ -117,7 +117,28 @@ class Discarded:
     destination: str
     """ARN of the failure destination that took the document; empty when none is configured or it failed."""
     cause: str = ""
-    """Why the destination did not take it."""
+    """Why the destination did not take it; empty when it did, or none is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFailed:
+    """A failure destination did not take a document."""
+
+    mapping: str
+    destination: str
+    cause: str
+    delay: float | None
+    """Seconds until it is tried again; None: it was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationChanged:
+    """How a failure destination stands is news."""
+
+    mapping: str
+    destination: str
+    cause: str
+    """What is wrong with it; empty: nothing, as far as can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +251,8 @@ Event = (
     | Settled
     | SettleFailed
     | Discarded
+    | DestinationFailed
+    | DestinationChanged
     | Gap
     | StreamRecreated
     | CommitFailed

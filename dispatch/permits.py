@@ -173,17 +173,23 @@ class Gate:
             yield
         finally:
             self._in_hand -= 1
-            if self._state is GateState.TRIAL and not self._trial_taken and not self._awaited:
-                self._to(GateState.OPEN)
+            self._open_unless_awaited()
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """A batch in hand is being invoked: whatever the gate does meanwhile, it does not wait for it."""
+        """A batch in hand is being invoked, or written to a failure destination: whatever the gate does meanwhile, it
+        does not wait for it."""
         self._under_way += 1
+        self._open_unless_awaited()
         try:
             yield
         finally:
             self._under_way -= 1
+
+    def _open_unless_awaited(self) -> None:
+        """A trial that no batch could take would be for ever."""
+        if self._state is GateState.TRIAL and not self._trial_taken and not self._awaited:
+            self._to(GateState.OPEN)
 
     @property
     def _awaited(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from ..dispatch.model import FateKind
-from ..dispatch.observer import Event, Fetched, Invoked, Settled, SettleFailed
+from ..dispatch.observer import Discarded, Event, Fetched, Invoked, Settled, SettleFailed
 
 
 @dataclass(slots=True)
@@ -22,6 +22,8 @@ class Counts:
     unsettled: int = 0
     """Decided, but the source would not hear of it: they may come again."""
     invocations: int = 0
+    documented: int = 0
+    """Discarded, and the failure destination has their document."""
 
     @property
     def undecided(self) -> int:
@@ -60,6 +62,8 @@ class Account:
                 self._of(mapping).unsettled += len(records)
             case Invoked(mapping=mapping):
                 self._of(mapping).invocations += 1
+            case Discarded(mapping=mapping, records=records) if event.destination:
+                self._of(mapping).documented += len(records)
             case _:
                 pass
 

@@ -67,6 +67,11 @@ class _Families:
         self.returned = counter("records_returned", "Records left to the source, which hands them out again.")
         self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
         self.failed = counter("records_failed", "Records that an invocation did not take, or policy gave up.", "reason")
+        self.dropped = counter("records_dropped", "Discarded records that no failure destination has.")
+        self.documented = counter("records_documented", "Discarded records that the failure destination has.")
+        self.documents = counter("destination_documents", "Documents that the failure destination has.")
+        self.undelivered = counter("destination_documents_failed", "Documents that were given up.")
+        self.destination_errors = counter("destination_errors", "Attempts to write a document that failed.")
         self.unsettled = counter("records_unsettled", "Decided records of which the source would not hear.")
         self.batches = counter("batches", "Invocations by outcome.", "outcome")
         self.retries = counter("retries", "Batches that are invoked again.")
@@ -130,7 +135,8 @@ class Metrics:
             seen.Bisected: lambda series, _: series.bisects.inc(),
             seen.Settled: _settled,
             seen.SettleFailed: lambda series, event: series.unsettled.inc(len(event.records)),
-            seen.Discarded: lambda series, event: series.failed[event.reason.value].inc(len(event.records)),
+            seen.Discarded: _discarded,
+            seen.DestinationFailed: lambda series, _: series.destination_errors.inc(),
             seen.Gap: lambda series, _: series.gaps.inc(),
         }
 
@@ -170,6 +176,17 @@ def _invoked(series: _Series, event: seen.Invoked) -> None:
             series.failed[outcome].inc(len(ids))
         case _:
             series.failed[outcome].inc(len(event.records))
+
+
+def _discarded(series: _Series, event: seen.Discarded) -> None:
+    series.failed[event.reason.value].inc(len(event.records))
+    if event.destination:
+        series.documents.inc()
+        series.documented.inc(len(event.records))
+        return
+    series.dropped.inc(len(event.records))
+    if event.cause:
+        series.undelivered.inc()
 
 
 def _settled(series: _Series, event: seen.Settled) -> None:

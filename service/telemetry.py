@@ -51,6 +51,8 @@ class Action(StrEnum):
     SETTLE = "settle"
     SETTLE_FAILED = "settle_failed"
     DISCARD = "discard"
+    DESTINATION = "destination"
+    DESTINATION_FAILED = "destination_failed"
     GAP = "gap"
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
@@ -180,6 +182,8 @@ class Logs:
                 seen.FetchFailed: self._fetch_failed,
                 seen.Invoked: self._invoked,
                 seen.SettleFailed: self._settle_failed,
+                seen.DestinationFailed: self._destination_failed,
+                seen.DestinationChanged: self._destination_changed,
                 seen.Blocked: self._blocked,
                 seen.GateClosed: self._gate_closed,
                 seen.GateOpened: self._gate_opened,
@@ -298,8 +302,28 @@ class Logs:
             records=len(event.records),
         )
 
+    def _destination_failed(self, event: seen.DestinationFailed) -> None:
+        """One that was given up is said by the discard."""
+        if event.delay is not None:
+            self._warn(
+                Action.DESTINATION_FAILED,
+                f"{event.mapping} could not write a discarded batch, and tries again: {event.cause}",
+                (event.mapping, event.cause),
+                mapping=event.mapping,
+                delay=_round(event.delay),
+            )
+
+    def _destination_changed(self, event: seen.DestinationChanged) -> None:
+        who = {"mapping": event.mapping, "destination": event.destination}
+        if event.cause:
+            self._warn(Action.DESTINATION, f"{event.mapping}: {event.cause}", (event.mapping, event.cause), **who)
+        else:
+            self._log.info(
+                Action.DESTINATION, f"{event.mapping}: failure destination {event.destination} is there", **who
+            )
+
     def _discarded(self, event: seen.Discarded) -> None:
-        where = f"; {event.destination} has them" if event.destination else ", and no destination has them"
+        where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
         self._log.error(
             Action.DISCARD,
             f"{event.mapping} discarded {len(event.records)} records ({event.reason.value}){where}",

@@ -1,0 +1,222 @@
+"""How long a failure destination is tried, and how it stands. The dispatcher hands reports over here.
+
+        +--- failed, attempts and time left: back-off --+
+        v                                               |
+Report ---> write --- taken ----------> Written         |
+              |------ failed -----------+---------------+
+              |                         +-- none left --> GivenUp
+              +------ stop, and not taken by its end ---> Interrupted: nobody knows; the records come again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import anyio
+
+from ...config.clock import Clock, Jitter
+from ...config.errors import SourceError
+from ..backoff import Backoff
+from ..observer import DestinationChanged, DestinationFailed, Observer
+from .base import Destination, Report
+
+BACKOFF = Backoff(base=1.0)
+"""Between attempts: five of them take up to 15 s besides their own time, in which an emulator starts again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persistence:
+    """How long one report is tried: so many attempts or seconds, whichever ends first; with `block`, until it works."""
+
+    attempts: int = 5
+    seconds: float = 60.0
+    block: bool = False
+    backoff: Backoff = BACKOFF
+
+    @property
+    def limit(self) -> float:
+        """Seconds for all attempts together, the last one included."""
+        return inf if self.block else self.seconds
+
+    def delay(self, failures: int, elapsed: float, jitter: float) -> float | None:
+        """Seconds from failed attempt `failures` to the next one; None when there is none, or no time left for it."""
+        delay = self.backoff.delay(failures, jitter)
+        if self.block:
+            return delay
+        return None if failures >= self.attempts or elapsed + delay >= self.seconds else delay
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The destination has the report."""
+
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """It does not, as far as anybody knows, and no further attempt is made."""
+
+    cause: str
+    """In one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Stopped before either."""
+
+
+Ending = Written | GivenUp | Interrupted
+
+
+class FailureDestination:
+    """The failure destination of one mapping."""
+
+    def __init__(
+        self,
+        mapping: str,
+        destination: Destination,
+        persistence: Persistence,
+        clock: Clock,
+        jitter: Jitter,
+        observer: Observer,
+    ) -> None:
+        self.mapping = mapping
+        self.destination = destination
+        self.persistence = persistence
+        self.clock = clock
+        self.jitter = jitter
+        self.observer = observer
+        self._failing: dict[Handover, str] = {}
+        self._standing: str | None = None
+        self._doubted = anyio.Event()
+
+    @property
+    def arn(self) -> str:
+        return self.destination.arn
+
+    @property
+    def known(self) -> bool:
+        """Whether it was asked at least once."""
+        return self._standing is not None
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it and what to do, in one line that names it; empty when nothing is."""
+        failing = next(iter(self._failing.values()), "")
+        if failing or self._standing is not None:
+            return failing or self._standing or ""
+        return f"failure destination {self.arn} was not asked yet"
+
+    def handover(self, report: Report) -> Handover:
+        return Handover(self, report)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Ask until it is there, and again whenever a report was given up. Runs beside the mapping until cancelled."""
+        failures = 0
+        while True:
+            self._doubted = anyio.Event()
+            await self.probe()
+            if self._standing:
+                failures += 1
+                await anyio.sleep(self.persistence.backoff.delay(failures, self.jitter()))
+            else:
+                failures = 0
+                await self._doubted.wait()
+
+    async def probe(self) -> None:
+        """Ask once; what is wrong is `trouble`."""
+        try:
+            await self.destination.probe()
+        except SourceError as error:
+            self._stands(str(error))
+        except Exception as error:  # a fault of ours must not reach other mappings: told as the cause, tried again
+            self._stands(f"failure destination {self.arn}: a fault in Penstock ({error!r}); please report it")
+        else:
+            self._stands("")
+
+    def _stands(self, cause: str) -> None:
+        if cause != self._standing:
+            self._standing = cause
+            self.observer.observe(DestinationChanged(self.mapping, self.arn, cause))
+
+    # --- what handovers tell ----------------------------------------------------------------------------------------
+
+    def failed(self, handover: Handover, cause: str, delay: float | None) -> None:
+        """An attempt failed; the next one is in `delay` seconds, None: there is none."""
+        self._failing[handover] = cause
+        self.observer.observe(DestinationFailed(self.mapping, self.arn, cause, delay))
+
+    def ended(self, handover: Handover, ending: Ending) -> None:
+        self._failing.pop(handover, None)
+        match ending:
+            case Written():
+                self._stands("")
+            case GivenUp(cause=cause):
+                self._stands(cause)
+                self._doubted.set()
+            case Interrupted():
+                pass
+
+
+class Handover:
+    """One report on its way. `run` once; `stop` at any time."""
+
+    def __init__(self, common: FailureDestination, report: Report) -> None:
+        self._common = common
+        self._report = report
+        self._began = common.clock.monotonic()
+        self._until = self._began + common.persistence.limit
+        self._stop = anyio.Event()
+        self._attempting = anyio.CancelScope()
+        self._resting = anyio.CancelScope()
+
+    async def run(self) -> Ending:
+        ending: Ending = Interrupted()
+        try:
+            ending = await self._try()
+        finally:
+            self._common.ended(self, ending)
+        return ending
+
+    def stop(self, within: float) -> None:
+        """Begin no further attempt; one under way has so many seconds, and no more than it had."""
+        self._stop.set()
+        self._until = min(self._until, self._common.clock.monotonic() + within)
+        self._attempting.deadline = self._until
+        self._resting.cancel()
+
+    async def _try(self) -> Ending:
+        failures = 0
+        while not self._stop.is_set():
+            cause = await self._attempt()
+            if not cause:
+                return Written(self._common.arn)
+            if self._stop.is_set():
+                break
+            failures += 1
+            delay = self._delay(failures)
+            self._common.failed(self, cause, delay)
+            if delay is None:
+                return GivenUp(cause)
+            with anyio.CancelScope() as self._resting:
+                await anyio.sleep(delay)
+        return Interrupted()
+
+    async def _attempt(self) -> str:
+        """Why the destination did not take it; empty when it did."""
+        destination = self._common.destination
+        with anyio.CancelScope(deadline=self._until) as self._attempting:
+            try:
+                await destination.write(self._report)
+            except SourceError as error:
+                return str(error)
+            return ""
+        return f"failure destination {destination.arn} did not answer in time"
+
+    def _delay(self, failures: int) -> float | None:
+        common = self._common
+        return common.persistence.delay(failures, common.clock.monotonic() - self._began, common.jitter())
