@@ -1,7 +1,7 @@
 """The shipped fake of a stream: Kinesis or DynamoDB Streams in memory, with their shards, iterators, limits and faults.
 
 For tests on virtual time and for trying things out. What a stream forgets (24 hours, shards that were closed that long
-ago) is gone from memory too. `tests/contract/` holds it to the same words as the real services.
+ago) is gone from memory too. `memory_stream_service.py` is how Penstock reads it.
 
     put ──► shard by hash of the key ──► records(iterator) ──► … until 24 h old
     split, merge, rotate: parents are closed, children go on
@@ -14,13 +14,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from typing import Literal
 from zlib import crc32
 
 from ..config.clock import Clock
-from ..config.errors import SourceError, SourceMissing
+from ..config.errors import SourceError, SourceMissing, SourceUnavailable
 from .lineage import Shard
+from .polled_shard import Astray, Trimmed
 
 HASHES = 1 << 32
 ITERATOR_LIFE = 300.0
@@ -48,19 +49,19 @@ class Flavour(Enum):
         return str(number) if self is Flavour.KINESIS else f"{number:021d}"
 
 
-class ExpiredIterator(SourceError):
+class ExpiredIterator(Astray):
     """The iterator is older than five minutes, or the service was restarted since."""
 
 
-class TrimmedPosition(SourceError):
+class TrimmedPosition(Trimmed):
     """The stream does not have the records at this position any more (DynamoDB; Kinesis goes on with its oldest)."""
 
 
-class UnknownPosition(SourceError):
+class UnknownPosition(Astray):
     """No such shard, or a sequence number that it never gave out."""
 
 
-class Throttled(SourceError):
+class Throttled(SourceUnavailable):
     """More calls than the shard allows."""
 
 
@@ -100,6 +101,9 @@ class MemoryShard:
     empty_pages: int = 0
     """So many answers bring nothing although there is something."""
     calls: deque[float] = field(default_factory=deque)
+
+    def takes(self, key: str) -> bool:
+        return self.low <= crc32(key.encode()) < self.high
 
     def after(self, number: int) -> int:
         """The index of the first entry beyond a number."""
@@ -164,7 +168,7 @@ class MemoryStream:
         body = data.encode() if isinstance(data, str) else data
         number = self._next()
         entry = Entry(number, self.flavour.spelled(number), key, body, self.clock.wall() - age)
-        self._taking(crc32(key.encode()) % HASHES).entries.append(entry)
+        self._taking(key).entries.append(entry)
         return entry.text
 
     def split(self, shard: str) -> tuple[str, str]:
@@ -197,11 +201,10 @@ class MemoryStream:
         self._exists = False
         self._shards.clear()
 
-    def recreate(self, shards: int = 1, *, arn: str | None = None, numbers_again: bool = False) -> None:
+    def recreate(self, shards: int = 1, *, numbers_again: bool = False) -> None:
         """Make the stream anew; shards are named as before. `numbers_again`: so are its records, as emulators do that
         count from one."""
         self.delete()
-        self.arn = self.arn if arn is None else arn
         self.created = self.clock.wall()
         self._exists = True
         self._generation += 1
@@ -224,6 +227,11 @@ class MemoryStream:
 
     def shard(self, name: str) -> MemoryShard:
         return self._shards[name]
+
+    def key_of(self, shard: str, number: int = 0) -> str:
+        """A key whose records this shard takes while it is open: the first one, or a later one."""
+        mine = (key for key in map("key-{}".format, count()) if self._shards[shard].takes(key))
+        return next(islice(mine, number, None))
 
     @property
     def size(self) -> int:
@@ -310,8 +318,8 @@ class MemoryStream:
             raise ValueError(f"{name} is closed")
         return shard
 
-    def _taking(self, hashed: int) -> MemoryShard:
-        return next(each for each in self._shards.values() if each.closed is None and each.low <= hashed < each.high)
+    def _taking(self, key: str) -> MemoryShard:
+        return next(shard for shard in self._shards.values() if shard.closed is None and shard.takes(key))
 
     def _next(self) -> int:
         self._number += 1
@@ -355,7 +363,7 @@ class MemoryStream:
     def _count(self, shard: MemoryShard) -> None:
         """The limit of calls: a second's window that moves."""
         now = self.clock.monotonic()
-        while shard.calls and shard.calls[0] <= now - 1.0:
+        while shard.calls and shard.calls[0] < now - 0.999_999:
             shard.calls.popleft()
         allowed = self._calls_per_second
         if shard.throttled or (allowed is not None and len(shard.calls) >= allowed):

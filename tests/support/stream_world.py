@@ -1,0 +1,276 @@
+"""A small world of streams on virtual time: a stream in memory, a function as a coroutine, and the real shell between.
+
+`StreamWorld` is a `World` whose mappings read streams. Its positions outlive its mappings, so that one can be stopped
+and another one started where it was.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+import orjson
+
+from penstock.config.clock import LoopClock
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.batcher import Limits
+from penstock.dispatch.destinations.base import stream_documents
+from penstock.dispatch.destinations.memory import MemoryDestination
+from penstock.dispatch.destinations.persistence import FailureDestination, Persistence
+from penstock.dispatch.dispatcher import Dispatcher
+from penstock.dispatch.documents import Subject
+from penstock.dispatch.events import Envelope, RecordsEnvelope, WindowEnvelope
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
+from penstock.dispatch.observer import Discarded, Invoking
+from penstock.dispatch.policy import Policy, Progress
+from penstock.dispatch.slots import KeyHash, Slots
+from penstock.dispatch.windows import WindowSlot
+from penstock.pollers.checkpoints.memory import MemoryCheckpoints
+from penstock.pollers.feed import FeedSettings, Keeps
+from penstock.pollers.lifecycle import State
+from penstock.pollers.memory_stream import Flavour, MemoryStream
+from penstock.pollers.memory_stream_service import MemoryStreamService
+from penstock.pollers.opening import StreamSettings
+from penstock.pollers.polled_shard import Cadence
+from penstock.pollers.streams import StreamSource
+from penstock.pollers.supervisor import Supervisor
+from support.virtual_time import EPOCH
+from support.world import Watch, World, keep_all, no_jitter, target
+
+STREAMS = {
+    Flavour.KINESIS: "arn:aws:kinesis:us-east-1:000000000000:stream/orders",
+    Flavour.DYNAMODB: "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2023-11-14T22:13:20.000",
+}
+
+
+# --- the function ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An invocation, as the function sees it."""
+
+    event: dict[str, Any]
+    at: float
+    """Virtual time."""
+
+    @property
+    def data(self) -> list[str]:
+        return [data_of(record) for record in self.event["Records"]]
+
+    @property
+    def numbers(self) -> list[str]:
+        """Sequence numbers: how the function names records in `batchItemFailures`."""
+        return [number_of(record) for record in self.event["Records"]]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.event["state"]
+        return state
+
+    @property
+    def final(self) -> bool:
+        return bool(self.event["isFinalInvokeForWindow"])
+
+    def failing(self, *data: str) -> dict[str, Any]:
+        """The answer that names these records as failed."""
+        named = [number for number, each in zip(self.numbers, self.data, strict=True) if each in data]
+        return {"batchItemFailures": [{"itemIdentifier": number} for number in named]}
+
+
+def data_of(item: Any) -> str:
+    """What was put, from a record's element of the event."""
+    if "kinesis" in item:
+        return b64decode(item["kinesis"]["data"]).decode()
+    return str(item["dynamodb"]["NewImage"]["data"]["S"])
+
+
+def number_of(item: Any) -> str:
+    return str(item["kinesis"]["sequenceNumber"] if "kinesis" in item else item["dynamodb"]["SequenceNumber"])
+
+
+Handler = Callable[[Call], Awaitable[object]]
+
+
+class StreamFunction:
+    """A function of the world; `taken` is what it took, in this order."""
+
+    def __init__(self, handler: Handler, watch: Watch, *, timeout: float | None = 3.0, concurrency: int = 10) -> None:
+        self._handler = handler
+        self.calls: list[Call] = []
+        self.taken: list[str] = []
+        clock = LoopClock(EPOCH)
+        self.invoker = CallableInvoker(self._invoke, clock=clock, timeout=timeout, concurrency=concurrency)
+        self.target = target("function", self.invoker, watch, concurrency)
+
+    async def _invoke(self, invocation: Invocation) -> Reply | bytes:
+        call = Call(orjson.loads(invocation.payload), anyio.current_time())
+        self.calls.append(call)
+        answer = await self._handler(call)
+        if isinstance(answer, Reply):
+            return answer
+        self.taken += taken(call, answer)
+        return orjson.dumps(answer)
+
+    @property
+    def batches(self) -> list[list[str]]:
+        return [call.data for call in self.calls]
+
+
+def taken(call: Call, answer: object) -> list[str]:
+    """All records of the call, or those before the first that the answer names."""
+    failures = answer.get("batchItemFailures", ()) if isinstance(answer, dict) else ()
+    named = {failure["itemIdentifier"] for failure in failures}
+    first = next((index for index, number in enumerate(call.numbers) if number in named), len(call.numbers))
+    return call.data[:first]
+
+
+async def take_all(call: Call) -> object:
+    return {}
+
+
+def throttled() -> Reply:
+    return Throttled(Attempt("r", EPOCH, EPOCH, 429))
+
+
+# --- the world ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A mapping's settings."""
+
+    name: str = "mapping"
+    start: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] = "TRIM_HORIZON"
+    start_at: float | None = None
+    start_over: bool = True
+    batch_size: int = 100
+    window: float = 0.0
+    tumbling: int = 0
+    factor: int = 1
+    retries: int | None = None
+    max_age: float | None = None
+    bisect: bool = False
+    partial: bool = False
+    keeps: Keeps = field(default=keep_all)
+    ahead: int = 10_000
+    discovery: float = 10.0
+    cadence: Cadence | None = None
+
+
+class StreamWorld(World):
+    """Streams, functions and mappings; `async with world.running()` lets them go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = MemoryCheckpoints()
+        self.destinations: dict[str, MemoryDestination] = {}
+        """Of each mapping, with the documents that it got."""
+
+    def stream(self, flavour: Flavour = Flavour.KINESIS, **settings: Any) -> MemoryStream:
+        return MemoryStream(STREAMS[flavour], self.clock, flavour, **settings)
+
+    def taking(self, handler: Handler = take_all, **settings: Any) -> StreamFunction:
+        return StreamFunction(handler, self.watch, **settings)
+
+    def reading(
+        self, stream: MemoryStream | MemoryStreamService, function: StreamFunction, settings: Reading = Reading()
+    ) -> Supervisor:
+        """A mapping of a stream. It begins with the world, or with `start`."""
+        service = stream if isinstance(stream, MemoryStreamService) else self.service(stream, settings)
+        envelope: Envelope = WindowEnvelope() if settings.tumbling else RecordsEnvelope()
+        dispatcher = Dispatcher(
+            settings.name,
+            function.target,
+            policy(settings),
+            envelope,
+            "string",
+            self.clock,
+            no_jitter,
+            self.watch,
+            destination=self._destination(settings.name, service),
+        )
+        feeds = FeedSettings(
+            dispatcher,
+            self._slots(settings, envelope),
+            settings.keeps,
+            Backoff(cap=10.0),
+            lent=False,
+            ahead_records=settings.ahead,
+        )
+        return self.add(settings.name, Supervisor(feeds, self.source(service, settings)), function.target)
+
+    def service(self, stream: MemoryStream, settings: Reading = Reading()) -> MemoryStreamService:
+        return MemoryStreamService(stream, cadence=settings.cadence)
+
+    def source(self, service: MemoryStreamService, settings: Reading = Reading()) -> StreamSource:
+        about = StreamSettings(
+            settings.name, settings.name, settings.start, settings.start_at, settings.start_over, settings.discovery
+        )
+        return StreamSource(about, service, self.store, no_jitter, self.watch)
+
+    def _destination(self, mapping: str, service: MemoryStreamService) -> FailureDestination:
+        kind: Literal["kinesis", "dynamodb"] = "kinesis" if ":kinesis:" in service.name else "dynamodb"
+        documents = stream_documents(kind, Subject("arn:aws:lambda:us-east-1:000000000000:function:function"))
+        destination = MemoryDestination("arn:aws:sqs:us-east-1:000000000000:failed", documents)
+        self.destinations[mapping] = destination
+        return FailureDestination(mapping, destination, Persistence(), self.clock, no_jitter, self.watch)
+
+    def _slots(self, settings: Reading, envelope: Envelope) -> Callable[[Lane | None, OpenWindow | None], Slots]:
+        limits = Limits(settings.batch_size, settings.window, envelope)
+
+        def slots(lane: Lane | None, window: OpenWindow | None) -> Slots:
+            if not settings.tumbling:
+                return KeyHash(limits, settings.factor)
+            assert lane is not None
+            now = Now(self.clock.monotonic(), self.clock.wall())
+            return WindowSlot(limits, settings.tumbling, lane, now, window)
+
+        return slots
+
+    # --- what happened ----------------------------------------------------------------------------------------------
+
+    @property
+    def discarded(self) -> list[tuple[str, list[str]]]:
+        """Each discard: why, and the data of its records."""
+        return [
+            (event.reason.value, [data_of(record.item) for record in event.records])
+            for event in self.watch.of(Discarded)
+        ]
+
+    def documents(self, mapping: str = "mapping") -> list[dict[str, Any]]:
+        """What the failure destination got."""
+        return [orjson.loads(document) for document in self.destinations[mapping].written]
+
+    def handed(self) -> dict[str, list[str]]:
+        """What the function was handed of each shard, in order, repetitions included."""
+        shards: dict[str, list[str]] = {}
+        for event in self.watch.of(Invoking):
+            for record in event.records:
+                shards.setdefault(record.lane.shard, []).append(data_of(record.item))
+        return shards
+
+
+def policy(settings: Reading) -> Policy:
+    return Policy(
+        Progress.PREFIX,
+        settings.retries,
+        settings.max_age,
+        settings.bisect,
+        settings.partial,
+        windowed=settings.tumbling > 0,
+    )
+
+
+async def until(moment: float) -> None:
+    """Virtual time, not a wait: the loop jumps there when everything before it has happened."""
+    await anyio.sleep(moment - anyio.current_time())
+
+
+def where(supervisor: Supervisor) -> State:
+    return supervisor.status.state
