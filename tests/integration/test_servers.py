@@ -16,10 +16,22 @@ import boto3
 import pytest
 
 from support.eventually import eventually
-from support.servers import dynamodb_local, elasticmq, jars, kafka, ministack, moto, running
+from support.servers import (
+    dynamodb_local,
+    elasticmq,
+    fetched,
+    jars,
+    kafka,
+    kinesalite,
+    ministack,
+    moto,
+    packages,
+    running,
+)
 from support.servers.running import Program, Server, ServerError, free_port, started
 
 JAVA = pytest.mark.needs("java", "maven")
+NODE = pytest.mark.needs("node", "npm")
 PYTHON = [sys.executable, "-I", "-S", "-u"]
 ECHO = """
 import http.server, os, subprocess, sys
@@ -70,11 +82,35 @@ def has_queues(server: Server) -> bool:
     return len(urls) == 1
 
 
+def ends_shards(server: Server) -> bool:
+    """A shard that was split has an end, once its records are read."""
+    client = boto3.client("kinesis", endpoint_url=server.endpoint_url, region_name="us-east-1")
+    client.create_stream(StreamName="orders", ShardCount=1)
+    client.get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 0.1})
+    client.put_record(StreamName="orders", PartitionKey="k", Data=b"{}")
+    (parent,) = client.list_shards(StreamName="orders")["Shards"]
+    which = {"StreamName": "orders", "ShardId": parent["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = client.get_shard_iterator(**which)["ShardIterator"]
+    open_ended = client.get_records(ShardIterator=iterator)
+    client.split_shard(StreamName="orders", ShardToSplit=parent["ShardId"], NewStartingHashKey=str(2**127))
+    client.get_waiter("stream_exists").wait(StreamName="orders", WaiterConfig={"Delay": 0.1})
+    records = 0
+    for _ in range(10):
+        page = client.get_records(ShardIterator=iterator)
+        records += len(page["Records"])
+        iterator = page.get("NextShardIterator")
+        if not iterator:
+            break
+    client.close()
+    return "NextShardIterator" in open_ended and records == 1 and not iterator
+
+
 STARTERS = [
     pytest.param(ministack.start, has_queues, id="ministack"),
     pytest.param(moto.start, has_queues, id="moto"),
     pytest.param(elasticmq.start, has_queues, id="elasticmq", marks=JAVA),
     pytest.param(dynamodb_local.start, takes_orders, id="dynamodb_local", marks=JAVA),
+    pytest.param(kinesalite.start, ends_shards, id="kinesalite", marks=NODE),
     pytest.param(kafka.start, lambda server: kafka.brokers(server) == 1, id="kafka", marks=JAVA),
 ]
 
@@ -188,14 +224,33 @@ def test_a_missing_emulator_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
         pass
 
 
-def test_jars_that_maven_cannot_fetch_are_no_jars(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+FETCHES = [
+    pytest.param("mvn", lambda: jars.jars(elasticmq.POM), id="maven"),
+    pytest.param("npm", lambda: packages.packages(kinesalite.HOME / "package-lock.json"), id="npm"),
+]
+
+
+@pytest.mark.parametrize(("program", "fetch"), FETCHES)
+def test_what_cannot_be_fetched_is_not_there(
+    program: str, fetch: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A failed fetch leaves nothing that a later run would take for the whole."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "mvn").write_text("#!/bin/sh\necho 'Could not transfer artifact'\nexit 1\n")
-    (programs / "mvn").chmod(0o755)
+    (programs / program).write_text("#!/bin/sh\necho 'Could not transfer artifact'\nexit 1\n")
+    (programs / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setattr(jars, "ROOT", tmp_path)
+    monkeypatch.setattr(fetched, "ROOT", tmp_path)
     with pytest.raises(ServerError, match="Could not transfer artifact"):
-        jars.jars(elasticmq.POM)
+        fetch()
     assert [path.name for path in (tmp_path / ".servers").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize(("program", "fetch"), FETCHES)
+def test_a_missing_program_says_what_to_install(
+    program: str, fetch: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(fetched, "ROOT", tmp_path)
+    with pytest.raises(ServerError, match=f"no `{program}` on PATH: install"):
+        fetch()
