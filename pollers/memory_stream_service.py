@@ -21,7 +21,7 @@ from .checkpoints.store import Start, StartKind
 from .lineage import Shard
 from .memory_stream import Entry, Flavour, MemoryStream
 from .polled_shard import Astray, Cadence, PolledShard, Reply
-from .stream_calls import Listed, older
+from .stream_calls import Listed
 from .stream_service import Listing, Pages, Probed
 
 T = TypeVar("T")
@@ -110,9 +110,6 @@ class _ShardCalls:
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         kinesis = self.stream.flavour is Flavour.KINESIS
         return [self._kinesis_record(raw) if kinesis else self._dynamodb_record(raw)]
-
-    def older(self, arrived: float, moment: float) -> bool:
-        return older(arrived, moment, rounding=1)
 
     async def look(self, fresh: float) -> Shard | None:
         return await self.listed.look(self.lane.shard, fresh)
