@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config.arn import Arn
 from ..config.clients import faults
+from ..config.clients.endpoints import is_aws
 from ..config.clock import Clock
 from ..config.errors import SourceMissing, SourceUnavailable
 from ..dispatch import events
@@ -22,6 +23,8 @@ from .stream_service import Listing, Pages, Probed
 
 CADENCE = Cadence(idle=0.25, calls_per_second=5, bytes_per_second=None, page=1_000)
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+LOCAL_ROUNDING = 60
+"""Seconds: DynamoDB Local tells the minute of a change."""
 TRIMMED_CODE = "TrimmedDataAccessException"
 UNKNOWN_CODES = frozenset({"ResourceNotFoundException", "ValidationException"})
 """For an iterator also what a server answers that was restarted since it gave it."""
@@ -41,42 +44,49 @@ class DynamoDbService:
         self._streams = streams
         self._clock = clock
         self._cadence = cadence
-        self._listed = Listed(self.list, clock)
+        self._rounding = 1 if is_aws(streams.meta.endpoint_url) else LOCAL_ROUNDING
+        self._listed: dict[str, Listed] = {}
 
-    async def list(self) -> Listing:
+    async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
-        stream = self.name if self._arn.stream_label else await self._newest_stream()
+        stream = stream or (self.name if self._arn.stream_label else await self._newest_stream())
         what = f"list the shards of {stream}"
         with reading(what), faults.translating(what):
-            reply = await self._streams.describe_stream(StreamArn=stream)
-            about = reply["StreamDescription"]
-            described = [*about["Shards"]]
-            last = None
-            while last := following(last, about.get("LastEvaluatedShardId")):
-                reply = await self._streams.describe_stream(StreamArn=stream, ExclusiveStartShardId=last)
-                about = reply["StreamDescription"]
-                described += about["Shards"]
+            about, described, at = await self._describe(stream)
             shards = {shard.id: shard for shard in map(Shard.parse, described)}
             created = about.get("CreationRequestDateTime")
-            listing = Listing(
-                stream,
-                None if created is None else events.seconds(created),
-                tuple(shards.values()),
-                answered_at(reply, self._clock),
-            )
+            listing = Listing(stream, None if created is None else events.seconds(created), tuple(shards.values()), at)
         if about.get("StreamStatus") == "ENABLING":
             raise SourceUnavailable(f"{stream} is being enabled")
-        self._listed.saw(shards, since)
+        self._of(stream).saw(shards, since)
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
-        return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+        calls = self._calls(stream, shard)
+        return PolledShard(calls, place, self._cadence, self._clock, rounding=self._rounding)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
         return await probe(self._calls(stream, shard), position)
 
     def _calls(self, stream: str, shard: str) -> DynamoDbCalls:
-        return DynamoDbCalls(self._streams, Lane(stream, shard), self._arn.region, self._listed, self._clock)
+        lane = Lane(stream, shard)
+        return DynamoDbCalls(self._streams, lane, self._arn.region, self._of(stream), self._clock)
+
+    def _of(self, stream: str) -> Listed:
+        """What is known of one of the table's streams."""
+        return self._listed.setdefault(stream, Listed(lambda: self.list(stream), self._clock))
+
+    async def _describe(self, stream: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], float]:
+        """What is said of the stream itself, all its shards, and when."""
+        reply = await self._streams.describe_stream(StreamArn=stream)
+        about = reply["StreamDescription"]
+        shards = [*about["Shards"]]
+        last = None
+        while last := following(last, about.get("LastEvaluatedShardId")):
+            reply = await self._streams.describe_stream(StreamArn=stream, ExclusiveStartShardId=last)
+            about = reply["StreamDescription"]
+            shards += about["Shards"]
+        return about, shards, answered_at(reply, self._clock)
 
     async def _newest_stream(self) -> str:
         what = f"find the stream of {self.name}"

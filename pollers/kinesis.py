@@ -5,6 +5,7 @@ A mapping names a stream, or a consumer of it (enhanced fan-out), whose stream i
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from ..config.clock import Clock
 from ..config.errors import SourceMissing, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.model import Lane, Position, Record
+from .aggregation import MAGIC, HashRange, expand
 from .checkpoints.store import Start, StartKind
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
@@ -29,6 +31,8 @@ LOCAL_CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=None, pag
 UNKNOWN_CODES = frozenset({"InvalidArgumentException", "ResourceNotFoundException"})
 """For an iterator also what a server answers that was restarted since it gave it."""
 ASTRAY_CODES = UNKNOWN_CODES | {"ExpiredIteratorException"}
+AGGREGATE = b64encode(MAGIC).decode()[:5]
+"""How the data of an aggregate begins, which clients hand on as base64 text: its first 30 bits."""
 NO_OPERATION_CODES = frozenset({"UnknownOperationException", "InvalidAction", "UnsupportedOperation", "NotImplemented"})
 
 
@@ -37,9 +41,18 @@ class KinesisService:
 
     latest = StartKind.LATEST
 
-    def __init__(self, arn: Arn, client: Any, clock: Clock, *, role: str, cadence: Cadence | None = None) -> None:
-        """`role`: the ARN that records carry as `invokeIdentityArn`. `cadence` None: AWS's own, or for an emulator the
-        same without a limit of bytes."""
+    def __init__(
+        self,
+        arn: Arn,
+        client: Any,
+        clock: Clock,
+        *,
+        role: str,
+        deaggregate: bool = False,
+        cadence: Cadence | None = None,
+    ) -> None:
+        """`role`: the ARN that records carry as `invokeIdentityArn`. `deaggregate`: take apart what the KPL packed.
+        `cadence` None: AWS's own, or for an emulator the same without a limit of bytes."""
         real = is_aws(client.meta.endpoint_url)
         self.name = str(arn)
         self._arn = arn
@@ -49,11 +62,13 @@ class KinesisService:
         self._client = client
         self._clock = clock
         self._role = role
+        self._deaggregate = deaggregate
+        self._hash_ranges: dict[str, HashRange] = {}
         self._cadence = cadence or (CADENCE if real else LOCAL_CADENCE)
         self._listed = Listed(self.list, clock)
         self._summarises = True
 
-    async def list(self) -> Listing:
+    async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
         what = f"list the shards of {self._stream}"
         with reading(what), faults.translating(what):
@@ -68,6 +83,7 @@ class KinesisService:
         if found.about.get("StreamStatus") == "DELETING":
             raise SourceMissing(f"{self._stream} is being deleted")
         self._listed.saw(shards, since)
+        self._hash_ranges = dict(map(_hash_range, found.shards))
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
@@ -77,8 +93,11 @@ class KinesisService:
         return await probe(self._calls(stream, shard), position)
 
     def _calls(self, stream: str, shard: str) -> KinesisCalls:
-        maker = RecordMaker(Lane(stream, shard), self._arn, self._role)
-        return KinesisCalls(self._client, self._named, maker, self._listed)
+        return KinesisCalls(self._client, self._named, self._maker(stream, shard), self._listed)
+
+    def _maker(self, stream: str, shard: str) -> RecordMaker:
+        lane = Lane(stream, shard)
+        return RecordMaker(lane, self._arn, self._role, self._deaggregate, self._hash_ranges.get(shard))
 
     # --- the listing ------------------------------------------------------------------------------------------------
 
@@ -123,6 +142,11 @@ class _Found:
     at: float
 
 
+def _hash_range(described: Mapping[str, Any]) -> tuple[str, HashRange]:
+    bounds = described["HashKeyRange"]
+    return described["ShardId"], (int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"]))
+
+
 class KinesisCalls:
     """The `ShardCalls` of one shard."""
 
@@ -136,7 +160,7 @@ class KinesisCalls:
     async def iterator(self, place: Start | Position) -> str:
         what = self._what("GetShardIterator")
         try:
-            return await self._iterator(what, **_after(place))
+            return await self._iterator(what, **_after(place, self._maker.whole))
         except Exception as error:
             if faults.code(error) in UNKNOWN_CODES and isinstance(place, Position) and await self._below(place):
                 raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
@@ -163,7 +187,7 @@ class KinesisCalls:
             raise Astray(str(failure)) if faults.code(error) in ASTRAY_CODES else failure from error
         with reading(what):
             records = reply["Records"]
-            size = sum(len(raw["Data"]) for raw in records)
+            size = sum(len(raw["Data"]) for raw in records) * 3 // 4  # base64
             return Reply(records, reply.get("NextShardIterator"), reply.get("MillisBehindLatest"), size)
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
@@ -190,10 +214,11 @@ class KinesisCalls:
         return f"{operation} on {self._lane.shard} of {self._lane.source}"
 
 
-def _after(place: Start | Position) -> dict[str, Any]:
-    """The iterator that begins behind a place."""
+def _after(place: Start | Position, whole: bool) -> dict[str, Any]:
+    """The iterator that begins behind a place. `whole`: a record is done as a whole or not at all."""
     if isinstance(place, Position):
-        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": place.text}
+        kind = "AFTER_SEQUENCE_NUMBER" if whole else "AT_SEQUENCE_NUMBER"
+        return {"ShardIteratorType": kind, "StartingSequenceNumber": place.text}
     if place.at is None:
         return {"ShardIteratorType": "TRIM_HORIZON"}
     return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(place.at, UTC)}
@@ -202,23 +227,28 @@ def _after(place: Start | Position) -> dict[str, Any]:
 class RecordMaker:
     """Makes records of what Kinesis says of them, by GetRecords and SubscribeToShard alike."""
 
-    def __init__(self, lane: Lane, arn: Arn, role: str) -> None:
+    def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool, hash_range: HashRange | None) -> None:
         self.lane = lane
+        self.whole = not deaggregate
+        """Each record of the service is one of ours."""
         self._arn = str(arn)
         self._region = arn.region
         self._role = role
+        self._hash_range = hash_range
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         """Raises KeyError, TypeError or ValueError when it is none."""
-        number = raw["SequenceNumber"]
-        item = events.kinesis_item(raw, shard=self.lane.shard, arn=self._arn, region=self._region, role=self._role)
-        return (
-            Record(
-                lane=self.lane,
-                id=number,
-                item=item,
-                arrived=events.seconds(raw["ApproximateArrivalTimestamp"]),
-                position=Position.parse(number),
-                key=raw["PartitionKey"],
-            ),
+        if self.whole or not raw["Data"].startswith(AGGREGATE):
+            return (self._record(raw, Position.parse(raw["SequenceNumber"])),)
+        packed = {**raw, "Data": b64decode(raw["Data"])}
+        return [self._record(each, position) for each, position in expand(packed, self._hash_range)]
+
+    def _record(self, raw: Mapping[str, Any], position: Position) -> Record:
+        return Record(
+            lane=self.lane,
+            id=position.text,
+            item=events.kinesis_item(raw, shard=self.lane.shard, arn=self._arn, region=self._region, role=self._role),
+            arrived=events.seconds(raw["ApproximateArrivalTimestamp"]),
+            position=position,
+            key=raw["PartitionKey"],
         )

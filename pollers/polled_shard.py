@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import floor, inf
+from math import inf
 from typing import Any, Protocol
 
 import anyio
@@ -92,13 +92,17 @@ class ShardCalls(Protocol):
 class PolledShard:
     """A `Pages`."""
 
-    def __init__(self, calls: ShardCalls, place: Start | Position, cadence: Cadence, clock: Clock) -> None:
+    def __init__(
+        self, calls: ShardCalls, place: Start | Position, cadence: Cadence, clock: Clock, *, rounding: int = 1
+    ) -> None:
+        """`rounding`: seconds to which the service may round down the times of arrival."""
         self._calls = calls
+        self._rounding = rounding
         self._page = cadence.page
         self._pace = Pace(cadence, clock)
         self._place = place  # where a new iterator begins
         self._read_to = place if isinstance(place, Position) else None
-        self._since = place.at if isinstance(place, Start) else None  # until the first record that is not older
+        self._since = place.at if isinstance(place, Start) else None  # until a record is surely newer
         self._iterator: str | None = None
         self._failures = 0  # since the last answer
         self._held: deque[Record] = deque()  # read, but more than was asked for
@@ -108,8 +112,9 @@ class PolledShard:
         self._caught_up = False
 
     async def next(self, limit: int, until: float | None) -> Page:
-        while not self._held and not self._ended and await self._pace.turn(until):
-            if await self._read(limit):
+        while not self._held and not self._ended:
+            self._caught_up = False  # until the service says so again
+            if not await self._pace.turn(until) or await self._read(limit):
                 break
         return self._handed_out(limit)
 
@@ -166,10 +171,19 @@ class PolledShard:
         if new:
             self._place = self._read_to = _position(new[-1])
         for record in new:
-            if self._since is None or not _older(record.arrived, self._since):
-                self._since = None
+            if self._wanted(record):
                 self._held.append(record)
         return bool(new)
+
+    def _wanted(self, record: Record) -> bool:
+        """Whether it is not older than where the shard starts. What comes after a newer one is newer, whatever it says
+        of itself."""
+        if self._since is None:
+            return True
+        if record.arrived >= self._since:
+            self._since = None
+            return True
+        return not _older(record.arrived, self._since, self._rounding)
 
     def _go_to_horizon(self) -> None:
         place = self._place
@@ -212,9 +226,9 @@ def _position(record: Record) -> Position:
     return record.position
 
 
-def _older(arrived: float, moment: float) -> bool:
-    """Whether a record is surely older. Some services round the arrival down to whole seconds."""
-    return arrived < (floor(moment) if arrived == floor(arrived) else moment)
+def _older(arrived: float, moment: float, rounding: int) -> bool:
+    """Whether a record is surely older than a moment, although its arrival may be rounded down."""
+    return arrived < (moment if arrived % rounding else moment - moment % rounding)
 
 
 class Pace:
