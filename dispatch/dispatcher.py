@@ -134,7 +134,7 @@ class Delivery:
 
     def stop(self) -> None:
         """Begin nothing new: what is not being invoked right now is ABANDONED; so is what is discarded, unless its
-        failure destination takes it in an attempt that is under way."""
+        failure destination takes it in the attempt that is under way, or in the first."""
         self._stopped = True
         self._planner.stop()
         self._pause.cancel()
@@ -208,9 +208,9 @@ class Delivery:
         destination = self._common.destination
         if destination is None:
             return GivenUp("")
-        if self._stopped:
-            return Interrupted()
         self._handover = destination.handover(self._report(step))
+        if self._stopped:  # decided by an invocation that was in flight: one attempt
+            self._end_handover(SETTLE_DEADLINE if self._settle_until == inf else LAST_WRITE)
         with self._target.gate.under_way():
             return await self._handover.run()
 

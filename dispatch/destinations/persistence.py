@@ -183,7 +183,7 @@ class Handover:
         return ending
 
     def stop(self, within: float) -> None:
-        """Begin no further attempt; one under way has so many seconds, and no more than it had."""
+        """Begin no further attempt; the one under way, or the first, has so many seconds and no more than it had."""
         self._stop.set()
         self._until = min(self._until, self._common.clock.monotonic() + within)
         self._attempting.deadline = self._until
@@ -191,12 +191,7 @@ class Handover:
 
     async def _try(self) -> Ending:
         failures = 0
-        while not self._stop.is_set():
-            cause = await self._attempt()
-            if not cause:
-                return Written(self._common.arn)
-            if self._stop.is_set():
-                break
+        while (cause := await self._attempt()) and not self._stop.is_set():
             failures += 1
             delay = self._delay(failures)
             self._common.failed(self, cause, delay)
@@ -204,7 +199,9 @@ class Handover:
                 return GivenUp(cause)
             with anyio.CancelScope() as self._resting:
                 await anyio.sleep(delay)
-        return Interrupted()
+            if self._stop.is_set():
+                return Interrupted()
+        return Interrupted() if cause else Written(self._common.arn)
 
     async def _attempt(self) -> str:
         """Why the destination did not take it; empty when it did."""

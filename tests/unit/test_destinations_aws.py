@@ -1,0 +1,126 @@
+"""Which failure destinations there are, and what goes wrong in them, in words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from penstock.config.arn import Arn
+from penstock.config.clients.aws import AwsSettings, Clients
+from penstock.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from penstock.dispatch.destinations.aws import S3Destination, SnsDestination, SqsDestination, make_destination
+from penstock.dispatch.destinations.base import Report, stream_documents
+from penstock.dispatch.documents import Subject
+from penstock.dispatch.model import DiscardReason
+from penstock.dispatch.planner import Discard
+from support.paper import ATTEMPT, EPOCH, LANE, failed, records
+
+SQS = "arn:aws:sqs:us-east-1:000000000000:failed"
+SNS = "arn:aws:sns:us-east-1:000000000000:failed"
+S3 = "arn:aws:s3:::failed"
+DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+REPORT = Report(
+    Discard(records([1]), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed()), LANE, EPOCH, "id", lambda _: b"{}"
+)
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[Clients]:
+    async with Clients(AwsSettings(endpoint_url="http://127.0.0.1:1", region="us-east-1")) as clients:
+        yield clients
+
+
+@pytest.mark.parametrize(("arn", "kind"), [(SQS, SqsDestination), (SNS, SnsDestination), (S3, S3Destination)])
+async def test_the_arn_says_what_it_is(clients: Clients, arn: str, kind: type) -> None:
+    destination = await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
+    assert isinstance(destination, kind)
+    assert destination.arn == arn
+
+
+@pytest.mark.semantics("DEST-08")
+@pytest.mark.parametrize(
+    ("arn", "fault"),
+    [
+        (f"{SQS}.fifo", "is FIFO"),
+        (f"{SNS}.fifo", "is FIFO"),
+        ("arn:aws:lambda:us-east-1:000000000000:function:f", "is of the service 'lambda'"),
+    ],
+)
+async def test_what_can_be_no_destination_is_refused_with_the_reason(clients: Clients, arn: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=f"{arn} {fault}.*name a standard SQS queue"):
+        await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
+
+
+async def test_the_guard_against_real_aws_stands_before_destinations_too() -> None:
+    async with Clients(AwsSettings(region="us-east-1")) as clients:
+        with pytest.raises(ConfigError, match="real AWS"):
+            await make_destination(Arn.parse(S3), clients, DOCUMENTS, "uuid")
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+class Failing:
+    """A client of which every call fails, as botocore's do."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, operation: str) -> Any:
+        async def call(**parameters: object) -> object:
+            raise self._error
+
+        return call
+
+
+def refused(code: str, status: int, message: str = "no") -> ClientError:
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "Operation")
+
+
+def destinations(error: Exception) -> list[Any]:
+    client = Failing(error)
+    return [
+        SqsDestination(Arn.parse(SQS), client, DOCUMENTS),
+        SnsDestination(Arn.parse(SNS), client, DOCUMENTS),
+        S3Destination(Arn.parse(S3), client, DOCUMENTS, "uuid"),
+    ]
+
+
+@pytest.mark.semantics("DEST-12")
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (refused("QueueDoesNotExist", 400), SourceMissing, "create it, or name another one in destination_config"),
+        (refused("404", 404), SourceMissing, "create it, or name another one in destination_config"),
+        (refused("NoSuchBucket", 404), SourceMissing, "NoSuchBucket"),
+        (refused("AccessDenied", 403), SourceRefused, "the credentials need (sqs|sns|s3):"),
+        (refused("403", 403), SourceRefused, "the credentials need (sqs|sns|s3):"),
+        (refused("InvalidParameterValue", 400, "too long"), SourceRefused, "too long$"),
+        (refused("ThrottlingException", 400), SourceUnavailable, "ThrottlingException"),
+        (refused("InternalError", 500), SourceUnavailable, "InternalError"),
+        (EndpointConnectionError(endpoint_url="http://x"), SourceUnavailable, "is it running"),
+        (TimeoutError(), SourceUnavailable, "Timeout"),
+        (KeyError("QueueUrl"), SourceUnavailable, "not as AWS does"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or repr(value)[:50],
+)
+async def test_each_failure_names_the_destination_and_says_what_to_do(
+    error: Exception, kind: type[SourceError], words: str
+) -> None:
+    for destination in destinations(error):
+        for call in (destination.probe(), destination.write(REPORT)):
+            with pytest.raises(kind, match=words) as caught:
+                await call
+            assert type(caught.value) is kind
+            assert destination.arn in str(caught.value)
+            assert str(caught.value).startswith("failure destination: ")
+
+
+async def test_a_fault_of_ours_is_no_fault_of_the_destination() -> None:
+    for destination in destinations(ZeroDivisionError()):
+        with pytest.raises(ZeroDivisionError):
+            await destination.write(REPORT)
