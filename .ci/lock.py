@@ -17,9 +17,9 @@ FORM = """
     --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
 """.split()  # noqa: SIM905, it reads as the command line that it is
 LOCKS = {
-    "requirements/dev.lock": "pyproject.toml --group dev --extra uvloop",
+    "requirements/dev.lock": "pyproject.toml --group dev --all-extras",
     # What the wheel and the image are installed with: the versions that the tests ran with.
-    "requirements/runtime.lock": "pyproject.toml --extra uvloop --constraint requirements/dev.lock",
+    "requirements/runtime.lock": "pyproject.toml --all-extras --constraint requirements/dev.lock",
     "requirements/build.lock": "requirements/build.in --constraint requirements/dev.lock",
     "requirements/emulators.lock": "requirements/emulators.in",
     "requirements/ministack.lock": "requirements/ministack.in --constraint requirements/emulators.lock",
