@@ -197,6 +197,12 @@ class MemoryStream:
         self._pass_time()
         self._rotate(self.clock.wall())
 
+    def disable(self) -> None:
+        """Close every shard for good, as a table does whose stream is switched off."""
+        self._pass_time()
+        for shard in self.open_shards():
+            self._close(self._open(shard))
+
     def delete(self) -> None:
         self._exists = False
         self._shards.clear()
@@ -319,7 +325,10 @@ class MemoryStream:
         return shard
 
     def _taking(self, key: str) -> MemoryShard:
-        return next(shard for shard in self._shards.values() if shard.closed is None and shard.takes(key))
+        for shard in self._shards.values():
+            if shard.closed is None and shard.takes(key):
+                return shard
+        raise ValueError(f"{self.arn} takes no records")
 
     def _next(self) -> int:
         self._number += 1

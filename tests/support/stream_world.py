@@ -176,7 +176,9 @@ class StreamWorld(World):
         return MemoryStream(STREAMS[flavour], self.clock, flavour, **settings)
 
     def taking(self, handler: Handler = take_all, **settings: Any) -> StreamFunction:
-        return StreamFunction(handler, self.watch, **settings)
+        function = StreamFunction(handler, self.watch, **settings)
+        self._gates[function.target.name] = function.target.gate  # also where the mapping is made only later
+        return function
 
     def reading(
         self, stream: MemoryStream | MemoryStreamService, function: StreamFunction, settings: Reading = Reading()

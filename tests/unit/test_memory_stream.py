@@ -143,6 +143,17 @@ def test_what_is_older_than_the_retention_is_gone_and_closed_shards_with_it(hand
         stream.from_horizon(parent)
 
 
+def test_a_stream_that_is_switched_off_ends_and_takes_no_records(hands: Hands) -> None:
+    stream = MemoryStream(ARN, hands, Flavour.DYNAMODB)
+    (shard,) = stream.open_shards()
+    put = stream.put("k")
+    stream.disable()
+    with pytest.raises(ValueError, match="takes no records"):
+        stream.put("k")
+    read = stream.records(stream.from_horizon(shard))
+    assert (numbers(read.entries), read.iterator) == ([put], None)
+
+
 def test_iterators_are_good_for_five_minutes_and_not_beyond_a_restart(hands: Hands) -> None:
     stream = MemoryStream(ARN, hands)
     (shard,) = stream.open_shards()
