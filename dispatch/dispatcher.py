@@ -132,13 +132,19 @@ class Delivery:
             while not isinstance(step := self._planner.next(self._common.now()), Done):
                 await self._carry_out(step)
 
-    def stop(self) -> None:
-        """Begin nothing new: what is not being invoked right now is ABANDONED; so is what is discarded, unless its
-        failure destination takes it in the attempt that is under way, or in the first."""
-        self._stopped = True
-        self._planner.stop()
+    def stop(self, lanes: Collection[Lane] | None = None) -> None:
+        """Begin nothing new of these lanes (None: of any): what is not being invoked right now is ABANDONED. When all
+        is stopped, so is what is discarded, unless its failure destination takes it in the attempt that is under way,
+        or in the first."""
+        self._planner.stop(lanes)
         self._pause.cancel()
-        self._end_handover(SETTLE_DEADLINE)
+        if lanes is None:
+            self._stopped = True
+            self._end_handover(SETTLE_DEADLINE)
+
+    def works_on(self, lanes: Collection[Lane]) -> bool:
+        """Whether a record of these lanes has no fate yet."""
+        return any(record.lane in lanes for record in self._planner.undecided)
 
     def cut(self) -> None:
         """End the invocation in flight as well."""

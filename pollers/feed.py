@@ -11,7 +11,7 @@ done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -91,6 +91,8 @@ class Feed:
         self._fetching = anyio.CancelScope()
         self._changed = anyio.Event()
         self._committing = anyio.Lock()
+        self._taking = False
+        reader.attach(self)
 
     @property
     def busy(self) -> bool:
@@ -163,7 +165,7 @@ class Feed:
         started = self._clock.monotonic()
         fetched = Fetched()
         with anyio.CancelScope() as self._fetching:
-            fetched = await self._reader.fetch(limit, self._slots.deadline())
+            fetched = await self._reader.fetch(limit, self._slots.deadline(), self._marks.full)
         self._observer.observe(FetchedEvent(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched
@@ -178,6 +180,7 @@ class Feed:
 
     async def _take_in(self, fetched: Fetched) -> None:
         """Everything that happens to records between the fetch and their batch."""
+        self._taking = True
         for gap in fetched.gaps:
             self._observer.observe(gap)
         kept: list[Record] = []
@@ -191,6 +194,8 @@ class Feed:
             self._refusals += 1
             self._start(self._tell_refused, tuple(refused))
         self._slots.put(kept, self._now())
+        self._taking = False
+        self._wake()
         self._end(fetched.ended)
 
     def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:
@@ -216,6 +221,23 @@ class Feed:
         finally:
             self._refusals -= 1
             self._wake()
+
+    async def revoke(self, lanes: Collection[Lane], until: float) -> None:
+        """Called by the reader: as `source.Owner.revoke`."""
+        while self._taking:
+            await self._changed.wait()
+        dropped = self._slots.drop(lanes)
+        await self._tell(Settlement(dropped, ABANDONED))
+        for delivery in tuple(self._deliveries):
+            delivery.stop(lanes)
+        with anyio.move_on_after(max(0.0, until - self._clock.monotonic())):
+            while any(delivery.works_on(lanes) for delivery in self._deliveries):
+                await self._changed.wait()
+        for delivery in tuple(self._deliveries):
+            delivery.withdraw(lanes)
+        await self._commit()
+        self._marks.forget(lanes)
+        self._wake()
 
     def _pump(self, *, flush: bool = False) -> None:
         """Put every batch that is ready into its slot."""
@@ -262,7 +284,8 @@ class Feed:
         if self._settings.lent:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_open and target.permits.slack
-        return not self._marks.full
+        full = self._marks.full
+        return not full or (self._reader.lane is None and self._slots.waiting().bytes < self._settings.ahead_bytes)
 
     async def _wait_room(self) -> None:
         """Until something changes that `_free` looks at, or the open batch's window ends."""
@@ -298,6 +321,7 @@ class Feed:
 
     def invoked(self, slot: int) -> None:
         self._slots.invoked(slot, self._now())
+        self._wake()
 
     async def _tell(self, settlement: Settlement) -> tuple[Record, ...]:
         """Tell the source a fate; the records whose fate it heard."""

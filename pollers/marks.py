@@ -55,7 +55,8 @@ class Marks:
     def done(self, records: Iterable[Record]) -> None:
         """These records are done for good."""
         for record in records:
-            if record.position is not None and self._watermarks[record.lane].done(record.position):
+            watermark = self._watermarks.get(record.lane)
+            if record.position is not None and watermark is not None and watermark.done(record.position):
                 self._moved.add(record.lane)
 
     def keep(self, window: OpenWindow | None) -> None:
@@ -70,6 +71,12 @@ class Marks:
         ended = {lane for lane in lanes if lane not in self._watermarks or not self._watermarks[lane].pending}
         self._ended |= ended
         self._moved |= ended
+
+    def forget(self, lanes: Collection[Lane]) -> None:
+        """These lanes are another reader's now; when they come back, nothing is known of them."""
+        for lane in lanes:
+            self._watermarks.pop(lane, None)
+        self._moved -= set(lanes)
 
     # --- what the store is to be told -------------------------------------------------------------------------------
 
@@ -97,13 +104,14 @@ class Marks:
     # --- room -------------------------------------------------------------------------------------------------------
 
     @property
-    def full(self) -> bool:
-        return any(mark.full for mark in self._watermarks.values())
+    def full(self) -> frozenset[Lane]:
+        """Lanes of which nothing more may come for now."""
+        return frozenset(lane for lane, mark in self._watermarks.items() if mark.full)
 
     @property
     def room(self) -> int:
-        """How many records may still come, whatever lane they are of."""
-        return self._caps[0] - max((mark.records for mark in self._watermarks.values()), default=0)
+        """How many records may still come, whatever lane they are of: of those that are not full."""
+        return self._caps[0] - max((mark.records for mark in self._watermarks.values() if not mark.full), default=0)
 
     @property
     def stuck(self) -> Stuck | None:

@@ -17,7 +17,7 @@ from ..config.errors import SourceError, SourceMissing
 from ..dispatch import events
 from ..dispatch.model import FateKind, Lane, Record, Settlement
 from .roster import ElasticReceivers
-from .source import Fetched, Mark
+from .source import Fetched, Mark, Owner
 
 LONG_POLL = 20.0
 
@@ -140,7 +140,10 @@ class MemoryQueueReceiver:
         self._windowed = windowed
         self.lane = Lane(queue.arn)
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
+    def attach(self, owner: Owner) -> None:
+        """Nobody takes its lane away."""
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
         queue = self._queue
         now = queue.clock.monotonic()
         end = now + LONG_POLL if until is None else min(until, now + LONG_POLL)

@@ -44,6 +44,16 @@ class Mark:
     """The lane has ended, and every record of it is done."""
 
 
+class Owner(Protocol):
+    """Who works on what a reader gives, as the reader sees it: the feed."""
+
+    async def revoke(self, lanes: Collection[Lane], until: float) -> None:
+        """These lanes go to another reader. Begins nothing new of them, waits for invocations in flight, but never
+        beyond `until` (monotonic), settles and commits what is decided, and forgets the rest: what still comes of it is
+        ignored."""
+        ...
+
+
 class Reader(Protocol):
     """One feed's view of its source. Every failure is a `config.errors.SourceError`."""
 
@@ -57,9 +67,14 @@ class Reader(Protocol):
         """The tumbling window that was under way in its lane when that was last committed."""
         ...
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
+    def attach(self, owner: Owner) -> None:
+        """Who is to be told when lanes are taken away; before the first fetch. Only where that happens (Kafka)."""
+        ...
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
         """At most `limit` records; waits for some, but never beyond `until` (monotonic; None: as long as the source
-        likes to be asked). Moves no position: what is not settled comes again."""
+        likes to be asked). Moves no position: what is not settled comes again. Nothing of the lanes in `skip`, which
+        are full; a reader of one lane is not asked then."""
         ...
 
     async def hold(self, records: Sequence[Record], until: float) -> float:

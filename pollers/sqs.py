@@ -24,7 +24,7 @@ from ..dispatch import events
 from ..dispatch.backoff import Backoff
 from ..dispatch.model import FateKind, Lane, Record, Settlement
 from .roster import ElasticReceivers
-from .source import Fetched, Mark
+from .source import Fetched, Mark, Owner
 
 RECEIVE_LIMIT = 10
 """Messages per ReceiveMessage, and entries per batch call: SQS's own limit."""
@@ -211,7 +211,10 @@ class SqsReceiver:
         self.lane = queue.lane
         self._clock = queue.clock
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
+    def attach(self, owner: Owner) -> None:
+        """Nobody takes its lane away."""
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
         asked, visibility = await self._queue.visibility()
         count = self._queue.receive_limit(limit)
         parameters: dict[str, Any] = {} if asked is None else {"VisibilityTimeout": asked}

@@ -35,7 +35,7 @@ from .checkpoints.store import (
 )
 from .lineage import Plan
 from .opening import Found, Opening, StreamSettings
-from .source import Fetched, LaneLost, Mark
+from .source import Fetched, LaneLost, Mark, Owner
 from .stream_service import Listing, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
@@ -232,7 +232,10 @@ class ShardReader:
     def window(self) -> OpenWindow | None:
         return self._held.checkpoint.window
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
+    def attach(self, owner: Owner) -> None:
+        """Nobody takes its lane away."""
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
         try:
             page = await self._pages.next(limit, until)
         except SourceUnavailable:

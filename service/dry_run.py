@@ -15,7 +15,7 @@ import anyio
 from ..config.clock import Clock
 from ..dispatch.invokers.base import Invocation, Ready
 from ..dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
-from ..pollers.source import Fetched, Mark, Reader, Roster, Source
+from ..pollers.source import Fetched, Mark, Owner, Reader, Roster, Source
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
@@ -150,10 +150,13 @@ class DryReader:
     def window(self) -> OpenWindow | None:
         return self.inner.window
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
+    def attach(self, owner: Owner) -> None:
+        self.inner.attach(owner)
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
         await self.source.refresh(self.inner)
         short = anyio.current_time() + POLL
-        fetched = await self.inner.fetch(limit, short if until is None else min(short, until))
+        fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
         fresh = tuple(record for record in fetched.records if self.source.is_new(record))
         if len(fresh) < len(fetched.records):
             # A message came again because its time ran out: keep the new receipt, and do not show it twice.

@@ -96,17 +96,17 @@ def test_a_lane_that_ends_without_a_record_has_ended() -> None:
     assert marks.take() == {LANE: Mark(None, ended=True)}
 
 
-def test_room_is_counted_from_the_lowest_record_that_is_not_done() -> None:
+def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_are_not_full() -> None:
     marks = Marks(4, 100, LANE)
     first, *rest = added(marks, 1, 2, 3)
     marks.done(rest)
-    assert (marks.room, marks.full, marks.stuck) == (1, False, None)
+    assert (marks.room, marks.full, marks.stuck) == (1, frozenset(), None)
     added(marks, 4)
-    assert (marks.room, marks.full) == (0, True)
+    assert (marks.room, marks.full) == (4, {LANE})
     assert marks.stuck is not None
     assert (marks.stuck.lane, marks.stuck.blocker.key, marks.stuck.records) == (LANE, "key-1", 4)
     marks.done([first])
-    assert (marks.room, marks.full, marks.stuck) == (3, False, None)
+    assert (marks.room, marks.full, marks.stuck) == (3, frozenset(), None)
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -115,3 +115,16 @@ def test_bytes_are_bounded_too() -> None:
     assert marks.full
     marks.done([heavy])
     assert not marks.full
+
+
+def test_a_lane_that_is_forgotten_begins_anew() -> None:
+    marks = Marks(100, 100)
+    one, _ = added(marks, 1, 2)
+    marks.done([one])
+    marks.forget({LANE})
+    assert not marks.unstored
+    (again,) = added(marks, 1)
+    marks.done([one])
+    assert marks.take() == {LANE: Mark(Position(1))}
+    marks.done([again])
+    assert not marks.unstored
