@@ -74,6 +74,7 @@ class KinesisService:
         with reading(what), faults.translating(what):
             found = await self._find()
             shards = {shard.id: shard for shard in map(Shard.parse, found.shards)}
+            hash_ranges = {each["ShardId"]: _hash_range(each) for each in found.shards if "HashKeyRange" in each}
             created = found.about.get("StreamCreationTimestamp")
             listing = Listing(
                 self._stream, None if created is None else events.seconds(created), tuple(shards.values()), found.at
@@ -83,7 +84,7 @@ class KinesisService:
         if found.about.get("StreamStatus") == "DELETING":
             raise SourceMissing(f"{self._stream} is being deleted")
         self._listed.saw(shards, since)
-        self._hash_ranges = dict(map(_hash_range, found.shards))
+        self._hash_ranges = hash_ranges
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
@@ -142,9 +143,9 @@ class _Found:
     at: float
 
 
-def _hash_range(described: Mapping[str, Any]) -> tuple[str, HashRange]:
+def _hash_range(described: Mapping[str, Any]) -> HashRange:
     bounds = described["HashKeyRange"]
-    return described["ShardId"], (int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"]))
+    return int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"])
 
 
 class KinesisCalls:
