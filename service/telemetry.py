@@ -54,6 +54,9 @@ class Action(StrEnum):
     DESTINATION = "destination"
     DESTINATION_FAILED = "destination_failed"
     GAP = "gap"
+    RECREATED = "recreated"
+    COMMIT_FAILED = "commit_failed"
+    POSITIONS = "positions"
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
     FUNCTION_UP = "function_up"
@@ -182,6 +185,8 @@ class Logs:
                 seen.FetchFailed: self._fetch_failed,
                 seen.Invoked: self._invoked,
                 seen.SettleFailed: self._settle_failed,
+                seen.CommitFailed: self._commit_failed,
+                seen.StreamRecreated: self._recreated,
                 seen.DestinationFailed: self._destination_failed,
                 seen.DestinationChanged: self._destination_changed,
                 seen.Blocked: self._blocked,
@@ -321,6 +326,25 @@ class Logs:
             self._log.info(
                 Action.DESTINATION, f"{event.mapping}: failure destination {event.destination} is there", **who
             )
+
+    def _commit_failed(self, event: seen.CommitFailed) -> None:
+        self._warn(
+            Action.COMMIT_FAILED,
+            f"{event.mapping} could not store a position, the next commit will: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+        )
+
+    def _recreated(self, event: seen.StreamRecreated) -> None:
+        what = "is another one than before" if event.before == event.source else f"took the place of {event.before}"
+        self._log.warning(
+            Action.RECREATED,
+            f"{event.mapping}: the stream {event.source} {what}, its old positions are worth nothing: "
+            "it is read from its beginning",
+            mapping=event.mapping,
+            source=event.source,
+            before=event.before,
+        )
 
     def _discarded(self, event: seen.Discarded) -> None:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
