@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections import defaultdict
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from penstock.config.arn import Arn
 from penstock.config.clock import LoopClock
@@ -21,10 +17,12 @@ from penstock.pollers.kinesis import KinesisService, RecordMaker
 from penstock.pollers.lineage import Shard
 from penstock.pollers.stream_service import Lost, Probed
 from support.aggregates import aggregate
+from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
 CONSUMER = f"{STREAM}/consumer/penstock:1700000000"
+ENDPOINT = "http://127.0.0.1:4566"
 ROLE = "arn:aws:iam::000000000000:role/lambda"
 SHARD = "shardId-000000000000"
 DATE = {"HTTPHeaders": {"date": "Tue, 14 Nov 2023 22:13:25 GMT"}}
@@ -35,29 +33,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"loop_factory": VirtualLoop}
 
 
-def refused(code: str, status: int = 400) -> ClientError:
-    answer = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "Operation")  # type: ignore[arg-type]
+class Client(ScriptedClient):
+    """Gives iterators."""
 
-
-class Client:
-    """A client that answers each operation as written; the last answer again and again."""
-
-    def __init__(self, endpoint: str = "http://127.0.0.1:4566", **answers: list[Any]) -> None:
-        self.meta = SimpleNamespace(endpoint_url=endpoint)
-        self.answers = {"get_shard_iterator": [{"ShardIterator": "iterator"}]} | answers
-        self.asked: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-
-    def __getattr__(self, operation: str) -> Any:
-        async def call(**parameters: Any) -> Any:
-            self.asked[operation].append(parameters)
-            answers = self.answers[operation]
-            answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return call
+    def __init__(self, endpoint: str = ENDPOINT, /, **answers: list[Any]) -> None:
+        super().__init__(endpoint, **{"get_shard_iterator": [{"ShardIterator": "iterator"}]} | answers)
 
 
 def service(client: Client, arn: str = STREAM, *, deaggregate: bool = False) -> KinesisService:
@@ -135,7 +115,8 @@ async def test_a_server_without_the_newer_operations_is_asked_by_the_older_one(m
         {"StreamDescription": {**about, "Shards": [described(0)], "HasMoreShards": True}},
         {"StreamDescription": {**about, "Shards": [described(1)], "HasMoreShards": False}, "ResponseMetadata": DATE},
     ]
-    client = Client(**{"describe_stream_summary": [summary()], missing: [answer]}, describe_stream=[*pages, *pages])
+    newer: dict[str, list[Any]] = {"describe_stream_summary": [summary()], missing: [answer]}
+    client = Client(**newer, describe_stream=[*pages, *pages])
     found = service(client)
     for _ in range(2):
         listed = await found.list()
