@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -369,7 +371,7 @@ async def test_a_consumer_that_stays_in_use_is_a_failure() -> None:
     pages = shard(client)
     for end in (10.0, 25.0):
         with pytest.raises(SourceUnavailable, match="ResourceInUseException"):
-            await pages.next(100, None)
+            await pages.next(100, 1000.0)
         assert anyio.current_time() == end
     assert client.times == [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
     await pages.aclose()
@@ -466,5 +468,9 @@ async def test_closing_asks_for_no_failure_that_came_too_late() -> None:
     pages = shard(client)
     assert numbers(await pages.next(100, 0.5)) == []
     await anyio.sleep(5)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
     await pages.aclose()
+    gc.collect()
+    assert complaints == []
     assert [stream.closed for stream in client.streams] == [True]
