@@ -319,13 +319,10 @@ class Logs:
             )
 
     def _destination_changed(self, event: seen.DestinationChanged) -> None:
+        say = self._log.warning if event.cause else self._log.info
+        text = event.cause or f"failure destination {event.destination} is there"
         who = {"mapping": event.mapping, "destination": event.destination}
-        if event.cause:
-            self._warn(Action.DESTINATION, f"{event.mapping}: {event.cause}", (event.mapping, event.cause), **who)
-        else:
-            self._log.info(
-                Action.DESTINATION, f"{event.mapping}: failure destination {event.destination} is there", **who
-            )
+        say(Action.DESTINATION, f"{event.mapping}: {text}", **who)
 
     def _commit_failed(self, event: seen.CommitFailed) -> None:
         self._warn(

@@ -64,6 +64,17 @@ def test_every_record_stands_in_the_account_once() -> None:
     assert account.as_json("m")["undecided"] == 1
 
 
+@pytest.mark.semantics("DEST-11")
+def test_what_a_destination_has_is_among_the_discarded() -> None:
+    account, fate = Account(["m"]), discarded(DiscardReason.RETRIES_EXHAUSTED)
+    account.observe(seen.Fetched("m", records(5), 0.1))
+    account.observe(seen.Discarded("m", records(3), DiscardReason.RETRIES_EXHAUSTED, "arn"))
+    account.observe(seen.Discarded("m", records(2), DiscardReason.RETRIES_EXHAUSTED, "", "refused"))
+    account.observe(seen.Settled("m", (Settlement(records(3), fate), Settlement(records(2), fate))))
+    counts = account.counts["m"]
+    assert (counts.discarded, counts.documented, counts.undecided) == (5, 3, 0)
+
+
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     families = text_string_to_metric_families(metrics.render().decode())
     return {
@@ -124,6 +135,31 @@ def test_discards_count_as_failed_with_their_reason() -> None:
     found = told(seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""))
     key = frozenset({**LABELS, "reason": "MaximumPayloadSizeExceeded"}.items())
     assert found["penstock_records_failed_total", key] == 4
+
+
+@pytest.mark.semantics("DEST-11")
+@pytest.mark.parametrize(
+    ("event", "counted"),
+    [
+        (
+            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "arn"),
+            {"destination_records_total": 4, "destination_documents_total": 1},
+        ),
+        (
+            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "", "refused"),
+            {"records_dropped_total": 4, "destination_failures_total": 1},
+        ),
+        (seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""), {"records_dropped_total": 4}),
+        (seen.DestinationFailed("m", "arn", "refused", 1.0), {"destination_errors_total": 1}),
+    ],
+)
+def test_what_a_destination_has_and_what_nobody_has_are_counted_apart(
+    event: seen.Event, counted: dict[str, float]
+) -> None:
+    found = told(event)
+    names = ("destination_records", "records_dropped", "destination_documents", "destination_failures")
+    for name in [f"{each}_total" for each in (*names, "destination_errors")]:
+        assert found[f"penstock_{name}", frozenset(LABELS.items())] == counted.get(name, 0)
 
 
 def test_every_series_is_there_from_the_start() -> None:

@@ -49,6 +49,9 @@ EVENTS: list[seen.Event] = [
     seen.Settled("m", (Settlement(RECORDS, FILTERED),)),
     seen.SettleFailed("m", RECORDS, "refused"),
     seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, ""),
+    seen.DestinationFailed("m", "arn", "refused", 1.0),
+    seen.DestinationChanged("m", "arn", "refused"),
+    seen.DestinationChanged("m", "arn", ""),
     seen.Gap("m", LANE, "1", "9", "trimmed"),
     seen.Blocked("m", LANE, "key", 10),
     seen.GateClosed("f", "no module named app", 1.0),
@@ -176,6 +179,34 @@ def test_a_discard_names_what_was_discarded() -> None:
     (line,) = lines_of([seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "")])
     assert line["ids"] == ["id-0", "id-1", "id-2"]
     assert "no destination has them" in str(line["event"])
+
+
+def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
+    taken = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "arn:failed")
+    given_up = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "", "AccessDenied")
+    first, second = lines_of([taken, given_up])
+    assert "arn:failed has their document" in str(first["event"])
+    assert "no destination has them" in str(second["event"])
+    assert second["cause"] == "AccessDenied"
+
+
+@pytest.mark.semantics("DEST-09")
+def test_how_a_destination_stands_is_a_warning_or_good_news() -> None:
+    missing, there = seen.DestinationChanged("m", "arn", "it is missing"), seen.DestinationChanged("m", "arn", "")
+    lines = lines_of([missing, there, missing])
+    assert [(line["level"], line["action"]) for line in lines] == [
+        ("warning", "destination"),
+        ("info", "destination"),
+        ("warning", "destination"),
+    ]
+
+
+def test_an_attempt_that_is_made_again_is_a_warning_and_the_last_is_said_by_the_discard() -> None:
+    again = seen.DestinationFailed("m", "arn", "refused", 1.0)
+    lines = lines_of([again, again, seen.DestinationFailed("m", "arn", "refused", None)])
+    assert [(line["level"], line["action"], line["delay"]) for line in lines] == [
+        ("warning", "destination_failed", 1.0)
+    ]
 
 
 class Terminal(io.StringIO):
