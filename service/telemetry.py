@@ -333,11 +333,10 @@ class Logs:
         )
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
-        what = "is another one than before" if event.before == event.source else f"took the place of {event.before}"
+        what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
         self._log.warning(
             Action.RECREATED,
-            f"{event.mapping}: the stream {event.source} {what}, its old positions are worth nothing: "
-            "it is read from its beginning",
+            f"{event.mapping}: the stream {event.source} {what}, and is read from its beginning",
             mapping=event.mapping,
             source=event.source,
             before=event.before,

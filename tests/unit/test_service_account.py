@@ -131,6 +131,33 @@ def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label
         assert found["penstock_records_failed_total", frozenset({**LABELS, "reason": label}.items())] == failed
 
 
+@pytest.mark.semantics("OBS-15")
+def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
+    metrics = Metrics([Labels("m", "kinesis", "f"), Labels("q", "sqs", "f")], wall=lambda: 100.0)
+    of_stream = {**LABELS, "source": "kinesis"}
+    ages = "penstock_iterator_age_milliseconds"
+    old, young = (Record(LANE, "1", {}, arrived) for arrived in (10.0, 99.75))
+    metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10))
+    metrics.observe(seen.Invoking("q", "f", "r", (old,), 10))
+    assert {key: value for key, value in samples(metrics).items() if key[0] == ages} == {
+        (ages, frozenset(of_stream.items())): 250.0
+    }
+    metrics.observe(seen.Invoking("m", "f", "r", (), 10))
+    assert samples(metrics)[ages, frozenset(of_stream.items())] == 250.0
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (seen.Gap("m", LANE, "1", "9", "trimmed"), "gaps_total"),
+        (seen.CommitFailed("m", "disk full"), "commit_errors_total"),
+        (seen.StreamRecreated("m", "arn", "arn"), "streams_recreated_total"),
+    ],
+)
+def test_what_happens_to_a_stream_is_counted(event: seen.Event, name: str) -> None:
+    assert told(event)[f"penstock_{name}", frozenset(LABELS.items())] == 1
+
+
 def test_discards_count_as_failed_with_their_reason() -> None:
     found = told(seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""))
     key = frozenset({**LABELS, "reason": "MaximumPayloadSizeExceeded"}.items())

@@ -53,6 +53,8 @@ EVENTS: list[seen.Event] = [
     seen.DestinationChanged("m", "arn", "refused"),
     seen.DestinationChanged("m", "arn", ""),
     seen.Gap("m", LANE, "1", "9", "trimmed"),
+    seen.StreamRecreated("m", "stream-2", "stream-1"),
+    seen.CommitFailed("m", "disk full"),
     seen.Blocked("m", LANE, "key", 10),
     seen.GateClosed("f", "no module named app", 1.0),
     seen.GateOpened("f", 0.2),
@@ -207,6 +209,38 @@ def test_an_attempt_that_is_made_again_is_a_warning_and_the_last_is_said_by_the_
     assert [(line["level"], line["action"], line["delay"]) for line in lines] == [
         ("warning", "destination_failed", 1.0)
     ]
+
+
+@pytest.mark.semantics("OBS-14")
+def test_what_happens_to_a_stream_is_one_line_each() -> None:
+    shard = Lane("arn:stream", "shard-1")
+    blocked = seen.Blocked("m", shard, "customer-7", 10_000)
+    lines = lines_of(
+        [
+            seen.StreamRecreated("m", "arn:stream", "arn:stream"),
+            seen.StreamRecreated("m", "arn:table/stream/2", "arn:table/stream/1"),
+            seen.Gap("m", shard, "17", "TRIM_HORIZON", "trimmed"),
+            blocked,
+            blocked,
+            seen.CommitFailed("m", "disk full"),
+        ]
+    )
+    assert [(line["level"], line["action"]) for line in lines] == [
+        ("warning", "recreated"),
+        ("warning", "recreated"),
+        ("error", "gap"),
+        ("warning", "blocked"),
+        ("warning", "commit_failed"),
+    ]
+    texts = [str(line["event"]) for line in lines]
+    assert texts[0] == "m: the stream arn:stream was made anew, and is read from its beginning"
+    assert texts[1] == (
+        "m: the stream arn:table/stream/2 took the place of arn:table/stream/1, and is read from its beginning"
+    )
+    assert "17" in texts[2]
+    assert "key customer-7" in texts[3]
+    assert lines[3]["shard"] == "shard-1"
+    assert "disk full" in texts[4]
 
 
 class Terminal(io.StringIO):
