@@ -81,7 +81,9 @@ class Rig:
             "m", target, Policy(Progress.NONE), envelope, "string", self.clock, lambda: 0.0, observer
         )
         limits = Limits(10, 0.0, envelope)
-        feeds = FeedSettings(dispatcher, lambda lane, window: SingleSlot(limits), self.keeps, Backoff(cap=4.0), lent=True)
+        feeds = FeedSettings(
+            dispatcher, lambda lane, window: SingleSlot(limits), self.keeps, Backoff(cap=4.0), lent=True
+        )
         mapping = EventSourceMapping(name="m", source=ARN, function="f")
         idle = EventSourceMapping(name="off", source=ARN, function="f", enabled=False)
         work = Work(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
