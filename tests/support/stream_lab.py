@@ -15,6 +15,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
+SESSION = get_session()
+"""One for all: it keeps the descriptions of the services, which take long to load."""
 LONG_AGO = 1_600_000_000
 PAGES = 12
 """So many looks at a shard find what there is, or its end."""
@@ -97,12 +99,12 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab(url: str) -> AsyncIterator[Lab]:
-    config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=5)
+async def lab(url: str, read_timeout: float = 5.0) -> AsyncIterator[Lab]:
+    config = AioConfig(retries={"total_max_attempts": 1}, read_timeout=read_timeout)
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(
-                get_session().create_client(name, endpoint_url=url, region_name="us-east-1", config=config)
+                SESSION.create_client(name, endpoint_url=url, region_name="us-east-1", config=config)
             )
             for name in ("kinesis", "dynamodbstreams", "dynamodb")
         ]
