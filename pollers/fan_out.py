@@ -82,10 +82,8 @@ class SubscribedShard:
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             if self._receiving is not None:
-                self._receiving.cancel()
+                self._receiving.cancel()  # also what it may have failed with: nobody asks for that any more
                 await asyncio.wait([self._receiving])
-                if not self._receiving.cancelled():
-                    self._receiving.exception()  # nobody asks for it any more
                 self._receiving = None
             self._events.close()
 
