@@ -20,6 +20,7 @@ from ..dispatch import events
 from ..dispatch.model import Lane, Position, Record
 from .aggregation import MAGIC, HashRange, expand
 from .checkpoints.store import Start, StartKind
+from .fan_out import SubscribedShard
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from .stream_calls import Listed, answered_at, following, probe, reading, unavailable
@@ -88,7 +89,10 @@ class KinesisService:
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
-        return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+        if not self._arn.consumer:
+            return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+        make = self._maker(stream, shard).make
+        return SubscribedShard(self._client, self.name, shard, place, make, self._clock, deaggregate=self._deaggregate)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
         return await probe(self._calls(stream, shard), position)

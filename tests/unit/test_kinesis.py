@@ -13,6 +13,7 @@ from penstock.config.clock import LoopClock
 from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from penstock.dispatch.model import Lane, Position
 from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from penstock.pollers.fan_out import SubscribedShard
 from penstock.pollers.kinesis import KinesisService, RecordMaker
 from penstock.pollers.lineage import Shard
 from penstock.pollers.stream_service import Lost, Probed
@@ -198,6 +199,7 @@ async def test_a_consumer_lists_its_stream_and_is_named_by_its_events() -> None:
     found = service(client, CONSUMER)
     assert (found.name, (await found.list()).arn) == (CONSUMER, STREAM)
     assert client.asked["list_shards"] == [{"StreamName": "orders"}]
+    assert isinstance(found.pages(STREAM, SHARD, BEGINNING), SubscribedShard)
     maker = RecordMaker(Lane(STREAM, SHARD), Arn.parse(CONSUMER), ROLE, False, None)
     (record,) = maker.make(raw(101))
     assert (record.lane, record.item["eventSourceARN"]) == (Lane(STREAM, SHARD), CONSUMER)
@@ -354,7 +356,8 @@ async def test_what_stands_at_a_position(answers: list[Any], found: Probed) -> N
             "StartingSequenceNumber": "007",
         }
     ]
-    assert {each["Limit"] for each in client.asked["get_records"]} == {1}
+    asked = [(each["ShardIterator"], each["Limit"]) for each in client.asked["get_records"]]
+    assert asked == [("iterator", 1), *[("next", 1)] * (len(asked) - 1)]
 
 
 @pytest.mark.semantics("STREAM-46")
