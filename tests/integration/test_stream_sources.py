@@ -79,7 +79,7 @@ async def test_records_are_taken_apart_where_the_mapping_says_so(
 ) -> None:
     orders = stub.kinesis("orders")
     orders.put("outer", aggregate([("one", None, b"1"), ("two", None, b"2")]))
-    fields = {} if deaggregate is None else {"deaggregate": deaggregate}
+    fields: dict[str, Any] = {} if deaggregate is None else {"deaggregate": deaggregate}
     assert [record.key for record in await making.records(orders.arn, **fields)] == keys
 
 
@@ -127,7 +127,7 @@ async def test_a_table_stands_for_its_newest_stream(stub: Stub, making: Making) 
 async def test_a_stream_that_was_made_anew_is_read_or_left_as_the_mapping_says(
     stub: Stub, making: Making, setting: str | None
 ) -> None:
-    fields: dict[str, object] = {} if setting is None else {"recreated_stream": setting}
+    fields: dict[str, Any] = {} if setting is None else {"recreated_stream": setting}
     store = MemoryCheckpoints()
     orders = stub.kinesis("orders")
     orders.put("old", b"x")
