@@ -1,6 +1,6 @@
 # Every target does all its own set-up. A machine needs Python 3.11+ and make.
 #
-#   make demo [EMULATOR=ministack|elasticmq|moto] [ORDERS=1000]
+#   make demo [SOURCE=sqs|kinesis|dynamodb] [EMULATOR=ministack|elasticmq|moto|kinesalite|dynamodb-local] [ORDERS=1000]
 #   make test [TESTS="tests/unit -k planner"]
 #   make help
 
@@ -15,6 +15,7 @@ NONE = $(error Penstock needs Python 3.11 or newer, and there is none on PATH. N
 PY := .venv/bin/python
 SUITES := $(wildcard $(addprefix tests/,unit property scenario contract integration acceptance))
 TESTS ?= $(SUITES)
+SOURCE ?= sqs
 EMULATOR ?= ministack
 ORDERS ?=
 PACKAGES := -p penstock.config -p penstock.dispatch -p penstock.pollers -p penstock.service
@@ -33,7 +34,7 @@ emulators: ## Set up .emulators from requirements/emulators.lock
 
 .PHONY: demo
 demo: venv emulators ## Send orders through a real emulator and account for each
-	@$(PY) examples/demo/demo.py --emulator "$(EMULATOR)" $(if $(ORDERS),--orders "$(ORDERS)")
+	@$(PY) examples/demo/demo.py --source "$(SOURCE)" --emulator "$(EMULATOR)" $(if $(ORDERS),--orders "$(ORDERS)")
 
 .PHONY: test
 test: venv emulators ## Run the tests, the fast ones first

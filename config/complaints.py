@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from . import masking
 from .errors import Problem
-from .function import RUNTIME_FORM, VARIABLE_FORM
+from .function import ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
 from .nodes import Node, Place, locate
 from .settings import ACCOUNT_FORM
 from .spoken import URL_FORM, folded
@@ -59,6 +59,7 @@ _FORMS = {
     URL_FORM: ("is no URL", "it must begin with http:// or https://"),
     VARIABLE_FORM: ("is no name for a variable", "letters, digits and '_', no digit first"),
     RUNTIME_FORM: ("is no runtime that Penstock starts", "python, nodejs, provided.*; for any other use 'command'"),
+    ROLE_FORM: ("is no role", "it must look like arn:aws:iam::000000000000:role/orders"),
     ACCOUNT_FORM: ("is no account", "it must be 12 digits; quotes keep a zero at the front"),
 }
 """What a pattern means, and what to do."""

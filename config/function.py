@@ -30,6 +30,7 @@ CONCURRENCY_DEFAULT = 4
 
 _MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
 VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
+ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/\S+$"
 RUNTIME_FORM = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
 
 # What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.
@@ -93,6 +94,11 @@ class _Common(Spoken):
     """What every kind has."""
 
     name: SkipJsonSchema[str] = ""  # the key under `functions`; never written by a user
+    role: Annotated[str, StringConstraints(pattern=ROLE_FORM)] | None = Field(
+        None, examples=["arn:aws:iam::000000000000:role/orders"]
+    )
+    """ARN of the execution role, which Kinesis events name as `invokeIdentityArn`; nothing else looks at it. Default:
+    `arn:aws:iam::<account of the stream>:role/lambda`."""
 
 
 class _Owned(_Common):

@@ -65,6 +65,11 @@ class Config:
     places: Mapping[str, Place] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
+    @property
+    def enabled(self) -> list[EventSourceMapping]:
+        """The mappings that are to run."""
+        return [mapping for mapping in self.mappings.values() if mapping.enabled]
+
     def problem(self, path: str, what: str) -> Problem:
         """What is found wrong later on, with the file and the line all the same."""
         place = self.places.get(path)

@@ -327,7 +327,7 @@ class EventSourceMapping(Spoken):
         return _bound(self.maximum_record_age_in_seconds)
 
     @property
-    def restarts(self) -> bool:
+    def starts_over(self) -> bool:
         """Whether a stream that was made anew is read from its beginning."""
         return self.recreated_stream != "stop"
 

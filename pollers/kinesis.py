@@ -20,6 +20,7 @@ from ..dispatch import events
 from ..dispatch.model import Lane, Position, Record
 from .aggregation import MAGIC, HashRange, expand
 from .checkpoints.store import Start, StartKind
+from .fan_out import SubscribedShard
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from .stream_calls import Listed, answered_at, following, probe, reading, unavailable
@@ -74,6 +75,7 @@ class KinesisService:
         with reading(what), faults.translating(what):
             found = await self._find()
             shards = {shard.id: shard for shard in map(Shard.parse, found.shards)}
+            hash_ranges = {each["ShardId"]: _hash_range(each) for each in found.shards if "HashKeyRange" in each}
             created = found.about.get("StreamCreationTimestamp")
             listing = Listing(
                 self._stream, None if created is None else events.seconds(created), tuple(shards.values()), found.at
@@ -83,11 +85,14 @@ class KinesisService:
         if found.about.get("StreamStatus") == "DELETING":
             raise SourceMissing(f"{self._stream} is being deleted")
         self._listed.saw(shards, since)
-        self._hash_ranges = dict(map(_hash_range, found.shards))
+        self._hash_ranges = hash_ranges
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
-        return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+        if not self._arn.consumer:
+            return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+        make = self._maker(stream, shard).make
+        return SubscribedShard(self._client, self.name, shard, place, make, self._clock, deaggregate=self._deaggregate)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
         return await probe(self._calls(stream, shard), position)
@@ -142,9 +147,9 @@ class _Found:
     at: float
 
 
-def _hash_range(described: Mapping[str, Any]) -> tuple[str, HashRange]:
+def _hash_range(described: Mapping[str, Any]) -> HashRange:
     bounds = described["HashKeyRange"]
-    return described["ShardId"], (int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"]))
+    return int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"])
 
 
 class KinesisCalls:

@@ -97,7 +97,7 @@ class MemoryShard:
     """Raised by every look at its records while it is set."""
     throttled: bool = False
     null_iterators: int = 0
-    """So many answers have no next iterator although the shard is open."""
+    """So many answers have no next iterator while the shard is open."""
     empty_pages: int = 0
     """So many answers bring nothing although there is something."""
     calls: deque[float] = field(default_factory=deque)
@@ -383,7 +383,8 @@ class MemoryStream:
         start = shard.after(after)
         entries = () if _one_less(shard, "empty_pages") else self._page(shard.entries, start, limit)
         left = start + len(entries) < len(shard.entries)
-        if _one_less(shard, "null_iterators") or (shard.closed is not None and not left):
+        over = not left if shard.closed is not None else _one_less(shard, "null_iterators")
+        if over:
             return Read(entries, None, 0.0)
         reached = entries[-1].number if entries else after
         return Read(entries, self._iterator(shard, reached), self._behind(shard, start + len(entries)))

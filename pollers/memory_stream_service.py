@@ -20,8 +20,8 @@ from ..dispatch.model import Lane, Position, Record
 from .checkpoints.store import Start, StartKind
 from .lineage import Shard
 from .memory_stream import Entry, Flavour, MemoryStream
-from .polled_shard import Astray, Cadence, PolledShard, Reply
-from .stream_calls import Listed
+from .polled_shard import Cadence, PolledShard, Reply
+from .stream_calls import Listed, probe
 from .stream_service import Listing, Pages, Probed
 
 T = TypeVar("T")
@@ -71,11 +71,7 @@ class MemoryStreamService:
         return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
-        try:
-            found = await self._calls(stream, shard).at(position.number)
-        except Astray:
-            return Probed()
-        return Probed(found.number, found.arrived) if found else Probed()
+        return await probe(self._calls(stream, shard), position)
 
     def _calls(self, stream: str, shard: str) -> _ShardCalls:
         return _ShardCalls(self._streams[stream], Lane(stream, shard), self._listed[stream])
@@ -114,11 +110,13 @@ class _ShardCalls:
     async def look(self, fresh: float) -> Shard | None:
         return await self.listed.look(self.lane.shard, fresh)
 
-    async def at(self, number: int) -> Entry | None:
-        """The record at a position, or the first behind it."""
-        iterator = await self._ask(lambda: self.stream.from_number(self.lane.shard, number, after=False))
-        read = await self._ask(lambda: self.stream.records(iterator, 1))
-        return read.entries[0] if read.entries else None
+    async def iterator_at(self, position: Position) -> str:
+        return await self._ask(lambda: self.stream.from_number(self.lane.shard, position.number, after=False))
+
+    def probed(self, raw: Mapping[str, Any]) -> Probed:
+        (record,) = self.make(raw)
+        assert record.position is not None
+        return Probed(record.position.number, record.arrived)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         await turn()

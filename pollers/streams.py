@@ -79,6 +79,8 @@ class StreamSource:
         self._roster = StreamRoster()
         self._readers: dict[str, ShardReader] = {}
         self._lanes: dict[str, Checkpoint] = {}
+        self._seen: Mapping[str, Checkpoint] = {}
+        """The positions at the last look."""
         self._listing = Listing(service.name, None, (), 0.0)
         self._trimmed: frozenset[str] = frozenset()
         self._look = anyio.Event()
@@ -87,6 +89,7 @@ class StreamSource:
     async def open(self) -> StreamRoster:
         found: Found = await self._opening.open()
         self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
+        self._seen = found.lanes
         await self._plan()
         return self._roster
 
@@ -132,14 +135,22 @@ class StreamSource:
         """Look at the stream again. Raises SourceMissing when it is not the one that we read any more."""
         async with self._looking:
             listing = await self._service.list(self._listing.arn)
-            worth = await self._opening.worth(listing, Opened(self._listing.created, self._lanes))
+            worth = await self._opening.worth(listing, Opened(self._listing.created, self._as_seen()))
             if worth.recreated:
                 raise SourceMissing(f"stream {listing.arn} is not the one any more that was read")
-            self._listing = listing
+            if listing.created != self._listing.created:
+                await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
+            self._listing, self._seen = listing, dict(self._lanes)
             plan = await self._plan()
             if not plan.ready and not plan.waiting and not self._readers:
                 await self._leave()
             return plan
+
+    def _as_seen(self) -> Mapping[str, Checkpoint]:
+        """The positions at the last look, where there were some: what was read since may be newer than a restart of the
+        service, and would look like the record of a stream that was made anew."""
+        before = {shard: seen for shard, seen in self._seen.items() if not isinstance(seen.place, Start)}
+        return {shard: before.get(shard, checkpoint) for shard, checkpoint in self._lanes.items()}
 
     async def _leave(self) -> None:
         """The stream is done to its end. A table may have another one by now."""

@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_init(verbs)
     _add_schema(verbs)
     _add_status(verbs)
+    _add_positions(verbs)
     return top
 
 
@@ -140,6 +141,38 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls")
     _output_argument(verb, "form of the answer")
     verb.set_defaults(module="status")
+
+
+def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "positions",
+        help="list, move and remove stored positions",
+        description="Show how far each shard of a stream was read, while no daemon runs.",
+    )
+    _positions_arguments(verb)
+    _output_argument(verb, "form of the list")
+    verb.set_defaults(module="positions")
+    group = verb.add_subparsers(dest="positions_verb", metavar="VERB")
+    move = group.add_parser(
+        "move", help="give them to another mapping", description="Give the positions in a stream to another mapping."
+    )
+    remove = group.add_parser(
+        "remove", help="forget them", description="Forget positions: the mapping begins anew at its starting position."
+    )
+    for each in (move, remove):
+        each.add_argument("mapping", metavar="MAPPING", help="name of a mapping of the configuration, or a UUID")
+    move.add_argument("source", metavar="SOURCE", help="ARN of the stream")
+    remove.add_argument("source", metavar="SOURCE", nargs="?", help="ARN of the stream (default: all of the mapping's)")
+    move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
+    for each in (move, remove):
+        _positions_arguments(each, default=argparse.SUPPRESS)
+
+
+def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:
+    verb.add_argument(
+        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./penstock.yaml)"
+    )
+    verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
 
 
 def _config_arguments(verb: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
-"""The daemon: puts a configuration together into what runs. With `functions.py` the only place that knows concrete
-classes.
+"""The daemon: puts a configuration together into what runs. With `functions.py` and `sources.py` the only place that
+knows concrete classes.
 
 What happens to the parts while they run is in `life.py`. What can be found wrong is found here, before the first
 message is touched.
@@ -11,7 +11,6 @@ import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,31 @@ import anyio.to_thread
 
 from ..config.clients.aws import AwsSettings, Clients
 from ..config.clients.endpoints import Local, Refused, would_call_itself
-from ..config.clients.endpoints import Target as Endpoint
 from ..config.clock import Clock, Jitter, SystemClock, system_jitter
-from ..config.errors import BugError, ConfigError, Problem
+from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, LocalFunction, describe
-from ..config.limits import RECEIVERS_DEFAULT
+from ..config.limits import SourceKind
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
 from ..dispatch.backoff import Backoff
-from ..dispatch.batcher import Limits
+from ..dispatch.destinations.aws import make_destination
+from ..dispatch.destinations.base import stream_documents
+from ..dispatch.destinations.persistence import FailureDestination
 from ..dispatch.dispatcher import Dispatcher, Target
-from ..dispatch.events import RecordsEnvelope
+from ..dispatch.documents import Subject
 from ..dispatch.invokers.base import Invoker
 from ..dispatch.observer import Observer, Observers
 from ..dispatch.permits import Gate, Permits
-from ..dispatch.policy import Policy, Progress
-from ..dispatch.slots import SingleSlot
+from ..pollers.checkpoints.memory import MemoryCheckpoints
+from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.feed import FeedSettings
 from ..pollers.source import Source
-from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 from ..pollers.supervisor import Supervisor
 from .account import Account
 from .api.server import address_of, bind
-from .dry_run import DryInvoker, DrySource, Show, Verdict
+from .dispatching import envelope_of, function_arn, persistence_of, policy_of, slots_of
+from .dry_run import DryInvoker, Show, Verdict, dry
+from .endpoints import Endpoints
 from .exits import Exit
 from .filters import Keeps, keep_all
 from .first_lines import say_first_lines, watch_foreign
@@ -50,14 +51,14 @@ from .functions import Functions, url_of
 from .life import Life, Outside
 from .metrics import Labels, Metrics
 from .plant import Changes, Plant, Work
+from .positions import are_stored, open_positions, unused_line, without_mapping
 from .registry import Forgetting, Registry, fingerprint
+from .sources import Sources
 from .state import StateDirectory
 from .telemetry import Action, Log, Logs
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
 """Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
-IDLE_POLL = 1
-"""Seconds of a long poll when the run ends with the work."""
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
 """Between probes of a function that cannot start."""
 EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
@@ -107,17 +108,20 @@ class Daemon:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
         async with AsyncExitStack() as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
-            endpoint = await clients.target("sqs")
-            refuse_real_aws(self._config, endpoint)
+            endpoints = await Endpoints.find(self._config.mappings.values(), clients)
+            endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
+            store = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             observer = self._observer(registry)
             functions = Functions(self._config, clients, observer, scratch)
             stack.callback(functions.close)
-            plant = await self._plant(_Making(self, clients, endpoint, functions, observer, registry), stack)
+            making = _Making(self, clients, functions, observer, registry)
+            sources = Sources(self._config, clients, endpoints, store, self._clock, making.jitter, observer)
+            plant = await self._plant(making, sources, stack)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
-            self._say_start(endpoint, listener)
+            await self._say_start(endpoints, store, listener)
             return await Life(plant, self._settings, self._outside(plant, clients, listener), self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
@@ -130,6 +134,18 @@ class Daemon:
         stack.callback(state.close)
         return Registry(state.path), state.path.absolute()
 
+    async def _positions(self, stack: AsyncExitStack, state: Path) -> CheckpointStore | None:
+        """Where the positions of streams are kept; None where there are neither. Raises UnusableState. A dry run keeps
+        them for itself, so each time it begins where the mapping says."""
+        reads = any(mapping.kind and mapping.kind.is_stream for mapping in self._config.enabled)
+        if self._settings.dry_run:
+            return MemoryCheckpoints() if reads else None
+        if not reads and not are_stored(state):
+            return None
+        store = await open_positions(state)
+        stack.push_async_callback(store.aclose)
+        return store
+
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
         listener = bind(self._settings.listen)
         stack.callback(listener.close)
@@ -141,8 +157,8 @@ class Daemon:
             own.append(Forgetting(registry))
         return Observers([*own, *self._extra_observers])
 
-    async def _plant(self, making: _Making, stack: AsyncExitStack) -> Plant:
-        mappings = [mapping for mapping in self._config.mappings.values() if mapping.enabled]
+    async def _plant(self, making: _Making, sources: Sources, stack: AsyncExitStack) -> Plant:
+        mappings = self._config.enabled
         names = sorted({mapping.function_name for mapping in mappings})
         if not self._settings.dry_run:
             await making.functions.refuse_unstartable(names)
@@ -150,7 +166,10 @@ class Daemon:
         for name in names:
             targets[name] = await making.target(self._config.functions[name])
             stack.push_async_callback(targets[name].invoker.aclose)
-        works = [await making.work(mapping, targets[mapping.function_name]) for mapping in mappings]
+        works = [
+            await making.work(mapping, targets[mapping.function_name], await sources.source(mapping))
+            for mapping in mappings
+        ]
         described = {name: (target, describe(self._config.functions[name])) for name, target in targets.items()}
         plant = Plant(self._config.mappings, works, described, self._account, self._changes)
         self._metrics.look_at(plant)
@@ -167,8 +186,13 @@ class Daemon:
 
     # --- around it --------------------------------------------------------------------------------------------------
 
-    def _say_start(self, endpoint: Endpoint, listener: socket.socket | None) -> None:
-        say_first_lines(self._log, self._config, endpoint)
+    async def _say_start(
+        self, endpoints: Endpoints, store: CheckpointStore | None, listener: socket.socket | None
+    ) -> None:
+        say_first_lines(self._log, self._config, endpoints)
+        left = without_mapping(await store.kept(), self._config.mappings.values()) if store is not None else []
+        if left:
+            self._log.warning(Action.POSITIONS, unused_line(left))
         if listener is not None:
             address = address_of(listener)
             self._log.info(Action.LISTEN, f"listening on http://{address}", host=address.host, port=address.port)
@@ -211,12 +235,6 @@ class Daemon:
         return self._changes
 
 
-def refuse_real_aws(config: Config, endpoint: Endpoint) -> None:
-    """The guard. Raises ConfigError where queues would be real AWS's and nobody said so."""
-    if isinstance(endpoint, Refused) and any(mapping.enabled for mapping in config.mappings.values()):
-        raise ConfigError([endpoint.problem])
-
-
 class _Making:
     """Makes targets and works out of the configuration."""
 
@@ -224,7 +242,6 @@ class _Making:
         self,
         daemon: Daemon,
         clients: Clients,
-        endpoint: Endpoint,
         functions: Functions,
         observer: Observer,
         registry: Registry | None,
@@ -234,9 +251,8 @@ class _Making:
         self._show = daemon.show
         self._changes = daemon.changes
         self._clock = daemon.clock
-        self._jitter: Jitter = system_jitter()
+        self.jitter: Jitter = system_jitter()
         self._clients = clients
-        self._endpoint = endpoint
         self.functions = functions
         self._observer = observer
         self._registry = registry
@@ -256,7 +272,7 @@ class _Making:
             function.name,
             invoker,
             observer=self._observer,
-            jitter=self._jitter,
+            jitter=self.jitter,
             backoff=EXTERNAL_BACKOFF if isinstance(function, ExternalFunction) else PROBE_BACKOFF,
             remembered=remembered,
             on_ready=remember,
@@ -272,73 +288,47 @@ class _Making:
 
     # --- mappings ---------------------------------------------------------------------------------------------------
 
-    async def work(self, mapping: EventSourceMapping, target: Target) -> Work:
-        source = await self._source(mapping)
-        envelope = RecordsEnvelope()
-        limits = Limits(mapping.batch_limit, mapping.window, envelope)
+    async def work(self, mapping: EventSourceMapping, target: Target, source: Source) -> Work:
+        envelope = envelope_of(mapping)
+        destination = await self._destination(mapping)
         dispatcher = Dispatcher(
             mapping=mapping.name,
             target=target,
-            policy=Policy(Progress.NONE, partial=mapping.partial_responses),
+            policy=policy_of(mapping),
             envelope=envelope,
             identifiers="string",
             clock=self._clock,
-            jitter=self._jitter,
+            jitter=self.jitter,
             observer=self._observer,
+            destination=destination,
         )
         settings = FeedSettings(
             dispatcher=dispatcher,
-            slots=lambda lane, window: SingleSlot(limits, grouped=bool(mapping.arn and mapping.arn.is_fifo)),
+            slots=slots_of(mapping, envelope, dispatcher.now),
             keeps=Keeps(mapping.kind, mapping.patterns) if mapping.patterns and mapping.kind else keep_all,
             backoff=SOURCE_BACKOFF,
             lent=source.lent,
         )
-        return Work(mapping, Supervisor(settings, source), target)
+        if self._dry_run:
+            source = dry(source, mapping.name, target.name, self._show)
+        return Work(mapping, Supervisor(settings, source), target, destination)
 
-    async def _source(self, mapping: EventSourceMapping) -> Source:
-        arn, function = mapping.arn, self._config.functions[mapping.function_name]
-        if arn is None or mapping.kind is None or not mapping.kind.is_queue:
-            raise BugError(f"mapping {mapping.name} has a source that the rules should have refused: {mapping.source}")
-        settings = QueueSettings(
-            arn=arn,
-            window=mapping.window,
-            function_timeout=function.deadline,
-            receivers=receivers_of(mapping, function),
-            endpoint_url=self._endpoint.url if isinstance(self._endpoint, Local) else None,
-            rewrite_urls=self._config.settings.aws.rewrite_queue_urls,
-            long_poll=self._long_poll(),
+    async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:
+        """Where discarded records are told of; nowhere in a dry run."""
+        arn, kind = mapping.failure_destination, mapping.kind
+        if arn is None or kind is None or self._dry_run:
+            return None
+        settings = self._config.settings
+        subject = Subject(function_arn(mapping, settings.aws.account))
+        documents = stream_documents("dynamodb" if kind is SourceKind.DYNAMODB else "kinesis", subject)
+        return FailureDestination(
+            mapping.name,
+            await make_destination(arn, self._clients, documents, mapping.uuid),
+            persistence_of(settings.destinations),
+            self._clock,
+            self.jitter,
+            self._observer,
         )
-        connect = _Connected(await self._clients.get("sqs", region=arn.region))
-        source = SqsSource(settings, connect, self._clock, self._jitter)
-        return DrySource(source, mapping.name, function.name, self._show) if self._dry_run else source
-
-    def _long_poll(self) -> int:
-        """Short where somebody waits for the end of the run."""
-        if self._config.settings.until_idle is not None:
-            return IDLE_POLL
-        return LOCAL_POLL if isinstance(self._endpoint, Local) else LONG_POLL
-
-
-@dataclass(frozen=True, slots=True)
-class _Connected:
-    """Gives the client that was made at the start; what is wrong with its settings was said then."""
-
-    client: Any
-
-    async def __call__(self) -> Any:
-        return self.client
-
-
-def receivers_of(mapping: EventSourceMapping, function: AnyFunction) -> int:
-    """The most receivers of a mapping: its maximum concurrency, else the function's, else AWS's five. A number of its
-    own takes the place of the last two, and bounds the first."""
-    if mapping.maximum_concurrency:
-        return min(mapping.maximum_concurrency, mapping.receivers or mapping.maximum_concurrency)
-    return mapping.receivers or _concurrency_of(function) or RECEIVERS_DEFAULT
-
-
-def _concurrency_of(function: AnyFunction) -> int | None:
-    return function.processes if isinstance(function, LocalFunction | CommandFunction) else function.concurrency
 
 
 def _nothing() -> None:

@@ -1,7 +1,8 @@
-"""`run --dry-run`: the whole path with a source that deletes nothing and a function that is not invoked.
+"""`run --dry-run`: the whole path with a source that changes nothing and a function that is not invoked.
 
-A wrapper around any source, and an invoker. The loop knows nothing of it. What was fetched is held until the end, so
-that it is received once, which a queue counts; then it is released.
+A wrapper around each source, and an invoker. The loop knows nothing of it. What was fetched of a queue is held until
+the end, so that it is received once, which a queue counts; then it is released. A stream is only read, and its
+positions are in memory (the daemon's business), so it goes on from record to record and from shard to shard.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ longer."""
 REFRESH = 30.0
 """Seconds before the end of that time at which it is held again."""
 RELEASE_DEADLINE = 5.0
-TAKEN = b""
-"""What a function answers that takes everything."""
+TAKEN = b'{"state":{}}'
+"""What a function answers that takes everything, in a tumbling window too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,12 @@ class DryInvoker:
         """Nothing to close."""
 
 
-class DrySource:
+def dry(source: Source, mapping: str, function: str, show: Show) -> Source:
+    """The source as a dry run wants it."""
+    return DryQueue(source, mapping, function, show) if source.lent else DryStream(source, mapping, function, show)
+
+
+class DryQueue:
     """A source that only lends: every record is shown once with its fate, and given back at the end."""
 
     def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
@@ -90,8 +96,8 @@ class DrySource:
     async def open(self) -> Roster:
         return await self._inner.open()
 
-    async def reader(self, feed: str) -> DryReader:
-        return DryReader(await self._inner.reader(feed), self)
+    async def reader(self, feed: str) -> DryReceiver:
+        return DryReceiver(await self._inner.reader(feed), self)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         await self._inner.watch(changed)
@@ -136,11 +142,11 @@ class DrySource:
 
 
 @dataclass(frozen=True, slots=True)
-class DryReader:
+class DryReceiver:
     """A reader that tells its source nothing."""
 
     inner: Reader
-    source: DrySource
+    source: DryQueue
 
     @property
     def lane(self) -> Lane | None:
@@ -180,6 +186,73 @@ class DryReader:
 
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         """No position moves."""
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class DryStream:
+    """A source of positions that nobody keeps: the fates of its records are shown as they fall."""
+
+    inner: Source
+    mapping: str
+    function: str
+    show: Show
+    lent: bool = False
+
+    async def open(self) -> Roster:
+        return await self.inner.open()
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        await self.inner.watch(changed)
+
+    async def reader(self, feed: str) -> DryShard:
+        return DryShard(await self.inner.reader(feed), self)
+
+    async def empty(self) -> bool:
+        return await self.inner.empty()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def decided(self, record: Record, fate: Fate) -> None:
+        if fate.kind is not FateKind.ABANDONED:
+            self.show(Verdict(self.mapping, str(record.id), fate, self.function))
+
+
+@dataclass(frozen=True, slots=True)
+class DryShard:
+    """A reader that shows what becomes of its records."""
+
+    inner: Reader
+    source: DryStream
+
+    @property
+    def lane(self) -> Lane | None:
+        return self.inner.lane
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self.inner.window
+
+    async def fetch(self, limit: int, until: float | None) -> Fetched:
+        return await self.inner.fetch(limit, until)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self.inner.hold(records, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        for settlement in settlements:
+            for record in settlement.records:
+                self.source.decided(record, settlement.fate)
+        return ()
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self.inner.release(records)
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        await self.inner.commit(marks)
 
     async def aclose(self) -> None:
         await self.inner.aclose()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import Any
 
 from ..config.limits import SourceKind
 from ..dispatch.model import Record
 from ..dispatch.patterns.errors import PatternError
-from ..dispatch.patterns.formats import DATA_KEYS, Kind, RecordFilter
+from ..dispatch.patterns.formats import Data, Kind, RecordFilter
 
 KINDS: dict[SourceKind, Kind] = {
     SourceKind.SQS: "sqs",
@@ -47,10 +49,27 @@ class Keeps:
 
     def __init__(self, kind: SourceKind, patterns: Sequence[object]) -> None:
         self._filter = RecordFilter.parse(KINDS[kind], patterns)
-        self._key = DATA_KEYS[self._filter.kind]
+        self._data = DATA[self._filter.kind]
 
     def __call__(self, record: Record) -> bool:
-        return self._filter.keeps(record.item, cast("str | None", record.item.get(self._key)))
+        return self._filter.keeps(record.item, partial(self._data, record.item))
+
+
+Item = Mapping[str, Any]
+"""A record as it stands in the Lambda event."""
+
+DATA: Mapping[Kind, Callable[[Item], Data]] = {
+    "sqs": lambda item: item.get("body"),
+    "kinesis": lambda item: decoded(item["kinesis"]["data"]),
+    "dynamodb": lambda item: None,
+    "kafka": lambda item: decoded(item.get("value")),
+}
+"""The data of a record that the patterns' data rules are for."""
+
+
+def decoded(text: str | None) -> bytes | None:
+    """Raises ValueError for what is no base64."""
+    return None if text is None else base64.b64decode(text, validate=True)
 
 
 def keep_all(record: Record) -> bool:

@@ -8,10 +8,10 @@ from importlib import metadata
 import anyio
 
 from ..config.clients import foreign_mappings
-from ..config.clients.endpoints import Local, Real, Refused, Target
 from ..config.function import RemoteFunction
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
+from .endpoints import Endpoints, where
 from .plant import Plant, Work
 from .telemetry import Action, Log
 
@@ -19,37 +19,27 @@ Lambda = Callable[[], Awaitable[object | None]]
 """Gives the client of the endpoint's Lambda API; None where it must not be asked."""
 
 
-def where(endpoint: Target) -> str:
-    match endpoint:
-        case Local(url=url):
-            return url
-        case Real(url=url):
-            return f"REAL AWS ({url})" if url else "REAL AWS"
-        case Refused():
-            return "nowhere: real AWS is not allowed"
-
-
-def say_first_lines(log: Log, config: Config, endpoint: Target) -> None:
+def say_first_lines(log: Log, config: Config, endpoints: Endpoints) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
     for mapping in config.mappings.values():
-        _say_mapping(log, mapping, endpoint)
+        _say_mapping(log, mapping, where(endpoints.of(mapping)))
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))
 
 
-def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: Target) -> None:
+def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
     arn = mapping.arn
     account, region = (arn.account, arn.region) if arn else ("", "")
     remark = "" if mapping.enabled else ", which is not enabled"
     log.info(
         Action.MAPPING,
-        f"{mapping.name}: {mapping.source} to {mapping.function_name} at {where(endpoint)}{remark}",
+        f"{mapping.name}: {mapping.source} to {mapping.function_name} at {endpoint}{remark}",
         mapping=mapping.name,
         mapping_uuid=mapping.uuid,
         account=account,
         region=region,
-        endpoint=where(endpoint),
+        endpoint=endpoint,
         enabled=mapping.enabled,
     )
 

@@ -19,6 +19,7 @@ from ..config.clock import SystemClock
 from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from ..config.loader import AnyFunction, Config
+from ..config.mapping import EventSourceMapping
 from ..dispatch.invokers.base import Invoker
 from ..dispatch.invokers.http import HttpInvoker
 from ..dispatch.invokers.local.external import ExternalInvoker
@@ -95,11 +96,12 @@ class Functions:
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         account = self._account(function.name)
-        aws = aws_variables(self._config.settings.aws, await self._clients.target("sqs"), account, os.environ)
+        endpoint = await self._clients.target(self._service(function.name))
+        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ)
         return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
 
     def _account(self, name: str) -> str:
-        """The account that the function is told: that of the first queue that it gets messages from."""
+        """The account that the function is told: that of the first source that it gets records from."""
         arn = self._arn(name)
         return self._config.settings.aws.account or (arn.account if arn else LOCAL_ACCOUNT)
 
@@ -107,9 +109,18 @@ class Functions:
         arn = self._arn(name)
         return arn.region if arn else await self._clients.region()
 
+    def _service(self, name: str) -> str:
+        """The service whose endpoint the function is told of where no general one is set: that of its first source."""
+        mapping = self._mapping(name)
+        return mapping.services[0] if mapping else "sqs"
+
     def _arn(self, name: str) -> Arn | None:
+        mapping = self._mapping(name)
+        return mapping.arn if mapping else None
+
+    def _mapping(self, name: str) -> EventSourceMapping | None:
         mappings = self._config.mappings.values()
-        return next((mapping.arn for mapping in mappings if mapping.function_name == name and mapping.arn), None)
+        return next((mapping for mapping in mappings if mapping.function_name == name and mapping.arn), None)
 
 
 async def url_of(function: AnyFunction, clients: Clients) -> str | None:

@@ -73,6 +73,8 @@ class Life:
                     tasks.start_soon(target.gate.run)
                 for work in self._plant.works:
                     tasks.start_soon(work.supervisor.run)
+                    if work.destination is not None:
+                        tasks.start_soon(work.destination.watch)
                 tasks.start_soon(self._announce)
                 tasks.start_soon(self._outside.beside)
                 if self._settings.until_idle is not None:

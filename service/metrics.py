@@ -6,6 +6,7 @@ nothing without a bound is one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ..config.limits import SourceKind
 from ..dispatch import observer as seen
 from ..dispatch.model import (
     DiscardReason,
@@ -35,6 +37,7 @@ OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "thrott
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
+STREAMS = tuple(kind for kind in SourceKind if kind.is_stream)
 STATES = ("disabled", *(state.value for state in State))
 
 
@@ -68,9 +71,9 @@ class _Families:
         self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
         self.failed = counter("records_failed", "Records that an invocation did not take, or policy gave up.", "reason")
         self.dropped = counter("records_dropped", "Discarded records that no failure destination has.")
-        self.documented = counter("records_documented", "Discarded records that the failure destination has.")
+        self.documented = counter("destination_records", "Discarded records that the failure destination has.")
         self.documents = counter("destination_documents", "Documents that the failure destination has.")
-        self.undelivered = counter("destination_documents_failed", "Documents that were given up.")
+        self.undelivered = counter("destination_failures", "Documents that were given up.")
         self.destination_errors = counter("destination_errors", "Attempts to write a document that failed.")
         self.unsettled = counter("records_unsettled", "Decided records of which the source would not hear.")
         self.batches = counter("batches", "Invocations by outcome.", "outcome")
@@ -79,10 +82,14 @@ class _Families:
         self.polls = counter("polls", "Fetches that were answered, empty ones included.")
         self.poll_errors = counter("poll_errors", "Fetches that failed.")
         self.gaps = counter("gaps", "Ranges that the source lost before they were read.")
+        self.commit_errors = counter("commit_errors", "Positions that could not be stored when they were due.")
+        self.recreated = counter("streams_recreated", "Streams that took the place of the one that was read.")
         self.batch_records = histogram("batch_size_records", "Records per invocation.", RECORDS)
         self.batch_bytes = histogram("batch_size_bytes", "Bytes of the event per invocation.", BYTES)
         self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
         self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
+        about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
+        self.iterator_age = Gauge("penstock_iterator_age_milliseconds", about, LABELS, registry=registry)
 
 
 class _Series:
@@ -91,11 +98,12 @@ class _Series:
     def __init__(self, families: _Families, labels: Labels) -> None:
         values = labels.values
         for name, family in vars(families).items():
-            if name not in ("failed", "batches"):
+            if name not in ("failed", "batches", "iterator_age"):
                 setattr(self, name, family.labels(*values))
         reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
         self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
         self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
+        self.iterator_age = families.iterator_age.labels(*values) if labels.source in STREAMS else None
 
     def __getattr__(self, name: str) -> Any:  # the series made in the constructor
         raise AttributeError(name)
@@ -119,7 +127,7 @@ def name_of(outcome: Outcome) -> str:
 class Metrics:
     """The observer. One scrape is one text, `render`."""
 
-    def __init__(self, mappings: Iterable[Labels]) -> None:
+    def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         families = _Families(self.registry)
         self._series = {labels.mapping: _Series(families, labels) for labels in mappings}
@@ -129,7 +137,7 @@ class Metrics:
             seen.Fetched: _fetched,
             seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
             seen.Filtered: lambda series, event: series.filtered.inc(len(event.records)),
-            seen.Invoking: _invoking,
+            seen.Invoking: lambda series, event: _invoking(series, event, wall()),
             seen.Invoked: _invoked,
             seen.Retrying: lambda series, _: series.retries.inc(),
             seen.Bisected: lambda series, _: series.bisects.inc(),
@@ -138,6 +146,8 @@ class Metrics:
             seen.Discarded: _discarded,
             seen.DestinationFailed: lambda series, _: series.destination_errors.inc(),
             seen.Gap: lambda series, _: series.gaps.inc(),
+            seen.CommitFailed: lambda series, _: series.commit_errors.inc(),
+            seen.StreamRecreated: lambda series, _: series.recreated.inc(),
         }
 
     def observe(self, event: seen.Event) -> None:
@@ -160,9 +170,11 @@ def _fetched(series: _Series, event: seen.Fetched) -> None:
         series.received.inc(len(event.records))
 
 
-def _invoking(series: _Series, event: seen.Invoking) -> None:
+def _invoking(series: _Series, event: seen.Invoking, now: float) -> None:
     series.batch_records.observe(len(event.records))
     series.batch_bytes.observe(event.payload_bytes)
+    if series.iterator_age is not None and event.records:
+        series.iterator_age.set(max(0.0, now - event.records[-1].arrived) * 1000)
 
 
 def _invoked(series: _Series, event: seen.Invoked) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import anyio
 
 from ..config.mapping import EventSourceMapping
+from ..dispatch.destinations.persistence import FailureDestination
 from ..dispatch.dispatcher import Target
-from ..dispatch.observer import Event, GateClosed, GateOpened, MappingChanged
+from ..dispatch.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
 from ..pollers.lifecycle import State, Status
 from ..pollers.supervisor import Supervisor
 from .account import Account
@@ -25,6 +26,7 @@ class Work:
     config: EventSourceMapping
     supervisor: Supervisor
     target: Target
+    destination: FailureDestination | None = None
 
     @property
     def mapping(self) -> str:
@@ -52,6 +54,16 @@ class Work:
         return "" if standing.state is State.POLLING else standing.reason or "it is being opened"
 
     @property
+    def trouble(self) -> str:
+        """What is wrong with its failure destination; empty when nothing is, or when it has none."""
+        return self.destination.trouble if self.destination else ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the failure destination, if there is one, was asked."""
+        return self.destination is None or self.destination.known
+
+    @property
     def busy(self) -> bool:
         return self.supervisor.busy
 
@@ -75,7 +87,7 @@ class Changes:
         match event:
             case GateClosed(function=function) | GateOpened(function=function):
                 self.tried.add(function)
-            case MappingChanged():
+            case MappingChanged() | DestinationChanged():
                 pass
             case _:
                 return
@@ -117,9 +129,11 @@ class Plant:
     def readiness(self) -> Readiness:
         if self.stopping:
             return Readiness(ready=False, polling=False, reasons=("the daemon is stopping",))
-        waiting = [work for work in self.works if not work.polling]
-        reasons = tuple(f"{work.mapping}: {work.waits_for}" for work in waiting)
-        return Readiness(all(self._known(work) for work in waiting), not waiting, reasons)
+        reasons = [
+            f"{work.mapping}: {reason}" for work in self.works for reason in (work.waits_for, work.trouble) if reason
+        ]
+        known = all(work.is_known and (work.polling or self._known(work)) for work in self.works)
+        return Readiness(known, not reasons, tuple(reasons))
 
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
@@ -154,4 +168,6 @@ class Plant:
             reason=standing.reason if standing else "it is not enabled",
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
+            destination=work.destination.arn if work and work.destination else "",
+            trouble=work.trouble if work else "",
         )

@@ -54,6 +54,9 @@ class Action(StrEnum):
     DESTINATION = "destination"
     DESTINATION_FAILED = "destination_failed"
     GAP = "gap"
+    RECREATED = "recreated"
+    COMMIT_FAILED = "commit_failed"
+    POSITIONS = "positions"
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
     FUNCTION_UP = "function_up"
@@ -182,6 +185,8 @@ class Logs:
                 seen.FetchFailed: self._fetch_failed,
                 seen.Invoked: self._invoked,
                 seen.SettleFailed: self._settle_failed,
+                seen.CommitFailed: self._commit_failed,
+                seen.StreamRecreated: self._recreated,
                 seen.DestinationFailed: self._destination_failed,
                 seen.DestinationChanged: self._destination_changed,
                 seen.Blocked: self._blocked,
@@ -314,13 +319,28 @@ class Logs:
             )
 
     def _destination_changed(self, event: seen.DestinationChanged) -> None:
+        say = self._log.warning if event.cause else self._log.info
+        text = event.cause or f"failure destination {event.destination} is there"
         who = {"mapping": event.mapping, "destination": event.destination}
-        if event.cause:
-            self._warn(Action.DESTINATION, f"{event.mapping}: {event.cause}", (event.mapping, event.cause), **who)
-        else:
-            self._log.info(
-                Action.DESTINATION, f"{event.mapping}: failure destination {event.destination} is there", **who
-            )
+        say(Action.DESTINATION, f"{event.mapping}: {text}", **who)
+
+    def _commit_failed(self, event: seen.CommitFailed) -> None:
+        self._warn(
+            Action.COMMIT_FAILED,
+            f"{event.mapping} could not store a position, the next commit will: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+        )
+
+    def _recreated(self, event: seen.StreamRecreated) -> None:
+        what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        self._log.warning(
+            Action.RECREATED,
+            f"{event.mapping}: the stream {event.source} {what}, and is read from its beginning",
+            mapping=event.mapping,
+            source=event.source,
+            before=event.before,
+        )
 
     def _discarded(self, event: seen.Discarded) -> None:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"

@@ -22,6 +22,10 @@ class MappingView:
     """Why it does not poll; empty when it does."""
     feeds: int
     counts: dict[str, int]
+    destination: str = ""
+    """ARN of the failure destination; empty for none."""
+    trouble: str = ""
+    """What is wrong with the failure destination; empty when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,12 @@ class Readiness:
     """Whether the daemon does what it was started for, and what keeps it from that."""
 
     ready: bool
-    """Every mapping polls, or waits for something that it can name."""
+    """Every mapping polls, or waits for something that it can name; every failure destination was asked."""
     polling: bool
-    """Every mapping polls."""
+    """Every mapping polls, and its failure destination is there."""
     reasons: tuple[str, ...] = ()
-    """One line for each mapping that does not poll, or for the daemon as a whole."""
+    """One line for each mapping that does not poll, for each failure destination that is not there, or for the daemon
+    as a whole."""
 
 
 class View(Protocol):

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support.servers import dynamodb_local as dynamodb_local_server
 from support.servers import elasticmq as elasticmq_server
+from support.servers import kinesalite as kinesalite_server
 from support.servers import ministack as ministack_server
 from support.servers import moto as moto_server
 from support.servers.running import Server
@@ -50,6 +52,18 @@ def moto() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def elasticmq() -> Iterator[Server]:
     with elasticmq_server.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kinesalite() -> Iterator[Server]:
+    with kinesalite_server.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamodb_local() -> Iterator[Server]:
+    with dynamodb_local_server.start() as server:
         yield server
 
 

@@ -40,7 +40,6 @@ class SqsDestination:
         self._documents = documents
         self._endpoint = endpoint
         self._rewrite_urls = rewrite_urls
-        self._url = ""
 
     @property
     def arn(self) -> str:
@@ -52,13 +51,12 @@ class SqsDestination:
 
     async def write(self, report: Report) -> None:
         with _calling("send to", self.arn, "sqs:SendMessage"):
-            url = self._url or await self._find()
+            url = await self._find()
             body = encode(self._documents(report)).decode()
             await self._client.send_message(QueueUrl=url, MessageBody=body)
 
     async def _find(self) -> str:
-        self._url = await resolve(self._client, self.arn, self._endpoint, self._rewrite_urls)
-        return self._url
+        return await resolve(self._client, self.arn, self._endpoint, self._rewrite_urls)
 
 
 class SnsDestination:

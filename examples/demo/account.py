@@ -1,8 +1,8 @@
-"""Where each order stands, from what was left behind as evidence. Pure: demo.py gathers, this decides.
+"""Where each order stands, from what was left behind as evidence. Pure: the demo gathers, this decides.
 
 - *delivered*: the journal of the function says that it took the order; it stood on the disk before the answer.
-- *filtered*: the daemon's log names the message that a filter refused.
-- *redriven*: the message was read from the dead-letter queue.
+- *filtered*: the daemon's log names the record that a filter refused.
+- *given up*: the order was read from where the source's failures go: the dead-letter queue, the failure destination.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+DELIVERED, FILTERED, GIVEN_UP = "delivered", "filtered", "given up"
 
 
 @dataclass(slots=True)
@@ -20,7 +22,9 @@ class Evidence:
     taken: Counter[int] = field(default_factory=Counter)
     failed: Counter[int] = field(default_factory=Counter)
     filtered: Counter[int] = field(default_factory=Counter)
-    redriven: Counter[int] = field(default_factory=Counter)
+    given_up: Counter[int] = field(default_factory=Counter)
+    amiss: dict[str, set[int]] = field(default_factory=dict)
+    """Orders with which something else is wrong, by what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,61 +33,66 @@ class Account:
     delivered: int
     after_failures: int
     filtered: int
-    redriven: int
+    given_up: int
     repeated: int
     """Orders that the function took more than once: at least once is the promise."""
-    missing: tuple[int, ...]
-    """Stand nowhere."""
-    torn: tuple[int, ...]
-    """Stand in two places."""
-    strangers: tuple[int, ...]
-    """Were never sent."""
-    misplaced: tuple[int, ...]
-    """Stand elsewhere than what they are calls for."""
+    faults: Mapping[str, tuple[int, ...]]
+    """Orders that stand where they should not, by what is wrong with them."""
+
+    @property
+    def total(self) -> int:
+        return self.delivered + self.filtered + self.given_up
 
     @property
     def balances(self) -> bool:
-        faults = (self.missing, self.torn, self.strangers, self.misplaced)
-        return self.delivered + self.filtered + self.redriven == self.sent and not any(faults)
+        return self.total == self.sent and not self.faults
 
 
 def account(found: Evidence, called_for: Mapping[int, str]) -> Account:
-    """`called_for` says for each order where it should end: "delivered", "filtered" or "redriven"."""
-    places = {"delivered": set(found.taken), "filtered": set(found.filtered), "redriven": set(found.redriven)}
+    """`called_for` says for each order where it should stand."""
+    places = {DELIVERED: set(found.taken), FILTERED: set(found.filtered), GIVEN_UP: set(found.given_up)}
     standing = Counter(order for orders in places.values() for order in orders)
-    misplaced = {order for place, orders in places.items() for order in orders if called_for.get(order, place) != place}
+    faults = {
+        "stand nowhere": found.sent - set(standing),
+        "stand in two places": {order for order, times in standing.items() if times > 1},
+        "were never sent": set(standing) - found.sent,
+        "stand in the wrong place": {
+            order for place, orders in places.items() for order in orders if called_for.get(order, place) != place
+        },
+        **found.amiss,
+    }
     return Account(
         sent=len(found.sent),
-        delivered=len(places["delivered"]),
-        after_failures=len(places["delivered"] & set(found.failed)),
-        filtered=len(places["filtered"]),
-        redriven=len(places["redriven"]),
+        delivered=len(places[DELIVERED]),
+        after_failures=len(places[DELIVERED] & set(found.failed)),
+        filtered=len(places[FILTERED]),
+        given_up=len(places[GIVEN_UP]),
         repeated=sum(times > 1 for times in found.taken.values()),
-        missing=tuple(sorted(found.sent - set(standing))),
-        torn=tuple(sorted(order for order, times in standing.items() if times > 1)),
-        strangers=tuple(sorted(set(standing) - found.sent)),
-        misplaced=tuple(sorted(misplaced)),
+        faults={what: tuple(sorted(orders)) for what, orders in faults.items() if orders},
     )
 
 
-def lines(result: Account) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a source calls what was given up."""
+
+    given_up: str
+    read_from: str
+    again: str
+    """Why an order may be taken more than once."""
+
+
+def lines(result: Account, words: Words) -> list[str]:
     """The account for people."""
-    total = result.delivered + result.filtered + result.redriven
     text = [
         f"orders sent      {result.sent:>8}",
         f"  delivered      {result.delivered:>8}   in the function's journal, {result.after_failures} after a failure",
         f"  filtered       {result.filtered:>8}   named in the daemon's log",
-        f"  redriven       {result.redriven:>8}   read from the dead-letter queue",
-        f"accounted for    {total:>8}",
-        f"(taken more than once, by redelivery: {result.repeated})",
+        f"  {words.given_up:<14} {result.given_up:>8}   read from the {words.read_from}",
+        f"accounted for    {result.total:>8}",
+        f"(taken more than once, by {words.again}: {result.repeated})",
     ]
-    faults = {
-        "stand nowhere": result.missing,
-        "stand in two places": result.torn,
-        "were never sent": result.strangers,
-        "stand in the wrong place": result.misplaced,
-    }
-    text += [f"{len(orders)} orders {what}: {sample(orders)}" for what, orders in faults.items() if orders]
+    text += [f"{len(orders)} orders {what}: {sample(orders)}" for what, orders in result.faults.items()]
     return [*text, "The account balances." if result.balances else "THE ACCOUNT DOES NOT BALANCE."]
 
 

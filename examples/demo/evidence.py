@@ -1,4 +1,4 @@
-"""Gathers the evidence, a little at each look: the function's journals, the daemon's log, the dead-letter queue."""
+"""Gathers the evidence, a little at each look: the function's journals and the daemon's log."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ class Gatherer:
     def __init__(self, journals: Path, log: Path) -> None:
         self.evidence = Evidence()
         self.orders: dict[str, int] = {}
-        """Number of the order that each message carries, by the message's id."""
+        """Number of the order that each record carries, by the record's id."""
         self._journals = journals
         self._journal_lines: dict[Path, Lines] = {}
         self._log = Lines(log)
         self._unknown: list[str] = []
+        self.bisected = 0
+        """Batches that were cut in two."""
 
-    def sent(self, message: str, order: int) -> None:
-        self.orders[message] = order
+    def sent(self, record: str, order: int) -> None:
+        self.orders[record] = order
         self.evidence.sent.add(order)
 
     def look(self) -> None:
@@ -50,7 +52,9 @@ class Gatherer:
         for path in self._journals.glob("*.jsonl"):
             for line in self._journal_lines.setdefault(path, Lines(path)).new():
                 self._journalled(line)
-        self._unknown += [name for line in self._log.new() for name in filtered(line)]
+        for line in self._log.new():
+            self._unknown += filtered(line)
+            self.bisected += line.get("action") == "bisect"
         waiting, self._unknown = self._unknown, []
         for name in waiting:
             if name in self.orders:
@@ -58,12 +62,14 @@ class Gatherer:
             else:  # the daemon may be faster than the answer to who sent it
                 self._unknown.append(name)
 
-    def redriven(self, body: str) -> None:
-        self.evidence.redriven[json.loads(body)["id"]] += 1
+    @property
+    def filtered(self) -> int:
+        """How many records were filtered, of known orders or not."""
+        return len(self.evidence.filtered) + len(self._unknown)
 
     @property
     def strangers(self) -> list[str]:
-        """Messages that were filtered and never sent by us."""
+        """Records that were filtered and never sent by us."""
         return self._unknown
 
     def _journalled(self, line: dict[str, Any]) -> None:
@@ -71,5 +77,5 @@ class Gatherer:
 
 
 def filtered(line: dict[str, Any]) -> list[str]:
-    """The ids of the messages that a line of the daemon's log says were filtered."""
+    """The ids of the records that a line of the daemon's log says were filtered."""
     return list(line.get("ids", ())) if line.get("action") == "filter" else []

@@ -11,13 +11,11 @@ from pathlib import Path
 import anyio
 
 from ...config.clients.aws import AwsSettings, Clients
-from ...config.clients.endpoints import Target
 from ...config.function import describe
 from ...config.loader import Config
 from ...dispatch.observer import Observer, Observers
-from ..daemon import refuse_real_aws
+from ..endpoints import Endpoints
 from ..exits import Exit
-from ..first_lines import where
 from ..functions import Functions
 from .configs import load_config
 from .tables import show, show_json, table
@@ -25,26 +23,26 @@ from .tables import show, show_json, table
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     config = load_config(arguments.config, arguments)
-    endpoint = anyio.run(_endpoint, config)
+    endpoints = anyio.run(_endpoints, config)
     for warning in config.warnings:
         print(f"penstock: warning: {warning}", file=sys.stderr)
     if arguments.output == "json":
-        show_json({**config.effective(), "endpoint": where(endpoint)})
+        show_json({**config.effective(), "endpoints": endpoints.shown()})
     else:
-        _show_tables(config, endpoint)
+        _show_tables(config, endpoints)
     return Exit.OK
 
 
-async def _endpoint(config: Config) -> Target:
+async def _endpoints(config: Config) -> Endpoints:
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
-        endpoint = await clients.target("sqs")
-        refuse_real_aws(config, endpoint)
+        endpoints = await Endpoints.find(config.mappings.values(), clients)
+        endpoints.refuse_real_aws(config.mappings.values())
         with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
             await Functions(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
-        return endpoint
+        return endpoints
 
 
-def _show_tables(config: Config, endpoint: Target) -> None:
+def _show_tables(config: Config, endpoints: Endpoints) -> None:
     mappings = [
         (
             mapping.name if mapping.enabled else f"{mapping.name} (not enabled)",
@@ -60,5 +58,6 @@ def _show_tables(config: Config, endpoint: Target) -> None:
     if config.functions:
         functions = [(name, describe(function)) for name, function in config.functions.items()]
         show(table(("FUNCTION", "IS"), functions) + "\n")
-    show(f"endpoint {where(endpoint)}")
+    for service, url in endpoints.shown().items():
+        show(f"{service} at {url}")
     show(f"{len(config.mappings)} mappings and {len(config.functions)} functions: no problem found")

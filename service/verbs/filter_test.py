@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from ...dispatch.patterns.errors import PatternError
 from ...dispatch.patterns.explain import Explanation, explain_record
 from ...dispatch.patterns.formats import Data, Kind, RecordFilter
 from ..exits import Exit, UsageError
-from ..filters import KINDS
+from ..filters import DATA, KINDS
 from .configs import load_config
 from .tables import show, show_json
 
@@ -126,23 +125,23 @@ def _records(value: object) -> list[dict[str, Any]] | None:
 
 
 def _candidate(record: dict[str, Any], kind: Kind) -> Candidate:
-    match kind:
-        case "sqs":
-            return Candidate(str(record.get("messageId", "the record")), record, record.get("body"))
-        case "kinesis":
-            fields = record.get("kinesis", record)
-            return Candidate(str(fields.get("sequenceNumber", "the record")), fields, _decoded(fields.get("data")))
-        case "dynamodb":
-            return Candidate(str(record.get("eventID", "the record")), record, None)
-        case "kafka":
-            return Candidate(str(record.get("offset", "the record")), record, _decoded(record.get("value")))
-
-
-def _decoded(text: object) -> bytes | None:
     try:
-        return base64.b64decode(text, validate=True) if isinstance(text, str) else None
+        data = DATA[kind](record)
+        named = record["kinesis"] if kind == "kinesis" else record
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"this is no record of {kind}: {error}") from error
     except ValueError as error:
         raise UsageError(f"the record's data are not base64: {error}") from error
+    return Candidate(str(named.get(NAMES[kind], "the record")), record, data)
+
+
+NAMES: Mapping[Kind, str] = {
+    "sqs": "messageId",
+    "kinesis": "sequenceNumber",
+    "dynamodb": "eventID",
+    "kafka": "offset",
+}
+"""What tells a record from the others of its event."""
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def _show_tables(status: dict[str, Any]) -> None:
             each["state"],
             each["function"],
             *(each["counts"][name] for name in ("fetched", "delivered", "filtered", "discarded", "undecided")),
-            each["reason"],
+            "; ".join(filter(None, (each["reason"], each["trouble"]))),
         )
         for each in status["mappings"]
     ]

@@ -200,6 +200,26 @@ async def test_the_event_of_a_final_invocation_has_its_window_and_its_state() ->
 
 
 @pytest.mark.semantics("DEST-10")
+async def test_the_event_after_partial_progress_has_the_state_of_that_progress() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    for data in ("good", "poison"):
+        stream.put("key", data)
+
+    async def handler(call: Call) -> object:
+        return call.failing("poison") | {"state": {"sum": call.state.get("sum", 0) + len(call.data)}}
+
+    function = world.taking(handler)
+    world.reading(stream, function, Reading(tumbling=60, retries=0, partial=True))
+    async with world.running():
+        await until(5)
+    (report,) = world.destinations["mapping"].attempts
+    event = orjson.loads(report.event)
+    assert event["state"] == {"sum": 2}
+    assert event == function.calls[1].event
+
+
+@pytest.mark.semantics("DEST-10")
 async def test_the_event_is_that_of_the_discarded_records_alone() -> None:
     world = StreamWorld()
     stream = world.stream()

@@ -172,3 +172,12 @@ def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
         "penstock.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
         "penstock.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
     ]
+
+
+@pytest.mark.semantics("CONFIG-37")
+def test_a_role(code: Path) -> None:
+    role = "arn:aws:iam::000000000000:role/path/orders"
+    assert loaded(with_function(code, http="http://localhost:1/", role=role)).functions["f"].role == role
+    assert loaded(with_function(code, http="http://localhost:1/")).functions["f"].role is None
+    (found,) = problems(with_function(code, http="http://localhost:1/", role="orders"))
+    assert "functions.f.role: is no role: 'orders' (it must look like arn:aws:iam::" in found

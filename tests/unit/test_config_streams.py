@@ -149,9 +149,9 @@ def test_the_loader_knows_what_the_future_is(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_read_out_of_a_mapping(fields: dict[str, object], expected: tuple[object, ...]) -> None:
-    made = mapping(**fields)
+    made = mapping(STREAM, **fields)
     found = str(made.failure_destination) if made.failure_destination else None
-    assert (made.retries, made.max_age, made.restarts, found) == expected
+    assert (made.retries, made.max_age, made.starts_over, found) == expected
 
 
 @pytest.mark.parametrize(

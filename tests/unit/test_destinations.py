@@ -23,14 +23,19 @@ from penstock.dispatch.destinations.persistence import (
     Persistence,
     Written,
 )
+from penstock.dispatch.dispatcher import Dispatcher
 from penstock.dispatch.documents import Subject
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.model import DiscardReason, Record
-from penstock.dispatch.observer import DestinationChanged, DestinationFailed
-from penstock.dispatch.planner import Discard
+from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Batch, BatchKind, DiscardReason, Record, Window
+from penstock.dispatch.observer import DestinationChanged, DestinationFailed, Discarded
+from penstock.dispatch.policy import Policy, Progress
+from penstock.dispatch.slots import Taken
+from penstock.dispatch.steps import Discard, Settle
 from support.paper import ATTEMPT, LANE, failed, records
 from support.virtual_time import EPOCH, VirtualLoop
-from support.world import Watch, no_jitter
+from support.world import Watch, no_jitter, target
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:failed"
 DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
@@ -328,3 +333,46 @@ async def test_a_fault_of_ours_in_a_probe_is_told_and_ends_nothing() -> None:
     rig.failure.destination = Broken(ARN, DOCUMENTS)
     await rig.failure.probe()
     assert "a fault in Penstock (RuntimeError('boom'))" in rig.failure.trouble
+
+
+# --- which event it is ------------------------------------------------------------------------------------------------
+
+
+class Book:
+    """The feed's side: what was settled."""
+
+    def __init__(self) -> None:
+        self.settled: list[Settle | Discard] = []
+
+    async def settle(self, step: Settle | Discard) -> None:
+        self.settled.append(step)
+
+    def invoked(self) -> None: ...
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return until
+
+    async def release(self, records: Sequence[Record]) -> None: ...
+
+
+@pytest.mark.semantics("DEST-10")
+async def test_the_end_of_a_window_that_was_never_invoked_is_told_as_such() -> None:
+    """The daemon was away for longer than the records may last."""
+
+    async def never(invocation: Invocation) -> bytes:
+        raise AssertionError("invoked")
+
+    rig, clock, book = Rig(), LoopClock(EPOCH), Book()
+    function = target("f", CallableInvoker(never, clock=clock), rig.watch, 1, remembered=True)
+    policy = Policy(Progress.PREFIX, max_age=60.0, windowed=True)
+    dispatcher = Dispatcher(
+        "m", function, policy, WindowEnvelope(), "string", clock, no_jitter, rig.watch, destination=rig.failure
+    )
+    long_ago = Window(int(EPOCH) - 300, int(EPOCH) - 240)
+    batch = Batch((), BatchKind.WINDOW_END, long_ago, lane=LANE)
+    await dispatcher.delivery(Taken(0, batch, b'{"sum":1}'), book).run()
+    (told,) = rig.memory.attempts
+    event = orjson.loads(told.event)
+    assert (event["isFinalInvokeForWindow"], event["state"], event["shardId"]) == (True, {"sum": 1}, LANE.shard)
+    assert book.settled == [told.discard]
+    assert rig.watch.of(Discarded) == [Discarded("m", (), DiscardReason.AGE_EXCEEDED, ARN)]

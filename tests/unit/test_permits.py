@@ -11,7 +11,7 @@ from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.invokers.base import Invocation
 from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.observer import Event, GateClosed, GateOpened
-from penstock.dispatch.permits import Gate, Permits
+from penstock.dispatch.permits import Gate, GateState, Permits
 
 
 async def granted_order(permits: Permits, waiters: list[str]) -> list[str]:
@@ -116,6 +116,22 @@ async def test_a_function_is_said_to_be_up_when_it_took_a_batch_not_when_it_answ
             else:
                 gate.close("no such function")
             assert [type(event) for event in watch.seen].count(GateOpened) == (outcome == "taken")
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.semantics("DEST-14")
+async def test_no_trial_is_waited_for_that_the_only_batch_in_hand_will_not_make() -> None:
+    """It is being written to a failure destination, and may be for long."""
+    answers = CallableInvoker(echo, clock=LoopClock(0.0))
+    gate = Gate("f", answers, observer=Watch(), jitter=lambda: 1.0, backoff=Backoff(base=0.001), remembered=True)
+    gate.close("no such function")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gate.run)
+        with gate.in_hand():
+            while gate.state is not GateState.TRIAL:
+                await gate.wait_changed()
+            with gate.under_way():
+                assert gate.is_open
         tasks.cancel_scope.cancel()
 
 

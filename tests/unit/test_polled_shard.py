@@ -318,6 +318,16 @@ async def test_an_end_that_cannot_be_confirmed_is_asked_for_again() -> None:
     assert [(await pages.next(100, None)).ended for _ in range(2)] == [False, True]
 
 
+@pytest.mark.semantics("STREAM-35")
+async def test_a_closed_shard_that_only_repeats_its_last_record_has_ended() -> None:
+    """As one does whose last record is an aggregate, which is asked for again."""
+    script = Script(*[brought(1, following=None)] * 3)
+    script.listed = CLOSED
+    pages = polled(script)
+    found = [await pages.next(100, None) for _ in range(3)]
+    assert [(numbers(page), page.ended) for page in found] == [([1], False), ([], False), ([], True)]
+
+
 @pytest.mark.semantics("STREAM-36")
 async def test_a_closed_shard_whose_iterators_never_end_has_ended_when_nothing_is_left() -> None:
     script = Script(brought(1))

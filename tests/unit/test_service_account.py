@@ -64,6 +64,17 @@ def test_every_record_stands_in_the_account_once() -> None:
     assert account.as_json("m")["undecided"] == 1
 
 
+@pytest.mark.semantics("DEST-11")
+def test_what_a_destination_has_is_among_the_discarded() -> None:
+    account, fate = Account(["m"]), discarded(DiscardReason.RETRIES_EXHAUSTED)
+    account.observe(seen.Fetched("m", records(5), 0.1))
+    account.observe(seen.Discarded("m", records(3), DiscardReason.RETRIES_EXHAUSTED, "arn"))
+    account.observe(seen.Discarded("m", records(2), DiscardReason.RETRIES_EXHAUSTED, "", "refused"))
+    account.observe(seen.Settled("m", (Settlement(records(3), fate), Settlement(records(2), fate))))
+    counts = account.counts["m"]
+    assert (counts.discarded, counts.documented, counts.undecided) == (5, 3, 0)
+
+
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     families = text_string_to_metric_families(metrics.render().decode())
     return {
@@ -120,10 +131,62 @@ def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label
         assert found["penstock_records_failed_total", frozenset({**LABELS, "reason": label}.items())] == failed
 
 
+@pytest.mark.semantics("OBS-15")
+def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
+    metrics = Metrics([Labels("m", "kinesis", "f"), Labels("q", "sqs", "f")], wall=lambda: 100.0)
+    of_stream = {**LABELS, "source": "kinesis"}
+    ages = "penstock_iterator_age_milliseconds"
+    old, young = (Record(LANE, "1", {}, arrived) for arrived in (10.0, 99.75))
+    metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10))
+    metrics.observe(seen.Invoking("q", "f", "r", (old,), 10))
+    assert {key: value for key, value in samples(metrics).items() if key[0] == ages} == {
+        (ages, frozenset(of_stream.items())): 250.0
+    }
+    metrics.observe(seen.Invoking("m", "f", "r", (), 10))
+    assert samples(metrics)[ages, frozenset(of_stream.items())] == 250.0
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (seen.Gap("m", LANE, "1", "9", "trimmed"), "gaps_total"),
+        (seen.CommitFailed("m", "disk full"), "commit_errors_total"),
+        (seen.StreamRecreated("m", "arn", "arn"), "streams_recreated_total"),
+    ],
+)
+def test_what_happens_to_a_stream_is_counted(event: seen.Event, name: str) -> None:
+    assert told(event)[f"penstock_{name}", frozenset(LABELS.items())] == 1
+
+
 def test_discards_count_as_failed_with_their_reason() -> None:
     found = told(seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""))
     key = frozenset({**LABELS, "reason": "MaximumPayloadSizeExceeded"}.items())
     assert found["penstock_records_failed_total", key] == 4
+
+
+@pytest.mark.semantics("DEST-11")
+@pytest.mark.parametrize(
+    ("event", "counted"),
+    [
+        (
+            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "arn"),
+            {"destination_records_total": 4, "destination_documents_total": 1},
+        ),
+        (
+            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "", "refused"),
+            {"records_dropped_total": 4, "destination_failures_total": 1},
+        ),
+        (seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""), {"records_dropped_total": 4}),
+        (seen.DestinationFailed("m", "arn", "refused", 1.0), {"destination_errors_total": 1}),
+    ],
+)
+def test_what_a_destination_has_and_what_nobody_has_are_counted_apart(
+    event: seen.Event, counted: dict[str, float]
+) -> None:
+    found = told(event)
+    names = ("destination_records", "records_dropped", "destination_documents", "destination_failures")
+    for name in [f"{each}_total" for each in (*names, "destination_errors")]:
+        assert found[f"penstock_{name}", frozenset(LABELS.items())] == counted.get(name, 0)
 
 
 def test_every_series_is_there_from_the_start() -> None:

@@ -15,11 +15,15 @@ from penstock.config.clients.endpoints import Local, Real
 from penstock.config.errors import ConfigError
 from penstock.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
 from penstock.config.loader import Config, load
-from penstock.config.mapping import EventSourceMapping
+from penstock.config.mapping import EventSourceMapping, derive_uuid
 from penstock.config.settings import Aws
 from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, RuntimeLaunch
-from penstock.service.daemon import Daemon, receivers_of
+from penstock.pollers.checkpoints.state_file import FILE
+from penstock.pollers.checkpoints.store import Start, StartKind
+from penstock.service.daemon import Daemon
 from penstock.service.local import aws_variables, spec_of
+from penstock.service.positions import open_positions
+from penstock.service.sources import receivers_of
 from penstock.service.state import StateDirectory, StateError
 from penstock.service.telemetry import Log
 
@@ -171,3 +175,90 @@ async def test_a_state_directory_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StateError):
         await Daemon(config, Log(io.StringIO())).run()
     state.close()
+
+
+# --- streams --------------------------------------------------------------------------------------------------------
+
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+GONE = "00000000-0000-4000-8000-000000000001"
+HTTP_FUNCTION = {"http": "http://127.0.0.1:9/"}
+
+
+def reading(source: str, **more: object) -> dict[str, dict[str, object]]:
+    return {"m": {"source": source, "function": "f", "starting_position": "LATEST", **more}}
+
+
+@pytest.mark.parametrize(
+    ("mappings", "services"),
+    [
+        (reading(STREAM), ["kinesis"]),
+        (reading("arn:aws:dynamodb:us-east-1:000000000000:table/T"), ["dynamodbstreams", "dynamodb"]),
+        (reading(STREAM, destination_config={"on_failure": {"destination": "arn:aws:s3:::b"}}), ["kinesis", "s3"]),
+    ],
+)
+@pytest.mark.semantics("CLI-03")
+async def test_every_service_that_would_be_real_aws_is_refused_by_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mappings: dict[str, dict[str, object]],
+    services: list[str],
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
+        monkeypatch.delenv(name)
+    aws = {"region": "us-east-1", "endpoint_urls": {"sqs": "http://127.0.0.1:9"}}
+    problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=mappings))
+    assert [problem.split()[1] for problem in problems] == services
+    assert all("it would be real AWS" in problem for problem in problems)
+    assert out == []
+    off = {name: {**each, "enabled": False} for name, each in mappings.items()}
+    assert await ended(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=off, until_idle=0)) == ""
+
+
+async def ended(config: Config) -> str:
+    """The log of a daemon that ends by itself, as soon as it has begun."""
+    log = io.StringIO()
+    await Daemon(config, Log(log), out=lambda line: None).run()
+    return "".join(line for line in log.getvalue().splitlines(keepends=True) if '"action":"positions"' in line)
+
+
+async def test_a_file_of_positions_is_made_for_streams_alone(tmp_path: Path) -> None:
+    file = tmp_path / "state" / FILE
+    await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0))
+    assert not file.exists()
+    await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0, mappings=reading(STREAM, enabled=False)))
+    assert not file.exists()
+    await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0, mappings=reading(STREAM)))
+    assert file.exists()
+
+
+async def test_a_dry_run_of_a_stream_makes_no_file(tmp_path: Path) -> None:
+    await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0, dry_run=True, mappings=reading(STREAM)))
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.semantics("CLI-27")
+@pytest.mark.parametrize("mappings", [reading(STREAM), {"m": {"source": QUEUE, "function": "f"}}])
+async def test_a_damaged_file_of_positions_lets_nothing_start(
+    tmp_path: Path, mappings: dict[str, dict[str, object]]
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / FILE).write_bytes(b"not ours")
+    problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
+    assert "the stored positions are damaged" in problems[0]
+    assert str(tmp_path / "state" / FILE) in problems[0]
+    assert out == []
+    assert (tmp_path / "state" / FILE).read_bytes() == b"not ours"
+    StateDirectory.open(tmp_path / "state").close()
+
+
+@pytest.mark.semantics("CLI-28")
+async def test_positions_of_nobody_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    store = await open_positions(tmp_path / "state")
+    for mapping in (GONE, derive_uuid("000000000000", "us-east-1", "m")):
+        await store.begin(mapping, STREAM, None, {"shard-1": Start(StartKind.TRIM_HORIZON)})
+    await store.aclose()
+    said = await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0, mappings=reading(STREAM)))
+    assert said.count("\n") == 1
+    assert f"{STREAM} for {GONE};" in said
+    assert "penstock positions move" in said

@@ -34,7 +34,7 @@ from penstock.pollers.source import Source
 from penstock.pollers.supervisor import Supervisor
 from penstock.service import signals
 from penstock.service.account import Account
-from penstock.service.dry_run import DryInvoker, DrySource, Verdict
+from penstock.service.dry_run import DryInvoker, DryQueue, Verdict
 from penstock.service.exits import Exit
 from penstock.service.idle import IdleWatch
 from penstock.service.life import Life, Outside
@@ -81,7 +81,9 @@ class Rig:
             "m", target, Policy(Progress.NONE), envelope, "string", self.clock, lambda: 0.0, observer
         )
         limits = Limits(10, 0.0, envelope)
-        feeds = FeedSettings(dispatcher, lambda: SingleSlot(limits), self.keeps, Backoff(cap=4.0), lent=True)
+        feeds = FeedSettings(
+            dispatcher, lambda lane, window: SingleSlot(limits), self.keeps, Backoff(cap=4.0), lent=True
+        )
         mapping = EventSourceMapping(name="m", source=ARN, function="f")
         idle = EventSourceMapping(name="off", source=ARN, function="f", enabled=False)
         work = Work(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
@@ -288,7 +290,7 @@ def dry_rig(verdicts: list[Verdict], settings: Settings, visibility: float) -> R
     rig = Rig(
         settings,
         invoker=DryInvoker(LoopClock(EPOCH)),
-        wrap=lambda source: DrySource(source, "m", "f", verdicts.append),
+        wrap=lambda source: DryQueue(source, "m", "f", verdicts.append),
         keeps=lambda record: record.item["body"] != "drop",
         visibility=visibility,
     )

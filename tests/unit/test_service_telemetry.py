@@ -49,7 +49,12 @@ EVENTS: list[seen.Event] = [
     seen.Settled("m", (Settlement(RECORDS, FILTERED),)),
     seen.SettleFailed("m", RECORDS, "refused"),
     seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, ""),
+    seen.DestinationFailed("m", "arn", "refused", 1.0),
+    seen.DestinationChanged("m", "arn", "refused"),
+    seen.DestinationChanged("m", "arn", ""),
     seen.Gap("m", LANE, "1", "9", "trimmed"),
+    seen.StreamRecreated("m", "stream-2", "stream-1"),
+    seen.CommitFailed("m", "disk full"),
     seen.Blocked("m", LANE, "key", 10),
     seen.GateClosed("f", "no module named app", 1.0),
     seen.GateOpened("f", 0.2),
@@ -176,6 +181,66 @@ def test_a_discard_names_what_was_discarded() -> None:
     (line,) = lines_of([seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "")])
     assert line["ids"] == ["id-0", "id-1", "id-2"]
     assert "no destination has them" in str(line["event"])
+
+
+def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
+    taken = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "arn:failed")
+    given_up = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "", "AccessDenied")
+    first, second = lines_of([taken, given_up])
+    assert "arn:failed has their document" in str(first["event"])
+    assert "no destination has them" in str(second["event"])
+    assert second["cause"] == "AccessDenied"
+
+
+@pytest.mark.semantics("DEST-09")
+def test_how_a_destination_stands_is_a_warning_or_good_news() -> None:
+    missing, there = seen.DestinationChanged("m", "arn", "it is missing"), seen.DestinationChanged("m", "arn", "")
+    lines = lines_of([missing, there, missing])
+    assert [(line["level"], line["action"]) for line in lines] == [
+        ("warning", "destination"),
+        ("info", "destination"),
+        ("warning", "destination"),
+    ]
+
+
+def test_an_attempt_that_is_made_again_is_a_warning_and_the_last_is_said_by_the_discard() -> None:
+    again = seen.DestinationFailed("m", "arn", "refused", 1.0)
+    lines = lines_of([again, again, seen.DestinationFailed("m", "arn", "refused", None)])
+    assert [(line["level"], line["action"], line["delay"]) for line in lines] == [
+        ("warning", "destination_failed", 1.0)
+    ]
+
+
+@pytest.mark.semantics("OBS-14")
+def test_what_happens_to_a_stream_is_one_line_each() -> None:
+    shard = Lane("arn:stream", "shard-1")
+    blocked = seen.Blocked("m", shard, "customer-7", 10_000)
+    lines = lines_of(
+        [
+            seen.StreamRecreated("m", "arn:stream", "arn:stream"),
+            seen.StreamRecreated("m", "arn:table/stream/2", "arn:table/stream/1"),
+            seen.Gap("m", shard, "17", "TRIM_HORIZON", "trimmed"),
+            blocked,
+            blocked,
+            seen.CommitFailed("m", "disk full"),
+        ]
+    )
+    assert [(line["level"], line["action"]) for line in lines] == [
+        ("warning", "recreated"),
+        ("warning", "recreated"),
+        ("error", "gap"),
+        ("warning", "blocked"),
+        ("warning", "commit_failed"),
+    ]
+    texts = [str(line["event"]) for line in lines]
+    assert texts[0] == "m: the stream arn:stream was made anew, and is read from its beginning"
+    assert texts[1] == (
+        "m: the stream arn:table/stream/2 took the place of arn:table/stream/1, and is read from its beginning"
+    )
+    assert "17" in texts[2]
+    assert "key customer-7" in texts[3]
+    assert lines[3]["shard"] == "shard-1"
+    assert "disk full" in texts[4]
 
 
 class Terminal(io.StringIO):

@@ -152,6 +152,13 @@ def _delete_table(stub: Stub, stream: TableStream, body: Body) -> Body:
     return {"TableDescription": {**table_body(stream), "TableStatus": "DELETING"}}
 
 
+def _update_table(stub: Stub, stream: TableStream, body: Body) -> Body:
+    """Of all that this operation does, only what ends a stream."""
+    if body.get("StreamSpecification") == {"StreamEnabled": False}:
+        stream.disable()
+    return {"TableDescription": table_body(stream)}
+
+
 def _put_item(stub: Stub, stream: TableStream, body: Body) -> Body:
     item = body["Item"]
     assert isinstance(item, dict)
@@ -176,4 +183,5 @@ OPERATIONS: dict[str, Callable[[Stub, TableStream, Body], Body]] = {
     "GetRecords": _get_records,
     "GetShardIterator": _get_shard_iterator,
     "PutItem": _put_item,
+    "UpdateTable": _update_table,
 }

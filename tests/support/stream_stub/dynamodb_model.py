@@ -73,7 +73,7 @@ class TableStream(Stream):
 
     def _change(self, name: str, keys: str, new: Item | None, old: Item | None, *, ttl: bool = False) -> StubRecord:
         shard = self.shard_of(hash_of(keys))
-        sequence, arrived = self._number(), self._arrival()
+        sequence, arrived = self._number(shard.index), self._arrival()
         images: dict[str, Item] = {"Keys": orjson.loads(keys)}
         if new is not None and self.view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES"):
             images["NewImage"] = new

@@ -82,7 +82,7 @@ class Push:
     def _continuation(self) -> Body:
         if self._shard.ends_at(self._position):
             return {"ChildShards": [child_body(child) for child in self._stream.children(self._shard.id)]}
-        return {"ContinuationSequenceNumber": str(max(self._shard.start, self._position - 1))}
+        return {"ContinuationSequenceNumber": str(self._shard.before(self._position))}
 
     async def _send(self, response: web.StreamResponse, event: bytes) -> bool:
         faults = self._stream.faults

@@ -132,13 +132,22 @@ def starting(stub: Stub, stream: KinesisStream, shard: Shard, kind: str, number:
     if kind == "AT_TIMESTAMP" and float(str(time)) > stub.clock.now():
         message = "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis."
         raise Refused("InvalidArgumentException", message)
-    if kind.endswith("SEQUENCE_NUMBER") and not shard.start <= int(str(number)) <= (shard.end or stream.newest):
+    if kind.endswith("SEQUENCE_NUMBER"):
+        _check(stream, shard, int(str(number)))
+    return position(shard, kind, int(str(number or 0)), float(str(time or 0)))
+
+
+def _check(stream: KinesisStream, shard: Shard, number: int) -> None:
+    if number % stream.step != shard.index:
+        encoded = f"shardId-{number % stream.step:012d}"
+        message = f"It encodes {encoded}, while it was used in a call to a shard with {shard.id}"
+        raise Refused("InvalidArgumentException", f"Invalid StartingSequenceNumber. {message}")
+    if not shard.start <= number <= (shard.end or stream.newest):
         message = (
             f"StartingSequenceNumber {number} used in GetShardIterator on shard {shard.id} in stream {stream.name} "
             f"under account {ACCOUNT} is invalid because it did not come from this stream."
         )
         raise Refused("InvalidArgumentException", message)
-    return position(shard, kind, int(str(number or 0)), float(str(time or 0)))
 
 
 def _iterator(stub: Stub, stream: KinesisStream, shard: Shard, start: int) -> str:

@@ -51,7 +51,7 @@ class KinesisStream(Stream):
         return self.consumers[name]
 
     def _put(self, shard: Shard, key: str, data: bytes) -> StubRecord:
-        sequence, arrived = self._number(), self._arrival()
+        sequence, arrived = self._number(shard.index), self._arrival()
         body = {
             "SequenceNumber": str(sequence),
             "ApproximateArrivalTimestamp": arrived,

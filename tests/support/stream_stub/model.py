@@ -55,6 +55,8 @@ class StubRecord:
 @dataclass(slots=True)
 class Shard:
     id: str
+    index: int
+    """Counted from 0 over all shards of the stream."""
     parents: tuple[str, ...]
     low: int
     high: int
@@ -74,6 +76,11 @@ class Shard:
     def index_of(self, position: int) -> int:
         """The index of the first record at or after a sequence number."""
         return bisect.bisect_left(self.records, position, key=lambda record: record.sequence)
+
+    def before(self, position: int) -> int:
+        """The last sequence number that is done where `position` is wanted next: a record's, or the shard's first."""
+        index = self.index_of(position)
+        return self.records[index - 1].sequence if index else max(self.start, self.trimmed)
 
     def since(self, time: float) -> int:
         """The sequence number of the first record that arrived at or after `time`, or the one after all."""
@@ -179,8 +186,9 @@ class Stream:
 
     # --- what the services' streams are made with --------------------------------------------------------------------
 
-    def _number(self) -> int:
-        return self._numbers.next(self.base, self.step)
+    def _number(self, index: int) -> int:
+        """The next sequence number. Its last digits are the number of the shard."""
+        return self._numbers.next(self.base, self.step) + index
 
     def _append(self, shard: Shard, record: StubRecord) -> StubRecord:
         if shard.end is not None:
@@ -191,8 +199,8 @@ class Stream:
         return record
 
     def _open(self, parents: tuple[str, ...], low: int, high: int) -> Shard:
-        opened = self._clock.now()
-        shard = Shard(self._name(self._named, opened), parents, low, high, self._number(), opened)
+        index, opened = self._named, self._clock.now()
+        shard = Shard(self._name(index, opened), index, parents, low, high, self._number(index), opened)
         self._named += 1
         self.shards[shard.id] = shard
         return shard
@@ -201,7 +209,7 @@ class Stream:
         closing = self.shards[shard]
         if closing.end is not None:
             raise ValueError(f"{shard} is closed already")
-        closing.end, closing.closed = self._number(), self._clock.now()
+        closing.end, closing.closed = self._number(closing.index), self._clock.now()
         self._clock.ring()
         return closing
 

@@ -48,12 +48,14 @@ class Stub:
     heartbeat_seconds: float = 5.0
     meter: Meter = field(default_factory=Meter)
     numbers: Numbers = field(default_factory=Numbers)
+    made: dict[str, float] = field(default_factory=dict)
+    """When a stream or a table of a name was created last."""
 
     def kinesis(self, name: str, shards: int = 1) -> KinesisStream:
         """A new stream; one of the same name is deleted first."""
-        if (former := self.streams.get(name)) is not None:
-            self.delete(former)
-        stream = KinesisStream(name, self._created(former), self.clock, self.numbers, shards)
+        if name in self.streams:
+            self.delete(self.streams[name])
+        stream = KinesisStream(name, self._created(f"stream {name}"), self.clock, self.numbers, shards)
         self.streams[name] = stream
         return stream
 
@@ -61,9 +63,9 @@ class Stub:
         self, name: str, view: str = "NEW_AND_OLD_IMAGES", shards: int = 1, key: tuple[str, ...] = ("id",)
     ) -> TableStream:
         """A new table with a stream; a table of the same name is deleted first. `key` names its key's attributes."""
-        if (former := self.tables.get(name)) is not None:
-            self.delete(former)
-        stream = TableStream(name, self._created(former), self.clock, self.numbers, shards, view, key)
+        if name in self.tables:
+            self.delete(self.tables[name])
+        stream = TableStream(name, self._created(f"table {name}"), self.clock, self.numbers, shards, view, key)
         self.tables[name] = self.table_streams[stream.arn] = stream
         return stream
 
@@ -91,11 +93,12 @@ class Stub:
         """Of any shard where none is named."""
         return [call for call in self.calls if call.operation == operation and shard in ("", call.shard)]
 
-    def _created(self, former: Stream | None) -> float:
-        """Now, in whole seconds; later than a stream of the same name was."""
-        while former is not None and math.floor(self.clock.now()) <= former.created:
+    def _created(self, name: str) -> float:
+        """Now, in whole seconds; later than what had this name before."""
+        while math.floor(self.clock.now()) <= self.made.get(name, 0.0):
             self.clock.advance(1)
-        return float(math.floor(self.clock.now()))
+        self.made[name] = created = float(math.floor(self.clock.now()))
+        return created
 
 
 def make(wall: Callable[[], float] = time.time) -> Stub:

@@ -1,0 +1,52 @@
+"""Where the services are that the mappings of a configuration call, and the guard: none may be real AWS unsaid.
+
+Used by the daemon and by `penstock check`. Which endpoint a service has is `config.clients`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..config.clients.aws import Clients
+from ..config.clients.endpoints import Local, Real, Refused, Target
+from ..config.errors import ConfigError
+from ..config.mapping import EventSourceMapping
+
+
+class Endpoints:
+    """The endpoint of each service, by botocore's name."""
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        self._targets = targets
+
+    @classmethod
+    async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> Endpoints:
+        """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
+        services = dict.fromkeys(service for mapping in mappings for service in mapping.services)
+        return cls({service: await clients.target(service) for service in services})
+
+    def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
+        """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid."""
+        called = dict.fromkeys(service for mapping in mappings if mapping.enabled for service in mapping.services)
+        targets = [self._targets[service] for service in called]
+        problems = [target.problem for target in targets if isinstance(target, Refused)]
+        if problems:
+            raise ConfigError(problems)
+
+    def of(self, mapping: EventSourceMapping) -> Target:
+        """Where the mapping's source is."""
+        return self._targets[mapping.services[0]]
+
+    def shown(self) -> dict[str, str]:
+        """The services with where they are, for people."""
+        return {service: where(target) for service, target in self._targets.items()}
+
+
+def where(endpoint: Target) -> str:
+    match endpoint:
+        case Local(url=url):
+            return url
+        case Real(url=url):
+            return f"REAL AWS ({url})" if url else "REAL AWS"
+        case Refused():
+            return "nowhere: real AWS is not allowed"

@@ -1,0 +1,274 @@
+"""The daemon as a process beside an emulator's streams: what it delivers, what it keeps, and what it says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from support import daemons
+from support.daemons import Queues, penstock
+from support.servers.running import Server
+
+FILTER = {"filter_criteria": {"filters": [{"pattern": {"data": {"type": ["created"]}}}]}}
+
+
+class Streams:
+    """Streams and tables of an emulator, made when a test needs them."""
+
+    def __init__(self, endpoint_url: str) -> None:
+        self.endpoint_url = endpoint_url
+        self.queues = Queues(endpoint_url)
+        self.kinesis, self.dynamodb = self._client("kinesis"), self._client("dynamodb")
+
+    def _client(self, service: str) -> Any:
+        return botocore.session.get_session().create_client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def name(self) -> str:
+        return f"s-{uuid.uuid4().hex[:12]}"
+
+    def arn(self, name: str) -> str:
+        return f"arn:aws:kinesis:us-east-1:{daemons.ACCOUNT}:stream/{name}"
+
+    def create(self, name: str = "") -> str:
+        """A stream of one shard; its name."""
+        name = name or self.name()
+        self.kinesis.create_stream(StreamName=name, ShardCount=1)
+        self.kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+        return name
+
+    def put(self, name: str, *data: object) -> None:
+        for each in data:
+            self.kinesis.put_record(StreamName=name, PartitionKey="k", Data=json.dumps(each).encode())
+
+    def table(self) -> str:
+        """A table with a stream; its name."""
+        name = self.name()
+        self.dynamodb.create_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        return name
+
+    def close(self) -> None:
+        self.queues.close()
+        self.kinesis.close()
+        self.dynamodb.close()
+
+
+@pytest.fixture
+def streams(ministack: Server) -> Iterator[Streams]:
+    found = Streams(ministack.endpoint_url)
+    yield found
+    found.close()
+
+
+def reading(source: str, **more: object) -> dict[str, dict[str, object]]:
+    return {"m": {"source": source, "starting_position": "TRIM_HORIZON", **more}}
+
+
+def data(function: daemons.Function) -> list[object]:
+    """What the function was given, in order, repetitions included."""
+    return [
+        json.loads(base64.b64decode(record["kinesis"]["data"]))
+        for event in function.events
+        for record in event["Records"]
+    ]
+
+
+def delivered(daemon: daemons.Daemon) -> int:
+    count: int = daemon.status()["mappings"][0]["counts"]["delivered"]
+    return count
+
+
+@pytest.mark.semantics("CLI-01", "CLI-26", "OBS-03", "STREAM-01")
+def test_from_a_stream_to_a_function_and_on_after_a_restart(streams: Streams, tmp_path: Path) -> None:
+    name = streams.create()
+    streams.put(name, *({"type": "created", "n": number} for number in range(3)), {"type": "other"})
+    with daemons.function() as function:
+        config = daemons.write_config(
+            tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name), **FILTER)
+        )
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            daemon.wait_until(lambda: daemon.status()["mappings"][0]["counts"]["filtered"] == 1)
+            daemon.wait_until(lambda: delivered(daemon) == 3)
+            assert (
+                'penstock_records_delivered_total{function="f",mapping="m",source="kinesis"} 3.0'
+                in (daemon.get("/metrics")[1])
+            )
+            refused = penstock("positions", cwd=tmp_path)
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert f"pid {daemon.process.pid}" in refused.stderr
+            assert daemon.stop() == 0
+        streams.put(name, {"type": "created", "n": 3})
+        with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:
+            assert daemon.wait() == 0
+    assert [each["n"] for each in data(function)] == [0, 1, 2, 3]  # type: ignore[index]
+    (kept,) = json.loads(penstock("positions", "--output", "json", cwd=tmp_path).stdout)
+    assert (kept["mapping"], kept["source"], kept["used"]) == ("m", streams.arn(name), True)
+    assert [shard["place"] for shard in kept["shards"]] == ["position"]
+
+
+@pytest.mark.semantics("CONFIG-36", "CLI-06")
+def test_a_table_stands_for_its_stream(streams: Streams, tmp_path: Path) -> None:
+    table = streams.table()
+    for number in range(3):
+        streams.dynamodb.put_item(TableName=table, Item={"id": {"S": str(number)}})
+    source = f"arn:aws:dynamodb:us-east-1:{daemons.ACCOUNT}:table/{table}"
+    with daemons.function() as function:
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(source))
+        with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:
+            assert daemon.wait() == 0
+    records = [record for event in function.events for record in event["Records"]]
+    assert [record["dynamodb"]["Keys"]["id"]["S"] for record in records] == ["0", "1", "2"]
+    assert all(record["eventSourceARN"].startswith(f"{source}/stream/") for record in records)
+
+
+@pytest.mark.semantics("CLI-11")
+def test_a_dry_run_tells_and_stores_nothing(streams: Streams, tmp_path: Path) -> None:
+    name = streams.create()
+    streams.put(name, {"type": "created"}, {"type": "other"})
+    with daemons.function() as function:
+        config = daemons.write_config(
+            tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name), **FILTER)
+        )
+        for _ in range(2):
+            with daemons.running(str(config), "--dry-run", "--until-idle=60", cwd=tmp_path) as daemon:
+                assert daemon.wait() == 0
+            told = [line.split("\t") for line in daemon.stdout if "\t" in line]
+            assert sorted(line[2] for line in told) == ["FILTERED", "WOULD DELIVER to f"]
+        assert function.events == []
+    assert not (tmp_path / ".penstock").exists()
+
+
+@pytest.mark.semantics("CLI-12", "STREAM-58")
+def test_a_stream_that_does_not_exist_yet_is_waited_for(streams: Streams, tmp_path: Path) -> None:
+    name = streams.name()
+    with daemons.function() as function:
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name)))
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            assert name in json.loads(daemon.get("/readyz")[1])["reasons"][0]
+            streams.create(name)
+            streams.put(name, "at last")
+            function.wait_begun()
+            assert daemon.stop() == 0
+    assert data(function) == ["at last"]
+
+
+@pytest.mark.semantics("OBS-13", "DEST-01", "DEST-09")
+def test_a_poison_record_goes_to_the_destination_and_the_others_go_on(streams: Streams, tmp_path: Path) -> None:
+    name, dead = streams.create(), streams.queues.name()
+    streams.put(name, "good", "poison", "better")
+
+    def fail_on_poison(event: dict[str, Any]) -> object:
+        if any(base64.b64decode(record["kinesis"]["data"]) == b'"poison"' for record in event["Records"]):
+            raise ValueError("poison")
+        return {}
+
+    policy = {
+        "maximum_retry_attempts": 0,
+        "bisect_batch_on_function_error": True,
+        "destination_config": {"on_failure": {"destination": streams.queues.arn(dead)}},
+    }
+    with daemons.function(fail_on_poison) as function:
+        mappings = reading(streams.arn(name), **policy)
+        config = daemons.write_config(
+            tmp_path, streams.endpoint_url, function.url, mappings, destinations={"block": True}
+        )
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            (reason,) = json.loads(daemon.get("/readyz")[1])["reasons"]
+            assert dead in reason
+            assert daemon.get("/readyz?strict")[0] == 503
+            daemon.wait_logged("destination_failed")
+            streams.queues.create(dead)
+            daemon.wait_until(lambda: delivered(daemon) == 2)
+            daemon.wait_until(lambda: daemon.get("/readyz?strict")[0] == 200)
+            assert daemon.stop() == 0
+    (message,) = streams.queues.client.receive_message(QueueUrl=streams.queues.url(dead))["Messages"]
+    document = json.loads(message["Body"])
+    assert document["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert document["requestContext"]["functionArn"] == f"arn:aws:lambda:us-east-1:{daemons.ACCOUNT}:function:f"
+    assert document["KinesisBatchInfo"]["batchSize"] == 1
+
+
+@pytest.mark.semantics("DEST-02")
+def test_a_destination_that_never_takes_it_is_given_up_as_soon_as_the_settings_say(
+    streams: Streams, tmp_path: Path
+) -> None:
+    name = streams.create()
+    streams.put(name, "poison")
+    missing = {"on_failure": {"destination": streams.queues.arn(streams.queues.name())}}
+    mappings = reading(streams.arn(name), maximum_retry_attempts=0, destination_config=missing)
+
+    def fail(event: dict[str, Any]) -> object:
+        raise ValueError("poison")
+
+    with daemons.function(fail) as function:
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, mappings)
+        once = {"PENSTOCK_DESTINATIONS__ATTEMPTS": "1"}
+        arguments = ("--until-idle=60", "--fail-on-discard")
+        with daemons.running(str(config), *arguments, cwd=tmp_path, env=once) as daemon:
+            assert daemon.wait() == 4
+    assert daemon.logged("destination_failed") == []
+    (line,) = daemon.logged("discard", mapping="m")
+    assert "no destination has them" in line["event"]
+    assert len(function.events) == 1
+
+
+@pytest.mark.semantics("CLI-27", "STREAM-09")
+def test_a_damaged_file_of_positions_lets_nothing_start(streams: Streams, tmp_path: Path) -> None:
+    name = streams.create()
+    streams.put(name, "stays")
+    (tmp_path / ".penstock").mkdir()
+    (tmp_path / ".penstock" / "checkpoints.db").write_bytes(b"damaged")
+    with daemons.function() as function:
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name)))
+        done = penstock("run", str(config), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "checkpoints.db: the stored positions are damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert function.events == []
+
+
+@pytest.mark.semantics("CLI-26", "CLI-28")
+def test_a_mapping_that_was_renamed_gets_its_positions_back(streams: Streams, tmp_path: Path) -> None:
+    name = streams.create()
+    streams.put(name, "before")
+    with daemons.function() as function:
+        old = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name)))
+        with daemons.running(str(old), "--until-idle=60", cwd=tmp_path) as daemon:
+            assert daemon.wait() == 0
+        renamed = {"new": {"source": streams.arn(name), "starting_position": "LATEST"}}
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, renamed)
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            (line,) = [daemon.ready().wait_logged("positions")]
+            daemon.signal(signal.SIGTERM)
+            assert daemon.wait() == 0
+        (source, _, owner) = line["event"].partition("uses: ")[2].partition(";")[0].split()
+        assert penstock("positions", "remove", "new", cwd=tmp_path).returncode == 0
+        moved = penstock("positions", "move", owner, source, "new", cwd=tmp_path)
+        assert (moved.returncode, moved.stderr) == (0, "")
+        streams.put(name, "after")
+        with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:
+            assert daemon.wait() == 0
+        assert daemon.logged("positions") == []
+    assert data(function) == ["before", "after"]

@@ -1,0 +1,157 @@
+"""What a mapping's settings mean to the loop, and to filters."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from penstock.config.errors import BugError
+from penstock.config.limits import SourceKind
+from penstock.config.mapping import EventSourceMapping
+from penstock.config.settings import Destinations
+from penstock.dispatch.destinations.persistence import Persistence
+from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
+from penstock.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
+from penstock.dispatch.policy import Policy, Progress
+from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
+from penstock.dispatch.windows import WindowSlot
+from penstock.service.dispatching import envelope_of, function_arn, persistence_of, policy_of, slots_of
+from penstock.service.filters import Keeps
+
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/T"
+LANE = Lane(STREAM, "shard-1")
+NOW = Now(0.0, 1_700_000_000.0)
+
+
+def mapping(source: str = STREAM, **fields: object) -> EventSourceMapping:
+    return EventSourceMapping.model_validate({"name": "m", "source": source, "function": "f", **fields})
+
+
+def slots(made: EventSourceMapping, window: OpenWindow | None = None) -> Slots:
+    return slots_of(made, envelope_of(made), lambda: NOW)(LANE, window)
+
+
+def record(number: int, key: str = "k") -> Record:
+    return Record(LANE, str(number), {"n": number}, NOW.wall, Position(number), key)
+
+
+@pytest.mark.parametrize(
+    ("source", "fields", "expected"),
+    [
+        (QUEUE, {}, Policy(Progress.NONE)),
+        (QUEUE, {"function_response_types": ["ReportBatchItemFailures"]}, Policy(Progress.NONE, partial=True)),
+        (STREAM, {}, Policy(Progress.PREFIX)),
+        (TABLE, {"maximum_retry_attempts": -1, "maximum_record_age_in_seconds": -1}, Policy(Progress.PREFIX)),
+        (
+            TABLE,
+            {
+                "maximum_retry_attempts": 0,
+                "maximum_record_age_in_seconds": 60,
+                "bisect_batch_on_function_error": True,
+                "function_response_types": ["ReportBatchItemFailures"],
+                "tumbling_window_in_seconds": 30,
+            },
+            Policy(Progress.PREFIX, retries=0, max_age=60, bisect=True, partial=True, windowed=True),
+        ),
+        (STREAM, {"tumbling_window_in_seconds": 0}, Policy(Progress.PREFIX)),
+    ],
+)
+def test_policies(source: str, fields: dict[str, object], expected: Policy) -> None:
+    assert policy_of(mapping(source, **fields)) == expected
+
+
+def test_a_shard_has_as_many_batches_in_flight_as_its_mapping_says() -> None:
+    for factor, expected in ((None, 1), (1, 1), (4, 4)):
+        made = slots(mapping(parallelization_factor=factor))
+        assert isinstance(made, KeyHash)
+        made.put([record(number, key=str(number)) for number in range(100)], NOW)
+        assert [made.take(NOW) is not None for _ in range(5)] == [index < expected for index in range(5)]
+
+
+def test_a_batch_of_a_shard_has_the_size_and_the_window_of_its_mapping() -> None:
+    made = slots(mapping(batch_size=3, maximum_batching_window_in_seconds=7))
+    made.put([record(number) for number in range(5)], NOW)
+    assert batch(made.take(NOW)) == ["0", "1", "2"]
+    made.completed(0, NOW)
+    assert made.take(NOW) is None
+    assert made.deadline() == 7.0
+
+
+def batch(taken: Taken | None) -> list[object]:
+    assert taken is not None
+    return [each.id for each in taken.batch.records]
+
+
+def test_a_tumbling_window_goes_on_where_it_was() -> None:
+    made = mapping(tumbling_window_in_seconds=60)
+    assert isinstance(envelope_of(made), WindowEnvelope)
+    window = OpenWindow(Window(1_699_999_980, 1_700_000_040), b'{"sum":1}')
+    restored = slots(made, window)
+    assert isinstance(restored, WindowSlot)
+    assert restored.stored == window
+    restored.put([record(1)], NOW)
+    taken = restored.take(NOW)
+    assert taken is not None
+    assert (taken.state, taken.batch.window, taken.batch.lane) == (window.state, window.window, LANE)
+    with pytest.raises(BugError):
+        slots_of(made, envelope_of(made), lambda: NOW)(None, None)
+
+
+def test_queues_have_one_batch_at_a_time() -> None:
+    assert isinstance(envelope_of(mapping(QUEUE)), RecordsEnvelope)
+    assert isinstance(slots(mapping(QUEUE)), SingleSlot)
+
+
+def test_how_long_a_destination_is_tried() -> None:
+    assert persistence_of(Destinations()) == Persistence(5, 60.0, block=False)
+    assert persistence_of(Destinations(attempts=1, seconds=2.5, block=True)) == Persistence(1, 2.5, block=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "function", "account", "arn"),
+    [
+        (STREAM, "f", None, "arn:aws:lambda:us-east-1:000000000000:function:f"),
+        (TABLE, "f:$LATEST", None, "arn:aws:lambda:eu-west-1:111122223333:function:f"),
+        (STREAM, "arn:aws:lambda:us-east-1:1:function:f", "1" * 12, "arn:aws:lambda:us-east-1:111111111111:function:f"),
+    ],
+)
+def test_the_arn_of_a_function(source: str, function: str, account: str | None, arn: str) -> None:
+    assert function_arn(mapping(source, function=function), account) == arn
+
+
+# --- filters --------------------------------------------------------------------------------------------------------
+
+
+def kinesis(data: bytes, key: str = "k") -> Record:
+    fields = {"SequenceNumber": "1", "PartitionKey": key, "Data": data, "ApproximateArrivalTimestamp": NOW.wall}
+    item = kinesis_item(fields, shard="shard-1", arn=STREAM, region="us-east-1", role="r")
+    return Record(LANE, "1", item, NOW.wall)
+
+
+@pytest.mark.semantics("FILTER-41", "FILTER-45")
+def test_the_data_of_kinesis_records_are_decoded_for_filters_and_delivered_as_they_are() -> None:
+    keeps = Keeps(SourceKind.KINESIS, [{"data": {"type": ["created"]}, "kinesis": {"partitionKey": ["k"]}}])
+    kept = kinesis(b'{"type": "created"}')
+    assert keeps(kept)
+    assert kept.item["kinesis"]["data"] == base64.b64encode(b'{"type": "created"}').decode()  # type: ignore[index]
+    assert not keeps(kinesis(b'{"type": "created"}', key="other"))
+    assert not keeps(kinesis(b'{"type": "other"}'))
+    assert not keeps(kinesis(b"\xff"))
+
+
+@pytest.mark.semantics("FILTER-42")
+def test_records_of_tables_are_filtered_as_they_are() -> None:
+    keeps = Keeps(SourceKind.DYNAMODB, [{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["7"]}}}}])
+    image = {"NewImage": {"n": {"N": "7"}}}
+    assert keeps(Record(LANE, "1", {"eventName": "INSERT", "dynamodb": image}, NOW.wall))
+    assert not keeps(Record(LANE, "1", {"eventName": "MODIFY", "dynamodb": image}, NOW.wall))
+
+
+@pytest.mark.semantics("FILTER-40")
+def test_bodies_of_messages_are_filtered_as_they_are() -> None:
+    keeps = Keeps(SourceKind.SQS, [{"body": {"n": [7]}}])
+    assert keeps(Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
+    assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))

@@ -1,0 +1,217 @@
+"""A daemon's life with a stream, on virtual time: ready, idle, dry; with the real shell and the shipped fakes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+
+from penstock.config.clock import LoopClock
+from penstock.config.mapping import EventSourceMapping
+from penstock.config.settings import Settings
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.destinations.base import stream_documents
+from penstock.dispatch.destinations.memory import MemoryDestination
+from penstock.dispatch.destinations.persistence import FailureDestination
+from penstock.dispatch.dispatcher import Dispatcher, Target
+from penstock.dispatch.documents import Subject
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Record
+from penstock.dispatch.observer import DestinationChanged, Observers
+from penstock.dispatch.permits import Gate, Permits
+from penstock.pollers.checkpoints.memory import MemoryCheckpoints
+from penstock.pollers.feed import FeedSettings
+from penstock.pollers.memory_stream import Flavour, MemoryStream
+from penstock.pollers.memory_stream_service import MemoryStreamService
+from penstock.pollers.opening import StreamSettings
+from penstock.pollers.streams import StreamSource
+from penstock.pollers.supervisor import Supervisor
+from penstock.service.account import Account
+from penstock.service.dispatching import envelope_of, persistence_of, policy_of, slots_of
+from penstock.service.dry_run import DryInvoker, Verdict, dry
+from penstock.service.exits import Exit
+from penstock.service.filters import keep_all
+from penstock.service.life import Life, Outside
+from penstock.service.plant import Changes, Plant, Work
+from penstock.service.telemetry import Log, Logs
+from support.virtual_time import EPOCH, VirtualLoop
+
+ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
+DEAD = "arn:aws:sqs:us-east-1:000000000000:dead"
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+async def take_all(invocation: Invocation) -> bytes:
+    return b'{"state":{}}'
+
+
+@dataclass
+class Rig:
+    """One stream, one function, one mapping with a failure destination, and the life around them."""
+
+    settings: Settings = field(default_factory=Settings)
+    fields: dict[str, object] = field(default_factory=dict)
+    keeps: Callable[[Record], bool] = keep_all
+    destination_exists: bool = True
+
+    def __post_init__(self) -> None:
+        self.clock = LoopClock(EPOCH)
+        self.stream = MemoryStream(ARN, self.clock, Flavour.KINESIS)
+        self.store, self.verdicts = MemoryCheckpoints(), list[Verdict]()
+        self.stderr, self.stdout = io.StringIO(), list[str]()
+        self.account, self.changes = Account(["m"]), Changes()
+        self.observer = Observers([self.account, Logs(Log(self.stderr)), self.changes])
+        self.mapping = EventSourceMapping(
+            name="m", source=ARN, function="f", starting_position="TRIM_HORIZON", **self.fields
+        )
+        work = self._work()
+        self.plant = Plant({"m": self.mapping}, [work], {"f": (work.target, "a fake")}, self.account, self.changes)
+        self.life = Life(self.plant, self.settings, self._outside(), self.clock)
+
+    def _work(self) -> Work:
+        envelope, target = envelope_of(self.mapping), self._target()
+        destination = None if self.settings.dry_run else self._destination()
+        dispatcher = Dispatcher(
+            "m",
+            target,
+            policy_of(self.mapping),
+            envelope,
+            "string",
+            self.clock,
+            lambda: 0.0,
+            self.observer,
+            destination,
+        )
+        slots = slots_of(self.mapping, envelope, dispatcher.now)
+        feeds = FeedSettings(dispatcher, slots, self.keeps, Backoff(cap=4.0), lent=False)
+        settings = StreamSettings("m", self.mapping.uuid, "TRIM_HORIZON")
+        service = MemoryStreamService(self.stream)
+        source = StreamSource(settings, service, self.store, lambda: 0.0, self.observer)
+        shown = dry(source, "m", "f", self.verdicts.append) if self.settings.dry_run else source
+        return Work(self.mapping, Supervisor(feeds, shown), target, destination)
+
+    def _target(self) -> Target:
+        taking = CallableInvoker(take_all, clock=self.clock, timeout=60.0, concurrency=2)
+        invoker = DryInvoker(self.clock) if self.settings.dry_run else taking
+        gate = Gate("f", invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
+        return Target("f", invoker, Permits(2), gate)
+
+    def _destination(self) -> FailureDestination:
+        documents = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+        self.dead = MemoryDestination(DEAD, documents, exists=self.destination_exists)
+        persistence = persistence_of(self.settings.destinations)
+        return FailureDestination("m", self.dead, persistence, self.clock, lambda: 0.0, self.observer)
+
+    def _outside(self) -> Outside:
+        async def beside() -> None:
+            """Nothing runs beside."""
+
+        return Outside(Log(self.stderr), self.stdout.append, None, lambda: b"", beside)
+
+    def said(self, action: str) -> list[str]:
+        lines = [json.loads(line) for line in self.stderr.getvalue().splitlines()]
+        return [line["event"] for line in lines if line["action"] == action]
+
+
+# --- idle -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-06")
+async def test_idle_is_when_every_shard_was_read_children_too() -> None:
+    rig = Rig(Settings(until_idle=600))
+    for number in range(10):
+        rig.stream.put(str(number), b"x")
+    rig.stream.split(rig.stream.open_shards()[0])
+    for number in range(10):
+        rig.stream.put(str(number), b"y")
+    assert await rig.life.run() is Exit.OK
+    assert rig.account.counts["m"].delivered == 20
+
+
+@pytest.mark.semantics("CLI-07")
+async def test_a_stream_that_is_not_there_is_never_idle() -> None:
+    rig = Rig(Settings(until_idle=30))
+    rig.stream.delete()
+    assert await rig.life.run() is Exit.NOT_IDLE
+    assert ARN in rig.said("not_idle")[0]
+
+
+# --- ready ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("OBS-02", "OBS-13", "CLI-01")
+async def test_a_failure_destination_that_is_missing_is_a_reason_and_no_obstacle() -> None:
+    rig = Rig(destination_exists=False)
+    rig.stream.put("k", b"x")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.life.run)
+        await anyio.sleep(5)
+        assert rig.stdout == ["Ready."]
+        readiness = rig.plant.readiness()
+        assert (readiness.ready, readiness.polling) == (True, False)
+        (reason,) = readiness.reasons
+        assert reason.startswith("m: ")
+        assert DEAD in reason
+        (view,) = rig.plant.mappings()
+        assert (view.state, view.reason, view.destination) == ("polling", "", DEAD)
+        assert DEAD in view.trouble
+        assert rig.account.counts["m"].delivered == 1
+        rig.dead.exists = True
+        await anyio.sleep(60)
+        readiness = rig.plant.readiness()
+        assert (readiness.ready, readiness.polling, readiness.reasons) == (True, True, ())
+        rig.life.stop()
+    assert rig.said("destination")[-1].endswith("is there")
+
+
+@pytest.mark.semantics("OBS-13")
+async def test_ready_is_not_said_before_the_failure_destination_was_looked_for() -> None:
+    rig = Rig()
+    work = rig.plant.works[0]
+    assert not rig.plant.readiness().ready
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work.target.gate.run)
+        tasks.start_soon(work.supervisor.run)
+        await anyio.sleep(5)
+        assert work.polling
+        assert not rig.plant.readiness().ready
+        assert work.destination is not None
+        await work.destination.probe()
+        assert rig.plant.readiness().ready
+        await work.supervisor.stop(1.0)
+        tasks.cancel_scope.cancel()
+
+
+async def test_news_of_a_failure_destination_wake_those_who_wait_for_readiness() -> None:
+    changes = Changes()
+    changed = changes.next()
+    changes.observe(DestinationChanged("m", DEAD, ""))
+    assert changed.is_set()
+
+
+# --- dry run --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-11")
+@pytest.mark.parametrize("fields", [{}, {"tumbling_window_in_seconds": 60}, {"parallelization_factor": 4}])
+async def test_a_dry_run_shows_each_record_of_every_shard_once(fields: dict[str, object]) -> None:
+    rig = Rig(Settings(dry_run=True), fields, keeps=lambda record: record.key != "drop")
+    entries = [rig.stream.put(key, b"x") for key in ("a", "drop", "b")]
+    rig.stream.split(rig.stream.open_shards()[0])
+    entries.append(rig.stream.put("c", b"x"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rig.life.run)
+        await anyio.sleep(300)
+        rig.life.stop()
+    fates = ["WOULD DELIVER to f", "FILTERED", "WOULD DELIVER to f", "WOULD DELIVER to f"]
+    assert sorted((verdict.id, verdict.text) for verdict in rig.verdicts) == sorted(zip(entries, fates, strict=True))
