@@ -101,6 +101,8 @@ _FIELDS = {
     "self_managed_kafka_event_source_config": "- - - - ~",
     "amazon_managed_kafka_event_source_config": "- - - - ~",
     "source_access_configurations": "- - - - ~",
+    "bootstrap_servers": "- - - - ~",
+    "kafka_security": "- - - - ~",
     "logging_config": "- - - - ~",
     "queues": "- - - - -",
     "document_db_event_source_config": "- - - - -",

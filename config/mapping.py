@@ -20,7 +20,7 @@ from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 from . import limits
 from .arn import Arn
 from .limits import LIMITS, SourceKind
-from .spoken import WHOLE, Spoken
+from .spoken import URL_FORM, WHOLE, Spoken
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -134,6 +134,30 @@ class SelfManagedEventSource(Spoken):
     endpoints: Endpoints
 
 
+class KafkaOauth(Spoken):
+    """Where the token of OAUTHBEARER comes from: a token as it is, or a token endpoint that knows the client."""
+
+    token: Uri | None = None
+    """Where the token is: a secret's ARN, `file:<path>` or `env:<name>`. Read again before it expires."""
+    token_endpoint: Annotated[str, StringConstraints(pattern=URL_FORM)] | None = Field(
+        None, examples=["http://localhost:8080/realms/dev/protocol/openid-connect/token"]
+    )
+    """URL that gives tokens for client credentials."""
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
+    client_secret: Uri | None = None
+    """Where the client's secret is: a secret's ARN, `file:<path>` or `env:<name>`."""
+    scope: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+
+
+class KafkaSecurity(Spoken):
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    """Default: what the credentials need, with TLS: SASL_SSL with a login, SSL with certificates, else PLAINTEXT."""
+    oauth: KafkaOauth | None = None
+    """Log in with a token (SASL/OAUTHBEARER)."""
+    msk_iam: bool | None = None
+    """Log in to Amazon MSK with AWS credentials. Default: true where the servers' port is 9098, MSK's port for it."""
+
+
 class SchemaAccessConfig(Spoken):
     type: Literal["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]
     uri: Uri
@@ -237,7 +261,13 @@ class EventSourceMapping(Spoken):
     amazon_managed_kafka_event_source_config: KafkaSourceConfig | None = None
     """Consumer group and schema registry of Amazon MSK."""
     source_access_configurations: list[SourceAccessConfiguration] | None = Field(None, max_length=22)
-    """How to authenticate with Kafka brokers."""
+    """How to authenticate with Kafka brokers. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
+    bootstrap_servers: (
+        list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None
+    ) = Field(None, min_length=1, max_length=10, examples=[["localhost:9092"]])
+    """`host:port` of the brokers of an MSK cluster (Penstock's own). Default: the endpoint is asked."""
+    kafka_security: KafkaSecurity | None = None
+    """How to reach Kafka brokers, as far as AWS has no word for it (Penstock's own)."""
     logging_config: LoggingConfig | None = None
     """System log level of a Kafka mapping in provisioned mode."""
     queues: list[str] | None = Field(None, min_length=1, max_length=1)

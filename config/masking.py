@@ -7,7 +7,8 @@ import re
 MASK = "********"
 
 _SECRET = re.compile(
-    r"passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|signing_?key|connection_?string",
+    r"passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|signing_?key|connection_?string"
+    r"|access_?config",  # where a secret's name belongs, and where somebody writes the secret
     re.IGNORECASE,
 )
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import limits
+from . import kafka_security, limits
 from .arn import Arn, ArnError
 from .limits import LIMITS, SourceKind, Standing
 from .mapping import EventSourceMapping, is_given, split_function
@@ -42,6 +42,7 @@ def check(mapping: EventSourceMapping, now: float) -> list[Violation]:
         *_queue_rules(mapping, kind),
         *_stream_rules(mapping, kind, now),
         *_pollers(mapping),
+        *_access_rules(mapping, kind),
     ]
 
 
@@ -51,6 +52,9 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
     if len(mapping.patterns) > limits.FILTERS_QUOTA:
         what = f"has {len(mapping.patterns)} filters; AWS allows {limits.FILTERS_QUOTA} until the quota is raised"
         found.append(Violation("filter_criteria", what))
+    for kind in kafka_security.without_effect(mapping):
+        what = f"{kind} is recorded and has no effect here"
+        found.append(Violation("source_access_configurations", what, "there is no network of AWS"))
     return found
 
 
@@ -173,6 +177,11 @@ def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
     if mapping.maximum_concurrency is not None and is_given(provisioned):
         what = "MaximumConcurrency and ProvisionedPollerConfig exclude each other"
         yield Violation("scaling_config", what, "remove one")
+
+
+def _access_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
+    if kind is SourceKind.KAFKA:
+        yield from (Violation(*fault) for fault in kafka_security.violations(mapping))
 
 
 def check_function(mapping: EventSourceMapping) -> list[Violation]:

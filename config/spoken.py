@@ -23,6 +23,9 @@ _FOLDED = {"eventsourcearn": "source", "functionname": "function"}
 # What AWS has no word for is spelled in one way.
 _OURS = frozenset(
     {
+        "bootstrap_servers",
+        "client_id",
+        "client_secret",
         "code",
         "command",
         "concurrency",
@@ -35,11 +38,18 @@ _OURS = frozenset(
         "interpreter",
         "invoke",
         "isolation",
+        "kafka_security",
+        "msk_iam",
         "name",
+        "oauth",
         "port",
+        "protocol",
         "receivers",
         "recreated_stream",
         "reload",
+        "scope",
+        "token",
+        "token_endpoint",
         "venv",
     }
 )
