@@ -135,6 +135,21 @@ class Clients:
                 str(error), "aws.account", "check the credentials, or set aws.account"
             ) from error
 
+    async def credentials(self, service: str) -> dict[str, str | None]:
+        """What calls to `service` are signed with, as the arguments of a client; for what signs by itself.
+
+        Raises ConfigError: the guard refuses, or real AWS has no credentials.
+        """
+        async with self._lock:
+            target = await self._target(service, None)
+            if isinstance(target, Refused):
+                raise ConfigError([target.problem])
+            with session.configuring("aws"):
+                if named := await self._credentials(target):
+                    return named
+                found = await (await (await self._opened()).get_credentials()).get_frozen_credentials()
+            return session.keys(found.access_key, found.secret_key, found.token)
+
     # --- inside the lock --------------------------------------------------------------------------------------------
 
     async def _target(self, service: str, endpoint: str | None) -> Target:

@@ -7,8 +7,9 @@ import socket
 import struct
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .jars import jars
@@ -17,35 +18,60 @@ from .running import Program, Server, free_port, started
 POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
 METADATA, NO_TOPICS = 3, b"\x00\x00\x00\x00"
 _FORMAT_AND_RUN = """
-java -Xmx256m -cp "$0" kafka.tools.StorageTool format -t "$1" -c "$2" &&
-exec java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$0" kafka.Kafka "$2"
+jars=$0 cluster=$1 settings=$2
+shift 2
+java -Xmx256m -cp "$jars" kafka.tools.StorageTool format -t "$cluster" -c "$settings" "$@" &&
+exec java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn $OPTIONS -cp "$jars" kafka.Kafka "$settings"
 """
 
 
-def _properties(port: int, controller: int, data: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a broker has besides its plain listener."""
+
+    listeners: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """Security protocol and port, by name."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    formatting: Sequence[str] = ()
+    """Options of the tool that formats the storage."""
+    classes: Sequence[Path] = ()
+    options: Sequence[str] = ()
+    """Of the broker's JVM."""
+
+
+PLAIN = Extras()
+
+
+def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
+    bound = {"PLAINTEXT": port} | {name: at for name, (_, at) in extras.listeners.items()}
+    listeners = ",".join(f"{name}://127.0.0.1:{at}" for name, at in bound.items())
+    protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
+    protocols |= {name: protocol for name, (protocol, _) in extras.listeners.items()}
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": listeners,
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "log.dirs": str(data),
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
+        **extras.settings,
     }
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _command(port: int, home: Path) -> list[str]:
+def _command(port: int, home: Path, extras: Extras) -> list[str]:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     file = home / f"{port}.properties"
-    file.write_text(_properties(port, free_port(), home / f"{port}-data"))
-    return ["sh", "-c", _FORMAT_AND_RUN, f"{jars(POM)}/*", cluster, str(file)]
+    file.write_text(_properties(port, free_port(), home / f"{port}-data", extras))
+    classes = ":".join([f"{jars(POM)}/*", *map(str, extras.classes)])
+    return ["sh", "-c", _FORMAT_AND_RUN, classes, cluster, str(file), *extras.formatting]
 
 
 def brokers(server: Server) -> int:
@@ -67,9 +93,14 @@ def _count(reply: bytes) -> int:
 
 
 @contextmanager
-def start() -> Iterator[Server]:
+def start(extras: Extras = PLAIN) -> Iterator[Server]:
     """The server's `host:port` is its bootstrap server."""
     with tempfile.TemporaryDirectory(prefix="kafka-", ignore_cleanup_errors=True) as home:
-        program = Program("kafka", lambda port: _command(port, Path(home)), ready=lambda server: brokers(server) > 0)
+        program = Program(
+            "kafka",
+            lambda port: _command(port, Path(home), extras),
+            environment=lambda port: {"OPTIONS": " ".join(extras.options)},
+            ready=lambda server: brokers(server) > 0,
+        )
         with started(program) as server:
             yield server

@@ -1,0 +1,80 @@
+"""The brokers of one mapping: secrets, tokens and addresses are looked up when a client is made."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from ...errors import SourceError
+from ...kafka_security import Plan, plan
+from ...mapping import EventSourceMapping
+from ..aws import Clients
+from . import msk, tls, tokens
+from .connection import KafkaConnection, servers_of
+from .faults import translate
+from .secrets import Secrets
+
+
+class MappingAccess:
+    """What was looked up is kept until it fails: then secrets and addresses are read anew."""
+
+    def __init__(
+        self, mapping: EventSourceMapping, clients: Clients, base: Path, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """Nothing is looked up yet. `file:` references are relative to `base`."""
+        self._plan = plan(mapping)
+        self._arn = mapping.arn
+        own = mapping.self_managed_event_source
+        self._servers = servers_of(mapping.bootstrap_servers or (own.endpoints.kafka_bootstrap_servers if own else ()))
+        self._clients = clients
+        self._secrets = Secrets(clients, base, environ)
+        self._lock = anyio.Lock()
+        self._kept: KafkaConnection | None = None
+        self._fresh = False
+
+    async def connection(self) -> KafkaConnection:
+        """Raises SourceError when a secret or the brokers' addresses are not had."""
+        async with self._lock:
+            if self._kept is None or not self._fresh:
+                self._kept, self._fresh = await self._made(), True
+            return self._kept
+
+    async def explain(self, error: Exception, what: str) -> SourceError:
+        """Why a client did not reach the brokers. What was looked up is forgotten: it may have changed."""
+        self._fresh = False
+        return await self._kept.explain(error, what) if self._kept else translate(error, what)
+
+    def __str__(self) -> str:
+        return ",".join(self._servers) or str(self._arn)
+
+    async def _made(self) -> KafkaConnection:
+        found, servers = self._plan, self._servers
+        if not servers:
+            assert self._arn is not None, "a mapping without servers has a cluster's ARN"
+            servers, protocol = await msk.brokers(self._arn, found, self._clients)
+            found = replace(found, protocol=protocol)
+        made = KafkaConnection(servers, found.protocol, found.mechanism, tls=await self._tls(found))
+        if found.login:
+            login = await self._secrets.credentials(found.login)
+            return replace(made, username=login.username, password=login.password)
+        return replace(made, tokens=self._tokens(found))
+
+    async def _tls(self, found: Plan) -> ssl.SSLContext | None:
+        if not found.protocol.endswith("SSL"):
+            return None
+        authority = await self._secrets.authority(found.authority) if found.authority else None
+        certificate = await self._secrets.certificate(found.certificate) if found.certificate else None
+        return await anyio.to_thread.run_sync(tls.context, authority, certificate)
+
+    def _tokens(self, found: Plan) -> Any:
+        if found.iam:
+            assert self._arn is not None, "IAM is for clusters with an ARN"
+            return tokens.provider(msk.iam_tokens(self._arn.region, self._clients))
+        return tokens.provider(tokens.asked_of(found.oauth, self._secrets)) if found.oauth else None

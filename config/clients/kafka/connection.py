@@ -1,0 +1,76 @@
+"""What an aiokafka client is told: where the brokers are, and who we are to them."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ... import kafka_security
+from ...errors import SourceError
+from .faults import explain
+
+REQUEST_TIMEOUT = 20_000
+"""Milliseconds."""
+CLIENT_ID = "penstock"
+
+
+class Access(Protocol):
+    """How to get at brokers whose addresses, secrets and tokens are looked up, and may change."""
+
+    async def connection(self) -> KafkaConnection:
+        """For one client that is made now. Raises SourceError when a secret or the brokers' addresses are not had."""
+        ...
+
+    async def explain(self, error: Exception, what: str) -> SourceError:
+        """Why a client did not reach the brokers; see `faults.explain`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Everything that a client is told. An Access that needs nothing looked up."""
+
+    servers: tuple[str, ...]
+    """`host:port` of each bootstrap server."""
+    protocol: kafka_security.Protocol = "PLAINTEXT"
+    mechanism: kafka_security.Mechanism = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tokens: Any = field(default=None, repr=False)
+    """An aiokafka token provider, for OAUTHBEARER."""
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def arguments(self) -> dict[str, Any]:
+        """For any aiokafka client."""
+        return self.login() | {
+            "bootstrap_servers": list(self.servers),
+            "client_id": CLIENT_ID,
+            "request_timeout_ms": REQUEST_TIMEOUT,
+        }
+
+    def login(self) -> dict[str, Any]:
+        """What a single connection is told too."""
+        arguments: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.tls}
+        if self.mechanism:
+            arguments |= {"sasl_mechanism": self.mechanism}
+        if self.username:
+            arguments |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
+        if self.tokens is not None:
+            arguments |= {"sasl_oauth_token_provider": self.tokens}
+        return arguments
+
+    async def connection(self) -> KafkaConnection:
+        return self
+
+    async def explain(self, error: Exception, what: str) -> SourceError:
+        return await explain(error, what, self.servers, self.login())
+
+    def __str__(self) -> str:
+        return ",".join(self.servers)
+
+
+def servers_of(endpoints: Sequence[str]) -> tuple[str, ...]:
+    """Bootstrap servers, without blanks and repetitions."""
+    return tuple(dict.fromkeys(server.strip() for server in endpoints if server.strip()))

@@ -1,0 +1,226 @@
+"""What aiokafka raises, translated into our own exceptions, in this one place.
+
+A failed start says only that there was no way to bootstrap: why, the client logs and keeps to itself. So the brokers
+are looked at once more (`explain`), with a single connection each, whose errors say what is wrong.
+"""
+
+from __future__ import annotations
+
+import ssl
+from asyncio import IncompleteReadError
+from collections.abc import Iterator, Mapping, Sequence
+from socket import gaierror
+from typing import Any
+
+import anyio
+
+from ...errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+
+LOOK = 5.0
+"""Seconds that a broker has to answer when it is looked at."""
+TLS_RECORDS = {0x1503, 0x1603}
+"""First bytes of what a TLS server says: an alert, a handshake. aiokafka takes them for a length."""
+Verdict = tuple[type[SourceError], str]
+
+
+def translate(error: Exception, what: str) -> SourceError:
+    """What a failed call means. `what` says what was tried, in words that a user understands."""
+    if isinstance(error, SourceError):
+        return error
+    kind, text = _judged(error, {}) or (SourceUnavailable, _detail(error))
+    return kind(f"{what}: {text}")
+
+
+async def explain(error: Exception, what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError:
+    """The same for a client that did not reach the brokers; they are looked at, where the error does not say why.
+
+    `login` is what a connection is told (`KafkaConnection.login`).
+    """
+    if isinstance(error, SourceError):
+        return error
+    kind, text = (
+        _judged(error, login)
+        or await _looked_at(servers, login)
+        or (SourceUnavailable, f"{_detail(error)}; but now the brokers answer")
+    )
+    return kind(f"{what}: {text}")
+
+
+# --- a look at the brokers ------------------------------------------------------------------------------------------
+
+
+async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> Verdict | None:
+    """Why nobody could work with these brokers; None when one could. What is refused is said before what may pass."""
+    found: list[Verdict | None] = []
+
+    async def look(server: str) -> None:
+        found.append(await _look(server, login))
+
+    async with anyio.create_task_group() as group:
+        for server in servers:
+            group.start_soon(look, server)
+    verdicts = [verdict for verdict in found if verdict is not None]
+    if len(verdicts) < len(servers):
+        return None
+    return next((each for each in verdicts if each[0] is SourceRefused), verdicts[0] if verdicts else None)
+
+
+async def _look(server: str, login: Mapping[str, Any]) -> Verdict | None:
+    """What is wrong with one server, and with the addresses that it gives for the others."""
+    from aiokafka.conn import get_ip_port_afi
+
+    host, port, _ = get_ip_port_afi(server)
+    try:
+        brokers = await _brokers(host, port, login)
+    except Exception as error:
+        return _said(error, login)
+    for _, name, at, *_ in brokers:
+        try:
+            await _brokers(name, at, login)
+        except Exception as error:
+            kind, text = _said(error, login)
+            where = f"the brokers say that they are at {name}:{at} (their advertised.listeners)"
+            return kind, f"{where}, and there: {text}"
+    return None
+
+
+async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[Any]:
+    """The brokers that one server names: id, host, port."""
+    from aiokafka.conn import create_conn
+    from aiokafka.protocol.metadata import MetadataRequest
+
+    connection = None
+    try:
+        with anyio.fail_after(LOOK):
+            connection = await create_conn(host, port, client_id="penstock", **login)
+            answer = await connection.send(MetadataRequest([]))
+            return list(answer.brokers)
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _said(error: Exception, login: Mapping[str, Any]) -> Verdict:
+    return _judged(error, login) or (SourceUnavailable, _detail(error))
+
+
+# --- what an error means --------------------------------------------------------------------------------------------
+
+
+def _judged(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+    """What an error, or one that it comes from, is known to mean."""
+    for each in _causes(error):
+        if verdict := _of_ours(each) or _of_login(each, login) or _of_rights(each) or _of_tls(each):
+            return verdict
+    for each in _causes(error):
+        if verdict := _of_network(each, login):
+            return verdict
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+
+
+def _of_ours(error: BaseException) -> Verdict | None:
+    """A token that was not had."""
+    return (type(error), str(error)) if isinstance(error, SourceError) else None
+
+
+def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+    from aiokafka import errors
+
+    mechanism = login.get("sasl_mechanism")
+    if isinstance(error, errors.SaslAuthenticationFailed | errors.AuthenticationFailedError):
+        check = "the token, and who issues it" if mechanism == "OAUTHBEARER" else "user name, password and mechanism"
+        return SourceRefused, f"the brokers refuse the login ({_words(error)}); check {check}"
+    if isinstance(error, errors.UnsupportedSaslMechanismError):
+        which = f"the mechanism {mechanism}" if mechanism else "this SASL mechanism"
+        return SourceRefused, f"the listener does not know {which}; use another kind of login, or another port"
+    if isinstance(error, errors.IllegalSaslStateError):
+        what = "the listener has no login, and one is configured"
+        return SourceRefused, f"{what}; use the port of a SASL listener, or remove the login"
+    if isinstance(error, ValueError) and "signature" in str(error):  # SCRAM: the server does not know the password
+        return SourceRefused, "the server does not prove that it knows the password; is it the right one?"
+    return None
+
+
+def _of_rights(error: BaseException) -> Verdict | None:
+    from aiokafka import errors
+
+    subjects = {
+        errors.TopicAuthorizationFailedError: "the topic (Read and Describe; Write for a destination)",
+        errors.GroupAuthorizationFailedError: "the consumer group (Read)",
+        errors.ClusterAuthorizationFailedError: "the cluster",
+        errors.TransactionalIdAuthorizationFailed: "the transactional id",
+    }
+    for kind, subject in subjects.items():
+        if isinstance(error, kind):
+            said = f": {_words(error)}" if error.args else ""
+            return SourceRefused, f"not allowed{said}; give this user the rights on {subject}"
+    if isinstance(error, errors.UnknownTopicOrPartitionError):
+        return SourceMissing, "the topic does not exist"
+    return None
+
+
+_CERTIFICATES = {
+    10: "the brokers' certificate has expired; renew it, or check this machine's clock",
+    9: "the brokers' certificate is not valid yet; check this machine's clock",
+    62: "the brokers' certificate is for another host name; use a name that it has, or make one with this name",
+    64: "the brokers' certificate is not for this IP address; use a name that it has, or make one with this address",
+}
+_UNKNOWN_AUTHORITY = (
+    "nothing here trusts who signed the brokers' certificate; give its authority as SERVER_ROOT_CA_CERTIFICATE"
+)
+_ALERTS = {
+    "WRONG_VERSION_NUMBER": "the port does not speak TLS; use another port, or the protocol without SSL",
+    "UNEXPECTED_EOF_WHILE_READING": "the TLS handshake was cut off; does the port speak TLS?",
+}
+_NO_CERTIFICATE = ("BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
+_STRANGER = ("CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED")
+
+
+def _of_tls(error: BaseException) -> Verdict | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = _CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY)
+        return SourceRefused, f"{reason} ({error.verify_message})"
+    if isinstance(error, IncompleteReadError) and (error.expected or 0) >> 16 in TLS_RECORDS:
+        return SourceRefused, "the port speaks TLS, and the protocol has none; say SSL or SASL_SSL, or use another port"
+    if not isinstance(error, ssl.SSLError):
+        return None
+    reason = error.reason or ""
+    if reason.endswith(_NO_CERTIFICATE):
+        what = "the brokers want a client certificate that they know"
+        return SourceRefused, f"{what}; give CLIENT_CERTIFICATE_TLS_AUTH ({reason})"
+    if reason.endswith(_STRANGER):
+        what = "the brokers do not accept the client certificate"
+        return SourceRefused, f"{what}; is it expired, or signed by somebody whom they do not trust? ({reason})"
+    return (SourceUnavailable if "EOF" in reason else SourceRefused), _ALERTS.get(reason, f"TLS failed: {reason}")
+
+
+def _of_network(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+    if isinstance(error, gaierror):
+        return SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?"
+    if isinstance(error, ConnectionRefusedError):
+        return SourceUnavailable, "nobody listens there; is the broker running, and is the port right?"
+    if isinstance(error, TimeoutError):
+        return SourceUnavailable, "no answer in time; is the broker running, and is the port right?"
+    if isinstance(error, IncompleteReadError | ConnectionResetError | BrokenPipeError):
+        protocol = login.get("security_protocol", "")
+        ask = "does the port speak TLS?" if protocol.endswith("SSL") else "does the port want a login, or TLS?"
+        return SourceUnavailable, f"the broker closed the connection at once; {ask}"
+    return None
+
+
+def _words(error: BaseException) -> str:
+    """What the broker said, without what aiokafka puts around it."""
+    said = error.args[0] if error.args and isinstance(error.args[0], str) else ""
+    return said.strip() or type(error).__name__
+
+
+def _detail(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if type(error).__name__ in text else f"{type(error).__name__}: {text}"

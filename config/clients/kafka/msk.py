@@ -1,0 +1,87 @@
+"""Amazon MSK: where a cluster's brokers are, and IAM tokens for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.to_thread
+
+from ...arn import Arn
+from ...errors import ConfigError, SourceRefused
+from ...kafka_security import Plan, Protocol
+from .. import faults
+from ..aws import Clients
+from .tokens import Renewed, Token
+
+EXTRA = "pip install 'penstock[msk]'"
+_NAMES = {"iam": "SaslIam", "scram": "SaslScram", "tls": "Tls", "plain": ""}
+
+
+async def brokers(arn: Arn, plan: Plan, clients: Clients) -> tuple[tuple[str, ...], Protocol]:
+    """The servers for our way to log in, and the protocol that they speak; asked of the endpoint."""
+    try:
+        client = await clients.get("kafka", region=arn.region or None)
+    except ConfigError as error:
+        raise SourceRefused(f"the brokers of {arn} are not known: {error}; or give 'bootstrap_servers'") from error
+    with faults.translating(f"ask for the brokers of {arn}"):
+        answer = await client.get_bootstrap_brokers(ClusterArn=str(arn))
+    return choose(str(arn), plan, answer)
+
+
+def choose(arn: str, plan: Plan, answer: dict[str, Any]) -> tuple[tuple[str, ...], Protocol]:
+    """Of the listeners that a cluster has, the one that is meant. A public one is reached from everywhere."""
+    for way in _ways(plan):
+        name = _NAMES[way]
+        for scope in ("Public", "", "VpcConnectivity"):
+            if servers := str(answer.get(f"BootstrapBrokerString{scope}{name}") or ""):
+                protocol = plan.protocol if plan.given else _PROTOCOLS[way]
+                return tuple(server.strip() for server in servers.split(",") if server.strip()), protocol
+    has = sorted(name.removeprefix("BootstrapBrokerString") or "plain" for name in answer if name.startswith("Boot"))
+    what = f"{arn} has no listener for {_wanted(plan)}; it has: {', '.join(has) or 'none'}"
+    raise SourceRefused(f"{what}; log in another way, or give 'bootstrap_servers'")
+
+
+_PROTOCOLS: dict[str, Protocol] = {"iam": "SASL_SSL", "scram": "SASL_SSL", "tls": "SSL", "plain": "PLAINTEXT"}
+
+
+def _ways(plan: Plan) -> list[str]:
+    if plan.iam:
+        return ["iam"]
+    if plan.mechanism:
+        return ["scram"]
+    if plan.certificate or plan.protocol == "SSL":
+        return ["tls"]
+    return ["plain"] if plan.given else ["tls", "plain"]
+
+
+def _wanted(plan: Plan) -> str:
+    return "IAM" if plan.iam else plan.mechanism or plan.protocol
+
+
+def iam_tokens(region: str, clients: Clients) -> Renewed:
+    """Tokens that are signed with the daemon's own AWS credentials. Raises SourceRefused without the signer."""
+    try:
+        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider as signer  # noqa: N813 - a module
+    except ImportError as error:
+        what = f"logging in to MSK with IAM needs the package aws-msk-iam-sasl-signer-python: {EXTRA}"
+        raise SourceRefused(what) from error
+
+    async def sign() -> Token:
+        try:
+            keys = await clients.credentials("kafka")
+        except ConfigError as error:
+            raise SourceRefused(f"no AWS credentials for MSK: {error}") from error
+        return await anyio.to_thread.run_sync(_signed, signer, region, keys)
+
+    return Renewed(sign)
+
+
+def _signed(signer: Any, region: str, keys: dict[str, str | None]) -> Token:
+    from botocore.credentials import CredentialProvider, Credentials
+
+    class Given(CredentialProvider):  # type: ignore[misc]
+        def load(self) -> Any:
+            return Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys["aws_session_token"])
+
+    text, expires = signer.generate_auth_token_from_credentials_provider(region, Given())
+    return Token(text, expires / 1000)

@@ -1,0 +1,168 @@
+"""Tokens for OAUTHBEARER, asked for again before they expire."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from ...errors import SourceError, SourceRefused, SourceUnavailable
+from ...mapping import KafkaOauth
+from .secrets import Secrets
+
+EARLY = 60.0
+"""Seconds before its end at which a token is renewed; of a short-lived one, the last fifth."""
+ENDPOINT_TIMEOUT = 10.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str = field(repr=False)
+    expires: float | None = None
+    """Seconds since the epoch; None where nobody says."""
+
+
+class Renewed:
+    """A token that is good whenever it is asked for."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Token]], now: Callable[[], float] = time.time) -> None:
+        self._ask = ask
+        self._now = now
+        self._lock = anyio.Lock()
+        self._kept: Token | None = None
+        self._renew_at = 0.0
+
+    async def token(self) -> str:
+        """Raises SourceError when there is none. A token that still holds is good enough when a new one is not had."""
+        async with self._lock:
+            now = self._now()
+            if self._kept is None or now >= self._renew_at:
+                try:
+                    self._keep(await self._ask(), now)
+                except SourceError:
+                    if self._kept is None or self._kept.expires is None or now >= self._kept.expires:
+                        raise
+            assert self._kept is not None
+            return self._kept.text
+
+    def _keep(self, token: Token, now: float) -> None:
+        if token.expires is not None and token.expires <= now:
+            raise SourceRefused("the token has expired: renew it, and check this machine's clock")
+        self._kept = token
+        lifetime = (token.expires or now) - now
+        self._renew_at = now + lifetime - min(EARLY, lifetime / 5)
+
+
+def provider(tokens: Renewed) -> Any:
+    """The same, as aiokafka wants it."""
+    from aiokafka.abc import AbstractTokenProvider
+    from aiokafka.errors import KafkaConnectionError
+
+    _look_at_answers()
+
+    class Provider(AbstractTokenProvider):  # type: ignore[misc]
+        async def token(self) -> str:
+            try:
+                return await tokens.token()
+            except SourceError as error:  # what aiokafka does not know ends its tasks for good
+                raise KafkaConnectionError(str(error)) from error
+
+    return Provider()
+
+
+def _look_at_answers() -> None:
+    """A broker that refuses a token says so in what it answers (RFC 7628, section 3.2.3). aiokafka takes any answer for
+    a login, and what follows for answers to its requests; so its authenticator is told to look."""
+    from aiokafka import conn
+    from aiokafka.errors import SaslAuthenticationFailed
+
+    if conn.OAuthAuthenticator.__module__ != conn.__name__:
+        return
+
+    class Looking(conn.OAuthAuthenticator):  # type: ignore[misc]
+        async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
+            if payload:
+                raise SaslAuthenticationFailed(f"the broker does not take the token: {_status(payload)}")
+            step: tuple[bytes, bool] | None = await super().step(payload)
+            return step
+
+    conn.OAuthAuthenticator = Looking
+
+
+def _status(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["status"])
+    except (ValueError, LookupError, TypeError):
+        return "it does not say why"
+
+
+def asked_of(oauth: KafkaOauth, secrets: Secrets) -> Renewed:
+    """Where the mapping says that tokens come from."""
+
+    async def read() -> Token:
+        assert oauth.token is not None
+        text = (await secrets.text(oauth.token)).strip()
+        return Token(text, expiry(text))
+
+    async def ask() -> Token:
+        assert oauth.token_endpoint is not None
+        assert oauth.client_id is not None
+        assert oauth.client_secret is not None
+        secret = (await secrets.text(oauth.client_secret)).strip()
+        return await _granted(oauth.token_endpoint, oauth.client_id, secret, oauth.scope)
+
+    return Renewed(read if oauth.token else ask)
+
+
+def expiry(text: str) -> float | None:
+    """Of a JSON web token, in seconds since the epoch; None for any other token."""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
+        return float(claims["exp"])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+async def _granted(url: str, client: str, secret: str, scope: str | None) -> Token:
+    """A token for client credentials (RFC 6749, section 4.4)."""
+    import aiohttp
+
+    form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
+    asked = time.time()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ENDPOINT_TIMEOUT)) as session,
+            session.post(url, data=form, auth=aiohttp.BasicAuth(client, secret), allow_redirects=False) as answer,
+        ):
+            return _token(url, answer.status, await answer.read(), asked)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        what = f"the token endpoint {url} does not answer ({type(error).__name__}): is it running?"
+        raise SourceUnavailable(what) from error
+
+
+def _token(url: str, status: int, body: bytes, asked: float) -> Token:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    said = found if isinstance(found, dict) else {}
+    if status >= 500 or status == 429:
+        raise SourceUnavailable(f"the token endpoint {url} answers {status}")
+    if status != 200:
+        code = str(said.get("error", ""))[:80]
+        reason = f" ({code})" if code.replace("_", "").isalpha() else ""
+        raise SourceRefused(
+            f"the token endpoint {url} answers {status}{reason}: check client_id, client_secret and scope"
+        )
+    text, lifetime = said.get("access_token"), said.get("expires_in")
+    if not isinstance(text, str) or not text:
+        raise SourceRefused(f"the token endpoint {url} answers without an access_token: is it the right URL?")
+    if isinstance(lifetime, int | float) and not isinstance(lifetime, bool):
+        return Token(text, asked + lifetime)
+    return Token(text, expiry(text))
