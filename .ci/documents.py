@@ -41,18 +41,17 @@ def prefixes(page: Path) -> str:
 
 def today() -> str:
     """For each source, what becomes of each setting."""
-    kinds = [kind for kind in limits.SourceKind if limits.LIMITS[kind].polled]
-    later = [limits.LIMITS[kind].title for kind in limits.SourceKind if not limits.LIMITS[kind].polled]
+    kinds = list(limits.SourceKind)
     rows = [
         f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in kinds) + " |"
         for name, standing in limits.FIELDS.items()
         if any(standing[kind] is not limits.Standing.REFUSED for kind in kinds)
     ]
     head = "| setting of a mapping | " + " | ".join(limits.LIMITS[kind].title for kind in kinds) + " |"
-    return "\n".join([head, "|---" * (len(kinds) + 1) + "|", *rows, "", *legend(later)])
+    return "\n".join([head, "|---" * (len(kinds) + 1) + "|", *rows, "", *legend()])
 
 
-def legend(later: list[str]) -> list[str]:
+def legend() -> list[str]:
     recorded = "; ".join(f"`{name}`: {reason}" for name, reason in limits.RECORDED.items())
     rules = Counter(rule.prefix for rule in semantics.rules())
     proven = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
@@ -61,8 +60,6 @@ def legend(later: list[str]) -> list[str]:
         f"*recorded*: kept and shown, without an effect of its own ({recorded}).",
         "Settings that no source in the table knows are refused too.",
     ]
-    if later:
-        lines += ["", f"Not polled by this version, and refused: {', '.join(later)}."]
     total = f"{rules.total()} rules of [docs/semantics.md](docs/semantics.md) are proven by tests"
     return [*lines, "", f"{total} ({proven})."]
 

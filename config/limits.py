@@ -44,8 +44,6 @@ class SourceLimits:
     """The numbers of one source. Windows are in seconds."""
 
     title: str
-    polled: bool
-    """Whether this version polls the source at all."""
     batch_size: int
     """The default."""
     batch_size_max: int
@@ -57,16 +55,20 @@ class SourceLimits:
 
 LIMITS: Mapping[SourceKind, SourceLimits] = MappingProxyType(
     {
-        SourceKind.SQS: SourceLimits("SQS standard queue", True, 10, 10_000, 0, 300),
-        SourceKind.SQS_FIFO: SourceLimits("SQS FIFO queue", True, 10, 10, 0, 0),
-        SourceKind.KINESIS: SourceLimits("Kinesis stream", True, 100, 10_000, 0, 300),
-        SourceKind.DYNAMODB: SourceLimits("DynamoDB stream", True, 100, 10_000, 0, 300),
-        SourceKind.KAFKA: SourceLimits("Kafka topic", False, 100, 10_000, 0.5, 300),
+        SourceKind.SQS: SourceLimits("SQS standard queue", 10, 10_000, 0, 300),
+        SourceKind.SQS_FIFO: SourceLimits("SQS FIFO queue", 10, 10, 0, 0),
+        SourceKind.KINESIS: SourceLimits("Kinesis stream", 100, 10_000, 0, 300),
+        SourceKind.DYNAMODB: SourceLimits("DynamoDB stream", 100, 10_000, 0, 300),
+        SourceKind.KAFKA: SourceLimits("Kafka topic", 100, 10_000, 0.5, 300),
     }
 )
 
 RECEIVERS_DEFAULT = 5
 """Receivers of a queue where neither the mapping nor the function gives a number (AWS starts with five too)."""
+POLLERS_MIN, POLLERS_MAX = 1, 200
+"""Pollers of a Kafka topic in provisioned mode where the mapping gives no number."""
+RETRIES_WITH_DESTINATION = 10
+"""What AWS makes of retries without end where a Kafka topic has a failure destination."""
 FILTERS_QUOTA = 5
 FILTERS_MAX = 10
 """AWS's quota is 5 filters, and on request up to 10."""
@@ -75,40 +77,40 @@ _LEGEND = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED
 
 # Columns: sqs, sqs-fifo, kinesis, dynamodb, kafka. Names are the mapping model's.
 _FIELDS = {
-    "source": "+ + + + ~",
-    "function": "+ + + + ~",
-    "enabled": "+ + + + ~",
-    "uuid": "+ + + + ~",
-    "batch_size": "+ + + + ~",
-    "maximum_batching_window_in_seconds": "+ - + + ~",
-    "filter_criteria": "+ + + + ~",
-    "function_response_types": "+ + + + ~",
+    "source": "+ + + + +",
+    "function": "+ + + + +",
+    "enabled": "+ + + + +",
+    "uuid": "+ + + + +",
+    "batch_size": "+ + + + +",
+    "maximum_batching_window_in_seconds": "+ - + + +",
+    "filter_criteria": "+ + + + +",
+    "function_response_types": "+ + + + +",
     "scaling_config": "+ + - - -",
     "receivers": "+ + - - -",
-    "provisioned_poller_config": "~ ~ - - ~",
-    "starting_position": "- - + + ~",
-    "starting_position_timestamp": "- - + - ~",
+    "provisioned_poller_config": "~ ~ - - +",
+    "starting_position": "- - + + +",
+    "starting_position_timestamp": "- - + - +",
     "parallelization_factor": "- - + + -",
     "tumbling_window_in_seconds": "- - + + -",
-    "destination_config": "- - + + ~",
-    "maximum_record_age_in_seconds": "- - + + ~",
-    "maximum_retry_attempts": "- - + + ~",
-    "bisect_batch_on_function_error": "- - + + ~",
+    "destination_config": "- - + + +",
+    "maximum_record_age_in_seconds": "- - + + +",
+    "maximum_retry_attempts": "- - + + +",
+    "bisect_batch_on_function_error": "- - + + +",
     "deaggregate": "- - + - -",
     "recreated_stream": "- - + + -",
-    "topics": "- - - - ~",
-    "self_managed_event_source": "- - - - ~",
-    "self_managed_kafka_event_source_config": "- - - - ~",
-    "amazon_managed_kafka_event_source_config": "- - - - ~",
-    "source_access_configurations": "- - - - ~",
-    "bootstrap_servers": "- - - - ~",
-    "kafka_security": "- - - - ~",
+    "topics": "- - - - +",
+    "self_managed_event_source": "- - - - +",
+    "self_managed_kafka_event_source_config": "- - - - +",
+    "amazon_managed_kafka_event_source_config": "- - - - +",
+    "source_access_configurations": "- - - - +",
+    "bootstrap_servers": "- - - - +",
+    "kafka_security": "- - - - +",
     "logging_config": "- - - - ~",
     "queues": "- - - - -",
     "document_db_event_source_config": "- - - - -",
-    "kms_key_arn": "r r r r ~",
-    "metrics_config": "r r r r ~",
-    "tags": "r r r r ~",
+    "kms_key_arn": "r r r r r",
+    "metrics_config": "r r r r r",
+    "tags": "r r r r r",
 }
 
 FIELDS: Mapping[str, Mapping[SourceKind, Standing]] = MappingProxyType(
@@ -132,6 +134,7 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
         "provisioned_poller_config": (
             "receivers come and go with the load; to bound them use 'receivers', or 'scaling_config' for invocations"
         ),
+        "logging_config": "remove it; what is logged of all mappings is set by 'log.level'",
     }
 )
 """What to do instead of a field that this version refuses although it polls the source."""
@@ -139,7 +142,7 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
 
 def polled() -> str:
     """The sources that this version polls, for messages."""
-    titles = [f"{row.title}s" for row in LIMITS.values() if row.polled]
+    titles = [f"{row.title}s" for row in LIMITS.values()]
     return f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 

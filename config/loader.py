@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -69,6 +70,11 @@ class Config:
     def enabled(self) -> list[EventSourceMapping]:
         """The mappings that are to run."""
         return [mapping for mapping in self.mappings.values() if mapping.enabled]
+
+    def directory(self, mapping: EventSourceMapping) -> Path:
+        """That of the file in which the mapping stands: what its paths are relative to."""
+        place = self.places.get(nodes.join("mappings", mapping.name))
+        return Path(place.file).parent.absolute() if place is not None else Path.cwd()
 
     def problem(self, path: str, what: str) -> Problem:
         """What is found wrong later on, with the file and the line all the same."""
@@ -328,13 +334,31 @@ class _Loading:
         by_pair: dict[tuple[str, str], str] = {}
         by_uuid: dict[str, str] = {}
         for name, made in mappings.items():
-            first = by_pair.setdefault((made.source, made.function_name), name)
-            if first != name and (what := rules.conflict(made, mappings[first])):
-                self.problems.append(self._place(name, "source").problem(what, f"the other is {first!r}"))
+            if made.kind is SourceKind.KAFKA:
+                self._duplicate_topics(name, made, mappings)
+            else:
+                first = by_pair.setdefault((made.source, made.function_name), name)
+                if first != name and (what := rules.conflict(made, mappings[first])):
+                    self.problems.append(self._place(name, "source").problem(what, f"the other is {first!r}"))
             first = by_uuid.setdefault(made.uuid, name)
             if first != name:
                 what = f"has the UUID of the mapping {first!r}"
                 self.problems.append(self._place(name, "uuid").problem(what, "remove it, or give another"))
+
+    def _duplicate_topics(
+        self, name: str, made: EventSourceMapping, mappings: Mapping[str, EventSourceMapping]
+    ) -> None:
+        """Clusters are named in more than one way, so each is held against all before it."""
+        field = "source" if made.source else "self_managed_event_source"
+        group = "amazon_managed_kafka_event_source_config" if made.source else "self_managed_kafka_event_source_config"
+        for first, other in takewhile(lambda item: item[0] != name, mappings.items()):
+            hint = f"the other is {first!r}"
+            if what := rules.conflict(made, other):
+                self.problems.append(self._place(name, field).problem(what, hint))
+                return
+            if made.uuid != other.uuid and (what := rules.shared_group(made, other)):
+                self.problems.append(self._place(name, group).problem(what, f"{hint}; give each its own"))
+                return
 
 
 def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapping:

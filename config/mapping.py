@@ -89,8 +89,11 @@ class ScalingConfig(Spoken):
 
 class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
+    """Members of the consumer group at least, each with up to 5 batches in flight. Default 1."""
     maximum_pollers: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = None
+    """Members at most, and never more than there are partitions. Default 200."""
     poller_group_name: str | None = Field(None, pattern=r"^[a-zA-Z0-9-_]*$", max_length=128)
+    """Recorded: mappings share no pollers here."""
 
 
 class Destination(Spoken):
@@ -176,6 +179,9 @@ class SchemaRegistryConfig(Spoken):
 
 class KafkaSourceConfig(Spoken):
     consumer_group_id: Uri | None = None
+    """Default: the mapping's UUID. It may not be changed to begin again: a group goes on where it stands."""
+    consumption_mode: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Only that of partitions, the default: the client library knows no share groups."""
     schema_registry_config: SchemaRegistryConfig | None = None
 
 
@@ -214,7 +220,8 @@ class EventSourceMapping(Spoken):
     batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
     """Records per invocation at most. Default: 10 for SQS, else 100. Above 10, SQS needs a window."""
     maximum_batching_window_in_seconds: Annotated[int, Field(ge=0, le=300), WHOLE] | None = None
-    """Seconds to gather a batch. Default 0: whatever one receive returned goes at once. Not for FIFO queues."""
+    """Seconds to gather a batch. Default 0: whatever one receive returned goes at once; 0.5 for Kafka. Not for FIFO
+    queues."""
     filter_criteria: FilterCriteria | None = None
     """Which records reach the function. What no filter matches is removed from the source."""
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(default_factory=list, max_length=1)
@@ -225,11 +232,11 @@ class EventSourceMapping(Spoken):
     """Receivers of a queue at most (Penstock's own). Default: the maximum concurrency, else the function's
     concurrency, else 5."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
-    """AWS's dedicated pollers."""
+    """AWS's dedicated pollers. Without it a Kafka topic has one poller, with a batch in flight per partition."""
 
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
-    """Where a stream is read from the first time; what was stored since then wins. Shards that appear later are read
-    from their beginning."""
+    """Where a stream or a topic is read from the first time; what was stored since then wins. Shards and partitions
+    that appear later are read from their beginning. Kafka's default is TRIM_HORIZON."""
     starting_position_timestamp: (
         Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["number", "string"]})] | None
     ) = Field(None, examples=["2025-01-31T12:00:00Z"])
@@ -239,11 +246,13 @@ class EventSourceMapping(Spoken):
     tumbling_window_in_seconds: Annotated[int, Field(ge=0, le=900), WHOLE] | None = None
     """Seconds of a tumbling window, through which the function hands on a state; 0, the default, is off."""
     destination_config: DestinationConfig | None = None
-    """Where it is told which records were given up: a standard queue, a standard topic or a bucket."""
+    """Where it is told which records were given up: a standard queue, a standard topic or a bucket; for Kafka also
+    `kafka://<topic>` in the same cluster."""
     maximum_record_age_in_seconds: Annotated[int, Field(ge=-1, le=604_800), WHOLE] | None = None
     """Older records are given up; -1, the default, is never. Else 60 at least."""
     maximum_retry_attempts: Annotated[int, Field(ge=-1, le=10_000), WHOLE] | None = None
-    """Retries of a failed batch; -1, the default, is without end."""
+    """Retries of a failed batch; -1, the default, is without end, which for Kafka is 10 where there is a failure
+    destination."""
     bisect_batch_on_function_error: bool | None = None
     """Halve a failed batch to corner the bad record. Default: false."""
     deaggregate: bool | None = None
@@ -302,13 +311,14 @@ class EventSourceMapping(Spoken):
 
     @property
     def services(self) -> tuple[str, ...]:
-        """What the mapping calls, by botocore's names: its source's service first, then its destination's."""
+        """What the mapping calls, by botocore's names: its source's service first, then its destination's. Where the
+        brokers of a topic are given, nobody is asked for them."""
+        services: list[str] = []
         arn = self.arn
-        if arn is None:
-            return ()
-        services = [_SERVICES.get(arn.service, arn.service)]
-        if arn.is_table:
-            services.append("dynamodb")
+        if arn is not None and not self.servers:
+            services.append(_SERVICES.get(arn.service, arn.service))
+            if arn.is_table:
+                services.append("dynamodb")
         if self.failure_destination:
             services.append(self.failure_destination.service)
         return tuple(dict.fromkeys(services))
@@ -342,19 +352,73 @@ class EventSourceMapping(Spoken):
 
     @property
     def failure_destination(self) -> Arn | None:
-        """Where discarded records are told of. Raises ArnError for what the rules refuse."""
+        """Where discarded records are told of, unless that is a topic. Raises ArnError for what the rules refuse."""
+        return Arn.parse(self._on_failure) if self._on_failure and not self.failure_topic else None
+
+    @property
+    def failure_topic(self) -> str:
+        """The Kafka topic in which discarded records are told of; empty when there is none."""
+        scheme, found, topic = self._on_failure.partition("://")
+        return topic if found and scheme == "kafka" else ""
+
+    @property
+    def _on_failure(self) -> str:
         on_failure = self.destination_config.on_failure if self.destination_config else None
-        return Arn.parse(on_failure.destination) if on_failure and on_failure.destination else None
+        return (on_failure.destination if on_failure else None) or ""
 
     @property
     def retries(self) -> int | None:
         """Attempts after the first; None for no end."""
-        return _bound(self.maximum_retry_attempts)
+        given = _bound(self.maximum_retry_attempts)
+        if given is None and self.kind is SourceKind.KAFKA and self._on_failure:
+            return limits.RETRIES_WITH_DESTINATION
+        return given
 
     @property
     def max_age(self) -> int | None:
         """Seconds after which a record is given up; None for never."""
         return _bound(self.maximum_record_age_in_seconds)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The brokers that the mapping names; none for an MSK cluster whose brokers are asked for."""
+        own = self.self_managed_event_source
+        return tuple(self.bootstrap_servers or (own.endpoints.kafka_bootstrap_servers if own else ()))
+
+    @property
+    def topic(self) -> str:
+        """The Kafka topic; empty for other sources."""
+        return self.topics[0] if self.topics else ""
+
+    @property
+    def kafka_config(self) -> KafkaSourceConfig:
+        """What the mapping says of its consumer group and schemas, for either kind of cluster."""
+        given = self.amazon_managed_kafka_event_source_config or self.self_managed_kafka_event_source_config
+        return given or KafkaSourceConfig()
+
+    @property
+    def group(self) -> str:
+        """The consumer group."""
+        return self.kafka_config.consumer_group_id or self.uuid
+
+    @property
+    def pollers(self) -> tuple[int, int] | None:
+        """Members of the consumer group in provisioned mode, at least and at most; None without it."""
+        given = self.provisioned_poller_config
+        if given is None or not is_given(given):
+            return None
+        least = given.minimum_pollers or limits.POLLERS_MIN
+        return least, given.maximum_pollers or max(least, limits.POLLERS_MAX)
+
+    @property
+    def cluster(self) -> str:
+        """What names the Kafka cluster: its ARN, or its servers."""
+        return self.source or ",".join(self.servers)
+
+    @property
+    def place(self) -> str:
+        """Where the records come from, for people: an ARN, or brokers and topic."""
+        return f"{self.cluster}/{self.topic}" if self.topic else self.source
 
     @property
     def starts_over(self) -> bool:

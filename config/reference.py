@@ -159,12 +159,12 @@ accepted and ignored.
 
 def _limits() -> str:
     rows = [
-        f"| {row.title} | {'yes' if row.polled else 'not yet'} | {row.batch_size} | {row.batch_size_max} "
+        f"| {row.title} | {row.batch_size} | {row.batch_size_max} "
         f"| {row.window:g} | {f'0 to {row.window_max}' if row.window_max else 'cannot be set'} |"
         for row in (LIMITS[kind] for kind in SourceKind)
     ]
-    head = "| source | polled | default batch | largest batch | default window, s | window, s |"
-    return "\n".join(["## Limits of the sources", "", head, "|---|---|---|---|---|---|", *rows])
+    head = "| source | default batch | largest batch | default window, s | window, s |"
+    return "\n".join(["## Limits of the sources", "", head, "|---|---|---|---|---|", *rows])
 
 
 def _recorded() -> str:

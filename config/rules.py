@@ -18,6 +18,8 @@ from .spoken import aws_name
 
 _POLLED = f"this version polls {limits.polled()}"
 _DESTINATIONS = "a standard queue, a standard topic or a bucket"
+_PARTITIONS = "partition"
+"""The consumption mode that a consumer group has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,11 @@ def check(mapping: EventSourceMapping, now: float) -> list[Violation]:
     kind = mapping.kind
     if kind is None:
         return [_unknown_source(mapping)]
-    if not LIMITS[kind].polled:
-        title = LIMITS[kind].title
-        return [Violation("source", f"this version does not poll a {title} yet", _POLLED)]
     return [
         *_applicable(mapping, kind),
         *_queue_rules(mapping, kind),
         *_stream_rules(mapping, kind, now),
+        *_kafka_rules(mapping, kind, now),
         *_pollers(mapping),
         *_access_rules(mapping, kind),
     ]
@@ -52,6 +52,10 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
     if len(mapping.patterns) > limits.FILTERS_QUOTA:
         what = f"has {len(mapping.patterns)} filters; AWS allows {limits.FILTERS_QUOTA} until the quota is raised"
         found.append(Violation("filter_criteria", what))
+    provisioned = mapping.provisioned_poller_config
+    if provisioned and provisioned.poller_group_name:
+        what = "poller_group_name is recorded and has no effect here"
+        found.append(Violation("provisioned_poller_config", what, "mappings share no pollers"))
     for kind in kafka_security.without_effect(mapping):
         what = f"{kind} is recorded and has no effect here"
         found.append(Violation("source_access_configurations", what, "there is no network of AWS"))
@@ -60,7 +64,7 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
 
 def _unknown_source(mapping: EventSourceMapping) -> Violation:
     if mapping.arn is None:
-        hint = "give 'source', the ARN of a queue or a stream"
+        hint = "give 'source', the ARN of a queue, a stream or a cluster"
         return Violation("source", "Unrecognized event source.", hint)
     what = f"Unrecognized event source. Penstock knows nothing of the service {mapping.arn.service!r}"
     return Violation("source", what, _POLLED)
@@ -106,24 +110,58 @@ def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viol
 def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
     if not kind.is_stream:
         return
-    yield from _start_rules(mapping, kind, now)
-    age = mapping.maximum_record_age_in_seconds
-    if age is not None and 0 <= age < 60:
-        what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
-        yield Violation("maximum_record_age_in_seconds", what)
-    if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
-        yield Violation("parallelization_factor", "must be 1 with a tumbling window")
-    yield from _destination_rules(mapping)
-
-
-def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
-    position, moment = mapping.starting_position, mapping.starting_position_timestamp
-    if position is None:
+    if mapping.starting_position is None:
         what = (
             "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
             "Member must not be null."
         )
         yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+    yield from _start_rules(mapping, kind, now)
+    yield from _age_rules(mapping)
+    if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
+        yield Violation("parallelization_factor", "must be 1 with a tumbling window")
+    yield from _destination_rules(mapping, kind)
+
+
+def _kafka_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
+    if kind is not SourceKind.KAFKA:
+        return
+    if mapping.source and is_given(mapping.self_managed_event_source):
+        what = "EventSourceArn and SelfManagedEventSource exclude each other"
+        yield Violation("self_managed_event_source", what, "the brokers of an MSK cluster are 'bootstrap_servers'")
+    if not mapping.topics:
+        yield Violation("topics", "Required 'topics' parameter is missing.", "give the topic, e.g. [orders]")
+    yield from _start_rules(mapping, kind, now)
+    yield from _age_rules(mapping)
+    yield from _destination_rules(mapping, kind)
+    yield from _kafka_config_rules(mapping)
+
+
+def _kafka_config_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
+    own, other = "self_managed_kafka_event_source_config", "amazon_managed_kafka_event_source_config"
+    field, foreign = (other, own) if mapping.source else (own, other)
+    if is_given(getattr(mapping, foreign)):
+        spoken = aws_name(foreign)
+        what = f"Unsupported '{spoken[0].lower()}{spoken[1:]}' parameter for given event source mapping type."
+        yield Violation(foreign, what, f"say it in {field}")
+    mode = mapping.kafka_config.consumption_mode
+    if mode is not None and mode.lower() != _PARTITIONS:
+        what = f"ConsumptionMode {mode} needs a share group, and the Kafka client knows consumer groups only"
+        yield Violation(field, what, "remove it")
+    if is_given(mapping.kafka_config.schema_registry_config):
+        what = "this version does not ask a schema registry yet, and does not pretend to"
+        yield Violation(field, what, "remove schema_registry_config")
+
+
+def _age_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
+    age = mapping.maximum_record_age_in_seconds
+    if age is not None and 0 <= age < 60:
+        what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
+        yield Violation("maximum_record_age_in_seconds", what)
+
+
+def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
+    position, moment = mapping.starting_position, mapping.starting_position_timestamp
     if kind is SourceKind.DYNAMODB:
         if position == "AT_TIMESTAMP":
             what = f"Unsupported starting position for arn type: {mapping.source}"
@@ -136,7 +174,7 @@ def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> I
         yield Violation("starting_position_timestamp", "is in the future", "give LATEST to begin now")
 
 
-def _destination_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
+def _destination_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
     config = mapping.destination_config
     if config is None:
         return
@@ -144,12 +182,16 @@ def _destination_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
         what = "Unsupported DestinationConfig parameter for given event source mapping type."
         yield Violation("destination_config", what, "a mapping has on_failure only")
     given = config.on_failure.destination if config.on_failure else None
-    if given and (fault := _no_destination(given)):
+    if kind is SourceKind.KAFKA and mapping.failure_topic:
+        if mapping.failure_topic in (mapping.topics or ()):
+            what = f"on_failure: {given} is the source: what it is told would come back for ever"
+            yield Violation("destination_config", what, "name another topic")
+    elif given and (fault := _no_destination(given)):
         yield Violation("destination_config", f"on_failure: {given} {fault}", f"give the ARN of {_DESTINATIONS}")
 
 
 def _no_destination(text: str) -> str:
-    """Why this cannot be the failure destination of a stream; empty when it can."""
+    """Why this cannot be a failure destination that is no topic of the source's cluster; empty when it can."""
     if text.startswith("kafka://"):
         return "is a Kafka topic, and only Kafka mappings can have one"
     try:
@@ -171,8 +213,8 @@ def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
     provisioned = mapping.provisioned_poller_config
     if provisioned is None:
         return
-    low, high = provisioned.minimum_pollers, provisioned.maximum_pollers
-    if low is not None and high is not None and high < low:
+    low, high = provisioned.minimum_pollers or limits.POLLERS_MIN, provisioned.maximum_pollers
+    if high is not None and high < low:
         yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
     if mapping.maximum_concurrency is not None and is_given(provisioned):
         what = "MaximumConcurrency and ProvisionedPollerConfig exclude each other"
@@ -195,10 +237,31 @@ def check_function(mapping: EventSourceMapping) -> list[Violation]:
 
 def conflict(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:
     """AWS's words when both take the same source to the same function, else None."""
-    if (mapping.source, mapping.function_name) != (other.source, other.function_name) or not mapping.source:
-        return None
     tail = f"already exists. Please update or delete the existing mapping with UUID {other.uuid}"
+    if mapping.function_name != other.function_name:
+        return None
+    if mapping.kind is SourceKind.KAFKA:
+        if other.kind is not SourceKind.KAFKA or not _same_topic(mapping, other):
+            return None
+        servers = ",".join(mapping.servers) or mapping.source
+        about = f'event source ("{servers}"), function ("{mapping.function}"), topics ("{mapping.topic}")'
+        return f"An event source mapping with {about} {tail}"
+    if mapping.source != other.source or not mapping.source:
+        return None
     names = f'(" {mapping.source} ") and function (" {mapping.function_name} ")'
     if mapping.kind and mapping.kind.is_queue:
         return f"An event source mapping with SQS arn {names} {tail}"
     return f"The event source arn {names} provided mapping {tail}"
+
+
+def _same_topic(mapping: EventSourceMapping, other: EventSourceMapping) -> bool:
+    """One common server is enough, as on AWS: the others are of the same cluster."""
+    same = mapping.source and mapping.source == other.source
+    return mapping.topics == other.topics and bool(same or set(mapping.servers) & set(other.servers))
+
+
+def shared_group(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:
+    """What is wrong when two Kafka mappings are members of one consumer group: each would get a part only."""
+    if mapping.kind is not SourceKind.KAFKA or other.kind is not SourceKind.KAFKA or mapping.group != other.group:
+        return None
+    return f"the consumer group {mapping.group!r} has another mapping already; each would get a part of the records"

@@ -34,8 +34,12 @@ class Endpoints:
             raise ConfigError(problems)
 
     def of(self, mapping: EventSourceMapping) -> Target:
-        """Where the mapping's source is."""
+        """Where the mapping's source is, unless it names its brokers itself."""
         return self._targets[mapping.services[0]]
+
+    def told(self, mapping: EventSourceMapping) -> str:
+        """The same for people, brokers included."""
+        return ",".join(mapping.servers) or where(self.of(mapping))
 
     def shown(self) -> dict[str, str]:
         """The services with where they are, for people."""

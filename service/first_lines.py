@@ -11,7 +11,7 @@ from ..config.clients import foreign_mappings
 from ..config.function import RemoteFunction
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
-from .endpoints import Endpoints, where
+from .endpoints import Endpoints
 from .plant import Plant, Work
 from .telemetry import Action, Log
 
@@ -23,7 +23,7 @@ def say_first_lines(log: Log, config: Config, endpoints: Endpoints) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
     for mapping in config.mappings.values():
-        _say_mapping(log, mapping, where(endpoints.of(mapping)))
+        _say_mapping(log, mapping, endpoints.told(mapping))
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))
 
@@ -34,7 +34,7 @@ def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
     remark = "" if mapping.enabled else ", which is not enabled"
     log.info(
         Action.MAPPING,
-        f"{mapping.name}: {mapping.source} to {mapping.function_name} at {endpoint}{remark}",
+        f"{mapping.name}: {mapping.place} to {mapping.function_name} at {endpoint}{remark}",
         mapping=mapping.name,
         mapping_uuid=mapping.uuid,
         account=account,

@@ -112,7 +112,7 @@ class Functions:
     def _service(self, name: str) -> str:
         """The service whose endpoint the function is told of where no general one is set: that of its first source."""
         mapping = self._mapping(name)
-        return mapping.services[0] if mapping else "sqs"
+        return mapping.services[0] if mapping and mapping.services else "sqs"
 
     def _arn(self, name: str) -> Arn | None:
         mapping = self._mapping(name)

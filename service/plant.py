@@ -161,7 +161,7 @@ class Plant:
         return MappingView(
             name=config.name,
             uuid=config.uuid,
-            source=config.source,
+            source=config.place,
             kind=str(config.kind),
             function=config.function_name,
             state=standing.state.value if standing else DISABLED,

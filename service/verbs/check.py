@@ -46,7 +46,7 @@ def _show_tables(config: Config, endpoints: Endpoints) -> None:
     mappings = [
         (
             mapping.name if mapping.enabled else f"{mapping.name} (not enabled)",
-            mapping.source,
+            mapping.place,
             mapping.function_name,
             mapping.batch_limit,
             len(mapping.patterns),

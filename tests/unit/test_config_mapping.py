@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.config import limits, rules
-from penstock.config.limits import FIELDS, LIMITS, SourceKind, Standing
+from penstock.config.limits import FIELDS, SourceKind, Standing
 from penstock.config.mapping import EventSourceMapping, derive_uuid, split_function
 from penstock.config.spoken import aws_name
 from support.configs import FIFO, QUEUE, loaded, problems, with_mapping
@@ -111,12 +111,6 @@ def test_each_field_has_a_standing_for_each_source() -> None:
     assert all(row.keys() == set(SourceKind) for row in FIELDS.values())
     recorded = {name for name, row in FIELDS.items() if Standing.RECORDED in row.values()}
     assert recorded == limits.RECORDED.keys()
-
-
-def test_nothing_is_honoured_for_a_source_that_is_not_polled() -> None:
-    for kind in SourceKind:
-        standings = {row[kind] for row in FIELDS.values()}
-        assert LIMITS[kind].polled == (Standing.HONOURED in standings)
 
 
 @pytest.mark.parametrize(
@@ -278,10 +272,12 @@ def test_what_queues_allow(fields: dict[str, object]) -> None:
 
 @pytest.mark.semantics("CONFIG-15")
 def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path) -> None:
-    found = problems(with_mapping(tmp_path, source=CLUSTER, starting_position="LATEST"))
+    broker = "arn:aws:mq:us-east-1:000000000000:broker:orders:b-1"
+    found = problems(with_mapping(tmp_path, source=broker, queues=["orders"]))
     assert len(found) == 1
-    assert "mappings.m.source: this version does not poll a Kafka topic yet" in found[0]
-    assert "polls SQS standard queues, SQS FIFO queues, Kinesis streams and DynamoDB streams" in found[0]
+    assert "mappings.m.source: Unrecognized event source. Penstock knows nothing of the service 'mq'" in found[0]
+    polled = "SQS standard queues, SQS FIFO queues, Kinesis streams, DynamoDB streams and Kafka topics"
+    assert f"this version polls {polled}" in found[0]
 
 
 @pytest.mark.semantics("CONFIG-17")

@@ -1,0 +1,194 @@
+"""What a mapping of a Kafka topic may say, what is refused of it, and what it means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from penstock.config import rules
+from penstock.config.mapping import EventSourceMapping
+from support.configs import FUNCTION, QUEUE, loaded, problems, with_mapping, write
+
+CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/c/11111111-1111-1111-1111-111111111111-1"
+TOPIC = "arn:aws:sns:us-east-1:000000000000:failures"
+BUCKET = "arn:aws:s3:::failures"
+NOW = 1_750_000_000.0
+OWN: dict[str, object] = {
+    "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["a:9092", "b:9092"]}},
+    "topics": ["orders"],
+}
+MANAGED: dict[str, object] = {"source": CLUSTER, "topics": ["orders"]}
+OWN_CONFIG, MANAGED_CONFIG = "self_managed_kafka_event_source_config", "amazon_managed_kafka_event_source_config"
+CONFIG = {"own": OWN_CONFIG, "managed": MANAGED_CONFIG}
+UUID = "11111111-2222-4333-8444-555555555555"
+
+
+def mapping(base: dict[str, object] = OWN, **fields: object) -> EventSourceMapping:
+    return EventSourceMapping.model_validate({"function": "f", "uuid": UUID, **base, **fields})
+
+
+def destination(text: str, kind: str = "on_failure") -> dict[str, object]:
+    return {"destination_config": {kind: {"destination": text}}}
+
+
+ALLOWED: list[dict[str, object]] = [
+    {},
+    {"batch_size": 10_000, "maximum_batching_window_in_seconds": 300},
+    {"maximum_batching_window_in_seconds": 0},
+    {"starting_position": "LATEST"},
+    {"starting_position": "AT_TIMESTAMP", "starting_position_timestamp": 1},
+    {"maximum_record_age_in_seconds": -1, "maximum_retry_attempts": -1},
+    {"maximum_record_age_in_seconds": 60, "maximum_retry_attempts": 0, "bisect_batch_on_function_error": True},
+    {"function_response_types": ["ReportBatchItemFailures"]},
+    {"provisioned_poller_config": {"minimum_pollers": 2, "maximum_pollers": 2}},
+    {"provisioned_poller_config": {}},
+    {"tags": {"a": "b"}, "kms_key_arn": "arn:aws:kms:x", "metrics_config": {"metrics": ["KafkaMetrics"]}},
+    destination(QUEUE),
+    destination(TOPIC),
+    destination(BUCKET),
+    destination("kafka://failures"),
+    destination(""),
+]
+
+
+@pytest.mark.parametrize("fields", ALLOWED)
+@pytest.mark.parametrize("base", [OWN, MANAGED], ids=["own", "managed"])
+@pytest.mark.semantics("KAFKA-01")
+def test_what_topics_allow(base: dict[str, object], fields: dict[str, object]) -> None:
+    assert rules.check(mapping(base, **fields), NOW) == []
+
+
+@pytest.mark.parametrize(("base", "field"), [(OWN, OWN_CONFIG), (MANAGED, MANAGED_CONFIG)])
+@pytest.mark.semantics("KAFKA-02")
+def test_the_consumer_group_is_the_mapping_s_own_or_the_one_given(base: dict[str, object], field: str) -> None:
+    assert mapping(base).group == UUID
+    given = mapping(base, **{field: {"consumer_group_id": "billing"}})
+    assert rules.check(given, NOW) == []
+    assert given.group == "billing"
+
+
+SCHEMAS = {"schema_registry_config": {"schema_registry_uri": "https://r", "event_record_format": "JSON"}}
+REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
+    (OWN, {"topics": None}, "topics", "Required 'topics' parameter is missing."),
+    (MANAGED, {"self_managed_event_source": OWN["self_managed_event_source"]}, "self_managed_event_source", "exclude"),
+    (OWN, {MANAGED_CONFIG: {"consumer_group_id": "g"}}, MANAGED_CONFIG, "Unsupported 'amazonManagedKafkaEventSource"),
+    (MANAGED, {OWN_CONFIG: {"consumer_group_id": "g"}}, OWN_CONFIG, "Unsupported 'selfManagedKafkaEventSourceConfig'"),
+    (OWN, {OWN_CONFIG: {"consumption_mode": "Queue"}}, OWN_CONFIG, "needs a share group"),
+    (MANAGED, {MANAGED_CONFIG: {"consumption_mode": "Queue"}}, MANAGED_CONFIG, "needs a share group"),
+    (OWN, {"starting_position": "AT_TIMESTAMP"}, "starting_position_timestamp", "is needed"),
+    (OWN, {"starting_position_timestamp": 1}, "starting_position_timestamp", "AT_TIMESTAMP alone"),
+    (
+        OWN,
+        {"starting_position": "AT_TIMESTAMP", "starting_position_timestamp": NOW + 1},
+        "starting_position_timestamp",
+        "in the future",
+    ),
+    (OWN, {"maximum_record_age_in_seconds": 59}, "maximum_record_age_in_seconds", "between 60 and 604800"),
+    (OWN, destination(QUEUE, "on_success"), "destination_config", "Unsupported DestinationConfig parameter for"),
+    (OWN, destination("kafka://orders"), "destination_config", "would come back for ever"),
+    (OWN, destination(f"{QUEUE}.fifo"), "destination_config", "is a FIFO queue"),
+    (
+        OWN,
+        {"provisioned_poller_config": {"maximum_pollers": 1, "minimum_pollers": 2}},
+        "provisioned_poller_config",
+        "1",
+    ),
+    (OWN, {"scaling_config": {"maximum_concurrency": 2}}, "scaling_config", "Unsupported 'scalingConfig'"),
+    (OWN, {"parallelization_factor": 2}, "parallelization_factor", "Unsupported 'parallelizationFactor'"),
+    (OWN, {"tumbling_window_in_seconds": 2}, "tumbling_window_in_seconds", "Unsupported 'tumblingWindowInSeconds'"),
+    (OWN, {"queues": ["q"]}, "queues", "Unsupported 'queues'"),
+    (OWN, {"logging_config": {"system_log_level": "DEBUG"}}, "logging_config", "does not do this yet"),
+]
+
+
+@pytest.mark.parametrize(("base", "fields", "field", "what"), REFUSED)
+@pytest.mark.semantics("KAFKA-01")
+def test_what_topics_refuse(base: dict[str, object], fields: dict[str, object], field: str, what: str) -> None:
+    (found,) = rules.check(mapping(base, **fields), NOW)
+    assert (found.field, what in found.what) == (field, True), found
+
+
+def test_more_than_one_topic_is_refused(tmp_path: Path) -> None:
+    (found,) = problems(with_mapping(tmp_path, source=CLUSTER, topics=["a", "b"]))
+    assert "mappings.m.topics" in found
+
+
+@pytest.mark.semantics("KAFKA-03")
+def test_retries_without_end_are_ten_where_there_is_a_destination() -> None:
+    assert mapping().retries is None
+    assert mapping(**destination("kafka://failures")).retries == 10
+    assert mapping(**destination(QUEUE), maximum_retry_attempts=-1).retries == 10
+    assert mapping(**destination(QUEUE), maximum_retry_attempts=50).retries == 50
+
+
+def test_what_is_not_said_has_aws_s_defaults() -> None:
+    assert (mapping().batch_limit, mapping().window, mapping().pollers) == (100, 0.5, None)
+    assert mapping(provisioned_poller_config={"maximum_pollers": 3}).pollers == (1, 3)
+    assert mapping(provisioned_poller_config={"minimum_pollers": 3}).pollers == (3, 200)
+
+
+def test_a_destination_is_an_arn_or_a_topic() -> None:
+    topic, queue = mapping(**destination("kafka://failures")), mapping(**destination(QUEUE))
+    assert (topic.failure_topic, topic.failure_destination) == ("failures", None)
+    assert (queue.failure_topic, str(queue.failure_destination)) == ("", QUEUE)
+
+
+def test_brokers_that_are_named_are_not_asked_for() -> None:
+    assert mapping(MANAGED).services == ("kafka",)
+    assert mapping(MANAGED, bootstrap_servers=["a:9092"]).services == ()
+    assert mapping(OWN, **destination(QUEUE)).services == ("sqs",)
+
+
+def test_shared_pollers_are_recorded() -> None:
+    (note,) = rules.notes(mapping(provisioned_poller_config={"poller_group_name": "g"}))
+    assert note.what == "poller_group_name is recorded and has no effect here"
+
+
+def config(directory: Path, **mappings: dict[str, object]) -> Path:
+    given = {name: {"function": "f", **fields} for name, fields in mappings.items()}
+    functions = {"f": FUNCTION, "g": FUNCTION}
+    return write(directory, json.dumps({"functions": functions, "mappings": given}), "penstock.json")
+
+
+def brokers(*servers: str) -> dict[str, object]:
+    return {"self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": list(servers)}}, "topics": ["t"]}
+
+
+@pytest.mark.semantics("KAFKA-04")
+def test_one_common_broker_makes_a_duplicate(tmp_path: Path) -> None:
+    file = config(tmp_path, one=brokers("k:1000"), two=brokers("k:1000", "k:2000"))
+    (found,) = problems(file)
+    assert 'An event source mapping with event source ("k:1000,k:2000"), function ("f"), topics ("t") already' in found
+    assert "exists. Please update or delete the existing mapping with UUID" in found
+    assert "the other is 'one'" in found
+
+
+@pytest.mark.semantics("KAFKA-04")
+@pytest.mark.parametrize(
+    "two",
+    [
+        brokers("k:2000"),
+        brokers("k:1000") | {"topics": ["other"]},
+        brokers("k:1000") | {"function": "g"},
+        {"source": CLUSTER, "topics": ["t"]},
+    ],
+)
+def test_another_cluster_topic_or_function_is_no_duplicate(two: dict[str, object], tmp_path: Path) -> None:
+    assert problems(config(tmp_path, one=brokers("k:1000"), two=two)) == []
+
+
+@pytest.mark.semantics("KAFKA-02")
+def test_a_group_is_one_mapping_s(tmp_path: Path) -> None:
+    group = {OWN_CONFIG: {"consumer_group_id": "shared"}}
+    file = config(tmp_path, one=brokers("k:1") | group, two=brokers("k:1") | group | {"function": "g"})
+    (found,) = problems(file)
+    assert "mappings.two.self_managed_kafka_event_source_config" in found
+    assert "the consumer group 'shared' has another mapping already" in found
+
+
+def test_paths_are_relative_to_the_file_of_the_mapping(tmp_path: Path) -> None:
+    made = loaded(with_mapping(tmp_path, source=CLUSTER, topics=["orders"]))
+    assert made.directory(made.mappings["m"]) == tmp_path
+    assert made.mappings["m"].place == f"{CLUSTER}/orders"
