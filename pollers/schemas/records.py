@@ -1,0 +1,73 @@
+"""A record's key and value, decoded as the mapping wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from ...dispatch.events import SchemaMetadata
+from .lookups import Lookups, Registry
+from .model import Decoded, SchemaFailure, Undecodable
+
+Attribute = Literal["KEY", "VALUE"]
+RecordFormat = Literal["JSON", "SOURCE"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A key or a value for the event, and as JSON."""
+
+    payload: bytes | None
+    json: bytes | None
+    schema: SchemaMetadata | None = None
+
+
+class RecordSchemas:
+    """One mapping's schema registry, and what is decoded with it."""
+
+    def __init__(self, registry: Registry, record_format: RecordFormat, attributes: Collection[Attribute]) -> None:
+        """`attributes` are decoded, which proves them valid; the rest of a record stays as it is."""
+        self._registry = registry
+        self._lookups = Lookups(registry)
+        self._format = record_format
+        self._attributes = frozenset(attributes)
+
+    async def decode(self, key: bytes | None, value: bytes | None) -> Decoded | SchemaFailure:
+        """Raises SourceError when the registry does not answer, or refuses us: the record is to be tried again."""
+        first = await self._part("KEY", key)
+        if isinstance(first, SchemaFailure):
+            return first
+        second = await self._part("VALUE", value)
+        if isinstance(second, SchemaFailure):
+            return second
+        return Decoded(
+            key=first.payload,
+            value=second.payload,
+            key_schema=first.schema,
+            value_schema=second.schema,
+            key_json=first.json,
+            value_json=second.json,
+        )
+
+    async def aclose(self) -> None:
+        await self._registry.aclose()
+
+    async def _part(self, attribute: Attribute, raw: bytes | None) -> _Part | SchemaFailure:
+        if raw is None or attribute not in self._attributes:
+            return _Part(raw, raw)
+        name = f"the record's {attribute.lower()}"
+        try:
+            framed = self._registry.unframe(raw)
+        except Undecodable as error:
+            return SchemaFailure("DESERIALIZATION_ERROR", f"{name} {error}")
+        known = await self._lookups.get(framed.schema_id)
+        if isinstance(known, SchemaFailure):
+            return SchemaFailure(known.reason, f"{name} {known.detail}")
+        try:
+            json = known.decode(framed.data)
+        except Undecodable as error:
+            about = f"{name} ({known.data_format} schema {known.schema_id})"
+            return SchemaFailure("DESERIALIZATION_ERROR", f"{about} {error}")
+        metadata = SchemaMetadata(known.data_format, known.schema_id)
+        return _Part(json if self._format == "JSON" else framed.data, json, metadata)
