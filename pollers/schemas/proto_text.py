@@ -18,7 +18,7 @@ from .model import Undecodable
 TOKEN = re.compile(
     r"""(?P<blank>\s+|//[^\n]*|/\*.*?\*/)
       | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-      | (?P<word>\.?[A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)
+      | (?P<word>\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
       | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)[fF]?)
       | (?P<sign>[{}()\[\]<>=;:,+\-/])""",
     re.VERBOSE | re.DOTALL,
@@ -57,8 +57,7 @@ class _Parser:
             if found is None:
                 self._fail(at, f"{self._text[at]!r} is not expected")
             if found.lastgroup != "blank":
-                token = re.sub(r"\s", "", found[0]) if found.lastgroup == "word" else found[0]
-                tokens.append((token, at))
+                tokens.append((found[0], at))
             at = found.end()
         return tokens
 
@@ -179,7 +178,7 @@ class _Parser:
             message.oneof_decl.add(name=f"_{field.name}")
 
     def _member(self, message: Any, optional: list[Any], depth: int) -> None:
-        """A word that begins a statement may be the name of a type too: what follows tells."""
+        """Some words that begin a statement may be names of types too: what follows tells."""
         word = self._peek()
         named = self._ahead(1) if word in ("message", "enum", "oneof") else ""
         if named and self._ahead(2) == "{":
@@ -190,7 +189,7 @@ class _Parser:
                 "oneof": lambda: self._oneof(message, depth),
             }
             inside[word]()
-        elif word in ("reserved", "extensions", "option", "extend") and self._ahead(2) != "=":
+        elif word in ("reserved", "extensions", "option", "extend"):
             self._skip()
         elif word == "map" and self._ahead(1) == "<":
             self._map(message)
@@ -206,6 +205,7 @@ class _Parser:
         if label is not None:
             self._next()
         elif not self._proto3:
+            self._next()
             self._refuse("a field of proto2 is optional, required or repeated")
         field = self._field(message, label or OPTIONAL)
         if self._proto3 and label == OPTIONAL:
@@ -249,7 +249,7 @@ class _Parser:
         message.oneof_decl.add(name=self._next())
         self._expect("{")
         while not self._taken("}"):
-            if self._peek() == "option" and self._ahead(2) != "=":
+            if self._peek() == "option":
                 self._skip()
             elif not self._taken(";"):
                 self._field(message, OPTIONAL).oneof_index = index
