@@ -52,7 +52,8 @@ class MappingAccess:
         return await self._kept.explain(error, what) if self._kept else translate(error, what)
 
     def __str__(self) -> str:
-        return ",".join(self._servers) or str(self._arn)
+        """The brokers as they are given, or as the cluster's endpoint named them; until then the cluster."""
+        return ",".join(self._servers) or (str(self._kept) if self._kept else str(self._arn))
 
     async def _made(self) -> KafkaConnection:
         found, servers = self._plan, self._servers

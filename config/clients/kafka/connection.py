@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class KafkaConnection:
         """What a single connection is told too."""
         arguments: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.tls}
         if self.mechanism:
+            _keep_out_of_logs()
             arguments |= {"sasl_mechanism": self.mechanism}
         if self.username:
             arguments |= {"sasl_plain_username": self.username, "sasl_plain_password": self.password}
@@ -69,6 +71,13 @@ class KafkaConnection:
 
     def __str__(self) -> str:
         return ",".join(self.servers)
+
+
+def _keep_out_of_logs() -> None:
+    """What is sent is in aiokafka's lines at DEBUG, passwords and tokens included: nobody gets those lines."""
+    log = logging.getLogger("aiokafka.conn")
+    if log.getEffectiveLevel() < logging.INFO:
+        log.setLevel(logging.INFO)
 
 
 def servers_of(endpoints: Sequence[str]) -> tuple[str, ...]:

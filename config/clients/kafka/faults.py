@@ -18,6 +18,8 @@ from ...errors import SourceError, SourceMissing, SourceRefused, SourceUnavailab
 
 LOOK = 5.0
 """Seconds that a broker has to answer when it is looked at."""
+CLOSING = 1.0
+"""Seconds that it has to say good-bye."""
 TLS_RECORDS = {0x1503, 0x1603}
 """First bytes of what a TLS server says: an alert, a handshake. aiokafka takes them for a length."""
 Verdict = tuple[type[SourceError], str]
@@ -96,8 +98,10 @@ async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[A
             answer = await connection.send(MetadataRequest([]))
             return list(answer.brokers)
     finally:
-        if connection is not None:
-            connection.close()
+        closed = connection.close() if connection is not None else None
+        if closed is not None:
+            with anyio.move_on_after(CLOSING, shield=True):
+                await closed
 
 
 def _said(error: Exception, login: Mapping[str, Any]) -> Verdict:
@@ -119,10 +123,11 @@ def _judged(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Only what it says that it comes from: what was being handled meanwhile may be an older failure."""
     found: BaseException | None = error
     while found is not None:
         yield found
-        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+        found = found.__cause__
 
 
 def _of_ours(error: BaseException) -> Verdict | None:

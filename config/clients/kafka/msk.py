@@ -11,9 +11,11 @@ from ...errors import ConfigError, SourceRefused
 from ...kafka_security import Plan, Protocol
 from .. import faults
 from ..aws import Clients
+from ..endpoints import Local
 from .tokens import Renewed, Token
 
 EXTRA = "pip install 'penstock[msk]'"
+_ANSWER = "BootstrapBrokerString"
 _NAMES = {"iam": "SaslIam", "scram": "SaslScram", "tls": "Tls", "plain": ""}
 
 
@@ -25,33 +27,41 @@ async def brokers(arn: Arn, plan: Plan, clients: Clients) -> tuple[tuple[str, ..
         raise SourceRefused(f"the brokers of {arn} are not known: {error}; or give 'bootstrap_servers'") from error
     with faults.translating(f"ask for the brokers of {arn}"):
         answer = await client.get_bootstrap_brokers(ClusterArn=str(arn))
-    return choose(str(arn), plan, answer)
+    emulated = isinstance(await clients.target("kafka"), Local)
+    return choose(str(arn), plan, answer, emulated=emulated)
 
 
-def choose(arn: str, plan: Plan, answer: dict[str, Any]) -> tuple[tuple[str, ...], Protocol]:
-    """Of the listeners that a cluster has, the one that is meant. A public one is reached from everywhere."""
-    for way in _ways(plan):
+def choose(arn: str, plan: Plan, answer: dict[str, Any], *, emulated: bool) -> tuple[tuple[str, ...], Protocol]:
+    """Of the listeners that a cluster has, the one that is meant. A public one is reached from everywhere.
+
+    Without a login, real clusters are asked with TLS if they have it; beside an emulator is a plain broker.
+    """
+    for way in _ways(plan, ["plain", "tls"] if emulated else ["tls", "plain"]):
         name = _NAMES[way]
         for scope in ("Public", "", "VpcConnectivity"):
-            if servers := str(answer.get(f"BootstrapBrokerString{scope}{name}") or ""):
+            if servers := str(answer.get(f"{_ANSWER}{scope}{name}") or ""):
                 protocol = plan.protocol if plan.given else _PROTOCOLS[way]
                 return tuple(server.strip() for server in servers.split(",") if server.strip()), protocol
-    has = sorted(name.removeprefix("BootstrapBrokerString") or "plain" for name in answer if name.startswith("Boot"))
-    what = f"{arn} has no listener for {_wanted(plan)}; it has: {', '.join(has) or 'none'}"
+    has = [
+        name.removeprefix(_ANSWER) or "plain"
+        for name, servers in answer.items()
+        if name.startswith(_ANSWER) and servers
+    ]
+    what = f"{arn} has no listener for {_wanted(plan)}; it has: {', '.join(sorted(has)) or 'none'}"
     raise SourceRefused(f"{what}; log in another way, or give 'bootstrap_servers'")
 
 
 _PROTOCOLS: dict[str, Protocol] = {"iam": "SASL_SSL", "scram": "SASL_SSL", "tls": "SSL", "plain": "PLAINTEXT"}
 
 
-def _ways(plan: Plan) -> list[str]:
+def _ways(plan: Plan, without_login: list[str]) -> list[str]:
     if plan.iam:
         return ["iam"]
     if plan.mechanism:
         return ["scram"]
     if plan.certificate or plan.protocol == "SSL":
         return ["tls"]
-    return ["plain"] if plan.given else ["tls", "plain"]
+    return ["plain"] if plan.given else without_login
 
 
 def _wanted(plan: Plan) -> str:

@@ -133,12 +133,13 @@ async def _granted(url: str, client: str, secret: str, scope: str | None) -> Tok
     """A token for client credentials (RFC 6749, section 4.4)."""
     import aiohttp
 
+    login = base64.b64encode(f"{client}:{secret}".encode()).decode()
     form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
     asked = time.time()
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ENDPOINT_TIMEOUT)) as session,
-            session.post(url, data=form, auth=aiohttp.BasicAuth(client, secret), allow_redirects=False) as answer,
+            session.post(url, data=form, headers={"Authorization": f"Basic {login}"}, allow_redirects=False) as answer,
         ):
             return _token(url, answer.status, await answer.read(), asked)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from .running import Program, Server, answers_http, emulator, started
 
@@ -15,5 +16,7 @@ PROGRAM = Program(
 )
 
 
-def start() -> AbstractContextManager[Server]:
-    return started(PROGRAM)
+def start(**variables: str) -> AbstractContextManager[Server]:
+    """`variables`: of its environment, besides those that it always has."""
+    program = replace(PROGRAM, environment=lambda port: {**PROGRAM.environment(port), **variables})
+    return started(program)
