@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from binascii import b2a_base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
@@ -276,14 +276,28 @@ class WindowEnvelope:
 
 
 class KafkaEnvelope:
-    """Records by partition. `arn` None: a self-managed cluster, whose event has no ARN."""
+    """Records by partition. `arn` None: a self-managed cluster, whose event has no ARN.
 
-    def __init__(self, bootstrap_servers: str, arn: str | None = None) -> None:
-        about: dict[str, object] = {"eventSource": "SelfManagedKafka"}
+    `bootstrap_servers` may be asked for each time: those of an MSK cluster are known once it is reached."""
+
+    def __init__(self, bootstrap_servers: str | Callable[[], str], arn: str | None = None) -> None:
+        self._servers = bootstrap_servers
+        self._about: dict[str, object] = {"eventSource": "SelfManagedKafka"}
         if arn is not None:
-            about = {"eventSource": "aws:kafka", "eventSourceArn": arn}
-        self._head = encode(about | {"bootstrapServers": bootstrap_servers})[:-1] + b',"records":{'
-        self.overhead = len(self._head) + len(b"}}")
+            self._about = {"eventSource": "aws:kafka", "eventSourceArn": arn}
+        self._made: tuple[str, bytes] | None = None
+
+    @property
+    def overhead(self) -> int:
+        return len(self._head) + len(b"}}")
+
+    @property
+    def _head(self) -> bytes:
+        servers = self._servers if isinstance(self._servers, str) else self._servers()
+        if self._made is None or self._made[0] != servers:
+            head = encode(self._about | {"bootstrapServers": servers})[:-1] + b',"records":{'
+            self._made = servers, head
+        return self._made[1]
 
     def lane_overhead(self, lane: Lane) -> int:
         return len(encode(lane.shard)) + len(b":[]")

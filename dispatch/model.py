@@ -64,6 +64,11 @@ class Record:
     _body: bytes | None = None
 
     @property
+    def name(self) -> str:
+        """The id for people: `orders-0@15` for a record of a topic."""
+        return self.id if isinstance(self.id, str) else f"{self.id[0]}@{self.id[1]}"
+
+    @property
     def body(self) -> bytes:
         """The record's element of the event as JSON, serialised once and kept for retries and halves."""
         if self._body is None:

@@ -7,7 +7,7 @@ Every part that acts reports here, once, in the past tense (`Settling` alone is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -173,6 +173,32 @@ class CommitFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class OffsetsCommitted:
+    """A consumer group's offsets were moved."""
+
+    mapping: str
+    offsets: int
+    """By how many in all, records that were filtered or discarded included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lagging:
+    """How far the partitions of one member are behind: offsets from what is committed to the end."""
+
+    mapping: str
+    lags: Mapping[Lane, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalanced:
+    """Partitions came to a member of a consumer group, or went."""
+
+    mapping: str
+    gained: tuple[Lane, ...] = ()
+    lost: tuple[Lane, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """A lane cannot move on: its watermark is at the cap, held up by one key."""
 
@@ -256,6 +282,9 @@ Event = (
     | Gap
     | StreamRecreated
     | CommitFailed
+    | OffsetsCommitted
+    | Lagging
+    | Rebalanced
     | Blocked
     | GateClosed
     | GateOpened

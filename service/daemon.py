@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from ..config.clients.aws import AwsSettings, Clients
 from ..config.clients.endpoints import Local, Refused, would_call_itself
+from ..config.clients.kafka import MappingAccess
 from ..config.clock import Clock, Jitter, SystemClock, system_jitter
 from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, LocalFunction, describe
@@ -27,7 +28,8 @@ from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
 from ..dispatch.backoff import Backoff
 from ..dispatch.destinations.aws import make_destination
-from ..dispatch.destinations.base import stream_documents
+from ..dispatch.destinations.base import Destination, kafka_documents, stream_documents
+from ..dispatch.destinations.kafka import KafkaDestination
 from ..dispatch.destinations.persistence import FailureDestination
 from ..dispatch.dispatcher import Dispatcher, Target
 from ..dispatch.documents import Subject
@@ -41,7 +43,7 @@ from ..pollers.source import Source
 from ..pollers.supervisor import Supervisor
 from .account import Account
 from .api.server import address_of, bind
-from .dispatching import envelope_of, function_arn, persistence_of, policy_of, slots_of
+from .dispatching import envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
 from .dry_run import DryInvoker, Show, Verdict, dry
 from .endpoints import Endpoints
 from .exits import Exit
@@ -98,6 +100,7 @@ class Daemon:
         self._show = show
         self._extra_observers = observers
         self._clock = SystemClock()
+        self._jitter = system_jitter()
         self._account = Account(config.mappings)
         self._metrics = Metrics(
             Labels(name, str(mapping.kind), mapping.function_name) for name, mapping in config.mappings.items()
@@ -116,8 +119,8 @@ class Daemon:
             observer = self._observer(registry)
             functions = Functions(self._config, clients, observer, scratch)
             stack.callback(functions.close)
-            making = _Making(self, clients, functions, observer, registry)
-            sources = Sources(self._config, clients, endpoints, store, self._clock, making.jitter, observer)
+            sources = Sources(self._config, clients, endpoints, store, self._clock, self._jitter, observer)
+            making = _Making(self, clients, functions, observer, registry, sources.access)
             plant = await self._plant(making, sources, stack)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
@@ -170,6 +173,9 @@ class Daemon:
             await making.work(mapping, targets[mapping.function_name], await sources.source(mapping))
             for mapping in mappings
         ]
+        for work in works:
+            if work.destination is not None:
+                stack.push_async_callback(work.destination.destination.aclose)
         described = {name: (target, describe(self._config.functions[name])) for name, target in targets.items()}
         plant = Plant(self._config.mappings, works, described, self._account, self._changes)
         self._metrics.look_at(plant)
@@ -227,6 +233,10 @@ class Daemon:
         return self._clock
 
     @property
+    def jitter(self) -> Jitter:
+        return self._jitter
+
+    @property
     def show(self) -> Show:
         return self._show
 
@@ -245,17 +255,19 @@ class _Making:
         functions: Functions,
         observer: Observer,
         registry: Registry | None,
+        access: Callable[[EventSourceMapping], MappingAccess],
     ) -> None:
         self._config = daemon.config
         self._dry_run = daemon.config.settings.dry_run
         self._show = daemon.show
         self._changes = daemon.changes
         self._clock = daemon.clock
-        self.jitter: Jitter = system_jitter()
+        self.jitter: Jitter = daemon.jitter
         self._clients = clients
         self.functions = functions
         self._observer = observer
         self._registry = registry
+        self._access = access
 
     # --- functions --------------------------------------------------------------------------------------------------
 
@@ -289,14 +301,14 @@ class _Making:
     # --- mappings ---------------------------------------------------------------------------------------------------
 
     async def work(self, mapping: EventSourceMapping, target: Target, source: Source) -> Work:
-        envelope = envelope_of(mapping)
+        envelope = envelope_of(mapping, lambda: str(self._access(mapping)))
         destination = await self._destination(mapping)
         dispatcher = Dispatcher(
             mapping=mapping.name,
             target=target,
             policy=policy_of(mapping),
             envelope=envelope,
-            identifiers="string",
+            identifiers="kafka" if mapping.kind is SourceKind.KAFKA else "string",
             clock=self._clock,
             jitter=self.jitter,
             observer=self._observer,
@@ -315,20 +327,28 @@ class _Making:
 
     async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:
         """Where discarded records are told of; nowhere in a dry run."""
-        arn, kind = mapping.failure_destination, mapping.kind
-        if arn is None or kind is None or self._dry_run:
+        destination = None if self._dry_run else await self._place(mapping)
+        if destination is None:
             return None
-        settings = self._config.settings
-        subject = Subject(function_arn(mapping, settings.aws.account))
-        documents = stream_documents("dynamodb" if kind is SourceKind.DYNAMODB else "kinesis", subject)
-        return FailureDestination(
-            mapping.name,
-            await make_destination(arn, self._clients, documents, mapping.uuid),
-            persistence_of(settings.destinations),
-            self._clock,
-            self.jitter,
-            self._observer,
-        )
+        persistence = persistence_of(self._config.settings.destinations)
+        return FailureDestination(mapping.name, destination, persistence, self._clock, self.jitter, self._observer)
+
+    async def _place(self, mapping: EventSourceMapping) -> Destination | None:
+        """What takes the documents of a mapping."""
+        aws = self._config.settings.aws
+        subject = kafka_subject(mapping, aws, lambda: str(self._access(mapping)))
+        if mapping.failure_topic:
+            return KafkaDestination(mapping.failure_topic, self._access(mapping), subject)
+        if mapping.failure_destination is None:
+            return None
+        match mapping.kind:
+            case SourceKind.KAFKA:
+                documents = kafka_documents(subject)
+            case SourceKind.DYNAMODB:
+                documents = stream_documents("dynamodb", Subject(function_arn(mapping, aws)))
+            case _:
+                documents = stream_documents("kinesis", Subject(function_arn(mapping, aws)))
+        return await make_destination(mapping.failure_destination, self._clients, documents, mapping.uuid)
 
 
 def _nothing() -> None:

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..config.arn import Arn
 from ..config.errors import BugError
+from ..config.limits import SourceKind
 from ..config.mapping import EventSourceMapping
-from ..config.settings import Destinations
+from ..config.settings import Aws, Destinations
 from ..dispatch.batcher import Limits
 from ..dispatch.destinations.persistence import Persistence
-from ..dispatch.events import Envelope, RecordsEnvelope, WindowEnvelope
+from ..dispatch.documents import KafkaSubject
+from ..dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
+from ..dispatch.lane_draining import LaneDraining
 from ..dispatch.model import Lane, Now, OpenWindow
 from ..dispatch.policy import Policy, Progress
 from ..dispatch.slots import KeyHash, SingleSlot, Slots
 from ..dispatch.windows import WindowSlot
 
+LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
+"""Where neither the settings nor the source say it."""
+
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 
 
+SLOTS_OF_A_POLLER = 5
+"""Batches in flight of each poller in provisioned mode; without it there is one for each partition."""
+
+
 def policy_of(mapping: EventSourceMapping) -> Policy:
-    if mapping.kind is None or not mapping.kind.is_stream:
+    if mapping.kind is None or mapping.kind.is_queue:
         return Policy(Progress.NONE, partial=mapping.partial_responses)
     return Policy(
-        Progress.PREFIX,
+        Progress.PER_RECORD if mapping.kind is SourceKind.KAFKA else Progress.PREFIX,
         retries=mapping.retries,
         max_age=mapping.max_age,
         bisect=bool(mapping.bisect_batch_on_function_error),
@@ -31,7 +42,10 @@ def policy_of(mapping: EventSourceMapping) -> Policy:
     )
 
 
-def envelope_of(mapping: EventSourceMapping) -> Envelope:
+def envelope_of(mapping: EventSourceMapping, brokers: Callable[[], str]) -> Envelope:
+    """`brokers` are those of a topic, which are known once they are reached."""
+    if mapping.kind is SourceKind.KAFKA:
+        return KafkaEnvelope(brokers, mapping.source or None)
     return WindowEnvelope() if mapping.tumbling_window_in_seconds else RecordsEnvelope()
 
 
@@ -39,6 +53,8 @@ def slots_of(mapping: EventSourceMapping, envelope: Envelope, now: Callable[[], 
     """How a mapping's feeds make their slots; `now` is asked whenever one is made."""
     limits = Limits(mapping.batch_limit, mapping.window, envelope)
     seconds = mapping.tumbling_window_in_seconds
+    if mapping.kind is SourceKind.KAFKA:
+        return lambda lane, window: LaneDraining(limits, SLOTS_OF_A_POLLER if mapping.pollers else None)
     if mapping.kind is None or not mapping.kind.is_stream:
         return lambda lane, window: SingleSlot(limits, grouped=bool(mapping.arn and mapping.arn.is_fifo))
     if not seconds:
@@ -56,9 +72,13 @@ def persistence_of(given: Destinations) -> Persistence:
     return Persistence(given.attempts, given.seconds, given.block)
 
 
-def function_arn(mapping: EventSourceMapping, account: str | None) -> str:
-    """The function's ARN as the mapping has it, without a qualifier. `account` None: that of the source."""
-    arn = mapping.arn
-    if arn is None:
-        raise BugError(f"mapping {mapping.name} has no source ARN to take region and account from")
-    return f"arn:{arn.partition}:lambda:{arn.region}:{account or arn.account}:function:{mapping.function_name}"
+def function_arn(mapping: EventSourceMapping, aws: Aws) -> str:
+    """The function's ARN as the mapping has it, without a qualifier. What the settings do not say is the source's, and
+    else what emulators have."""
+    arn = mapping.arn or Arn("aws", "lambda", aws.region or LOCAL_REGION, LOCAL_ACCOUNT, "")
+    return f"arn:{arn.partition}:lambda:{arn.region}:{aws.account or arn.account}:function:{mapping.function_name}"
+
+
+def kafka_subject(mapping: EventSourceMapping, aws: Aws, brokers: Callable[[], str]) -> Callable[[], KafkaSubject]:
+    arn = function_arn(mapping, aws)
+    return lambda: KafkaSubject(arn, brokers(), mapping.source or None)

@@ -2,7 +2,8 @@
 
 A wrapper around each source, and an invoker. The loop knows nothing of it. What was fetched of a queue is held until
 the end, so that it is received once, which a queue counts; then it is released. A stream is only read, and its
-positions are in memory (the daemon's business), so it goes on from record to record and from shard to shard.
+positions are in memory (the daemon's business), so it goes on from record to record and from shard to shard. A topic is
+read from where the mapping says, by nobody's group.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class DryQueue:
         if fate.kind in (FateKind.RETURNED, FateKind.ABANDONED):
             return
         if self.is_new(record):
-            self._show(Verdict(self._mapping, str(record.id), fate, self._function))
+            self._show(Verdict(self._mapping, record.name, fate, self._function))
         self.keep(record)
 
     def keep(self, record: Record) -> None:
@@ -218,7 +219,7 @@ class DryStream:
 
     def decided(self, record: Record, fate: Fate) -> None:
         if fate.kind is not FateKind.ABANDONED:
-            self.show(Verdict(self.mapping, str(record.id), fate, self.function))
+            self.show(Verdict(self.mapping, record.name, fate, self.function))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +237,11 @@ class DryShard:
     def window(self) -> OpenWindow | None:
         return self.inner.window
 
-    async def fetch(self, limit: int, until: float | None) -> Fetched:
-        return await self.inner.fetch(limit, until)
+    def attach(self, owner: Owner) -> None:
+        self.inner.attach(owner)
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        return await self.inner.fetch(limit, until, skip)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         return await self.inner.hold(records, until)

@@ -48,7 +48,7 @@ async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect
     """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
 
     Asked when a mapping polls, because before that the endpoint may not be there to answer."""
-    unasked = list(plant.works)
+    unasked = [work for work in plant.works if work.config.source]
     while unasked:
         changed = plant.changes.next()
         polling = [work for work in unasked if work.polling]

@@ -7,7 +7,7 @@ nothing without a bound is one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -24,6 +24,7 @@ from ..dispatch.model import (
     Failure,
     FateKind,
     FunctionFailed,
+    Lane,
     Outcome,
     Succeeded,
     Throttled,
@@ -38,6 +39,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
 STREAMS = tuple(kind for kind in SourceKind if kind.is_stream)
+GAUGES = ("iterator_age", "lag_max", "lag_sum")
 STATES = ("disabled", *(state.value for state in State))
 
 
@@ -83,6 +85,8 @@ class _Families:
         self.poll_errors = counter("poll_errors", "Fetches that failed.")
         self.gaps = counter("gaps", "Ranges that the source lost before they were read.")
         self.commit_errors = counter("commit_errors", "Positions that could not be stored when they were due.")
+        self.committed = counter("offsets_committed", "Offsets by which consumer groups were moved.")
+        self.rebalances = counter("rebalances", "Times that partitions were taken from a member of a consumer group.")
         self.recreated = counter("streams_recreated", "Streams that took the place of the one that was read.")
         self.batch_records = histogram("batch_size_records", "Records per invocation.", RECORDS)
         self.batch_bytes = histogram("batch_size_bytes", "Bytes of the event per invocation.", BYTES)
@@ -90,6 +94,10 @@ class _Families:
         self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
         about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
         self.iterator_age = Gauge("penstock_iterator_age_milliseconds", about, LABELS, registry=registry)
+        about = "Offsets from what is committed to the end, of the partition that is most behind."
+        self.lag_max = Gauge("penstock_offset_lag_max", about, LABELS, registry=registry)
+        about = "Offsets from what is committed to the end, of all partitions that are read here."
+        self.lag_sum = Gauge("penstock_offset_lag_sum", about, LABELS, registry=registry)
 
 
 class _Series:
@@ -98,15 +106,29 @@ class _Series:
     def __init__(self, families: _Families, labels: Labels) -> None:
         values = labels.values
         for name, family in vars(families).items():
-            if name not in ("failed", "batches", "iterator_age"):
+            if name not in ("failed", "batches", *GAUGES):
                 setattr(self, name, family.labels(*values))
         reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
         self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
         self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
         self.iterator_age = families.iterator_age.labels(*values) if labels.source in STREAMS else None
+        self.lags: dict[Lane, int] = {}
+        kafka = labels.source == SourceKind.KAFKA
+        self.lag_max, self.lag_sum = (
+            (family.labels(*values) if kafka else None) for family in (families.lag_max, families.lag_sum)
+        )
 
     def __getattr__(self, name: str) -> Any:  # the series made in the constructor
         raise AttributeError(name)
+
+    def lagging(self, lags: Mapping[Lane, int], lost: Iterable[Lane] = ()) -> None:
+        """What one member says of its partitions; others' are as they were."""
+        self.lags.update(lags)
+        for lane in lost:
+            self.lags.pop(lane, None)
+        if self.lag_max is not None and self.lag_sum is not None:
+            self.lag_max.set(max(self.lags.values(), default=0))
+            self.lag_sum.set(sum(self.lags.values()))
 
 
 def name_of(outcome: Outcome) -> str:
@@ -148,6 +170,9 @@ class Metrics:
             seen.Gap: lambda series, _: series.gaps.inc(),
             seen.CommitFailed: lambda series, _: series.commit_errors.inc(),
             seen.StreamRecreated: lambda series, _: series.recreated.inc(),
+            seen.OffsetsCommitted: lambda series, event: series.committed.inc(event.offsets),
+            seen.Lagging: lambda series, event: series.lagging(event.lags),
+            seen.Rebalanced: _rebalanced,
         }
 
     def observe(self, event: seen.Event) -> None:
@@ -199,6 +224,12 @@ def _discarded(series: _Series, event: seen.Discarded) -> None:
     series.dropped.inc(len(event.records))
     if event.cause:
         series.undelivered.inc()
+
+
+def _rebalanced(series: _Series, event: seen.Rebalanced) -> None:
+    series.lagging({}, event.lost)
+    if event.lost:
+        series.rebalances.inc()
 
 
 def _settled(series: _Series, event: seen.Settled) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ..config.arn import Arn
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
+from ..config.clients.kafka import MappingAccess
 from ..config.clock import Clock, Jitter
 from ..config.errors import BugError
 from ..config.function import CommandFunction, LocalFunction
@@ -17,6 +18,7 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.dynamodb import DynamoDbService
+from ..pollers.kafka import KafkaSource, TopicSettings
 from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
 from ..pollers.source import Source
@@ -49,8 +51,18 @@ class Sources:
         self._clock = clock
         self._jitter = jitter
         self._observer = observer
+        self._access: dict[str, MappingAccess] = {}
+
+    def access(self, mapping: EventSourceMapping) -> MappingAccess:
+        """How the brokers of a topic are reached: one for all that the mapping does there."""
+        if mapping.name not in self._access:
+            directory = self._config.directory(mapping)
+            self._access[mapping.name] = MappingAccess(mapping, self._clients, directory)
+        return self._access[mapping.name]
 
     async def source(self, mapping: EventSourceMapping) -> Source:
+        if mapping.kind is SourceKind.KAFKA:
+            return self._topic(mapping)
         arn = mapping.arn
         if arn is not None:
             match mapping.kind:
@@ -84,6 +96,21 @@ class Sources:
         if self._config.settings.until_idle is not None:
             return IDLE_POLL
         return LOCAL_POLL if local else LONG_POLL
+
+    # --- topics -----------------------------------------------------------------------------------------------------
+
+    def _topic(self, mapping: EventSourceMapping) -> Source:
+        settings = TopicSettings(
+            mapping=mapping.name,
+            source=mapping.cluster,
+            topic=mapping.topic,
+            group=mapping.group,
+            start=mapping.starting_position or "TRIM_HORIZON",
+            start_at=mapping.starting_position_timestamp,
+            pollers=mapping.pollers or (1, 1),
+            joins=not self._config.settings.dry_run,
+        )
+        return KafkaSource(settings, self.access(mapping), self._clock, self._observer)
 
     # --- streams ----------------------------------------------------------------------------------------------------
 

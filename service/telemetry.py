@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TextIO
 
@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from ..dispatch import observer as seen
-from ..dispatch.model import FailedItems, FunctionFailed, Succeeded, Throttled, Unreachable
+from ..dispatch.model import FailedItems, FunctionFailed, Lane, Succeeded, Throttled, Unreachable
 from .repeats import Flow, Repeats
 
 OUTPUT_RATE = 1000.0
@@ -55,7 +55,9 @@ class Action(StrEnum):
     DESTINATION_FAILED = "destination_failed"
     GAP = "gap"
     RECREATED = "recreated"
+    COMMIT = "commit"
     COMMIT_FAILED = "commit_failed"
+    REBALANCE = "rebalance"
     POSITIONS = "positions"
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
@@ -142,19 +144,32 @@ def open_log(
     return Log(stream, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
 
 
-class LibraryLines(logging.Handler):
-    """What libraries say through `logging` goes the same way, from `warning` on."""
+TALKATIVE = frozenset({"aiokafka"})
+"""Libraries that tell of what passes, or of what they raise as well."""
 
-    def __init__(self, log: Log) -> None:
+
+class LibraryLines(logging.Handler):
+    """What libraries say through `logging` goes the same way, from `warning` on; what one says again and again, now and
+    then. What our own lines say better is for `debug`."""
+
+    def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self._monotonic = monotonic
+        self._repeats = Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             text = f"{text}: {type(record.exc_info[1]).__name__}: {record.exc_info[1]}"
-        say(Action.LIBRARY, text, logger=record.name)
+        left_out = self._repeats.admit((record.name, text), self._monotonic())
+        if left_out is not None:
+            self._say(record)(Action.LIBRARY, text, logger=record.name, repeated=left_out or None)
+
+    def _say(self, record: logging.LogRecord) -> Callable[..., None]:
+        if record.name.partition(".")[0] in TALKATIVE:
+            return self._log.debug
+        return self._log.error if record.levelno >= logging.ERROR else self._log.warning
 
 
 class Logs:
@@ -193,7 +208,11 @@ class Logs:
                 seen.GateClosed: self._gate_closed,
                 seen.GateOpened: self._gate_opened,
             },
-            logging.INFO: {seen.MappingChanged: self._mapping_changed, seen.FunctionLog: self._function_log},
+            logging.INFO: {
+                seen.MappingChanged: self._mapping_changed,
+                seen.Rebalanced: self._rebalanced,
+                seen.FunctionLog: self._function_log,
+            },
             logging.DEBUG: {
                 seen.Fetched: self._fetched,
                 seen.Filtered: self._filtered,
@@ -202,6 +221,7 @@ class Logs:
                 seen.Bisected: self._bisected,
                 seen.Settled: self._settled,
                 seen.FeedsChanged: self._feeds_changed,
+                seen.OffsetsCommitted: self._committed,
             },
         }
 
@@ -246,6 +266,12 @@ class Logs:
             function=event.function,
             seconds=_round(event.seconds),
         )
+
+    def _rebalanced(self, event: seen.Rebalanced) -> None:
+        went, came = _shards(event.lost), _shards(event.gained)
+        parts = [part for part in (went and f"gives back {went}", came and f"takes {came}") if part]
+        if parts:
+            self._log.info(Action.REBALANCE, f"{event.mapping} {' and '.join(parts)}", mapping=event.mapping)
 
     def _feeds_changed(self, event: seen.FeedsChanged) -> None:
         self._log.debug(Action.FEEDS, f"{event.mapping} has {event.feeds} feeds", mapping=event.mapping)
@@ -349,7 +375,7 @@ class Logs:
             f"{event.mapping} discarded {len(event.records)} records ({event.reason.value}){where}",
             mapping=event.mapping,
             reason=event.reason.value,
-            ids=[str(record.id) for record in event.records[:10]],
+            ids=[record.name for record in event.records[:10]],
             records=len(event.records),
             cause=event.cause or None,
         )
@@ -415,7 +441,7 @@ class Logs:
             )
 
     def _filtered(self, event: seen.Filtered) -> None:
-        ids = [str(record.id) for record in event.records]
+        ids = [record.name for record in event.records]
         self._log.debug(Action.FILTER, "filtered", mapping=event.mapping, records=len(ids), ids=ids)
 
     def _invoking(self, event: seen.Invoking) -> None:
@@ -442,6 +468,9 @@ class Logs:
     def _bisected(self, event: seen.Bisected) -> None:
         self._log.debug(Action.BISECT, "cut in two", mapping=event.mapping, records=len(event.records))
 
+    def _committed(self, event: seen.OffsetsCommitted) -> None:
+        self._log.debug(Action.COMMIT, "committed", mapping=event.mapping, offsets=event.offsets)
+
     def _settled(self, event: seen.Settled) -> None:
         for settlement in event.settlements:
             self._log.debug(
@@ -451,6 +480,15 @@ class Logs:
                 fate=settlement.fate.kind.value,
                 records=len(settlement.records),
             )
+
+
+NAMED = 10
+"""Of many partitions, so many are named in a line."""
+
+
+def _shards(lanes: Sequence[Lane]) -> str:
+    more = f" and {len(lanes) - NAMED} more" if len(lanes) > NAMED else ""
+    return ", ".join(lane.shard for lane in lanes[:NAMED]) + more
 
 
 def _round(seconds: float) -> float:

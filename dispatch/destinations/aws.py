@@ -58,6 +58,9 @@ class SqsDestination:
     async def _find(self) -> str:
         return await resolve(self._client, self.arn, self._endpoint, self._rewrite_urls)
 
+    async def aclose(self) -> None:
+        """The client is everybody's."""
+
 
 class SnsDestination:
     """A topic gets the document as a message."""
@@ -78,6 +81,9 @@ class SnsDestination:
     async def write(self, report: Report) -> None:
         with _calling("publish to", self.arn, "sns:Publish"):
             await self._client.publish(TopicArn=self.arn, Message=encode(self._documents(report)).decode())
+
+    async def aclose(self) -> None:
+        """The client is everybody's."""
 
 
 class S3Destination:
@@ -105,6 +111,9 @@ class S3Destination:
                 Body=with_payload(self._documents(report), report.event),
                 ContentType="application/json",
             )
+
+    async def aclose(self) -> None:
+        """The client is everybody's."""
 
 
 async def make_destination(arn: Arn, clients: Clients, documents: Documents, mapping_uuid: str) -> Destination:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..documents import Document, Subject, stream_document
+from ..documents import Document, KafkaSubject, Subject, kafka_document, stream_document
 from ..model import Lane, Record
 from ..steps import Discard
 
@@ -51,6 +51,17 @@ def stream_documents(kind: Literal["kinesis", "dynamodb"], subject: Subject) -> 
     return document
 
 
+def kafka_documents(subject: Callable[[], KafkaSubject]) -> Documents:
+    """The documents of a mapping of a topic; `subject` is asked for each, since brokers are known when they are
+    reached."""
+
+    def document(report: Report) -> Document:
+        size = len(report.event)
+        return kafka_document(subject(), report.discard, payload_size=size, written=report.written, fresh_id=report.id)
+
+    return document
+
+
 class Destination(Protocol):
     """Somewhere that takes documents. Every failure is a `config.errors.SourceError` that names the destination, says
     what is wrong and what to do."""
@@ -66,3 +77,5 @@ class Destination(Protocol):
     async def write(self, report: Report) -> None:
         """Return when the destination has the whole report. Raises as `probe`; whether it has it is then unknown."""
         ...
+
+    async def aclose(self) -> None: ...

@@ -8,11 +8,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html; docs/semanti
 from __future__ import annotations
 
 from binascii import a2b_base64
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ...config.clients.kafka import KafkaConnection, translate
+from ...config.clients.kafka import Access, translate
 from ...config.errors import SourceMissing
 from ..documents import KafkaSubject, kafka_record_document
 from ..model import Record
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 class KafkaDestination:
     """A topic gets a message for each record."""
 
-    def __init__(self, topic: str, connection: KafkaConnection, subject: KafkaSubject) -> None:
+    def __init__(self, topic: str, access: Access, subject: Callable[[], KafkaSubject]) -> None:
         self._topic = topic
-        self._connection = connection
+        self._access = access
         self._subject = subject
         self._producer: AIOKafkaProducer | None = None
         self._starting = anyio.Lock()
@@ -41,17 +42,17 @@ class KafkaDestination:
         """Asks for all topics, since asking for one may create it."""
         from aiokafka.admin import AIOKafkaAdminClient
 
-        admin = AIOKafkaAdminClient(**self._connection.arguments())
+        admin = AIOKafkaAdminClient(**(await self._access.connection()).arguments())
         try:
             await admin.start()
             topics = await admin.list_topics()
         except Exception as error:
-            raise translate(error, f"look for {self.arn} at {self._connection}") from error
+            raise await self._access.explain(error, self._what("look for")) from error
         finally:
             with anyio.CancelScope(shield=True):
                 await admin.close()
         if self._topic not in topics:
-            raise SourceMissing(f"{self.arn} does not exist at {self._connection}; create the topic")
+            raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
     async def write(self, report: Report) -> None:
         """A broker that did not hear of all of them is told of all of them again."""
@@ -61,16 +62,19 @@ class KafkaDestination:
             for sent in [await self._send(producer, report, record, partitions) for record in report.discard.records]:
                 await sent
         except Exception as error:
-            raise translate(error, f"write to {self.arn} at {self._connection}") from error
+            raise translate(error, self._what("write to")) from error
 
     async def aclose(self) -> None:
         if self._producer is not None:
             await self._producer.stop()
 
+    def _what(self, what: str) -> str:
+        return f"failure destination: {what} {self.arn} at {self._access}"
+
     async def _send(self, producer: AIOKafkaProducer, report: Report, record: Record, partitions: list[int]) -> Any:
         """The future of one message."""
         value = kafka_record_document(
-            self._subject,
+            self._subject(),
             report.discard,
             record,
             event=report.render((record,)),
@@ -90,16 +94,18 @@ class KafkaDestination:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._connection.arguments(),
+                    **(await self._access.connection()).arguments(),
                     acks="all",
                     enable_idempotence=True,
                     max_request_size=8 * 1024 * 1024,  # an event is up to 6 MB; what the broker takes is its own affair
                 )
                 try:
                     await producer.start()
-                except BaseException:
+                except BaseException as error:
                     with anyio.CancelScope(shield=True):
                         await producer.stop()
+                    if isinstance(error, Exception):
+                        raise await self._access.explain(error, self._what("reach")) from error
                     raise
                 self._producer = producer
             return self._producer

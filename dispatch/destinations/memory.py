@@ -39,6 +39,9 @@ class MemoryDestination:
         self._fail()
         self.written.append(encode(self._documents(report)))
 
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
     def _fail(self) -> None:
         if not self.exists:
             raise SourceMissing(f"failure destination {self._arn}: it does not exist: create it")

@@ -9,7 +9,7 @@ import pytest
 from penstock.config.errors import BugError
 from penstock.config.limits import SourceKind
 from penstock.config.mapping import EventSourceMapping
-from penstock.config.settings import Destinations
+from penstock.config.settings import Aws, Destinations
 from penstock.dispatch.destinations.persistence import Persistence
 from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
 from penstock.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
@@ -23,7 +23,12 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/T"
 LANE = Lane(STREAM, "shard-1")
+CLUSTER = "arn:aws:kafka:eu-west-1:111122223333:cluster/c/1"
 NOW = Now(0.0, 1_700_000_000.0)
+
+
+def brokers() -> str:
+    return "b-1:9092,b-2:9092"
 
 
 def mapping(source: str = STREAM, **fields: object) -> EventSourceMapping:
@@ -31,7 +36,7 @@ def mapping(source: str = STREAM, **fields: object) -> EventSourceMapping:
 
 
 def slots(made: EventSourceMapping, window: OpenWindow | None = None) -> Slots:
-    return slots_of(made, envelope_of(made), lambda: NOW)(LANE, window)
+    return slots_of(made, envelope_of(made, brokers), lambda: NOW)(LANE, window)
 
 
 def record(number: int, key: str = "k") -> Record:
@@ -57,6 +62,16 @@ def record(number: int, key: str = "k") -> Record:
             Policy(Progress.PREFIX, retries=0, max_age=60, bisect=True, partial=True, windowed=True),
         ),
         (STREAM, {"tumbling_window_in_seconds": 0}, Policy(Progress.PREFIX)),
+        (CLUSTER, {}, Policy(Progress.PER_RECORD)),
+        (
+            CLUSTER,
+            {
+                "bisect_batch_on_function_error": True,
+                "function_response_types": ["ReportBatchItemFailures"],
+                "destination_config": {"on_failure": {"destination": "kafka://dead"}},
+            },
+            Policy(Progress.PER_RECORD, retries=10, bisect=True, partial=True),
+        ),
     ],
 )
 def test_policies(source: str, fields: dict[str, object], expected: Policy) -> None:
@@ -87,7 +102,7 @@ def batch(taken: Taken | None) -> list[object]:
 
 def test_a_tumbling_window_goes_on_where_it_was() -> None:
     made = mapping(tumbling_window_in_seconds=60)
-    assert isinstance(envelope_of(made), WindowEnvelope)
+    assert isinstance(envelope_of(made, brokers), WindowEnvelope)
     window = OpenWindow(Window(1_699_999_980, 1_700_000_040), b'{"sum":1}')
     restored = slots(made, window)
     assert isinstance(restored, WindowSlot)
@@ -97,11 +112,11 @@ def test_a_tumbling_window_goes_on_where_it_was() -> None:
     assert taken is not None
     assert (taken.state, taken.batch.window, taken.batch.lane) == (window.state, window.window, LANE)
     with pytest.raises(BugError):
-        slots_of(made, envelope_of(made), lambda: NOW)(None, None)
+        slots_of(made, envelope_of(made, brokers), lambda: NOW)(None, None)
 
 
 def test_queues_have_one_batch_at_a_time() -> None:
-    assert isinstance(envelope_of(mapping(QUEUE)), RecordsEnvelope)
+    assert isinstance(envelope_of(mapping(QUEUE), brokers), RecordsEnvelope)
     assert isinstance(slots(mapping(QUEUE)), SingleSlot)
 
 
@@ -119,7 +134,7 @@ def test_how_long_a_destination_is_tried() -> None:
     ],
 )
 def test_the_arn_of_a_function(source: str, function: str, account: str | None, arn: str) -> None:
-    assert function_arn(mapping(source, function=function), account) == arn
+    assert function_arn(mapping(source, function=function), Aws(account=account)) == arn
 
 
 # --- filters --------------------------------------------------------------------------------------------------------
@@ -155,3 +170,43 @@ def test_bodies_of_messages_are_filtered_as_they_are() -> None:
     keeps = Keeps(SourceKind.SQS, [{"body": {"n": [7]}}])
     assert keeps(Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
     assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
+
+
+def partition(number: int) -> Lane:
+    return Lane(f"{CLUSTER}/orders", f"orders-{number}")
+
+
+def taken(made: Slots, partitions: int) -> int:
+    """How many batches of that many partitions, one record each, are in flight at once."""
+    for number in range(partitions):
+        item = {"topic": "orders", "partition": number, "offset": 0}
+        made.put([Record(partition(number), (f"orders-{number}", 0), item, NOW.wall, Position(0))], NOW)
+    return sum(made.take(NOW) is not None for _ in range(partitions))
+
+
+@pytest.mark.semantics("KAFKA-12")
+def test_a_topic_has_one_batch_for_each_partition_and_a_provisioned_poller_five() -> None:
+    fields: dict[str, object] = {"batch_size": 1, "maximum_batching_window_in_seconds": 0}
+    assert taken(slots(mapping(CLUSTER, **fields)), 9) == 9
+    provisioned = {"minimum_pollers": 2}
+    assert taken(slots(mapping(CLUSTER, **fields, provisioned_poller_config=provisioned)), 9) == 5
+
+
+def test_the_event_of_a_topic_names_the_brokers_that_were_reached() -> None:
+    reached: list[str] = ["c/1"]
+    envelope = envelope_of(mapping(CLUSTER), lambda: reached[-1])
+    record = Record(partition(0), ("orders-0", 0), {"offset": 0}, NOW.wall, Position(0))
+    assert b'"bootstrapServers":"c/1"' in envelope.render([record])
+    before = envelope.overhead
+    reached.append("b-1:9098")
+    event = envelope.render([record])
+    assert (b'"bootstrapServers":"b-1:9098"' in event, b'"eventSource":"aws:kafka"' in event) == (True, True)
+    assert (envelope.overhead - before, len(event)) == (5, envelope.overhead + 12 + envelope.lane_overhead(record.lane))
+
+
+def test_the_arn_of_a_function_without_a_source_s_arn_is_what_the_settings_say() -> None:
+    own = {"endpoints": {"kafka_bootstrap_servers": ["b:9092"]}}
+    made = mapping("", self_managed_event_source=own, topics=["orders"])
+    assert function_arn(made, Aws()) == "arn:aws:lambda:us-east-1:000000000000:function:f"
+    aws = Aws(account="111122223333", region="eu-west-1")
+    assert function_arn(made, aws) == "arn:aws:lambda:eu-west-1:111122223333:function:f"

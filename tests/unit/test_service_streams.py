@@ -79,7 +79,7 @@ class Rig:
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
     def _work(self) -> Work:
-        envelope, target = envelope_of(self.mapping), self._target()
+        envelope, target = envelope_of(self.mapping, lambda: ""), self._target()
         destination = None if self.settings.dry_run else self._destination()
         dispatcher = Dispatcher(
             "m",

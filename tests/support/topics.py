@@ -1,0 +1,119 @@
+"""Topics of a broker, made when a test needs them, through the client library that most people use."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from .eventually import PATIENCE, eventually
+
+Message = tuple[bytes | None, bytes | None]
+"""Key and value."""
+
+
+class Topics:
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._settings = {"bootstrap.servers": server, "allow.auto.create.topics": False}
+        self.admin = AdminClient(self._settings)
+        self._producer = confluent_kafka.Producer({**self._settings, "linger.ms": 0})
+
+    def name(self) -> str:
+        return f"t-{uuid.uuid4().hex[:12]}"
+
+    def create(self, name: str = "", partitions: int = 1, **settings: str) -> str:
+        """A topic; its name."""
+        name = name or self.name()
+        topic = NewTopic(name, partitions, 1, config={key.replace("_", "."): text for key, text in settings.items()})
+        self.admin.create_topics([topic])[name].result(PATIENCE)
+        eventually(lambda: name in self.names() and len(self._partitions(name)) == partitions)
+        return name
+
+    def grow(self, name: str, partitions: int) -> None:
+        self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(PATIENCE)
+
+    def delete(self, name: str) -> None:
+        self.admin.delete_topics([name])[name].result(PATIENCE)
+        eventually(lambda: name not in self.names())
+
+    def names(self) -> set[str]:
+        return set(self.admin.list_topics(timeout=PATIENCE).topics)
+
+    def _partitions(self, name: str) -> Sequence[int]:
+        return list(self.admin.list_topics(name, timeout=PATIENCE).topics[name].partitions)
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        name: str,
+        *values: bytes | None,
+        partition: int = 0,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        timestamp: int = 0,
+    ) -> None:
+        """They have arrived, in this order, when it returns. `timestamp` in milliseconds; 0 is now."""
+        for value in values:
+            self._producer.produce(
+                name, value, key=key, partition=partition, headers=list(headers), timestamp=timestamp
+            )
+        assert self._producer.flush(PATIENCE) == 0
+
+    def producer(self, **settings: object) -> Any:
+        return confluent_kafka.Producer({**self._settings, **{k.replace("_", "."): v for k, v in settings.items()}})
+
+    def delete_before(self, name: str, offset: int, partition: int = 0) -> None:
+        """As retention does."""
+        at = confluent_kafka.TopicPartition(name, partition, offset)
+        self.admin.delete_records([at])[confluent_kafka.TopicPartition(name, partition)].result(PATIENCE)
+
+    def messages(self, name: str, count: int) -> list[Message]:
+        """The first so many of a topic, once they are there."""
+        group = {"group.id": f"g-{uuid.uuid4().hex}", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+        consumer = confluent_kafka.Consumer({**self._settings, **group})
+        consumer.assign([confluent_kafka.TopicPartition(name, each, 0) for each in self._partitions(name)])
+        found: list[Message] = []
+
+        def gathered() -> bool:
+            for each in consumer.consume(100, 0.2):
+                assert each.error() is None, each.error()
+                found.append((each.key(), each.value()))
+            return len(found) >= count
+
+        try:
+            eventually(gathered, f"{count} messages of {name}")
+        finally:
+            consumer.close()
+        return found
+
+    def ends(self, name: str) -> dict[int, int]:
+        """The offset after the last record of each partition."""
+        consumer = confluent_kafka.Consumer({**self._settings, "group.id": "nobody"})
+        try:
+            found = {
+                each: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, each), PATIENCE)[1]
+                for each in self._partitions(name)
+            }
+        finally:
+            consumer.close()
+        return found
+
+    # --- groups -----------------------------------------------------------------------------------------------------
+
+    def committed(self, group: str, name: str) -> dict[int, int]:
+        """The offsets of a group, by partition; those that it has."""
+        consumer = confluent_kafka.Consumer({**self._settings, "group.id": group})
+        try:
+            asked = [confluent_kafka.TopicPartition(name, each) for each in self._partitions(name)]
+            found: Iterable[Any] = consumer.committed(asked, timeout=PATIENCE)
+        finally:
+            consumer.close()
+        return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def groups(self) -> set[str]:
+        return {each.group_id for each in self.admin.list_consumer_groups().result(PATIENCE).valid}
