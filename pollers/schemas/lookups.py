@@ -52,10 +52,11 @@ class Known:
 class Lookups:
     """One mapping's schemas."""
 
-    def __init__(self, registry: Registry, most: int = MOST, gone: float = GONE) -> None:
+    def __init__(self, registry: Registry, most: int = MOST, now: Callable[[], float] = anyio.current_time) -> None:
+        """`now` is a monotonic clock, in seconds."""
         self._registry = registry
         self._most = most
-        self._gone = gone
+        self._now = now
         self._found: OrderedDict[str, tuple[Known | SchemaFailure, float]] = OrderedDict()  # with the time of its end
         self._asking: dict[str, anyio.Lock] = {}
 
@@ -73,7 +74,7 @@ class Lookups:
 
     def _kept(self, schema_id: str) -> Known | SchemaFailure | None:
         found, end = self._found.get(schema_id, (None, 0.0))
-        if found is None or (end < inf and end <= anyio.current_time()):
+        if found is None or (end < inf and end <= self._now()):
             return None
         self._found.move_to_end(schema_id)
         return found
@@ -86,7 +87,7 @@ class Lookups:
         else:
             # Importing a format's library and building the reader take their time: not the event loop's.
             found = await anyio.to_thread.run_sync(self._built, schema_id, schema)
-        end = inf if isinstance(found, Known) else anyio.current_time() + self._gone
+        end = inf if isinstance(found, Known) else self._now() + GONE
         self._found[schema_id] = (found, end)
         self._found.move_to_end(schema_id)
         while len(self._found) > self._most:

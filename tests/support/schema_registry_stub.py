@@ -66,12 +66,13 @@ async def serve(
     """Serves until the end of the block, on a free port of this machine."""
     registry = registry or SchemaRegistry()
     app = web.Application(middlewares=[_guard(registry)])
+    handlers = _Handlers(registry)
     app.add_routes(
         [
-            web.get("/schemas/ids/{id}", lambda request: _by_id(registry, request)),
-            web.get("/subjects/{subject}/versions/{version}", lambda request: _by_version(registry, request)),
-            web.post("/subjects/{subject}/versions", lambda request: _register(registry, request)),
-            web.post("/subjects/{subject}", lambda request: _look_up(registry, request)),
+            web.get("/schemas/ids/{id}", handlers.by_id),
+            web.get("/subjects/{subject}/versions/{version}", handlers.by_version),
+            web.post("/subjects/{subject}/versions", handlers.register),
+            web.post("/subjects/{subject}", handlers.look_up),
         ]
     )
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
@@ -111,39 +112,40 @@ def _fault(status: int, code: int, message: str) -> web.Response:
     return web.json_response({"error_code": code, "message": message}, status=status)
 
 
-async def _by_id(registry: SchemaRegistry, request: web.Request) -> web.Response:
-    number = int(request.match_info["id"])
-    if number not in registry.schemas:
-        return _fault(404, 40403, f"Schema {number} not found")
-    return web.json_response(registry.described(number, request.query.get("format")))
+class _Handlers:
+    def __init__(self, registry: SchemaRegistry) -> None:
+        self._registry = registry
 
+    async def by_id(self, request: web.Request) -> web.Response:
+        number = int(request.match_info["id"])
+        if number not in self._registry.schemas:
+            return _fault(404, 40403, f"Schema {number} not found")
+        return web.json_response(self._registry.described(number, request.query.get("format")))
 
-async def _by_version(registry: SchemaRegistry, request: web.Request) -> web.Response:
-    subject, wanted = request.match_info["subject"], request.match_info["version"]
-    versions = registry.subjects.get(subject)
-    if versions is None:
-        return _fault(404, 40401, f"Subject {subject!r} not found")
-    version = len(versions) if wanted == "latest" else int(wanted)
-    if not 0 < version <= len(versions):
-        return _fault(404, 40402, f"Version {version} not found")
-    number = versions[version - 1]
-    about = {"subject": subject, "id": number, "version": version}
-    return web.json_response(about | registry.described(number, request.query.get("format")))
+    async def by_version(self, request: web.Request) -> web.Response:
+        subject, wanted = request.match_info["subject"], request.match_info["version"]
+        versions = self._registry.subjects.get(subject)
+        if versions is None:
+            return _fault(404, 40401, f"Subject {subject!r} not found")
+        version = len(versions) if wanted == "latest" else int(wanted)
+        if not 0 < version <= len(versions):
+            return _fault(404, 40402, f"Version {version} not found")
+        number = versions[version - 1]
+        about = {"subject": subject, "id": number, "version": version}
+        return web.json_response(about | self._registry.described(number, request.query.get("format")))
 
+    async def register(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        number = self._registry.add(
+            request.match_info["subject"], body["schema"], body.get("schemaType", "AVRO"), body.get("references") or ()
+        )
+        return web.json_response({"id": number})
 
-async def _register(registry: SchemaRegistry, request: web.Request) -> web.Response:
-    body = await request.json()
-    number = registry.add(
-        request.match_info["subject"], body["schema"], body.get("schemaType", "AVRO"), body.get("references") or ()
-    )
-    return web.json_response({"id": number})
-
-
-async def _look_up(registry: SchemaRegistry, request: web.Request) -> web.Response:
-    subject, body = request.match_info["subject"], await request.json()
-    for version, number in enumerate(registry.subjects.get(subject, []), start=1):
-        if registry.schemas[number]["schema"] == body["schema"]:
-            return web.json_response(
-                {"subject": subject, "id": number, "version": version} | registry.described(number, None)
-            )
-    return _fault(404, 40403, "Schema not found")
+    async def look_up(self, request: web.Request) -> web.Response:
+        subject, body = request.match_info["subject"], await request.json()
+        for version, number in enumerate(self._registry.subjects.get(subject, []), start=1):
+            if self._registry.schemas[number]["schema"] == body["schema"]:
+                return web.json_response(
+                    {"subject": subject, "id": number, "version": version} | self._registry.described(number, None)
+                )
+        return _fault(404, 40403, "Schema not found")
