@@ -194,7 +194,7 @@ def _protocol_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator
         yield _SECURITY, what, f"say SASL_{'SSL' if protocol == 'SSL' else 'PLAINTEXT'}, or remove {who}"
     if protocol.endswith("PLAINTEXT") and (meant.certificate or meant.authority):
         yield _SECURITY, f"the protocol {protocol} has no certificates", "say SSL or SASL_SSL, or remove them"
-    if meant.iam and protocol != "SASL_SSL":
+    if meant.iam and protocol == "SASL_PLAINTEXT":
         yield _SECURITY, "msk_iam needs the protocol SASL_SSL", "remove 'protocol'"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AclBinding,
     AclOperation,
@@ -34,7 +35,7 @@ from penstock.dispatch.observer import Observers
 from penstock.pollers.kafka import KafkaSource, TopicSettings
 from support.certificates import Authority, Pair
 from support.servers import kafka_secured, ministack
-from support.servers.kafka_secured import MSK_KEY, PASSWORD, USER, Issuer, Secured
+from support.servers.kafka_secured import MSK_KEY, NOWHERE, PASSWORD, USER, Issuer, Secured
 from support.servers.running import Server
 
 pytestmark = [
@@ -424,6 +425,15 @@ async def test_brokers_that_are_not_there(server: str, text: str) -> None:
     error = await refusal(KafkaConnection((server,)))
     assert isinstance(error, SourceUnavailable)
     assert text in str(error)
+
+
+@pytest.mark.semantics("KAFKA-SEC-12")
+async def test_brokers_that_are_elsewhere(brokers: Secured) -> None:
+    """What a broker in a container says of itself, for one."""
+    connection = KafkaConnection((brokers.server("AWAY"),))
+    error = await connection.explain(KafkaConnectionError("no way"), "reach topic orders")
+    assert isinstance(error, SourceUnavailable)
+    assert f"the brokers say that they are at {NOWHERE} (their advertised.listeners), and there: nobody" in str(error)
 
 
 @pytest.mark.semantics("KAFKA-SEC-13")

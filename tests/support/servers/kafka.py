@@ -31,6 +31,8 @@ class Extras:
 
     listeners: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Security protocol and port, by name."""
+    advertised: Mapping[str, str] = field(default_factory=dict)
+    """`host:port` of the listeners that clients are sent elsewhere by."""
     settings: Mapping[str, str] = field(default_factory=dict)
     formatting: Sequence[str] = ()
     """Options of the tool that formats the storage."""
@@ -44,7 +46,9 @@ PLAIN = Extras()
 
 def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
     bound = {"PLAINTEXT": port} | {name: at for name, (_, at) in extras.listeners.items()}
-    listeners = ",".join(f"{name}://127.0.0.1:{at}" for name, at in bound.items())
+    addresses = {name: f"127.0.0.1:{at}" for name, at in bound.items()}
+    listeners = ",".join(f"{name}://{address}" for name, address in addresses.items())
+    advertised = ",".join(f"{name}://{address}" for name, address in (addresses | dict(extras.advertised)).items())
     protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
     protocols |= {name: protocol for name, (protocol, _) in extras.listeners.items()}
     settings = {
@@ -52,7 +56,7 @@ def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
         "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": listeners,
+        "advertised.listeners": advertised,
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "log.dirs": str(data),

@@ -25,7 +25,10 @@ USER, PASSWORD = "orders", "correct-horse-battery-staple"
 ISSUER, AUDIENCE = "https://login.example", "kafka"
 MSK_KEY = "AKIDEXAMPLE"
 """The access key that the listener MSK knows."""
+NOWHERE = "127.0.0.1:1"
+"""Where the listener AWAY sends its clients."""
 LISTENERS = {
+    "AWAY": "PLAINTEXT",
     "OPEN": "SASL_PLAINTEXT",
     "SAFE": "SASL_SSL",
     "TLS": "SSL",
@@ -92,6 +95,7 @@ def start_secured() -> Iterator[Secured]:
         ports = {name: free_port() for name in LISTENERS}
         extras = Extras(
             listeners={name: (protocol, ports[name]) for name, protocol in LISTENERS.items()},
+            advertised={"AWAY": NOWHERE},
             settings=_settings(home, authority, clients, issuer),
             formatting=[
                 f"--add-scram={kind}=[name={USER},password={PASSWORD}]" for kind in ("SCRAM-SHA-256", "SCRAM-SHA-512")
