@@ -1,6 +1,7 @@
 # Every target does all its own set-up. A machine needs Python 3.11+ and make.
 #
-#   make demo [SOURCE=sqs|kinesis|dynamodb] [EMULATOR=ministack|elasticmq|moto|kinesalite|dynamodb-local] [ORDERS=1000]
+#   make demo [SOURCE=sqs|kinesis|dynamodb|kafka] [ORDERS=1000]
+#             [EMULATOR=ministack|elasticmq|moto|kinesalite|dynamodb-local|kafka]
 #   make test [TESTS="tests/unit -k planner"]
 #   make help
 
@@ -16,7 +17,7 @@ PY := .venv/bin/python
 SUITES := $(wildcard $(addprefix tests/,unit property scenario contract integration acceptance))
 TESTS ?= $(SUITES)
 SOURCE ?= sqs
-EMULATOR ?= ministack
+EMULATOR ?=
 ORDERS ?=
 PACKAGES := -p penstock.config -p penstock.dispatch -p penstock.pollers -p penstock.service
 FORMATTED := .ci config dispatch pollers service tests examples $(wildcard benchmarks)
@@ -34,7 +35,7 @@ emulators: ## Set up .emulators from requirements/emulators.lock
 
 .PHONY: demo
 demo: venv emulators ## Send orders through a real emulator and account for each
-	@$(PY) examples/demo/demo.py --source "$(SOURCE)" --emulator "$(EMULATOR)" $(if $(ORDERS),--orders "$(ORDERS)")
+	@$(PY) examples/demo/demo.py --source "$(SOURCE)" $(if $(EMULATOR),--emulator "$(EMULATOR)") $(if $(ORDERS),--orders "$(ORDERS)")
 
 .PHONY: test
 test: venv emulators ## Run the tests, the fast ones first

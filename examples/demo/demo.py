@@ -17,9 +17,10 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 import queues
 import streams
+import topic
 from orders import Order
 
-from support.servers import dynamodb_local, elasticmq, kinesalite, ministack, moto
+from support.servers import dynamodb_local, elasticmq, kafka, kinesalite, ministack, moto
 from support.servers.running import ServerError
 
 SERVERS = {
@@ -28,13 +29,15 @@ SERVERS = {
     "moto": moto.start,
     "kinesalite": kinesalite.start,
     "dynamodb-local": dynamodb_local.start,
+    "kafka": kafka.start,
 }
 ORDERS = {
     "sqs": {"ministack": 1000, "elasticmq": 1000, "moto": 100},
     "kinesis": {"ministack": 1000, "kinesalite": 1000},
     "dynamodb": {"ministack": 500, "dynamodb-local": 500},
+    "kafka": {"kafka": 1000},
 }
-"""How many, for each source and each emulator that has it."""
+"""How many, for each source and each emulator that has it; the first one is taken where none is named."""
 WITHOUT_QUEUES = ("kinesalite", "dynamodb-local")
 """Beside these runs MiniStack, for the failure destination."""
 
@@ -42,6 +45,9 @@ WITHOUT_QUEUES = ("kinesalite", "dynamodb-local")
 def demo(source: str, emulator: str, orders: list[Order], directory: Path) -> int:
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(SERVERS[emulator]())
+        if source == "kafka":
+            print(f"a broker listens on {server.host}:{server.port}; {len(orders)} orders are on their way", flush=True)
+            return topic.demo(orders, f"{server.host}:{server.port}", directory)
         beside = stack.enter_context(ministack.start()) if emulator in WITHOUT_QUEUES else server
         print(f"{emulator} listens on {server.endpoint_url}; {len(orders)} orders are on their way", flush=True)
         if source == "sqs":
@@ -52,18 +58,19 @@ def demo(source: str, emulator: str, orders: list[Order], directory: Path) -> in
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", choices=tuple(ORDERS), default="sqs")
-    parser.add_argument("--emulator", choices=tuple(SERVERS), default="ministack")
+    parser.add_argument("--emulator", choices=tuple(SERVERS))
     parser.add_argument("--orders", type=int, help="how many")
     given = parser.parse_args()
     counts = ORDERS[given.source]
-    if given.emulator not in counts:
-        parser.error(f"{given.emulator} has no {given.source}; these have: {', '.join(counts)}")
-    count = given.orders if given.orders is not None else counts[given.emulator]
+    emulator = given.emulator or next(iter(counts))
+    if emulator not in counts:
+        parser.error(f"{emulator} has no {given.source}; these have: {', '.join(counts)}")
+    count = given.orders if given.orders is not None else counts[emulator]
     if count < 1:
         parser.error("at least one order is needed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="penstock-demo-") as directory:
-        return demo(given.source, given.emulator, [Order(number) for number in range(1, count + 1)], Path(directory))
+        return demo(given.source, emulator, [Order(number) for number in range(1, count + 1)], Path(directory))
 
 
 if __name__ == "__main__":

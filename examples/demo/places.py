@@ -18,7 +18,13 @@ class Placed:
     order: int
     shard: str
     number: str
-    """Its sequence number."""
+    """Its sequence number, or its offset."""
+    name: str = ""
+    """Of its record in the daemon's log; empty: the number."""
+
+    @property
+    def record(self) -> str:
+        return self.name or self.number
 
 
 class Stream:
@@ -71,8 +77,13 @@ class GivenUp:
 
     @classmethod
     def read(cls, document: Mapping[str, Any], stream: Stream) -> GivenUp:
-        batch = document.get("KinesisBatchInfo") or document["DDBStreamBatchInfo"]
-        shard, first, last = batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"]
+        if "KafkaBatchInfo" in document:  # one record
+            batch = document["KafkaBatchInfo"]
+            (shard,) = document["payload"]["records"]
+            first = last = batch["recordInfo"]["offset"]
+        else:
+            batch = document.get("KinesisBatchInfo") or document["DDBStreamBatchInfo"]
+            shard, first, last = batch["shardId"], batch["startSequenceNumber"], batch["endSequenceNumber"]
         context = document["requestContext"]
         return cls(
             tuple(each.order for each in stream.between(shard, first, last)),

@@ -157,7 +157,7 @@ def compare(gatherer: Gatherer, stream: Stream, documents: list[GivenUp], journa
     """What was found, against the stream itself."""
     evidence = gatherer.evidence
     for each in stream.placed:
-        gatherer.sent(each.number, each.order)
+        gatherer.sent(each.record, each.order)
     gatherer.look()
     for document in documents:
         evidence.given_up.update(document.orders)

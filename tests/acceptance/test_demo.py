@@ -52,6 +52,7 @@ DEMOS = [
     pytest.param("kinesis", "kinesalite", marks=NODE),
     pytest.param("dynamodb", "ministack"),
     pytest.param("dynamodb", "dynamodb-local", marks=JAVA),
+    pytest.param("kafka", "kafka", marks=JAVA),
 ]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from .eventually import PATIENCE, eventually
 
@@ -18,9 +19,10 @@ Message = tuple[bytes | None, bytes | None]
 class Topics:
     def __init__(self, server: str) -> None:
         self.server = server
-        self._settings = {"bootstrap.servers": server, "allow.auto.create.topics": False}
+        self._settings: dict[str, Any] = {"bootstrap.servers": server, "allow.auto.create.topics": False}
         self.admin = AdminClient(self._settings)
         self._producer = confluent_kafka.Producer({**self._settings, "linger.ms": 0})
+        self._nobody = confluent_kafka.Consumer({**self._settings, "group.id": "nobody"})
 
     def name(self) -> str:
         return f"t-{uuid.uuid4().hex[:12]}"
@@ -93,15 +95,10 @@ class Topics:
 
     def ends(self, name: str) -> dict[int, int]:
         """The offset after the last record of each partition."""
-        consumer = confluent_kafka.Consumer({**self._settings, "group.id": "nobody"})
-        try:
-            found = {
-                each: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, each), PATIENCE)[1]
-                for each in self._partitions(name)
-            }
-        finally:
-            consumer.close()
-        return found
+        return {
+            each: self._nobody.get_watermark_offsets(confluent_kafka.TopicPartition(name, each), PATIENCE)[1]
+            for each in self._partitions(name)
+        }
 
     # --- groups -----------------------------------------------------------------------------------------------------
 

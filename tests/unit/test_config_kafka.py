@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,11 +27,11 @@ CONFIG = {"own": OWN_CONFIG, "managed": MANAGED_CONFIG}
 UUID = "11111111-2222-4333-8444-555555555555"
 
 
-def mapping(base: dict[str, object] = OWN, **fields: object) -> EventSourceMapping:
+def mapping(base: Mapping[str, object] = OWN, **fields: Any) -> EventSourceMapping:
     return EventSourceMapping.model_validate({"function": "f", "uuid": UUID, **base, **fields})
 
 
-def destination(text: str, kind: str = "on_failure") -> dict[str, object]:
+def destination(text: str, kind: str = "on_failure") -> dict[str, Any]:
     return {"destination_config": {kind: {"destination": text}}}
 
 

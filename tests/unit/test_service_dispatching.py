@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def brokers() -> str:
     return "b-1:9092,b-2:9092"
 
 
-def mapping(source: str = STREAM, **fields: object) -> EventSourceMapping:
+def mapping(source: str = STREAM, **fields: Any) -> EventSourceMapping:
     return EventSourceMapping.model_validate({"name": "m", "source": source, "function": "f", **fields})
 
 

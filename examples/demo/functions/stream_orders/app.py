@@ -1,4 +1,4 @@
-"""The demo's function for streams: takes a whole batch or nothing of it, and journals what it takes before it says so.
+"""The demo's function for streams and topics: takes a whole batch or nothing of it, and journals first what it takes.
 
 One order that fails makes the batch fail: it names no culprit, so it is for the mapping to find out which it was.
 """
@@ -16,7 +16,8 @@ JOURNAL = DIRECTORY / "stream.jsonl"
 
 
 def handler(event: dict[str, Any], context: object) -> None:
-    orders = [order_of(record) for record in event["Records"]]
+    topic = [record for records in event.get("records", {}).values() for record in records]
+    orders = [order_of(record) for record in topic or event["Records"]]
     failing = [order for order in orders if fails(order)]
     write([line(order, taken=not failing) for order in failing or orders])
     if failing:
@@ -24,7 +25,10 @@ def handler(event: dict[str, Any], context: object) -> None:
 
 
 def order_of(record: dict[str, Any]) -> dict[str, Any]:
-    """The order of a Kinesis or DynamoDB record, with the place of the record."""
+    """The order of a Kafka, Kinesis or DynamoDB record, with the place of the record."""
+    if "topic" in record:
+        order = json.loads(base64.b64decode(record["value"]))
+        return {**order, "shard": f"{record['topic']}-{record['partition']}", "number": record["offset"]}
     if "kinesis" in record:
         order = json.loads(base64.b64decode(record["kinesis"]["data"]))
         shard = record["eventID"].partition(":")[0]
