@@ -176,7 +176,7 @@ KINESIS = [
     Question(
         kinesis.a_number_of_another_shard,
         aws=INVALID,
-        quirks=(PARENT_GONE, Quirk("moto-kinesis-11", "accepted")),
+        quirks=(Quirk("ministack-kinesis-06", "accepted"), Quirk("moto-kinesis-11", "accepted")),
     ),
     Question(
         kinesis.a_number_of_a_former_stream,
