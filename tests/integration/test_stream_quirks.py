@@ -225,6 +225,7 @@ DYNAMODB = [
             ),
         ),
     ),
+    Question(dynamodb.times_in_minutes, aws=False, quirks=(Quirk("dynamodb_local-dynamodb-04", True),)),
     Question(dynamodb.keys_only, aws=({"id": {"S": "a"}}, False, "KEYS_ONLY")),
     Question(dynamodb.sequence_numbers, aws=(True, True, False)),
     Question(
