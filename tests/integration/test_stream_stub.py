@@ -485,6 +485,12 @@ async def test_faults_of_one_operation_or_one_shard(stub: Stub, asking: Lab) -> 
     assert await refused(asking.iterator("orders", SECOND, "LATEST")) == "InternalFailure"
 
 
+async def test_an_operation_that_the_stub_does_not_have(stub: Stub, asking: Lab) -> None:
+    stub.kinesis("orders")
+    call = asking.kinesis.list_tags_for_stream(StreamName="orders")
+    assert await refused(call) == "UnknownOperationException"
+
+
 async def test_no_iterator_to_go_on_with(stub: Stub, asking: Lab) -> None:
     orders, table = stub.kinesis("orders"), stub.table("orders")
     one = await asking.iterator("orders", FIRST, "LATEST")
