@@ -29,7 +29,8 @@ from .stream_service import Listing, Pages, Probed
 CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2 * 1024 * 1024, page=10_000)
 """https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 LOCAL_CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=None, page=10_000)
-UNKNOWN_CODES = frozenset({"InvalidArgumentException", "ResourceNotFoundException"})
+INVALID_CODE = "InvalidArgumentException"
+UNKNOWN_CODES = frozenset({INVALID_CODE, "ResourceNotFoundException"})
 """For an iterator also what a server answers that was restarted since it gave it."""
 ASTRAY_CODES = UNKNOWN_CODES | {"ExpiredIteratorException"}
 AGGREGATE = b64encode(MAGIC).decode()[:5]
@@ -167,7 +168,7 @@ class KinesisCalls:
         try:
             return await self._iterator(what, **_after(place, self._maker.whole))
         except Exception as error:
-            if faults.code(error) in UNKNOWN_CODES and isinstance(place, Position) and await self._below(place):
+            if faults.code(error) == INVALID_CODE and isinstance(place, Position) and await self._below(place):
                 raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
             raise unavailable(error, what) from error
 
