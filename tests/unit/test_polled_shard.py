@@ -292,6 +292,18 @@ async def test_what_was_put_before_the_shard_was_closed_is_read_first() -> None:
 
 
 @pytest.mark.semantics("STREAM-35")
+async def test_a_closed_shard_that_answers_with_nothing_for_once_is_read_on() -> None:
+    script = Script(
+        brought(following=None), brought(following="more"), brought(1, following=None), brought(following=None)
+    )
+    script.listed = CLOSED
+    pages = polled(script)
+    found = [await pages.next(100, None) for _ in range(4)]
+    assert [numbers(page) for page in found] == [[], [], [1], []]
+    assert [page.ended for page in found] == [False, False, False, True]
+
+
+@pytest.mark.semantics("STREAM-35")
 async def test_a_shard_without_a_next_iterator_that_is_not_listed_any_more_has_ended() -> None:
     script = Script(brought(following=None))
     script.listed = None
