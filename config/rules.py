@@ -20,6 +20,10 @@ _POLLED = f"this version polls {limits.polled()}"
 _DESTINATIONS = "a standard queue, a standard topic or a bucket"
 
 
+SHORTEST_AGE = 60
+"""Seconds of MaximumRecordAgeInSeconds that AWS takes at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A rule that a mapping breaks, and the field to blame."""
@@ -29,7 +33,7 @@ class Violation:
     hint: str = ""
 
 
-def check(mapping: EventSourceMapping, now: float) -> list[Violation]:
+def check(mapping: EventSourceMapping, now: float, shortest_age: int = SHORTEST_AGE) -> list[Violation]:
     """Every rule that the mapping breaks, in the order in which AWS looks. `now` in seconds since the epoch."""
     kind = mapping.kind
     if kind is None:
@@ -40,7 +44,7 @@ def check(mapping: EventSourceMapping, now: float) -> list[Violation]:
     return [
         *_applicable(mapping, kind),
         *_queue_rules(mapping, kind),
-        *_stream_rules(mapping, kind, now),
+        *_stream_rules(mapping, kind, now, shortest_age),
         *_pollers(mapping),
     ]
 
@@ -99,14 +103,14 @@ def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viol
         yield Violation("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
 
 
-def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
+def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float, shortest_age: int) -> Iterator[Violation]:
     if not kind.is_stream:
         return
     yield from _start_rules(mapping, kind, now)
     age = mapping.maximum_record_age_in_seconds
-    if age is not None and 0 <= age < 60:
+    if age is not None and 0 <= age < shortest_age:
         what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
-        yield Violation("maximum_record_age_in_seconds", what)
+        yield Violation("maximum_record_age_in_seconds", what, "for tests, the setting shortest_record_age allows less")
     if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
         yield Violation("parallelization_factor", "must be 1 with a tumbling window")
     yield from _destination_rules(mapping)

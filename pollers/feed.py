@@ -36,6 +36,10 @@ REFUSALS = 5
 """Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
 slow to hear of them is not to be read without bound."""
 
+AHEAD_RECORDS = 10_000
+AHEAD_BYTES = 32 * 1024 * 1024
+"""What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
+
 BLOCKED_AFTER = 30.0
 """Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
 
@@ -60,9 +64,9 @@ class FeedSettings:
     """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
     fetch_limit: int = 10_000
     """Records that one fetch may ask for."""
-    ahead_records: int = 10_000
+    ahead_records: int = AHEAD_RECORDS
     """Records that may be fetched and not yet settled, per lane."""
-    ahead_bytes: int = 32 * 1024 * 1024
+    ahead_bytes: int = AHEAD_BYTES
 
 
 class Feed:

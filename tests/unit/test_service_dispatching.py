@@ -10,13 +10,14 @@ from penstock.config.errors import BugError
 from penstock.config.limits import SourceKind
 from penstock.config.mapping import EventSourceMapping
 from penstock.config.settings import Destinations
+from penstock.dispatch.batcher import PAYLOAD_LIMIT
 from penstock.dispatch.destinations.persistence import Persistence
 from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
 from penstock.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
 from penstock.dispatch.policy import Policy, Progress
 from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
 from penstock.dispatch.windows import WindowSlot
-from penstock.service.dispatching import envelope_of, function_arn, persistence_of, policy_of, slots_of
+from penstock.service.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
 from penstock.service.filters import Keeps
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -155,3 +156,13 @@ def test_bodies_of_messages_are_filtered_as_they_are() -> None:
     keeps = Keeps(SourceKind.SQS, [{"body": {"n": [7]}}])
     assert keeps(Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
     assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
+
+
+@pytest.mark.parametrize(
+    ("fields", "records", "payloads"),
+    [({}, 10_000, 2), ({"batch_size": 10_000, "parallelization_factor": 10}, 100_000, 10)],
+)
+def test_every_slot_can_fill_a_batch_of_its_own(fields: dict[str, object], records: int, payloads: int) -> None:
+    ahead_records, ahead_bytes = ahead_of(mapping(**fields))
+    assert ahead_records == records
+    assert ahead_bytes >= payloads * PAYLOAD_LIMIT
