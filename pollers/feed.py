@@ -195,6 +195,8 @@ class Feed:
             self._refusals += 1
             self._start(self._tell_refused, tuple(refused))
         self._slots.put(kept, self._now())
+        if not fetched.full:
+            self._slots.heard(self._now())
         self._end(fetched.ended)
 
     def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:

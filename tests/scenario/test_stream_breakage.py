@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
+from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Record
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
+from penstock.pollers.polled_shard import Cadence
 from support.stream_world import Call, Reading, StreamWorld, data_of, until
 
 
@@ -90,3 +93,90 @@ async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
     async with world.running():
         await until(60)
         assert mapping.status == Status(State.WAITING, "disk full")
+
+
+# --- tumbling windows -----------------------------------------------------------------------------------------------
+
+
+class Sums:
+    """A function that adds up what it is given; `finals` has the sum with which each window ended."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self.finals: list[int] = []
+
+    async def __call__(self, call: Call) -> object:
+        await anyio.sleep(self._seconds)
+        total = call.state.get("sum", 0) + sum(map(int, call.data))
+        if call.final:
+            self.finals.append(total)
+        return {"state": {"sum": total}}
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_that_the_stream_cannot_be_reached_is_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    world.reading(stream, world.taking(sums), Reading(tumbling=60))
+    async with world.running():
+        await until(45)
+        stream.put("key", "1")
+        await until(50)
+        stream.fault = SourceUnavailable("down")
+        stream.put("key", "2")
+        await until(600)
+        stream.fault = None
+        await until(900)
+    assert sums.finals == [3]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_a_restart_while_the_stream_cannot_be_reached_ends_no_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    settings = Reading(tumbling=60)
+    mapping = world.reading(stream, function := world.taking(sums), settings)
+    async with world.running():
+        await until(45)
+        stream.put("key", "1")
+        await until(50)
+        await mapping.stop(0)
+        stream.put("key", "2")
+        (shard,) = stream.open_shards()
+        stream.shard(shard).fault = SourceUnavailable("down")
+        world.start(world.reading(stream, function, settings))
+        await until(600)
+        stream.shard(shard).fault = None
+        await until(900)
+    assert sums.finals == [3]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_a_long_invocation_that_keeps_us_from_reading_on_is_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums(seconds=200)
+    world.reading(stream, world.taking(sums, timeout=None), Reading(tumbling=60, batch_size=2, ahead=2))
+    for _ in range(6):
+        stream.put("key", "1")
+    async with world.running():
+        await until(3000)
+    assert sums.finals == [6]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_refused_records_that_are_still_read_are_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    cadence = Cadence(20.0, 1, None, 1)
+    world.reading(
+        stream, world.taking(sums), Reading(tumbling=60, cadence=cadence, keeps=lambda r: data_of(r.item) != "0")
+    )
+    for data in ["1", *["0"] * 300, "2"]:
+        stream.put("key", data)
+    async with world.running():
+        await until(1500)
+    assert sums.finals == [3]
