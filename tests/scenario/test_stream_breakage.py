@@ -180,3 +180,50 @@ async def test_refused_records_that_are_still_read_are_no_silence_that_ends_a_wi
     async with world.running():
         await until(1500)
     assert sums.finals == [3]
+
+
+# --- age ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("RETRY-04")
+async def test_records_that_grew_too_old_while_the_function_was_down_are_not_delivered_when_it_is_back() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=4)
+    function = world.taking()
+    world.reading(stream, function, Reading(max_age=60))
+    async with world.running():
+        await until(10)
+        function.invoker.break_down("no such module")
+        for shard in stream.open_shards():
+            stream.put(stream.key_of(shard), f"old of {shard}")
+        await until(3600)
+        for shard in stream.open_shards():
+            stream.put(stream.key_of(shard), f"young of {shard}")
+        function.invoker.mend()
+        await until(3700)
+    assert sorted(function.taken) == [f"young of {shard}" for shard in stream.open_shards()]
+    assert sorted(world.discarded) == [("RecordAgeExceeded", [f"old of {shard}"]) for shard in stream.open_shards()]
+
+
+@pytest.mark.semantics("RETRY-04")
+async def test_records_that_grew_too_old_while_they_waited_for_the_function_are_not_delivered() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    first, second = stream.open_shards()
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(100)
+        return {}
+
+    function = world.taking(handler, timeout=None, concurrency=1)
+    world.reading(stream, function, Reading(max_age=60))
+    async with world.running():
+        await until(10)
+        stream.put(stream.key_of(first), "first")
+        await until(20)
+        stream.put(stream.key_of(second), "old")
+        await until(70)
+        stream.put(stream.key_of(second), "young")
+        await until(300)
+    assert function.batches == [["first"], ["young"]]
+    assert world.discarded == [("RecordAgeExceeded", ["old"])]
