@@ -57,8 +57,8 @@ def expand(record: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], Position
 def split(data: bytes) -> tuple[UserRecord, ...] | None:
     """The user records of an aggregate, in order; None when `data` is not one. Never raises.
 
-    Those whose key belongs to another shard by now, because the shard was split or merged while they were under way, are
-    kept. The Kinesis Client Library drops them, since the KPL sends them again to where they belong; but other
+    Those whose key belongs to another shard by now, because the shard was split or merged while they were under way,
+    are kept. The Kinesis Client Library drops them, since the KPL sends them again to where they belong; but other
     producers do not, and a record that comes twice is better than one that is lost.
     """
     message, digest = data[len(MAGIC) : -DIGEST_SIZE], data[-DIGEST_SIZE:]

@@ -162,7 +162,7 @@ def test_bodies_of_messages_are_filtered_as_they_are() -> None:
     ("fields", "records", "payloads"),
     [({}, 10_000, 2), ({"batch_size": 10_000, "parallelization_factor": 10}, 100_000, 10)],
 )
-def test_every_slot_can_fill_a_batch_of_its_own(fields: dict[str, object], records: int, payloads: int) -> None:
-    ahead_records, ahead_bytes = ahead_of(mapping(**fields))
+def test_every_slot_can_fill_a_batch_of_its_own(fields: dict[str, int], records: int, payloads: int) -> None:
+    ahead_records, ahead_bytes = ahead_of(mapping(STREAM, **fields))
     assert ahead_records == records
     assert ahead_bytes >= payloads * PAYLOAD_LIMIT
