@@ -159,19 +159,17 @@ class StreamSource:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
     async def _plan(self) -> Plan:
-        plan = lineage.plan(self._listing.shards, self._lanes)
-        buried = [shard for shard in plan.gone if shard not in self._readers]
-        for shard in buried:
+        gone = lineage.plan(self._listing.shards, self._lanes).gone
+        for shard in [shard for shard in gone if shard not in self._readers]:
             await self._bury(shard)
-        if buried:
-            plan = lineage.plan(self._listing.shards, self._lanes)
-        for shard in plan.gone:  # what was fetched of them is settled first
-            self._readers[shard].vanished = True
+        plan = lineage.plan(self._listing.shards, self._lanes)
+        for shard, reader in self._readers.items():
+            reader.vanished = shard in plan.gone  # what was fetched of it is settled first
+        # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
+        self._roster.shards = frozenset(plan.ready) | frozenset(plan.gone)
         if plan.surplus:
             await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
-            for shard in plan.surplus:
-                del self._lanes[shard]
-        self._roster.shards = frozenset(plan.ready) | frozenset(plan.gone)
+            self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
 
     async def _bury(self, shard: str) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import anyio
 import pytest
 
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Record
+from penstock.dispatch.observer import Crashed, Gap
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
+from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.polled_shard import Cadence
+from penstock.pollers.stream_service import Listing
 from support.stream_world import Call, Reading, StreamWorld, data_of, until
 
 
@@ -227,3 +233,76 @@ async def test_records_that_grew_too_old_while_they_waited_for_the_function_are_
         await until(300)
     assert function.batches == [["first"], ["young"]]
     assert world.discarded == [("RecordAgeExceeded", ["old"])]
+
+
+# --- while the store is slow ----------------------------------------------------------------------------------------
+
+
+class SlowDisk(MemoryCheckpoints):
+    """A store that takes its time to forget."""
+
+    async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
+        await anyio.sleep(3.0)
+        return await super().compact(mapping, source, shards)
+
+
+@pytest.mark.semantics("STREAM-16")
+async def test_a_shard_that_is_done_while_others_are_being_forgotten_is_not_read_again() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    first, second = stream.open_shards()
+    world.store = SlowDisk()
+    function = world.taking()
+    world.reading(stream, function)
+    async with world.running():
+        await until(10)
+        for child in stream.split(first):
+            stream.put(stream.key_of(child), f"of {child}")
+        await until(21)
+        stream.split(second)
+        await until(60)
+    assert not world.watch.of(Crashed)
+    assert len(function.taken) == 2
+
+
+# --- listings -------------------------------------------------------------------------------------------------------
+
+
+class Forgetful(MemoryStreamService):
+    """A service whose listing leaves a shard out for a while."""
+
+    left_out = ""
+
+    async def list(self, stream: str = "") -> Listing:
+        found = await super().list(stream)
+        return replace(found, shards=tuple(shard for shard in found.shards if shard.id != self.left_out))
+
+
+@pytest.mark.semantics("STREAM-15", "STREAM-51")
+async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    (parent,) = stream.open_shards()
+    service = Forgetful(stream, cadence=Cadence(1.0, 5, None, 2))
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(10)
+        return {}
+
+    function = world.taking(handler, timeout=None)
+    world.reading(service, function, Reading(batch_size=2, ahead=2))
+    for number in range(10):
+        stream.put("key", str(number))
+    stream.split(parent)
+    async with world.running():
+        await until(5)
+        service.left_out = parent
+        await until(15)
+        service.left_out = ""
+        await until(25)
+        stream.shard(parent).fault = SourceUnavailable("down")
+        await until(60)
+        stream.shard(parent).fault = None
+        await until(200)
+    assert function.taken == [str(number) for number in range(10)]
+    assert not world.watch.of(Gap)
