@@ -107,6 +107,15 @@ class Feed:
         return self._trouble
 
     async def run(self) -> None:
+        try:
+            failure = await self._read()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._reader.aclose()
+        if failure or self._lost:
+            raise failure or self._lost  # type: ignore[misc]
+
+    async def _read(self) -> SourceError | None:
         failure: SourceError | None = None
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -119,9 +128,7 @@ class Feed:
             await self._give_back()
         with anyio.CancelScope(shield=True):
             await self._last_commit()
-            await self._reader.aclose()
-        if failure or self._lost:
-            raise failure or self._lost  # type: ignore[misc]
+        return failure
 
     def retire(self) -> None:
         """Fetch no more; what is here is delivered."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import anyio
 import pytest
 
 from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Record
+from penstock.dispatch.model import Position, Record
 from penstock.dispatch.observer import Crashed, Gap
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.polled_shard import Cadence
-from penstock.pollers.stream_service import Listing
+from penstock.pollers.stream_service import Listing, Page, Pages
 from support.stream_world import Call, Reading, StreamWorld, data_of, until
 
 
@@ -306,3 +306,50 @@ async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
         await until(200)
     assert function.taken == [str(number) for number in range(10)]
     assert not world.watch.of(Gap)
+
+
+# --- what is opened is closed ---------------------------------------------------------------------------------------
+
+
+class Counting(MemoryStreamService):
+    """A service that knows how many of its shards are being read."""
+
+    reading = 0
+
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        self.reading += 1
+        return Counted(super().pages(stream, shard, place), self)
+
+
+@dataclass
+class Counted:
+    pages: Pages
+    service: Counting
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        return await self.pages.next(limit, until)
+
+    async def aclose(self) -> None:
+        self.service.reading -= 1
+
+
+async def test_a_fault_of_ours_leaves_no_shard_open_behind() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    service = Counting(stream)
+    bugs = ["bug"]
+
+    def keeps(record: Record) -> bool:
+        if bugs:
+            bugs.clear()
+            raise RuntimeError("a fault of ours")
+        return True
+
+    function = world.taking()
+    world.reading(service, function, Reading(keeps=keeps))
+    stream.put("key", "bug")
+    async with world.running():
+        await until(60)
+        assert service.reading == 1
+    assert function.taken == ["bug"]
+    assert service.reading == 0
