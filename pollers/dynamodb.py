@@ -6,6 +6,7 @@ A mapping names a stream, or a table, of which the newest stream is looked up wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config.arn import Arn
@@ -53,7 +54,9 @@ class DynamoDbService:
         what = f"list the shards of {stream}"
         with reading(what), faults.translating(what):
             about, described, at = await self._describe(stream)
-            shards = {shard.id: shard for shard in map(Shard.parse, described)}
+            disabled = about.get("StreamStatus") == "DISABLED"  # MiniStack lists no end of a shard without records
+            found = (replace(shard, closed=shard.closed or disabled) for shard in map(Shard.parse, described))
+            shards = {shard.id: shard for shard in found}
             created = about.get("CreationRequestDateTime")
             listing = Listing(stream, None if created is None else events.seconds(created), tuple(shards.values()), at)
         if about.get("StreamStatus") == "ENABLING":
