@@ -13,6 +13,7 @@ listing. Only the listing says that the stream itself is gone or another one; th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 
 import anyio
 
@@ -40,6 +41,8 @@ from .stream_service import Listing, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
+LOOK_PAUSE = 1.0
+"""Seconds from one look to the next, however many shards want one: a service allows few listings a second."""
 END = "the end of the shard"
 NOT_LISTED = "the stream does not list the shard any more"
 
@@ -84,6 +87,8 @@ class StreamSource:
         self._listing = Listing(service.name, None, (), 0.0)
         self._trimmed: frozenset[str] = frozenset()
         self._look = anyio.Event()
+        self._looked = -inf
+        """Monotonic time of the last look."""
         self._looking = anyio.Lock()
 
     async def open(self) -> StreamRoster:
@@ -127,13 +132,14 @@ class StreamSource:
     async def _until_next_look(self, failures: int) -> None:
         with anyio.move_on_after(self._settings.discovery):
             await self._look.wait()
-            if failures:
-                await anyio.sleep(LOOK_BACKOFF.delay(failures, self._jitter()))
+            pause = LOOK_BACKOFF.delay(failures, self._jitter()) if failures else LOOK_PAUSE
+            await anyio.sleep(max(0.0, self._looked + pause - anyio.current_time()))
         self._look = anyio.Event()
 
     async def _refresh(self) -> Plan:
         """Look at the stream again. Raises SourceMissing when it is not the one that we read any more."""
         async with self._looking:
+            self._looked = anyio.current_time()
             listing = await self._service.list(self._listing.arn)
             worth = await self._opening.worth(listing, Opened(self._listing.created, self._as_seen()))
             if worth.recreated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -353,3 +354,27 @@ async def test_a_fault_of_ours_leaves_no_shard_open_behind() -> None:
         assert service.reading == 1
     assert function.taken == ["bug"]
     assert service.reading == 0
+
+
+class Listed(MemoryStreamService):
+    """A service that knows how often it was listed."""
+
+    looks = 0
+
+    async def list(self, stream: str = "") -> Listing:
+        self.looks += 1
+        return await super().list(stream)
+
+
+@pytest.mark.semantics("STREAM-51")
+async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support.stream_world.no_jitter", random.Random(7).random)
+    world = StreamWorld()
+    stream = world.stream(shards=100)
+    service = Listed(stream)
+    world.reading(service, world.taking())
+    async with world.running():
+        for shard in stream.open_shards():
+            stream.shard(shard).throttled = True
+        await until(100)
+    assert service.looks <= 101
