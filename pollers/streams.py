@@ -12,7 +12,7 @@ listing. Only the listing says that the stream itself is gone or another one; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 
 import anyio
@@ -51,10 +51,17 @@ class StreamRoster:
     """The shards that are read at this moment."""
 
     def __init__(self) -> None:
-        self.shards: frozenset[str] = frozenset()
+        self._wanted: list[str] = []
 
     def wanted(self) -> list[str]:
-        return sorted(self.shards)
+        return self._wanted
+
+    def read(self, shards: Iterable[str]) -> None:
+        """These, and no others. Asked for with every fetch, so put in order here."""
+        self._wanted = sorted(shards)
+
+    def done(self, shard: str) -> None:
+        self._wanted = [each for each in self._wanted if each != shard]
 
     def polled(self, feed: str, fetched: Fetched) -> None:
         """How many shards there are does not depend on what is in them."""
@@ -172,7 +179,7 @@ class StreamSource:
         for shard, reader in self._readers.items():
             reader.vanished = shard in plan.gone  # what was fetched of it is settled first
         # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
-        self._roster.shards = frozenset(plan.ready) | frozenset(plan.gone)
+        self._roster.read([*plan.ready, *plan.gone])
         if plan.surplus:
             await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
             self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
@@ -215,7 +222,7 @@ class StreamSource:
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
         self._lanes[shard] = checkpoint
         if isinstance(checkpoint.place, Finished):
-            self._roster.shards -= {shard}
+            self._roster.done(shard)
             self.look()
 
     def closed(self, reader: ShardReader) -> None:

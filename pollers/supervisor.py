@@ -7,6 +7,7 @@ a reason and another try.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 
 import anyio
@@ -32,6 +33,8 @@ class Supervisor:
         self._clock = settings.dispatcher.clock
         self._feeds: dict[str, Feed] = {}
         self._begun: set[str] = set()
+        self._aligned: Collection[str] = ()
+        """What the roster wanted when the feeds were last looked at."""
         self._resting: dict[str, str] = {}
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
@@ -157,10 +160,9 @@ class Supervisor:
         if self._failure is not None or self._stopping:
             self._end_feeds()
             return
-        wanted = roster.wanted()
-        for name, feed in tuple(self._feeds.items()):
-            if name not in wanted:
-                feed.retire()
+        wanted = self._aligned = roster.wanted()
+        for name in self._feeds.keys() - set(wanted):
+            self._feeds[name].retire()
         for name in wanted:
             if name not in self._begun:
                 self._begun.add(name)
@@ -227,7 +229,8 @@ class Supervisor:
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
         roster.polled(name, fetched)
-        self._align(tasks, roster)
+        if roster.wanted() != self._aligned:
+            self._align(tasks, roster)
 
     # --- waiting ----------------------------------------------------------------------------------------------------
 
