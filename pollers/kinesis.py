@@ -23,7 +23,7 @@ from .checkpoints.store import Start, StartKind
 from .fan_out import SubscribedShard
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
-from .stream_calls import Listed, answered_at, following, probe, reading, unavailable
+from .stream_calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from .stream_service import Listing, Pages, Probed
 
 CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2 * 1024 * 1024, page=10_000)
@@ -72,7 +72,7 @@ class KinesisService:
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
         what = f"list the shards of {self._stream}"
-        with reading(what), faults.translating(what):
+        with asking_for_stream(what):
             found = await self._find()
             shards = {shard.id: shard for shard in map(Shard.parse, found.shards)}
             created = found.about.get("StreamCreationTimestamp")

@@ -164,6 +164,12 @@ async def test_what_is_wrong_with_the_stream_is_said_with_its_name(answer: Any, 
         await service(client).list()
 
 
+@pytest.mark.semantics("STREAM-42")
+async def test_a_stream_that_is_missing_is_said_with_what_to_do() -> None:
+    with pytest.raises(SourceMissing, match="create it, or correct the mapping's source"):
+        await service(Client(describe_stream_summary=[refused("ResourceNotFoundException")])).list()
+
+
 async def test_real_streams_go_by_their_arn_and_others_by_their_name() -> None:
     real = Client(
         "https://kinesis.us-east-1.amazonaws.com",
