@@ -289,11 +289,13 @@ class _Loading:
             made, wrong = self._validated(EventSourceMapping, node, name, place.path)
             if made is not None:
                 mappings[name] = _identified(made, settings)
-                self._rules(mappings[name], node, place.path, {folded(key) for key in wrong})
+                self._rules(
+                    mappings[name], node, place.path, {folded(key) for key in wrong}, settings.shortest_record_age
+                )
         return mappings
 
-    def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str]) -> None:
-        broken = [] if "source" in wrong else rules.check(made, SystemClock().wall())
+    def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
+        broken = [] if "source" in wrong else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
                 place = locate(node, [violation.field], path)

@@ -148,12 +148,17 @@ _MAPPINGS = """
 `mappings` maps names to event source mappings. The UUID of a mapping follows from the account and region of its source
 and from its name, so it survives restarts: positions hang on it. Two mappings of the same source and function are an
 error, as on AWS.
+
+A stream's mapping says where it starts (`starting_position`). That is decided once, and stored before anything is read;
+from then on the stored positions count. They are kept in the `state` directory under the mapping's UUID and the
+stream's ARN; `penstock positions` lists, moves and removes them. `source` may be a Kinesis stream, a consumer of one
+(enhanced fan-out), a DynamoDB stream, or a DynamoDB table: then its newest stream is read, whichever that is.
 """
 
 _STANDINGS = """
-*honoured*: does what AWS does. *refused*: AWS has no such parameter for that source, and says so; so do we. *recorded*:
-kept and echoed, with no effect here. *not yet*: AWS has it, this version refuses it with that reason. Nothing is
-accepted and ignored.
+*honoured*: does what AWS does. *refused*: there is no such parameter for that source: AWS says so, and so do we.
+*recorded*: kept and echoed, with no effect here. *not yet*: AWS has it, this version refuses it with that reason.
+Nothing is accepted and ignored.
 """
 
 

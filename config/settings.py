@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import WithJsonSchema
 
-from .spoken import URL_FORM
+from .spoken import URL_FORM, WHOLE
 
 ACCOUNT_FORM = r"^\d{12}$"
 _Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
@@ -145,6 +145,8 @@ class Settings(_Section):
     """What is logged."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How long failure destinations are tried."""
+    shortest_record_age: Annotated[int, Field(ge=0, le=60), WHOLE] = 60
+    """Seconds that a mapping's maximum_record_age_in_seconds must have at least. AWS's 60; less only for tests."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
     """Seconds in which a stop finishes. The default is below the 10 s after which Docker kills."""
     until_idle: Annotated[

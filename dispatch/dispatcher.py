@@ -180,6 +180,11 @@ class Delivery:
             self._target.gate.withdraw()
             self._planner.recall(step.call)
             return
+        if self._planner.is_late(self._common.now()):  # it may have waited for long: the planner cuts what is too old
+            self._target.permits.release()
+            self._target.gate.withdraw()
+            self._planner.recall(step.call)
+            return
         self._kind, self._state = step.kind, step.state
         outcome = await self._with_permit(step)
         if outcome is None:

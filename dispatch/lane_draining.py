@@ -79,6 +79,9 @@ class LaneDraining:
                 queue = self._queues[record.lane] = _Queue(record.lane)
             queue.add(entry(self._limits, record, now.monotonic, discard))
 
+    def heard(self, now: Now) -> None:
+        pass
+
     def take(self, now: Now, *, flush: bool = False) -> Taken | None:
         deadline = self.deadline()
         if deadline is None or (not flush and now.monotonic < deadline):

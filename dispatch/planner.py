@@ -134,7 +134,7 @@ class Planner:
         if self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
         born_after = now.wall - self._policy.max_age
-        if not part.records and self._batch.window is not None and self._batch.window.end <= born_after:
+        if self._is_old_end(part, born_after):
             self._parts.popleft()
             self._give_up(part, part.records, DiscardReason.AGE_EXCEEDED, closes=True)
             return True
@@ -145,6 +145,9 @@ class Planner:
                 self._parts.popleft()
             self._give_up(part, old, DiscardReason.AGE_EXCEEDED)
         return bool(old)
+
+    def _is_old_end(self, part: _Part, born_after: float) -> bool:
+        return not part.records and self._batch.window is not None and self._batch.window.end <= born_after
 
     def _split_old(self, records: Records, born_after: float) -> tuple[Records, Records]:
         """Streams lose records at the front only, so that the rest stays a suffix; Kafka's timestamps are not in order
@@ -224,6 +227,14 @@ class Planner:
         part.not_before = now.monotonic + delay
         self._put_back(part)
         return Retry(part.records, part.attempts, delay) if part in self._parts else None
+
+    def is_late(self, now: Now) -> bool:
+        """Whether what is in flight has records by now that are too old to be invoked. If it has not begun, `recall` it
+        and ask for the `next` step."""
+        if self._flying is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
+            return False
+        born_after = now.wall - self._policy.max_age
+        return self._is_old_end(self._flying, born_after) or bool(self._split_old(self._flying.records, born_after)[0])
 
     # --- interruptions ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ that ONE loop serves all sources. Pure.
 
 The feed's side of the conversation, each with the time:
 
-    put what a fetch brought ► take until None ► (planner runs) settled … invoked … settled ► completed ► take …
+    put what a fetch brought, heard ► take until None ► (planner runs) settled … invoked … settled ► completed ► take …
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Slots(Protocol):
     def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
         """Everything that one fetch brought and the filter kept, before the next `take`. With `discard`, records that
         are decided already. A record that alone is over the payload limit is found here and becomes OVERSIZED."""
+        ...
+
+    def heard(self, now: Now) -> None:
+        """The source had nothing more than what was put."""
         ...
 
     def take(self, now: Now, *, flush: bool = False) -> Taken | None:
@@ -112,6 +116,9 @@ class KeyHash:
     def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
         for record in records:
             self._queues[self.slot_of(record)].add(record, now.monotonic, discard=discard)
+
+    def heard(self, now: Now) -> None:
+        pass
 
     def slot_of(self, record: Record) -> int:
         return crc32((record.key or "").encode("utf-8", "surrogatepass")) % len(self._queues)

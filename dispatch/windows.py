@@ -24,7 +24,8 @@ from .slots import Taken, Waiting
 from .steps import Discard, Settle
 
 QUIET = 120.0
-"""Seconds without a record, after a window's end, that end the window."""
+"""Seconds without a record, after a window's end, that end the window: once they are over, and the source says that it
+has nothing more. That nobody could ask it is no silence."""
 
 
 def window_of(arrived: float, seconds: int) -> Window:
@@ -45,6 +46,7 @@ class WindowSlot:
         self._latest = restored.window.start if restored else -inf
         self._closed = False
         self._ends_at = inf
+        self._heard = -inf
         self._touched = now.monotonic
         self._seen(now)
 
@@ -59,11 +61,14 @@ class WindowSlot:
             self._queue.add(record, now.monotonic, discard=discard, group=int(self._latest))
             self._seen(now)
 
+    def heard(self, now: Now) -> None:
+        self._heard = now.monotonic
+
     def take(self, now: Now, *, flush: bool = False) -> Taken | None:
         if self._queue.busy:
             return None
-        if self._open is not None and self._is_over(self._open.window, now):
-            return self._end(self._open, now)
+        if self._open is not None and self._is_over(self._open.window):
+            return self._end(self._open)
         portion = self._queue.take(now.monotonic, flush=flush)
         if portion is None:
             return None
@@ -73,27 +78,27 @@ class WindowSlot:
             window = Window(portion.group, portion.group + self._seconds)
             self._open = OpenWindow(window, b"{}")
             self._seen(now)
-        return self._batch(self._open, portion.records, now)
+        return self._batch(self._open, portion.records)
 
-    def _batch(self, open_window: OpenWindow, records: tuple[Record, ...], now: Now) -> Taken:
+    def _batch(self, open_window: OpenWindow, records: tuple[Record, ...]) -> Taken:
         """The last records of a window go with its end, when the end is known by then."""
-        over = self._is_over(open_window.window, now)
+        over = self._is_over(open_window.window)
         kind = BatchKind.WINDOW_END if over else BatchKind.RECORDS
         return Taken(0, Batch(records, kind, open_window.window, lane=self._lane), open_window.state)
 
-    def _end(self, open_window: OpenWindow, now: Now) -> Taken:
+    def _end(self, open_window: OpenWindow) -> Taken:
         """The end of a window that has no record left."""
         self._queue.begin()
         batch = Batch((), BatchKind.WINDOW_END, open_window.window, self._outgrown, self._lane)
         return Taken(0, batch, open_window.state)
 
-    def _is_over(self, window: Window, now: Now) -> bool:
+    def _is_over(self, window: Window) -> bool:
         head = self._queue.head_group
         if self._outgrown:
             return True
         if head is not None:
             return head > window.start
-        return self._closed or now.monotonic >= self._ends_at
+        return self._closed or self._heard >= self._ends_at
 
     def _seen(self, now: Now) -> None:
         """A record came: the quiet time counts from here, but not from before the window's end."""
@@ -118,12 +123,9 @@ class WindowSlot:
     def deadline(self) -> float | None:
         if self._queue.busy:
             return None
-        if self._open is not None and self._is_over(self._open.window, Now(-inf, -inf)):
+        if self._open is not None and self._is_over(self._open.window):
             return self._touched
-        due = self._queue.deadline()
-        if due is not None:
-            return due
-        return self._ends_at if self._open is not None else None
+        return self._queue.deadline()
 
     def room(self) -> int:
         return self._queue.room()

@@ -16,7 +16,6 @@ Format: https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregati
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
@@ -29,10 +28,6 @@ DIGEST_SIZE = 16
 KEY_LIMIT = 256
 """Characters of a partition key: Kinesis's own limit. A larger one, which all records of a table may share, would grow
 an event far beyond the record that it came in."""
-HASH_KEY = re.compile(r"[0-9]{1,39}")
-
-HashRange = tuple[int, int]
-"""A shard's first and last hash key, both its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +41,11 @@ class UserRecord:
     """Its place in the aggregate, from 0: the sub-sequence number."""
 
 
-def expand(
-    record: Mapping[str, Any], hash_range: HashRange | None = None
-) -> tuple[tuple[Mapping[str, Any], Position], ...]:
+def expand(record: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], Position], ...]:
     """What one record of GetRecords or SubscribeToShard stands for: its user records in that same shape, each with its
     position, or the record itself. All share the sequence number and the arrival of the record that carried them."""
     number = record["SequenceNumber"]
-    users = split(record["Data"], hash_range)
+    users = split(record["Data"])
     if users is None:
         return ((record, Position.parse(number)),)
     return tuple(
@@ -61,37 +54,26 @@ def expand(
     )
 
 
-def split(data: bytes, hash_range: HashRange | None = None) -> tuple[UserRecord, ...] | None:
+def split(data: bytes) -> tuple[UserRecord, ...] | None:
     """The user records of an aggregate, in order; None when `data` is not one. Never raises.
 
-    With `hash_range` those are left out whose hash key lies outside of it: the shard was split or merged while they
-    were under way, and their producer sends them again to where they belong. (The Kinesis Client Library leaves out
-    all of the aggregate then. But the producer sends again only what fell outside, so here the others are kept:
-    https://github.com/awslabs/amazon-kinesis-producer/pull/576.)
+    Those whose key belongs to another shard by now, because the shard was split or merged while they were under way,
+    are kept. The Kinesis Client Library drops them, since the KPL sends them again to where they belong; but other
+    producers do not, and a record that comes twice is better than one that is lost.
     """
     message, digest = data[len(MAGIC) : -DIGEST_SIZE], data[-DIGEST_SIZE:]
     if not data.startswith(MAGIC) or md5(message, usedforsecurity=False).digest() != digest:
         return None
     try:
-        users = tuple(_users(message))
-        if not users:  # no producer writes that: there is nothing to deliver instead of it
-            return None
-        return tuple(user for user in users if hash_range is None or hash_range[0] <= _hash(user) <= hash_range[1])
+        return (
+            tuple(_users(message)) or None
+        )  # no producer packs nothing, and nothing cannot be delivered instead of it
     except _MalformedError:
         return None
 
 
 class _MalformedError(Exception):
     """Not the message that it should be."""
-
-
-def _hash(user: UserRecord) -> int:
-    """What Kinesis chooses a record's shard by."""
-    if user.explicit_hash_key is None:
-        return int.from_bytes(md5(user.partition_key.encode(), usedforsecurity=False).digest())
-    if not HASH_KEY.fullmatch(user.explicit_hash_key):
-        raise _MalformedError
-    return int(user.explicit_hash_key)
 
 
 # --- AggregatedRecord -----------------------------------------------------------------------------------------------

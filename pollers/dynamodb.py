@@ -6,6 +6,7 @@ A mapping names a stream, or a table, of which the newest stream is looked up wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config.arn import Arn
@@ -18,7 +19,7 @@ from ..dispatch.model import Lane, Position, Record
 from .checkpoints.store import Start, StartKind
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
-from .stream_calls import Listed, answered_at, following, probe, reading, unavailable
+from .stream_calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from .stream_service import Listing, Pages, Probed
 
 CADENCE = Cadence(idle=0.25, calls_per_second=5, bytes_per_second=None, page=1_000)
@@ -51,9 +52,11 @@ class DynamoDbService:
         since = self._clock.monotonic()
         stream = stream or (self.name if self._arn.stream_label else await self._newest_stream())
         what = f"list the shards of {stream}"
-        with reading(what), faults.translating(what):
+        with asking_for_stream(what):
             about, described, at = await self._describe(stream)
-            shards = {shard.id: shard for shard in map(Shard.parse, described)}
+            disabled = about.get("StreamStatus") == "DISABLED"  # MiniStack lists no end of a shard without records
+            found = (replace(shard, closed=shard.closed or disabled) for shard in map(Shard.parse, described))
+            shards = {shard.id: shard for shard in found}
             created = about.get("CreationRequestDateTime")
             listing = Listing(stream, None if created is None else events.seconds(created), tuple(shards.values()), at)
         if about.get("StreamStatus") == "ENABLING":
@@ -90,7 +93,7 @@ class DynamoDbService:
 
     async def _newest_stream(self) -> str:
         what = f"find the stream of {self.name}"
-        with reading(what), faults.translating(what):
+        with asking_for_stream(what):
             reply = await self._tables.describe_table(TableName=self._arn.table)
             stream = reply["Table"].get("LatestStreamArn")
         if not stream:

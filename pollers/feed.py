@@ -36,6 +36,10 @@ REFUSALS = 5
 """Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
 slow to hear of them is not to be read without bound."""
 
+AHEAD_RECORDS = 10_000
+AHEAD_BYTES = 32 * 1024 * 1024
+"""What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
+
 BLOCKED_AFTER = 30.0
 """Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
 
@@ -60,9 +64,9 @@ class FeedSettings:
     """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
     fetch_limit: int = 10_000
     """Records that one fetch may ask for."""
-    ahead_records: int = 10_000
+    ahead_records: int = AHEAD_RECORDS
     """Records that may be fetched and not yet settled, per lane."""
-    ahead_bytes: int = 32 * 1024 * 1024
+    ahead_bytes: int = AHEAD_BYTES
 
 
 class Feed:
@@ -105,6 +109,15 @@ class Feed:
         return self._trouble
 
     async def run(self) -> None:
+        try:
+            failure = await self._read()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._reader.aclose()
+        if failure or self._lost:
+            raise failure or self._lost  # type: ignore[misc]
+
+    async def _read(self) -> SourceError | None:
         failure: SourceError | None = None
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -117,9 +130,7 @@ class Feed:
             await self._give_back()
         with anyio.CancelScope(shield=True):
             await self._last_commit()
-            await self._reader.aclose()
-        if failure or self._lost:
-            raise failure or self._lost  # type: ignore[misc]
+        return failure
 
     def retire(self) -> None:
         """Fetch no more; what is here is delivered."""
@@ -194,6 +205,8 @@ class Feed:
             self._refusals += 1
             self._start(self._tell_refused, tuple(refused))
         self._slots.put(kept, self._now())
+        if not fetched.full:
+            self._slots.heard(self._now())
         self._taking = False
         self._wake()
         self._end(fetched.ended)

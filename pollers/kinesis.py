@@ -18,18 +18,19 @@ from ..config.clock import Clock
 from ..config.errors import SourceMissing, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.model import Lane, Position, Record
-from .aggregation import MAGIC, HashRange, expand
+from .aggregation import MAGIC, expand
 from .checkpoints.store import Start, StartKind
 from .fan_out import SubscribedShard
 from .lineage import Shard
 from .polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
-from .stream_calls import Listed, answered_at, following, probe, reading, unavailable
+from .stream_calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from .stream_service import Listing, Pages, Probed
 
 CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2 * 1024 * 1024, page=10_000)
 """https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 LOCAL_CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=None, page=10_000)
-UNKNOWN_CODES = frozenset({"InvalidArgumentException", "ResourceNotFoundException"})
+INVALID_CODE = "InvalidArgumentException"
+UNKNOWN_CODES = frozenset({INVALID_CODE, "ResourceNotFoundException"})
 """For an iterator also what a server answers that was restarted since it gave it."""
 ASTRAY_CODES = UNKNOWN_CODES | {"ExpiredIteratorException"}
 AGGREGATE = b64encode(MAGIC).decode()[:5]
@@ -64,7 +65,6 @@ class KinesisService:
         self._clock = clock
         self._role = role
         self._deaggregate = deaggregate
-        self._hash_ranges: dict[str, HashRange] = {}
         self._cadence = cadence or (CADENCE if real else LOCAL_CADENCE)
         self._listed = Listed(self.list, clock)
         self._summarises = True
@@ -72,10 +72,9 @@ class KinesisService:
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
         what = f"list the shards of {self._stream}"
-        with reading(what), faults.translating(what):
+        with asking_for_stream(what):
             found = await self._find()
             shards = {shard.id: shard for shard in map(Shard.parse, found.shards)}
-            hash_ranges = {each["ShardId"]: _hash_range(each) for each in found.shards if "HashKeyRange" in each}
             created = found.about.get("StreamCreationTimestamp")
             listing = Listing(
                 self._stream, None if created is None else events.seconds(created), tuple(shards.values()), found.at
@@ -85,7 +84,6 @@ class KinesisService:
         if found.about.get("StreamStatus") == "DELETING":
             raise SourceMissing(f"{self._stream} is being deleted")
         self._listed.saw(shards, since)
-        self._hash_ranges = hash_ranges
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
@@ -102,7 +100,7 @@ class KinesisService:
 
     def _maker(self, stream: str, shard: str) -> RecordMaker:
         lane = Lane(stream, shard)
-        return RecordMaker(lane, self._arn, self._role, self._deaggregate, self._hash_ranges.get(shard))
+        return RecordMaker(lane, self._arn, self._role, self._deaggregate)
 
     # --- the listing ------------------------------------------------------------------------------------------------
 
@@ -147,11 +145,6 @@ class _Found:
     at: float
 
 
-def _hash_range(described: Mapping[str, Any]) -> HashRange:
-    bounds = described["HashKeyRange"]
-    return int(bounds["StartingHashKey"]), int(bounds["EndingHashKey"])
-
-
 class KinesisCalls:
     """The `ShardCalls` of one shard."""
 
@@ -167,7 +160,7 @@ class KinesisCalls:
         try:
             return await self._iterator(what, **_after(place, self._maker.whole))
         except Exception as error:
-            if faults.code(error) in UNKNOWN_CODES and isinstance(place, Position) and await self._below(place):
+            if faults.code(error) == INVALID_CODE and isinstance(place, Position) and await self._below(place):
                 raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
             raise unavailable(error, what) from error
 
@@ -232,21 +225,20 @@ def _after(place: Start | Position, whole: bool) -> dict[str, Any]:
 class RecordMaker:
     """Makes records of what Kinesis says of them, by GetRecords and SubscribeToShard alike."""
 
-    def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool, hash_range: HashRange | None) -> None:
+    def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool) -> None:
         self.lane = lane
         self.whole = not deaggregate
         """Each record of the service is one of ours."""
         self._arn = str(arn)
         self._region = arn.region
         self._role = role
-        self._hash_range = hash_range
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         """Raises KeyError, TypeError or ValueError when it is none."""
         if self.whole or not raw["Data"].startswith(AGGREGATE):
             return (self._record(raw, Position.parse(raw["SequenceNumber"])),)
         packed = {**raw, "Data": b64decode(raw["Data"])}
-        return [self._record(each, position) for each, position in expand(packed, self._hash_range)]
+        return [self._record(each, position) for each, position in expand(packed)]
 
     def _record(self, raw: Mapping[str, Any], position: Position) -> Record:
         return Record(

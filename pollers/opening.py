@@ -167,8 +167,9 @@ class Opening:
 
     def _refuse(self, what: str) -> None:
         if not self._settings.start_over:
-            hint = "to read it from its beginning set 'recreated_stream: start_over', or remove the positions"
-            raise SourceRefused(f"{what} ({hint}: penstock positions remove)")
+            ours = f"penstock positions remove {self._settings.mapping}"
+            hint = f"to read it from its beginning set 'recreated_stream: start_over', or stop and run '{ours}'"
+            raise SourceRefused(f"{what} ({hint})")
 
     async def _opened(self, listing: Listing) -> Found:
         opened = await self._store.opened(self._settings.uuid, listing.arn)

@@ -26,10 +26,8 @@ from .checkpoints.store import BEGINNING, Start
 from .lineage import Shard
 from .stream_service import Lost, Page
 
-END_FRESH_FOR = 1.0
+LISTING_FRESH_FOR = 1.0
 """Seconds for which a listing says whether a shard without a next iterator is closed."""
-IDLE_FRESH_FOR = 10.0
-"""The same for a shard that only has nothing new. The engine lists as often; so this costs no call of its own."""
 FAILURES_TRUSTED = 3
 """Failures in a row after which the iterator itself is suspected: some servers do not say that they lost it."""
 
@@ -197,25 +195,20 @@ class PolledShard:
 
     async def _nothing_new(self, reply: Reply) -> None:
         """Either the shard is idle or it has ended. It has only when it was known to be closed before this call was
-        made: what came between the call and a later look would be lost."""
-        nothing_left = reply.iterator is None or reply.behind == 0
-        if self._closed and nothing_left:
+        made: what came between the call and a later look would be lost. That it is closed is not enough either: some
+        servers go on writing to a closed shard, whose iterators then never end."""
+        if reply.iterator is None and self._closed:
             self._ended = True
             return
         if not reply.behind:
             self._pace.rest()
-        if nothing_left:
-            await self._look(reply.iterator is None)
+        if reply.iterator is None:
+            await self._look()
 
-    async def _look(self, at_end: bool) -> None:
-        try:
-            shard = await self._calls.look(END_FRESH_FOR if at_end else IDLE_FRESH_FOR)
-        except SourceUnavailable:
-            if at_end:
-                raise
-            return  # a shard that only is idle can be read without a listing
+    async def _look(self) -> None:
+        shard = await self._calls.look(LISTING_FRESH_FOR)
         if shard is None:
-            self._ended = at_end  # nobody can be asked any more
+            self._ended = True  # nobody can be asked any more
         elif shard.closed:
             self._closed = True
             self._pace.go_on()

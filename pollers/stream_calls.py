@@ -13,7 +13,7 @@ import anyio
 
 from ..config.clients import faults
 from ..config.clock import Clock
-from ..config.errors import SourceError, SourceUnavailable
+from ..config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.model import Position
 from .lineage import Shard
@@ -41,6 +41,19 @@ def reading(what: str) -> Iterator[None]:
     except (KeyError, IndexError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise SourceUnavailable(f"{what}: the endpoint answers, but unlike the service ({detail})") from error
+
+
+@contextmanager
+def asking_for_stream(what: str) -> Iterator[None]:
+    """`reading`, for a call about a stream or table as a whole: what the client raises is translated, and what to do
+    about one that is missing is said."""
+    with reading(what):
+        try:
+            with faults.translating(what):
+                yield
+        except SourceMissing as error:
+            hint = "create it, or correct the mapping's source; it is looked for until it is there"
+            raise SourceMissing(f"{error} ({hint})") from error
 
 
 def answered_at(reply: Mapping[str, Any], clock: Clock) -> float:

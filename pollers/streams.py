@@ -12,7 +12,8 @@ listing. Only the listing says that the stream itself is gone or another one; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from math import inf
 
 import anyio
 
@@ -40,6 +41,8 @@ from .stream_service import Listing, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
+LOOK_PAUSE = 1.0
+"""Seconds from one look to the next, however many shards want one: a service allows few listings a second."""
 END = "the end of the shard"
 NOT_LISTED = "the stream does not list the shard any more"
 
@@ -48,10 +51,17 @@ class StreamRoster:
     """The shards that are read at this moment."""
 
     def __init__(self) -> None:
-        self.shards: frozenset[str] = frozenset()
+        self._wanted: list[str] = []
 
     def wanted(self) -> list[str]:
-        return sorted(self.shards)
+        return self._wanted
+
+    def read(self, shards: Iterable[str]) -> None:
+        """These, and no others. Asked for with every fetch, so put in order here."""
+        self._wanted = sorted(shards)
+
+    def done(self, shard: str) -> None:
+        self._wanted = [each for each in self._wanted if each != shard]
 
     def polled(self, feed: str, fetched: Fetched) -> None:
         """How many shards there are does not depend on what is in them."""
@@ -84,6 +94,8 @@ class StreamSource:
         self._listing = Listing(service.name, None, (), 0.0)
         self._trimmed: frozenset[str] = frozenset()
         self._look = anyio.Event()
+        self._looked = -inf
+        """Monotonic time of the last look."""
         self._looking = anyio.Lock()
 
     async def open(self) -> StreamRoster:
@@ -127,13 +139,14 @@ class StreamSource:
     async def _until_next_look(self, failures: int) -> None:
         with anyio.move_on_after(self._settings.discovery):
             await self._look.wait()
-            if failures:
-                await anyio.sleep(LOOK_BACKOFF.delay(failures, self._jitter()))
+            pause = LOOK_BACKOFF.delay(failures, self._jitter()) if failures else LOOK_PAUSE
+            await anyio.sleep(max(0.0, self._looked + pause - anyio.current_time()))
         self._look = anyio.Event()
 
     async def _refresh(self) -> Plan:
         """Look at the stream again. Raises SourceMissing when it is not the one that we read any more."""
         async with self._looking:
+            self._looked = anyio.current_time()
             listing = await self._service.list(self._listing.arn)
             worth = await self._opening.worth(listing, Opened(self._listing.created, self._as_seen()))
             if worth.recreated:
@@ -159,19 +172,17 @@ class StreamSource:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
     async def _plan(self) -> Plan:
-        plan = lineage.plan(self._listing.shards, self._lanes)
-        buried = [shard for shard in plan.gone if shard not in self._readers]
-        for shard in buried:
+        gone = lineage.plan(self._listing.shards, self._lanes).gone
+        for shard in [shard for shard in gone if shard not in self._readers]:
             await self._bury(shard)
-        if buried:
-            plan = lineage.plan(self._listing.shards, self._lanes)
-        for shard in plan.gone:  # what was fetched of them is settled first
-            self._readers[shard].vanished = True
+        plan = lineage.plan(self._listing.shards, self._lanes)
+        for shard, reader in self._readers.items():
+            reader.vanished = shard in plan.gone  # what was fetched of it is settled first
+        # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
+        self._roster.read([*plan.ready, *plan.gone])
         if plan.surplus:
             await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
-            for shard in plan.surplus:
-                del self._lanes[shard]
-        self._roster.shards = frozenset(plan.ready) | frozenset(plan.gone)
+            self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
 
     async def _bury(self, shard: str) -> None:
@@ -211,7 +222,7 @@ class StreamSource:
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
         self._lanes[shard] = checkpoint
         if isinstance(checkpoint.place, Finished):
-            self._roster.shards -= {shard}
+            self._roster.done(shard)
             self.look()
 
     def closed(self, reader: ShardReader) -> None:

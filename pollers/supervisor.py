@@ -6,13 +6,15 @@ a reason and another try.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ..config.errors import BugError, PenstockError, SourceError
-from ..dispatch.observer import Crashed, FeedsChanged, MappingChanged
+from ..config.errors import BugError, PenstockError, SourceError, SourceUnavailable
+from ..dispatch.observer import Crashed, FeedsChanged, FetchFailed, MappingChanged
 from .feed import Feed, FeedSettings
 from .lifecycle import State, Status
 from .source import Fetched, Roster, Source
@@ -31,12 +33,19 @@ class Supervisor:
         self._clock = settings.dispatcher.clock
         self._feeds: dict[str, Feed] = {}
         self._begun: set[str] = set()
+        self._aligned: Collection[str] = ()
+        """What the roster wanted when the feeds were last looked at."""
+        self._resting: dict[str, str] = {}
+        """Feeds that wait for another try, each with the reason."""
+        self._losses: Counter[str] = Counter()
+        """How often in a row each of them could not even begin."""
         self._status = Status(State.WAITING)
         self._failures = 0
         self._failure: PenstockError | None = None
         self._stopping = False
         self._waiting = anyio.CancelScope()
         self._watching = anyio.CancelScope()
+        self._over = anyio.Event()
         self._ended = anyio.Event()
         self._fetched_at = -float("inf")
 
@@ -53,7 +62,7 @@ class Supervisor:
             return self._status
         if not gate.is_open:
             return Status(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
-        troubles = [feed.trouble for feed in self._feeds.values()]
+        troubles = [*(feed.trouble for feed in self._feeds.values()), *self._resting.values()]
         if troubles and all(troubles):
             return Status(State.WAITING, troubles[0])
         return self._status
@@ -99,6 +108,7 @@ class Supervisor:
         self._to(State.STOPPING)
         self._waiting.cancel()
         self._watching.cancel()
+        self._over.set()
         for feed in tuple(self._feeds.values()):
             feed.stop()
         with anyio.move_on_after(grace):
@@ -127,6 +137,7 @@ class Supervisor:
 
     async def _run_feeds(self, roster: Roster) -> None:
         self._to(State.POLLING)
+        self._over = anyio.Event()
         async with anyio.create_task_group() as tasks:
             self._align(tasks, roster)
             await self._watch(tasks, roster)
@@ -142,40 +153,67 @@ class Supervisor:
                 self._failure = error
             except Exception as error:
                 self._failure = self._crashed(error)
-            for feed in tuple(self._feeds.values()):
-                feed.stop()
+            self._end_feeds()
 
     def _align(self, tasks: TaskGroup, roster: Roster) -> None:
         """Start the feeds that are wanted and not there; retire those that are there and not wanted."""
-        going_on = self._failure is None and not self._stopping
-        wanted = roster.wanted() if going_on else ()
-        for name, feed in tuple(self._feeds.items()):
-            if name not in wanted:
-                feed.retire()
+        if self._failure is not None or self._stopping:
+            self._end_feeds()
+            return
+        wanted = self._aligned = roster.wanted()
+        for name in self._feeds.keys() - set(wanted):
+            self._feeds[name].retire()
         for name in wanted:
             if name not in self._begun:
                 self._begun.add(name)
                 tasks.start_soon(self._run_feed, tasks, roster, name)
-        if not going_on:
-            self._watching.cancel()
+
+    def _end_feeds(self) -> None:
+        """So that the source can be opened again. What was only lent is delivered first; what a stream has still may
+        never be decided, and comes again."""
+        self._over.set()
+        self._watching.cancel()
+        for feed in tuple(self._feeds.values()):
+            if self._source.lent:
+                feed.retire()
+            else:
+                feed.stop()
 
     async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
+        """One life of a feed. What passes is between this feed and its source, and no other feed suffers from it."""
         try:
-            reader = await self._source.reader(name)
-            self._feeds[name] = Feed(self._settings, reader, partial(self._polled, tasks, roster, name))
-            self._tell_feeds()
-            if self._stopping:
-                self._feeds[name].stop()
-            await self._feeds[name].run()
+            await self._read(tasks, roster, name)
+        except SourceUnavailable as error:
+            await self._rest_alone(name, str(error))
         except SourceError as error:
             self._failure = error
         except Exception as error:
             self._failure = self._crashed(error)
         finally:
             self._begun.discard(name)
+        self._align(tasks, roster)
+
+    async def _read(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
+        try:
+            reader = await self._source.reader(name)
+            feed = self._feeds[name] = Feed(self._settings, reader, partial(self._polled, tasks, roster, name))
+            self._tell_feeds()
+            if self._over.is_set():  # while the reader was being made
+                feed.stop()
+            await feed.run()
+        finally:
             self._feeds.pop(name, None)
             self._tell_feeds()
-        self._align(tasks, roster)
+
+    async def _rest_alone(self, name: str, cause: str) -> None:
+        """Before this feed is tried again; ends with all feeds."""
+        self._losses[name] += 1
+        delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
+        self._settings.dispatcher.observer.observe(FetchFailed(self.mapping, cause, delay))
+        self._resting[name] = cause
+        with anyio.move_on_after(delay):
+            await self._over.wait()
+        del self._resting[name]
 
     def _tell_feeds(self) -> None:
         self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
@@ -187,10 +225,12 @@ class Supervisor:
 
     def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
         self._failures = 0
+        self._losses.pop(name, None)
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
         roster.polled(name, fetched)
-        self._align(tasks, roster)
+        if roster.wanted() != self._aligned:
+            self._align(tasks, roster)
 
     # --- waiting ----------------------------------------------------------------------------------------------------
 

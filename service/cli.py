@@ -31,7 +31,9 @@ class _Version(argparse.Action):
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="penstock", description="Takes messages from queues to functions, as AWS Lambda does.", epilog=EPILOG
+        prog="penstock",
+        description="Takes records from queues and streams to functions, as AWS Lambda does.",
+        epilog=EPILOG,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="print the version")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)

@@ -43,7 +43,7 @@ from ..pollers.source import Source
 from ..pollers.supervisor import Supervisor
 from .account import Account
 from .api.server import address_of, bind
-from .dispatching import envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
+from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
 from .dry_run import DryInvoker, Show, Verdict, dry
 from .endpoints import Endpoints
 from .exits import Exit
@@ -314,12 +314,15 @@ class _Making:
             observer=self._observer,
             destination=destination,
         )
+        ahead_records, ahead_bytes = ahead_of(mapping)
         settings = FeedSettings(
             dispatcher=dispatcher,
             slots=slots_of(mapping, envelope, dispatcher.now),
             keeps=Keeps(mapping.kind, mapping.patterns) if mapping.patterns and mapping.kind else keep_all,
             backoff=SOURCE_BACKOFF,
             lent=source.lent,
+            ahead_records=ahead_records,
+            ahead_bytes=ahead_bytes,
         )
         if self._dry_run:
             source = dry(source, mapping.name, target.name, self._show)

@@ -9,7 +9,7 @@ from ..config.errors import BugError
 from ..config.limits import SourceKind
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Aws, Destinations
-from ..dispatch.batcher import Limits
+from ..dispatch.batcher import PAYLOAD_LIMIT, Limits
 from ..dispatch.destinations.persistence import Persistence
 from ..dispatch.documents import KafkaSubject
 from ..dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
@@ -18,6 +18,7 @@ from ..dispatch.model import Lane, Now, OpenWindow
 from ..dispatch.policy import Policy, Progress
 from ..dispatch.slots import KeyHash, SingleSlot, Slots
 from ..dispatch.windows import WindowSlot
+from ..pollers.feed import AHEAD_BYTES, AHEAD_RECORDS
 
 LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
 """Where neither the settings nor the source say it."""
@@ -66,6 +67,13 @@ def slots_of(mapping: EventSourceMapping, envelope: Envelope, now: Callable[[], 
         return WindowSlot(limits, seconds, lane, now(), window)
 
     return windowed
+
+
+def ahead_of(mapping: EventSourceMapping) -> tuple[int, int]:
+    """Records and bytes that may be read ahead of a shard's first unfinished record: enough that every slot can fill a
+    batch of its own."""
+    slots = mapping.parallelization_factor or 1
+    return max(AHEAD_RECORDS, mapping.batch_limit * slots), max(AHEAD_BYTES, PAYLOAD_LIMIT * (slots + 1))
 
 
 def persistence_of(given: Destinations) -> Persistence:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -44,9 +45,14 @@ class Registry:
             self._write()
 
     def _write(self) -> None:
+        """On a full disk nothing is remembered, which costs one init per function."""
         fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
-        fresh.replace(self._path)
+        try:
+            fresh.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
+            fresh.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                self._path.unlink()
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -33,10 +33,7 @@ class StateDirectory:
             path.mkdir(parents=True, exist_ok=True)
             lock = (path / LOCK).open("a+")
         except OSError as error:
-            raise StateError(
-                f"cannot use the state directory {path}: {error.strerror or error}; "
-                "name another one with --state or PENSTOCK_STATE"
-            ) from error
+            raise _unusable(path, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -46,13 +43,23 @@ class StateDirectory:
                 f"another daemon{owner} uses the state directory {path}; stop it, or name another directory with "
                 "--state or PENSTOCK_STATE"
             ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        try:
+            lock.truncate(0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:  # the disk is full
+            lock.close()
+            raise _unusable(path, error) from error
         return cls(path, lock)
 
     def close(self) -> None:
         self._lock.close()
+
+
+def _unusable(path: Path, error: OSError) -> StateError:
+    return StateError(
+        f"cannot use the state directory {path}: {error.strerror or error}; "
+        "name another one with --state or PENSTOCK_STATE"
+    )
 
 
 def _owner(lock: IO[str]) -> str:

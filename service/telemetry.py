@@ -19,7 +19,7 @@ import orjson
 import structlog
 
 from ..dispatch import observer as seen
-from ..dispatch.model import FailedItems, FunctionFailed, Lane, Succeeded, Throttled, Unreachable
+from ..dispatch.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
 from .repeats import Flow, Repeats
 
 OUTPUT_RATE = 1000.0
@@ -289,29 +289,36 @@ class Logs:
 
     def _invoked(self, event: seen.Invoked) -> None:
         who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}
+        if isinstance(event.outcome, Succeeded):
+            self._log.debug(
+                Action.INVOKE,
+                "the function took the batch",
+                request_id=event.outcome.attempt.request_id,
+                seconds=_round(event.seconds),
+                **who,
+            )
+        else:
+            shard = _shard(event.records)
+            first = str(event.records[0].id) if event.records else None
+            self._not_taken(event, (event.mapping, shard), who | {"shard": shard, "first": first})
+
+    def _not_taken(self, event: seen.Invoked, key: tuple[Hashable, ...], who: dict[str, Any]) -> None:
         match event.outcome:
-            case Succeeded(attempt=attempt):
-                self._log.debug(
-                    Action.INVOKE,
-                    "the function took the batch",
-                    request_id=attempt.request_id,
-                    seconds=_round(event.seconds),
-                    **who,
-                )
             case FailedItems(attempt=attempt, ids=ids):
                 self._warn(
                     Action.INVOKE_FAILED,
                     f"function {event.function} did not take {len(ids)} of {len(event.records)} records",
-                    (event.mapping, "items"),
+                    (*key, "items"),
                     request_id=attempt.request_id,
                     failure="items",
+                    ids=sorted(str(record) for record in ids)[:10],
                     **who,
                 )
             case FunctionFailed(attempt=attempt, failure=failure, detail=detail):
                 self._warn(
                     Action.INVOKE_FAILED,
                     f"function {event.function} failed: {detail}",
-                    (event.mapping, failure, detail),
+                    (*key, failure, detail),
                     request_id=attempt.request_id,
                     failure=failure.value,
                     **who,
@@ -370,10 +377,13 @@ class Logs:
 
     def _discarded(self, event: seen.Discarded) -> None:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
+        shard = _shard(event.records)
+        of_shard = f" of {shard}" if shard else ""
         self._log.error(
             Action.DISCARD,
-            f"{event.mapping} discarded {len(event.records)} records ({event.reason.value}){where}",
+            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({event.reason.value}){where}",
             mapping=event.mapping,
+            shard=shard,
             reason=event.reason.value,
             ids=[record.name for record in event.records[:10]],
             records=len(event.records),
@@ -489,6 +499,12 @@ NAMED = 10
 def _shards(lanes: Sequence[Lane]) -> str:
     more = f" and {len(lanes) - NAMED} more" if len(lanes) > NAMED else ""
     return ", ".join(lane.shard for lane in lanes[:NAMED]) + more
+
+
+def _shard(records: Sequence[Record]) -> str | None:
+    """The shard or partition that all of them are of."""
+    shards = {record.lane.shard for record in records}
+    return next(iter(shards)) or None if len(shards) == 1 else None
 
 
 def _round(seconds: float) -> float:

@@ -82,7 +82,7 @@ def _unwanted(service: str, url: str | None) -> Problem:
         f"the endpoint of {service}, {url}, is real AWS" if url else f"{service} has no endpoint: it would be real AWS"
     )
     return Problem(
-        f"{where}, where handled and filtered messages are deleted for good",
+        f"{where}, where Penstock reads, deletes and writes for good",
         path="aws.endpoint_url",
         hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; if real AWS is meant, set aws.real: true or "
         "give --real-aws",

@@ -11,7 +11,7 @@ from ..exits import Exit, UsageError
 from .tables import show
 
 CONFIG = """\
-# Takes messages from queues to functions. `penstock check` checks this file, `penstock run` runs it.
+# Takes records from queues and streams to functions. `penstock check` checks this file, `penstock run` runs it.
 
 aws:
   # The emulator. Standard variables (AWS_ENDPOINT_URL, AWS_REGION, AWS_PROFILE, …) are understood too.
@@ -38,6 +38,15 @@ mappings:
     # filter_criteria:
     #   filters:
     #     - pattern: {body: {type: [created]}}
+
+  # A stream (Kinesis, or a DynamoDB table's) has a start, and says what becomes of records that fail:
+  # clicks:
+  #   source: "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
+  #   function: clicks
+  #   starting_position: TRIM_HORIZON       # or LATEST
+  #   maximum_retry_attempts: 3
+  #   bisect_batch_on_function_error: true
+  #   destination_config: {on_failure: {destination: "arn:aws:sqs:us-east-1:000000000000:failed-clicks"}}
 """
 
 FUNCTION = '''\

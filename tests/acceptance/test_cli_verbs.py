@@ -67,6 +67,40 @@ def test_check_says_what_a_good_configuration_holds(project: Path) -> None:
     assert EMULATOR in done.stdout
 
 
+def of_streams(directory: Path, code: Path) -> None:
+    """A configuration of a stream with a failure destination, each of its services at a place of its own."""
+    config = {
+        "aws": {"region": "us-east-1", "endpoint_urls": {"kinesis": "http://127.0.0.1:7", "s3": "http://127.0.0.1:8"}},
+        "functions": {"f": {"runtime": "python", "handler": "app.handler", "code": str(code)}},
+        "mappings": {
+            "m": {
+                "source": f"arn:aws:kinesis:us-east-1:{daemons.ACCOUNT}:stream/s",
+                "function": "f",
+                "starting_position": "LATEST",
+                "destination_config": {"on_failure": {"destination": "arn:aws:s3:::failures"}},
+            }
+        },
+    }
+    (directory / "penstock.json").write_text(json.dumps(config))
+
+
+@pytest.mark.semantics("CLI-17")
+def test_check_says_where_each_service_is(tmp_path: Path) -> None:
+    of_streams(tmp_path, tmp_path)
+    done = penstock("check", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kinesis at http://127.0.0.1:7\ns3 at http://127.0.0.1:8\n" in done.stdout
+    shown = json.loads(penstock("check", "--output", "json", cwd=tmp_path).stdout)
+    assert shown["endpoints"] == {"kinesis": "http://127.0.0.1:7", "s3": "http://127.0.0.1:8"}
+
+
+def test_a_function_is_told_where_its_stream_is(tmp_path: Path) -> None:
+    of_streams(tmp_path, tmp_path)
+    handler = "import os\n\ndef handler(event, context):\n    return os.environ['AWS_ENDPOINT_URL']\n"
+    (tmp_path / "app.py").write_text(handler)
+    assert json.loads(penstock("invoke", "f", cwd=tmp_path).stdout) == "http://127.0.0.1:7"
+
+
 @pytest.mark.semantics("CLI-17")
 def test_check_in_json_masks_secrets(project: Path) -> None:
     env = {"PENSTOCK_AWS__SECRET_ACCESS_KEY": "hush-hush"}

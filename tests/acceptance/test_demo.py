@@ -43,7 +43,7 @@ Demo = subprocess.Popen[str]
 
 
 JAVA = pytest.mark.needs("java", "maven")
-NODE = pytest.mark.needs("node")
+NODE = pytest.mark.needs("node", "npm")
 DEMOS = [
     pytest.param("sqs", "ministack"),
     pytest.param("sqs", "elasticmq", marks=JAVA),

@@ -65,7 +65,7 @@ class Subscriber:
         deaggregate: bool = False,
     ) -> None:
         lane = Lane(arn.partition("/consumer/")[0], shard)
-        maker = RecordMaker(lane, Arn.parse(arn), "role", deaggregate, None)
+        maker = RecordMaker(lane, Arn.parse(arn), "role", deaggregate)
         self.pages = SubscribedShard(client, arn, shard, place, maker.make, SystemClock(), deaggregate=deaggregate)
         self.seen: list[str] = []
         self.ended = self.caught_up = False

@@ -176,7 +176,7 @@ KINESIS = [
     Question(
         kinesis.a_number_of_another_shard,
         aws=INVALID,
-        quirks=(PARENT_GONE, Quirk("moto-kinesis-11", "accepted")),
+        quirks=(Quirk("ministack-kinesis-06", "accepted"), Quirk("moto-kinesis-11", "accepted")),
     ),
     Question(
         kinesis.a_number_of_a_former_stream,
@@ -225,6 +225,7 @@ DYNAMODB = [
             ),
         ),
     ),
+    Question(dynamodb.times_in_minutes, aws=False, quirks=(Quirk("dynamodb_local-dynamodb-04", True),)),
     Question(dynamodb.keys_only, aws=({"id": {"S": "a"}}, False, "KEYS_ONLY")),
     Question(dynamodb.sequence_numbers, aws=(True, True, False)),
     Question(

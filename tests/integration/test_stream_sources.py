@@ -112,6 +112,17 @@ async def test_a_stream_is_read_from_the_time_that_the_mapping_says(stub: Stub, 
         assert [record.key for record in await making.records(orders.arn, **start)] == keys
 
 
+@pytest.mark.semantics("EFO-01")
+async def test_a_consumer_is_subscribed(stub: Stub, making: Making) -> None:
+    orders = stub.kinesis("orders")
+    consumer = orders.consumer("penstock")
+    orders.put("k", b"x")
+    (record,) = await making.records(consumer.arn)
+    assert (record.lane.source, record.item["eventSourceARN"]) == (orders.arn, consumer.arn)
+    assert stub.calls_of("SubscribeToShard")
+    assert not stub.calls_of("GetRecords")
+
+
 @pytest.mark.semantics("CONFIG-36")
 async def test_a_table_stands_for_its_newest_stream(stub: Stub, making: Making) -> None:
     table = stub.table("orders")

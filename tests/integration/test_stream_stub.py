@@ -101,6 +101,14 @@ async def test_records_and_closed_shards_go_after_the_retention(stub: Stub, aski
     assert await asking.read("orders", new.shard, "TRIM_HORIZON") == "new"
 
 
+async def test_records_of_an_open_shard_go_after_the_retention(stub: Stub, asking: Lab) -> None:
+    orders = stub.kinesis("orders")
+    orders.put("k", b"old")
+    stub.clock.advance(86_401)
+    orders.put("k", b"new")
+    assert await asking.read("orders", FIRST, "TRIM_HORIZON") == "new"
+
+
 async def test_a_stream_made_anew_is_younger_and_has_higher_numbers(stub: Stub, asking: Lab) -> None:
     former = stub.kinesis("orders")
     number = former.put("k", b"a")
@@ -397,13 +405,14 @@ async def test_errors_as_events(stub: Stub, subscribe: Subscribe) -> None:
         await pushed.next()
 
 
-async def test_a_subscription_falls_silent(stub: Stub, subscribe: Subscribe) -> None:
+async def test_a_subscription_falls_silent(stub: Stub, asking: Lab, subscribe: Subscribe) -> None:
     orders = stub.kinesis("orders")
     stub.heartbeat_seconds = 0.01
     pushed = await subscribe(orders)
     await pushed.next()
-    orders.faults = Faults(silent=True)
+    orders.faults = Faults(silent=True, only="SubscribeToShard")
     orders.put("k", b"a")
+    await asking.shards("orders")  # time enough to push it
     stub.clock.advance(300)
     assert await pushed.ended()
 
@@ -474,6 +483,12 @@ async def test_faults_of_one_operation_or_one_shard(stub: Stub, asking: Lab) -> 
     assert await refused(listing(asking)) == "accepted"
     assert await refused(asking.iterator("orders", FIRST, "LATEST")) == "accepted"
     assert await refused(asking.iterator("orders", SECOND, "LATEST")) == "InternalFailure"
+
+
+async def test_an_operation_that_the_stub_does_not_have(stub: Stub, asking: Lab) -> None:
+    stub.kinesis("orders")
+    call = asking.kinesis.list_tags_for_stream(StreamName="orders")
+    assert await refused(call) == "UnknownOperationException"
 
 
 async def test_no_iterator_to_go_on_with(stub: Stub, asking: Lab) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,29 +19,11 @@ def unpacked(packed: list[User]) -> list[UserRecord]:
     return [UserRecord(key, hash_key, data, sub) for sub, (key, hash_key, data) in enumerate(packed)]
 
 
-def hash_of(user: UserRecord) -> int:
-    """By Kinesis's own words: the explicit hash key, else the MD5 of the partition key as one large number."""
-    return int(user.explicit_hash_key or int(hashlib.md5(user.partition_key.encode()).hexdigest(), 16))
-
-
 @pytest.mark.semantics("KPL-01")
 @settings(max_examples=count(200, 20_000))
 @given(users)
 def test_what_was_packed_comes_out_as_it_went_in(packed: list[User]) -> None:
     assert split(aggregate(packed)) == tuple(unpacked(packed))
-
-
-@pytest.mark.semantics("KPL-04")
-@settings(max_examples=count(200, 20_000))
-@given(users, st.integers(0, 2**128 - 1), st.integers(0, 2**128 - 1))
-def test_each_user_record_belongs_to_one_side_of_a_split(packed: list[User], at: int, end: int) -> None:
-    data = aggregate(packed)
-    low, high = split(data, (0, at)), split(data, (at + 1, 2**128))
-    assert low is not None
-    assert high is not None
-    assert sorted([*low, *high], key=lambda user: user.sub) == unpacked(packed)
-    assert all(hash_of(user) <= at for user in low)
-    assert split(data, (at, end)) == tuple(user for user in unpacked(packed) if at <= hash_of(user) <= end)
 
 
 @pytest.mark.semantics("KPL-02")
@@ -74,11 +54,9 @@ messages = st.lists(key_field | record_field | any_field | st.binary(max_size=4)
 
 @pytest.mark.semantics("KPL-02")
 @settings(max_examples=count(500, 100_000))
-@given(st.binary(max_size=200) | messages, st.none() | st.tuples(st.integers(0, 2**128), st.integers(0, 2**128)))
-def test_whatever_stands_under_a_good_checksum_costs_no_more_than_its_size(
-    message: bytes, hash_range: tuple[int, int] | None
-) -> None:
-    found = split(sealed(message), hash_range)
+@given(st.binary(max_size=200) | messages)
+def test_whatever_stands_under_a_good_checksum_costs_no_more_than_its_size(message: bytes) -> None:
+    found = split(sealed(message))
     if found is not None:
         assert len(found) <= len(message) // 6  # the least that a user record takes
         assert sum(len(user.data) for user in found) <= len(message)

@@ -48,6 +48,8 @@ class Shard:
             self.fetch()
             if self.data.draw(st.booleans()):
                 self.time += self.data.draw(st.sampled_from([0.0, 5.0, 30.0, 400.0]))
+                if self.data.draw(st.booleans()):
+                    self.slots.heard(self.now())
             self.work()
             if self.data.draw(st.integers(0, 5)) == 0:
                 event("restart")

@@ -27,7 +27,7 @@ def puts(stream: MemoryStream, numbers: range) -> list[str]:
 # --- iterators ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.semantics("STREAM-55")
+@pytest.mark.semantics("STREAM-31")
 @BOTH
 async def test_an_iterator_that_expired_behind_a_long_invocation_loses_and_repeats_nothing(flavour: Flavour) -> None:
     world = StreamWorld()
@@ -46,7 +46,7 @@ async def test_an_iterator_that_expired_behind_a_long_invocation_loses_and_repea
     assert len(function.calls) == 5
 
 
-@pytest.mark.semantics("STREAM-55")
+@pytest.mark.semantics("STREAM-31", "STREAM-35", "STREAM-55")
 @BOTH
 @pytest.mark.parametrize("fault", ["restart", "null iterators", "empty pages", "all of them"])
 async def test_a_service_that_forgets_loses_us_nothing(flavour: Flavour, fault: str) -> None:
@@ -72,7 +72,7 @@ async def test_a_service_that_forgets_loses_us_nothing(flavour: Flavour, fault: 
     assert not world.watch.of(Gap)
 
 
-@pytest.mark.semantics("STREAM-55")
+@pytest.mark.semantics("STREAM-35")
 async def test_an_iterator_that_is_missing_does_not_end_a_shard_that_is_open() -> None:
     world = StreamWorld()
     stream = world.stream()
@@ -91,7 +91,7 @@ async def test_an_iterator_that_is_missing_does_not_end_a_shard_that_is_open() -
 # --- retention ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.semantics("STREAM-56")
+@pytest.mark.semantics("STREAM-34")
 @BOTH
 async def test_what_retention_took_while_we_were_away_is_one_gap_and_the_rest_is_read(flavour: Flavour) -> None:
     world = StreamWorld()
@@ -114,7 +114,7 @@ async def test_what_retention_took_while_we_were_away_is_one_gap_and_the_rest_is
         assert gap.lane.shard == stream.open_shards()[0]
 
 
-@pytest.mark.semantics("STREAM-56")
+@pytest.mark.semantics("STREAM-34")
 async def test_what_retention_takes_behind_a_shard_that_is_blocked_is_a_gap() -> None:
     world = StreamWorld()
     stream = world.stream(Flavour.DYNAMODB)
@@ -332,7 +332,7 @@ async def test_an_emulator_that_was_only_restarted_is_read_on(flavour: Flavour) 
     assert not world.watch.of(StreamRecreated)
 
 
-@pytest.mark.semantics("STREAM-60")
+@pytest.mark.semantics("STREAM-44", "STREAM-56")
 async def test_a_table_whose_stream_was_enabled_anew_is_read_on_there_when_the_old_one_is_done() -> None:
     world = StreamWorld()
     table = "arn:aws:dynamodb:us-east-1:000000000000:table/orders"

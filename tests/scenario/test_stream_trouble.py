@@ -237,7 +237,7 @@ def check_order(taken: Iterable[str]) -> None:
         reached[key] = max(reached[key], int(number))
 
 
-@pytest.mark.semantics("STREAM-13", "STREAM-55", "STREAM-61")
+@pytest.mark.semantics("STREAM-13", "STREAM-31", "STREAM-35", "STREAM-60")
 @pytest.mark.parametrize("seed", range(count(8, 250)))
 async def test_nothing_is_lost_or_out_of_order_in_an_hour_of_trouble(seed: int) -> None:
     trouble = Trouble(seed, windows=False)
@@ -249,7 +249,7 @@ async def test_nothing_is_lost_or_out_of_order_in_an_hour_of_trouble(seed: int) 
     assert not trouble.world.watch.of(StreamRecreated)
 
 
-@pytest.mark.semantics("WINDOW-08", "STREAM-61")
+@pytest.mark.semantics("WINDOW-08", "STREAM-60")
 @pytest.mark.parametrize("seed", range(count(5, 150)))
 async def test_every_record_is_in_one_final_state_after_an_hour_of_trouble(seed: int) -> None:
     trouble = Trouble(seed, windows=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,6 +67,16 @@ async def record_fields(lab: Lab) -> object:
     change = record["dynamodb"]
     whole = change["ApproximateCreationDateTime"].microsecond == 0
     return record["eventVersion"], record["eventSource"], sorted(change), whole
+
+
+async def times_in_minutes(lab: Lab) -> object:
+    """Whether two changes, more than a second apart, both happened at the full minute."""
+    table, arn = await lab.table()
+    await lab.item(table, "a")
+    await asyncio.sleep(1.1)  # times are told in seconds
+    await lab.item(table, "b")
+    found = await lab.changes(await lab.stream_iterator(arn, "TRIM_HORIZON"))
+    return all(record["dynamodb"]["ApproximateCreationDateTime"].second == 0 for record in found)
 
 
 async def keys_only(lab: Lab) -> object:

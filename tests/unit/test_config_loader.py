@@ -234,7 +234,7 @@ def test_a_key_that_is_given_twice_is_a_problem_beside_all_others(tmp_path: Path
     assert problems(write(tmp_path, text)) == [
         "penstock.yaml:1: functions.f: the key 'http' is given twice; the first time in line 1 (remove one)",
         "penstock.yaml:1: functions.f.http: is no URL: 'x' (it must begin with http:// or https://)",
-        "penstock.yaml:3: mappings.m: Unrecognized event source. (give 'source', the ARN of a queue, a stream or a cluster)",
+        "penstock.yaml:3: mappings.m: Unrecognized event source. (give 'source', an ARN of a queue, stream or cluster)",
         "penstock.yaml:4: mappings: the key 'm' is given twice; the first time in line 3 (remove one)",
     ]
     found = problems(write(tmp_path, '{"log": {"level": "info",\n"level": "info"}}', "a.json"))

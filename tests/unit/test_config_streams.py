@@ -154,6 +154,15 @@ def test_what_is_read_out_of_a_mapping(fields: dict[str, object], expected: tupl
     assert (made.retries, made.max_age, made.starts_over, found) == expected
 
 
+@pytest.mark.semantics("CONFIG-38")
+def test_the_shortest_record_age_can_be_lowered_for_tests(tmp_path: Path) -> None:
+    flags = {"shortest_record_age": 2}
+    fields = {"source": STREAM, "starting_position": "LATEST"}
+    assert problems(with_mapping(tmp_path, **fields, maximum_record_age_in_seconds=2), flags=flags) == []
+    (found,) = problems(with_mapping(tmp_path, **fields, maximum_record_age_in_seconds=1), flags=flags)
+    assert "must be either -1 (forever) or between 60 and 604800" in found
+
+
 @pytest.mark.parametrize(
     ("source", "fields", "services"),
     [

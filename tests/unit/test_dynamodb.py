@@ -140,6 +140,12 @@ async def test_what_is_wrong_is_said_with_its_name(operation: str, answer: Any, 
 
 
 @pytest.mark.semantics("STREAM-42")
+async def test_a_table_that_is_missing_is_said_with_what_to_do() -> None:
+    with pytest.raises(SourceMissing, match="create it, or correct the mapping's source"):
+        await service(Client(describe_table=[refused("ResourceNotFoundException")]), TABLE).list()
+
+
+@pytest.mark.semantics("STREAM-42")
 async def test_a_stream_that_is_being_enabled_is_waited_for() -> None:
     with pytest.raises(SourceUnavailable, match=f"{STREAM} is being enabled"):
         await service(Client(describe_stream=[description(status="ENABLING")])).list()

@@ -11,13 +11,14 @@ from penstock.config.errors import BugError
 from penstock.config.limits import SourceKind
 from penstock.config.mapping import EventSourceMapping
 from penstock.config.settings import Aws, Destinations
+from penstock.dispatch.batcher import PAYLOAD_LIMIT
 from penstock.dispatch.destinations.persistence import Persistence
 from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
 from penstock.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
 from penstock.dispatch.policy import Policy, Progress
 from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
 from penstock.dispatch.windows import WindowSlot
-from penstock.service.dispatching import envelope_of, function_arn, persistence_of, policy_of, slots_of
+from penstock.service.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
 from penstock.service.filters import Keeps
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -211,3 +212,13 @@ def test_the_arn_of_a_function_without_a_source_s_arn_is_what_the_settings_say()
     assert function_arn(made, Aws()) == "arn:aws:lambda:us-east-1:000000000000:function:f"
     aws = Aws(account="111122223333", region="eu-west-1")
     assert function_arn(made, aws) == "arn:aws:lambda:eu-west-1:111122223333:function:f"
+
+
+@pytest.mark.parametrize(
+    ("fields", "records", "payloads"),
+    [({}, 10_000, 2), ({"batch_size": 10_000, "parallelization_factor": 10}, 100_000, 10)],
+)
+def test_every_slot_can_fill_a_batch_of_its_own(fields: dict[str, int], records: int, payloads: int) -> None:
+    ahead_records, ahead_bytes = ahead_of(mapping(STREAM, **fields))
+    assert ahead_records == records
+    assert ahead_bytes >= payloads * PAYLOAD_LIMIT

@@ -41,6 +41,22 @@ def test_a_place_that_cannot_be_a_directory_is_refused_with_what_to_do(tmp_path:
         StateDirectory.open(tmp_path / "file" / "state")
 
 
+def test_a_full_disk_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with pytest.raises(StateError, match=rf"cannot use the state directory {tmp_path}.*--state"):
+        StateDirectory.open(tmp_path)
+
+
+def test_on_a_full_disk_nothing_is_remembered(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    registry.remember("orders", "one")
+    (tmp_path / "functions.new").symlink_to("/dev/full")
+    Forgetting(registry).observe(GateClosed("orders", "broken", 1.0))
+    assert not Registry(tmp_path).remembers("orders", "one")
+    registry.remember("orders", "two")
+    assert not Registry(tmp_path).remembers("orders", "two")
+
+
 def test_what_started_well_is_remembered_and_what_changed_is_not(tmp_path: Path) -> None:
     Registry(tmp_path).remember("orders", "one")
     again = Registry(tmp_path)

@@ -183,6 +183,34 @@ def test_a_discard_names_what_was_discarded() -> None:
     assert "no destination has them" in str(line["event"])
 
 
+@pytest.mark.semantics("OBS-16")
+def test_what_failed_or_was_given_up_of_a_stream_names_its_shard_and_records() -> None:
+    shard_1, shard_2 = (_records_of(f"shardId-{number}") for number in (1, 2))
+    failed = FunctionFailed(ATTEMPT, Failure.ERROR, "ValueError: no", b"{}")
+    lines = lines_of(
+        [
+            seen.Invoked("m", "f", shard_1, failed, 1.0),
+            seen.Invoked("m", "f", shard_2, failed, 1.0),
+            seen.Invoked("m", "f", shard_2, failed, 1.0),
+            seen.Invoked("m", "f", shard_1, FailedItems(ATTEMPT, frozenset({"102", "101"})), 1.0),
+            seen.Discarded("m", shard_1, DiscardReason.RETRIES_EXHAUSTED, ""),
+        ]
+    )
+    assert [(line["shard"], line.get("first")) for line in lines] == [
+        ("shardId-1", "100"),
+        ("shardId-2", "100"),
+        ("shardId-1", "100"),
+        ("shardId-1", None),
+    ]
+    assert [line.get("ids") for line in lines[2:]] == [["101", "102"], ["100", "101", "102"]]
+    assert "discarded 3 records of shardId-1 (RetryAttemptsExhausted)" in str(lines[3]["event"])
+
+
+def _records_of(shard: str) -> tuple[Record, ...]:
+    lane = Lane("arn:stream", shard)
+    return tuple(Record(lane, str(number), {}, 0.0) for number in (100, 101, 102))
+
+
 def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
     taken = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "arn:failed")
     given_up = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "", "AccessDenied")

@@ -40,7 +40,7 @@ class Stream:
         return Listing("stream", None, tuple(self.shards.values()), EPOCH)
 
 
-@pytest.mark.semantics("STREAM-36")
+@pytest.mark.semantics("STREAM-35")
 async def test_a_listing_is_good_for_a_while_and_for_all() -> None:
     stream = Stream()
     async with anyio.create_task_group() as tasks:

@@ -33,6 +33,11 @@ def take(slots: Slots, time: float = 0.0) -> Taken:
     return taken
 
 
+def take_in_silence(slots: WindowSlot, time: float) -> Taken:
+    slots.heard(at(time))
+    return take(slots, time)
+
+
 def finish(slots: Slots, taken: Taken, time: float = 0.0, state: bytes = b'{"n":1}') -> None:
     closes = taken.batch.kind is BatchKind.WINDOW_END
     slots.invoked(taken.slot, at(time))
@@ -98,9 +103,19 @@ def test_two_quiet_minutes_after_its_end_a_window_is_over() -> None:
     slots.put([arriving(1, OFFSET)], at(0))
     finish(slots, take(slots), 1)
     due = MINUTE - OFFSET + 120
-    assert slots.deadline() == due
+    slots.heard(at(due - 0.01))
     assert slots.take(at(due - 0.01)) is None
-    assert shape(take(slots, due)) == ([], BatchKind.WINDOW_END, 0)
+    assert shape(take_in_silence(slots, due)) == ([], BatchKind.WINDOW_END, 0)
+
+
+@pytest.mark.semantics("WINDOW-05")
+def test_silence_is_what_the_source_says_and_not_that_nobody_asked_it() -> None:
+    slots = slot()
+    slots.put([arriving(1, OFFSET)], at(0))
+    finish(slots, take(slots), 1)
+    assert slots.take(at(10_000)) is None
+    assert slots.deadline() is None
+    assert shape(take_in_silence(slots, 10_000)) == ([], BatchKind.WINDOW_END, 0)
 
 
 @pytest.mark.semantics("WINDOW-05")
@@ -117,7 +132,9 @@ def test_a_backlog_from_long_ago_is_not_taken_for_silence() -> None:
     assert shape(taken) == ([3], BatchKind.RECORDS, -86_400)
     finish(slots, taken, 150)
     finish(slots, take(slots, 150), 150)
-    assert slots.deadline() == 220.0
+    slots.heard(at(219.9))
+    assert slots.take(at(219.9)) is None
+    assert shape(take_in_silence(slots, 220.0)) == ([], BatchKind.WINDOW_END, -86_400)
 
 
 @pytest.mark.semantics("WINDOW-06")
@@ -176,16 +193,17 @@ def test_a_restart_goes_on_with_the_stored_window() -> None:
 @pytest.mark.semantics("WINDOW-08")
 def test_a_stored_window_ends_by_silence_too() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
-    due = slots.deadline()
-    assert due == MINUTE - OFFSET + 120
-    end = take(slots, due)
+    due = MINUTE - OFFSET + 120
+    slots.heard(at(due - 0.01))
+    assert slots.take(at(due - 0.01)) is None
+    end = take_in_silence(slots, due)
     assert (shape(end), end.state) == (([], BatchKind.WINDOW_END, 0), b'{"n":3}')
 
 
 @pytest.mark.semantics("WINDOW-09")
 def test_a_window_that_gave_up_drops_its_state() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
-    end = take(slots, 1000)
+    end = take_in_silence(slots, 1000)
     gave_up = Discard((), DiscardReason.RETRIES_EXHAUSTED, None, 3, None, closes=True)
     slots.settled(end.slot, gave_up, at(1001))
     slots.completed(end.slot, at(1001))
@@ -201,7 +219,7 @@ def test_a_record_that_comes_late_joins_the_open_window() -> None:
 
 def test_an_interruption_leaves_the_window_open() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
-    end = take(slots, 1000)
+    end = take_in_silence(slots, 1000)
     slots.completed(end.slot, at(1001))
     assert slots.stored == OpenWindow(FIRST, b'{"n":3}')
 

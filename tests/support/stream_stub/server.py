@@ -50,7 +50,7 @@ class Answers:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         service, _, operation = request.headers["X-Amz-Target"].partition(".")
         body: Body = orjson.loads(await request.read())
-        stream, shard = self._subject(service, operation, body)
+        stream, shard = self._subject(service, body)
         call = Call(operation, stream.name if stream else _named(body), shard, self._stub.clock.now(), body)
         self._stub.calls.append(call)
         faults = stream.faults if stream is not None and stream.faults.hit(operation, shard) else NOTHING
@@ -66,7 +66,7 @@ class Answers:
             call.answer = refused.code
             return await self._send(request, faults, refused.status, _error(service, refused), service)
 
-    def _subject(self, service: str, operation: str, body: Body) -> tuple[Stream | None, str]:
+    def _subject(self, service: str, body: Body) -> tuple[Stream | None, str]:
         """The stream and the shard that a call names, in whatever way."""
         shard = str(body.get("ShardId") or body.get("ShardToSplit") or body.get("ShardToMerge") or "")
         arn = str(body.get("StreamARN") or body.get("StreamArn") or body.get("ConsumerARN") or "")
@@ -88,6 +88,8 @@ class Answers:
         if stream is None:
             raise _missing(service, body)
         stream.sweep()
+        if call.operation not in (kinesis if isinstance(stream, KinesisStream) else dynamodb).OPERATIONS:
+            raise Refused("UnknownOperationException", f"There is no {call.operation} here.")
         if isinstance(stream, KinesisStream):
             kinesis.meter(stub, call.operation, stream, call.shard)
             return kinesis.OPERATIONS[call.operation](stub, stream, body)

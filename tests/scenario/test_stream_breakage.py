@@ -1,0 +1,380 @@
+"""Streams where two things go wrong at once: what one shard, a look or the store suffers costs the others nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import anyio
+import pytest
+
+from penstock.config.errors import SourceUnavailable
+from penstock.dispatch.model import Position, Record
+from penstock.dispatch.observer import Crashed, Gap
+from penstock.pollers.checkpoints.memory import MemoryCheckpoints
+from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
+from penstock.pollers.lifecycle import State, Status
+from penstock.pollers.memory_stream_service import MemoryStreamService
+from penstock.pollers.polled_shard import Cadence
+from penstock.pollers.stream_service import Listing, Page, Pages
+from support.stream_world import Call, Reading, StreamWorld, data_of, until
+
+
+class FullDisk(MemoryCheckpoints):
+    """A store in which some shards cannot be acquired."""
+
+    def __init__(self, *shards: str) -> None:
+        super().__init__()
+        self.refused = set(shards)
+
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+        if key.lane.shard in self.refused:
+            raise StoreUnavailable("disk full")
+        return await super().acquire(key, start)
+
+
+@pytest.mark.semantics("STREAM-51")
+async def test_a_shard_whose_position_cannot_be_read_holds_up_no_other() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=3)
+    poison, refused, healthy = stream.open_shards()
+    store = world.store = FullDisk(refused)
+
+    async def handler(call: Call) -> object:
+        if "poison" in call.data:
+            raise ValueError("poison")
+        return {}
+
+    function = world.taking(handler)
+    world.reading(stream, function)
+    for shard, data in [(poison, "poison"), (refused, "later"), (healthy, "early")]:
+        stream.put(stream.key_of(shard), data)
+    async with world.running():
+        await until(60)
+        assert function.taken == ["early"]
+        stream.put(stream.key_of(healthy), "meanwhile")
+        await until(120)
+        assert function.taken == ["early", "meanwhile"]
+        store.refused.clear()
+        await until(180)
+    assert function.taken == ["early", "meanwhile", "later"]
+
+
+@pytest.mark.semantics("STREAM-50")
+async def test_a_fault_of_ours_in_one_shard_is_got_over_while_another_shard_fails_for_ever() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    poison, faulty = stream.open_shards()
+    bugs = ["bug"]
+
+    async def handler(call: Call) -> object:
+        if "poison" in call.data:
+            raise ValueError("poison")
+        return {}
+
+    def keeps(record: Record) -> bool:
+        if data_of(record.item) in bugs:
+            bugs.clear()
+            raise RuntimeError("a fault of ours")
+        return True
+
+    function = world.taking(handler)
+    world.reading(stream, function, Reading(keeps=keeps))
+    stream.put(stream.key_of(poison), "poison")
+    async with world.running():
+        await until(30)
+        stream.put(stream.key_of(faulty), "bug")
+        await until(90)
+        stream.put(stream.key_of(faulty), "later")
+        await until(120)
+    assert function.taken == ["bug", "later"]
+
+
+async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    (shard,) = stream.open_shards()
+    world.store = FullDisk(shard)
+    mapping = world.reading(stream, world.taking())
+    async with world.running():
+        await until(60)
+        assert mapping.status == Status(State.WAITING, "disk full")
+
+
+# --- tumbling windows -----------------------------------------------------------------------------------------------
+
+
+class Sums:
+    """A function that adds up what it is given; `finals` has the sum with which each window ended."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self.finals: list[int] = []
+
+    async def __call__(self, call: Call) -> object:
+        await anyio.sleep(self._seconds)
+        total = call.state.get("sum", 0) + sum(map(int, call.data))
+        if call.final:
+            self.finals.append(total)
+        return {"state": {"sum": total}}
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_that_the_stream_cannot_be_reached_is_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    world.reading(stream, world.taking(sums), Reading(tumbling=60))
+    async with world.running():
+        await until(45)
+        stream.put("key", "1")
+        await until(50)
+        stream.fault = SourceUnavailable("down")
+        stream.put("key", "2")
+        await until(600)
+        stream.fault = None
+        await until(900)
+    assert sums.finals == [3]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_a_restart_while_the_stream_cannot_be_reached_ends_no_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    settings = Reading(tumbling=60)
+    mapping = world.reading(stream, function := world.taking(sums), settings)
+    async with world.running():
+        await until(45)
+        stream.put("key", "1")
+        await until(50)
+        await mapping.stop(0)
+        stream.put("key", "2")
+        (shard,) = stream.open_shards()
+        stream.shard(shard).fault = SourceUnavailable("down")
+        world.start(world.reading(stream, function, settings))
+        await until(600)
+        stream.shard(shard).fault = None
+        await until(900)
+    assert sums.finals == [3]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_a_long_invocation_that_keeps_us_from_reading_on_is_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums(seconds=200)
+    world.reading(stream, world.taking(sums, timeout=None), Reading(tumbling=60, batch_size=2, ahead=2))
+    for _ in range(6):
+        stream.put("key", "1")
+    async with world.running():
+        await until(3000)
+    assert sums.finals == [6]
+
+
+@pytest.mark.semantics("WINDOW-05")
+async def test_refused_records_that_are_still_read_are_no_silence_that_ends_a_window() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    cadence = Cadence(20.0, 1, None, 1)
+    world.reading(
+        stream, world.taking(sums), Reading(tumbling=60, cadence=cadence, keeps=lambda r: data_of(r.item) != "0")
+    )
+    for data in ["1", *["0"] * 300, "2"]:
+        stream.put("key", data)
+    async with world.running():
+        await until(1500)
+    assert sums.finals == [3]
+
+
+# --- age ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("RETRY-04")
+async def test_records_that_grew_too_old_while_the_function_was_down_are_not_delivered_when_it_is_back() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=4)
+    function = world.taking()
+    world.reading(stream, function, Reading(max_age=60))
+    async with world.running():
+        await until(10)
+        function.invoker.break_down("no such module")
+        for shard in stream.open_shards():
+            stream.put(stream.key_of(shard), f"old of {shard}")
+        await until(3600)
+        for shard in stream.open_shards():
+            stream.put(stream.key_of(shard), f"young of {shard}")
+        function.invoker.mend()
+        await until(3700)
+    assert sorted(function.taken) == [f"young of {shard}" for shard in stream.open_shards()]
+    assert sorted(world.discarded) == [("RecordAgeExceeded", [f"old of {shard}"]) for shard in stream.open_shards()]
+
+
+@pytest.mark.semantics("RETRY-04")
+async def test_records_that_grew_too_old_while_they_waited_for_the_function_are_not_delivered() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    first, second = stream.open_shards()
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(100)
+        return {}
+
+    function = world.taking(handler, timeout=None, concurrency=1)
+    world.reading(stream, function, Reading(max_age=60))
+    async with world.running():
+        await until(10)
+        stream.put(stream.key_of(first), "first")
+        await until(20)
+        stream.put(stream.key_of(second), "old")
+        await until(70)
+        stream.put(stream.key_of(second), "young")
+        await until(300)
+    assert function.batches == [["first"], ["young"]]
+    assert world.discarded == [("RecordAgeExceeded", ["old"])]
+
+
+# --- while the store is slow ----------------------------------------------------------------------------------------
+
+
+class SlowDisk(MemoryCheckpoints):
+    """A store that takes its time to forget."""
+
+    async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
+        await anyio.sleep(3.0)
+        return await super().compact(mapping, source, shards)
+
+
+@pytest.mark.semantics("STREAM-16")
+async def test_a_shard_that_is_done_while_others_are_being_forgotten_is_not_read_again() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    first, second = stream.open_shards()
+    world.store = SlowDisk()
+    function = world.taking()
+    world.reading(stream, function)
+    async with world.running():
+        await until(10)
+        for child in stream.split(first):
+            stream.put(stream.key_of(child), f"of {child}")
+        await until(21)
+        stream.split(second)
+        await until(60)
+    assert not world.watch.of(Crashed)
+    assert len(function.taken) == 2
+
+
+# --- listings -------------------------------------------------------------------------------------------------------
+
+
+class Forgetful(MemoryStreamService):
+    """A service whose listing leaves a shard out for a while."""
+
+    left_out = ""
+
+    async def list(self, stream: str = "") -> Listing:
+        found = await super().list(stream)
+        return replace(found, shards=tuple(shard for shard in found.shards if shard.id != self.left_out))
+
+
+@pytest.mark.semantics("STREAM-15", "STREAM-51")
+async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    (parent,) = stream.open_shards()
+    service = Forgetful(stream, cadence=Cadence(1.0, 5, None, 2))
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(10)
+        return {}
+
+    function = world.taking(handler, timeout=None)
+    world.reading(service, function, Reading(batch_size=2, ahead=2))
+    for number in range(10):
+        stream.put("key", str(number))
+    stream.split(parent)
+    async with world.running():
+        await until(5)
+        service.left_out = parent
+        await until(15)
+        service.left_out = ""
+        await until(25)
+        stream.shard(parent).fault = SourceUnavailable("down")
+        await until(60)
+        stream.shard(parent).fault = None
+        await until(200)
+    assert function.taken == [str(number) for number in range(10)]
+    assert not world.watch.of(Gap)
+
+
+# --- what is opened is closed ---------------------------------------------------------------------------------------
+
+
+class Counting(MemoryStreamService):
+    """A service that knows how many of its shards are being read."""
+
+    reading = 0
+
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        self.reading += 1
+        return Counted(super().pages(stream, shard, place), self)
+
+
+@dataclass
+class Counted:
+    pages: Pages
+    service: Counting
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        return await self.pages.next(limit, until)
+
+    async def aclose(self) -> None:
+        self.service.reading -= 1
+
+
+async def test_a_fault_of_ours_leaves_no_shard_open_behind() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    service = Counting(stream)
+    bugs = ["bug"]
+
+    def keeps(record: Record) -> bool:
+        if bugs:
+            bugs.clear()
+            raise RuntimeError("a fault of ours")
+        return True
+
+    function = world.taking()
+    world.reading(service, function, Reading(keeps=keeps))
+    stream.put("key", "bug")
+    async with world.running():
+        await until(60)
+        assert service.reading == 1
+    assert function.taken == ["bug"]
+    assert service.reading == 0
+
+
+class Listed(MemoryStreamService):
+    """A service that knows how often it was listed."""
+
+    looks = 0
+
+    async def list(self, stream: str = "") -> Listing:
+        self.looks += 1
+        return await super().list(stream)
+
+
+@pytest.mark.semantics("STREAM-51")
+async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support.stream_world.no_jitter", random.Random(7).random)
+    world = StreamWorld()
+    stream = world.stream(shards=100)
+    service = Listed(stream)
+    world.reading(service, world.taking())
+    async with world.running():
+        for shard in stream.open_shards():
+            stream.shard(shard).throttled = True
+        await until(100)
+    assert service.looks <= 101

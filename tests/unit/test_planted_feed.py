@@ -1,0 +1,166 @@
+"""In which order one feed settles and commits, and what it does when either fails: one reader on virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+
+from penstock.config.clock import LoopClock
+from penstock.config.errors import SourceUnavailable
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.batcher import Limits
+from penstock.dispatch.dispatcher import Dispatcher
+from penstock.dispatch.events import RecordsEnvelope, kinesis_item
+from penstock.dispatch.model import Lane, OpenWindow, Position, Record, Settlement
+from penstock.dispatch.observer import CommitFailed, Discarded, SettleFailed
+from penstock.dispatch.policy import Policy, Progress
+from penstock.dispatch.slots import KeyHash
+from penstock.pollers.feed import Feed, FeedSettings
+from penstock.pollers.source import Fetched, LaneLost, Mark, Owner
+from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
+from support.virtual_time import EPOCH, VirtualLoop
+from support.world import Watch, keep_all, no_jitter
+
+LANE = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-000000000000")
+Told = tuple[str, int]
+"""`settle` or `commit`, and the highest sequence number of it."""
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+def record(number: int) -> Record:
+    raw = {"SequenceNumber": str(number), "PartitionKey": "key", "Data": b"", "ApproximateArrivalTimestamp": EPOCH}
+    item = kinesis_item(raw, shard=LANE.shard, arn=LANE.source, region="us-east-1", role="r")
+    return Record(LANE, str(number), item, EPOCH, Position.parse(str(number)), "key")
+
+
+@dataclass
+class Shelf:
+    """A reader of a shard with three records. It remembers what it was told, and fails as it is told."""
+
+    deaf_to: frozenset[str] = frozenset()
+    """Records whose fate it does not hear."""
+    failures: list[SourceUnavailable] = field(default_factory=list)
+    """What the next commits raise."""
+    told: list[Told] = field(default_factory=list)
+    lane: Lane = LANE
+    window: OpenWindow | None = None
+    records: list[Record] = field(default_factory=lambda: [record(number) for number in (1, 2, 3)])
+
+    def attach(self, owner: Owner) -> None:
+        pass
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        await anyio.sleep(1.0)
+        records, self.records = tuple(self.records), []
+        return Fetched(records)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return until
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        await anyio.sleep(0.1)
+        told = [each for settlement in settlements for each in settlement.records]
+        self.told.append(("settle", max(int(str(each.id)) for each in told)))
+        return [each for each in told if each.id in self.deaf_to]
+
+    async def release(self, records: Sequence[Record]) -> None:
+        pass
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        await anyio.sleep(0.1)
+        if self.failures:
+            raise self.failures.pop(0)
+        position = marks[LANE].position
+        assert position is not None
+        self.told.append(("commit", position.number))
+
+    async def aclose(self) -> None:
+        pass
+
+
+@dataclass
+class Rig:
+    shelf: Shelf
+    handler: Handler = take_all
+    watch: Watch = field(default_factory=Watch)
+
+    def __post_init__(self) -> None:
+        self.function = StreamFunction(self.handler, self.watch)
+
+    async def run(self, seconds: float) -> None:
+        """One feed, a record per batch, for so long. Raises what it ended with."""
+        clock, envelope = LoopClock(EPOCH), RecordsEnvelope()
+        target, policy = self.function.target, Policy(Progress.PREFIX)
+        dispatcher = Dispatcher("mapping", target, policy, envelope, "string", clock, no_jitter, self.watch)
+        slots = KeyHash(Limits(1, 0.0, envelope), 1)
+        settings = FeedSettings(dispatcher, lambda lane, window: slots, keep_all, Backoff(), lent=False)
+        feed = Feed(settings, self.shelf, lambda fetched: None)
+        failures: list[LaneLost] = []
+
+        async def reading() -> None:
+            try:
+                await feed.run()
+            except LaneLost as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as gate:
+            gate.start_soon(target.gate.run)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(reading)
+                await until(seconds)
+                feed.stop()
+            gate.cancel_scope.cancel()
+        if failures:
+            raise failures[0]
+
+
+async def test_the_source_hears_of_a_fate_before_the_position_moves_past_it() -> None:
+    rig = Rig(Shelf())
+    await rig.run(30)
+    assert rig.shelf.told == [(what, number) for number in (1, 2, 3) for what in ("settle", "commit")]
+
+
+async def test_what_the_source_did_not_hear_holds_the_position() -> None:
+    rig = Rig(Shelf(deaf_to=frozenset({"2"})))
+    await rig.run(30)
+    assert [told for told in rig.shelf.told if told[0] == "commit"] == [("commit", 1)]
+    assert [each.id for event in rig.watch.of(SettleFailed) for each in event.records] == ["2"]
+
+
+async def test_what_could_not_be_stored_is_stored_with_the_next_commit() -> None:
+    rig = Rig(Shelf(failures=[SourceUnavailable("disk full") for _ in range(5)]))
+    await rig.run(30)
+    assert rig.shelf.told[-1] == ("commit", 3)
+    assert len(rig.watch.of(CommitFailed)) == 5
+
+
+async def test_a_lane_that_was_lost_is_worked_on_no_more() -> None:
+    rig = Rig(Shelf(failures=[LaneLost("it has another reader")]))
+    with pytest.raises(LaneLost):
+        await rig.run(30)
+    assert len(rig.function.calls) == 1
+    assert not [told for told in rig.shelf.told if told[0] == "commit"]
+
+
+async def test_a_discard_of_which_nobody_took_the_document_names_its_records() -> None:
+    async def refuse(call: Call) -> object:
+        raise ValueError(call.data)
+
+    world = StreamWorld()
+    stream = world.stream()
+    function = world.taking(refuse)
+    world.reading(stream, function, Reading(retries=0))
+    world.destinations["mapping"].refusal = SourceUnavailable("no")
+    stream.put("key", "poison")
+    async with world.running():
+        await until(60)
+    assert world.watch.of(Discarded)[0].cause
+    assert world.discarded == [("RetryAttemptsExhausted", ["poison"])]
