@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,11 @@ class RestAccess:
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """None: the authorities that this machine trusts."""
+
+    def headers(self) -> dict[str, str]:
+        if not self.username:
+            return {}
+        return {"Authorization": f"Basic {b64encode(f'{self.username}:{self.password}'.encode()).decode()}"}
 
 
 class ConfluentRegistry:
@@ -110,7 +116,7 @@ class ConfluentRegistry:
 
         session = await self._opened()
         try:
-            async with session.get(URL(self._url + path, encoded=True)) as answer:
+            async with session.get(URL(self._url + path, encoded=True), allow_redirects=False) as answer:
                 body = await answer.read()
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
@@ -129,9 +135,8 @@ class ConfluentRegistry:
             if self._session is None:
                 access = await self._access()
                 self._session = aiohttp.ClientSession(
-                    auth=aiohttp.BasicAuth(access.username, access.password, "utf-8") if access.username else None,
                     connector=aiohttp.TCPConnector(ssl=True if access.tls is None else access.tls),
-                    headers={"Accept": MEDIA_TYPES},
+                    headers={"Accept": MEDIA_TYPES} | access.headers(),
                     timeout=aiohttp.ClientTimeout(total=PATIENCE),
                 )
             return self._session

@@ -98,4 +98,4 @@ class Lookups:
         try:
             return Known(schema_id, schema.data_format, self._registry.codecs[schema.data_format](schema))
         except Undecodable as error:
-            return SchemaFailure("DESERIALIZATION_ERROR", f"names {schema.data_format} schema {schema_id}: it {error}")
+            return SchemaFailure("DESERIALIZATION_ERROR", f"names {schema.data_format} schema {schema_id}, and {error}")

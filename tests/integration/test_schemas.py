@@ -7,7 +7,8 @@ import json
 import ssl
 import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -321,6 +322,21 @@ def _load(context: ssl.SSLContext, pair: Any) -> None:
         context.load_cert_chain(path)
 
 
+@asynccontextmanager
+async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server's URL that gives this answer to everything."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
 ANSWERS = {
     "not JSON": (200, "<html>", SourceUnavailable, "does not answer with JSON: is the URL right"),
     "a list": (200, "[]", SourceUnavailable, "does not answer with JSON"),
@@ -328,7 +344,6 @@ ANSWERS = {
     "another type": (200, '{"schema": "", "schemaType": "XML"}', SourceUnavailable, "of type 'XML'"),
     "not here": (404, "no such page", SourceRefused, "answers 404: is the URL right"),
     "not here, as JSON": (404, '{"error_code": 404, "message": "HTTP 404"}', SourceRefused, "is the URL right"),
-    "elsewhere": (302, "", SourceRefused, "answers 302: is the URL right"),
     "forbidden": (403, "", SourceRefused, "may not read schemas"),
     "throttled": (429, "", SourceUnavailable, "answers 429"),
     "too slow": (408, "", SourceUnavailable, "answers 408"),
@@ -344,19 +359,26 @@ async def test_answers_that_judge_no_record(clients: Clients, case: str) -> None
     async def answer(request: web.Request) -> web.Response:
         return web.Response(status=status, text=text)
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    schemas = opened(clients, config(f"http://{host}:{port}"))
-    try:
+    async with answering(answer) as url:
+        schemas = opened(clients, config(url))
         with pytest.raises(kind, match=why):
             await schemas.decode(None, b"\x00\x00\x00\x00\x01\x02")
-    finally:
         await schemas.aclose()
-        await runner.cleanup()
+
+
+async def test_nobody_sends_us_elsewhere(registry: SchemaRegistry, clients: Clients) -> None:
+    """Where our login would go too."""
+    registry.add("orders", '"long"')
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        raise web.HTTPTemporaryRedirect(registry.url + request.path_qs)
+
+    async with answering(elsewhere) as url:
+        schemas = opened(clients, config(url))
+        with pytest.raises(SourceRefused, match="answers 307: is the URL right"):
+            await schemas.decode(None, b"\x00\x00\x00\x00\x01\x02")
+        await schemas.aclose()
+    assert registry.asked == []
 
 
 async def test_references_that_go_in_a_circle(registry: SchemaRegistry, clients: Clients) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 
 @dataclass
@@ -105,7 +106,7 @@ def _guard(registry: SchemaRegistry) -> Any:
 
 
 def _basic(login: tuple[str, str]) -> str:
-    return BasicAuth(*login, encoding="utf-8").encode()
+    return f"Basic {b64encode(':'.join(login).encode()).decode()}"
 
 
 def _fault(status: int, code: int, message: str) -> web.Response:

@@ -33,6 +33,12 @@ PURE = (
     "pollers/lifecycle.py",
     "pollers/lineage.py",
     "pollers/roster.py",
+    "pollers/schemas/avro.py",
+    "pollers/schemas/json_schema.py",
+    "pollers/schemas/model.py",
+    "pollers/schemas/proto_text.py",
+    "pollers/schemas/protobuf.py",
+    "pollers/schemas/wire.py",
     "config/limits.py",
 )
 IMPURE = {

@@ -173,7 +173,7 @@ async def test_nothing_stays_nothing() -> None:
             KEY,
             b"\x00\x00\x00\x00\x04{}",
             "DESERIALIZATION_ERROR",
-            "the record's value names AVRO schema 4: it has a schema",
+            "the record's value names AVRO schema 4, and has a schema",
         ),
     ],
 )

@@ -78,6 +78,7 @@ ORDER = {
 def test_its_canonical_json() -> None:
     assert confluent(b"\x00" + message("shop.Order", ORDER)) == ORDER
     assert confluent(b"\x00") == {}  # every field has its default value
+    assert confluent(b"\x00\x38\x00\x40\x00") == {"discount": 0}  # it has presence, `state` has none
 
 
 @pytest.mark.parametrize("definition", [TEXT, b64encode(proto_text.parse(TEXT).SerializeToString()).decode()])
