@@ -57,7 +57,7 @@ def plan(mapping: EventSourceMapping) -> Plan:
     password = next((kind for kind in _PASSWORDS if kind in uris), "")
     iam = _means_iam(mapping, bool(password or security.oauth or _CLIENT in uris))
     mechanism = _PASSWORDS.get(password, "OAUTHBEARER" if security.oauth or iam else "")
-    tls = _CLIENT in uris or _AUTHORITY in uris or (mapping.arn is not None and _has_port(mapping, _TLS_PORT))
+    tls = _CLIENT in uris or _AUTHORITY in uris or _has_port(mapping, _TLS_PORT)
     return Plan(
         protocol=security.protocol or ("SASL_SSL" if mechanism else "SSL" if tls else "PLAINTEXT"),
         given=security.protocol is not None,
@@ -72,10 +72,11 @@ def plan(mapping: EventSourceMapping) -> Plan:
 
 def _means_iam(mapping: EventSourceMapping, other: bool) -> bool:
     said = mapping.kafka_security.msk_iam if mapping.kafka_security else None
-    return said if said is not None else mapping.arn is not None and not other and _has_port(mapping, _IAM_PORT)
+    return said if said is not None else not other and _has_port(mapping, _IAM_PORT)
 
 
 def _has_port(mapping: EventSourceMapping, port: str) -> bool:
+    """Whether a managed cluster is reached at a port that means something there."""
     return any(server.rpartition(":")[2] == port for server in mapping.bootstrap_servers or ())
 
 

@@ -436,6 +436,22 @@ async def test_brokers_that_are_elsewhere(brokers: Secured) -> None:
     assert f"the brokers say that they are at {NOWHERE} (their advertised.listeners), and there: nobody" in str(error)
 
 
+@pytest.mark.semantics("KAFKA-SEC-11", "KAFKA-SEC-13")
+async def test_a_look_at_brokers_whom_a_started_client_says_nothing_of(
+    brokers: Secured, reach: Any, variables: dict[str, str]
+) -> None:
+    access = reach(brokers, "SAFE", "SASL_SCRAM_512_AUTH=env:LOGIN", authority())
+    assert await access.look("read topic orders") is None
+    variables["LOGIN"] = json.dumps({"username": USER, "password": "new"})
+    assert await access.look("read topic orders") is None
+    await access.explain(KafkaConnectionError("no way"), "reach topic orders")
+    failure = await access.look("read topic orders")
+    assert isinstance(failure, SourceRefused)
+    assert str(failure).startswith("read topic orders: the brokers refuse the login")
+    variables["LOGIN"] = LOGIN
+    assert await access.look("read topic orders") is None
+
+
 @pytest.mark.semantics("KAFKA-SEC-13")
 async def test_a_changed_password_is_read_after_a_refusal(
     brokers: Secured, reach: Any, variables: dict[str, str]

@@ -51,6 +51,16 @@ class MappingAccess:
         self._fresh = False
         return await self._kept.explain(error, what) if self._kept else translate(error, what)
 
+    async def look(self, what: str) -> SourceError | None:
+        """Why the brokers cannot be worked with now, with what is known; None when they can."""
+        try:
+            connection = await self.connection()
+        except SourceError as error:
+            return error
+        failure = await connection.look(what)
+        self._fresh = self._fresh and failure is None
+        return failure
+
     def __str__(self) -> str:
         """The brokers as they are given, or as the cluster's endpoint named them; until then the cluster."""
         return ",".join(self._servers) or (str(self._kept) if self._kept else str(self._arn))

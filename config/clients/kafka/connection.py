@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ... import kafka_security
 from ...errors import SourceError
-from .faults import explain
+from .faults import explain, look
 
 REQUEST_TIMEOUT = 20_000
 """Milliseconds."""
@@ -26,6 +26,10 @@ class Access(Protocol):
 
     async def explain(self, error: Exception, what: str) -> SourceError:
         """Why a client did not reach the brokers; see `faults.explain`."""
+        ...
+
+    async def look(self, what: str) -> SourceError | None:
+        """Why the brokers cannot be worked with now; see `faults.look`."""
         ...
 
 
@@ -68,6 +72,9 @@ class KafkaConnection:
 
     async def explain(self, error: Exception, what: str) -> SourceError:
         return await explain(error, what, self.servers, self.login())
+
+    async def look(self, what: str) -> SourceError | None:
+        return await look(what, self.servers, self.login())
 
     def __str__(self) -> str:
         return ",".join(self.servers)

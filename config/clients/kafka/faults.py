@@ -48,6 +48,13 @@ async def explain(error: Exception, what: str, servers: Sequence[str], login: Ma
     return kind(f"{what}: {text}")
 
 
+async def look(what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError | None:
+    """Why the brokers cannot be worked with now; None when they can. For clients that keep it to themselves: one that
+    is started tries again without end, and says nothing."""
+    verdict = await _looked_at(servers, login)
+    return verdict[0](f"{what}: {verdict[1]}") if verdict else None
+
+
 # --- a look at the brokers ------------------------------------------------------------------------------------------
 
 
