@@ -19,7 +19,11 @@ Message = tuple[bytes | None, bytes | None]
 class Topics:
     def __init__(self, server: str) -> None:
         self.server = server
-        self._settings: dict[str, Any] = {"bootstrap.servers": server, "allow.auto.create.topics": False}
+        self._settings: dict[str, Any] = {
+            "bootstrap.servers": server,
+            "allow.auto.create.topics": False,
+            "log_level": 0,
+        }
         self.admin = AdminClient(self._settings)
         self._producer = confluent_kafka.Producer({**self._settings, "linger.ms": 0})
         self._nobody = confluent_kafka.Consumer({**self._settings, "group.id": "nobody"})

@@ -1,0 +1,309 @@
+"""Topics of a real broker: where a group starts, what is committed and when, and how partitions move."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from penstock.config.errors import SourceMissing, SourceUnavailable
+from penstock.dispatch.model import Position
+from penstock.pollers.source import Mark
+from support.eventually import eventually_async
+from support.servers import kafka
+from support.servers.running import Server
+from support.topic_lab import Group, fetched
+from support.topics import Topics
+
+pytestmark = pytest.mark.needs("java", "maven")
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Server]:
+    with kafka.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def topics(broker: Server) -> Topics:
+    return Topics(f"{broker.host}:{broker.port}")
+
+
+async def soon(condition: Any, what: str = "") -> None:
+    async def holds() -> object:
+        return await anyio.to_thread.run_sync(condition)
+
+    await eventually_async(holds, what)
+
+
+def values(records: Any) -> list[bytes]:
+    return [base64.b64decode(record.item["value"]) for record in records]
+
+
+# --- where a group starts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("KAFKA-13")
+@pytest.mark.parametrize(
+    ("settings", "starts"),
+    [
+        ({}, {0: 0, 1: 0}),
+        ({"start": "LATEST"}, {0: 3, 1: 1}),
+        ({"start": "AT_TIMESTAMP", "start_at": 2.0}, {0: 1, 1: 1}),
+        ({"start": "AT_TIMESTAMP", "start_at": 2.0005}, {0: 1, 1: 1}),
+        ({"start": "AT_TIMESTAMP", "start_at": 9.0}, {0: 3, 1: 1}),
+    ],
+)
+async def test_the_start_is_committed_before_anything_is_fetched(
+    topics: Topics, settings: dict[str, Any], starts: dict[int, int]
+) -> None:
+    topic = topics.create(partitions=2)
+    for moment in (1000, 2000, 3000):
+        topics.send(topic, b"x", timestamp=moment)
+    topics.send(topic, b"x", partition=1, timestamp=1000)
+    group = Group(topics, topic, **settings)
+    roster = await group.source().open()
+    assert roster.wanted() == ["poller-1"]
+    assert group.committed == starts
+
+
+@pytest.mark.semantics("KAFKA-13")
+async def test_a_restart_before_the_first_record_loses_none(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"old")
+    group = Group(topics, topic, start="LATEST")
+    async with group.reader():
+        pass
+    topics.send(topic, b"new")
+    async with group.reader() as reader:
+        assert values((await fetched(reader)).records) == [b"new"]
+
+
+@pytest.mark.semantics("KAFKA-13")
+async def test_a_group_with_offsets_goes_on_there(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"0", b"1", b"2")
+    async with Group(topics, topic).reader() as reader:
+        (record, *_) = (await fetched(reader)).records
+        await reader.commit({record.lane: Mark(record.position)})
+    assert Group(topics, topic).committed == {0: 1}
+    async with Group(topics, topic, start="LATEST").reader() as reader:
+        assert values((await fetched(reader, 2)).records) == [b"1", b"2"]
+
+
+@pytest.mark.semantics("KAFKA-14")
+async def test_a_partition_that_appears_later_is_read_from_its_beginning(topics: Topics) -> None:
+    topic = topics.create()
+    group = Group(topics, topic, start="LATEST")
+    await group.source().open()
+    topics.grow(topic, 2)
+    await soon(lambda: len(topics.ends(topic)) == 2)
+    topics.send(topic, b"first", partition=1)
+    async with group.reader() as reader:
+        assert values((await fetched(reader)).records) == [b"first"]
+
+
+@pytest.mark.semantics("KAFKA-08")
+async def test_a_topic_that_is_not_there_is_not_made_by_asking(topics: Topics) -> None:
+    name = topics.name()
+    with pytest.raises(SourceMissing, match=f"topic {name} does not exist"):
+        await Group(topics, name).source().open()
+    assert name not in topics.names()
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+@pytest.mark.semantics("KAFKA-15")
+async def test_every_codec_is_read(topics: Topics, codec: str) -> None:
+    topic = topics.create()
+    producer = topics.producer(compression_type=codec, linger_ms=200)
+    for number in range(50):
+        producer.produce(topic, b"%d" % number * 100)
+    assert producer.flush(60) == 0
+    async with Group(topics, topic).reader() as reader:
+        found = values((await fetched(reader, 50)).records)
+    assert found == [b"%d" % number * 100 for number in range(50)]
+
+
+@pytest.mark.semantics("KAFKA-15")
+async def test_records_are_what_was_produced(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, None, key=b"gone", timestamp=1_700_000_000_123)
+    topics.send(topic, b"\xff", headers=[("a", b"\x01\xff"), ("a", None), ("b", b"")], timestamp=1)
+    async with Group(topics, topic).reader() as reader:
+        tombstone, other = (await fetched(reader, 2)).records
+    about = {"topic": topic, "partition": 0, "timestampType": "CREATE_TIME"}
+    assert tombstone.item == about | {
+        "offset": 0,
+        "timestamp": 1_700_000_000_123,
+        "key": "Z29uZQ==",
+        "value": None,
+        "headers": [],
+    }
+    headers = [{"a": [1, -1]}, {"a": None}, {"b": []}]
+    assert other.item == about | {"offset": 1, "timestamp": 1, "value": "/w==", "headers": headers}
+    assert (tombstone.id, tombstone.name, tombstone.arrived) == ((f"{topic}-0", 0), f"{topic}-0@0", 1_700_000_000.123)
+
+
+@pytest.mark.semantics("KAFKA-16")
+async def test_what_retention_took_is_a_gap(topics: Topics) -> None:
+    topic = topics.create()
+    group = Group(topics, topic)
+    topics.send(topic, *(b"%d" % number for number in range(5)))
+    await group.source().open()
+    topics.delete_before(topic, 3)
+    async with group.reader() as reader:
+        found = await fetched(reader, 2)
+    assert values(found.records) == [b"3", b"4"]
+    ((gap),) = found.gaps
+    assert (gap.lane.shard, gap.start, gap.end, gap.reason) == (f"{topic}-0", "0", "3", "trimmed by retention")
+
+
+@pytest.mark.semantics("KAFKA-17")
+async def test_a_topic_is_empty_behind_the_end_of_a_transaction_too(topics: Topics) -> None:
+    topic = topics.create()
+    producer = topics.producer(transactional_id=topic)
+    producer.init_transactions(60)
+    for ending in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.produce(topic, ending.__name__.encode())
+        ending(60)
+    group = Group(topics, topic)
+    source = group.source()
+    await source.open()
+    reader = await source.reader("poller-1")
+    assert not await source.empty()
+    assert values((await fetched(reader)).records) == [b"commit_transaction"]
+    with anyio.fail_after(60):
+        while not await source.empty():
+            assert (await reader.fetch(100, None)).records == ()
+    await reader.aclose()
+
+
+# --- what is committed ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("KAFKA-05")
+async def test_what_is_filtered_is_committed_though_nothing_is_invoked(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"a", b"b")
+    group = Group(topics, topic)
+    member = group.member()
+    member.keeps = lambda record: False
+    async with member.running():
+        await soon(lambda: group.committed == {0: 2})
+    assert member.begun == []
+
+
+@pytest.mark.semantics("KAFKA-05")
+async def test_what_is_in_flight_is_not_committed(topics: Topics) -> None:
+    topic = topics.create(partitions=2)
+    going_on = anyio.Event()
+
+    async def hold_one(values: list[bytes]) -> None:
+        if b"slow" in values:
+            await going_on.wait()
+
+    group = Group(topics, topic)
+    member = group.member(hold_one)
+    async with member.running():
+        topics.send(topic, b"slow")
+        await soon(lambda: b"slow" in member.begun)
+        topics.send(topic, b"fast", partition=1)
+        await soon(lambda: group.committed.get(1) == 1)
+        assert group.committed == {0: 0, 1: 1}
+        going_on.set()
+        await soon(lambda: group.committed == {0: 1, 1: 1})
+
+
+# --- partitions that move ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("KAFKA-11", "KAFKA-18")
+async def test_a_partition_moves_although_an_invocation_with_it_never_ends(topics: Topics) -> None:
+    topic = topics.create(partitions=2)
+    topics.send(topic, b"a")
+    topics.send(topic, b"b", partition=1)
+    never = anyio.Event()
+
+    async def hold(values: list[bytes]) -> None:
+        await never.wait()
+
+    group = Group(topics, topic, withdraw=0.5)
+    one, two = group.member(hold), group.member()
+    async with one.running():
+        await soon(lambda: sorted(one.begun) == [b"a", b"b"])
+        async with two.running():
+            await soon(lambda: len(two.taken) == 1)
+            await soon(lambda: sorted(group.committed.values()) == [0, 1])
+            never.set()
+            await soon(lambda: len(one.taken) >= 2)
+            await soon(lambda: group.committed == {0: 1, 1: 1})
+    assert set(two.taken) < {b"a", b"b"}
+
+
+@pytest.mark.semantics("KAFKA-18")
+async def test_what_is_done_before_a_partition_moves_does_not_come_again(topics: Topics) -> None:
+    topic = topics.create(partitions=2)
+    topics.send(topic, b"a")
+    topics.send(topic, b"b", partition=1)
+    running = anyio.Event()
+
+    async def a_moment(values: list[bytes]) -> None:
+        await running.wait()
+
+    group = Group(topics, topic, withdraw=30.0)
+    one, two = group.member(a_moment), group.member()
+    async with one.running():
+        await soon(lambda: sorted(one.begun) == [b"a", b"b"])
+        async with two.running():
+            await soon(lambda: bool(topics.groups() & {group.name}))
+            running.set()
+            await soon(lambda: group.committed == {0: 1, 1: 1})
+            topics.send(topic, b"c")
+            topics.send(topic, b"d", partition=1)
+            await soon(lambda: len(one.taken) + len(two.taken) == 4)
+            assert sorted(one.taken + two.taken) == [b"a", b"b", b"c", b"d"]
+
+
+@pytest.mark.semantics("KAFKA-19")
+async def test_an_invocation_longer_than_the_session_keeps_its_partition(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"long")
+
+    async def long(values: list[bytes]) -> None:
+        await anyio.sleep(9.0)
+
+    group = Group(topics, topic, session_timeout=6000, rebalance_timeout=6000, heartbeat=1000)
+    member = group.member(long)
+    async with member.running():
+        await soon(lambda: group.committed == {0: 1})
+        topics.send(topic, b"next")
+        await soon(lambda: group.committed == {0: 2})
+    assert member.begun == [b"long", b"next"]
+
+
+async def test_a_commit_for_a_partition_that_went_is_not_made(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"a")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        (record,) = (await fetched(reader)).records
+        (partition,) = reader._held
+        await reader.revoked([partition])
+        await reader.commit({record.lane: Mark(Position(0))})
+    assert group.committed == {0: 0}
+
+
+async def test_brokers_that_are_not_there_are_unavailable() -> None:
+    class Nowhere:
+        server = "127.0.0.1:9"
+
+    with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1:9"):
+        await Group(Nowhere(), "orders").source().open()  # type: ignore[arg-type]

@@ -1,0 +1,129 @@
+"""Members of a consumer group at a real broker, in this process: a source with its supervisor, and a function that
+remembers what it was given."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import orjson
+
+from penstock.config.clients.kafka import KafkaConnection
+from penstock.config.clock import SystemClock
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.batcher import Limits
+from penstock.dispatch.dispatcher import Dispatcher
+from penstock.dispatch.events import KafkaEnvelope
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.lane_draining import LaneDraining
+from penstock.dispatch.policy import Policy, Progress
+from penstock.pollers.feed import FeedSettings
+from penstock.pollers.kafka import KafkaReader, KafkaSource, TopicSettings
+from penstock.pollers.source import Fetched
+from penstock.pollers.supervisor import Supervisor
+
+from .topics import Topics
+from .world import Watch, keep_all, no_jitter, target
+
+Work = Callable[[list[bytes]], Awaitable[None]]
+
+
+async def take(values: list[bytes]) -> None:
+    """A function that takes everything at once."""
+
+
+@dataclass
+class Member:
+    """One daemon's part of a mapping."""
+
+    source: KafkaSource
+    settings: TopicSettings
+    watch: Watch = field(default_factory=Watch)
+    work: Work = take
+    begun: list[bytes] = field(default_factory=list)
+    taken: list[bytes] = field(default_factory=list)
+    keeps: Callable[[Any], bool] = keep_all
+
+    async def _invoke(self, invocation: Invocation) -> bytes:
+        event = orjson.loads(invocation.payload)
+        values = [base64.b64decode(each["value"]) for records in event["records"].values() for each in records]
+        self.begun += values
+        await self.work(values)
+        self.taken += values
+        return b"{}"
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Member]:
+        clock, envelope = SystemClock(), KafkaEnvelope("broker:9092")
+        invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
+        function = target("function", invoker, self.watch, 10)
+        policy = Policy(Progress.PER_RECORD)
+        dispatcher = Dispatcher("mapping", function, policy, envelope, "kafka", clock, no_jitter, self.watch)
+        settings = FeedSettings(
+            dispatcher,
+            lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),
+            self.keeps,
+            Backoff(base=0.1, cap=0.2),
+            lent=False,
+        )
+        supervisor = Supervisor(settings, self.source)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(function.gate.run)
+            tasks.start_soon(supervisor.run)
+            try:
+                yield self
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await supervisor.stop(1.0)
+                tasks.cancel_scope.cancel()
+
+
+class Group:
+    """A topic, a consumer group, and what reads them."""
+
+    def __init__(self, topics: Topics, topic: str, **settings: Any) -> None:
+        self.topics, self.topic, self.name = topics, topic, f"group-of-{topic}"
+        self._settings = settings
+
+    def source(self, watch: Watch | None = None, **settings: Any) -> KafkaSource:
+        return KafkaSource(
+            self.settings(**settings), KafkaConnection((self.topics.server,)), SystemClock(), watch or Watch()
+        )
+
+    def settings(self, **settings: Any) -> TopicSettings:
+        return TopicSettings("mapping", "cluster", self.topic, self.name, **{**self._settings, **settings})
+
+    def member(self, work: Work = take, **settings: Any) -> Member:
+        watch = Watch()
+        return Member(self.source(watch, **settings), self.settings(**settings), watch, work)
+
+    @property
+    def committed(self) -> dict[int, int]:
+        return self.topics.committed(self.name, self.topic)
+
+    @asynccontextmanager
+    async def reader(self, **settings: Any) -> AsyncIterator[KafkaReader]:
+        source = self.source(**settings)
+        await source.open()
+        reader = await source.reader("poller-1")
+        try:
+            yield reader
+        finally:
+            await reader.aclose()
+
+
+async def fetched(reader: KafkaReader, count: int = 1) -> Fetched:
+    """Fetches until there are so many records; all of them as one, gaps too."""
+    records: list[Any] = []
+    gaps: list[Any] = []
+    with anyio.fail_after(60):
+        while len(records) < count:
+            found = await reader.fetch(1000, None)
+            records += found.records
+            gaps += found.gaps
+    return Fetched(tuple(records), tuple(gaps))
