@@ -20,7 +20,7 @@ import anyio
 
 from ..config.clients.kafka import Access, translate
 from ..config.clock import Clock
-from ..config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from ..config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..dispatch import events
 from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
 from ..dispatch.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced
@@ -128,7 +128,7 @@ class KafkaSource:
         """Partitions may be added; a topic that is deleted is waited for."""
         while True:
             await anyio.sleep(LOOK)
-            with suppress(SourceUnavailable, SourceRefused):  # the pollers say for themselves what they cannot reach
+            with suppress(SourceUnavailable):  # what is refused by now, the pollers would try without end
                 self._pollers.partitions = len(await self._partitions())
                 changed()
 

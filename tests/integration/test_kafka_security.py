@@ -23,6 +23,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from penstock.config.clients.aws import AwsSettings, Clients
@@ -462,6 +465,32 @@ async def test_a_changed_password_is_read_after_a_refusal(
     variables["LOGIN"] = LOGIN
     await produce(brokers, "x")
     assert await read(access)
+
+
+@pytest.mark.semantics("KAFKA-SEC-11", "KAFKA-SEC-13")
+async def test_a_password_that_is_changed_while_records_are_read(
+    brokers: Secured, reach: Any, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A started client goes on trying and says nothing; the source does, and opens again with the new secret."""
+    monkeypatch.setattr("penstock.pollers.kafka.LOOK", 0.1)
+    set_password(brokers, "changing", "one")
+    variables["LOGIN"] = json.dumps({"username": "changing", "password": "one"})
+    access = reach(brokers, "SAFE", "SASL_SCRAM_512_AUTH=env:LOGIN", authority())
+    source = source_of(access)
+    await source.open()
+    set_password(brokers, "changing", "two")
+    with pytest.raises(SourceRefused, match="the brokers refuse the login"):
+        await source.watch(lambda: None)
+    variables["LOGIN"] = json.dumps({"username": "changing", "password": "two"})
+    await source.open()
+
+
+def set_password(brokers: Secured, user: str, password: str) -> None:
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{brokers.plain.port}"})
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    alteration = UserScramCredentialUpsertion(user, info, password.encode())
+    for future in admin.alter_user_scram_credentials([alteration]).values():
+        future.result()
 
 
 # --- what is kept to ourselves --------------------------------------------------------------------------------------
