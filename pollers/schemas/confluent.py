@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 
-from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from ...config.errors import SourceError, SourceRefused, SourceUnavailable
 from . import avro, json_schema, protobuf, wire
 from .model import Codec, DataFormat, Schema
 
@@ -31,6 +31,10 @@ PASSING = (408, 429)
 MEDIA_TYPES = "application/vnd.schemaregistry.v1+json, application/json"
 
 Fields = Mapping[str, Any]
+
+
+class _Gone(Exception):
+    """The registry says that it does not have this: unlike a secret that is missing, which says nothing of schemas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class ConfluentRegistry:
                 found = await self._get(f"/schemas/ids/{schema_id}?format=serialized")
             references = await self._references(found, data_format)
             return Schema(data_format, _definition(found), references)
-        except SourceMissing:
+        except _Gone:
             return None
         except KeyError as error:
             raise SourceUnavailable(f"schema registry {self} answers without {error}: is the URL right?") from error
@@ -99,7 +103,7 @@ class ConfluentRegistry:
                     continue
                 under_way.add(name)
                 if len(under_way) > MOST_REFERENCES:
-                    raise SourceMissing("more references than anybody has")
+                    raise _Gone("more references than anybody has")
                 version = await self._get(_path_of(reference, data_format))
                 await collect(version)
                 found[name] = _definition(version)
@@ -110,7 +114,7 @@ class ConfluentRegistry:
     # --- calls ------------------------------------------------------------------------------------------------------
 
     async def _get(self, path: str) -> Fields:
-        """Raises SourceMissing for what the registry says that it does not have; any other SourceError for the rest."""
+        """Raises _Gone for what the registry says that it does not have; SourceError for the rest."""
         import aiohttp
         from yarl import URL
 
@@ -150,11 +154,11 @@ class ConfluentRegistry:
             raise SourceUnavailable(f"schema registry {self} does not answer with JSON: is the URL right?")
         return found
 
-    def _refusal(self, status: int, body: bytes) -> SourceError:
+    def _refusal(self, status: int, body: bytes) -> SourceError | _Gone:
         code, message = _error(body)
         said = f"schema registry {self} answers {status}" + (f" ({code}: {message})" if message else "")
         if status == 404 and code in GONE:
-            return SourceMissing(said)
+            return _Gone(said)
         if status in PASSING or status >= 500:
             return SourceUnavailable(said)
         hint = {401: "check the BASIC_AUTH secret", 403: "its user may not read schemas"}.get(

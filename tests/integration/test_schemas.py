@@ -272,6 +272,15 @@ async def test_a_login_that_is_replaced(registry: SchemaRegistry, clients: Clien
     await schemas.aclose()
 
 
+@pytest.mark.semantics("SCHEMA-10")
+async def test_a_secret_that_is_not_there_judges_no_record(registry: SchemaRegistry, clients: Clients) -> None:
+    registry.add("orders", '"long"')
+    schemas = opened(clients, config(registry.url, access={"BASIC_AUTH": "file:nowhere/login"}))
+    with pytest.raises(SourceError, match="nowhere/login"):
+        await schemas.decode(None, b"\x00\x00\x00\x00\x01\x02")
+    await schemas.aclose()
+
+
 @pytest.mark.semantics("SCHEMA-12")
 async def test_certificates_of_ones_own(clients: Clients) -> None:
     authority, other = Authority("registry's"), Authority("somebody's")

@@ -155,6 +155,7 @@ def test_fields_may_be_called_like_statements() -> None:
         "reserved",
         "extend",
     ]
+    assert [each.name for each in message.field if each.proto3_optional] == ["optional"]
     assert [each.name for each in message.oneof_decl] == ["oneof", "_optional"]
 
 
