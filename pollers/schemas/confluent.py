@@ -97,19 +97,25 @@ class ConfluentRegistry:
         under_way: set[str] = set()
 
         async def collect(of: Fields) -> None:
-            for reference in of.get("references") or ():
-                name = str(reference["name"])
+            for name, path in self._listed(of, data_format):
                 if name in found or name in under_way:
                     continue
                 under_way.add(name)
                 if len(under_way) > MOST_REFERENCES:
                     raise _Gone("more references than anybody has")
-                version = await self._get(_path_of(reference, data_format))
+                version = await self._get(path)
                 await collect(version)
                 found[name] = _definition(version)
 
         await collect(schema)
         return found
+
+    def _listed(self, schema: Fields, data_format: DataFormat) -> list[tuple[str, str]]:
+        """The schema's own references: the name of each, and its path."""
+        try:
+            return [(str(each["name"]), _path_of(each, data_format)) for each in schema.get("references") or ()]
+        except (KeyError, TypeError, ValueError) as error:
+            raise SourceUnavailable(f"schema registry {self} answers with references that are none") from error
 
     # --- calls ------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio.to_thread
 
@@ -39,7 +40,7 @@ def open_schemas(
 
 def _registry(config: SchemaRegistryConfig, clients: Clients, secrets: Secrets) -> Registry:
     uri = config.schema_registry_uri
-    if uri.startswith(("http://", "https://")):
+    if _is_url(uri):
         return ConfluentRegistry(uri, lambda: rest_access(config, secrets))
     try:
         arn = Arn.parse(uri)
@@ -49,6 +50,14 @@ def _registry(config: SchemaRegistryConfig, clients: Clients, secrets: Secrets) 
         what = f"schema registry {uri} is neither the ARN of a Glue registry nor an http:// or https:// URL"
         raise ConfigError([Problem(what, hint="arn:aws:glue:<region>:<account>:registry/<name>, or the URL")])
     return GlueRegistry(arn, clients)
+
+
+def _is_url(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket without its other
+        return False
 
 
 async def rest_access(config: SchemaRegistryConfig, secrets: Secrets) -> RestAccess:

@@ -351,6 +351,9 @@ ANSWERS = {
     "a list": (200, "[]", SourceUnavailable, "does not answer with JSON"),
     "no schema": (200, "{}", SourceUnavailable, "answers without 'schema'"),
     "another type": (200, '{"schema": "", "schemaType": "XML"}', SourceUnavailable, "of type 'XML'"),
+    "odd references": (200, '{"schema": "", "references": [5]}', SourceUnavailable, "references that are none"),
+    "no references": (200, '{"schema": "", "references": 5}', SourceUnavailable, "references that are none"),
+    "a reference to nothing": (200, '{"schema": "", "references": [{"name": "a"}]}', SourceUnavailable, "are none"),
     "not here": (404, "no such page", SourceRefused, "answers 404: is the URL right"),
     "not here, as JSON": (404, '{"error_code": 404, "message": "HTTP 404"}', SourceRefused, "is the URL right"),
     "forbidden": (403, "", SourceRefused, "may not read schemas"),
@@ -399,6 +402,23 @@ async def test_references_that_go_in_a_circle(registry: SchemaRegistry, clients:
     await schemas.aclose()
 
 
+async def test_references_without_end(clients: Clients) -> None:
+    count = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        more = {"name": f"r{count}", "subject": "r", "version": count}
+        return web.json_response({"schema": '"long"', "references": [more]})
+
+    async with answering(answer) as url:
+        schemas = opened(clients, config(url))
+        found = await schemas.decode(None, b"\x00\x00\x00\x00\x01\x02")
+        await schemas.aclose()
+    assert isinstance(found, SchemaFailure)
+    assert count == 201
+
+
 async def test_an_answer_that_does_not_come_while_we_leave(registry: SchemaRegistry, clients: Clients) -> None:
     registry.add("orders", '"long"')
     registry.hold = asyncio.Event()
@@ -417,7 +437,18 @@ async def test_an_answer_that_does_not_come_while_we_leave(registry: SchemaRegis
 # --- what cannot be opened --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("uri", ["registry:8081", "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws", "ftp://x"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "registry:8081",
+        "arn:aws:sqs:us-east-1:000000000000:q",
+        "arn:aws",
+        "ftp://x",
+        "http://",
+        "http://x:y",
+        "http://[x",
+    ],
+)
 async def test_what_is_no_registry(clients: Clients, uri: str) -> None:
     with pytest.raises(ConfigError, match="neither the ARN of a Glue registry nor"):
         opened(clients, config(uri))
