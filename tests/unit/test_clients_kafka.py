@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+import yaml
 from aiohttp import web
 from aiokafka import errors as kafka
 
@@ -29,6 +31,7 @@ from penstock.config.kafka_security import Plan, plan, violations
 from penstock.config.mapping import EventSourceMapping, KafkaOauth
 from support.certificates import Authority
 
+ROOT = Path(__file__).parents[2]
 CLUSTER = "arn:aws:kafka:eu-central-1:000000000000:cluster/orders/0b1d8c5e-0000-4000-8000-000000000000-1"
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:AmazonMSK_orders-AbCdEf"
 CLIENT = {"token_endpoint": "http://localhost:1/token", "client_id": "c", "client_secret": "env:S"}
@@ -141,6 +144,16 @@ def test_servers_of_a_mapping_that_has_them_already() -> None:
 def test_networks_have_no_effect() -> None:
     given = mapping("VPC_SUBNET=subnet:subnet-1", "VPC_SUBNET=subnet:subnet-2")
     assert [note.what for note in rules.notes(given)] == ["VPC_SUBNET is recorded and has no effect here"]
+
+
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kafka-logins.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+@pytest.mark.semantics("KAFKA-SEC-10")
+def test_what_the_documents_show_is_allowed(text: str) -> None:
+    given = EventSourceMapping.model_validate({"function": "f", "topics": ["orders"], **yaml.safe_load(text)})
+    assert rules.check(given, 0.0) == []
 
 
 # --- secrets --------------------------------------------------------------------------------------------------------
