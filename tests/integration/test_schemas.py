@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import subprocess
+import sys
 import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -458,3 +460,11 @@ async def test_without_the_libraries(clients: Clients, monkeypatch: pytest.Monke
     monkeypatch.setattr(opening, "LIBRARIES", ("fastavro", "nowhere.protobuf", "nowhere"))
     with pytest.raises(ConfigError, match=r"needs nowhere.protobuf, nowhere, which.*pip install 'penstock\[schemas\]'"):
         opened(clients, config("http://127.0.0.1:9"))
+
+
+def test_no_library_is_loaded_before_it_is_needed() -> None:
+    """Their start-up time is paid by mappings with a registry, and they may be missing."""
+    libraries = ["fastavro", "google.protobuf", "jsonschema", "referencing", "aiohttp"]
+    script = f"import sys, penstock.pollers.schemas; print([name for name in {libraries} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -161,7 +161,7 @@ def test_bytes_that_do_not_follow_the_schema(schema: Any, data: bytes, why: str)
 
 def test_many_beside_each_other_are_not_deep() -> None:
     tree = {"type": "record", "name": "Tree", "fields": [{"name": "of", "type": {"type": "map", "values": "Tree"}}]}
-    value = {"of": {f"{number}": {"of": {}} for number in range(500)}}
+    value: dict[str, Any] = {"of": {f"{number}": {"of": {}} for number in range(500)}}
     assert read(tree, written(tree, value)) == value
     items = {"type": "array", "items": {"type": "array", "items": tree}}
     assert read(items, written(items, [[value]] * 200)) == [[value]] * 200
