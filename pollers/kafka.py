@@ -11,6 +11,7 @@ polling its group by itself while the feed is busy, however long an invocation t
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -359,24 +360,33 @@ class KafkaReader:
                 await self._consumer.seek_to_beginning(partition)
             return Fetched()
         if isinstance(error, errors.OffsetOutOfRangeError):
+            self._warily = False
             gaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
             return Fetched(gaps=tuple(gaps))
         await self._rewind()
         if isinstance(error, errors.CorruptRecordException):
+            if self._warily:
+                raise self._damage(error) from error
             self._warily = True
-            offsets = ", ".join(f"{self._lane(each).shard} at {offset}" for each, offset in sorted(self._next.items()))
-            where = f"; read up to: {offsets}" if offsets else ""
-            what = f"topic {self._settings.topic} has a record that is damaged at the broker: {error}{where}"
-            raise SourceUnavailable(f"{what}; to pass it, move the group {self._settings.group}") from error
+            return Fetched()
         raise translate(error, f"read topic {self._settings.topic}") from error
+
+    def _damage(self, error: Exception) -> SourceUnavailable:
+        """Where the damage is: read warily, the last record that was given is the last good one before it."""
+        number = re.search(r"partition=(\d+)", str(error))
+        shards = {each.partition: (self._lane(each).shard, self._next.get(each)) for each in self._held}
+        shard, offset = shards.get(int(number[1]) if number else -1, (self._settings.topic, None))
+        place = f"{shard} is damaged at the broker" + ("" if offset is None else f", at offset {offset}")
+        return SourceUnavailable(f"{place}: stop, and move the group {self._settings.group} behind it ({error})")
 
     async def _rewind(self) -> None:
         """The client forgets what it had gathered of other partitions when one of them fails."""
         for partition in self._held & self._consumer.assignment():
-            if (offset := self._next.get(partition)) is not None:
+            offset = self._next.get(partition)
+            if offset is None and self._settings.joins:  # the client's own seek_to_committed passes over offset 0
+                offset = await self._consumer.committed(partition)
+            if offset is not None and partition in self._consumer.assignment():
                 self._consumer.seek(partition, offset)
-            elif self._settings.joins:
-                await self._consumer.seek_to_committed(partition)
 
     async def _without_offset(self) -> list[TopicPartition]:
         return [each for each in self._held if await self._consumer.committed(each) is None]

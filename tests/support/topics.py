@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import confluent_kafka
@@ -111,7 +112,14 @@ class Topics:
         consumer = confluent_kafka.Consumer({**self._settings, "group.id": group})
         try:
             asked = [confluent_kafka.TopicPartition(name, each) for each in self._partitions(name)]
-            found: Iterable[Any] = consumer.committed(asked, timeout=PATIENCE)
+            found: list[Any] = []
+
+            def answered() -> bool:
+                with suppress(confluent_kafka.KafkaException):  # a broker that has just started looks for its groups
+                    found.extend(consumer.committed(asked, timeout=PATIENCE))
+                return bool(found)
+
+            eventually(answered, f"the offsets of {group}")
         finally:
             consumer.close()
         return {each.partition: each.offset for each in found if each.offset >= 0}

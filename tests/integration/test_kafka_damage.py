@@ -1,0 +1,54 @@
+"""A record that is damaged at the broker: it stops its partition, visibly, and nothing else is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from penstock.dispatch.observer import FetchFailed
+from support.eventually import eventually_async
+from support.servers import kafka
+from support.topic_lab import Group
+from support.topics import Topics
+
+pytestmark = pytest.mark.needs("java", "maven")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Topics]:
+    with kafka.start(kafka.Extras(settings={"log.dirs": str(tmp_path / "data")})) as server:
+        yield Topics(f"{server.host}:{server.port}")
+
+
+@pytest.mark.semantics("KAFKA-20")
+async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics, tmp_path: Path) -> None:
+    topic = broker.create(partitions=2)
+    for value in (b"good", b"damaged", b"after"):
+        broker.send(topic, value)
+    broker.send(topic, b"before", b"it", partition=1)
+    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    content = segment.read_bytes()
+    assert content.count(b"damaged") == 1
+    segment.write_bytes(content.replace(b"damaged", b"DAMAGED"))
+    group = Group(broker, topic)
+    member = group.member()
+
+    async def committed(*offsets: int) -> None:
+        async def reached() -> bool:
+            found = await anyio.to_thread.run_sync(lambda: group.committed)
+            return found == dict(enumerate(offsets))
+
+        await eventually_async(reached, f"{member.watch.of(FetchFailed)} {member.taken}")
+
+    async with member.running():
+        await committed(1, 2)
+        for number in range(5):
+            broker.send(topic, b"%d" % number, partition=1)
+            await committed(1, 3 + number)
+    assert sorted(member.taken) == sorted([b"good", b"before", b"it", b"0", b"1", b"2", b"3", b"4"])
+    (cause,) = {each.cause for each in member.watch.of(FetchFailed)}
+    assert f"{topic}-0 is damaged at the broker, at offset 1: stop, and move the group {group.name} behind it" in cause
