@@ -104,6 +104,7 @@ def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
     yield from _oauth_faults(mapping)
+    yield from _registry_faults(mapping)
     logins = _logins(mapping)
     if len(logins) > 1:
         yield _ACCESS, f"there are {len(logins)} ways to log in: {', '.join(logins)}", "keep one of them"
@@ -166,6 +167,15 @@ def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
     elif not oauth.token and len(client) < 3:
         hint = "give 'token', or 'token_endpoint', 'client_id' and 'client_secret'"
         yield _SECURITY, "oauth does not say where the token comes from", hint
+
+
+def _registry_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+    for field in ("self_managed_kafka_event_source_config", "amazon_managed_kafka_event_source_config"):
+        config = getattr(mapping, field)
+        registry = config.schema_registry_config if config else None
+        for each in registry.access_configs if registry else ():
+            if fault := reference_fault(each.uri):
+                yield field, f"access_configs: {each.type}: the uri {fault}", f"give {_REFERENCE}"
 
 
 def _managed_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[Fault]:

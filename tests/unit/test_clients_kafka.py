@@ -30,6 +30,7 @@ from penstock.config.errors import SourceError, SourceMissing, SourceRefused, So
 from penstock.config.kafka_security import Plan, plan, violations
 from penstock.config.mapping import EventSourceMapping, KafkaOauth
 from support.certificates import Authority
+from support.configs import problems, with_mapping
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = "arn:aws:kafka:eu-central-1:000000000000:cluster/orders/0b1d8c5e-0000-4000-8000-000000000000-1"
@@ -140,10 +141,34 @@ def test_servers_of_a_mapping_that_has_them_already() -> None:
     assert [field for field, _, _ in violations(given)] == ["bootstrap_servers"]
 
 
+@pytest.mark.parametrize("kind", ["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"])
+@pytest.mark.semantics("KAFKA-SEC-10")
+def test_where_the_secrets_of_a_schema_registry_are(kind: str) -> None:
+    def violated(uri: str) -> list[str]:
+        registry = {"schema_registry_uri": "http://registry:8081", "event_record_format": "JSON"}
+        config = {"schema_registry_config": {**registry, "access_configs": [{"type": kind, "uri": uri}]}}
+        fields = {**mapping().model_dump(), "self_managed_kafka_event_source_config": config}
+        return [what for _, what, _ in violations(EventSourceMapping.model_validate(fields))]
+
+    assert violated("env:REGISTRY") == []
+    assert violated("hunter2") == [f"access_configs: {kind}: the uri does not say where the secret is"]
+
+
 @pytest.mark.semantics("KAFKA-SEC-14")
 def test_networks_have_no_effect() -> None:
     given = mapping("VPC_SUBNET=subnet:subnet-1", "VPC_SUBNET=subnet:subnet-2")
     assert [note.what for note in rules.notes(given)] == ["VPC_SUBNET is recorded and has no effect here"]
+
+
+@pytest.mark.parametrize("uri", ["hunter2 and more", "hunter2" * 40, {"password": "hunter2"}])
+@pytest.mark.semantics("KAFKA-SEC-09")
+def test_a_secret_in_the_place_of_its_uri_is_not_repeated(uri: object, tmp_path: Path) -> None:
+    given = [{"type": "BASIC_AUTH", "uri": uri}]
+    for security in ({"oauth": {"token": uri}}, {"oauth": {"client_secret": uri}}):
+        fields = {"topics": ["t"], "source_access_configurations": given, "kafka_security": security}
+        found = problems(with_mapping(tmp_path, source=CLUSTER, **fields))
+        assert len(found) == 2
+        assert "hunter2" not in "".join(found)
 
 
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kafka-logins.md").read_text(), re.DOTALL)
