@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-CALLED_FOR = {1: "delivered", 2: "filtered", 3: "redriven", 4: "delivered"}
+CALLED_FOR = {1: "delivered", 2: "filtered", 3: "given up", 4: "delivered"}
 
 
 @pytest.fixture
@@ -25,17 +25,21 @@ def evidence(account: ModuleType, **changes: Any) -> Any:
         "taken": Counter({1: 1, 4: 1}),
         "failed": Counter({3: 3, 4: 1}),
         "filtered": Counter({2: 1}),
-        "redriven": Counter({3: 1}),
+        "given_up": Counter({3: 1}),
     }
     return account.Evidence(**(found | changes))
 
 
+def words(account: ModuleType) -> Any:
+    return account.Words(given_up="redriven", read_from="dead-letter queue", again="redelivery")
+
+
 def test_it_balances_when_each_stands_once(account: ModuleType) -> None:
     result = account.account(evidence(account), CALLED_FOR)
-    assert (result.sent, result.delivered, result.filtered, result.redriven) == (4, 2, 1, 1)
+    assert (result.sent, result.delivered, result.filtered, result.given_up) == (4, 2, 1, 1)
     assert result.after_failures == 1
     assert result.balances
-    assert account.lines(result)[-1] == "The account balances."
+    assert account.lines(result, words(account))[-1] == "The account balances."
 
 
 def test_a_redelivery_is_told_and_does_not_count_twice(account: ModuleType) -> None:
@@ -49,10 +53,11 @@ def test_a_redelivery_is_told_and_does_not_count_twice(account: ModuleType) -> N
     ("changes", "fault"),
     [
         ({"taken": Counter({1: 1})}, "1 orders stand nowhere: 4"),
-        ({"redriven": Counter({3: 1, 1: 1})}, "1 orders stand in two places: 1"),
+        ({"given_up": Counter({3: 1, 1: 1})}, "1 orders stand in two places: 1"),
         ({"filtered": Counter({2: 1, 9: 1})}, "1 orders were never sent: 9"),
-        ({"taken": Counter({1: 1}), "redriven": Counter({3: 1, 4: 1})}, "1 orders stand in the wrong place: 4"),
+        ({"taken": Counter({1: 1}), "given_up": Counter({3: 1, 4: 1})}, "1 orders stand in the wrong place: 4"),
         ({"filtered": Counter()}, "1 orders stand nowhere: 2"),
+        ({"amiss": {"were delivered out of order": {1}}}, "1 orders were delivered out of order: 1"),
     ],
 )
 def test_it_does_not_balance_when_one_is_lost_torn_or_misplaced(
@@ -60,5 +65,5 @@ def test_it_does_not_balance_when_one_is_lost_torn_or_misplaced(
 ) -> None:
     result = account.account(evidence(account, **changes), CALLED_FOR)
     assert not result.balances
-    assert fault in account.lines(result)
-    assert account.lines(result)[-1] == "THE ACCOUNT DOES NOT BALANCE."
+    assert fault in account.lines(result, words(account))
+    assert account.lines(result, words(account))[-1] == "THE ACCOUNT DOES NOT BALANCE."
