@@ -12,7 +12,7 @@ done.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
@@ -27,6 +27,7 @@ from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
 from ..dispatch.slots import Slots
 from .marks import Marks, Stuck
+from .pool import Pool
 from .source import Fetched, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
@@ -67,6 +68,8 @@ class FeedSettings:
     ahead_records: int = AHEAD_RECORDS
     """Records that may be fetched and not yet settled, per lane."""
     ahead_bytes: int = AHEAD_BYTES
+    pool: Pool = field(default_factory=Pool)
+    """What they hold together."""
 
 
 class Feed:
@@ -81,7 +84,7 @@ class Feed:
         self._reader = reader
         self._polled = polled
         self._slots = settings.slots(reader.lane, reader.window)
-        self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window)
+        self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window, settings.pool)
         self._ended: set[Lane] = set()
         self._lost: LaneLost | None = None
         self._deliveries: set[Delivery] = set()
@@ -110,6 +113,7 @@ class Feed:
         try:
             failure = await self._read()
         finally:
+            self._marks.close()
             with anyio.CancelScope(shield=True):
                 await self._reader.aclose()
         if failure or self._lost:
@@ -170,14 +174,23 @@ class Feed:
             await self._commit()  # what could not be stored before
 
     async def _fetch(self) -> Fetched:
-        limit = self._slots.room() if self._settings.lent else min(self._settings.fetch_limit, self._marks.room)
         started = self._clock.monotonic()
         fetched = Fetched()
         with anyio.CancelScope() as self._fetching:
-            fetched = await self._reader.fetch(limit, self._slots.deadline())
+            fetched = await self._fetch_within_limits()
         self._observer.observe(FetchedEvent(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched
+
+    async def _fetch_within_limits(self) -> Fetched:
+        batch = self._slots.room()
+        if self._settings.lent:
+            return await self._reader.fetch(batch, self._slots.deadline())
+        limit = self._marks.begin_fetch(batch)
+        try:
+            return await self._reader.fetch(min(limit, self._settings.fetch_limit), self._slots.deadline())
+        finally:
+            self._marks.end_fetch()
 
     async def _rest(self, cause: str, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..dispatch.model import Lane, OpenWindow, Record
 from ..dispatch.watermark import Blocker, Watermark
+from .pool import Pool, weight
 from .source import Mark
 
 
@@ -30,12 +31,21 @@ class Stuck:
 
 class Marks:
     """The positions of one feed. `cap_records` and `cap_bytes` are per lane; `lane` and `window` as the reader restored
-    them."""
+    them. `pool` is shared with other feeds, from here to `close`."""
 
     def __init__(
-        self, cap_records: int, cap_bytes: int, lane: Lane | None = None, window: OpenWindow | None = None
+        self,
+        cap_records: int,
+        cap_bytes: int,
+        lane: Lane | None = None,
+        window: OpenWindow | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._caps = (cap_records, cap_bytes)
+        self._pool = pool or Pool()
+        self._pool.join()
+        self._held = 0
+        self._promised = 0.0
         self._lane = lane
         self._window = window
         self._watermarks: dict[Lane, Watermark] = {}
@@ -50,13 +60,22 @@ class Marks:
         mark = self._watermarks.get(record.lane)
         if mark is None:
             mark = self._watermarks[record.lane] = Watermark(*self._caps)
-        return mark.add(record.position, size, record.key)
+        added = mark.add(record.position, size, record.key)
+        if added:
+            self._held += weight(1, size)
+            self._pool.take(weight(1, size))
+        return added
 
     def done(self, records: Iterable[Record]) -> None:
         """These records are done for good."""
         for record in records:
-            if record.position is not None and self._watermarks[record.lane].done(record.position):
+            if record.position is None:
+                continue
+            mark = self._watermarks[record.lane]
+            before = weight(mark.pending, mark.bytes)
+            if mark.done(record.position):
                 self._moved.add(record.lane)
+            self._give(before - weight(mark.pending, mark.bytes))
 
     def keep(self, window: OpenWindow | None) -> None:
         """The window's state after the records that were done last."""
@@ -98,12 +117,27 @@ class Marks:
 
     @property
     def full(self) -> bool:
-        return any(mark.full for mark in self._watermarks.values())
+        return (self._pool.full and self._held > 0) or any(mark.full for mark in self._watermarks.values())
 
-    @property
-    def room(self) -> int:
-        """How many records may still come, whatever lane they are of."""
-        return self._caps[0] - max((mark.records for mark in self._watermarks.values()), default=0)
+    def begin_fetch(self, batch: int) -> int:
+        """How many records may be fetched now, whatever lane they are of. `batch`: so many does a batch still take."""
+        left = self._caps[0] - max((mark.records for mark in self._watermarks.values()), default=0)
+        records, self._promised = self._pool.promise(left, batch)
+        return records
+
+    def end_fetch(self) -> None:
+        """It brought what it brought."""
+        self._pool.keep(self._promised)
+        self._promised = 0.0
+
+    def close(self) -> None:
+        """Nothing of this feed is held any more."""
+        self._give(self._held)
+        self._pool.leave()
+
+    def _give(self, size: int) -> None:
+        self._held -= size
+        self._pool.give(size)
 
     @property
     def stuck(self) -> Stuck | None:

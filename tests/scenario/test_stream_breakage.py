@@ -11,7 +11,7 @@ import pytest
 
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Crashed, Gap
+from penstock.dispatch.observer import Crashed, Fetched, Gap
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
@@ -378,3 +378,30 @@ async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings(mo
             stream.shard(shard).throttled = True
         await until(100)
     assert service.looks <= 101
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("STREAM-62")
+async def test_what_all_shards_hold_together_is_bounded_and_each_shard_goes_on() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=20)
+
+    async def handler(call: Call) -> object:
+        if call.at < 100:
+            await until(100)
+        await anyio.sleep(0.01)
+        return {}
+
+    function = world.taking(handler, timeout=None, concurrency=1)
+    world.reading(stream, function, Reading(batch_size=10, pool=500 * 1024))
+    for number in range(10_000):
+        stream.put(f"key-{number}", str(number))
+    async with world.running():
+        await until(99)
+        fetched = sum(len(event.records) for event in world.watch.of(Fetched))
+        assert len({event.records[0].lane for event in world.watch.of(Fetched) if event.records}) == 20
+        assert fetched < 1_500, "what fills it, and a batch of each shard"
+        await until(1000)
+    assert sorted(map(int, function.taken)) == list(range(10_000))

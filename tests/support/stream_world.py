@@ -37,6 +37,7 @@ from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.opening import StreamSettings
 from penstock.pollers.polled_shard import Cadence
+from penstock.pollers.pool import Pool
 from penstock.pollers.streams import StreamSource
 from penstock.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
@@ -159,6 +160,7 @@ class Reading:
     partial: bool = False
     keeps: Keeps = field(default=keep_all)
     ahead: int = 10_000
+    pool: int = 256 * 1024 * 1024
     discovery: float = 10.0
     cadence: Cadence | None = None
 
@@ -204,6 +206,7 @@ class StreamWorld(World):
             Backoff(cap=10.0),
             lent=False,
             ahead_records=settings.ahead,
+            pool=Pool(settings.pool),
         )
         return self.add(settings.name, Supervisor(feeds, self.source(service, settings)), function.target)
 
