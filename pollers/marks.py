@@ -69,13 +69,9 @@ class Marks:
     def done(self, records: Iterable[Record]) -> None:
         """These records are done for good."""
         for record in records:
-            if record.position is None:
-                continue
-            mark = self._watermarks[record.lane]
-            before = weight(mark.pending, mark.bytes)
-            if mark.done(record.position):
+            if record.position is not None and self._watermarks[record.lane].done(record.position):
                 self._moved.add(record.lane)
-            self._give(before - weight(mark.pending, mark.bytes))
+        self._give(self._held - sum(weight(mark.pending, mark.bytes) for mark in self._watermarks.values()))
 
     def keep(self, window: OpenWindow | None) -> None:
         """The window's state after the records that were done last."""
