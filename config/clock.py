@@ -48,8 +48,8 @@ class LoopClock:
 
 
 class ServiceClock:
-    """The wall clock of the service whose records are judged by their times: that of a virtual machine that slept may be
-    hours off ours, which this one is until it is told otherwise."""
+    """The wall clock of the service whose records are judged by their times: that of a virtual machine that slept may
+    be hours off ours, which this one is until it is told otherwise."""
 
     TOLERANCE = 5.0
     """Seconds that are no difference: services tell whole seconds, and an answer takes its time."""
