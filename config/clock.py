@@ -47,6 +47,29 @@ class LoopClock:
         return anyio.current_time()
 
 
+class ServiceClock:
+    """The wall clock of the service whose records are judged by their times: that of a virtual machine that slept may
+    be hours off ours, which this one is until it is told otherwise."""
+
+    TOLERANCE = 5.0
+    """Seconds that are no difference: services tell whole seconds, and an answer takes its time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = 0.0
+
+    def told(self, wall: float) -> None:
+        """The service has just said that it is so late."""
+        ahead = wall - self._clock.wall()
+        self._ahead = ahead if abs(ahead) > self.TOLERANCE else 0.0
+
+    def wall(self) -> float:
+        return self._clock.wall() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+
 class Jitter(Protocol):
     """Where randomness comes from: a number in [0, 1)."""
 

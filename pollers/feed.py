@@ -12,7 +12,7 @@ done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 import anyio.lowlevel
@@ -27,6 +27,7 @@ from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
 from ..dispatch.slots import Slots
 from .marks import Marks, Stuck
+from .pool import Pool
 from .source import Fetched, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
@@ -67,6 +68,8 @@ class FeedSettings:
     ahead_records: int = AHEAD_RECORDS
     """Records that may be fetched and not yet settled, per lane."""
     ahead_bytes: int = AHEAD_BYTES
+    pool: Pool = field(default_factory=Pool)
+    """What they hold together."""
 
 
 class Feed:
@@ -81,7 +84,7 @@ class Feed:
         self._reader = reader
         self._polled = polled
         self._slots = settings.slots(reader.lane, reader.window)
-        self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window)
+        self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window, settings.pool)
         self._ended: set[Lane] = set()
         self._lost: LaneLost | None = None
         self._deliveries: set[Delivery] = set()
@@ -112,6 +115,7 @@ class Feed:
         try:
             failure = await self._read()
         finally:
+            self._marks.close()
             with anyio.CancelScope(shield=True):
                 await self._reader.aclose()
         if failure or self._lost:
@@ -172,14 +176,24 @@ class Feed:
             await self._commit()  # what could not be stored before
 
     async def _fetch(self) -> Fetched:
-        limit = self._slots.room() if self._settings.lent else min(self._settings.fetch_limit, self._marks.room)
         started = self._clock.monotonic()
         fetched = Fetched()
         with anyio.CancelScope() as self._fetching:
-            fetched = await self._reader.fetch(limit, self._slots.deadline(), self._marks.full)
+            fetched = await self._fetch_within_limits()
         self._observer.observe(FetchedEvent(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched
+
+    async def _fetch_within_limits(self) -> Fetched:
+        batch = self._slots.room()
+        if self._settings.lent:
+            return await self._reader.fetch(batch, self._slots.deadline())
+        limit = self._marks.begin_fetch(batch)
+        try:
+            limit = min(limit, self._settings.fetch_limit)
+            return await self._reader.fetch(limit, self._slots.deadline(), self._marks.full)
+        finally:
+            self._marks.end_fetch()
 
     async def _rest(self, cause: str, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""
@@ -297,8 +311,10 @@ class Feed:
         if self._settings.lent:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_open and target.permits.slack
-        full = self._marks.full
-        return not full or (self._reader.lane is None and self._slots.waiting().bytes < self._settings.ahead_bytes)
+        if self._marks.crowded:
+            return False
+        others = self._reader.lane is None and self._slots.waiting().bytes < self._settings.ahead_bytes
+        return others or not self._marks.full
 
     async def _wait_room(self) -> None:
         """Until something changes that `_free` looks at, or the open batch's window ends."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..dispatch.model import Lane, OpenWindow, Record
 from ..dispatch.watermark import Blocker, Watermark
+from .pool import Pool, weight
 from .source import Mark
 
 
@@ -30,12 +31,21 @@ class Stuck:
 
 class Marks:
     """The positions of one feed. `cap_records` and `cap_bytes` are per lane; `lane` and `window` as the reader restored
-    them."""
+    them. `pool` is shared with other feeds, from here to `close`."""
 
     def __init__(
-        self, cap_records: int, cap_bytes: int, lane: Lane | None = None, window: OpenWindow | None = None
+        self,
+        cap_records: int,
+        cap_bytes: int,
+        lane: Lane | None = None,
+        window: OpenWindow | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self._caps = (cap_records, cap_bytes)
+        self._pool = pool or Pool()
+        self._pool.join()
+        self._held = 0
+        self._promised = 0.0
         self._lane = lane
         self._window = window
         self._watermarks: dict[Lane, Watermark] = {}
@@ -50,7 +60,11 @@ class Marks:
         mark = self._watermarks.get(record.lane)
         if mark is None:
             mark = self._watermarks[record.lane] = Watermark(*self._caps)
-        return mark.add(record.position, size, record.key)
+        added = mark.add(record.position, size, record.key)
+        if added:
+            self._held += weight(1, size)
+            self._pool.take(weight(1, size))
+        return added
 
     def done(self, records: Iterable[Record]) -> None:
         """These records are done for good."""
@@ -58,6 +72,7 @@ class Marks:
             watermark = self._watermarks.get(record.lane)
             if record.position is not None and watermark is not None and watermark.done(record.position):
                 self._moved.add(record.lane)
+        self._weigh()
 
     def keep(self, window: OpenWindow | None) -> None:
         """The window's state after the records that were done last."""
@@ -77,6 +92,7 @@ class Marks:
         for lane in lanes:
             self._watermarks.pop(lane, None)
         self._moved -= set(lanes)
+        self._weigh()
 
     # --- what the store is to be told -------------------------------------------------------------------------------
 
@@ -104,14 +120,40 @@ class Marks:
     # --- room -------------------------------------------------------------------------------------------------------
 
     @property
+    @property
     def full(self) -> frozenset[Lane]:
         """Lanes of which nothing more may come for now."""
         return frozenset(lane for lane, mark in self._watermarks.items() if mark.full)
 
     @property
-    def room(self) -> int:
-        """How many records may still come, whatever lane they are of: of those that are not full."""
-        return self._caps[0] - max((mark.records for mark in self._watermarks.values() if not mark.full), default=0)
+    def crowded(self) -> bool:
+        """All feeds of the mapping together hold too much, and this one is among them."""
+        return self._pool.full and self._held > 0
+
+    def begin_fetch(self, batch: int) -> int:
+        """How many records may be fetched now, whatever lane they are of that is not full. `batch`: so many does a
+        batch still take."""
+        left = self._caps[0] - max((mark.records for mark in self._watermarks.values() if not mark.full), default=0)
+        records, self._promised = self._pool.promise(left, batch)
+        return records
+
+    def end_fetch(self) -> None:
+        """It brought what it brought."""
+        self._pool.keep(self._promised)
+        self._promised = 0.0
+
+    def close(self) -> None:
+        """Nothing of this feed is held any more."""
+        self._give(self._held)
+        self._pool.leave()
+
+    def _weigh(self) -> None:
+        """Give back what is not held any more."""
+        self._give(self._held - sum(weight(mark.pending, mark.bytes) for mark in self._watermarks.values()))
+
+    def _give(self, size: int) -> None:
+        self._held -= size
+        self._pool.give(size)
 
     @property
     def stuck(self) -> Stuck | None:

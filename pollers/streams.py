@@ -17,7 +17,7 @@ from math import inf
 
 import anyio
 
-from ..config.clock import Jitter
+from ..config.clock import Jitter, ServiceClock
 from ..config.errors import BugError, SourceMissing, SourceUnavailable
 from ..dispatch.backoff import Backoff
 from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
@@ -79,12 +79,15 @@ class StreamSource:
         store: CheckpointStore,
         jitter: Jitter,
         observer: Observer,
+        clock: ServiceClock | None = None,
     ) -> None:
+        """`clock` is told what the service says of the time."""
         self._settings = settings
         self._service = service
         self._store = store
         self._jitter = jitter
         self._observer = observer
+        self._clock = clock
         self._opening = Opening(settings, service, store, observer)
         self._roster = StreamRoster()
         self._readers: dict[str, ShardReader] = {}
@@ -102,6 +105,7 @@ class StreamSource:
         found: Found = await self._opening.open()
         self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
         self._seen = found.lanes
+        self._tell_clock()
         await self._plan()
         return self._roster
 
@@ -154,6 +158,7 @@ class StreamSource:
             if listing.created != self._listing.created:
                 await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
             self._listing, self._seen = listing, dict(self._lanes)
+            self._tell_clock()
             plan = await self._plan()
             if not plan.ready and not plan.waiting and not self._readers:
                 await self._leave()
@@ -164,6 +169,10 @@ class StreamSource:
         service, and would look like the record of a stream that was made anew."""
         before = {shard: seen for shard, seen in self._seen.items() if not isinstance(seen.place, Start)}
         return {shard: before.get(shard, checkpoint) for shard, checkpoint in self._lanes.items()}
+
+    def _tell_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.told(self._listing.at)
 
     async def _leave(self) -> None:
         """The stream is done to its end. A table may have another one by now."""

@@ -20,7 +20,7 @@ import anyio.to_thread
 from ..config.clients.aws import AwsSettings, Clients
 from ..config.clients.endpoints import Local, Refused, would_call_itself
 from ..config.clients.kafka import MappingAccess
-from ..config.clock import Clock, Jitter, SystemClock, system_jitter
+from ..config.clock import Clock, Jitter, ServiceClock, SystemClock, system_jitter
 from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, LocalFunction, describe
 from ..config.limits import SourceKind
@@ -169,10 +169,11 @@ class Daemon:
         for name in names:
             targets[name] = await making.target(self._config.functions[name])
             stack.push_async_callback(targets[name].invoker.aclose)
-        works = [
-            await making.work(mapping, targets[mapping.function_name], await sources.source(mapping))
-            for mapping in mappings
-        ]
+        works = []
+        for mapping in mappings:
+            clock = ServiceClock(self._clock)
+            source = await sources.source(mapping, clock)
+            works.append(await making.work(mapping, targets[mapping.function_name], source, clock))
         for work in works:
             if work.destination is not None:
                 stack.push_async_callback(work.destination.destination.aclose)
@@ -300,7 +301,8 @@ class _Making:
 
     # --- mappings ---------------------------------------------------------------------------------------------------
 
-    async def work(self, mapping: EventSourceMapping, target: Target, source: Source) -> Work:
+    async def work(self, mapping: EventSourceMapping, target: Target, source: Source, clock: Clock) -> Work:
+        """`clock`: by which the age of the source's records is judged."""
         envelope = envelope_of(mapping, lambda: str(self._access(mapping)))
         destination = await self._destination(mapping)
         dispatcher = Dispatcher(
@@ -309,7 +311,7 @@ class _Making:
             policy=policy_of(mapping),
             envelope=envelope,
             identifiers="kafka" if mapping.kind is SourceKind.KAFKA else "string",
-            clock=self._clock,
+            clock=clock,
             jitter=self.jitter,
             observer=self._observer,
             destination=destination,

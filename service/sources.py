@@ -9,7 +9,7 @@ from ..config.arn import Arn
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
-from ..config.clock import Clock, Jitter
+from ..config.clock import Clock, Jitter, ServiceClock
 from ..config.errors import BugError
 from ..config.function import CommandFunction, LocalFunction
 from ..config.limits import RECEIVERS_DEFAULT, SourceKind
@@ -60,7 +60,8 @@ class Sources:
             self._access[mapping.name] = MappingAccess(mapping, self._clients, directory)
         return self._access[mapping.name]
 
-    async def source(self, mapping: EventSourceMapping) -> Source:
+    async def source(self, mapping: EventSourceMapping, clock: ServiceClock) -> Source:
+        """`clock` is told what the source says of the time, where it says something."""
         if mapping.kind is SourceKind.KAFKA:
             return self._topic(mapping)
         arn = mapping.arn
@@ -69,9 +70,9 @@ class Sources:
                 case SourceKind.SQS | SourceKind.SQS_FIFO:
                     return await self._queue(mapping, arn)
                 case SourceKind.KINESIS:
-                    return self._stream(mapping, await self._kinesis(mapping, arn))
+                    return self._stream(mapping, await self._kinesis(mapping, arn), clock)
                 case SourceKind.DYNAMODB:
-                    return self._stream(mapping, await self._dynamodb(arn))
+                    return self._stream(mapping, await self._dynamodb(arn), clock)
         raise BugError(f"mapping {mapping.name} has a source that the rules should have refused: {mapping.source}")
 
     # --- queues -----------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ class Sources:
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
-    def _stream(self, mapping: EventSourceMapping, service: StreamService) -> Source:
+    def _stream(self, mapping: EventSourceMapping, service: StreamService, clock: ServiceClock) -> Source:
         if self._store is None or mapping.starting_position is None:
             raise BugError(f"mapping {mapping.name} reads a stream without a start or a place for its positions")
         settings = StreamSettings(
@@ -124,7 +125,7 @@ class Sources:
             start_at=mapping.starting_position_timestamp,
             start_over=mapping.starts_over,
         )
-        return StreamSource(settings, service, self._store, self._jitter, self._observer)
+        return StreamSource(settings, service, self._store, self._jitter, self._observer, clock)
 
     async def _kinesis(self, mapping: EventSourceMapping, arn: Arn) -> StreamService:
         client = await self._clients.get("kinesis", region=arn.region)

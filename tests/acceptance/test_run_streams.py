@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
+from penstock.pollers.checkpoints.state_file import APPLICATION, SCHEMA
 from support import daemons
 from support.daemons import Queues, penstock
 from support.servers.running import Server
@@ -234,19 +237,37 @@ def test_a_destination_that_never_takes_it_is_given_up_as_soon_as_the_settings_s
     assert len(function.events) == 1
 
 
+def damage(file: Path) -> str:
+    file.write_bytes(b"damaged")
+    return "checkpoints.db: the stored positions are damaged"
+
+
+def make_newer(file: Path) -> str:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    return "checkpoints.db: the stored positions are of a newer version of Penstock"
+
+
 @pytest.mark.semantics("CLI-27", "STREAM-09")
-def test_a_damaged_file_of_positions_lets_nothing_start(streams: Streams, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spoil", [damage, make_newer])
+def test_a_file_of_positions_that_cannot_be_used_lets_nothing_start_and_is_left_as_it_is(
+    streams: Streams, tmp_path: Path, spoil: Callable[[Path], str]
+) -> None:
     name = streams.create()
     streams.put(name, "stays")
-    (tmp_path / ".penstock").mkdir()
-    (tmp_path / ".penstock" / "checkpoints.db").write_bytes(b"damaged")
+    file = tmp_path / ".penstock" / "checkpoints.db"
+    file.parent.mkdir()
+    told = spoil(file)
+    before = file.read_bytes()
     with daemons.function() as function:
         config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name)))
         done = penstock("run", str(config), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (78, "")
-    assert "checkpoints.db: the stored positions are damaged" in done.stderr
+    assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert function.events == []
+    assert file.read_bytes() == before
 
 
 @pytest.mark.semantics("CLI-26", "CLI-28")

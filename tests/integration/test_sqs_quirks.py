@@ -52,7 +52,7 @@ QUESTIONS = [
     Question(probes.empty_long_poll_waits, aws=True),
     Question(probes.long_poll_wakes_on_send, aws=("late", True)),
     Question(probes.limit_of_a_receive, aws=[3, 9]),
-    Question(probes.concurrent_receives, aws=(40, 40)),
+    Question(probes.concurrent_receives, aws=40),
     Question(probes.visibility_of_a_receive, aws=("", "a")),
     Question(probes.invisible_again_while_polled, aws=("a", True)),
     Question(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
+from penstock.config.clock import ServiceClock, SystemClock
 from penstock.config.errors import SourceRefused
 from penstock.config.loader import load
 from penstock.dispatch.model import Lane, Record
@@ -54,7 +54,7 @@ class Making:
         config = load([file], environ={})
         endpoints = await Endpoints.find(config.mappings.values(), self._clients)
         sources = Sources(config, self._clients, endpoints, store, SystemClock(), lambda: 0.0, self.watch)
-        return await sources.source(config.mappings["m"])
+        return await sources.source(config.mappings["m"], ServiceClock(SystemClock()))
 
     async def records(self, source: str, **settings: Any) -> list[Record]:
         """What the first fetch of the first shard brings."""

@@ -28,6 +28,7 @@ POINTS = {
     "after settle": ("Settled", 8),
     "before commit": ("Storing", 8),
     "after commit": ("Stored", 8),
+    "after commit of what was given up": ("Stored discarded", 4),
 }
 """The event of each, and at which one at most."""
 SERVERS = [
@@ -64,8 +65,12 @@ def make_bench(
 def die(bench: Bench, point: str, nth: int = 1, kinds: Mapping[str, int] = KINDS) -> None:
     """One life that ends at a named point. Orders are sent as long as it lasts, so the point is reached."""
     daemon = bench.start(kill_at=f"{point}:{nth}")
-    while daemon.poll() is None:
+
+    def dead_by_now() -> bool:
         bench.send_any(kinds)
+        return daemon.poll() is not None
+
+    eventually(dead_by_now, f"{point} {nth} times")
     assert daemon.returncode == -signal.SIGKILL, bench.log_end()
     bench.mourn(daemon)
 
@@ -73,6 +78,7 @@ def die(bench: Bench, point: str, nth: int = 1, kinds: Mapping[str, int] = KINDS
 def die_alone(bench: Bench, point: str, nth: int = 1) -> None:
     """One life in which nothing is sent, and which ends at a named point nevertheless."""
     daemon = bench.start(kill_at=f"{point}:{nth}")
+    eventually(lambda: daemon.poll() is not None, f"{point} {nth} times")
     bench.mourn(daemon)
     assert daemon.returncode == -signal.SIGKILL, bench.log_end()
 
@@ -157,10 +163,7 @@ def test_killed_inside_a_tumbling_window_each_record_counts_once(make_bench: Mak
     assert inside, "some life ended while a window was open"
     sent = set(bench.sent)
     daemon = bench.start()
-    while not sent <= counted(bench):  # a window ends by a record beyond its end, so orders go on coming
-        assert daemon.poll() is None, bench.log_end()
-        bench.send(*one_of_each_customer())
-        a_second_passes()
+    eventually(lambda: sent <= counted_after_some_more(bench), "every window ends")
     bench.kill(daemon)
 
     placed, ends = bench.stream.placed(), ends_of_windows(bench)
@@ -171,6 +174,13 @@ def test_killed_inside_a_tumbling_window_each_record_counts_once(make_bench: Mak
     in_windows = [each for states in ends.values() for each in states[0]["ids"]]
     assert len(in_windows) == len(set(in_windows)), "no record counts twice, in one window or in two"
     print(f"{len(bench.sent)} sent, {len(ends)} windows, {inside} lives that ended inside of one")
+
+
+def counted_after_some_more(bench: Bench) -> set[str]:
+    """As `counted`; but a window ends by a record beyond its end, so orders go on coming."""
+    bench.send(*one_of_each_customer())
+    a_second_passes()
+    return counted(bench)
 
 
 def counted(bench: Bench) -> set[str]:

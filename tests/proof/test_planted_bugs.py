@@ -8,10 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -23,7 +25,9 @@ BUGS = bugs()
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "support.only_from_here"]
 OURS = ("PENSTOCK_", "PYTEST_")
 """What the variables are called that say how this run is done, full counts among them; the runs inside are short."""
-HANGS = 120.0
+AT_ONCE = 2
+"""Runs at a time: most of a run is the start of an interpreter."""
+HANGS = 300.0
 """Seconds after which a run is ended: a planted bug is to be noticed by an assertion, not by our patience."""
 CRASHES = re.compile(
     r"^E +\w*(SyntaxError|ImportError|ModuleNotFoundError|NameError|UnboundLocalError)\b", re.MULTILINE
@@ -85,26 +89,53 @@ class Copy:
         return Run(process.returncode, output)
 
 
+class Planting:
+    """Runs of bugs, as many at a time as there are copies: each copy has one bug at most."""
+
+    def __init__(self, copies: Sequence[Copy]) -> None:
+        self._free: SimpleQueue[Copy] = SimpleQueue()
+        for each in copies:
+            self._free.put(each)
+
+    def __call__(self, bug: Bug) -> Run:
+        copy = self._free.get()
+        try:
+            with copy.with_bug(bug):
+                return copy.test(*bug.tests)
+        finally:
+            self._free.put(copy)
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    return Copy.make(tmp_path_factory.mktemp("planted"))
+def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Copy]:
+    return [Copy.make(tmp_path_factory.mktemp("planted")) for _ in range(AT_ONCE)]
 
 
-def test_without_a_bug_the_same_tests_pass(copy: Copy) -> None:
-    run = copy.test(*dict.fromkeys(test for bug in BUGS for test in bug.tests))
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest, copies: list[Copy]) -> Iterator[Mapping[str, Future[Run]]]:
+    """By id, of the bugs that this run of ours was asked for."""
+    ours = [item for item in request.session.items if item.path == request.path]
+    asked = [bug for bug in BUGS if any(f"[{bug.id}]" in item.name for item in ours)]
+    plant = Planting(copies)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    yield {bug.id: pool.submit(plant, bug) for bug in asked}
+    pool.shutdown(cancel_futures=True)
+
+
+def test_without_a_bug_the_same_tests_pass(copies: list[Copy]) -> None:
+    run = copies[0].test(*dict.fromkeys(test for bug in BUGS for test in bug.tests))
     assert run.code == pytest.ExitCode.OK, run.output
 
 
-def test_a_run_that_imports_the_installed_product_does_not_count(copy: Copy) -> None:
-    run = copy.test(BUGS[0].tests[0], product="nowhere")
+def test_a_run_that_imports_the_installed_product_does_not_count(copies: list[Copy]) -> None:
+    run = copies[0].test(BUGS[0].tests[0], product="nowhere")
     assert run.code == ELSEWHERE, run.output
     assert "imported from elsewhere" in run.output
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
-def test_it_is_noticed(copy: Copy, bug: Bug) -> None:
-    with copy.with_bug(bug):
-        run = copy.test(*bug.tests)
+def test_it_is_noticed(runs: Mapping[str, Future[Run]], bug: Bug) -> None:
+    run = runs[bug.id].result()
     assert run.code == pytest.ExitCode.TESTS_FAILED, f"{bug.id} ({bug.breaks}) was not noticed:\n{run.output}"
     crash = CRASHES.search(run.output)
     assert crash is None, run.output

@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import anyio
 import pytest
 
+from penstock.config.clock import LoopClock
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Crashed, Gap
+from penstock.dispatch.observer import Crashed, Fetched, Gap
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
+from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.polled_shard import Cadence
 from penstock.pollers.stream_service import Listing, Page, Pages
-from support.stream_world import Call, Reading, StreamWorld, data_of, until
+from support.stream_world import STREAMS, Call, Reading, StreamWorld, data_of, until
+from support.virtual_time import EPOCH
 
 
 class FullDisk(MemoryCheckpoints):
@@ -378,3 +382,102 @@ async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings(mo
             stream.shard(shard).throttled = True
         await until(100)
     assert service.looks <= 101
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("STREAM-62")
+async def test_what_all_shards_hold_together_is_bounded_and_each_shard_goes_on() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=20)
+
+    async def handler(call: Call) -> object:
+        if call.at < 100:
+            await until(100)
+        await anyio.sleep(0.01)
+        return {}
+
+    function = world.taking(handler, timeout=None, concurrency=1)
+    world.reading(stream, function, Reading(batch_size=10, pool=500 * 1024))
+    for number in range(10_000):
+        stream.put(f"key-{number}", str(number))
+    async with world.running():
+        await until(99)
+        fetched = sum(len(event.records) for event in world.watch.of(Fetched))
+        assert len({event.records[0].lane for event in world.watch.of(Fetched) if event.records}) == 20
+        assert fetched < 1_500, "what fills it, and a batch of each shard"
+        await until(1000)
+    assert sorted(map(int, function.taken)) == list(range(10_000))
+
+
+# --- clocks ---------------------------------------------------------------------------------------------------------
+
+
+def off_by(world: StreamWorld, seconds: float, **settings: Any) -> MemoryStream:
+    """A stream whose service has another clock than we have."""
+    return MemoryStream(STREAMS[Flavour.KINESIS], LoopClock(EPOCH + seconds), **settings)
+
+
+AN_HOUR_OFF = pytest.mark.parametrize("seconds", [-3600.0, -7.0, 0.0, 7.0, 3600.0])
+
+
+@pytest.mark.semantics("STREAM-63")
+@AN_HOUR_OFF
+async def test_the_age_of_a_record_goes_by_the_services_clock(seconds: float) -> None:
+    world = StreamWorld()
+    stream = off_by(world, seconds)
+
+    async def handler(call: Call) -> object:
+        if call.data == ["poison"]:
+            raise ValueError("poison")
+        return {}
+
+    function = world.taking(handler)
+    world.reading(stream, function, Reading(max_age=60))
+    async with world.running():
+        await until(10)
+        stream.put("key", "good")
+        await until(20)
+        stream.put("key", "poison")
+        await until(60)
+        assert function.taken == ["good"]
+        assert not world.discarded
+        await until(120)
+    assert world.discarded == [("RecordAgeExceeded", ["poison"])]
+
+
+@pytest.mark.semantics("STREAM-63", "WINDOW-05")
+@AN_HOUR_OFF
+async def test_the_end_of_a_window_goes_by_the_services_clock(seconds: float) -> None:
+    """EPOCH is 100 seconds before a multiple of 900, as is every hour."""
+    world = StreamWorld()
+    stream = off_by(world, seconds)
+    sums = Sums()
+    function = world.taking(sums)
+    world.reading(stream, function, Reading(tumbling=900))
+    async with world.running():
+        await until(150)
+        stream.put("key", "1")
+        await until(600)
+        stream.put("key", "2")
+        await until(1000 + 100)
+        assert sums.finals == []
+        await until(1000 + 140)
+    assert sums.finals == [3]
+
+
+@pytest.mark.semantics("STREAM-57")
+@AN_HOUR_OFF
+async def test_latest_goes_by_the_services_clock(seconds: float) -> None:
+    world = StreamWorld()
+    stream = off_by(world, seconds)
+    function = world.taking()
+    async with world.running():
+        stream.put("key", "before")
+        await until(10)
+        world.start(world.reading(stream, function, Reading(start="LATEST")))
+        await until(12)
+        stream.put("key", "after")
+        await until(30)
+    assert function.taken == ["after"]

@@ -319,7 +319,7 @@ async def test_an_emulator_that_was_only_restarted_is_read_on(flavour: Flavour) 
     supervisor = world.reading(stream, function)
     async with world.running():
         wanted = puts(stream, range(10))
-        await until(30)
+        await until(33)  # between two looks: these records are read and done before it is noticed
         stream.restart(tells_created_anew=True)
         wanted += puts(stream, range(10, 20))
         await until(90)

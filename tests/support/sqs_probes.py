@@ -132,7 +132,7 @@ def limit_of_a_receive(lab: Lab) -> object:
 
 
 def concurrent_receives(lab: Lab) -> object:
-    """How many receipts four receivers at a time get of forty messages."""
+    """How many of forty messages four receivers at a time get. SQS may give one to two of them."""
     url = lab.queue(VisibilityTimeout="600")
     for start in range(0, 40, 10):
         entries = [{"Id": str(number), "MessageBody": str(number)} for number in range(start, start + 10)]
@@ -141,7 +141,7 @@ def concurrent_receives(lab: Lab) -> object:
         found = list(receivers.map(lambda _: lab.receive(url, limit=3), range(20)))
     seen = [message["Body"] for messages in found for message in messages]
     seen += [message["Body"] for _ in range(14) for message in lab.receive(url)]
-    return len(seen), len(set(seen))
+    return len(set(seen))
 
 
 def visibility_of_a_receive(lab: Lab) -> object:

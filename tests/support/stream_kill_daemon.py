@@ -2,8 +2,9 @@
 
 `python -m support.stream_kill_daemon run CONFIG…` with KILL_AT=`Fetched:3` dies at the third such event: of `Fetched`
 with records, of `Discarded` with a document that was written. Two points more are no events: `Storing`, in the middle
-of the transaction that stores a position, and `Stored`, when it is durable and nobody knows it yet. What filters
-refused is journalled to WITNESS, durably, before the position moves past it.
+of the transaction that stores a position, and `Stored`, when it is durable and nobody knows it yet; `Stored discarded`
+is the same where the last fate that was settled was that one. What filters refused is journalled to WITNESS, durably,
+before the position moves past it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sqlite3
 import sys
 from unittest.mock import patch
 
-from penstock.dispatch.observer import Discarded, Event, Fetched, Filtered
+from penstock.dispatch.observer import Discarded, Event, Fetched, Filtered, Settled
 from penstock.pollers.checkpoints import rows
 from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.store import Answer, Checkpoint, Key, Token
@@ -27,12 +28,19 @@ class Killer:
     def __init__(self, point: str, nth: int) -> None:
         self._point = point
         self._left = nth
+        self._fate = ""
 
     def observe(self, event: Event) -> None:
         match event:
             case Fetched(records=()) | Discarded(destination=""):
                 return
+            case Settled(settlements=settlements):
+                self._fate = settlements[-1].fate.kind.value
         self.passed(type(event).__name__)
+
+    def stored(self) -> None:
+        self.passed("Stored")
+        self.passed(f"Stored {self._fate}")
 
     def passed(self, point: str) -> None:
         if point == self._point:
@@ -64,7 +72,7 @@ def run(killer: Killer) -> int:
 
     async def stored(self: SqliteCheckpoints, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
         result = await answer(self, key, token, checkpoint)
-        killer.passed("Stored")
+        killer.stored()
         return result
 
     with patch.object(rows, "commit", storing), patch.object(SqliteCheckpoints, "commit", stored):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import anyio
 import orjson
 
-from penstock.config.clock import LoopClock
+from penstock.config.clock import Clock, LoopClock, ServiceClock
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.batcher import Limits
 from penstock.dispatch.destinations.base import stream_documents
@@ -37,6 +37,7 @@ from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.opening import StreamSettings
 from penstock.pollers.polled_shard import Cadence
+from penstock.pollers.pool import Pool
 from penstock.pollers.streams import StreamSource
 from penstock.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
@@ -159,6 +160,7 @@ class Reading:
     partial: bool = False
     keeps: Keeps = field(default=keep_all)
     ahead: int = 10_000
+    pool: int = 256 * 1024 * 1024
     discovery: float = 10.0
     cadence: Cadence | None = None
 
@@ -186,35 +188,39 @@ class StreamWorld(World):
         """A mapping of a stream. It begins with the world, or with `start`."""
         service = stream if isinstance(stream, MemoryStreamService) else self.service(stream, settings)
         envelope: Envelope = WindowEnvelope() if settings.tumbling else RecordsEnvelope()
+        clock = ServiceClock(self.clock)
         dispatcher = Dispatcher(
             settings.name,
             function.target,
             policy(settings),
             envelope,
             "string",
-            self.clock,
+            clock,
             no_jitter,
             self.watch,
             destination=self._destination(settings.name, service),
         )
         feeds = FeedSettings(
             dispatcher,
-            self._slots(settings, envelope),
+            self._slots(settings, envelope, clock),
             settings.keeps,
             Backoff(cap=10.0),
             lent=False,
             ahead_records=settings.ahead,
+            pool=Pool(settings.pool),
         )
-        return self.add(settings.name, Supervisor(feeds, self.source(service, settings)), function.target)
+        return self.add(settings.name, Supervisor(feeds, self.source(service, settings, clock)), function.target)
 
     def service(self, stream: MemoryStream, settings: Reading = Reading()) -> MemoryStreamService:
         return MemoryStreamService(stream, cadence=settings.cadence)
 
-    def source(self, service: MemoryStreamService, settings: Reading = Reading()) -> StreamSource:
+    def source(
+        self, service: MemoryStreamService, settings: Reading = Reading(), clock: ServiceClock | None = None
+    ) -> StreamSource:
         about = StreamSettings(
             settings.name, settings.name, settings.start, settings.start_at, settings.start_over, settings.discovery
         )
-        return StreamSource(about, service, self.store, no_jitter, self.watch)
+        return StreamSource(about, service, self.store, no_jitter, self.watch, clock)
 
     def _destination(self, mapping: str, service: MemoryStreamService) -> FailureDestination:
         kind: Literal["kinesis", "dynamodb"] = "kinesis" if ":kinesis:" in service.name else "dynamodb"
@@ -223,14 +229,16 @@ class StreamWorld(World):
         self.destinations[mapping] = destination
         return FailureDestination(mapping, destination, Persistence(), self.clock, no_jitter, self.watch)
 
-    def _slots(self, settings: Reading, envelope: Envelope) -> Callable[[Lane | None, OpenWindow | None], Slots]:
+    def _slots(
+        self, settings: Reading, envelope: Envelope, clock: Clock
+    ) -> Callable[[Lane | None, OpenWindow | None], Slots]:
         limits = Limits(settings.batch_size, settings.window, envelope)
 
         def slots(lane: Lane | None, window: OpenWindow | None) -> Slots:
             if not settings.tumbling:
                 return KeyHash(limits, settings.factor)
             assert lane is not None
-            now = Now(self.clock.monotonic(), self.clock.wall())
+            now = Now(clock.monotonic(), clock.wall())
             return WindowSlot(limits, settings.tumbling, lane, now, window)
 
         return slots

@@ -34,6 +34,10 @@ def evidence(account: ModuleType, **changes: Any) -> Any:
     return account.Evidence(**(found | changes))
 
 
+def words(account: ModuleType) -> Any:
+    return account.Words(given_up="redriven", read_from="dead-letter queue", again="redelivery")
+
+
 def test_it_balances_when_each_stands_once(account: ModuleType) -> None:
     result = account.account(evidence(account), CALLED_FOR)
     assert (result.sent, result.delivered, result.filtered, result.given_up) == (4, 2, 1, 1)
@@ -57,6 +61,7 @@ def test_a_redelivery_is_told_and_does_not_count_twice(account: ModuleType) -> N
         ({"filtered": Counter({2: 1, 9: 1})}, "1 orders were never sent: 9"),
         ({"taken": Counter({1: 1}), "given_up": Counter({3: 1, 4: 1})}, "1 orders stand in the wrong place: 4"),
         ({"filtered": Counter()}, "1 orders stand nowhere: 2"),
+        ({"amiss": {"were delivered out of order": {1}}}, "1 orders were delivered out of order: 1"),
     ],
 )
 def test_it_does_not_balance_when_one_is_lost_torn_or_misplaced(

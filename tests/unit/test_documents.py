@@ -110,6 +110,7 @@ def test_a_record_that_is_too_large_has_a_response_context_of_null() -> None:
     }
 
 
+@pytest.mark.semantics("EVENT-29")
 def test_the_end_of_a_window_without_records_names_its_shard() -> None:
     gave_up = Discard((), DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
     document = stream_document("kinesis", SUBJECT, gave_up, LANE, written=WRITTEN, fresh_id=FRESH)

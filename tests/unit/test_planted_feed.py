@@ -135,6 +135,7 @@ async def test_what_the_source_did_not_hear_holds_the_position() -> None:
     assert [each.id for event in rig.watch.of(SettleFailed) for each in event.records] == ["2"]
 
 
+@pytest.mark.semantics("STREAM-60")
 async def test_what_could_not_be_stored_is_stored_with_the_next_commit() -> None:
     rig = Rig(Shelf(failures=[SourceUnavailable("disk full") for _ in range(5)]))
     await rig.run(30)
@@ -142,6 +143,7 @@ async def test_what_could_not_be_stored_is_stored_with_the_next_commit() -> None
     assert len(rig.watch.of(CommitFailed)) == 5
 
 
+@pytest.mark.semantics("STREAM-05")
 async def test_a_lane_that_was_lost_is_worked_on_no_more() -> None:
     rig = Rig(Shelf(failures=[LaneLost("it has another reader")]))
     with pytest.raises(LaneLost):
@@ -150,6 +152,7 @@ async def test_a_lane_that_was_lost_is_worked_on_no_more() -> None:
     assert not [told for told in rig.shelf.told if told[0] == "commit"]
 
 
+@pytest.mark.semantics("DEST-02")
 async def test_a_discard_of_which_nobody_took_the_document_names_its_records() -> None:
     async def refuse(call: Call) -> object:
         raise ValueError(call.data)

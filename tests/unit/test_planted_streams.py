@@ -35,6 +35,7 @@ async def reader_of(world: StreamWorld, stream: MemoryStream) -> ShardReader:
 # --- who may commit -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("STREAM-05")
 async def test_who_lost_a_shard_to_another_owner_is_told() -> None:
     world = StreamWorld()
     stream = world.stream()
@@ -46,6 +47,7 @@ async def test_who_lost_a_shard_to_another_owner_is_told() -> None:
     assert stored == Checkpoint(Position(5, 0, "5"))
 
 
+@pytest.mark.semantics("STREAM-03")
 async def test_a_position_behind_the_stored_one_is_told() -> None:
     world = StreamWorld()
     reader = await reader_of(world, world.stream())
@@ -66,6 +68,7 @@ async def test_a_finished_shard_keeps_its_last_position() -> None:
 # --- where a shard begins -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("STREAM-12")
 async def test_a_shard_that_waited_long_for_its_parent_is_read_from_its_beginning() -> None:
     async def stuck(call: Call) -> object:
         if "stuck" in call.data and call.at < 900:
@@ -85,6 +88,7 @@ async def test_a_shard_that_waited_long_for_its_parent_is_read_from_its_beginnin
     assert function.taken == ["stuck", "first of the child"]
 
 
+@pytest.mark.semantics("STREAM-17")
 async def test_a_position_below_what_the_listing_tells_is_a_gap() -> None:
     world = StreamWorld()
     stream = world.stream()
@@ -103,6 +107,7 @@ async def test_a_position_below_what_the_listing_tells_is_a_gap() -> None:
     assert [(gap.start, gap.end) for gap in world.watch.of(Gap)] == [(done, "trim horizon")]
 
 
+@pytest.mark.semantics("STREAM-15")
 async def test_a_shard_that_vanished_while_nobody_read_it_is_a_gap() -> None:
     world = StreamWorld()
     stream = world.stream(Flavour.DYNAMODB, retention=HOUR)
@@ -126,6 +131,7 @@ async def test_a_shard_that_vanished_while_nobody_read_it_is_a_gap() -> None:
 # --- which stream ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.semantics("STREAM-56")
 async def test_what_is_left_in_a_tables_earlier_stream_is_read_in_the_next_life() -> None:
     table = "arn:aws:dynamodb:us-east-1:000000000000:table/orders"
     world = StreamWorld()

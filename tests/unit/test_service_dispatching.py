@@ -117,6 +117,17 @@ def test_a_tumbling_window_goes_on_where_it_was() -> None:
         slots_of(made, envelope_of(made, brokers), lambda: NOW)(None, None)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "window"), [(60, Window(1_699_999_980, 1_700_000_040)), (900, Window(1_699_999_200, 1_700_000_100))]
+)
+def test_a_tumbling_window_is_as_long_as_its_mapping_says(seconds: int, window: Window) -> None:
+    fresh = slots(mapping(tumbling_window_in_seconds=seconds))
+    fresh.put([record(1)], NOW)
+    taken = fresh.take(NOW)
+    assert taken is not None
+    assert taken.batch.window == window
+
+
 def test_queues_have_one_batch_at_a_time() -> None:
     assert isinstance(envelope_of(mapping(QUEUE), brokers), RecordsEnvelope)
     assert isinstance(slots(mapping(QUEUE)), SingleSlot)

@@ -1,0 +1,62 @@
+"""What all feeds of a mapping hold in memory together, so that it is bounded however many shards there are: pure.
+
+    begin_fetch ──► promise ──► (fetch) ──► keep │ take, for each record … give, when it is done
+
+Used by `marks.py` for its feed.
+"""
+
+from __future__ import annotations
+
+AROUND_A_RECORD = 1024
+"""Bytes that a record occupies beside its text."""
+UNKNOWN = 64 * 1024
+"""Bytes that a record is taken for before there was any."""
+MEMORY = 64
+"""Of so many records the last ones tell how large the next will be."""
+
+
+class Pool:
+    """What all feeds of a mapping hold together, however many they are. When it is full, a feed that holds something
+    waits, and one that holds nothing fetches no more than a batch. `cap`: bytes of memory, roughly."""
+
+    def __init__(self, cap: int = 256 * 1024 * 1024) -> None:
+        self._cap = cap
+        self._feeds = 0
+        self._bytes = 0
+        self._promised = 0.0
+        self._typical = float(UNKNOWN)
+
+    def join(self) -> None:
+        self._feeds += 1
+
+    def leave(self) -> None:
+        self._feeds -= 1
+
+    def take(self, size: int) -> None:
+        """A record was fetched."""
+        self._bytes += size
+        self._typical += (size - self._typical) / MEMORY
+
+    def give(self, size: int) -> None:
+        self._bytes -= size
+
+    @property
+    def full(self) -> bool:
+        return self._bytes >= self._cap
+
+    def promise(self, most: int, batch: int) -> tuple[int, float]:
+        """How many records a feed may fetch, of `most` that it would: such a part of what is left that every feed may
+        do so at the same time, but at least a batch. And the bytes that are set aside for them, until they came."""
+        share = (self._cap - self._bytes - self._promised) / (self._typical * max(1, self._feeds))
+        records = min(most, max(batch, int(share), 1))
+        self._promised += records * self._typical
+        return records, records * self._typical
+
+    def keep(self, promised: float) -> None:
+        """These came, or will not."""
+        self._promised -= promised
+
+
+def weight(records: int, text: int) -> int:
+    """Bytes of memory: each record is there as it came, and as the function gets it."""
+    return records * AROUND_A_RECORD + 2 * text
