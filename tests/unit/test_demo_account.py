@@ -19,10 +19,6 @@ def account(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("account")
 
 
-def words(account: ModuleType) -> Any:
-    return account.Words("redriven", "dead-letter queue", "redelivery")
-
-
 def evidence(account: ModuleType, **changes: Any) -> Any:
     found = {
         "sent": {1, 2, 3, 4},
