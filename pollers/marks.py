@@ -120,7 +120,6 @@ class Marks:
     # --- room -------------------------------------------------------------------------------------------------------
 
     @property
-    @property
     def full(self) -> frozenset[Lane]:
         """Lanes of which nothing more may come for now."""
         return frozenset(lane for lane, mark in self._watermarks.items() if mark.full)
