@@ -198,7 +198,7 @@ def test_no_message_is_lost_however_often_we_are_killed(bench: Bench) -> None:
         die_at_random(bench)
     eventually(lambda: not bench.workers(), "workers outlived their daemon")
 
-    last = bench.start("--until-idle=120")
+    last = bench.start("--until-idle=600")
     assert last.wait() == 0, "\n".join(bench.lines("daemon.log")[-20:])
     eventually(lambda: not bench.workers(), "workers outlived a daemon that ended by itself")
 
