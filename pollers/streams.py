@@ -18,7 +18,7 @@ from math import inf
 import anyio
 
 from ..config.clock import Jitter, ServiceClock
-from ..config.errors import BugError, SourceMissing, SourceUnavailable
+from ..config.errors import SourceMissing, SourceUnavailable
 from ..dispatch.backoff import Backoff
 from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
 from ..dispatch.observer import Gap, Observer
@@ -32,12 +32,13 @@ from .checkpoints.store import (
     Held,
     Key,
     Opened,
+    Place,
     Start,
 )
 from .lineage import Plan
 from .opening import Found, Opening, StreamSettings
 from .source import Fetched, LaneLost, Mark, Owner
-from .stream_service import Listing, Pages, StreamService
+from .stream_service import Listing, Page, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
@@ -199,7 +200,7 @@ class StreamSource:
         held = await self._store.acquire(self._key(shard))
         done = held.checkpoint.place
         self._observer.observe(self.gap(shard, spell(done), END, NOT_LISTED))
-        finished = Checkpoint(Finished(done if isinstance(done, Position) else None))
+        finished = Checkpoint(_finished(done))
         await self._store.commit(self._key(shard), held.token, finished)
         self._lanes[shard] = finished
 
@@ -214,8 +215,8 @@ class StreamSource:
     def gap(self, shard: str, start: str, end: str, reason: str) -> Gap:
         return Gap(self._settings.mapping, self.lane(shard), start, end, reason)
 
-    def pages(self, shard: str, place: Start | Position) -> Pages:
-        return self._service.pages(self._listing.arn, shard, place)
+    def pages(self, shard: str, place: Place) -> Pages:
+        return NoPages() if isinstance(place, Finished) else self._service.pages(self._listing.arn, shard, place)
 
     def look(self) -> None:
         """Look at the listing soon."""
@@ -249,8 +250,6 @@ class ShardReader:
         self._held = held
         self._place = held.checkpoint.place
         self._last = self._place
-        if isinstance(self._place, Finished):
-            raise BugError(f"a reader for the finished shard {shard}")
         self._pages = source.pages(shard, BEGINNING if trimmed else self._place)
         self._lost = [source.gap(shard, spell(self._place), "trim horizon", "trimmed")] if trimmed else []
         self.lane = source.lane(shard)
@@ -295,10 +294,7 @@ class ShardReader:
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         mark = marks[self.lane]
         place = self._place if mark.position is None else mark.position
-        if mark.ended:
-            checkpoint = Checkpoint(Finished(place if isinstance(place, Position) else None))
-        else:
-            checkpoint = Checkpoint(place, mark.window)
+        checkpoint = Checkpoint(_finished(place)) if mark.ended else Checkpoint(place, mark.window)
         await self._source.commit(self._shard, self._held, checkpoint)
         self._place = place
 
@@ -307,7 +303,29 @@ class ShardReader:
         self._source.closed(self)
 
 
-def spell(place: Start | Position | Finished) -> str:
+class NoPages:
+    """The `Pages` of a shard that is done: the reader before this one stored it, and nobody heard of that. So its feed
+    hears it now."""
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        return Page(ended=True)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def _finished(place: Place) -> Finished:
+    """The end of a shard that was done up to this place."""
+    match place:
+        case Finished():
+            return place
+        case Position():
+            return Finished(place)
+        case Start():
+            return Finished()
+
+
+def spell(place: Place) -> str:
     """A place in words."""
     match place:
         case Position():

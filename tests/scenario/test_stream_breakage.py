@@ -15,7 +15,7 @@ from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
 from penstock.dispatch.observer import Crashed, Fetched, Gap
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import BEGINNING, Held, Key, Start, StoreUnavailable
+from penstock.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, StoreUnavailable, Token
 from penstock.pollers.lifecycle import State, Status
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
@@ -268,6 +268,33 @@ async def test_a_shard_that_is_done_while_others_are_being_forgotten_is_not_read
         await until(60)
     assert not world.watch.of(Crashed)
     assert len(function.taken) == 2
+
+
+class SlowAnswers(MemoryCheckpoints):
+    """A store that says only long after a commit that it stored it."""
+
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+        answer = await super().commit(key, token, checkpoint)
+        await anyio.sleep(7.0)
+        return answer
+
+
+@pytest.mark.semantics("STREAM-13")
+async def test_an_end_that_was_stored_although_nobody_heard_of_it_is_an_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    (parent,) = stream.open_shards()
+    world.store = SlowAnswers()
+    function = world.taking()
+    world.reading(stream, function)
+    stream.put("key", "of the parent")
+    for child in stream.split(parent):
+        stream.put(stream.key_of(child), f"of {child}")
+    async with world.running():
+        await until(120)
+    assert not world.watch.of(Crashed)
+    assert function.taken[0] == "of the parent"
+    assert len(function.taken) == 3
 
 
 # --- listings -------------------------------------------------------------------------------------------------------
