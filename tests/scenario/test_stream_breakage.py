@@ -508,3 +508,47 @@ async def test_latest_goes_by_the_services_clock(seconds: float) -> None:
         stream.put("key", "after")
         await until(30)
     assert function.taken == ["after"]
+
+
+# --- a service that pushes, and says nothing while there is nothing ---------------------------------------------------
+
+
+class Pushing(MemoryStreamService):
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        return Pushed(super().pages(stream, shard, place))
+
+
+@dataclass
+class Pushed:
+    pages: Pages
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        while not (page := await self.pages.next(limit, until)).records and not page.ended:
+            if until is not None and anyio.current_time() >= until:
+                return Page(caught_up=False)
+        return page
+
+    async def aclose(self) -> None:
+        await self.pages.aclose()
+
+
+@pytest.mark.semantics("BATCH-03", "BATCH-04")
+async def test_a_batch_whose_window_begins_while_nothing_comes_is_due_at_its_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(3.0)
+        return {}
+
+    function = world.taking(handler, timeout=None)
+    world.reading(Pushing(stream), function, Reading(window=2.0))
+    async with world.running():
+        await until(10)
+        stream.put("key", "first")
+        await until(13)
+        stream.put("key", "second")
+        await until(60)
+        assert function.taken == ["first", "second"]
+    first, second = [call.at for call in function.calls]
+    assert second == pytest.approx(first + 5.0, abs=0.01)
