@@ -44,6 +44,9 @@ AHEAD_BYTES = 32 * 1024 * 1024
 BLOCKED_AFTER = 30.0
 """Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
 
+LOOK_AGAIN = 1.0
+"""Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
+
 AT_ONCE = 500
 """Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
 
@@ -191,9 +194,17 @@ class Feed:
         limit = self._marks.begin_fetch(batch)
         try:
             limit = min(limit, self._settings.fetch_limit)
-            return await self._reader.fetch(limit, self._slots.deadline(), self._marks.full)
+            return await self._reader.fetch(limit, self._look_again(), self._marks.full)
         finally:
             self._marks.end_fetch()
+
+    def _look_again(self) -> float | None:
+        """When a fetch must be over, whatever it brought. The window of what waits behind a batch begins when that is
+        completed, which may be at any moment."""
+        deadline = self._slots.deadline()
+        if deadline is None and self._slots.waiting().records:
+            return self._clock.monotonic() + LOOK_AGAIN
+        return deadline
 
     async def _rest(self, cause: str, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""

@@ -11,7 +11,7 @@ store is told. Used by `streams.py` alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,10 +73,17 @@ class Opening:
     async def open(self) -> Found:
         """Raises SourceMissing, SourceRefused (also for a stream that was made anew, when the mapping shall stop then),
         SourceUnavailable."""
-        listing, before = await self._stream()
+        listing, earlier = await self._stream()
         opened = await self._store.opened(self._settings.uuid, listing.arn)
         if opened is None:
-            return await self._begin(listing, before)
+            found = await self._begin(listing, earlier)
+        else:
+            found = await self._resume(listing, opened)
+        for stream in earlier:  # only now: a crash before it finds the old positions, and does this again
+            await self._store.remove(self._settings.uuid, stream)
+        return found
+
+    async def _resume(self, listing: Listing, opened: Opened) -> Found:
         worth = await self.worth(listing, opened)
         if worth.recreated:
             return await self._restart(listing)
@@ -111,16 +118,15 @@ class Opening:
 
     # --- which stream -----------------------------------------------------------------------------------------------
 
-    async def _stream(self) -> tuple[Listing, str]:
-        """The stream to read, and the earlier one of the same table whose place it takes. A table's stream that was
+    async def _stream(self) -> tuple[Listing, Sequence[str]]:
+        """The stream to read, and the earlier ones of the same table whose place it takes. A table's stream that was
         replaced is read to its end first, as long as it is there."""
         newest = await self._service.list()
-        before = ""
-        for earlier in await self._earlier(newest.arn):
-            if (listing := await self._unfinished(earlier)) is not None:
-                return listing, ""
-            before = earlier
-        return newest, before
+        earlier = await self._earlier(newest.arn)
+        for stream in earlier:
+            if (listing := await self._unfinished(stream)) is not None:
+                return listing, ()
+        return newest, earlier
 
     async def _earlier(self, newest: str) -> list[str]:
         """Other streams of the same table of which positions are stored, oldest first: their labels are times."""
@@ -143,19 +149,15 @@ class Opening:
 
     # --- beginning --------------------------------------------------------------------------------------------------
 
-    async def _begin(self, listing: Listing, before: str) -> Found:
+    async def _begin(self, listing: Listing, earlier: Sequence[str]) -> Found:
         """The first opening of this stream. One that takes the place of another is read from its beginning: what was
         written since then is new, whatever the starting position says."""
-        if before:
-            self._refuse(f"the stream {before} is gone, its table has the stream {listing.arn} now")
-        uuid, starts = (
-            self._settings.uuid,
-            lineage.initial(listing.shards, BEGINNING if before else self._start(listing)),
-        )
-        await self._store.begin(uuid, listing.arn, listing.created, starts)
-        if before:  # only now: a crash before it finds the old positions, and does this again
-            await self._store.remove(uuid, before)
-            self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, before))
+        if earlier:
+            self._refuse(f"the stream {earlier[-1]} is gone, its table has the stream {listing.arn} now")
+        starts = lineage.initial(listing.shards, BEGINNING if earlier else self._start(listing))
+        await self._store.begin(self._settings.uuid, listing.arn, listing.created, starts)
+        if earlier:
+            self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, earlier[-1]))
         return await self._opened(listing)
 
     async def _restart(self, listing: Listing) -> Found:

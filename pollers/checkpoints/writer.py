@@ -103,7 +103,14 @@ class GroupWriter:
     # --- in the thread -----------------------------------------------------------------------------------------------
 
     def _write(self, group: Sequence[_Job]) -> None:
-        """One transaction for all; where it fails, one for each, so that a bad request is nobody else's."""
+        """One transaction for all; where it fails, one for each, so that a bad request is nobody else's. Where none can
+        begin, no request is at fault, and each would wait as long for the other program that holds the file."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except Exception as error:
+            for job in group:
+                job.error = error
+            return
         try:
             self._transaction(group)
         except Exception as error:  # each goes to whoever submitted the job
@@ -116,7 +123,6 @@ class GroupWriter:
     def _transaction(self, group: Sequence[_Job]) -> None:
         connection = self._connection
         before = connection.total_changes
-        connection.execute("BEGIN IMMEDIATE")
         try:
             for job in group:
                 job.result = job.work(connection)

@@ -13,7 +13,7 @@ import pytest
 from penstock.config.clock import LoopClock
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Crashed, Fetched, Gap
+from penstock.dispatch.observer import Crashed, Fetched, Gap, StreamRecreated
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, StoreUnavailable, Token
 from penstock.pollers.lifecycle import State, Status
@@ -508,3 +508,86 @@ async def test_latest_goes_by_the_services_clock(seconds: float) -> None:
         stream.put("key", "after")
         await until(30)
     assert function.taken == ["after"]
+
+
+# --- a service that pushes, and says nothing while there is nothing ---------------------------------------------------
+
+
+class Pushing(MemoryStreamService):
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        return Pushed(super().pages(stream, shard, place))
+
+
+@dataclass
+class Pushed:
+    pages: Pages
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        while not (page := await self.pages.next(limit, until)).records and not page.ended:
+            if until is not None and anyio.current_time() >= until:
+                return Page(caught_up=False)
+        return page
+
+    async def aclose(self) -> None:
+        await self.pages.aclose()
+
+
+@pytest.mark.semantics("BATCH-03", "BATCH-04")
+async def test_a_batch_whose_window_begins_while_nothing_comes_is_due_at_its_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+
+    async def handler(call: Call) -> object:
+        await anyio.sleep(3.0)
+        return {}
+
+    function = world.taking(handler, timeout=None)
+    world.reading(Pushing(stream), function, Reading(window=2.0))
+    async with world.running():
+        await until(10)
+        stream.put("key", "first")
+        await until(13)
+        stream.put("key", "second")
+        await until(60)
+        assert function.taken == ["first", "second"]
+    first, second = [call.at for call in function.calls]
+    assert second == pytest.approx(first + 5.0, abs=0.01)
+
+
+# --- a table's streams ----------------------------------------------------------------------------------------------
+
+
+class Unforgetting(MemoryCheckpoints):
+    """A store that cannot remove anything for a while."""
+
+    broken = True
+
+    async def remove(self, mapping: str, source: str | None = None) -> int:
+        if self.broken:
+            raise StoreUnavailable("disk full")
+        return await super().remove(mapping, source)
+
+
+@pytest.mark.semantics("STREAM-56")
+async def test_the_positions_of_all_former_streams_of_a_table_go_in_the_end() -> None:
+    world = StreamWorld()
+    table = "arn:aws:dynamodb:us-east-1:000000000000:table/orders"
+    streams = [
+        MemoryStream(f"{table}/stream/2024-01-0{day}T00:00:00.000", world.clock, Flavour.DYNAMODB) for day in (1, 2, 3)
+    ]
+    store = world.store = Unforgetting()
+    service = MemoryStreamService(streams[0], name=table)
+    function = world.taking()
+    world.reading(service, function)
+    async with world.running():
+        for day, stream in enumerate(streams):
+            if day:
+                streams[day - 1].disable()
+                service.replace(stream)
+            stream.put("key", stream.arn)
+            await until(100 * (day + 1))
+        store.broken = False
+        await until(400)
+    assert function.taken == [stream.arn for stream in streams]
+    assert [key.source for key in await store.kept()] == [streams[2].arn]
+    assert [event.source for event in world.watch.of(StreamRecreated)] == [stream.arn for stream in streams[1:]]
