@@ -19,6 +19,8 @@ from .feed import Feed, FeedSettings
 from .lifecycle import State, Status
 from .source import Fetched, Roster, Source
 
+LONG_LIFE = 60.0
+"""Seconds after which the end of a feed has nothing to do with its beginning."""
 CUT_DEADLINE = 6.0
 """Seconds that a stop may still take after the invocations in flight were ended: the last settlements."""
 
@@ -38,7 +40,7 @@ class Supervisor:
         self._resting: dict[str, str] = {}
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
-        """How often in a row each of them could not even begin."""
+        """How often in a row each of them did not live for long."""
         self._status = Status(State.WAITING)
         self._failures = 0
         self._failure: PenstockError | None = None
@@ -180,15 +182,18 @@ class Supervisor:
                 feed.stop()
 
     async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
-        """One life of a feed. What passes is between this feed and its source, and no other feed suffers from it."""
+        """One life of a feed. What passes is between this feed and its source, and so is a fault of ours in it: no
+        other feed suffers from that."""
+        began = self._clock.monotonic()
         try:
             await self._read(tasks, roster, name)
+            self._losses.pop(name, None)
         except SourceUnavailable as error:
-            await self._rest_alone(name, str(error))
+            await self._rest_alone(name, str(error), began)
         except SourceError as error:
             self._failure = error
         except Exception as error:
-            self._failure = self._crashed(error)
+            await self._rest_alone(name, str(self._crashed(error)), began)
         finally:
             self._begun.discard(name)
         self._align(tasks, roster)
@@ -205,9 +210,9 @@ class Supervisor:
             self._feeds.pop(name, None)
             self._tell_feeds()
 
-    async def _rest_alone(self, name: str, cause: str) -> None:
-        """Before this feed is tried again; ends with all feeds."""
-        self._losses[name] += 1
+    async def _rest_alone(self, name: str, cause: str, began: float) -> None:
+        """Before this feed is tried again; ends with all feeds. One that lived for long is as new."""
+        self._losses[name] = 1 if self._clock.monotonic() - began > LONG_LIFE else self._losses[name] + 1
         delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
         self._settings.dispatcher.observer.observe(FetchFailed(self.mapping, cause, delay))
         self._resting[name] = cause
@@ -225,7 +230,6 @@ class Supervisor:
 
     def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
         self._failures = 0
-        self._losses.pop(name, None)
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
         roster.polled(name, fetched)

@@ -95,6 +95,35 @@ async def test_a_fault_of_ours_in_one_shard_is_got_over_while_another_shard_fail
     assert function.taken == ["bug", "later"]
 
 
+@pytest.mark.semantics("STREAM-50")
+async def test_a_fault_of_ours_that_stays_in_one_shard_costs_the_others_nothing() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=3)
+    faulty, failing, slow = stream.open_shards()
+
+    def keeps(record: Record) -> bool:
+        if data_of(record.item) == "bug":
+            raise RuntimeError("a fault of ours")
+        return True
+
+    async def handler(call: Call) -> object:
+        if call.data == ["poison"]:
+            raise ValueError("poison")
+        await anyio.sleep(50)
+        return {}
+
+    function = world.taking(handler, timeout=None)
+    world.reading(stream, function, Reading(keeps=keeps, retries=5))
+    for shard, data in [(faulty, "bug"), (failing, "poison"), (slow, "slow")]:
+        stream.put(stream.key_of(shard), data)
+    async with world.running():
+        await until(60)
+        assert world.discarded == [("RetryAttemptsExhausted", ["poison"])]
+        assert function.taken == ["slow"]
+        assert function.batches.count(["slow"]) == 1
+        assert len(world.watch.of(Crashed)) > 2
+
+
 async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
     world = StreamWorld()
     stream = world.stream()
