@@ -89,6 +89,8 @@ class Planner:
         self._calls = 0
         self._stopped_all = False
         self._stopped: set[Lane] = set()
+        self._began = inf
+        """Wall time of the first step."""
         self._lent = any(record.held_until != inf for record in batch.records)
         if discard is not None:
             self._ready.append(Discard(batch.records, discard, None, 0, None))
@@ -99,6 +101,7 @@ class Planner:
 
     def next(self, now: Now) -> Step:
         """The next step. After Settle or Discard ask again; Invoke, Wait and Done end the round."""
+        self._began = min(self._began, now.wall)
         self._return_expired(now)
         while not self._ready:
             if self._call is not None:
@@ -130,7 +133,7 @@ class Planner:
 
     def _discard_old(self, part: _Part, now: Now) -> bool:
         """Cut what is too old before an attempt; True when something was. A window's end without records is as old as
-        the end of its window."""
+        the end of its window, but no older than this batch: silence alone takes longer than a record may live."""
         if self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
         born_after = now.wall - self._policy.max_age
@@ -147,7 +150,8 @@ class Planner:
         return bool(old)
 
     def _is_old_end(self, part: _Part, born_after: float) -> bool:
-        return not part.records and self._batch.window is not None and self._batch.window.end <= born_after
+        window = self._batch.window
+        return not part.records and window is not None and max(window.end, self._began) <= born_after
 
     def _split_old(self, records: Records, born_after: float) -> tuple[Records, Records]:
         """Streams lose records at the front only, so that the rest stays a suffix; Kafka's timestamps are not in order

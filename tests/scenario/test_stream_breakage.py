@@ -222,6 +222,21 @@ async def test_refused_records_that_are_still_read_are_no_silence_that_ends_a_wi
     assert sums.finals == [3]
 
 
+@pytest.mark.semantics("WINDOW-05", "WINDOW-09")
+async def test_a_window_that_ends_by_silence_ends_with_its_state_however_young_records_must_be() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    sums = Sums()
+    world.reading(stream, world.taking(sums), Reading(tumbling=60, max_age=60))
+    async with world.running():
+        for number in (1, 2, 3):
+            stream.put("key", str(number))
+            await anyio.sleep(5)
+        await until(400)
+    assert sums.finals == [6]
+    assert not world.discarded
+
+
 # --- age ------------------------------------------------------------------------------------------------------------
 
 

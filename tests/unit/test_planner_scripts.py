@@ -386,7 +386,7 @@ def test_an_end_without_records_has_attempts() -> None:
 
 
 @pytest.mark.semantics("WINDOW-09")
-def test_an_end_without_records_is_as_old_as_its_window() -> None:
+def test_an_end_without_records_is_as_old_as_its_window_but_no_older_than_its_first_attempt() -> None:
     feed = window_feed(Policy(Progress.PREFIX, max_age=60.0, windowed=True))
     feed.fetch((arriving(1, 1),))
     feed.answer(ok(b'{"n":1}'))
@@ -394,9 +394,11 @@ def test_an_end_without_records_is_as_old_as_its_window() -> None:
     feed.fetch((arriving(2, 121),))
     assert feed.calls[-1] == []
     feed.answer(failed())
-    feed.sleep(WINDOW.end + 59.9 - EPOCH)
-    feed.answer(failed())
-    feed.sleep(WINDOW.end + 61.0 - EPOCH)
+    for later in (61.0, 100.0):
+        feed.sleep(WINDOW.end + later - EPOCH)
+        assert feed.calls[-1] == []
+        feed.answer(failed())
+    feed.sleep(WINDOW.end + 119.1 - EPOCH)
     gave_up = feed.steps[-1]
     assert isinstance(gave_up, Discard)
     assert (gave_up.records, gave_up.reason, gave_up.closes) == ((), DiscardReason.AGE_EXCEEDED, True)
