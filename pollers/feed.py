@@ -191,9 +191,8 @@ class Feed:
         batch = self._slots.room()
         if self._settings.lent:
             return await self._reader.fetch(batch, self._slots.deadline())
-        limit = self._marks.begin_fetch(batch)
+        limit = self._marks.begin_fetch(self._settings.fetch_limit, batch)
         try:
-            limit = min(limit, self._settings.fetch_limit)
             return await self._reader.fetch(limit, self._look_again(), self._marks.full)
         finally:
             self._marks.end_fetch()

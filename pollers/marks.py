@@ -129,11 +129,11 @@ class Marks:
         """All feeds of the mapping together hold too much, and this one is among them."""
         return self._pool.full and self._held > 0
 
-    def begin_fetch(self, batch: int) -> int:
-        """How many records may be fetched now, whatever lane they are of that is not full. `batch`: so many does a
-        batch still take."""
+    def begin_fetch(self, limit: int, batch: int) -> int:
+        """How many of `limit` records may be fetched now, whatever lane they are of that is not full. `batch`: so many
+        does a batch still take."""
         left = self._caps[0] - max((mark.records for mark in self._watermarks.values() if not mark.full), default=0)
-        records, self._promised = self._pool.promise(left, batch)
+        records, self._promised = self._pool.promise(min(limit, left), batch)
         return records
 
     def end_fetch(self) -> None:

@@ -101,7 +101,7 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
     marks = Marks(4, 100, LANE)
     first, *rest = added(marks, 1, 2, 3)
     marks.done(rest)
-    assert (marks.begin_fetch(10), len(marks.full), marks.stuck is None) == (1, 0, True)
+    assert (marks.begin_fetch(10_000, 10), len(marks.full), marks.stuck is None) == (1, 0, True)
     marks.end_fetch()
     added(marks, 4)
     assert set(marks.full) == {LANE}
@@ -109,7 +109,7 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
     assert stuck is not None
     assert (stuck.lane, stuck.blocker.key, stuck.records) == (LANE, "key-1", 4)
     marks.done([first])
-    assert (marks.begin_fetch(10), len(marks.full)) == (3, 0)
+    assert (marks.begin_fetch(10_000, 10), len(marks.full)) == (3, 0)
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -152,32 +152,32 @@ def test_whatever_the_others_hold_a_feed_that_holds_nothing_may_fetch_a_batch() 
     mine, others = Marks(100, 10**9, LANE, pool=pool), Marks(100, 10**9, LANE, pool=pool)
     added(others, 1, 2, 3)
     assert not mine.crowded
-    assert mine.begin_fetch(7) == 7
+    assert mine.begin_fetch(10_000, 7) == 7
     mine.end_fetch()
-    assert mine.begin_fetch(0) == 1
+    assert mine.begin_fetch(10_000, 0) == 1
 
 
 @pytest.mark.semantics("STREAM-62")
 def test_all_feeds_may_fetch_their_share_at_the_same_time() -> None:
     pool = Pool(1000 * UNKNOWN)
     feeds = [Marks(10_000, 10**9, LANE, pool=pool) for _ in range(10)]
-    shares = [feed.begin_fetch(1) for feed in feeds]
+    shares = [feed.begin_fetch(10_000, 1) for feed in feeds]
     assert shares[0] == 100
     assert 500 < sum(shares) <= 1000
     for feed in feeds:
         feed.end_fetch()
-    assert feeds[9].begin_fetch(1) == 100
+    assert feeds[9].begin_fetch(10_000, 1) == 100
 
 
 def test_a_share_is_larger_where_records_are_small_and_where_feeds_have_gone() -> None:
     pool = Pool(1000 * UNKNOWN)
     feeds = [Marks(10_000, 10**9, LANE, pool=pool) for _ in range(10)]
     feeds[0].done(added(feeds[0], *range(1, 1000)))
-    assert 4000 < feeds[0].begin_fetch(1) < 10_000
+    assert 4000 < feeds[0].begin_fetch(10_000, 1) < 10_000
     feeds[0].end_fetch()
     for feed in feeds[1:]:
         feed.close()
-    assert feeds[0].begin_fetch(1) == 10_000
+    assert feeds[0].begin_fetch(10_000, 1) == 10_000
 
 
 def test_a_feed_that_has_gone_holds_nothing_any_more() -> None:
@@ -185,7 +185,7 @@ def test_a_feed_that_has_gone_holds_nothing_any_more() -> None:
     mine, other = Marks(100, 10**9, LANE, pool=pool), Marks(100, 10**9, LANE, pool=pool)
     added(other, 1)
     added(mine, 1, 2, 3)
-    mine.begin_fetch(5)
+    mine.begin_fetch(10_000, 5)
     mine.end_fetch()
     mine.close()
     assert other.crowded
