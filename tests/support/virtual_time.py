@@ -47,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _JumpingSelector()
         selector.loop = self
         super().__init__(selector)
+        self._clock_resolution = 1e-6  # by half a year, a float cannot tell a timer that is due from one that is not
 
     def time(self) -> float:
         return self._virtual
