@@ -126,7 +126,7 @@ class Long:
 
     async def size(self) -> Size:
         gc.collect()
-        ours = (type(each) for each in gc.get_objects() if type(each).__module__.startswith("penstock"))
+        ours = (type(each) for each in gc.get_objects() if str(type(each).__module__).startswith("penstock"))
         objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "penstock.pollers.memory_stream")
         kept = await self.world.store.kept()
         return Size(objects, sys.getallocatedblocks(), sum(row.lanes for row in kept))
