@@ -4,7 +4,7 @@ position is ahead of what was taken, and each record is in one window's final st
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,9 +12,20 @@ import pytest
 
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Gap, StreamRecreated
+from penstock.dispatch.observer import Crashed, Gap, StreamRecreated
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import Answer, Checkpoint, Finished, Key, StoreUnavailable, Token
+from penstock.pollers.checkpoints.store import (
+    BEGINNING,
+    Answer,
+    Checkpoint,
+    Finished,
+    Held,
+    Key,
+    Opened,
+    Start,
+    StoreUnavailable,
+    Token,
+)
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.polled_shard import Cadence
 from penstock.pollers.supervisor import Supervisor
@@ -33,20 +44,59 @@ def keeps(record: Record) -> bool:
 
 
 class Positions(MemoryCheckpoints):
-    """A store that can be out of order, and that sees to it that no position is ahead of what was done."""
+    """A store that can be out of order and slow, and that sees to it that no position is ahead of what was done."""
 
-    def __init__(self, stream: MemoryStream, done: set[str]) -> None:
+    def __init__(self, stream: MemoryStream, done: set[str], seed: int) -> None:
         super().__init__()
         self._stream = stream
         self._done = done
+        self._random = random.Random(seed)
+        self._slow = seed % 3 == 0
         self.broken = False
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
-        if self.broken:
+    async def _trouble(self) -> None:
+        """Before a request and behind it: an answer that comes late may be one that nobody waits for any more."""
+        await anyio.sleep(self._random.choice([0.0, 0.0, 0.5, 3.0]) if self._slow else 0.0)
+
+    async def _asked(self) -> None:
+        await self._trouble()
+        if self.broken and self._random.random() < 0.7:
             raise StoreUnavailable("disk full")
+
+    async def opened(self, mapping: str, source: str) -> Opened | None:
+        await self._asked()
+        return await super().opened(mapping, source)
+
+    async def begin(
+        self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
+    ) -> bool:
+        await self._asked()
+        begun = await super().begin(mapping, source, created, starts)
+        await self._trouble()
+        return begun
+
+    async def confirm(self, mapping: str, source: str, created: float | None) -> None:
+        await self._asked()
+        await super().confirm(mapping, source, created)
+
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+        await self._asked()
+        held = await super().acquire(key, start)
+        await self._trouble()
+        return held
+
+    async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
+        await self._asked()
+        compacted = await super().compact(mapping, source, shards)
+        await self._trouble()
+        return compacted
+
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+        await self._asked()
         answer = await super().commit(key, token, checkpoint)
         if answer is Answer.COMMITTED:
             self._check(key.lane.shard, checkpoint)
+        await self._trouble()
         return answer
 
     def _check(self, shard: str, checkpoint: Checkpoint) -> None:
@@ -79,7 +129,7 @@ class Trouble:
         self.stream = self.world.stream(self.random.choice([*Flavour]), shards=self.random.choice([1, 3]))
         self.last_put = 0.0
         self.done: set[str] = set()
-        self.positions = self.world.store = Positions(self.stream, self.done)
+        self.positions = self.world.store = Positions(self.stream, self.done, self.seed)
         self.function = self.world.taking(self.handler, concurrency=self.random.choice([1, 3, 10]))
         self.supervisor = self.mapping()
 
@@ -182,9 +232,12 @@ class Trouble:
         shard.throttled = False
 
     async def restart_service(self) -> None:
-        """Not in the second of a record: that one could be of a stream that was made anew in it."""
+        """Not in the second of a record: that one could be of a stream that was made anew in it. For the same reason it
+        is looked at before we stop."""
         quiet = anyio.current_time() > self.last_put + 2.0
-        self.stream.restart(tells_created_anew=quiet and self.random.random() < 0.5)
+        anew = quiet and self.random.random() < 0.5
+        self.stream.restart(tells_created_anew=anew)
+        await anyio.sleep(30.0 if anew else 0.0)
 
     async def forget_iterator(self) -> None:
         shard = self.stream.shard(self.random.choice(self.stream.open_shards()))
@@ -238,7 +291,7 @@ def check_order(taken: Iterable[str]) -> None:
 
 
 @pytest.mark.semantics("STREAM-13", "STREAM-31", "STREAM-35", "STREAM-60")
-@pytest.mark.parametrize("seed", range(count(8, 250)))
+@pytest.mark.parametrize("seed", range(count(8, 120)))
 async def test_nothing_is_lost_or_out_of_order_in_an_hour_of_trouble(seed: int) -> None:
     trouble = Trouble(seed, windows=False)
     await trouble.run()
@@ -247,10 +300,11 @@ async def test_nothing_is_lost_or_out_of_order_in_an_hour_of_trouble(seed: int) 
     assert not trouble.world.discarded
     assert not trouble.world.watch.of(Gap)
     assert not trouble.world.watch.of(StreamRecreated)
+    assert not trouble.world.watch.of(Crashed)
 
 
 @pytest.mark.semantics("WINDOW-08", "STREAM-60")
-@pytest.mark.parametrize("seed", range(count(5, 150)))
+@pytest.mark.parametrize("seed", range(count(5, 80)))
 async def test_every_record_is_in_one_final_state_after_an_hour_of_trouble(seed: int) -> None:
     trouble = Trouble(seed, windows=True)
     await trouble.run()
