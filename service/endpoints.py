@@ -5,7 +5,7 @@ Used by the daemon and by `penstock check`. Which endpoint a service has is `con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local, Real, Refused, Target
@@ -16,14 +16,23 @@ from ..config.mapping import EventSourceMapping
 class Endpoints:
     """The endpoint of each service, by botocore's name."""
 
-    def __init__(self, targets: Mapping[str, Target]) -> None:
-        self._targets = targets
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._targets: dict[str, Target] = {}
 
     @classmethod
     async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> Endpoints:
         """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
-        services = dict.fromkeys(service for mapping in mappings for service in mapping.services)
-        return cls({service: await clients.target(service) for service in services})
+        endpoints = cls(clients)
+        for mapping in mappings:
+            await endpoints.add(mapping)
+        return endpoints
+
+    async def add(self, mapping: EventSourceMapping) -> None:
+        """What another mapping calls. Raises ConfigError for a broken profile."""
+        for service in mapping.services:
+            if service not in self._targets:
+                self._targets[service] = await self._clients.target(service)
 
     def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
         """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid."""
