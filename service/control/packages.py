@@ -1,4 +1,4 @@
-"""Deployment packages: zips from anybody, checked and unpacked where nothing of them can reach further. Runs in a thread.
+"""Deployment packages: zips from anybody, checked, and unpacked where nothing of them reaches further. In a thread.
 
 Nothing is trusted: sizes are counted while unpacking, names stay inside the directory, and links are made last, so that
 nothing is ever written through one.
@@ -6,6 +6,7 @@ nothing is ever written through one.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import zipfile
@@ -47,13 +48,14 @@ def unpack(data: bytes, into: Path) -> None:
     except _BROKEN as error:
         raise _unreadable() from error
     except OSError as error:
-        if error.errno in (36, 84):  # a name that this file system does not take
+        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):  # a name that this file system does not take
             raise _unreadable() from error
         raise
 
 
 def _unpack(package: zipfile.ZipFile, into: Path) -> None:
-    entries = [(entry, _inside(entry.filename)) for entry in package.infolist()]
+    named = [(entry, _inside(entry.filename)) for entry in package.infolist()]
+    entries = [(entry, path) for entry, path in named if path.parts]  # else it is the directory itself
     if not entries:
         raise invalid_parameter("Uploaded file must be a non-empty zip")
     links = [(entry, path) for entry, path in entries if _kind(entry) == stat.S_IFLNK]
@@ -73,7 +75,7 @@ def _kind(entry: zipfile.ZipInfo) -> int:
 
 def _inside(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
+    if path.is_absolute() or ".." in path.parts:
         raise _refused(f"the entry {name!r} lies outside of it")
     return path
 
