@@ -27,7 +27,7 @@ from .dry_run import Show, Verdict
 from .endpoints import Endpoints
 from .exits import Exit
 from .first_lines import say_first_lines, watch_foreign
-from .fleet import Fleet
+from .fleet import Fleet, reference_of
 from .functions import Functions, url_of
 from .life import Life, Outside
 from .metrics import Labels, Metrics
@@ -77,7 +77,7 @@ class Daemon:
         self._jitter = system_jitter()
         self._account = Account(config.mappings)
         self._metrics = Metrics(
-            Labels(name, str(mapping.kind), mapping.function_name) for name, mapping in config.mappings.items()
+            Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
         )
         self._changes = Changes()
 
@@ -154,7 +154,7 @@ class Daemon:
 
     async def _plant(self, functions: Functions, fleet: Fleet, works: Works, stack: AsyncExitStack) -> Plant:
         mappings = self._config.enabled
-        names = sorted({mapping.function_name for mapping in mappings})
+        names = sorted({reference_of(mapping) for mapping in mappings})
         if not self._settings.dry_run:
             await functions.refuse_unstartable(names)
         stack.push_async_callback(fleet.aclose)

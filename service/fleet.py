@@ -14,7 +14,9 @@ from anyio.abc import TaskGroup
 
 from ..config.function import CommandFunction, LocalFunction
 from ..config.loader import AnyFunction
+from ..config.mapping import EventSourceMapping, split_function
 from ..dispatch.dispatcher import Target
+from .control.catalogue import LATEST
 from .view import FunctionView
 
 
@@ -38,6 +40,12 @@ class Member:
     what: str
     """What it is and where, in one phrase."""
     facts: Facts = Facts()
+
+
+def reference_of(mapping: EventSourceMapping) -> str:
+    """What names the mapping's function in the fleet: its name, with a version or alias where one was given."""
+    name, qualifier = split_function(mapping.function)
+    return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 
 
 def facts_of(function: AnyFunction) -> Facts:

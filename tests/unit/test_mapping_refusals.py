@@ -46,6 +46,14 @@ KAFKA_TWICE = (
     f'An event source mapping with event source ("kafka:1000"), function ("{FUNCTION}"), topics ("orders") '
     "already exists. "
 )
+ASKED: dict[str, dict[str, Any]] = {
+    "MaximumRetryAttempts": {"MaximumRetryAttempts": 3},
+    "MaximumRecordAgeInSeconds": {"MaximumRecordAgeInSeconds": 60},
+    "BisectBatchOnFunctionError": {"BisectBatchOnFunctionError": True},
+    "FunctionResponseTypes": {"FunctionResponseTypes": ["ReportBatchItemFailures"]},
+    "DestinationConfig with a Kafka topic": {"DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}},
+}
+"""What Kafka mappings have in provisioned mode only."""
 BATCH = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
 DEAD = {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:dead"}}}
 
@@ -165,15 +173,7 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
                 KAFKA | asked,
                 f"{member} is for Kafka in provisioned mode only: give ProvisionedPollerConfig, or remove it.",
             )
-            for member, asked in {
-                "MaximumRetryAttempts": {"MaximumRetryAttempts": 3},
-                "MaximumRecordAgeInSeconds": {"MaximumRecordAgeInSeconds": 60},
-                "BisectBatchOnFunctionError": {"BisectBatchOnFunctionError": True},
-                "FunctionResponseTypes": {"FunctionResponseTypes": ["ReportBatchItemFailures"]},
-                "DestinationConfig with a Kafka topic": {
-                    "DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}
-                },
-            }.items()
+            for member, asked in ASKED.items()
         ),
     ],
 )
