@@ -263,6 +263,12 @@ class FunctionLog:
     line: str
     stream: str
     """`stdout`, `stderr` or `platform`."""
+    version: str = ""
+    """Of the function; empty where it is not known."""
+    log_group: str = ""
+    log_stream: str = ""
+    """Where the line belongs in CloudWatch Logs; a log stream for each environment. Both empty where it has no place
+    there."""
 
 
 Event = (
