@@ -7,6 +7,9 @@ from typing import Protocol
 
 from ..model import Reply
 
+MOST_HOPS = 4
+"""Daemons that may send an invocation on, one to the next; more look like a circle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
