@@ -66,6 +66,11 @@ class MappingPlane:
     def all(self) -> Mappings:
         return self._mappings
 
+    def is_of_the_file(self, uuid: str) -> bool:
+        """Whether a mapping of the configuration is there as the file has it."""
+        found = self._mappings.get(uuid)
+        return found is not None and not found.is_stored
+
     def moment(self) -> Moment:
         return Moment(self._clock.wall(), self._fresh())
 
