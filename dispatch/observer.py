@@ -263,6 +263,81 @@ class FunctionLog:
     line: str
     stream: str
     """`stdout`, `stderr` or `platform`."""
+    version: str = ""
+    """Of the function; empty where it is not known."""
+    log_group: str = ""
+    log_stream: str = ""
+    """Where the line belongs in CloudWatch Logs; a log stream for each environment. Both empty where it has no place
+    there."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRetried:
+    """An asynchronous invocation will be tried again."""
+
+    function: str
+    request_id: str
+    attempts: int
+    """Those that reached the function so far."""
+    delay: float
+    """Seconds until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFinished:
+    """An asynchronous invocation is over."""
+
+    function: str
+    request_id: str
+    condition: str
+    """`Success`, or why there is no further attempt, in AWS's words."""
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventDropped:
+    """The function of an accepted event is gone, and the event with it."""
+
+    function: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventDelayed:
+    """An accepted event could not be worked on for a reason that is not its function's; it is tried again."""
+
+    function: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUndelivered:
+    """A destination or dead-letter queue did not take what it was told of an asynchronous invocation; that was given
+    up."""
+
+    function: str
+    request_id: str
+    destination: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogsUnshipped:
+    """CloudWatch Logs did not take lines of functions; they are sent again."""
+
+    group: str
+    cause: str
+    delay: float
+    """Seconds until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsDropped:
+    """Lines of functions will not be in CloudWatch Logs."""
+
+    group: str
+    lines: int
+    cause: str
 
 
 Event = (
@@ -292,6 +367,13 @@ Event = (
     | Crashed
     | FeedsChanged
     | FunctionLog
+    | EventRetried
+    | EventFinished
+    | EventDropped
+    | EventDelayed
+    | RecordUndelivered
+    | LogsUnshipped
+    | LogsDropped
 )
 
 

@@ -74,6 +74,12 @@ class Permits:
         self._taken -= 1
         self._grant()
 
+    def relimit(self, limit: int | None) -> None:
+        """Another number from now on. Those that run go on."""
+        if limit != self._limit:
+            self._limit = self._allowed = limit
+            self._grant()
+
     def throttled(self) -> None:
         """The service had no room for an invocation (whose permit is back already): one fewer at a time from now on."""
         self._allowed = max(1, self._taken if self._allowed is None else self._allowed - 1)
@@ -142,6 +148,9 @@ class Gate:
         self._under_way = 0
         self._probed = 0.0
         self._trial_taken = False
+        self._untried = False
+        self._renewals = 0
+        self._renewed = anyio.Event()
         self._changed = anyio.Event()
 
     @property
@@ -206,6 +215,8 @@ class Gate:
 
     def passed(self) -> None:
         """An invocation reached the function."""
+        if self._untried:
+            return  # it was invoked as it was before
         self._failures = 0
         if self._state is not GateState.OPEN:
             self._to(GateState.OPEN)
@@ -214,6 +225,16 @@ class Gate:
         """A batch that entered was not invoked after all (stopped): the trial is another one's."""
         if self._state is GateState.TRIAL:
             self._to(GateState.TRIAL)
+
+    def renew(self) -> None:
+        """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
+        self._cause = ""
+        self._failures = 0
+        self._renewals += 1
+        self._untried = True
+        renewed, self._renewed = self._renewed, anyio.Event()
+        renewed.set()
+        self._to(GateState.CLOSED)
 
     def close(self, cause: str) -> None:
         """An invocation found that the function cannot start."""
@@ -227,12 +248,18 @@ class Gate:
             while self._state is not GateState.CLOSED:
                 await self._changed.wait()
             await self._before_probe()
-            match await self._probe():
-                case Ready(seconds=seconds):
-                    self._ready(seconds)
-                case NotReady(cause=cause):
-                    self._failures += 1
-                    self._cause = cause
+            renewals = self._renewals
+            found = await self._probe()
+            if renewals == self._renewals:
+                self._found(found)
+
+    def _found(self, found: Ready | NotReady) -> None:
+        match found:
+            case Ready(seconds=seconds):
+                self._ready(seconds)
+            case NotReady(cause=cause):
+                self._failures += 1
+                self._cause = cause
 
     async def _probe(self) -> Ready | NotReady:
         try:
@@ -246,12 +273,14 @@ class Gate:
             return
         delay = self._backoff.delay(self._failures, self._jitter()) if self._failures else 0.0
         self._observer.observe(GateClosed(self._function, self._cause, delay))
-        await anyio.sleep(delay)
+        with anyio.move_on_after(delay):
+            await self._renewed.wait()
 
     def _ready(self, seconds: float) -> None:
         self._on_ready()
         # A probe that succeeds says little of a remote function: only a batch that got through clears the failures.
         self._failures += 1
+        self._untried = False
         self._probed = seconds
         self._to(GateState.TRIAL if self._awaited else GateState.OPEN)
 

@@ -1,5 +1,5 @@
-"""The functions at work: one member for each, made when it is first asked for, with a gate that probes as long as it is
-here.
+"""The functions at work: one member for each, made when it is first asked for; once a mapping needs it, its gate probes
+as long as it is here.
 
 Mappings, and whoever else invokes, share a member. How one is made is in `targets.py`.
 """
@@ -14,7 +14,11 @@ from anyio.abc import TaskGroup
 
 from ..config.function import CommandFunction, LocalFunction
 from ..config.loader import AnyFunction
+from ..config.mapping import EventSourceMapping, split_function
 from ..dispatch.dispatcher import Target
+from ..dispatch.invokers.base import Invoker
+from .control.catalogue import LATEST
+from .environments import Environments
 from .view import FunctionView
 
 
@@ -37,7 +41,18 @@ class Member:
     target: Target
     what: str
     """What it is and where, in one phrase."""
-    facts: Facts = Facts()
+    look: Callable[[], Facts] = Facts
+    """Finds out what is so of it: a function of the API may become another one."""
+
+    @property
+    def facts(self) -> Facts:
+        return self.look()
+
+
+def reference_of(mapping: EventSourceMapping) -> str:
+    """What names the mapping's function in the fleet: its name, with a version or alias where one was given."""
+    name, qualifier = split_function(mapping.function)
+    return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 
 
 def facts_of(function: AnyFunction) -> Facts:
@@ -46,11 +61,20 @@ def facts_of(function: AnyFunction) -> Facts:
 
 
 class Fleet:
-    """`make` makes a member out of a function's name. `run` keeps their gates at work."""
+    """`make` makes a member out of a function's name. `run` keeps their gates at work, and the environments of the
+    API's functions."""
 
-    def __init__(self, make: Callable[[str], Awaitable[Member]], members: Iterable[Member] = ()) -> None:
+    def __init__(
+        self,
+        make: Callable[[str], Awaitable[Member]],
+        members: Iterable[Member] = (),
+        environments: Environments | None = None,
+    ) -> None:
         self._make = make
+        self._environments = environments
         self._members = {member.target.name: member for member in members}
+        self._awaited = set(self._members)
+        """Those that somebody fetches for: only they are probed."""
         self._making = anyio.Lock()
         self._tasks: TaskGroup | None = None
         self._probing: dict[str, anyio.CancelScope] = {}
@@ -60,16 +84,27 @@ class Fleet:
 
     async def member(self, name: str) -> Member:
         """The function of this name; whoever asks for it, at once or later, gets the same."""
+        member = await self._made(name)
+        if name not in self._awaited:
+            self._awaited.add(name)
+            self._begin(name)
+        return member
+
+    async def invoker(self, name: str) -> Invoker:
+        """For those who invoke it now and then, and want to hear of what is wrong with it as it comes."""
+        return (await self._made(name)).target.invoker
+
+    async def _made(self, name: str) -> Member:
         async with self._making:
             if name not in self._members:
                 self._members[name] = await self._make(name)
-                self._begin(name)
             return self._members[name]
 
     async def remove(self, name: str) -> None:
         """The function is gone: its environments end, whatever they do."""
         async with self._making:
             member = self._members.pop(name, None)
+            self._awaited.discard(name)
         if member is not None:
             if name in self._probing:
                 self._probing.pop(name).cancel()
@@ -79,7 +114,9 @@ class Fleet:
         """Probe whoever cannot start, those who come later too, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            for name in self._members:
+            if self._environments is not None:
+                tasks.start_soon(self._environments.run)
+            for name in self._awaited:
                 self._begin(name)
             await anyio.sleep_forever()
 
@@ -88,9 +125,11 @@ class Fleet:
         async with anyio.create_task_group() as tasks:
             for member in self:
                 tasks.start_soon(member.target.invoker.aclose)
+            if self._environments is not None:
+                tasks.start_soon(self._environments.aclose)
 
     def views(self) -> tuple[FunctionView, ...]:
-        return tuple(_view(member) for member in self)
+        return tuple(_view(member) for member in self if member.target.name in self._awaited)
 
     def _begin(self, name: str) -> None:
         if self._tasks is not None:

@@ -6,7 +6,7 @@ Beside `daemon.py` the only place that knows concrete invokers. Used by the daem
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import anyio
@@ -29,7 +29,9 @@ from ..dispatch.invokers.local.reaper import Reaper
 from ..dispatch.invokers.local.spec import FunctionSpec
 from ..dispatch.invokers.remote import RemoteInvoker
 from ..dispatch.observer import Observer
-from .local import LOCAL_ACCOUNT, Owned, aws_variables, spec_of
+from .control.catalogue import Runnable
+from .control.names import Here
+from .local import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
 
 
 class Functions:
@@ -72,6 +74,24 @@ class Functions:
                     reaper=self._reaper,
                     inits=self._inits,
                 )
+
+    async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
+        """What makes the invokers of the API's functions; they start nothing before they are used."""
+        scratch = self._scratch / "functions"
+        await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        endpoint = await self._clients.target("sqs")
+        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ)
+
+        def make(runnable: Runnable) -> Invoker:
+            return LocalInvoker(
+                spec_of_runnable(runnable, scratch, here, aws),
+                clock=self._clock,
+                observer=self._observer,
+                reaper=self._reaper,
+                inits=self._inits,
+            )
+
+        return make
 
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
         """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""

@@ -1,4 +1,4 @@
-"""From the configuration of a local function to what the local invoker wants to know. Decides nothing."""
+"""From a function of the configuration, or of the API, to what the local invoker wants to know. Decides nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import assert_never
 from ..config.clients.endpoints import Local, Target
 from ..config.function import CommandFunction, ExternalFunction, LocalFunction
 from ..config.settings import Aws
-from ..dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, RuntimeLaunch
+from ..dispatch.invokers.local.spec import (
+    CommandLaunch,
+    ExternalLaunch,
+    FunctionSpec,
+    Launch,
+    Logging,
+    RuntimeLaunch,
+)
+from .control.catalogue import Runnable
+from .control.names import Here
 
 Owned = LocalFunction | CommandFunction | ExternalFunction
 """Functions whose runtime speaks to us over the Runtime API."""
@@ -53,6 +62,36 @@ def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: M
         region=region,
         account=account,
         aws=aws,
+    )
+
+
+AT_ONCE = 1000
+"""Environments of one version of the API's functions: who invokes them bounds them over all versions."""
+
+
+def spec_of_runnable(runnable: Runnable, scratch: Path, here: Here, aws: Mapping[str, str]) -> FunctionSpec:
+    """`scratch` and `aws` as for `spec_of`."""
+    return FunctionSpec(
+        name=runnable.name,
+        launch=RuntimeLaunch(runnable.runtime, runnable.handler),
+        code=runnable.code,
+        scratch=scratch,
+        version=runnable.version,
+        timeout=float(runnable.timeout),
+        concurrency=AT_ONCE,
+        environment=runnable.environment,
+        layers=runnable.layers,
+        memory_size=runnable.memory_size,
+        reload=False,  # what is unpacked does not change
+        region=here.region,
+        account=here.account,
+        aws=aws,
+        logging=Logging(
+            group=runnable.log_group,
+            format="JSON" if runnable.log_format == "JSON" else "Text",
+            application_level=runnable.application_log_level or "INFO",
+            system_level=runnable.system_log_level or "INFO",
+        ),
     )
 
 

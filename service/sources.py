@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from ..config.arn import Arn
+from ..config.clients import faults
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
+from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter, ServiceClock
-from ..config.errors import BugError
+from ..config.errors import BugError, SourceError, SourceMissing
 from ..config.limits import RECEIVERS_DEFAULT, SourceKind
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Settings
@@ -24,11 +28,15 @@ from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
 from ..pollers.source import Source
 from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
+from ..pollers.stream_calls import reading
 from ..pollers.stream_service import StreamService
 from ..pollers.streams import StreamSource
+from .control.mappings.model import Seen
 from .endpoints import Endpoints
 from .fleet import Facts
 
+LOOK = 10.0
+"""Seconds that a source has to answer when it is looked at."""
 IDLE_POLL = 1
 """Seconds of a long poll when the run ends with the work."""
 
@@ -63,6 +71,47 @@ class Sources:
         if mapping.name not in self._access:
             self._access[mapping.name] = MappingAccess(mapping, self._clients, self._directory(mapping))
         return self._access[mapping.name]
+
+    def forget(self, mapping: str) -> None:
+        """The mapping is gone, or another one from now on."""
+        self._access.pop(mapping, None)
+
+    async def look(self, mapping: EventSourceMapping) -> Seen:
+        """Whether the source is there and can be read, now. A topic's brokers are not asked. Raises ConfigError: it
+        would be real AWS unsaid."""
+        await self._endpoints.add(mapping)
+        self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
+        with anyio.move_on_after(LOOK):
+            try:
+                return await self._look(mapping)
+            except SourceMissing:
+                return Seen(missing=True)
+            except SourceError as error:
+                cause = error.__cause__ or error
+                named = type(cause).__name__ if faults.foreign(cause) else "ServiceUnavailable"
+                return Seen(code=faults.code(cause) or named, message=str(error))
+        return Seen(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
+
+    async def _look(self, mapping: EventSourceMapping) -> Seen:
+        arn = mapping.arn
+        if arn is None or mapping.kind is SourceKind.KAFKA:
+            return Seen()
+        if mapping.kind is SourceKind.KINESIS:
+            await (await self._kinesis(mapping, arn, Facts())).list()
+            return Seen()
+        if mapping.kind is SourceKind.DYNAMODB:
+            await (await self._dynamodb(arn)).list()
+            return Seen()
+        return Seen(visibility=await self._visibility(mapping, arn))
+
+    async def _visibility(self, mapping: EventSourceMapping, arn: Arn) -> float:
+        endpoint = self._endpoints.of(mapping)
+        client = await self._clients.get("sqs", region=arn.region)
+        url = endpoint.url if isinstance(endpoint, Local) else None
+        with reading(f"look at {arn}"), faults.translating(f"look at {arn}"):
+            queue = await resolve(client, str(arn), url, self._settings.aws.rewrite_queue_urls)
+            reply = await client.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+            return float(reply["Attributes"]["VisibilityTimeout"])
 
     async def source(self, mapping: EventSourceMapping, function: Facts, clock: ServiceClock) -> Source:
         """`clock` is told what the source says of the time, where it says something."""

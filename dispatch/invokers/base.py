@@ -7,6 +7,9 @@ from typing import Protocol
 
 from ..model import Reply
 
+MOST_HOPS = 4
+"""Daemons that may send an invocation on, one to the next; more look like a circle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -21,7 +24,12 @@ class Invocation:
     trace: str = ""
     """`_X_AMZN_TRACE_ID` to hand on; empty: the invoker makes one."""
     client_context: str = ""
-    """Client context as JSON text; empty for none. Event source mappings never set it; `penstock invoke` can."""
+    """Client context as JSON text; empty for none. Event source mappings never set it; Invoke and `penstock invoke`
+    can."""
+    invoked_arn: str = ""
+    """The function as it was asked for, with the qualifier if there was one; empty: unqualified."""
+    hops: int = 0
+    """How many daemons sent this invocation on before us."""
 
 
 @dataclass(frozen=True, slots=True)

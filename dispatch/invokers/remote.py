@@ -42,7 +42,10 @@ _DOWN_HINTS = {
 # Refusals of what was asked for, not of this event.
 _MISNAMED = frozenset({"InvalidParameterValueException", "ValidationException"})
 
-_trace: ContextVar[str] = ContextVar("trace", default="")
+HOPS = "x-penstock-hops"
+"""Header: how many daemons sent an invocation on. Each refuses what was sent on too often, so that loops end."""
+
+_sent: ContextVar[Invocation | None] = ContextVar("sent", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class RemoteInvoker:
         self._deadline = None if timeout is None else timeout + margin
         self._concurrency = concurrency
         self._calls = Calls(self._deadline)
-        client.meta.events.register("before-call.lambda.Invoke", _hand_on_trace, unique_id="penstock-trace")
+        client.meta.events.register("before-call.lambda.Invoke", _add_headers, unique_id="penstock-headers")
 
     @property
     def concurrency(self) -> int | None:
@@ -121,7 +124,7 @@ class RemoteInvoker:
         context = {}
         if invocation.client_context:
             context["ClientContext"] = base64.b64encode(invocation.client_context.encode()).decode()
-        _trace.set(invocation.trace)
+        _sent.set(invocation)
         try:
             answer = await self._client.invoke(
                 FunctionName=self._name, Payload=in_pieces(invocation.payload), **self._qualifier, **context
@@ -222,7 +225,10 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "response", {}).get("Reason") or faults.code(error))
 
 
-def _hand_on_trace(params: dict[str, Any], **_: object) -> None:
-    """The Invoke API takes the trace as a header, for which the client has no argument."""
-    if trace := _trace.get():
-        params["headers"]["X-Amzn-Trace-Id"] = trace
+def _add_headers(params: dict[str, Any], **_: object) -> None:
+    """The Invoke API takes the trace as a header, for which the client has no argument; nor has it one for our own."""
+    if (invocation := _sent.get()) is None:
+        return
+    params["headers"][HOPS] = str(invocation.hops + 1)
+    if invocation.trace:
+        params["headers"]["X-Amzn-Trace-Id"] = invocation.trace

@@ -1,22 +1,20 @@
 """Positions in one SQLite file of the state directory, safe against `kill -9` and loss of power.
 
-Puts the parts together: `state_file.py` makes and judges the file, `rows.py` has the statements, `writer.py` runs the
-transactions. One daemon uses a state directory at a time (its lock is the service's), so the file has one writer.
+Puts the parts together: `state_file.py` says what the file is, `rows.py` has the statements, `durable/` opens it and
+runs the transactions. One daemon uses a state directory at a time (its lock is the service's), so the file has one
+writer.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import anyio
-
-from . import rows, state_file
+from ..durable.writer import GroupWriter
+from . import rows
+from .state_file import POSITIONS
 from .store import BEGINNING, Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Start, Token
-from .writer import GroupWriter
 
 
 class SqliteCheckpoints:
@@ -29,15 +27,7 @@ class SqliteCheckpoints:
     async def open(cls, path: Path) -> SqliteCheckpoints:
         """The store in this file, which is made where there is none. Raises UnusableState: damaged, newer, no rights;
         the file is left as it is."""
-        executor = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        loop = asyncio.get_running_loop()
-        try:
-            with anyio.CancelScope(shield=True):  # else nobody would close the connection
-                connection = await loop.run_in_executor(executor, state_file.open_file, path, rows.check)
-        except BaseException:
-            executor.shutdown()
-            raise
-        return cls(GroupWriter(connection, executor, str(path)))
+        return cls(await GroupWriter.open(path, POSITIONS))
 
     @property
     def durable_commits(self) -> int:

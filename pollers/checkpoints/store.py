@@ -17,17 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NewType, Protocol
 
-from ...config.errors import BugError, ConfigError, SourceUnavailable
+from ...config.errors import BugError
 from ...dispatch.model import Lane, OpenWindow, Position
-
-
-class UnusableState(ConfigError):
-    """The file of the positions is newer than this version, damaged, or not ours. It was left as it is."""
-
-
-class StoreUnavailable(SourceUnavailable):
-    """The positions could not be read or written just now (a full disk, say). Nothing of the request was stored."""
-
 
 # --- where a lane stands --------------------------------------------------------------------------------------------
 

@@ -23,10 +23,9 @@ from penstock.pollers.checkpoints.store import (
     Key,
     Start,
     StartKind,
-    StoreUnavailable,
     Token,
-    UnusableState,
 )
+from penstock.pollers.durable.faults import StoreUnavailable, UnusableState
 from support.counts import count
 from support.virtual_time import VirtualLoop
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,9 @@ import orjson
 import pytest
 
 from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import NotReady
+from penstock.dispatch.invokers.base import Invocation, NotReady
 from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.spec import CommandLaunch, Launch, RuntimeLaunch
+from penstock.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
 from penstock.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
@@ -88,6 +89,44 @@ async def test_the_context_is_awss(shop: Shop) -> None:
     assert isinstance(reply, Returned)
     arn = "arn:aws:lambda:us-east-1:000000000000:function:shop"
     assert orjson.loads(reply.body) == [reply.attempt.request_id, "shop", "$LATEST", "128", arn, True]
+
+
+@pytest.mark.semantics("API-INVOKE-01", "LOGS-01")
+async def test_a_version_knows_its_number_how_it_was_invoked_and_where_its_log_is(shop: Shop) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            print("here")
+            return [context.function_version, os.environ["AWS_LAMBDA_FUNCTION_VERSION"], context.invoked_function_arn,
+                    context.log_group_name, context.log_stream_name]
+    """
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:shop:live"
+    async with shop.open(source, version="7", logging=Logging("/shared/group")) as invoker:
+        reply = await invoker.invoke(Invocation(b"{}", "r", invoked_arn=arn))
+    assert isinstance(reply, Returned)
+    assert reply.attempt.executed_version == "7"
+    *told, group, stream = orjson.loads(reply.body)
+    assert told == ["7", "7", arn]
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/shop\[7\][0-9a-f]{32}", stream)
+    lines = shop.logs.lines
+    assert {(line.version, line.log_group, line.log_stream) for line in lines} == {("7", group, stream)}
+    assert group == "/shared/group"
+    assert "START RequestId: r Version: 7" in shop.logs.text("platform")
+
+
+@pytest.mark.semantics("LOGS-02")
+async def test_a_function_with_json_logs_writes_records_from_its_level_on(shop: Shop) -> None:
+    source = """
+        import logging
+        def handler(event, context):
+            logging.getLogger().info("too small")
+            logging.getLogger().error("large")
+    """
+    json = Logging(format="JSON", application_level="ERROR", system_level="WARN")
+    async with shop.open(source, logging=json) as invoker:
+        await returned(invoker)
+    (line,) = shop.logs.text("stdout") + shop.logs.text("stderr") + shop.logs.text("platform")
+    assert orjson.loads(line)["message"] == "large"
 
 
 @pytest.mark.semantics("FN-09")

@@ -26,8 +26,8 @@ from penstock.pollers.checkpoints.store import (
     Start,
     StartKind,
     Token,
-    UnusableState,
 )
+from penstock.pollers.durable.faults import UnusableState
 from support.counts import count
 
 names = st.sampled_from(["m", "n"])

@@ -15,7 +15,8 @@ from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
 from penstock.dispatch.observer import Crashed, Fetched, Gap, StreamRecreated
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, StoreUnavailable, Token
+from penstock.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, Token
+from penstock.pollers.durable.faults import StoreUnavailable
 from penstock.pollers.lifecycle import State, Status
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService

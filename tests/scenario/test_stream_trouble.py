@@ -23,9 +23,9 @@ from penstock.pollers.checkpoints.store import (
     Key,
     Opened,
     Start,
-    StoreUnavailable,
     Token,
 )
+from penstock.pollers.durable.faults import StoreUnavailable
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.polled_shard import Cadence
 from penstock.pollers.supervisor import Supervisor

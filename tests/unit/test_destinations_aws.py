@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from penstock.config.arn import Arn
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.destinations.aws import S3Destination, SnsDestination, SqsDestination, make_destination
+from penstock.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
 from penstock.dispatch.destinations.base import Report, stream_documents
+from penstock.dispatch.destinations.channels import Bucket, Queue, Role, Topic
 from penstock.dispatch.documents import Subject
 from penstock.dispatch.model import DiscardReason
 from penstock.dispatch.planner import Discard
@@ -21,6 +22,7 @@ from support.paper import ATTEMPT, EPOCH, LANE, failed, records
 SQS = "arn:aws:sqs:us-east-1:000000000000:failed"
 SNS = "arn:aws:sns:us-east-1:000000000000:failed"
 S3 = "arn:aws:s3:::failed"
+SQS_ARN, SNS_ARN, S3_ARN = (Arn.parse(each) for each in (SQS, SNS, S3))
 DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
 REPORT = Report(
     Discard(records([1]), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed()), LANE, EPOCH, "id", lambda _: b"{}"
@@ -33,7 +35,7 @@ async def clients() -> AsyncIterator[Clients]:
         yield clients
 
 
-@pytest.mark.parametrize(("arn", "kind"), [(SQS, SqsDestination), (SNS, SnsDestination), (S3, S3Destination)])
+@pytest.mark.parametrize(("arn", "kind"), [(SQS, MessageDestination), (SNS, MessageDestination), (S3, S3Destination)])
 async def test_the_arn_says_what_it_is(clients: Clients, arn: str, kind: type) -> None:
     destination = await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
     assert isinstance(destination, kind)
@@ -84,9 +86,9 @@ def refused(code: str, status: int, message: str = "no") -> ClientError:
 def destinations(error: Exception) -> list[Any]:
     client = Failing(error)
     return [
-        SqsDestination(Arn.parse(SQS), client, DOCUMENTS),
-        SnsDestination(Arn.parse(SNS), client, DOCUMENTS),
-        S3Destination(Arn.parse(S3), client, DOCUMENTS, "uuid"),
+        MessageDestination(SQS_ARN, Queue(SQS_ARN, client, Role(), endpoint=None, rewrite_urls=True), DOCUMENTS),
+        MessageDestination(SNS_ARN, Topic(SNS_ARN, client, Role()), DOCUMENTS),
+        S3Destination(S3_ARN, Bucket(S3_ARN, client, Role()), DOCUMENTS, "uuid"),
     ]
 
 

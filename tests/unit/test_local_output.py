@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.dispatch.invokers.local.output import LINE_LIMIT, Budget, Lines
-from penstock.dispatch.invokers.local.platform_log import report
 from penstock.dispatch.invokers.local.worker import describe_exit
 
 
@@ -61,13 +60,3 @@ def test_what_is_over_the_budget_is_counted_and_said() -> None:
 )
 def test_exits_in_awss_words(status: int, words: str) -> None:
     assert describe_exit(status) == words
-
-
-@pytest.mark.semantics("FN-22")
-def test_the_report_line() -> None:
-    assert report("r", 0.00301, memory_size=128, max_memory=36) == (
-        "REPORT RequestId: r\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t"
-    )
-    first = report("r", 1.0, memory_size=128, max_memory=36, init_seconds=0.1101, ending="Status: timeout")
-    assert first.endswith("\tInit Duration: 110.10 ms\tStatus: timeout\t")
-    assert "Billed Duration: 1111 ms" in first

@@ -137,3 +137,23 @@ async def test_no_trial_is_waited_for_that_the_only_batch_in_hand_will_not_make(
 
 async def echo(invocation: Invocation) -> bytes:
     return invocation.payload
+
+
+async def test_another_limit_holds_for_those_who_come_and_wakes_those_who_wait() -> None:
+    permits = Permits(1)
+    order: list[int] = []
+
+    async def ask(number: int) -> None:
+        await permits.acquire("a")
+        order.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(ask, number)
+        await anyio.wait_all_tasks_blocked()
+        assert order == [0]
+        permits.relimit(3)
+    assert order == [0, 1, 2]
+    permits.relimit(1)
+    permits.release()
+    assert (permits.taken, permits.slack) == (2, False)

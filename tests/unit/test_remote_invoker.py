@@ -69,6 +69,13 @@ async def test_a_qualifier_is_sent_and_the_version_comes_back(bench: Bench) -> N
     assert reply.attempt.executed_version == "7"
 
 
+@pytest.mark.semantics("API-INVOKE-02")
+@pytest.mark.parametrize(("hops", "said"), [(0, "1"), (3, "4")])
+async def test_how_often_an_invocation_was_sent_on_is_a_header(bench: Bench, hops: int, said: str) -> None:
+    await bench.invoke(answering(Result(b"null")), Invocation(b"{}", "r", hops=hops))
+    assert bench.stub.seen[0].headers["x-penstock-hops"] == said
+
+
 @pytest.mark.semantics("INVOKE-11")
 async def test_client_context_and_trace_are_headers(bench: Bench) -> None:
     trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from .spec import FunctionSpec
 
-VERSION = "$LATEST"
 XRAY = {
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
     "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
@@ -34,6 +33,7 @@ def variables(
         "TMPDIR": str(temporary),
         **{name: os.environ[name] for name in FROM_THE_DAEMON if name in os.environ},
         **_search_paths(spec),
+        **_log_settings(spec),
         **more,
         **spec.aws,
     }
@@ -43,9 +43,9 @@ def variables(
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_size),
-        "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
+        "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{spec.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": address,
         "LAMBDA_TASK_ROOT": str(spec.code),
@@ -56,6 +56,13 @@ def variables(
     if runtime:
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
     return {**defaults, **spec.environment, **reserved}
+
+
+def _log_settings(spec: FunctionSpec) -> dict[str, str]:
+    """By which the runtime's own client writes its records as JSON, and leaves out the less important ones."""
+    if spec.logging.format != "JSON":
+        return {}
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": spec.logging.application_level}
 
 
 def _search_paths(spec: FunctionSpec) -> dict[str, str]:

@@ -11,7 +11,6 @@ from ....config.clock import Clock
 from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .. import answers
 from ..base import Invocation, NotReady, Ready
-from .environment import VERSION
 from .pool import headers_of
 from .runtime_api import Handed, RuntimeApi, Session, State
 from .spec import ExternalLaunch, FunctionSpec
@@ -101,7 +100,7 @@ class ExternalInvoker:
         return f"waiting for a runtime: start yours with AWS_LAMBDA_RUNTIME_API={api.address}"
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
-        version = VERSION if status == OK else None
+        version = self._spec.version if status == OK else None
         return Attempt(
             invocation.request_id, started, self._clock.wall(), status, version, answers.UNHANDLED if error else None
         )

@@ -1,58 +1,110 @@
-"""The lines that the platform itself writes into a function's log: INIT_START, START, END, REPORT. Pure.
+"""The lines that the platform itself writes into a function's log, as text: INIT_START, START, END, REPORT. Pure.
+
+`PlatformLog` is what both formats can say; `platform_json.py` is the other one.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
+from typing import Literal, Protocol
+
+Lines = tuple[str, ...]
+Status = Literal["success", "error", "timeout"]
 
 
-def init_start(runtime: str) -> str:
-    return f"INIT_START Runtime Version: {runtime or 'provided'}"
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the platform knows of an invocation that is over."""
+
+    request_id: str
+    seconds: float
+    memory_size: int
+    """MB."""
+    max_memory: int
+    """MB; 0 where it is not known."""
+    init_seconds: float | None = None
+    """Of the init, with the first invocation of an environment."""
+    status: Status = "success"
+    """`success` also where the handler raised and the runtime said so."""
+    kind: str = ""
+    """AWS's error type, where the platform has one."""
+    message: str = ""
+    """AWS's text for a runtime that ended."""
+    produced: int = 0
+    """Bytes of the answer."""
+    timeout: float = 0.0
+
+    @property
+    def billed(self) -> int:
+        """Milliseconds."""
+        return ceil((self.seconds + (self.init_seconds or 0.0)) * 1000)
 
 
-def init_report(seconds: float, *, phase: str, status: str, kind: str = "") -> str:
-    error = f"\tError Type: {kind}" if kind else ""
-    return f"INIT_REPORT Init Duration: {seconds * 1000:.2f} ms\tPhase: {phase}\tStatus: {status}{error}"
+class PlatformLog(Protocol):
+    """What the platform has to say of one environment. `now` is the wall clock's."""
+
+    def init_start(self, runtime: str, now: float) -> Lines: ...
+
+    def init_done(self, seconds: float, now: float) -> Lines: ...
+
+    def init_failed(self, seconds: float, status: Status, kind: str, now: float) -> Lines: ...
+
+    def start(self, request_id: str, now: float) -> Lines: ...
+
+    def end(self, ended: Ended, now: float) -> Lines: ...
 
 
-def start(request_id: str, version: str) -> str:
-    return f"START RequestId: {request_id} Version: {version}"
+@dataclass(frozen=True, slots=True)
+class TextLog:
+    """The lines that are Lambda's by default."""
+
+    version: str
+
+    def init_start(self, runtime: str, now: float) -> Lines:
+        return (f"INIT_START Runtime Version: {runtime or 'provided'}",)
+
+    def init_done(self, seconds: float, now: float) -> Lines:
+        """The REPORT of the first invocation says it."""
+        return ()
+
+    def init_failed(self, seconds: float, status: Status, kind: str, now: float) -> Lines:
+        error = f"\tError Type: {kind}" if kind else ""
+        return (f"INIT_REPORT Init Duration: {seconds * 1000:.2f} ms\tPhase: init\tStatus: {status}{error}",)
+
+    def start(self, request_id: str, now: float) -> Lines:
+        return (f"START RequestId: {request_id} Version: {self.version}",)
+
+    def end(self, ended: Ended, now: float) -> Lines:
+        crash = (f"{ended.message}\n{ended.kind}",) if ended.status == "error" else ()  # one event of two lines
+        late = (_timed_out(ended, now),) if ended.status == "timeout" else ()
+        return (*crash, f"END RequestId: {ended.request_id}", report(ended), *late)
 
 
-def timed_out(request_id: str, seconds: float, now: float) -> str:
-    """`now` is the wall clock's."""
-    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{at} {request_id} Task timed out after {seconds:.2f} seconds"
-
-
-def end(request_id: str) -> str:
-    return f"END RequestId: {request_id}"
-
-
-def report(
-    request_id: str,
-    seconds: float,
-    *,
-    memory_size: int,
-    max_memory: int,
-    init_seconds: float | None = None,
-    ending: str = "",
-) -> str:
-    """Memory is in MB. `ending`: `Status: timeout` or the like, if the invocation failed for the platform's reasons."""
-    milliseconds = seconds * 1000
-    billed = ceil(milliseconds + (init_seconds or 0.0) * 1000)
+def report(ended: Ended) -> str:
     parts = [
-        f"REPORT RequestId: {request_id}",
-        f"Duration: {milliseconds:.2f} ms",
-        f"Billed Duration: {billed} ms",
-        f"Memory Size: {memory_size} MB",
-        f"Max Memory Used: {max_memory} MB",
+        f"REPORT RequestId: {ended.request_id}",
+        f"Duration: {ended.seconds * 1000:.2f} ms",
+        f"Billed Duration: {ended.billed} ms",
+        f"Memory Size: {ended.memory_size} MB",
+        f"Max Memory Used: {ended.max_memory} MB",
     ]
-    if init_seconds is not None:
-        parts.append(f"Init Duration: {init_seconds * 1000:.2f} ms")
-    if ending:
-        parts.append(ending)
+    if ended.init_seconds is not None:
+        parts.append(f"Init Duration: {ended.init_seconds * 1000:.2f} ms")
+    if ended.status != "success":
+        parts.append(f"Status: {ended.status}")
+    if ended.kind and ended.status == "error":
+        parts.append(f"Error Type: {ended.kind}")
     return "\t".join([*parts, ""])
+
+
+def _timed_out(ended: Ended, now: float) -> str:
+    return f"{stamp(now)} {ended.request_id} Task timed out after {ended.timeout:.2f} seconds"
+
+
+def stamp(wall: float) -> str:
+    """As the platform writes a time: to the millisecond, in UTC."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,12 +19,12 @@ import orjson
 
 from ....config.clock import Clock
 from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ...observer import FunctionLog, Observer
+from ...observer import Observer
 from .. import answers
 from ..base import Invocation, NotReady, Ready
-from . import platform_log, temporary
-from .environment import VERSION
+from . import temporary
 from .launch import Command, Refused, plan
+from .platform_log import Ended
 from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Answer, Handed
@@ -166,7 +166,7 @@ class LocalInvoker:
     async def _started(self, command: Command) -> Worker | InitFailed:
         worker = Worker(self._spec, self._reaper, self._observer, self._clock)
         self._all.add(worker)
-        self._log("", platform_log.init_start(command.runtime))
+        worker.say_init_start(command.runtime)
         began = self._clock.monotonic()
         limit = None if self._spec.timeout is None else self._spec.init_timeout
         try:
@@ -175,9 +175,10 @@ class LocalInvoker:
             self._all.discard(worker)
             raise
         if failed is None:
+            worker.say_init_done()
             return worker
         self._all.discard(worker)
-        return self._init_failed(failed, self._clock.monotonic() - began)
+        return self._init_failed(worker, failed, self._clock.monotonic() - began)
 
     @asynccontextmanager
     async def _hard_work(self) -> AsyncIterator[None]:
@@ -197,12 +198,13 @@ class LocalInvoker:
             timer.cancel()
             give_up()
 
-    def _init_failed(self, failed: InitFailed, seconds: float) -> InitFailed:
+    def _init_failed(self, worker: Worker, failed: InitFailed, seconds: float) -> InitFailed:
         if self._closed:
             return failed  # it was us who ended it
         kind, message = answers.error_text(failed.body)
-        ending = "timeout" if isinstance(failed.ended, TimedOut) else "error"
-        self._log("", platform_log.init_report(seconds, phase="init", status=ending, kind=kind or failed.kind))
+        worker.say_init_failed(
+            seconds, "timeout" if isinstance(failed.ended, TimedOut) else "error", kind or failed.kind
+        )
         if not failed.body:
             return replace(failed, cause=f"{failed.cause}; see its log and correct the function")
         return replace(failed, cause=answers.one_line(f"{kind}: {message}" if kind else message or failed.cause))
@@ -274,7 +276,7 @@ class LocalInvoker:
 
     async def _with_worker(self, worker: Worker, invocation: Invocation, started: float) -> Reply:
         request_id = invocation.request_id
-        self._log(request_id, platform_log.start(request_id, VERSION))
+        worker.say_start(request_id)
         began = self._clock.monotonic()
         init_seconds, worker.init_seconds = worker.init_seconds, None
         handed = Handed(request_id, invocation.payload, headers_of(invocation, self._spec, self._clock))
@@ -282,51 +284,50 @@ class LocalInvoker:
         if self._closed and isinstance(ended, Exited):
             return self._stopping(invocation, started)  # it was us who ended it
         seconds = self._clock.monotonic() - began
-        reply, ending = self._reply(invocation, started, ended)
-        if isinstance(ended, Exited):
-            assert isinstance(reply, FunctionFailed)
-            kind, message = answers.error_text(reply.body)
-            self._log(request_id, f"{message}\n{kind}")  # one event of two lines
-        self._log(request_id, platform_log.end(request_id))
-        report = platform_log.report(
-            request_id,
-            seconds,
-            memory_size=self._spec.memory_size,
-            max_memory=worker.max_memory,
-            init_seconds=init_seconds,
-            ending=ending,
+        reply = self._reply(invocation, started, ended)
+        kind, message = answers.error_text(reply.body) if isinstance(ended, Exited) else ("", "")
+        worker.say_end(
+            Ended(
+                request_id,
+                seconds,
+                self._spec.memory_size,
+                worker.max_memory,
+                init_seconds,
+                status="error"
+                if isinstance(ended, Exited)
+                else "timeout"
+                if isinstance(ended, TimedOut)
+                else "success",
+                kind=kind,
+                message=message,
+                produced=len(reply.body),
+                timeout=self._spec.timeout or 0.0,
+            )
         )
-        self._log(request_id, report)
-        if isinstance(ended, TimedOut):
-            self._log(request_id, platform_log.timed_out(request_id, self._spec.timeout or 0.0, self._clock.wall()))
         return reply
 
-    def _reply(self, invocation: Invocation, started: float, ended: Answer | Exited | TimedOut) -> tuple[Reply, str]:
-        """What the ending means, and the end of its REPORT line."""
+    def _reply(
+        self, invocation: Invocation, started: float, ended: Answer | Exited | TimedOut
+    ) -> Returned | FunctionFailed:
         failed = self._attempt(invocation, started, OK, error=True)
         match ended:
             case TimedOut():
-                return answers.timed_out(failed, self._spec.timeout or 0.0), "Status: timeout"
+                return answers.timed_out(failed, self._spec.timeout or 0.0)
             case Exited(status=status):
-                return answers.ended(failed, status, describe_exit(status)), (
-                    "Status: error\tError Type: Runtime.ExitError"
-                )
+                return answers.ended(failed, status, describe_exit(status))
             case Answer(oversized=True):
-                return answers.oversized(failed), ""
+                return answers.oversized(failed)
             case Answer(failed=True, body=body):
                 kind, message = answers.error_text(body)
                 detail = answers.one_line(f"{kind}: {message}" if kind else message)
-                return FunctionFailed(failed, Failure.ERROR, detail or "no error text", body), ""
+                return FunctionFailed(failed, Failure.ERROR, detail or "no error text", body)
             case Answer(body=body):
-                return Returned(self._attempt(invocation, started, OK), body), ""
+                return Returned(self._attempt(invocation, started, OK), body)
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
-        version = VERSION if status == OK else None
+        version = self._spec.version if status == OK else None
         function_error = answers.UNHANDLED if error else None
         return Attempt(invocation.request_id, started, self._clock.wall(), status, version, function_error)
-
-    def _log(self, request_id: str, line: str) -> None:
-        self._observer.observe(FunctionLog(self._spec.name, request_id, line, "platform"))
 
 
 def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict[str, str]:
@@ -337,7 +338,7 @@ def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict
         "Content-Type": "application/json",
         "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
         "Lambda-Runtime-Deadline-Ms": str(int((clock.wall() + timeout) * 1000)),
-        "Lambda-Runtime-Invoked-Function-Arn": f"arn:aws:lambda:{spec.region}:{spec.account}:function:{spec.name}",
+        "Lambda-Runtime-Invoked-Function-Arn": invocation.invoked_arn or spec.arn,
         "Lambda-Runtime-Trace-Id": invocation.trace or new_trace(),
     }
     if invocation.client_context:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 Isolation = Literal["auto", "env", "namespace"]
+LogFormat = Literal["Text", "JSON"]
+LATEST = "$LATEST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,23 @@ Launch = RuntimeLaunch | CommandLaunch | ExternalLaunch
 
 
 @dataclass(frozen=True, slots=True)
+class Logging:
+    """How a function's log is written, and under which name."""
+
+    group: str = ""
+    """Empty: the one that is named after the function."""
+    format: LogFormat = "Text"
+    application_level: str = "INFO"
+    """The least important records of the runtime that are written; with the format JSON only."""
+    system_level: str = "INFO"
+    """The least important lines of the platform (DEBUG, INFO, WARN); with the format JSON only."""
+
+
+def default_log_group(name: str) -> str:
+    return f"/aws/lambda/{name}"
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """Everything that an environment of the function is made from. A change of any of it means new environments."""
 
@@ -49,6 +68,8 @@ class FunctionSpec:
     """Directory of the code; the working directory of the runtime."""
     scratch: Path
     """Directory that is ours to fill: temporary directories, the runtime clients."""
+    version: str = LATEST
+    """`$LATEST` or a number."""
     timeout: float | None = 3.0
     """Seconds of an invocation; None for no limit (a debugger is attached)."""
     concurrency: int = 1
@@ -66,6 +87,16 @@ class FunctionSpec:
     account: str = "000000000000"
     aws: Mapping[str, str] = field(default_factory=dict)
     """Endpoint and credential variables that the function may have."""
+    logging: Logging = field(default_factory=lambda: Logging())
+
+    @property
+    def arn(self) -> str:
+        """Unqualified."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+    @property
+    def log_group(self) -> str:
+        return self.logging.group or default_log_group(self.name)
 
     @property
     def init_timeout(self) -> float:

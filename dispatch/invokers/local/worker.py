@@ -25,10 +25,12 @@ from . import environment, temporary
 from .isolation import isolated
 from .launch import Command, Refused
 from .output import Budget, Output
+from .platform_json import JsonLog
+from .platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import Answer, Handed, RuntimeApi, State
-from .spec import FunctionSpec
+from .spec import FunctionSpec, default_log_group
 
 OPEN = (State.RUNNING, State.ANSWERED)
 PEAK_FRESH_FOR = 1.0
@@ -88,7 +90,8 @@ class Worker:
         self._peak_read = float("-inf")
         self._temporary: Path | None = None
         self._request_id = ""
-        self.log_stream = ""
+        self.log_stream = _log_stream(spec, clock)
+        self._platform = _platform_log(spec, self.log_stream)
         self.idle_since = 0.0
         self.init_seconds: float | None = None
         """How long the init took; None once an invocation has reported it."""
@@ -135,7 +138,6 @@ class Worker:
             if self._over:
                 return InitFailed("it was stopped")
             await self._api.open()
-            self.log_stream = _log_stream(self._clock)
             self._temporary = await anyio.to_thread.run_sync(temporary.make, self._spec.scratch)
             ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
             if isinstance(ready, Refused):
@@ -217,6 +219,23 @@ class Worker:
             await anyio.to_thread.run_sync(temporary.remove, self._temporary)
             self._temporary = None
 
+    # --- what the platform says of it -------------------------------------------------------------------------------
+
+    def say_init_start(self, runtime: str) -> None:
+        self._say("", self._platform.init_start(runtime, self._clock.wall()))
+
+    def say_init_done(self) -> None:
+        self._say("", self._platform.init_done(self.init_seconds or 0.0, self._clock.wall()))
+
+    def say_init_failed(self, seconds: float, status: Status, kind: str) -> None:
+        self._say("", self._platform.init_failed(seconds, status, kind, self._clock.wall()))
+
+    def say_start(self, request_id: str) -> None:
+        self._say(request_id, self._platform.start(request_id, self._clock.wall()))
+
+    def say_end(self, ended: Ended) -> None:
+        self._say(ended.request_id, self._platform.end(ended, self._clock.wall()))
+
     # --- one invocation ---------------------------------------------------------------------------------------------
 
     async def invoke(self, handed: Handed, timeout: float | None) -> Answer | Exited | TimedOut:
@@ -266,7 +285,17 @@ class Worker:
         return _Writer(self, stream)
 
     def log(self, line: str, stream: str) -> None:
-        self._observer.observe(FunctionLog(self._spec.name, self._request_id, line, stream))
+        self._observe(self._request_id, line, stream)
+
+    def _say(self, request_id: str, lines: Lines) -> None:
+        for line in lines:
+            self._observe(request_id, line, "platform")
+
+    def _observe(self, request_id: str, line: str, stream: str) -> None:
+        spec = self._spec
+        self._observer.observe(
+            FunctionLog(spec.name, request_id, line, stream, spec.version, spec.log_group, self.log_stream)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +323,15 @@ def _peak_megabytes(pid: int) -> int:
     return round(int(peak[0]) / 1024) if peak else 0
 
 
-def _log_stream(clock: Clock) -> str:
+def _log_stream(spec: FunctionSpec, clock: Clock) -> str:
+    """In a group that several functions may share, the function's name is part of it."""
     day = datetime.datetime.fromtimestamp(clock.wall(), datetime.UTC)
-    return f"{day:%Y/%m/%d}/[{environment.VERSION}]{uuid.uuid4().hex}"
+    name = "" if spec.log_group == default_log_group(spec.name) else spec.name
+    return f"{day:%Y/%m/%d}/{name}[{spec.version}]{uuid.uuid4().hex}"
+
+
+def _platform_log(spec: FunctionSpec, log_stream: str) -> PlatformLog:
+    if spec.logging.format == "Text":
+        return TextLog(spec.version)
+    environment = log_stream.rpartition("]")[2]
+    return JsonLog(spec.name, spec.version, spec.memory_size, environment, spec.logging.system_level)

@@ -1,11 +1,12 @@
-"""The one thread that touches the state file, and how many writes become one transaction.
+"""The one thread that touches a file, and how many writes become one transaction.
 
     submit ──► waiting ──(the loop has had its turn)──► one transaction in the thread ──► every caller gets its answer
                   ▲                                              │
                   └────────── what came meanwhile ◄──────────────┘
 
 A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. `sqlite.py` is the only user.
+answer. Jobs run in the order of their submission. Each store of the state
+directory has one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 
 from ...config.errors import BugError
-from .store import StoreUnavailable
+from .faults import StoreUnavailable
+from .files import Format, open_file
 
 T = TypeVar("T")
 
@@ -39,10 +42,11 @@ class _Job:
 class GroupWriter:
     """Runs jobs on a connection in the thread of `executor`, which has exactly one. Belongs to the running loop."""
 
-    def __init__(self, connection: sqlite3.Connection, executor: Executor, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, executor: Executor, name: str, what: str) -> None:
         self._connection = connection
         self._executor = executor
         self._name = name
+        self._what = what
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Job] = []
         self._armed = False
@@ -51,6 +55,20 @@ class GroupWriter:
         self.commits = 0
         """Transactions that wrote something, each made durable once."""
 
+    @classmethod
+    async def open(cls, path: Path, form: Format) -> GroupWriter:
+        """One for the file of this format, which is made where there is none. Raises UnusableState: damaged, newer, no
+        rights; the file is left as it is."""
+        executor = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.CancelScope(shield=True):  # else nobody would close the connection
+                connection = await loop.run_in_executor(executor, open_file, path, form)
+        except BaseException:
+            executor.shutdown()
+            raise
+        return cls(connection, executor, str(path), form.what)
+
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of `work`, once it is durable. Raises StoreUnavailable, and then nothing of it was stored."""
         if self._closed:
@@ -58,7 +76,9 @@ class GroupWriter:
         job = self._submit(work)
         await job.done.wait()
         if isinstance(job.error, sqlite3.Error):
-            what = f"cannot store positions in {self._name}: {job.error}; free some space or look at the file's rights"
+            what = (
+                f"cannot store {self._what} in {self._name}: {job.error}; free some space or look at the file's rights"
+            )
             raise StoreUnavailable(what) from job.error
         if job.error is not None:
             raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error

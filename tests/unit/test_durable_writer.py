@@ -9,8 +9,8 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from penstock.pollers.checkpoints.store import StoreUnavailable
-from penstock.pollers.checkpoints.writer import GroupWriter
+from penstock.pollers.durable.faults import StoreUnavailable
+from penstock.pollers.durable.writer import GroupWriter
 
 
 class Locked:
@@ -32,7 +32,7 @@ class Locked:
 
 async def test_requests_that_come_together_wait_together_for_a_file_that_is_locked() -> None:
     connection = Locked()
-    writer = GroupWriter(cast("sqlite3.Connection", connection), ThreadPoolExecutor(1), "checkpoints.db")
+    writer = GroupWriter(cast("sqlite3.Connection", connection), ThreadPoolExecutor(1), "f.db", "things")
     refused: list[str] = []
 
     async def request() -> None:

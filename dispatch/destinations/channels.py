@@ -1,0 +1,161 @@
+"""Where documents go: SQS queues, SNS topics, S3 buckets and EventBridge buses, each with its calls.
+
+Owns every AWS call to a destination and the words for what goes wrong in it. What is sent, and trying again, is for
+those who send: failure destinations of mappings (`aws.py`), and the destinations of asynchronous invocations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ...config.arn import Arn
+from ...config.clients import faults
+from ...config.clients.aws import Clients
+from ...config.clients.endpoints import Local
+from ...config.clients.queue_urls import resolve
+from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+
+DENIED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
+)
+"""Error codes for want of a permission; the last one is S3's for a request whose answer has no body."""
+
+Attributes = Mapping[str, tuple[str, str]]
+"""Of a message: name to type and value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a destination is to those who send, and where it was named."""
+
+    what: str = "failure destination"
+    named_in: str = "destination_config"
+
+
+class Queue:
+    """An SQS queue."""
+
+    def __init__(self, arn: Arn, client: Any, role: Role, *, endpoint: str | None, rewrite_urls: bool) -> None:
+        self._arn = str(arn)
+        self._client = client
+        self._role = role
+        self._endpoint = endpoint
+        self._rewrite_urls = rewrite_urls
+
+    async def probe(self) -> None:
+        with calling(self._role, "find queue", self._arn, "sqs:GetQueueUrl"):
+            await self._find()
+
+    async def send(self, body: str, attributes: Attributes | None = None, trace: str = "") -> None:
+        """`trace` travels as the system attribute that AWS sends it in."""
+        more: dict[str, Any] = {"MessageAttributes": _attributes(attributes)} if attributes else {}
+        if trace:
+            more["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
+        with calling(self._role, "send to", self._arn, "sqs:SendMessage"):
+            await self._client.send_message(QueueUrl=await self._find(), MessageBody=body, **more)
+
+    async def _find(self) -> str:
+        return await resolve(self._client, self._arn, self._endpoint, self._rewrite_urls)
+
+
+class Topic:
+    """An SNS topic."""
+
+    def __init__(self, arn: Arn, client: Any, role: Role) -> None:
+        self._arn = str(arn)
+        self._client = client
+        self._role = role
+
+    async def probe(self) -> None:
+        with calling(self._role, "look at", self._arn, "sns:GetTopicAttributes"):
+            await self._client.get_topic_attributes(TopicArn=self._arn)
+
+    async def send(self, body: str, attributes: Attributes | None = None) -> None:
+        more = {"MessageAttributes": _attributes(attributes)} if attributes else {}
+        with calling(self._role, "publish to", self._arn, "sns:Publish"):
+            await self._client.publish(TopicArn=self._arn, Message=body, **more)
+
+
+class Bucket:
+    """An S3 bucket."""
+
+    def __init__(self, arn: Arn, client: Any, role: Role) -> None:
+        self._arn = arn
+        self._client = client
+        self._role = role
+
+    async def probe(self) -> None:
+        with calling(self._role, "look at", str(self._arn), "s3:ListBucket"):
+            await self._client.head_bucket(Bucket=self._arn.resource)
+
+    async def put(self, key: str, body: bytes) -> None:
+        with calling(self._role, "write to", str(self._arn), "s3:PutObject"):
+            await self._client.put_object(Bucket=self._arn.resource, Key=key, Body=body, ContentType="application/json")
+
+
+class Bus:
+    """An EventBridge bus."""
+
+    def __init__(self, arn: Arn, client: Any, role: Role) -> None:
+        self._arn = str(arn)
+        self._client = client
+        self._role = role
+
+    async def send(self, entry: Mapping[str, Any]) -> None:
+        """`entry` as PutEvents takes it."""
+        with calling(self._role, "put an event on", self._arn, "events:PutEvents"):
+            answer = await self._client.put_events(Entries=[entry])
+            if answer["FailedEntryCount"]:
+                refused = answer["Entries"][0]
+                said = f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}"
+                raise SourceUnavailable(f"put an event on {self._arn}: {said}")
+
+
+Channel = Queue | Topic | Bucket | Bus
+
+
+async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
+    """What `arn` names, one of the four services. Asks nobody whether it is there.
+
+    Raises ConfigError where no client can be made (the guard against real AWS, no credentials).
+    """
+    client = await clients.get(arn.service, region=arn.region or None)
+    match arn.service:
+        case "sqs":
+            target = await clients.target("sqs")
+            endpoint = target.url if isinstance(target, Local) else None
+            return Queue(arn, client, role, endpoint=endpoint, rewrite_urls=clients.settings.rewrite_queue_urls)
+        case "sns":
+            return Topic(arn, client, role)
+        case "events":
+            return Bus(arn, client, role)
+        case _:
+            return Bucket(arn, client, role)
+
+
+def _attributes(attributes: Attributes) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in attributes.items()}
+
+
+@contextmanager
+def calling(role: Role, operation: str, arn: str, permission: str) -> Iterator[None]:
+    """Failures in our words: what was done to which destination, what is wrong, what to do."""
+    try:
+        with faults.translating(f"{operation} {arn}"):
+            yield
+    except SourceError as error:
+        raise type(error)(f"{role.what}: {error}{_advice(role, error, permission)}") from error
+    except KeyError as error:
+        unlike = "the endpoint answers, but not as AWS does: is it the address of an AWS-like API?"
+        raise SourceUnavailable(f"{role.what}: {operation} {arn}: {unlike}") from error
+
+
+def _advice(role: Role, error: SourceError, permission: str) -> str:
+    if isinstance(error, SourceMissing):
+        return f"; create it, or name another one in {role.named_in}"
+    if error.__cause__ is not None and faults.code(error.__cause__) in DENIED:
+        return f"; the credentials need {permission}"
+    return ""

@@ -1,0 +1,47 @@
+"""What a served call gets and gives: the contract between the protocol and the calls. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read and checked against the shapes of its operation."""
+
+    operation: str
+    """The model's name, `CreateFunction`."""
+    parameters: Mapping[str, Any]
+    """By the model's member names. What was not sent, or sent as null, is absent. Blobs are bytes (their base64 is
+    undone), timestamps are seconds since the epoch as floats, a payload is the raw body."""
+    request_id: str
+    """A lower-case UUID, this call's own; goes out as `x-amzn-RequestId`."""
+    hops: int = 0
+    """How many daemons sent it on before (`x-penstock-hops`), so that loops end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call gives back."""
+
+    output: Mapping[str, Any] = field(default_factory=dict)
+    """By the model's member names, those that travel in headers too. A member that is None is left out. Timestamps
+    may be seconds since the epoch or aware datetimes; blobs are bytes."""
+    status: int | None = None
+    """None: the model's, or what AWS was recorded to say instead."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beyond the model's."""
+
+
+Serve = Callable[[Call], Awaitable[Answer]]
+"""Serves one operation. Raises `errors.ApiError` to refuse; anything else that it raises is a fault of ours."""
+
+
+class Group(Protocol):
+    """Calls that belong together."""
+
+    def calls(self) -> Mapping[str, Serve]:
+        """What serves which operation, by the model's name."""
+        ...

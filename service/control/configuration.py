@@ -1,0 +1,156 @@
+"""What a function is configured with: the members of a request, checked and merged into what is shown. Pure.
+
+A configuration is a mapping by the members of AWS's FunctionConfiguration. Shapes, and members that
+are refused whatever they hold, were looked at before; here is what depends on more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...config.function import RESERVED
+from ..api.wire.errors import ApiError, invalid_parameter, validation
+from . import runtimes
+
+Configuration = Mapping[str, Any]
+
+ENVIRONMENT_MAX = 4096
+"""Bytes of all variables, as compact JSON."""
+RESERVED_KEYS = RESERVED | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+LIMITS = {"Timeout": ("timeout", 900), "MemorySize": ("memorySize", 10_240)}
+STORAGE_MAX = 10_240
+LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
+
+
+def created(request: Mapping[str, Any], name: str) -> Configuration:
+    """The configuration of a new function. Raises ApiError."""
+    if not request.get("Runtime") or not request.get("Handler"):
+        raise invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+        )
+    if "Variables" not in request.get("Environment", {}):
+        request = {key: value for key, value in request.items() if key != "Environment"}
+    plain = {
+        "Description": "",
+        "Timeout": 3,
+        "MemorySize": 128,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "PackageType": "Zip",
+        "Architectures": ["x86_64"],
+        "EphemeralStorage": {"Size": 512},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
+    }
+    architectures = {key: request[key] for key in ("Architectures",) if key in request}
+    return updated({**plain, **architectures}, request)
+
+
+def updated(before: Configuration, request: Mapping[str, Any]) -> Configuration:
+    """The configuration with what a request sets; absent members stay as they are. Raises ApiError."""
+    _check(request)
+    after = {**before, **{key: request[key] for key in AS_GIVEN if key in request}}
+    for member, merge in MERGED.items():
+        if member in request:
+            after[member] = merge(before.get(member), request[member])
+    return {key: value for key, value in after.items() if value is not None}
+
+
+def digest(configuration: Configuration) -> str:
+    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def _check(request: Mapping[str, Any]) -> None:
+    if request.get("Layers"):
+        raise invalid_parameter(
+            "Layers cannot be given to a function yet: put their content into the function's own package, or give "
+            "'layers' to a function of the configuration file."
+        )
+    if "Runtime" in request:
+        runtimes.check(request["Runtime"])
+    for member, (path, most) in LIMITS.items():
+        _at_most(request.get(member, 0), path, most)
+    _at_most(request.get("EphemeralStorage", {}).get("Size", 0), "ephemeralStorage.size", STORAGE_MAX)
+    _check_environment(request.get("Environment", {}).get("Variables", {}))
+
+
+def _at_most(value: int, path: str, most: int) -> None:
+    if value > most:
+        raise validation(
+            f"Value '{value}' at '{path}' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {most}"
+        )
+
+
+def _check_environment(variables: Mapping[str, str]) -> None:
+    if reserved := [name for name in variables if name in RESERVED_KEYS]:
+        raise _environment(
+            "contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(text.encode("utf-8", "surrogatepass")) > ENVIRONMENT_MAX:
+        raise _environment(f"exceeded the 4KB limit. String measured: {text}")
+
+
+def _environment(trouble: str) -> ApiError:
+    return invalid_parameter(
+        "Lambda was unable to configure your environment variables because the environment variables you have "
+        f"provided {trouble}"
+    )
+
+
+# --- merging ----------------------------------------------------------------------------------------------------------
+
+AS_GIVEN = ("Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "EphemeralStorage")
+"""Taken as they are given."""
+
+
+def _vpc(before: Any, given: Mapping[str, Any]) -> Any:
+    """Once there was one, it stays visible when it is cleared."""
+    subnets, groups = given.get("SubnetIds", []), given.get("SecurityGroupIds", [])
+    if before is None and not subnets and not groups:
+        return None
+    dual = given.get("Ipv6AllowedForDualStack", False)
+    return {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": "", "Ipv6AllowedForDualStack": dual}
+
+
+def _dead_letter(before: Any, given: Mapping[str, Any]) -> Any:
+    """An empty target clears, no target changes nothing."""
+    target = given.get("TargetArn")
+    if target is None:
+        return before
+    return {"TargetArn": target} if target else None
+
+
+def _logging(before: Any, given: Mapping[str, Any]) -> Any:
+    form = given.get("LogFormat", before["LogFormat"])
+    group = given.get("LogGroup", before["LogGroup"])
+    if form == "Text":
+        if any(level in given for level in LEVELS):
+            raise invalid_parameter(
+                'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or '
+                'change the LogFormat to "JSON" and try again.'
+            )
+        return {"LogFormat": form, "LogGroup": group}
+    kept = {} if "LogFormat" in given else before
+    levels = {level: given.get(level, kept.get(level, "INFO")) for level in LEVELS}
+    return {"LogFormat": form, **levels, "LogGroup": group}
+
+
+MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Environment": lambda before, given: {"Variables": given.get("Variables", {})},
+    "VpcConfig": _vpc,
+    "DeadLetterConfig": _dead_letter,
+    "KMSKeyArn": lambda before, given: given or None,
+    "TracingConfig": lambda before, given: {"Mode": given["Mode"]} if "Mode" in given else before,
+    "SnapStart": lambda before, given: {**before, **given},
+    "FileSystemConfigs": lambda before, given: given or None,
+    "LoggingConfig": _logging,
+}
+"""What is shown after `given` was set; None: nothing, it is absent."""

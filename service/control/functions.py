@@ -1,0 +1,164 @@
+"""What creating, updating and deleting do to a function. Pure: `(function or None, …) -> (function, answer)`.
+
+A refusal is an ApiError, and then the function is what it was. Each call is checked before its code is fetched
+(`check_…`), and decided when the code is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from ..api.wire.errors import conflict, invalid_parameter, too_large
+from . import configuration, shown, tags, versions
+from .catalogue import LATEST
+from .model import (
+    Answer,
+    Decision,
+    Function,
+    Moment,
+    Package,
+    Phase,
+    Version,
+    existing,
+    expect_revision,
+    expect_settled,
+    not_found,
+)
+from .names import Named, too_long, unqualified
+
+ZIPPED_MAX = 52_428_800
+"""Bytes of a zip."""
+
+Request = Mapping[str, Any]
+
+
+# --- create -----------------------------------------------------------------------------------------------------------
+
+
+def check_create(function: Function | None, named: Named, request: Request) -> None:
+    """Everything about a creation but its code. Raises ApiError."""
+    if trouble := too_long(named.name):
+        raise trouble
+    unqualified(named)
+    _check_source(request["Code"])
+    configuration.created(request, named.name)
+    tags.merged({}, request.get("Tags", {}))
+    if function is not None:
+        raise conflict(f"Function already exist: {named.name}")
+
+
+def create(function: Function | None, named: Named, request: Request, package: Package, moment: Moment) -> Decision:
+    check_create(function, named, request)
+    configured = configuration.created(request, named.name)
+    latest = Version(LATEST, package, configured, moment.stamp, moment.id(), Phase.CREATING)
+    fresh = Function(named.name, named.arn, latest, tags=tags.merged({}, request.get("Tags", {})))
+    if not request.get("Publish"):
+        return fresh, shown.configuration(fresh, latest, fresh.arn)
+    fresh, first = versions.freeze(fresh, moment.id(1), moment, phase=Phase.CREATING)
+    return fresh, shown.configuration(fresh, first, fresh.arn)  # recorded: without the qualifier
+
+
+# --- update -----------------------------------------------------------------------------------------------------------
+
+
+def check_update_code(function: Function | None, named: Named, request: Request) -> Function:
+    """Everything about new code but the code. Raises ApiError."""
+    function = _updatable(function, named, request)
+    _check_source(request)
+    return function
+
+
+def update_code(
+    function: Function | None, named: Named, request: Request, package: Package, moment: Moment
+) -> Decision:
+    function = check_update_code(function, named, request)
+    configured = dict(function.latest.configuration)
+    if architectures := request.get("Architectures"):
+        configured["Architectures"] = architectures
+    updated = _update(function, replace(function.latest, package=package, configuration=configured), moment)
+    if request.get("DryRun"):
+        would_be = replace(function.latest, package=package, configuration=configured)
+        return function, shown.configuration(function, would_be, named.qualified)
+    if not request.get("Publish"):
+        return updated, shown.configuration(updated, updated.latest, named.qualified)
+    if versions.unchanged(updated) is not None:
+        last = updated.versions[-1]
+        return updated, shown.configuration(updated, last, shown.qualified(updated, last))
+    updated, version = versions.freeze(updated, moment.id(1), moment, phase=Phase.CREATING)
+    return updated, shown.configuration(updated, version, shown.qualified(updated, version))
+
+
+def update_configuration(function: Function | None, named: Named, request: Request, moment: Moment) -> Decision:
+    function = _updatable(function, named, request)
+    configured = configuration.updated(function.latest.configuration, request)
+    updated = _update(function, replace(function.latest, configuration=configured), moment)
+    return updated, shown.configuration(updated, updated.latest, named.qualified)
+
+
+def _updatable(function: Function | None, named: Named, request: Request) -> Function:
+    unqualified(named, latest=True)
+    if function is None:
+        raise not_found(named.arn)
+    expect_revision(request.get("RevisionId"), function.latest.revision)
+    expect_settled(function)
+    return function
+
+
+def _update(function: Function, latest: Version, moment: Moment) -> Function:
+    """An update is in progress: invocations run what was there before, until it is settled."""
+    latest = replace(latest, modified=moment.stamp, revision=moment.id(), phase=Phase.UPDATING)
+    return replace(function, latest=latest, before=function.latest)
+
+
+def _check_source(code: Request) -> None:
+    """Exactly one place where the code comes from, and no zip that is too long. Raises ApiError."""
+    stored = [member for member in ("S3Bucket", "S3Key") if member in code]
+    if ("ZipFile" in code) is bool(stored) or len(stored) == 1:
+        raise invalid_parameter("Please provide a source for function code: either ZipFile, or S3Bucket and S3Key.")
+    if len(code.get("ZipFile", b"")) > ZIPPED_MAX:
+        raise too_large(f"Zipped size must be smaller than {ZIPPED_MAX} bytes")
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def settle(function: Function, moment: Moment) -> Function:
+    """What was being created is there, and what was being updated is updated; each gets another revision."""
+    numbers = count()
+    settled = (_settled(each, moment, numbers) for each in (function.latest, *function.versions))
+    latest, *rest = settled
+    return replace(function, latest=latest, versions=tuple(rest), before=None)
+
+
+def _settled(version: Version, moment: Moment, numbers: Iterator[int]) -> Version:
+    if version.phase is Phase.ACTIVE:
+        return version
+    return replace(version, phase=Phase.ACTIVE, revision=moment.id(next(numbers)))
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+
+def delete(function: Function | None, named: Named) -> Decision:
+    """The whole function, or one version of it; a version that is not there is deleted already."""
+    if function is None:
+        raise not_found(named.arn)
+    if not named.qualifier:
+        return None, {}
+    if named.qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+    if not named.qualifier.isdigit():
+        raise invalid_parameter("Deletion of aliases is not currently supported.")
+    return versions.without(function, named.qualifier), {}
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+def code_signing(function: Function | None, named: Named) -> Answer:
+    """No function has a code signing configuration, and AWS then answers with nothing."""
+    existing(function, named)
+    return {}

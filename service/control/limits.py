@@ -1,0 +1,60 @@
+"""Reserved concurrency, and what an account may have and has. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..api.wire.errors import invalid_parameter
+from .functions import ZIPPED_MAX
+from .model import Answer, Decision, Function, existing, not_found
+from .names import Named, unqualified
+
+CONCURRENT = 1000
+"""Executions of an account at once."""
+UNRESERVED_MIN = 100
+"""Of which so many are for functions that reserve none."""
+UNZIPPED_MAX = 262_144_000
+"""Bytes of a package, unpacked."""
+TOTAL_MAX = 80_530_636_800
+"""Bytes of all zips. Shown, not enforced: the disk says when it is full."""
+
+
+def reserve(function: Function | None, named: Named, number: int, others: int) -> Decision:
+    """`others`: what the other functions of the account reserve together."""
+    unqualified(named)
+    if function is None:
+        raise not_found(named.explicit)
+    if CONCURRENT - others - number < UNRESERVED_MIN:
+        raise invalid_parameter(
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            f"below its minimum value of [{UNRESERVED_MIN}].",
+            type=None,
+        )
+    return replace(function, reserved=number), {"ReservedConcurrentExecutions": number}
+
+
+def free(function: Function | None, named: Named) -> Decision:
+    unqualified(named)
+    return replace(existing(function, named), reserved=None), {}
+
+
+def reserved(function: Function | None, named: Named) -> Answer:
+    unqualified(named)
+    number = existing(function, named).reserved
+    return {} if number is None else {"ReservedConcurrentExecutions": number}
+
+
+def account(functions: Iterable[Function]) -> Answer:
+    every = list(functions)
+    sizes = [version.package.size for each in every for version in (each.latest, *each.versions)]
+    return {
+        "AccountLimit": {
+            "TotalCodeSize": TOTAL_MAX,
+            "CodeSizeUnzipped": UNZIPPED_MAX,
+            "CodeSizeZipped": ZIPPED_MAX,
+            "ConcurrentExecutions": CONCURRENT,
+            "UnreservedConcurrentExecutions": CONCURRENT - sum(each.reserved or 0 for each in every),
+        },
+        "AccountUsage": {"TotalCodeSize": sum(sizes), "FunctionCount": len(every)},
+    }

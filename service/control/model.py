@@ -1,0 +1,216 @@
+"""What a function is, as values: nothing here is ever changed in place. Pure; what calls do to it is in the modules
+beside, and `plane.py` alone keeps functions.
+
+    Function ── latest: Version      $LATEST, which updates change
+             ├─ before: Version      what $LATEST was, while an update is in progress
+             ├─ versions: Version…   frozen by PublishVersion
+             ├─ aliases, policies, event_invokes, …
+
+    CREATING ──settled──► ACTIVE ──update──► UPDATING ──settled──► ACTIVE
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from ..api.wire.errors import ApiError, conflict, no_such_resource, precondition_failed
+from .catalogue import LATEST
+from .names import Named
+
+
+class Phase(Enum):
+    """Where a version stands, of AWS's `State` and `LastUpdateStatus` together."""
+
+    CREATING = "creating"  # Pending, no update status
+    ACTIVE = "active"  # Active, Successful
+    UPDATING = "updating"  # Active, InProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A deployment package."""
+
+    sha256: str
+    """Of the zip, in hexadecimal."""
+    size: int
+    """Bytes of the zip."""
+    kms_key: str = ""
+    """Recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version: its code and configuration."""
+
+    number: str
+    """`$LATEST`, or from 1 on."""
+    package: Package
+    configuration: Mapping[str, Any]
+    """By the members of AWS's FunctionConfiguration, as they are shown; what is not configured is absent."""
+    modified: str
+    revision: str
+    phase: Phase = Phase.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a version, or for two of them by weight."""
+
+    name: str
+    version: str
+    description: str
+    revision: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """How often a further version is taken instead, by its number; at most one."""
+
+    def pick(self, draw: float) -> str:
+        """The version for one invocation; `draw` in [0, 1)."""
+        for version, weight in self.weights.items():
+            if draw < weight:
+                return version
+        return self.version
+
+
+@dataclass(frozen=True, slots=True)
+class EventInvoke:
+    """How asynchronous invocations of one qualifier are delivered."""
+
+    settings: Mapping[str, Any]
+    """`MaximumRetryAttempts` and `MaximumEventAgeInSeconds` where set, `DestinationConfig` always with both members."""
+    modified: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who may do what with one qualifier. Kept and shown, not enforced."""
+
+    statements: tuple[Mapping[str, Any], ...]
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    name: str
+    arn: str
+    """Unqualified."""
+    latest: Version
+    before: Version | None = None
+    versions: tuple[Version, ...] = ()
+    """Ascending."""
+    last_number: int = 0
+    """The highest that was ever given: numbers are not used again."""
+    published: str = ""
+    """What was published last, as a digest; empty when nothing was, or when that version is gone."""
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    reserved: int | None = None
+    event_invokes: Mapping[str, EventInvoke] = field(default_factory=dict)
+    """By qualifier, `$LATEST` where none was given."""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    """By qualifier, empty for the function's own."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    recursion: str = "Terminate"
+    runtime_management: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By version."""
+
+    def version(self, number: str) -> Version | None:
+        if number in ("", LATEST):
+            return self.latest
+        return next((each for each in self.versions if each.number == number), None)
+
+    def resolve(self, qualifier: str, draw: float = 1.0) -> Version | None:
+        """The version that a qualifier stands for."""
+        alias = self.aliases.get(qualifier)
+        return self.version(alias.pick(draw) if alias else qualifier)
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """Hashes of all code that it has."""
+        every = (self.latest, *self.versions, *((self.before,) if self.before else ()))
+        return frozenset(each.package.sha256 for each in every)
+
+    @property
+    def settling(self) -> bool:
+        """Whether time alone will change it."""
+        return any(each.phase is not Phase.ACTIVE for each in (self.latest, *self.versions))
+
+
+Answer = Mapping[str, Any]
+"""What a call shows, by the members of its output."""
+
+Decision = tuple[Function | None, Answer]
+"""What a call makes of a function, None for nothing more; and what it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a call happens, and the randomness that it may use up."""
+
+    now: float
+    """Seconds since the epoch."""
+    seed: str
+    """Different for every call."""
+
+    def id(self, number: int = 0) -> str:
+        """A UUID of this moment's own, one for each number."""
+        return str(uuid.UUID(bytes=hashlib.sha256(f"{self.seed}/{number}".encode()).digest()[:16], version=4))
+
+    @property
+    def stamp(self) -> str:
+        """As `LastModified` says it."""
+        return datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+
+
+def not_found(arn: str) -> ApiError:
+    return no_such_resource(f"Function not found: {arn}")
+
+
+def existing(function: Function | None, named: Named) -> Function:
+    """Raises ApiError, with the ARN as asked."""
+    if function is None:
+        raise not_found(named.qualified)
+    return function
+
+
+def asked(function: Function | None, named: Named) -> tuple[Function, Version]:
+    """The function, and the version of it that was asked for. Raises ApiError."""
+    function = existing(function, named)
+    version = function.resolve(named.qualifier)
+    if version is None:
+        raise not_found(named.qualified)
+    return function, version
+
+
+def missing_qualifier(named: Named) -> ApiError:
+    """AWS names a version that is missing differently from an alias."""
+    if named.qualifier.isdigit() or "$" in named.qualifier:
+        return not_found(named.qualified)
+    return no_such_resource(f"Cannot find alias arn: {named.qualified}")
+
+
+def expect_revision(given: str | None, actual: str) -> None:
+    """Raises ApiError when the caller has seen something else."""
+    if given is not None and given != actual:
+        raise precondition_failed()
+
+
+def expect_settled(function: Function) -> None:
+    """For what changes code or configuration, or freezes them. Raises ApiError."""
+    match function.latest.phase:
+        case Phase.CREATING:
+            raise conflict(
+                "The operation cannot be performed at this time. "
+                "The function is currently in the following state: Pending"
+            )
+        case Phase.UPDATING:
+            raise conflict(
+                f"The operation cannot be performed at this time. An update is in progress for resource: {function.arn}"
+            )
+        case Phase.ACTIVE:
+            return

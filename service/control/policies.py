@@ -1,0 +1,142 @@
+"""Resource policies of functions, versions and aliases: kept and shown, and enforced nowhere. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..api.wire.errors import (
+    conflict,
+    invalid_parameter,
+    no_such_resource,
+    policy_too_long,
+    precondition_failed,
+)
+from .catalogue import LATEST
+from .model import Answer, Decision, Function, Moment, Policy, missing_qualifier, not_found
+from .names import Named
+
+SIZE_MAX = 20_480
+"""Bytes of a policy."""
+
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)")
+_IDENTITY = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::(\d{12}|aws|cloudfront):\S+")
+
+CONDITIONS = (
+    ("StringEquals", "AWS:SourceAccount", "SourceAccount"),
+    ("StringEquals", "lambda:FunctionUrlAuthType", "FunctionUrlAuthType"),
+    ("StringEquals", "aws:PrincipalOrgID", "PrincipalOrgID"),
+    ("StringEquals", "lambda:EventSourceToken", "EventSourceToken"),
+    ("Bool", "lambda:InvokedViaFunctionUrl", "InvokedViaFunctionUrl"),
+    ("ArnLike", "AWS:SourceArn", "SourceArn"),
+)
+"""Operator, key, and the member of the request that is compared with."""
+
+
+def add(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
+    if function is None:
+        raise not_found(named.arn)
+    if named.qualifier == LATEST:
+        raise invalid_parameter("We currently do not support adding policies for $LATEST.")
+    if function.resolve(named.qualifier) is None:
+        raise missing_qualifier(named)
+    statement = _statement(named, request)
+    policy = function.policies.get(named.qualifier)
+    _expect(request, policy.revision if policy else _revision(function, named.qualifier))
+    before = policy.statements if policy else ()
+    if any(each["Sid"] == statement["Sid"] for each in before):
+        raise conflict(
+            f"The statement id ({statement['Sid']}) provided already exists. "
+            "Please provide a new statement id, or remove the existing statement."
+        )
+    changed = _with(function, named.qualifier, Policy((*before, statement), moment.id()))
+    return changed, {"Statement": _compact(statement)}
+
+
+def remove(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
+    """With its last statement the policy goes."""
+    if function is None:
+        raise no_such_resource(f"No policy found for: {named.arn}")
+    policy, sid = function.policies.get(named.qualifier), request["StatementId"]
+    if policy is None:
+        raise no_such_resource("No policy is associated with the given resource.")
+    left = tuple(each for each in policy.statements if each["Sid"] != sid)
+    if len(left) == len(policy.statements):
+        raise no_such_resource(f"Statement {sid} is not found in resource policy.")
+    _expect(request, policy.revision)
+    return _with(function, named.qualifier, Policy(left, moment.id())), {}
+
+
+def get(function: Function | None, named: Named) -> Answer:
+    policy = function.policies.get(named.qualifier) if function else None
+    if policy is None:
+        raise no_such_resource()
+    return {"Policy": _text(policy), "RevisionId": policy.revision}
+
+
+def _with(function: Function, qualifier: str, policy: Policy) -> Function:
+    size = len(_text(policy).encode("utf-8", "surrogatepass"))
+    if size > SIZE_MAX:
+        raise policy_too_long(f"The final policy size ({size}) is bigger than the limit ({SIZE_MAX}).")
+    others = {key: each for key, each in function.policies.items() if key != qualifier}
+    return replace(function, policies={**others, qualifier: policy} if policy.statements else others)
+
+
+def _revision(function: Function, qualifier: str) -> str:
+    """Of what has no policy yet: its own stands for it."""
+    alias = function.aliases.get(qualifier)
+    version = function.version(qualifier)
+    return alias.revision if alias else version.revision if version else ""
+
+
+def _expect(request: Mapping[str, Any], actual: str) -> None:
+    if request.get("RevisionId") not in (None, actual):
+        raise precondition_failed(
+            "The Revision Id provided does not match the latest Revision Id. "
+            "Call the GetPolicy API to retrieve the latest Revision Id"
+        )
+
+
+# --- statements -------------------------------------------------------------------------------------------------------
+
+
+def _statement(named: Named, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    statement = {
+        "Sid": request["StatementId"],
+        "Effect": "Allow",
+        "Principal": _principal(request["Principal"]),
+        "Action": request["Action"],
+        "Resource": named.qualified,
+    }
+    conditions: dict[str, dict[str, Any]] = {}
+    for operator, key, member in CONDITIONS:
+        if member in request:
+            conditions.setdefault(operator, {})[key] = _condition(request[member])
+    return {**statement, "Condition": conditions} if conditions else statement
+
+
+def _condition(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _principal(text: str) -> str | Mapping[str, str]:
+    if text == "*":
+        return "*"
+    if re.fullmatch(r"\d{12}", text):
+        return {"AWS": f"arn:aws:iam::{text}:root"}
+    if _IDENTITY.fullmatch(text):
+        return {"AWS": text}
+    if _SERVICE.fullmatch(text):
+        return {"Service": text}
+    raise invalid_parameter("The provided principal was invalid. Please check the principal and try again.")
+
+
+def _text(policy: Policy) -> str:
+    return _compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

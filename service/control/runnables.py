@@ -1,0 +1,52 @@
+"""From a version to what is run. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from .catalogue import LATEST, Runnable
+from .model import Function, Phase, Version
+
+STATES = {Phase.CREATING: "Pending", Phase.ACTIVE: "Active", Phase.UPDATING: "Active"}
+
+FRESH = ("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "LoggingConfig", "EphemeralStorage")
+"""Members that an environment is started with."""
+
+
+def served(function: Function, qualifier: str, draw: float) -> Version | None:
+    """The version that an invocation runs: of `$LATEST`, while an update is in progress, what it was before."""
+    version = function.resolve(qualifier, draw)
+    return function.before if version is function.latest and function.before else version
+
+
+def runnable(function: Function, version: Version, code: Path) -> Runnable:
+    configured = version.configuration
+    logging = configured["LoggingConfig"]
+    return Runnable(
+        name=function.name,
+        version=version.number or LATEST,
+        arn=function.arn,
+        state=STATES[version.phase],
+        runtime=configured["Runtime"],
+        handler=configured["Handler"],
+        code=code,
+        layers=(),
+        timeout=configured["Timeout"],
+        memory_size=configured["MemorySize"],
+        environment=configured.get("Environment", {}).get("Variables", {}),
+        role=configured["Role"],
+        log_group=logging["LogGroup"],
+        log_format=logging["LogFormat"],
+        application_log_level=logging.get("ApplicationLogLevel", ""),
+        system_log_level=logging.get("SystemLogLevel", ""),
+        dead_letter=configured.get("DeadLetterConfig", {}).get("TargetArn", ""),
+        identity=_identity(version),
+    )
+
+
+def _identity(version: Version) -> str:
+    configured = {member: version.configuration.get(member) for member in FRESH}
+    text = json.dumps([version.number, version.package.sha256, configured], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""How functions and versions are shown. Pure.
+
+What does not apply is absent, never null.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from .model import Answer, Function, Phase, Version
+from .names import with_qualifier
+
+_REASON = "The function is being created."  # AWS says so of updates too
+_STATES: Mapping[Phase, Mapping[str, str]] = {
+    Phase.CREATING: {"State": "Pending", "StateReason": _REASON, "StateReasonCode": "Creating"},
+    Phase.ACTIVE: {"State": "Active", "LastUpdateStatus": "Successful"},
+    Phase.UPDATING: {
+        "State": "Active",
+        "LastUpdateStatus": "InProgress",
+        "LastUpdateStatusReason": _REASON,
+        "LastUpdateStatusReasonCode": "Creating",
+    },
+}
+
+
+def configuration(function: Function, version: Version, arn: str) -> Answer:
+    """A version in full; `arn` as it is to be shown, with the qualifier that was asked for."""
+    runtime = version.configuration.get("Runtime")
+    more = {} if runtime is None else {"RuntimeVersionConfig": {"RuntimeVersionArn": runtime_arn(runtime, arn)}}
+    return {**listed(function, version, arn), **_STATES[version.phase], **more}
+
+
+def listed(function: Function, version: Version, arn: str) -> Answer:
+    """A version as lists have it: without states and without the version of its runtime."""
+    return {
+        "FunctionName": function.name,
+        "FunctionArn": arn,
+        **version.configuration,
+        "CodeSize": version.package.size,
+        "CodeSha256": sha256(version.package.sha256),
+        "LastModified": version.modified,
+        "Version": version.number,
+        "RevisionId": version.revision,
+    }
+
+
+def sha256(digest: str) -> str:
+    """A hash in hexadecimal, as AWS spells it."""
+    return base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+def runtime_arn(runtime: str, arn: str) -> str:
+    """A stable name for what AWS would call the runtime's version."""
+    region = arn.split(":")[3]
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
+
+
+def qualified(function: Function, version: Version) -> str:
+    return with_qualifier(function.arn, version.number)
+
+
+def whole(function: Function, version: Version, arn: str, code: Mapping[str, Any]) -> Answer:
+    """GetFunction."""
+    answer: dict[str, Any] = {"Configuration": configuration(function, version, arn), "Code": code}
+    if function.tags:
+        answer["Tags"] = dict(function.tags)
+    if function.reserved is not None:
+        answer["Concurrency"] = {"ReservedConcurrentExecutions": function.reserved}
+    return answer

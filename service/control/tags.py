@@ -1,0 +1,45 @@
+"""Tags, of functions and of whatever else has some. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from ..api.wire.errors import invalid_parameter
+from .model import Decision, Function, Moment, existing
+from .names import Named
+
+TAGS_MAX = 50
+
+
+def merged(before: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
+    """Raises ApiError when they are too many."""
+    after = {**before, **given}
+    if len(after) > TAGS_MAX:
+        raise invalid_parameter("Number of tags exceeds resource tag limit.")
+    return after
+
+
+def without(before: Mapping[str, str], keys: Collection[str]) -> Mapping[str, str]:
+    return {key: value for key, value in before.items() if key not in keys}
+
+
+def some(given: Mapping[str, str]) -> None:
+    """Setting no tags at all is refused, in these words. Raises ApiError."""
+    if not given:
+        raise invalid_parameter("An error occurred and the request cannot be processed.")
+
+
+def tag(function: Function | None, named: Named, given: Mapping[str, str], moment: Moment) -> Decision:
+    function = existing(function, named)
+    some(given)
+    return _with(function, merged(function.tags, given), moment), {}
+
+
+def untag(function: Function | None, named: Named, keys: Collection[str], moment: Moment) -> Decision:
+    function = existing(function, named)
+    return _with(function, without(function.tags, keys), moment), {}
+
+
+def _with(function: Function, after: Mapping[str, str], moment: Moment) -> Function:
+    return replace(function, tags=after, latest=replace(function.latest, revision=moment.id()))
