@@ -124,6 +124,7 @@ def test_what_a_source_has_by_default(request_: dict[str, Any], expected: dict[s
                 "MetricsConfig": {"Metrics": ["EventCount"]},
             },
         ),
+        (SQS, {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 200}}),
         (
             KINESIS,
             {
