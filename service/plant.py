@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -91,6 +92,20 @@ class Work:
             await self.destination.destination.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
+
+    mapping: str
+    waits_for: str
+    polling: bool = False
+    busy: bool = False
+    fetched_at: float = -math.inf
+
+    async def empty(self) -> bool:
+        return False
+
+
 class Changes:
     """The observer that wakes those who wait for a change of state, and knows which functions were tried."""
 
@@ -164,6 +179,10 @@ class Plant:
     def works(self) -> Collection[Work]:
         """Those that are at work now; the collection changes with them."""
         return self._works.values()
+
+    def watched(self) -> list[Work | Held]:
+        """All that are enabled, at work or not."""
+        return [*self._works.values(), *(Held(name, obstacle) for name, obstacle in self._obstacles.items())]
 
     @property
     def account(self) -> Account:

@@ -213,6 +213,8 @@ def test_a_mapping_of_a_stream_goes_on_after_a_kill_and_begins_anew_when_it_is_m
             api.daemon.wait_until(lambda: api.counts(uuid)["delivered"] == 2)
             before = api.get(uuid)
             kill(api)
+        (kept,) = json.loads(daemons.penstock("positions", "--output", "json", cwd=tmp_path).stdout)
+        assert (kept["mapping"], kept["mapping_uuid"], kept["used"]) == (uuid, uuid, True)
         put(streams, source, 2)
         with running(config) as api:
             assert api.get(uuid) | {"ResponseMetadata": 0, "LastProcessingResult": ""} == before | {
@@ -293,6 +295,25 @@ def test_a_mapping_of_the_configuration(streams: Streams, tmp_path: Path) -> Non
         with running(write(batch_size=4)) as api:
             assert api.get(uuid)["BatchSize"] == 4
             assert any("has changed" in line["event"] for line in api.daemon.logged("mapping"))
+
+
+@pytest.mark.semantics("ESM-54")
+def test_no_mapping_reaches_real_aws_unsaid(streams: Streams, tmp_path: Path) -> None:
+    queues = streams.queues
+    first, second = (queues.arn(queues.create(VisibilityTimeout="60")) for _ in range(2))
+    with daemons.function() as function:
+        config = daemons.write_config(tmp_path, queues.endpoint_url, function.url, {})
+        with running(config) as api:
+            uuid = api.create(first)["UUID"]
+            assert api.daemon.stop() == 0
+        config = daemons.write_config(tmp_path, queues.endpoint_url, function.url, {}, aws={"region": "us-east-1"})
+        with running(config) as api:
+            code, message = refusal(lambda: api.create(second))
+            assert (code, "real AWS" in message) == ("InvalidParameterValueException", True)
+            assert api.get(uuid)["State"] == "Enabled"
+            assert "real AWS" in api.daemon.status()["mappings"][0]["reason"]
+            assert api.delete(uuid)["State"] == "Deleting"
+            api.wait_gone(uuid)
 
 
 @pytest.mark.semantics("CLI-29")

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from penstock.service.api.wire.errors import ApiError
+from penstock.service.idle import IdleWatch
 from support.mapping_plant import GRACE, World, running
 from support.mapping_requests import KINESIS, QUEUE, SQS
 
@@ -151,6 +152,9 @@ async def test_a_mapping_waits_for_a_function_that_is_gone(world: World) -> None
         assert rig.plant.readiness().reasons == (f"{uuid}: there is no function f; it is waited for",)
         assert rig.plant.mappings()[0].state == "waiting"
         assert len(world.queue.messages) == 1
+        assert IdleWatch(rig.plant.watched, world.clock).reasons() == (
+            f"{uuid} is waiting: there is no function f; it is waited for",
+        )
     async with running(world) as rig:  # a restart finds it so
         await anyio.sleep(1)
         assert (await rig.state(uuid), rig.plant.mappings()[0].state) == ("Enabled", "waiting")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....config.mapping import EventSourceMapping
-from ..documents import Name
+from ..documents import Documents, Name
 from .model import Mapped, State, steady
 
 MAPPING = "mapping"
@@ -38,6 +38,12 @@ def read(document: Document) -> Mapped:
     config = EventSourceMapping.model_validate(document["mapping"])
     state = State.DELETING if document["deleting"] else steady(config)
     return Mapped(config, document["modified"], state, adopted=document["adopted"])
+
+
+def mappings(documents: Documents) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
+    """By UUID: what is stored, and what was deleted of a file."""
+    read_all = {uuid: read(each) for uuid, each in documents.all(MAPPING).items()}
+    return read_all, documents.all(DELETED)
 
 
 def ending(mapped: Mapped) -> tuple[dict[Name, Document], list[Name]]:
