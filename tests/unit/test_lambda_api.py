@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import orjson
@@ -166,6 +167,26 @@ async def test_a_body_has_a_limit(
 async def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
         yield body[start : start + size]
+
+
+@pytest.mark.semantics("API-14")
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for() -> None:
+    async with lab() as api:
+        host, port = api.url.removeprefix("http://").split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            head = f"POST {FUNCTIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70167212\r\n\r\n"
+            await stream.send(head.encode())
+            assert b" 413 " in (await stream.receive()).partition(b"\r\n")[0]
+
+
+@pytest.mark.semantics("API-14")
+async def test_fifty_tags_fit_into_a_query_string() -> None:
+    keys = [f"{'ä' * 120}{number}" for number in range(50)]
+    target = "/2017-03-31/tags/arn:aws:lambda:us-east-1:000000000000:function:f?"
+    async with lab() as api:
+        reply = await api.ask("DELETE", target + "&".join(f"tagKeys={quote(key)}" for key in keys))
+        assert reply.status == 204
+        assert [call.parameters["TagKeys"] for call in api.group.seen] == [keys]
 
 
 @pytest.mark.semantics("API-14")
