@@ -104,7 +104,7 @@ def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
     ],
 )
 def test_this_machine_needs_no_signature(headers: dict[str, str]) -> None:
-    admit(head(headers=headers), address=LOOPBACK, hosts=["Penstock"])
+    admit(head(headers=headers), address=LOOPBACK, hosts=["Penstock:9470", ""])
 
 
 @pytest.mark.semantics("API-11")

@@ -13,7 +13,7 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.errors import BugError
+from penstock.config.errors import BugError, PenstockError
 from penstock.config.settings import Address
 from penstock.service.api import recorded
 from penstock.service.api.access import Access
@@ -61,6 +61,7 @@ async def test_what_is_no_call(method: str, target: str) -> None:
         reply = await api.ask(method, target)
     assert reply.status == 404
     assert reply.headers["x-amzn-ErrorType"] == "UnknownOperationException"
+    assert told(reply)["message"] == f"{method} {target} is no call of the Lambda API."
 
 
 @pytest.mark.semantics("API-04", "API-07")
@@ -117,6 +118,21 @@ async def test_a_fault_of_ours_is_in_the_log_and_not_in_the_answer(answer: Answe
     assert logged["action"] == "fault"
     assert logged["request_id"] == reply.headers["x-amzn-RequestId"]
     assert ("inside" in line) == (answer is None)
+
+
+@pytest.mark.semantics("API-09")
+async def test_what_failed_for_a_known_reason_is_not_told_as_a_fault() -> None:
+    """Nor does the line hold the query string, where a signature may stand."""
+
+    def fail(call: Call) -> Answer:
+        raise PenstockError("the disk is full")
+
+    async with lab(Recorder(answer=fail)) as api:
+        reply = await api.ask("GET", f"{FUNCTIONS}/f?X-Amz-Signature=5ec2e7")
+        logged = orjson.loads(api.lines.getvalue())
+    assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (500, "ServiceException")
+    assert b"disk" not in reply.body
+    assert logged["event"] == f"GET {FUNCTIONS}/f failed: the disk is full"
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
