@@ -42,6 +42,35 @@ def operation(name: str) -> OperationModel:
     return service().operation_model(name)
 
 
+def some(shape: Shape) -> Any:
+    """Some value of a shape, with every member."""
+    match shape.type_name:
+        case "structure":
+            return {name: some(member) for name, member in shape.members.items()}
+        case "list":
+            return [some(shape.member)] * 2
+        case "map":
+            return {some(shape.key): some(shape.value)}
+        case "string":
+            return (shape.enum or ["a/b:c d+é%?"])[0]
+        case "boolean":
+            return True
+        case "double":
+            return 0.5
+        case "blob":
+            return b"\x00\xffcode"
+        case "timestamp":
+            return 1700000000.0
+        case _:
+            return 7
+
+
+def least_output(name: str) -> dict[str, Any]:
+    """The smallest answer that the model allows."""
+    shape = operation(name).output_shape
+    return {member: some(shape.members[member]) for member in shape.required_members} if shape else {}
+
+
 # --- what a client sends ---------------------------------------------------------------------------------------------
 
 
