@@ -157,12 +157,11 @@ class FunctionPlane:
         if after is not None and after.settling and self._window == 0:
             after = functions.settle(after, self._moment())
         puts, deletes = stored.changes(before, after)
-        with anyio.CancelScope(shield=True):  # what is durable is what is in memory, whoever asked has gone or not
-            try:
-                await self._documents.write(puts, deletes)
-            except StoreUnavailable as error:
-                raise service() from error
-            self._remember(name, before, after)
+        try:
+            await self._documents.write(puts, deletes)  # nobody's cancellation comes between this and the next
+        except StoreUnavailable as error:
+            raise service() from error
+        self._remember(name, before, after)
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
         self._due.pop(name, None)
@@ -190,7 +189,7 @@ class FunctionPlane:
         self._due = {name: now for name, function in self._functions.items() if function.settling}
         await self._settle_due()
         lost = set(await self.code.repair(self._packages()))
-        await self._sweep()
+        await self.sweep()
         return sorted(name for name, function in self._functions.items() if function.packages & lost)
 
     async def run(self) -> None:
@@ -199,7 +198,7 @@ class FunctionPlane:
             changed = self._changed
             wait = await self._settle_due()
             if self._unused:
-                await self._sweep()
+                await self.sweep()
             with anyio.move_on_after(wait):
                 await changed.wait()
 
@@ -219,7 +218,8 @@ class FunctionPlane:
             if before is not None and before.settling:
                 await self._keep(name, before, functions.settle(before, self._moment()))
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """Delete the code that nobody has and nobody holds."""
         self._unused = False
         await self.code.sweep(self._packages)
 

@@ -94,6 +94,7 @@ class FunctionApi:
         self.documents = documents
         self.plane = plane
         self.downloads = downloads
+        self.lost: list[str] = []
         groups: list[Group] = [
             FunctionCalls(plane, Uploads(plane.code, clients), downloads),
             VersionCalls(plane),
@@ -129,9 +130,11 @@ async def function_api(
     try:
         code = CodeStore(state / DIRECTORY)
         plane = FunctionPlane(documents, code, HERE, configured or {}, clock=clock or SystemClock(), window=window)
-        await plane.start()
+        lost = await plane.start()
         downloads = Downloads(code, lambda: BASE, b"secret")
-        yield FunctionApi(documents, plane, downloads, clients or NoS3())
+        api = FunctionApi(documents, plane, downloads, clients or NoS3())
+        api.lost = lost
+        yield api
     finally:
         await documents.aclose()
 
