@@ -129,7 +129,10 @@ def _repair(root: Path, used: Collection[str]) -> list[str]:
     for sha256 in used:
         try:
             if not (root / sha256).is_dir():
-                _unpacked((root / f"{sha256}.zip").read_bytes(), root, sha256)
+                data = (root / f"{sha256}.zip").read_bytes()
+                if digest(data) != sha256:
+                    raise ValueError("it is not what it was")
+                _unpacked(data, root, sha256)
         except Exception:  # whatever it is, the function is named and the daemon starts
             lost.append(sha256)
     return lost

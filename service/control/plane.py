@@ -58,7 +58,7 @@ class FunctionPlane:
         self._window = window
         self._fresh = fresh
         self._filed = filed.functions(configured, here, self._moment())
-        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION))
+        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION), here)
         self._turns: dict[str, tuple[anyio.Lock, int]] = {}
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}

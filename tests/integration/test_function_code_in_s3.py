@@ -90,12 +90,12 @@ async def test_an_object_that_is_no_package_is_refused_as_any_other(server: Serv
 
 async def test_where_nobody_answers_the_caller_is_told_so(tmp_path: Path) -> None:
     async with api_beside("http://127.0.0.1:9", tmp_path) as (api, _):
-        with pytest.raises(ApiError, match="Error occurred while GetObject.*EndpointConnectionError") as refused:
+        with pytest.raises(ApiError, match=r"Error occurred while GetObject.*EndpointConnectionError") as refused:
             await api.create(Code={"S3Bucket": "bucket", "S3Key": "key"})
         assert refused.value.code == "InvalidParameterValueException"
 
 
 async def test_real_aws_is_not_asked_unless_it_is_meant(tmp_path: Path) -> None:
     async with Clients(AwsSettings(region="us-east-1")) as clients, function_api(tmp_path, clients=clients) as api:
-        with pytest.raises(ApiError, match="S3 cannot be asked for the code: .*real AWS"):
+        with pytest.raises(ApiError, match=r"S3 cannot be asked for the code: .*real AWS"):
             await api.create(Code={"S3Bucket": "bucket", "S3Key": "key"})

@@ -124,12 +124,13 @@ async def function_api(
     window: float = 0.0,
     clock: Clock | None = None,
     clients: Any = None,
+    here: Here = HERE,
 ) -> AsyncIterator[FunctionApi]:
     """The API on this state directory; leaving it is a restart's first half."""
     documents = await Documents.open(state / FILE)
     try:
         code = CodeStore(state / DIRECTORY)
-        plane = FunctionPlane(documents, code, HERE, configured or {}, clock=clock or SystemClock(), window=window)
+        plane = FunctionPlane(documents, code, here, configured or {}, clock=clock or SystemClock(), window=window)
         lost = await plane.start()
         downloads = Downloads(code, lambda: BASE, b"secret")
         api = FunctionApi(documents, plane, downloads, clients or NoS3())
