@@ -16,7 +16,7 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -76,11 +76,11 @@ class CodeStore:
         async with self._changing:
             return await anyio.to_thread.run_sync(_repair, self._root, used)
 
-    async def sweep(self, used: Callable[[], Collection[str]]) -> int:
-        """Delete what is neither used nor held, and what was left over; how many packages there were. `used` is asked
-        when nothing is being added: what was added a moment ago is in a function by then, or still held."""
+    async def sweep(self, used: Callable[[], Collection[str]]) -> None:
+        """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
+        what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
-            return await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
+            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
 
     async def _in_thread(self, work: partial[None]) -> None:
         try:
@@ -138,26 +138,18 @@ def _repair(root: Path, used: Collection[str]) -> list[str]:
     return lost
 
 
-def _sweep(root: Path, keep: Collection[str]) -> int:
-    """A directory is renamed before it is emptied: one that is there is complete."""
-    gone = 0
+def _sweep(root: Path, keep: Collection[str]) -> None:
     for entry in list(root.iterdir()) if root.is_dir() else []:
-        if entry.name.removesuffix(".zip") in keep:
-            continue
-        if entry.name.startswith(_NEW):
-            _delete(entry)
-        elif entry.suffix == ".zip":
-            entry.unlink(missing_ok=True)
-        else:
-            doomed = root / f"{_NEW}{secrets.token_hex(8)}"
-            entry.rename(doomed)
-            _delete(doomed)
-            gone += 1
-    return gone
+        if entry.name.removesuffix(".zip") not in keep:
+            with suppress(OSError):  # what cannot be deleted now is the next sweep's
+                _delete(entry, root)
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _delete(entry: Path, root: Path) -> None:
+    """A directory is renamed before it is emptied: one that is there is complete."""
+    if not entry.is_dir():
+        entry.unlink(missing_ok=True)
+        return
+    if not entry.name.startswith(_NEW):
+        entry = entry.rename(root / f"{_NEW}{secrets.token_hex(8)}")
+    shutil.rmtree(entry, ignore_errors=True)

@@ -206,6 +206,7 @@ class FunctionPlane:
         """Seconds until something is due again; None when nothing is."""
         now = self._clock.monotonic()
         for name in [name for name, due in self._due.items() if due <= now]:
+            del self._due[name]
             try:
                 await self._settle(name)
             except ApiError:  # it could not be stored

@@ -79,7 +79,7 @@ def check_whole(api: FunctionApi, name: str) -> None:
 )
 async def test_a_kill_at_each_step_on_the_disk(tmp_path: Path, event: str) -> None:
     """The interpreter announces each of these just before it happens."""
-    for number in range(1, count(3, 40) + 1):
+    for number in range(1, count(2, 40) + 1):
         state = tmp_path / str(number)
         state.mkdir()
         process = child(state, event, str(number * 5 - 4 if event == "open" else number))

@@ -38,13 +38,13 @@ async def live(api: FunctionApi, name: str) -> None:
     for number in count(0, 4):
         if api.plane.find(name) is None:
             request = creation(**which, Code={"ZipFile": code(name, number)}, Publish=True)
-            await api("CreateFunction", **request)
+            await api.unchecked("CreateFunction", **request)
             say(name, number, "created")
-        updated = await api("UpdateFunctionCode", **which, ZipFile=code(name, number + 1), Publish=True)
+        updated = await api.unchecked("UpdateFunctionCode", **which, ZipFile=code(name, number + 1), Publish=True)
         say(name, number + 1, f"updated {updated['Version']}")
-        await api("DeleteFunction", **which, Qualifier=updated["Version"])
+        await api.unchecked("DeleteFunction", **which, Qualifier=updated["Version"])
         say(name, number + 2, f"removed {updated['Version']}")
-        await api("DeleteFunction", **which)
+        await api.unchecked("DeleteFunction", **which)
         say(name, number + 3, "deleted")
 
 
