@@ -137,7 +137,7 @@ class FunctionPlane:
         async with self._turn(named.name):
             before = self._functions.get(named.name)
             after, answer = decide(before, self._moment())
-            if after is not before:
+            if after != before:
                 await self._keep(named.name, before, after)
         return answer
 
@@ -205,19 +205,21 @@ class FunctionPlane:
     async def _settle_due(self) -> float | None:
         """Seconds until something is due again; None when nothing is."""
         now = self._clock.monotonic()
-        for name in [name for name, due in self._due.items() if due <= now]:
-            del self._due[name]
-            try:
-                await self._settle(name)
-            except ApiError:  # it could not be stored
-                self._due[name] = now + AGAIN
+        async with anyio.create_task_group() as tasks:  # together, for they share their wait for the disk
+            for name in [name for name, due in self._due.items() if due <= now]:
+                del self._due[name]
+                tasks.start_soon(self._settle, name)
         return max(0.0, min(self._due.values()) - self._clock.monotonic()) if self._due else None
 
     async def _settle(self, name: str) -> None:
         async with self._turn(name):
             before = self._functions.get(name)
-            if before is not None and before.settling:
+            if before is None or not before.settling:
+                return
+            try:
                 await self._keep(name, before, functions.settle(before, self._moment()))
+            except ApiError:  # it could not be stored
+                self._due[name] = self._clock.monotonic() + AGAIN
 
     async def sweep(self) -> None:
         """Delete the code that nobody has and nobody holds."""
