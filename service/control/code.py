@@ -3,9 +3,11 @@
     <state>/code/<sha256>.zip     as it came, for who downloads it
     <state>/code/<sha256>/        unpacked; complete when it is there, for it is renamed into place
     <state>/code/.new-<…>         being made; left over by a daemon that died
+    <state>/code/.boot            since which start of the machine the unpacked files are there
 
 A package is there before a function that has it is stored, and goes after the last function that had it. What is in
-neither a function nor a hand (`held`) is swept. `plane.py` says what functions have.
+neither a function nor a hand (`held`) is swept. `plane.py` says what functions have. The zip outlives a loss of power;
+the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -29,14 +32,27 @@ from . import packages
 from .model import Package
 
 DIRECTORY = "code"
+T = TypeVar("T")
+
 _NEW = ".new-"
+_BOOT = ".boot"
+
+
+def boot_id() -> str:
+    """Another one after each start of the machine; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class CodeStore:
     """The packages below one directory. Belongs to the running loop."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, boot: str | None = None) -> None:
+        """`boot`: which start of the machine this is; None: as the system says."""
         self._root = root
+        self._boot = boot_id() if boot is None else boot
         self._held: Counter[str] = Counter()
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
@@ -72,9 +88,10 @@ class CodeStore:
             yield Package(sha256, len(data), kms_key)
 
     async def repair(self, used: Collection[str]) -> list[str]:
-        """Unpack again what is not unpacked any more; the packages of which nothing is left."""
+        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
+        StoreUnavailable when the directory cannot be used."""
         async with self._changing:
-            return await anyio.to_thread.run_sync(_repair, self._root, used)
+            return await self._in_thread(partial(_repair, self._root, used, self._boot))
 
     async def sweep(self, used: Callable[[], Collection[str]]) -> None:
         """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
@@ -82,9 +99,9 @@ class CodeStore:
         async with self._changing:
             await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
 
-    async def _in_thread(self, work: partial[None]) -> None:
+    async def _in_thread(self, work: partial[T]) -> T:
         try:
-            await anyio.to_thread.run_sync(work)
+            return await anyio.to_thread.run_sync(work)
         except OSError as error:
             what = (
                 f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"
@@ -124,10 +141,14 @@ def _unpacked(data: bytes, root: Path, sha256: str) -> None:
         raise
 
 
-def _repair(root: Path, used: Collection[str]) -> list[str]:
-    lost = []
+def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
+    root.mkdir(parents=True, exist_ok=True)
+    marker, lost = root / _BOOT, []
+    doubtful = not marker.exists() or marker.read_bytes() != boot.encode()
     for sha256 in used:
         try:
+            if doubtful and (root / sha256).is_dir():
+                _delete(root / sha256, root)
             if not (root / sha256).is_dir():
                 data = (root / f"{sha256}.zip").read_bytes()
                 if digest(data) != sha256:
@@ -135,12 +156,14 @@ def _repair(root: Path, used: Collection[str]) -> list[str]:
                 _unpacked(data, root, sha256)
         except Exception:  # whatever it is, the function is named and the daemon starts
             lost.append(sha256)
+    if doubtful:
+        marker.write_text(boot)
     return lost
 
 
 def _sweep(root: Path, keep: Collection[str]) -> None:
     for entry in list(root.iterdir()) if root.is_dir() else []:
-        if entry.name.removesuffix(".zip") not in keep:
+        if entry.name != _BOOT and entry.name.removesuffix(".zip") not in keep:
             with suppress(OSError):  # what cannot be deleted now is the next sweep's
                 _delete(entry, root)
 

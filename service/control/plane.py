@@ -184,7 +184,7 @@ class FunctionPlane:
 
     async def start(self) -> list[str]:
         """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
-        lost: they are there, and cannot run."""
+        lost: they are there, and cannot run. Raises StoreUnavailable when the directory of the code cannot be used."""
         now = self._clock.monotonic()
         self._due = {name: now for name, function in self._functions.items() if function.settling}
         await self._settle_due()

@@ -42,7 +42,7 @@ async def check(state: Path, said: Said) -> None:
             check_answered(api, name, said.get(name))
             check_whole(api, name)
         used = {sha for function in api.plane.all().values() for sha in function.packages}
-        assert {entry.name.removesuffix(".zip") for entry in (state / DIRECTORY).glob("*")} == used
+        assert {entry.name.removesuffix(".zip") for entry in (state / DIRECTORY).glob("[!.]*")} == used
         listed = await api("ListFunctions", FunctionVersion="ALL")
         assert len(listed["Functions"]) >= len(api.plane.all())
 

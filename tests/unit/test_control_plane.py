@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from penstock.config.function import LocalFunction
+from penstock.pollers.durable.faults import StoreUnavailable
 from penstock.service.api.wire.errors import ApiError
 from penstock.service.control.code import DIRECTORY
 from penstock.service.control.documents import FILE
@@ -28,7 +29,7 @@ IN_PROGRESS = f"The operation cannot be performed at this time. An update is in 
 
 
 def packages(state: Path) -> set[str]:
-    return {entry.name for entry in (state / DIRECTORY).iterdir()}
+    return {entry.name for entry in (state / DIRECTORY).iterdir() if entry.name != ".boot"}
 
 
 async def configuration(api: FunctionApi, **more: Any) -> Mapping[str, Any]:
@@ -418,11 +419,16 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
 
 async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_path: Path) -> None:
     async with function_api(tmp_path) as api:
+        (tmp_path / DIRECTORY / ".boot").unlink()
+        (tmp_path / DIRECTORY).rmdir()
         (tmp_path / DIRECTORY).write_text("a file where the directory should be")
         with pytest.raises(ApiError) as error:
             await api.create()
         assert (error.value.code, error.value.status) == ("ServiceException", 500)
         assert await api("ListFunctions") == {"Functions": []}
+    with pytest.raises(StoreUnavailable, match="cannot store code"):
+        async with function_api(tmp_path):
+            pass
 
 
 async def test_a_package_that_was_refused_leaves_nothing(tmp_path: Path) -> None:
