@@ -68,8 +68,8 @@ class Rig:
             at_once += 1
             self.most[runnable.name] = max(self.most.get(runnable.name, 0), at_once)
             try:
-                done = self.does.get(runnable.name, lambda _: 0.0)(invocation)
-                await anyio.sleep(done)
+                does = self.does.get(runnable.name)
+                await anyio.sleep(does(invocation) if does else 0.0)
             finally:
                 at_once -= 1
             return b"null"
