@@ -7,6 +7,7 @@ change and go is not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +30,7 @@ class Runnable:
     handler: str
     """Empty where none was given, for runtimes that need none."""
     code: Path
-    """The directory with the unpacked package. It stays while any version of any function has this code."""
+    """The directory with the unpacked package. It stays while a version has it or somebody is `holding` it."""
     layers: tuple[Path, ...]
     timeout: int
     """Seconds."""
@@ -81,6 +82,10 @@ class Catalogue(Protocol):
 
     def asynchronous(self, name: str, qualifier: str = "") -> AsynchronousSettings:
         """The event-invoke configuration of exactly this qualifier, or the defaults."""
+        ...
+
+    def holding(self, runnable: Runnable) -> AbstractContextManager[None]:
+        """Its code stays on the disk meanwhile, also when no version has it any more."""
         ...
 
     def watch(self, changed: Callable[[str], None]) -> None:

@@ -15,8 +15,8 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +30,6 @@ from .model import Package
 
 DIRECTORY = "code"
 _NEW = ".new-"
-AT_ONCE = 2
-"""Packages that are unpacked at a time: each is in memory meanwhile."""
 
 
 class CodeStore:
@@ -40,8 +38,9 @@ class CodeStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._held: Counter[str] = Counter()
-        self._threads = anyio.CapacityLimiter(AT_ONCE)
         self._changing = anyio.Lock()
+        self.released: Callable[[], None] = lambda: None
+        """Called when a package is in nobody's hand any more: it may be nobody's at all."""
 
     def path(self, sha256: str) -> Path:
         """Where a package is unpacked."""
@@ -60,31 +59,32 @@ class CodeStore:
             self._held[sha256] -= 1
             if not self._held[sha256]:
                 del self._held[sha256]
+                self.released()
 
-    async def add(self, data: bytes, kms_key: str = "") -> Package:
-        """Check and unpack a package; to be held under its hash by the caller. Raises ApiError: what is wrong with it.
-        Raises StoreUnavailable when the disk does not take it."""
-        sha256 = digest(data)
-        async with self._changing:
-            with anyio.CancelScope(shield=True):  # the thread goes on in any case
+    @asynccontextmanager
+    async def adding(self, data: bytes, kms_key: str = "") -> AsyncIterator[Package]:
+        """Check and unpack a package, and hold it meanwhile. Raises ApiError: what is wrong with it. Raises
+        StoreUnavailable when the disk does not take it."""
+        sha256 = await anyio.to_thread.run_sync(digest, data)
+        with self.held(sha256):
+            async with self._changing:
                 await self._in_thread(partial(_add, data, self._root, sha256))
-        return Package(sha256, len(data), kms_key)
+            yield Package(sha256, len(data), kms_key)
 
     async def repair(self, used: Collection[str]) -> list[str]:
         """Unpack again what is not unpacked any more; the packages of which nothing is left."""
         async with self._changing:
-            return await anyio.to_thread.run_sync(partial(_repair, self._root, used), limiter=self._threads)
+            return await anyio.to_thread.run_sync(_repair, self._root, used)
 
-    async def sweep(self, used: Collection[str]) -> int:
-        """Delete what is neither used nor held, and what was left over; how many packages there were."""
+    async def sweep(self, used: Callable[[], Collection[str]]) -> int:
+        """Delete what is neither used nor held, and what was left over; how many packages there were. `used` is asked
+        when nothing is being added: what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
-            keep = {*used, *self._held}
-            with anyio.CancelScope(shield=True):
-                return await anyio.to_thread.run_sync(partial(_sweep, self._root, keep), limiter=self._threads)
+            return await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
 
     async def _in_thread(self, work: partial[None]) -> None:
         try:
-            await anyio.to_thread.run_sync(work, limiter=self._threads)
+            await anyio.to_thread.run_sync(work)
         except OSError as error:
             what = (
                 f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"

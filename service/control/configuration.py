@@ -1,7 +1,7 @@
 """What a function is configured with: the members of a request, checked and merged into what is shown. Pure.
 
-A configuration is a mapping by the members of AWS's FunctionConfiguration. Shapes were checked before; here is what
-depends on more than one member, or on what is there already.
+A configuration is a mapping by the members of AWS's FunctionConfiguration. Shapes, and members that
+are refused whatever they hold, were looked at before; here is what depends on more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ...config.function import RESERVED
 from ..api.wire.errors import ApiError, invalid_parameter, validation
-from . import members, runtimes
+from . import runtimes
 
 Configuration = Mapping[str, Any]
 
@@ -50,7 +50,6 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
 
 def updated(before: Configuration, request: Mapping[str, Any]) -> Configuration:
     """The configuration with what a request sets; absent members stay as they are. Raises ApiError."""
-    members.refuse(request)
     _check(request)
     after = {**before, **{key: request[key] for key in AS_GIVEN if key in request}}
     for member, merge in MERGED.items():
@@ -67,6 +66,11 @@ def digest(configuration: Configuration) -> str:
 
 
 def _check(request: Mapping[str, Any]) -> None:
+    if request.get("Layers"):
+        raise invalid_parameter(
+            "Layers cannot be given to a function yet: put their content into the function's own package, or give "
+            "'layers' to a function of the configuration file."
+        )
     if "Runtime" in request:
         runtimes.check(request["Runtime"])
     for member, (path, most) in LIMITS.items():

@@ -29,7 +29,7 @@ def _function(name: str, configured: Filed, here: Here, moment: Moment) -> Funct
 
 
 def _shown(name: str, configured: Filed, here: Here) -> dict[str, Any]:
-    shown = {
+    shown: dict[str, Any] = {
         "Role": configured.role or f"arn:aws:iam::{here.account}:role/lambda",
         "Description": "",
         "Timeout": configured.timeout,

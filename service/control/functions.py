@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from ..api.wire.errors import conflict, invalid_parameter, too_large
-from . import configuration, members, shown, tags, versions
+from . import configuration, shown, tags, versions
 from .catalogue import LATEST
 from .model import (
     Answer,
@@ -44,7 +44,6 @@ def check_create(function: Function | None, named: Named, request: Request) -> N
         raise trouble
     unqualified(named)
     _check_source(request["Code"])
-    members.refuse(request)
     configuration.created(request, named.name)
     tags.merged({}, request.get("Tags", {}))
     if function is not None:
@@ -68,9 +67,6 @@ def create(function: Function | None, named: Named, request: Request, package: P
 def check_update_code(function: Function | None, named: Named, request: Request) -> Function:
     """Everything about new code but the code. Raises ApiError."""
     function = _updatable(function, named, request)
-    if request.get("ImageUri"):
-        raise invalid_parameter("Please don't provide ImageUri when updating a function with packageType Zip.")
-    members.refuse(request)
     _check_source(request)
     return function
 
@@ -119,7 +115,6 @@ def _update(function: Function, latest: Version, moment: Moment) -> Function:
 
 def _check_source(code: Request) -> None:
     """Exactly one place where the code comes from, and no zip that is too long. Raises ApiError."""
-    members.refuse_code(code)
     stored = [member for member in ("S3Bucket", "S3Key") if member in code]
     if ("ZipFile" in code) is bool(stored) or len(stored) == 1:
         raise invalid_parameter("Please provide a source for function code: either ZipFile, or S3Bucket and S3Key.")

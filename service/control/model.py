@@ -178,12 +178,13 @@ def existing(function: Function | None, named: Named) -> Function:
     return function
 
 
-def asked(function: Function | None, named: Named) -> Version:
-    """The version that was asked for. Raises ApiError."""
-    version = existing(function, named).resolve(named.qualifier) if function else None
+def asked(function: Function | None, named: Named) -> tuple[Function, Version]:
+    """The function, and the version of it that was asked for. Raises ApiError."""
+    function = existing(function, named)
+    version = function.resolve(named.qualifier)
     if version is None:
         raise not_found(named.qualified)
-    return version
+    return function, version
 
 
 def missing_qualifier(named: Named) -> ApiError:

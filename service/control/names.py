@@ -62,8 +62,8 @@ def with_qualifier(arn: str, qualifier: str) -> str:
 
 
 def resolve(text: str, here: Here, qualifier: str = "") -> Named:
-    """The function that a request's `FunctionName` and `Qualifier` mean. Raises ApiError, in AWS's order: qualifiers that
-    disagree, another region, another account."""
+    """The function that a request's `FunctionName` and `Qualifier` mean. Raises ApiError, in AWS's order: qualifiers
+    that disagree, another region, another account."""
     found = _SPELLING.fullmatch(text)
     if found is None:  # the shapes have let it through, so some form of it is legal elsewhere
         raise no_such_resource(f"Function not found: {here.arn(text)}")

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from ..api.wire.errors import invalid_parameter
 from .model import Answer
 
 PAGE_MAX = 50
 
-
-Entry = tuple[str, Answer]
-"""A sort key that no other entry has, and the entry."""
+T = TypeVar("T")
 
 
-def page(member: str, entries: Sequence[Entry], marker: str | None, most: int | None) -> Answer:
-    """One page under `member`; the entries are in the order of their keys. Raises ApiError for a strange marker."""
-    after = "" if marker is None else _key(marker)
-    rest = [entry for entry in entries if entry[0] > after]
-    limit = min(most or PAGE_MAX, PAGE_MAX)
-    answer: dict[str, Any] = {member: [shown for _, shown in rest[:limit]]}
+def page(
+    member: str, entries: Mapping[str, T], show: Callable[[T], Answer], request: Mapping[str, Any], most: int = PAGE_MAX
+) -> Answer:
+    """The entries of one page under `member`, in the order of their keys, as the request's `Marker` and `MaxItems` say.
+    Raises ApiError for a strange marker."""
+    after = _key(request["Marker"]) if request.get("Marker") else ""
+    rest = sorted(key for key in entries if key > after)
+    limit = min(request.get("MaxItems") or most, most)
+    answer: dict[str, Any] = {member: [show(entries[key]) for key in rest[:limit]]}
     if len(rest) > limit:
-        answer["NextMarker"] = base64.urlsafe_b64encode(rest[limit - 1][0].encode()).decode()
+        answer["NextMarker"] = base64.urlsafe_b64encode(rest[limit - 1].encode()).decode()
     return answer
 
 
@@ -41,4 +42,4 @@ def _key(marker: str) -> str:
 
 def numbered(version: str) -> str:
     """A version's number as a key: `$LATEST` comes first, then they ascend."""
-    return version if not version.isdigit() else version.zfill(12)
+    return version.zfill(12) if version.isdigit() else version

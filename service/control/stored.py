@@ -1,7 +1,7 @@
 """Functions as documents, and back. Pure.
 
-One document for a function, and one for each published version: those are many, large, and do not change. What is stored
-of a change is what differs (`changes`).
+One document for a function, and one for each published version: those are many, large, and do not change. What is
+stored of a change is what differs (`changes`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from ..api.wire.errors import invalid_parameter
-from .catalogue import LATEST
 from .model import Answer, Decision, Function, asked, existing
 from .names import Named, unqualified
 
@@ -23,16 +22,15 @@ def recursion(function: Function | None, named: Named) -> Answer:
 
 
 def put_runtime(function: Function | None, named: Named, request: Mapping[str, Any]) -> Decision:
-    number = asked(function, named).number
-    function = existing(function, named)
+    function, version = asked(function, named)
     if (request["UpdateRuntimeOn"] == "Manual") is not ("RuntimeVersionArn" in request):
         raise invalid_parameter("RuntimeVersionArn is needed when UpdateRuntimeOn is Manual, and only then.")
     kept = {key: request[key] for key in ("UpdateRuntimeOn", "RuntimeVersionArn") if key in request}
-    after = replace(function, runtime_management={**function.runtime_management, number: kept})
+    after = replace(function, runtime_management={**function.runtime_management, version.number: kept})
     return after, {**kept, "FunctionArn": named.qualified}
 
 
 def runtime(function: Function | None, named: Named) -> Answer:
-    number = asked(function, named).number
-    kept = existing(function, named).runtime_management.get(number or LATEST, {"UpdateRuntimeOn": "Auto"})
+    function, version = asked(function, named)
+    kept = function.runtime_management.get(version.number, {"UpdateRuntimeOn": "Auto"})
     return {**kept, "FunctionArn": named.qualified}

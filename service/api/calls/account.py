@@ -1,0 +1,45 @@
+"""The account's settings, and what functions say of recursion and of updates of their runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...control import limits, upkeep
+from ...control.plane import FunctionPlane
+from ..wire.call import Answer, Call, Serve
+from .naming import named
+
+
+class AccountCalls:
+    def __init__(self, plane: FunctionPlane) -> None:
+        self._plane = plane
+
+    def calls(self) -> Mapping[str, Serve]:
+        return {
+            "GetAccountSettings": self._settings,
+            "PutFunctionRecursionConfig": self._put_recursion,
+            "GetFunctionRecursionConfig": self._recursion,
+            "PutRuntimeManagementConfig": self._put_runtime,
+            "GetRuntimeManagementConfig": self._runtime,
+        }
+
+    async def _settings(self, call: Call) -> Answer:
+        return Answer(limits.account(self._plane.all().values()))
+
+    async def _put_recursion(self, call: Call) -> Answer:
+        which, loop = named(call, self._plane.here), call.parameters["RecursiveLoop"]
+        output = await self._plane.change(which, lambda function, moment: upkeep.put_recursion(function, which, loop))
+        return Answer(output)
+
+    async def _recursion(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        return Answer(upkeep.recursion(self._plane.find(which.name), which))
+
+    async def _put_runtime(self, call: Call) -> Answer:
+        which, request = named(call, self._plane.here), call.parameters
+        output = await self._plane.change(which, lambda function, moment: upkeep.put_runtime(function, which, request))
+        return Answer(output)
+
+    async def _runtime(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        return Answer(upkeep.runtime(self._plane.find(which.name), which))

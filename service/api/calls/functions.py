@@ -1,0 +1,107 @@
+"""Functions: create, look, update, list, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...control import functions, shown
+from ...control.downloads import Downloads
+from ...control.model import Function, Version, asked
+from ...control.paging import numbered, page
+from ...control.plane import FunctionPlane
+from ...control.uploads import Uploads
+from ..wire.call import Answer, Call, Serve
+from .naming import named
+
+
+class FunctionCalls:
+    def __init__(self, plane: FunctionPlane, uploads: Uploads, downloads: Downloads) -> None:
+        self._plane = plane
+        self._uploads = uploads
+        self._downloads = downloads
+
+    def calls(self) -> Mapping[str, Serve]:
+        return {
+            "CreateFunction": self._create,
+            "GetFunction": self._get,
+            "GetFunctionConfiguration": self._get_configuration,
+            "GetFunctionCodeSigningConfig": self._code_signing,
+            "ListFunctions": self._list,
+            "UpdateFunctionCode": self._update_code,
+            "UpdateFunctionConfiguration": self._update_configuration,
+            "DeleteFunction": self._delete,
+        }
+
+    async def _create(self, call: Call) -> Answer:
+        request, which = call.parameters, named(call, self._plane.here)
+        self._plane.refuse_filed(which)
+        functions.check_create(self._plane.find(which.name), which, request)
+        async with self._uploads.package(request["Code"]) as package:
+            output = await self._plane.change(
+                which, lambda function, moment: functions.create(function, which, request, package, moment)
+            )
+        return Answer(output)
+
+    async def _get(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        function, version = asked(self._plane.find(which.name), which)
+        return Answer(shown.whole(function, version, which.qualified, self._code(function, version)))
+
+    def _code(self, function: Function, version: Version) -> Mapping[str, str]:
+        """Nothing for a function of the configuration file: its code is no package."""
+        if self._plane.is_filed(function.name):
+            return {}
+        code = {"RepositoryType": "S3", "Location": self._downloads.location(version.package.sha256)}
+        return {**code, "SourceKMSKeyArn": version.package.kms_key} if version.package.kms_key else code
+
+    async def _get_configuration(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        function, version = asked(self._plane.find(which.name), which)
+        return Answer(shown.configuration(function, version, which.qualified))
+
+    async def _code_signing(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        return Answer(functions.code_signing(self._plane.find(which.name), which))
+
+    async def _list(self, call: Call) -> Answer:
+        every = self._plane.all()
+        if call.parameters.get("FunctionVersion") != "ALL":
+            return Answer(page("Functions", every, _unqualified, call.parameters))
+        versions = {
+            f"{name} {numbered(version.number)}": (function, version)
+            for name, function in every.items()
+            for version in (function.latest, *function.versions)
+        }
+        return Answer(page("Functions", versions, _qualified, call.parameters))
+
+    async def _update_code(self, call: Call) -> Answer:
+        request, which = call.parameters, named(call, self._plane.here)
+        self._plane.refuse_filed(which)
+        functions.check_update_code(self._plane.find(which.name), which, request)
+        async with self._uploads.package(request) as package:
+            output = await self._plane.change(
+                which, lambda function, moment: functions.update_code(function, which, request, package, moment)
+            )
+        return Answer(output)
+
+    async def _update_configuration(self, call: Call) -> Answer:
+        request, which = call.parameters, named(call, self._plane.here)
+        output = await self._plane.change(
+            which, lambda function, moment: functions.update_configuration(function, which, request, moment)
+        )
+        return Answer(output)
+
+    async def _delete(self, call: Call) -> Answer:
+        which = named(call, self._plane.here)
+        await self._plane.change(which, lambda function, moment: functions.delete(function, which))
+        return Answer(status=204)
+
+
+def _unqualified(function: Function) -> Mapping[str, Any]:
+    return shown.listed(function, function.latest, function.arn)
+
+
+def _qualified(each: tuple[Function, Version]) -> Mapping[str, Any]:
+    function, version = each
+    return shown.listed(function, version, shown.qualified(function, version))

@@ -1,0 +1,117 @@
+"""Tags: of functions, and of event source mappings, which somebody else keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from ...control import tags
+from ...control.model import Function, existing
+from ...control.names import Named
+from ...control.plane import FunctionPlane
+from ..wire import errors
+from ..wire.call import Answer, Call, Serve
+
+_UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+PATTERN = (
+    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|"
+    rf"code-signing-config:csc-[a-z0-9]{{17}}|event-source-mapping:{_UUID}|capacity-provider:[a-zA-Z0-9-_]+)"
+)
+"""As it was recorded; the model's own is another."""
+_TAGGABLE = re.compile(PATTERN)
+
+
+class TaggedMappings(Protocol):
+    """The event source mappings, as far as their tags go. Checks of tags themselves are done here."""
+
+    def tags(self, uuid: str) -> Mapping[str, str] | None:
+        """None: there is no such mapping."""
+        ...
+
+    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
+        """These are its tags now; durable when this returns. Raises ApiError."""
+        ...
+
+
+class TagCalls:
+    def __init__(self, plane: FunctionPlane, mappings: TaggedMappings) -> None:
+        self._plane = plane
+        self._mappings = mappings
+
+    def calls(self) -> Mapping[str, Serve]:
+        return {"TagResource": self._tag, "UntagResource": self._untag, "ListTags": self._list}
+
+    async def _tag(self, call: Call) -> Answer:
+        given: Mapping[str, str] = call.parameters["Tags"]
+        kind, arn, name = _resource(call)
+        if kind == "function":
+            which = self._function(arn, name)
+            await self._plane.change(which, lambda function, moment: tags.tag(function, which, given, moment))
+        else:
+            before = self._of_mapping(kind, arn, name)
+            tags.some(given)
+            await self._mappings.tag(name, tags.merged(before, given))
+        return Answer(status=204)
+
+    async def _untag(self, call: Call) -> Answer:
+        keys: Collection[str] = call.parameters["TagKeys"]
+        kind, arn, name = _resource(call)
+        if kind == "function":
+            which = self._function(arn, name)
+            await self._plane.change(which, lambda function, moment: tags.untag(function, which, keys, moment))
+        else:
+            await self._mappings.tag(name, tags.without(self._of_mapping(kind, arn, name), keys))
+        return Answer(status=204)
+
+    async def _list(self, call: Call) -> Answer:
+        kind, arn, name = _resource(call)
+        if kind != "function":
+            return Answer({"Tags": dict(self._of_mapping(kind, arn, name))})
+        which = self._function(arn, name)
+        return Answer({"Tags": dict(self._known(which).tags)})
+
+    def _known(self, which: Named) -> Function:
+        return existing(self._plane.find(which.name), which)
+
+    def _function(self, arn: str, name: str) -> Named:
+        """The function of a tagged ARN, which must be ours and unqualified. Raises ApiError."""
+        if ":" in name:
+            raise errors.invalid_parameter(
+                "Tags on function aliases and versions are not supported. Please specify a function ARN."
+            )
+        if arn != self._plane.here.arn(name):
+            raise errors.no_such_resource(f"Function not found: {arn}")
+        return Named(name, "", arn)
+
+    def _of_mapping(self, kind: str, arn: str, uuid: str) -> Mapping[str, str]:
+        """The tags of a mapping that is there; nothing else of the other kinds exists. Raises ApiError."""
+        if kind != "event-source-mapping":
+            raise errors.no_such_resource(MISSING[kind].format(arn=arn))
+        here = self._plane.here
+        ours = arn.split(":")[3:5] == [here.region, here.account]
+        found = self._mappings.tags(uuid) if ours else None
+        if found is None:
+            raise errors.no_such_resource(f"Event source mapping not found: {arn}")
+        return found
+
+
+MISSING = {
+    "capacity-provider": "Capacity provider not found: {arn}",
+    "code-signing-config": "The Lambda code signing configuration {arn} can not be found.",
+    "layer": "Layer not found: {arn}",
+}
+"""What is said of the kinds of which there are none."""
+
+
+def _resource(call: Call) -> tuple[str, str, str]:
+    """Kind, ARN and the rest of it. Raises ApiError."""
+    arn: str = call.parameters["Resource"]
+    if not _TAGGABLE.fullmatch(arn):
+        raise errors.validation(
+            f"Value '{arn}' at 'resource' failed to satisfy constraint: "
+            f"Member must satisfy regular expression pattern: {PATTERN}"
+        )
+    kind, name = arn.split(":", 6)[5:]
+    return kind, arn, name

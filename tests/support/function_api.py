@@ -1,0 +1,178 @@
+"""The functions' part of the Lambda API in a test: real documents, real code on the disk, no HTTP.
+
+Each answer is checked against the AWS model that ships with botocore: nothing unknown, nothing missing, right types.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.loaders
+import botocore.model
+import botocore.validate
+
+from penstock.config.clock import Clock, SystemClock
+from penstock.service.api.calls.account import AccountCalls
+from penstock.service.api.calls.aliases import AliasCalls
+from penstock.service.api.calls.concurrency import ConcurrencyCalls
+from penstock.service.api.calls.event_invoke_configs import EventInvokeConfigCalls
+from penstock.service.api.calls.functions import FunctionCalls
+from penstock.service.api.calls.policies import PolicyCalls
+from penstock.service.api.calls.tags import TagCalls
+from penstock.service.api.calls.versions import VersionCalls
+from penstock.service.api.wire.call import Call, Group
+from penstock.service.control.code import DIRECTORY, CodeStore
+from penstock.service.control.documents import FILE, Documents
+from penstock.service.control.downloads import Downloads
+from penstock.service.control.filed import Filed
+from penstock.service.control.names import Here
+from penstock.service.control.plane import FunctionPlane
+from penstock.service.control.uploads import Uploads
+
+HERE = Here("us-east-1", "000000000000")
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+BASE = "http://127.0.0.1:4566"
+UUID = "11111111-2222-3333-4444-555555555555"
+
+AS_RECORDED = {"GetFunctionCodeSigningConfig"}
+"""Answers that AWS itself gives without what its model requires."""
+
+
+def zipped(files: Mapping[str, str] | None = None) -> bytes:
+    """A package, the same bytes for the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, text in (files or {"app.py": "def handler(event, context): return event\n"}).items():
+            package.writestr(zipfile.ZipInfo(name), text)
+    return buffer.getvalue()
+
+
+ZIP = zipped()
+
+
+def creation(**more: Any) -> dict[str, Any]:
+    """A request of CreateFunction."""
+    plain = {
+        "FunctionName": "orders",
+        "Runtime": "python3.12",
+        "Role": ROLE,
+        "Handler": "app.handler",
+        "Code": {"ZipFile": ZIP},
+    }
+    return {key: value for key, value in {**plain, **more}.items() if value is not None}
+
+
+class Mappings:
+    """Tags of one event source mapping."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Mapping[str, str]] = {UUID: {}}
+
+    def tags(self, uuid: str) -> Mapping[str, str] | None:
+        return self.kept.get(uuid)
+
+    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
+        self.kept[uuid] = tags
+
+
+class NoS3:
+    async def get(self, service: str) -> Any:
+        raise AssertionError("nobody should ask for S3 here")
+
+
+class FunctionApi:
+    """`await api("CreateAlias", FunctionName=…)` gives the output, or raises ApiError."""
+
+    def __init__(self, documents: Documents, plane: FunctionPlane, downloads: Downloads, clients: Any) -> None:
+        self.documents = documents
+        self.plane = plane
+        self.downloads = downloads
+        self.lost: list[str] = []
+        groups: list[Group] = [
+            FunctionCalls(plane, Uploads(plane.code, clients), downloads),
+            VersionCalls(plane),
+            AliasCalls(plane),
+            ConcurrencyCalls(plane),
+            EventInvokeConfigCalls(plane),
+            PolicyCalls(plane),
+            TagCalls(plane, Mappings()),
+            AccountCalls(plane),
+        ]
+        self.served = {operation: serve for group in groups for operation, serve in group.calls().items()}
+
+    async def __call__(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        answer = await self.served[operation](Call(operation, parameters, "00000000-0000-4000-8000-000000000000"))
+        check(operation, answer.output)
+        return answer.output
+
+    async def create(self, **more: Any) -> Mapping[str, Any]:
+        return await self("CreateFunction", **creation(**more))
+
+
+@asynccontextmanager
+async def function_api(
+    state: Path,
+    *,
+    configured: Mapping[str, Filed] | None = None,
+    window: float = 0.0,
+    clock: Clock | None = None,
+    clients: Any = None,
+) -> AsyncIterator[FunctionApi]:
+    """The API on this state directory; leaving it is a restart's first half."""
+    documents = await Documents.open(state / FILE)
+    try:
+        code = CodeStore(state / DIRECTORY)
+        plane = FunctionPlane(documents, code, HERE, configured or {}, clock=clock or SystemClock(), window=window)
+        lost = await plane.start()
+        downloads = Downloads(code, lambda: BASE, b"secret")
+        api = FunctionApi(documents, plane, downloads, clients or NoS3())
+        api.lost = lost
+        yield api
+    finally:
+        await documents.aclose()
+
+
+@cache
+def model() -> botocore.model.ServiceModel:
+    return botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model("lambda", "service-2"), "lambda")
+
+
+def check(operation: str, output: Mapping[str, Any]) -> None:
+    """Raises AssertionError when the model does not know this answer."""
+    shape = model().operation_model(operation).output_shape
+    if shape is None:
+        assert not output, f"{operation} answers with nothing"
+    elif operation not in AS_RECORDED:
+        assert not list(_nulls(output)), f"{operation} answers with null: {output}"
+        report = botocore.validate.ParamValidator().validate(dict(output), shape)
+        assert not report.has_errors(), f"{operation}: {report.generate_report()}"
+        _known(output, shape)
+
+
+def _nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _nulls(each)
+    elif value is None:
+        yield value
+
+
+def _known(value: Any, shape: Any) -> None:
+    """botocore's validator refuses unknown members of some structures only."""
+    if shape.type_name == "structure":
+        unknown = set(value) - set(shape.members)
+        assert not unknown, f"{shape.name} has no {unknown}"
+        for key, each in value.items():
+            _known(each, shape.members[key])
+    elif shape.type_name == "list":
+        for each in value:
+            _known(each, shape.member)

@@ -1,0 +1,80 @@
+"""What the functions' calls are refused with, to the letter; and that a refused call changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.config.function import LocalFunction
+from penstock.service.api.wire.errors import ApiError
+from penstock.service.control import runtimes
+from penstock.service.control.stored import FUNCTION, VERSION
+from support.function_api import FunctionApi, function_api
+from support.function_refusals import IPV, PERMISSION, RNF, ROWS, STATUS, F, new
+
+NO_TYPE = ("Specified Reserved", "$LATEST is not supported for an alias", "Zipped size", "1 validation error detected")
+CAPITAL = {RNF}
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[FunctionApi]:
+    """`orders` with the versions 1 to 3, the alias `live` for 1, and a permission; and a function of the file."""
+    filed = LocalFunction(name="filed", runtime="python3.12", handler="app.handler", code=tmp_path)
+    async with function_api(tmp_path, configured={"filed": filed}) as api:
+        await api.create(Publish=True)
+        for number in (2, 3):
+            await api("UpdateFunctionConfiguration", **F, Description=str(number))
+            await api("PublishVersion", **F)
+        await api("CreateAlias", **F, Name="live", FunctionVersion="1")
+        await api("AddPermission", **F, **{**PERMISSION, "StatementId": "taken"})
+        yield api
+
+
+def _stored(api: FunctionApi) -> tuple[Any, Any]:
+    return api.documents.all(FUNCTION), api.documents.all(VERSION)
+
+
+@pytest.mark.semantics("FUNC-05")
+async def test_each_refusal_is_awss_and_changes_nothing(api: FunctionApi) -> None:
+    before = _stored(api)
+    sha = str((await api("GetFunctionConfiguration", **F))["CodeSha256"])
+    for operation, parameters, code, message in ROWS:
+        with pytest.raises(ApiError) as refused:
+            await api(operation, **parameters)
+        where = (operation, {key: value for key, value in parameters.items() if key != "Code"})
+        error = refused.value
+        assert (error.code, error.message) == (code, message.replace("{sha}", sha)), where
+        assert error.status == STATUS[code], where
+        assert error.member == ("Message" if code in CAPITAL else "message"), where
+        untyped = message.startswith(NO_TYPE) and not message.startswith("1 validation error detected: Value '{")
+        assert error.type == (None if untyped or code == "ValidationException" else "User"), where
+        assert _stored(api) == before, where
+
+
+@pytest.mark.semantics("FUNC-06")
+async def test_layers_are_refused_with_what_to_do(api: FunctionApi) -> None:
+    before = _stored(api)
+    layers = ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]
+    for operation, parameters in (
+        ("CreateFunction", new(Layers=layers)),
+        ("UpdateFunctionConfiguration", {**F, "Layers": layers}),
+    ):
+        with pytest.raises(ApiError, match="put their content into the function's own package") as refused:
+            await api(operation, **parameters)
+        assert refused.value.code == IPV
+    assert _stored(api) == before
+
+
+def test_no_runtime_is_both_creatable_and_retired() -> None:
+    assert not runtimes.RETIRED & set(runtimes.CREATABLE)
+    assert len(runtimes.CREATABLE) == len(set(runtimes.CREATABLE)) == 25
+
+
+async def test_an_environment_may_have_4096_bytes(api: FunctionApi) -> None:
+    just = {"A" * 10: "v" * 4079}
+    assert len(json.dumps(just, separators=(",", ":"))) == 4096
+    await api("CreateFunction", **new(Environment={"Variables": just}))
