@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import semantics
 
 from penstock.config import limits
+from penstock.service.api import standing
+from penstock.service.api.standing_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {
@@ -64,9 +66,37 @@ def legend() -> list[str]:
     return [*lines, "", f"{total} ({proven})."]
 
 
+def calls() -> str:
+    """For each call of the Lambda API, what becomes of it and of its fields."""
+    head = ["| call | honoured | recorded | refused |", "|---|---|---|---|"]
+    rows = [f"| `{name}` | {' | '.join(_fields(name, each) for each in _COLUMNS)} |" for name in standing.FIELDS]
+    reasons: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for name, fields in standing.FIELDS.items():
+        for field in fields.values():
+            if field.reason:
+                reasons[field.path, field.standing.value, field.reason].append(f"`{name}`")
+    why = [f"| `{path}` of {', '.join(names)} | {how} | {reason} |" for (path, how, reason), names in reasons.items()]
+    forwarded = [f"| {about} | {', '.join(f'`{name}`' for name in names)} |" for about, names in FORWARDED.items()]
+    parts = [
+        ["### Served", "", *head, *rows],
+        ["### Reasons", "", "| field | | reason |", "|---|---|---|", *why],
+        ["### Forwarded", "", "| subject | calls |", "|---|---|", *forwarded],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+_COLUMNS = (standing.Standing.HONOURED, standing.Standing.RECORDED, standing.Standing.REFUSED)
+
+
+def _fields(operation: str, wanted: standing.Standing) -> str:
+    fields = standing.FIELDS[operation].values()
+    return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
+
+
 GENERATED: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"today": today},
     "docs/semantics.md": {"pages": rules_index},
+    "docs/lambda-api.md": {"calls": calls},
 }
 
 

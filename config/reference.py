@@ -12,7 +12,7 @@ from .function import KINDS
 from .limits import LIMITS, SourceKind
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .settings import PREFIX, Aws, Destinations, Log, Settings
+from .settings import PREFIX, Api, Aws, Destinations, Log, Settings
 from .spoken import aws_name
 
 _INTRODUCTION = f"""# Configuration
@@ -50,8 +50,9 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "log", "destinations")),
+        _table(Settings, skip=("aws", "api", "log", "destinations")),
         "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
+        "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
         "### `log`\n\n" + _doc(Log) + "\n\n" + _table(Log),
         "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
         _FUNCTIONS,

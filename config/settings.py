@@ -130,6 +130,30 @@ class Destinations(_Section):
     """Try without end instead: the shard waits for its destination, and nothing is passed untold."""
 
 
+class Api(_Section):
+    """The Lambda API, on the same address as health and metrics: clients deploy functions and mappings to it. Requests
+    need no signature on the loopback, and one by `access_keys` on any other address."""
+
+    enabled: bool = True
+    """Serve it."""
+    upstream: _Url | None = Field(None, examples=["http://localhost:4566"])
+    """Where calls go that are not served here, e.g. the emulator's own Lambda. Default: they are refused."""
+    access_keys: dict[
+        Annotated[str, StringConstraints(pattern=r"^\w{3,128}$")], Annotated[SecretStr, Field(min_length=1)]
+    ] = Field(default_factory=dict, examples=[{"LOCAL": "a-secret"}])
+    """Who may call on an address that is not the loopback: the secret by the access key id that a client signs with, in
+    whichever case. Better given as `PENSTOCK_API__ACCESS_KEYS_FILE`, which names a JSON file."""
+    hosts: list[str] = Field(default_factory=list, examples=[["penstock", "host.docker.internal"]])
+    """Names besides the loopback's by which a request on the loopback may call this daemon. Others are refused, because
+    a web page may have sent them."""
+    adopt: bool = False
+    """Take over functions and mappings that the upstream has already."""
+
+    def secrets(self) -> dict[str, str]:
+        """The secrets as text, by key id in upper case: variables do not keep the case of a name."""
+        return {key_id.upper(): secret.get_secret_value() for key_id, secret in self.access_keys.items()}
+
+
 class Settings(_Section):
     """The daemon's own settings."""
 
@@ -138,7 +162,9 @@ class Settings(_Section):
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
         Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
-    """Address of `/livez`, `/readyz` and `/metrics`. Port 0 is any free one."""
+    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 is any free one."""
+    api: Api = Field(default_factory=Api)
+    """The Lambda API."""
     state: Path = Path(".penstock")
     """Directory of what must survive a restart."""
     log: Log = Field(default_factory=Log)

@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until it is told to stop.")
     _config_arguments(verb)
-    verb.add_argument("--listen", metavar="HOST:PORT", help="address of /livez, /readyz, /metrics and /status")
+    verb.add_argument("--listen", metavar="HOST:PORT", help="address of /livez, /readyz, /metrics, /status and the API")
     verb.add_argument("--state", metavar="DIR", help="directory of what must survive a restart")
     verb.add_argument("--stop-timeout", metavar="SECONDS", help="seconds in which a stop finishes")
     verb.add_argument(
@@ -64,6 +64,9 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     verb.add_argument(
         "--dry-run", action="store_const", const=True, help="show what would happen; invoke and delete nothing"
+    )
+    verb.add_argument(
+        "--adopt", action="store_const", const=True, help="take over what the upstream of the Lambda API has already"
     )
     _output_argument(verb, "form of the lines of a dry run")
     _log_arguments(verb)

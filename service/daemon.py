@@ -22,6 +22,9 @@ from ..config.loader import Config
 from ..dispatch.observer import Observer, Observers
 from ..pollers.checkpoints.store import CheckpointStore
 from .account import Account
+from .api.access import Access
+from .api.forwarding import Forwarding
+from .api.lambda_api import LambdaApi
 from .api.server import address_of, bind
 from .dry_run import Show, Verdict
 from .endpoints import Endpoints
@@ -100,7 +103,8 @@ class Daemon:
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, listener)
-            return await Life(plant, self._settings, self._outside(plant, clients, listener), self._clock).run()
+            outside = self._outside(plant, clients, listener, self._api(listener, stack))
+            return await Life(plant, self._settings, outside, self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
 
@@ -127,6 +131,20 @@ class Daemon:
         listener = bind(self._settings.listen)
         stack.callback(listener.close)
         return listener
+
+    def _api(self, listener: socket.socket | None, stack: AsyncExitStack) -> LambdaApi | None:
+        """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
+        given = self._settings.api
+        if listener is None or not given.enabled:
+            return None
+        address = address_of(listener)
+        if given.upstream and would_call_itself(given.upstream, str(address)):
+            what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
+            raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
+        access = Access(address, given.hosts, given.secrets(), self._clock)
+        api = LambdaApi([], access, Forwarding(given.upstream), self._log)
+        stack.push_async_callback(api.aclose)
+        return api
 
     def _observer(self, registry: Registry | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, Logs(self._log), self._changes]
@@ -189,11 +207,13 @@ class Daemon:
             self._log.info(Action.LISTEN, f"listening on http://{address}", host=address.host, port=address.port)
             self._out(f"Listening on http://{address}")
 
-    def _outside(self, plant: Plant, clients: Clients, listener: socket.socket | None) -> Outside:
+    def _outside(
+        self, plant: Plant, clients: Clients, listener: socket.socket | None, api: LambdaApi | None
+    ) -> Outside:
         async def beside() -> None:
             await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
 
-        return Outside(self._log, self._out, listener, self._metrics.render, beside)
+        return Outside(self._log, self._out, listener, self._metrics.render, beside, api)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

@@ -19,6 +19,7 @@ import anyio
 from ..config.clock import Clock
 from ..config.settings import Settings
 from . import signals
+from .api.lambda_api import LambdaApi
 from .api.server import serving
 from .exits import Exit
 from .idle import IdleWatch
@@ -43,6 +44,8 @@ class Outside:
     render_metrics: Callable[[], bytes]
     beside: Callable[[], Coroutine[Any, Any, None]]
     """Runs beside the mappings; may end when it likes."""
+    api: LambdaApi | None = None
+    """None: there is no Lambda API."""
 
 
 class Life:
@@ -63,9 +66,10 @@ class Life:
 
     async def run(self) -> Exit:
         async with AsyncExitStack() as stack:
-            if self._outside.listener is not None:
+            outside = self._outside
+            if outside.listener is not None:
                 await stack.enter_async_context(
-                    serving(self._outside.listener, self._plant, self._outside.render_metrics)
+                    serving(outside.listener, self._plant, outside.render_metrics, outside.api)
                 )
             async with anyio.create_task_group() as tasks:
                 await tasks.start(signals.watch, self._signalled)

@@ -4,6 +4,7 @@
 /readyz /ready              every mapping polls or waits for what it names; ?strict: every one polls
 /metrics                    Prometheus
 /status                     JSON: mappings and functions with state, reason and counts
+everything else             the Lambda API, where it is served
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from aiohttp import web
 from ...config.errors import PenstockError
 from ...config.settings import Address
 from ..view import View
+from .lambda_api import LambdaApi
+
+LONGEST_LINE = 64 * 1024
+"""Bytes of a request's first line and of one header: a call may name fifty tags in its query string."""
 
 
 class ListenError(PenstockError):
@@ -57,9 +62,19 @@ def address_of(listener: socket.socket) -> Address:
 
 
 @asynccontextmanager
-async def serving(listener: socket.socket, view: View, render_metrics: Callable[[], bytes]) -> AsyncIterator[None]:
+async def serving(
+    listener: socket.socket, view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None
+) -> AsyncIterator[None]:
     """Answer while the body runs."""
-    runner = web.AppRunner(make_app(view, render_metrics), access_log=None, handle_signals=False, shutdown_timeout=0.2)
+    runner = web.AppRunner(
+        make_app(view, render_metrics, api),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=0.2,
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_LINE,
+        auto_decompress=False,  # signatures and limits are about the bytes that were sent
+    )
     await runner.setup()
     try:
         await web.SockSite(runner, listener).start()
@@ -68,7 +83,7 @@ async def serving(listener: socket.socket, view: View, render_metrics: Callable[
         await runner.cleanup()
 
 
-def make_app(view: View, render_metrics: Callable[[], bytes]) -> web.Application:
+def make_app(view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None) -> web.Application:
     routes = _Routes(view, render_metrics)
     app = web.Application()
     for path in ("/livez", "/healthz", "/ping"):
@@ -77,6 +92,8 @@ def make_app(view: View, render_metrics: Callable[[], bytes]) -> web.Application
         app.router.add_get(path, routes.ready)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/status", routes.status)
+    if api is not None:
+        app.router.add_route("*", r"/{path:[\s\S]*}", api.handle)
     return app
 
 

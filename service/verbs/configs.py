@@ -33,6 +33,7 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
         "until_idle": "until_idle",
         "fail_on_discard": "fail_on_discard",
         "dry_run": "dry_run",
+        "api.adopt": "adopt",
         "log.level": "log_level",
         "log.format": "log_format",
     }

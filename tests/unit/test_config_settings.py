@@ -27,6 +27,8 @@ def test_defaults() -> None:
     assert (made.log.level, made.log.format) == ("info", "auto")
     kept = made.destinations
     assert (kept.attempts, kept.seconds, kept.block) == (5, 60.0, False)
+    assert (made.api.enabled, made.api.upstream, made.api.hosts, made.api.adopt) == (True, None, [], False)
+    assert made.api.secrets() == {}
 
 
 @pytest.mark.semantics("CONFIG-09")
@@ -107,6 +109,22 @@ def test_a_secret_comes_out_of_a_file(tmp_path: Path) -> None:
     assert found == ["PENSTOCK_AWS__REGION and PENSTOCK_AWS__REGION_FILE are both set: unset one"]
 
 
+@pytest.mark.semantics("API-12", "CONFIG-05")
+def test_the_keys_of_the_api_come_out_of_the_file_a_variable_or_a_file(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text('{"Local": "s3cret", "OTHER": "s4cret"}\n')
+    want = {"LOCAL": "s3cret", "OTHER": "s4cret"}
+    text = "api: {access_keys: {local: s3cret, OTHER: s4cret}, hosts: [penstock]}"
+    assert settings(tmp_path, text).api.secrets() == want
+    assert settings(tmp_path, text).api.hosts == ["penstock"]
+    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__ACCESS_KEYS_FILE": str(keys)}).api.secrets() == want
+    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__ACCESS_KEYS": keys.read_text()}).api.secrets() == want
+    variable = {"PENSTOCK_API__ACCESS_KEYS__LOCAL": "s3cret"}
+    assert settings(tmp_path, "x-a: 1", variable).api.secrets() == {"LOCAL": "s3cret"}
+    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__HOSTS": '["a", "b"]'}).api.hosts == ["a", "b"]
+    assert "s3cret" not in str(loaded(write(tmp_path, text)).effective())
+
+
 WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("aws: {endpoint_ur: x}", {}, {}, "penstock.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
     ("aws: {endpoint_url: localhost}", {}, {}, "penstock.yaml:1: aws.endpoint_url: is no URL: 'localhost'"),
@@ -115,6 +133,10 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("listen: 'a:70000'", {}, {}, "penstock.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "penstock.yaml:1: stop_timeout: must be at least 0"),
     ("destinations: {attempts: 0}", {}, {}, "penstock.yaml:1: destinations.attempts: must be at least 1, not 0"),
+    ("api: {upstream: localhost}", {}, {}, "penstock.yaml:1: api.upstream: is no URL: 'localhost'"),
+    ("api: {access_keys: {a b: hidden}}", {}, {}, "penstock.yaml:1: api.access_keys"),
+    ("api: {access_keys: {LOCAL: ''}}", {}, {}, "penstock.yaml:1: api.access_keys.LOCAL"),
+    ("api: {access_keys: {LOCAL: [hidden]}}", {}, {}, "penstock.yaml:1: api.access_keys.LOCAL: must be text"),
     ("until_idle: soon", {}, {}, "penstock.yaml:1: until_idle: must be a number, not 'soon'"),
     ("aws: {secret_access_key: [hidden]}", {}, {}, "penstock.yaml:1: aws.secret_access_key: must be text"),
     ("x-a: 1", {"PENSTOCK_LOG__LEVEL": "loud"}, {}, "PENSTOCK_LOG__LEVEL: must be 'debug'"),

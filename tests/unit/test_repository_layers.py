@@ -40,6 +40,17 @@ PURE = (
     "pollers/schemas/protobuf.py",
     "pollers/schemas/wire.py",
     "config/limits.py",
+    "service/api/recorded.py",
+    "service/api/signatures.py",
+    "service/api/standing.py",
+    "service/api/standing_tables.py",
+    "service/api/wire/call.py",
+    "service/api/wire/constraints.py",
+    "service/api/wire/errors.py",
+    "service/api/wire/printing.py",
+    "service/api/wire/reading.py",
+    "service/api/wire/routing.py",
+    "service/api/wire/writing.py",
 )
 IMPURE = {
     "aiobotocore",

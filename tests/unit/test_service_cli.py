@@ -57,6 +57,7 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
         ),
         (["run", "--log-level", "debug", "--log-format", "json"], {"log.level": "debug", "log.format": "json"}),
         (["run", "--stop-timeout", "3"], {"stop_timeout": "3"}),
+        (["run", "--adopt"], {"api.adopt": True}),
     ],
 )
 def test_flags_become_settings(argv: list[str], flags: dict[str, object]) -> None:

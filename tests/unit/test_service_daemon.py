@@ -151,6 +151,16 @@ async def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, monkey
     assert "would call itself" in problems[0]
 
 
+@pytest.mark.semantics("API-17")
+async def test_an_upstream_that_is_the_daemon_itself_is_refused(tmp_path: Path) -> None:
+    function = {"http": "http://127.0.0.1:9"}
+    api = {"upstream": "http://localhost:19471"}
+    problems, out = await refused(configured(tmp_path, function, listen="127.0.0.1:19471", api=api))
+    what = "api.upstream: http://localhost:19471 is this daemon's own address: calls would go round for ever"
+    assert problems == [f"{what} (name the emulator's address)"]
+    assert "Ready." not in out
+
+
 @pytest.mark.semantics("CLI-02")
 async def test_a_function_without_an_interpreter_is_refused(tmp_path: Path) -> None:
     function = {"runtime": "python", "handler": "app.handler", "code": str(tmp_path), "interpreter": "no-such-python"}

@@ -1,0 +1,95 @@
+"""Who may call the Lambda API. Pure, but for the clock that it is given.
+
+On the loopback everybody on this machine may, without a signature. Browsers are on this machine too, and run what any
+page says; so a Host that is not ours (a name that was rebound to 127.0.0.1) and a foreign Origin are refused there.
+
+On any other address a request needs a signature by one of the configured keys. Without keys the API is closed there.
+Health, metrics and status never come here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from ...config.clock import Clock
+from ...config.settings import Address
+from . import signatures
+from .signatures import Claim, Head
+from .wire import errors
+from .wire.errors import ApiError
+
+CLOSED = (
+    "The Lambda API is closed on this address: whoever reaches it could run code here. Set api.access_keys (key id and "
+    "secret that callers sign with), or listen on 127.0.0.1."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may go on; what its signature says of the body is left to check."""
+
+    claim: Claim | None = None
+
+
+class Access:
+    def __init__(self, address: Address, hosts: Collection[str], secrets: Mapping[str, str], clock: Clock) -> None:
+        """`address`: where the daemon listens in fact. `secrets`: by key id."""
+        self._local = is_loopback(address.host)
+        self._hosts = {name.lower() for name in hosts} | {address.host.lower()}
+        self._secrets = secrets
+        self._clock = clock
+
+    def admit(self, head: Head) -> Admitted:
+        """By method, path and headers alone. Raises ApiError."""
+        if self._local:
+            self._refuse_browsers(head)
+            return Admitted()
+        if not self._secrets:
+            raise errors.access_denied(CLOSED)
+        claim = signatures.claimed(head)
+        now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        signatures.verify_claim(claim, head, self._secrets, now)
+        return Admitted(claim)
+
+    def check_body(self, admitted: Admitted, head: Head, body: bytes) -> None:
+        """Raises ApiError."""
+        if admitted.claim is not None:
+            signatures.verify_body(admitted.claim, head, self._secrets, body)
+
+    def _refuse_browsers(self, head: Head) -> None:
+        hosts = head.headers.get("host", ())
+        if len(hosts) != 1 or not self._ours(hosts[0]):
+            raise _foreign("Host", hosts)
+        for origin in head.headers.get("origin", ()):
+            if not self._ours(urlsplit(origin).netloc if "://" in origin else ""):
+                raise _foreign("Origin", [origin])
+
+    def _ours(self, netloc: str) -> bool:
+        try:
+            name = urlsplit(f"//{netloc}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._hosts or is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine for itself. Names under `localhost` are nobody else's."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _foreign(header: str, values: Sequence[str]) -> ApiError:
+    told = ", ".join(values)[:200] or "missing"
+    return errors.access_denied(
+        f"The request's {header} ({told}) is not this machine's, so a web page may have sent it. If it is yours, add "
+        "its name to api.hosts."
+    )

@@ -1,0 +1,186 @@
+"""The Lambda API: from a request to the call that serves it, and back. Put together from groups of calls.
+
+    access by the head -> operation -> body, within bounds -> the rest of access -> shapes -> standing -> the call
+
+Each step refuses with an `ApiError`; nothing that a step refused is seen by a later one. What a call raises besides is
+a fault of ours: the log has it, the caller gets a ServiceException that says nothing of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import anyio
+import anyio.to_thread
+from aiohttp import web
+
+from ...config.errors import BugError
+from ..telemetry import Action, Log
+from . import standing
+from .access import Access
+from .bodies import Room
+from .forwarding import Forwarding, hops_of, path_of
+from .recorded import DEVIATIONS
+from .signatures import Head
+from .wire import constraints, errors, reading, routing, writing
+from .wire.call import Call, Group, Serve
+from .wire.errors import ApiError
+from .wire.model import Operation, load
+
+T = TypeVar("T")
+
+_LARGE = 256 * 1024
+"""A body above this is hashed and parsed in a thread."""
+_MOST_PARAMETERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a request consists of, before its body."""
+
+    head: Head
+    query: Mapping[str, list[str]]
+    headers: dict[str, str]
+    """By lower-case name."""
+
+
+class LambdaApi:
+    def __init__(
+        self, groups: Iterable[Group], access: Access, forwarding: Forwarding, log: Log, room: Room | None = None
+    ) -> None:
+        self._serve = _together(groups)
+        self._access = access
+        self._forwarding = forwarding
+        self._log = log
+        self._room = room or Room()
+        self._told: set[str] = set()
+        self._loading = anyio.Lock()
+        self._router: routing.Router | None = None
+
+    @property
+    def served(self) -> frozenset[str]:
+        """The calls that some group serves."""
+        return frozenset(self._serve)
+
+    async def aclose(self) -> None:
+        await self._forwarding.aclose()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Never raises for what a request holds."""
+        request_id = str(uuid.uuid4())
+        try:
+            return await self._answer(request, request_id)
+        except ApiError as error:
+            return _response(writing.refused(error, request_id))
+        except Exception as fault:
+            self._say_fault(request, request_id, fault)
+            return _response(writing.refused(errors.service(), request_id))
+
+    async def _answer(self, request: web.Request, request_id: str) -> web.StreamResponse:
+        parts = _parts(request)
+        admitted = self._access.admit(parts.head)
+        found = (await self._routes()).find(request.method, parts.head.path, parts.query)
+        if found is None:
+            raise errors.unknown_operation()
+        name, hops = found.operation.name, hops_of(parts.headers)
+        with self._room.hold() as held:
+            body = await held.read(request, name, parts.headers)
+            await _aside(body, partial(self._access.check_body, admitted, parts.head, body))
+            if name not in self._serve:
+                return await self._forwarding.forward(name, request, body, hops)
+            asked = reading.Request(found.labels, parts.query, parts.headers, body)
+            call = await self._call(found.operation, asked, request_id, hops)
+            answer = await self._serve[name](call)
+        self._say_recorded(call)
+        return _response(writing.written(found.operation, answer, request_id))
+
+    async def _routes(self) -> routing.Router:
+        async with self._loading:
+            if self._router is None:
+                self._router = await anyio.to_thread.run_sync(_load)
+        return self._router
+
+    async def _call(self, operation: Operation, asked: reading.Request, request_id: str, hops: int) -> Call:
+        parameters = await _aside(asked.body, partial(_checked, operation, asked))
+        return Call(operation.name, parameters, request_id, hops)
+
+    def _say_recorded(self, call: Call) -> None:
+        """Each field that has no effect here, once."""
+        for field in standing.recorded(call.operation, call.parameters):
+            if field.path not in self._told:
+                self._told.add(field.path)
+                self._log.info(
+                    Action.RECORDED, f"{call.operation}: {field.path} is kept without effect: {field.reason}"
+                )
+
+    def _say_fault(self, request: web.Request, request_id: str, fault: Exception) -> None:
+        trace = "".join(traceback.format_exception(fault)) if self._log.level <= logging.DEBUG else None
+        self._log.error(
+            Action.FAULT,
+            f"a fault in Penstock: {request.method} {path_of(request.raw_path)}: please report it: {fault!r}",
+            request_id=request_id,
+            trace=trace,
+        )
+
+
+async def _aside(body: bytes, work: Callable[[], T]) -> T:
+    """What takes long for a large body, where it holds up nobody."""
+    return await anyio.to_thread.run_sync(work) if len(body) > _LARGE else work()
+
+
+def _together(groups: Iterable[Group]) -> dict[str, Serve]:
+    serve: dict[str, Serve] = {}
+    for group in groups:
+        for operation, one in group.calls().items():
+            if operation in serve:
+                raise BugError(f"two groups serve {operation}")
+            if not standing.served(operation):
+                raise BugError(f"{operation} is served, and the table of standings does not say so")
+            serve[operation] = one
+    return serve
+
+
+def _load() -> routing.Router:
+    return routing.Router(load("lambda", "2015-03-31", DEVIATIONS))
+
+
+def _checked(operation: Operation, asked: reading.Request) -> Mapping[str, Any]:
+    """The parameters of a request with which nothing is wrong. Raises ApiError."""
+    found = reading.read(operation, asked)
+    faults = constraints.faults(operation.input, found.values)
+    if faults:
+        raise errors.validation(*faults)
+    refusal = standing.refusal(operation.name, found.values, found.unknown)
+    if refusal is not None:
+        raise refusal
+    return found.values
+
+
+def _parts(request: web.Request) -> Parts:
+    """Raises ApiError for a query string without end."""
+    target = urlsplit(path_of(request.raw_path))
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name.lower(), []).append(value)
+    try:
+        query = parse_qs(target.query, keep_blank_values=True, errors="replace", max_num_fields=_MOST_PARAMETERS)
+    except ValueError as fault:
+        raise errors.serialization(f"the query string has more than {_MOST_PARAMETERS} parameters") from fault
+    head = Head(request.method, target.path, target.query, headers)
+    return Parts(head, query, {name: _text(values[-1]) for name, values in headers.items()})
+
+
+def _text(value: str) -> str:
+    """A header's bytes as UTF-8, whatever they are."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _response(written: writing.Response) -> web.Response:
+    return web.Response(status=written.status, headers=written.headers, body=written.body)

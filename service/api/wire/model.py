@@ -1,0 +1,136 @@
+"""Operations and shapes of the service model that botocore carries, as values. Read by routing, reading, constraints
+and writing.
+
+`load` takes a few tenths of a second: it is called at the first use of the API, in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Deviations:
+    """Where the service was recorded to differ from its model."""
+
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    """HTTP status of an operation."""
+    enums: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The order in which a message lists the values of a shape."""
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """How a message spells the pattern of a shape."""
+    most: Mapping[str, int] = field(default_factory=dict)
+    """The largest value or length of a shape."""
+    unchecked: Collection[str] = ()
+    """`Shape` without enum, pattern and range: the call itself says what is wrong, in other words."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    name: str
+    kind: str
+    """structure, list, map, string, integer, long, double, boolean, timestamp, blob."""
+    members: Mapping[str, Member] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    item: Shape | None = None
+    key: Shape | None = None
+    value: Shape | None = None
+    least: float | None = None
+    most: float | None = None
+    pattern: str | None = None
+    values: tuple[str, ...] = ()
+    sensitive: bool = False
+    payload: str | None = None
+    """The member that is the body."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    name: str
+    wire: str
+    """Its name in the path, the query string, the headers or the body."""
+    shape: Shape
+    place: str
+    """uri, querystring, header, statusCode, body."""
+
+
+NOTHING = Shape("Nothing", "structure")
+"""The input or output of an operation that has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    name: str
+    method: str
+    uri: str
+    status: int
+    input: Shape
+    output: Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    operations: Mapping[str, Operation]
+
+
+def load(service: str, version: str, deviations: Deviations | None = None) -> Model:
+    """The model of a service, e.g. `lambda`, `2015-03-31`."""
+    from botocore.loaders import Loader
+
+    data = Loader().load_service_model(service, "service-2", version)
+    return read(data, deviations or Deviations())
+
+
+def read(data: Mapping[str, Any], deviations: Deviations) -> Model:
+    shapes = _Shapes(data["shapes"], deviations)
+    operations = {
+        name: Operation(
+            name,
+            raw["http"]["method"],
+            raw["http"]["requestUri"],
+            deviations.statuses.get(name, raw["http"].get("responseCode", 200)),
+            shapes.of(raw["input"]["shape"]) if "input" in raw else NOTHING,
+            shapes.of(raw["output"]["shape"]) if "output" in raw else NOTHING,
+        )
+        for name, raw in data["operations"].items()
+    }
+    return Model(operations)
+
+
+class _Shapes:
+    """Shapes by name, each made once."""
+
+    def __init__(self, raw: Mapping[str, Any], deviations: Deviations) -> None:
+        self._raw = raw
+        self._deviations = deviations
+        self._made: dict[str, Shape] = {}
+
+    def of(self, name: str) -> Shape:
+        if name not in self._made:
+            self._made[name] = self._make(name, self._raw[name])
+        return self._made[name]
+
+    def _make(self, name: str, raw: Mapping[str, Any]) -> Shape:
+        checked = name not in self._deviations.unchecked
+        enum, pattern = tuple(raw.get("enum", ())), raw.get("pattern")
+        return Shape(
+            name,
+            raw["type"],
+            {each: self._member(each, member) for each, member in raw.get("members", {}).items()},
+            tuple(raw.get("required", ())),
+            item=self.of(raw["member"]["shape"]) if "member" in raw else None,
+            key=self.of(raw["key"]["shape"]) if "key" in raw else None,
+            value=self.of(raw["value"]["shape"]) if "value" in raw else None,
+            least=raw.get("min") if checked else None,
+            most=self._deviations.most.get(name, raw.get("max")) if checked else None,
+            pattern=self._deviations.patterns.get(name, pattern) if checked else None,
+            values=self._deviations.enums.get(name, enum) if checked else (),
+            sensitive=raw.get("sensitive", False),
+            payload=raw.get("payload"),
+        )
+
+    def _member(self, name: str, raw: Mapping[str, Any]) -> Member:
+        place = raw.get("location", "body")
+        return Member(name, raw.get("locationName", name), self.of(raw["shape"]), place)

@@ -1,0 +1,106 @@
+"""The Lambda API with groups of a test's own, over a real socket, and requests that need not be well formed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from penstock.config.clock import SystemClock
+from penstock.config.settings import Address
+from penstock.service.api.access import Access
+from penstock.service.api.forwarding import Forwarding
+from penstock.service.api.lambda_api import LambdaApi
+from penstock.service.api.server import address_of, bind, serving
+from penstock.service.api.standing_tables import SERVED
+from penstock.service.api.wire.call import Answer, Call, Serve
+from penstock.service.telemetry import Log
+from penstock.service.view import FunctionView, MappingView, Readiness
+
+
+class NothingToSee:
+    """A daemon without mappings and functions."""
+
+    def readiness(self) -> Readiness:
+        return Readiness(ready=True, polling=True)
+
+    def mappings(self) -> tuple[MappingView, ...]:
+        return ()
+
+    def functions(self) -> tuple[FunctionView, ...]:
+        return ()
+
+
+@dataclass
+class Recorder:
+    """A group that serves what it is told to, remembers every call, and answers as a test says."""
+
+    operations: tuple[str, ...] = tuple(SERVED)
+    answer: Callable[[Call], Answer] = lambda call: Answer()
+    seen: list[Call] = field(default_factory=list)
+
+    def calls(self) -> Mapping[str, Serve]:
+        return dict.fromkeys(self.operations, self._serve)
+
+    async def _serve(self, call: Call) -> Answer:
+        self.seen.append(call)
+        return self.answer(call)
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass
+class Lab:
+    url: str
+    group: Recorder
+    api: LambdaApi
+    lines: io.StringIO
+    session: aiohttp.ClientSession
+
+    async def ask(self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """`target`: path and query string, sent as they are."""
+        url = URL(self.url + target, encoded=True)
+        body = io.BytesIO(body) if isinstance(body, bytes) and body else body
+        async with self.session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+
+@asynccontextmanager
+async def lab(group: Recorder | None = None, upstream: str | None = None, **given: Any) -> AsyncIterator[Lab]:
+    """`given`: `address` (where the API takes itself to listen), `hosts`, `secrets`, `clock`, `room`."""
+    group = group or Recorder()
+    lines = io.StringIO()
+    listener = bind(Address("127.0.0.1", 0))
+    api = LambdaApi(
+        [group],
+        Access(
+            given.get("address") or address_of(listener),
+            given.get("hosts", ()),
+            given.get("secrets", {}),
+            given.get("clock", SystemClock()),
+        ),
+        Forwarding(upstream),
+        Log(lines, level="info"),
+        given.get("room"),
+    )
+    try:
+        async with (
+            serving(listener, NothingToSee(), lambda: b"", api),
+            aiohttp.ClientSession(
+                auto_decompress=False, skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+            ) as session,
+        ):
+            yield Lab(f"http://{address_of(listener)}", group, api, lines, session)
+    finally:
+        await api.aclose()
+        listener.close()

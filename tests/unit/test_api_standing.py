@@ -1,0 +1,116 @@
+"""The table of calls and fields, held against botocore's model, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.model import Shape
+
+from penstock.config import limits
+from penstock.service.api import standing
+from penstock.service.api.standing import Standing
+from penstock.service.api.standing_tables import FORWARDED, SERVED
+from support import api_model
+
+FORWARDED_CALLS = [name for names in FORWARDED.values() for name in names]
+FUNCTION = {"FunctionName": "f", "Role": "r", "Code": {"ZipFile": b"zip"}, "Handler": "a.b", "Runtime": "python3.13"}
+
+
+@pytest.mark.semantics("API-06")
+def test_every_call_of_the_model_is_served_or_forwarded() -> None:
+    assert sorted([*SERVED, *FORWARDED_CALLS]) == api_model.operations()
+
+
+def paths(shape: Shape | None, prefix: str = "") -> Iterator[str]:
+    """Every path of an input, through lists too."""
+    while shape is not None and shape.type_name == "list":
+        shape = shape.member
+    if shape is None or shape.type_name != "structure":
+        return
+    for name, member in shape.members.items():
+        yield prefix + name
+        yield from paths(member, f"{prefix}{name}.")
+
+
+@pytest.mark.semantics("API-06")
+@pytest.mark.parametrize("operation", SERVED)
+def test_every_field_has_a_standing_and_no_other_has_one(operation: str) -> None:
+    known = list(paths(api_model.operation(operation).input_shape))
+    assert [path for path in known if standing.of(operation, path) is None] == []
+    assert [path for path in standing.FIELDS[operation] if path.partition("=")[0] not in known] == []
+
+
+@pytest.mark.semantics("API-06")
+@pytest.mark.parametrize("operation", SERVED)
+def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
+    for field in standing.FIELDS[operation].values():
+        assert (field.standing is Standing.HONOURED) == (not field.reason), field
+
+
+@pytest.mark.semantics("API-07")
+@pytest.mark.parametrize(
+    ("operation", "given", "text"),
+    [
+        ("CreateFunction", {"DurableConfig": {"RetentionPeriodInDays": 1}}, "DurableConfig is not supported: durable"),
+        ("CreateFunction", {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig is not supported"),
+        ("CreateFunction", {"Code": {"ImageUri": "i"}}, "Code.ImageUri is not supported: functions run from code"),
+        ("CreateFunction", {"PackageType": "Image"}, "The value Image of PackageType is not supported: functions run"),
+        ("CreateFunction", {"PublishTo": "LATEST_PUBLISHED"}, "PublishTo is not supported: there are no capacity"),
+        ("UpdateFunctionCode", {"ImageUri": "i"}, "ImageUri is not supported"),
+        ("UpdateFunctionCode", {"S3ObjectStorageMode": "REFERENCE"}, "The value REFERENCE of S3ObjectStorageMode"),
+        ("ListFunctions", {"MasterRegion": "ALL"}, "MasterRegion is not supported"),
+        ("Invoke", {"TenantId": "t"}, "TenantId is not supported"),
+        ("CreateEventSourceMapping", {"Queues": ["q"]}, "Queues is not supported: no source that is polled here"),
+        ("CreateEventSourceMapping", {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}}, "DocumentDBEventSource"),
+        (
+            "CreateEventSourceMapping",
+            {"LoggingConfig": {"SystemLogLevel": "INFO"}},
+            f"LoggingConfig is not supported: {limits.NOT_YET['logging_config']}.",
+        ),
+        (
+            "UpdateEventSourceMapping",
+            {"DestinationConfig": {"OnSuccess": {"Destination": "arn"}}},
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+        ),
+    ],
+)
+def test_what_is_refused(operation: str, given: dict[str, Any], text: str) -> None:
+    error = standing.refusal(operation, given, [])
+    assert error is not None
+    assert (error.code, error.status) == ("InvalidParameterValueException", 400)
+    assert error.message is not None
+    assert error.message.startswith(text)
+
+
+@pytest.mark.semantics("API-07")
+@pytest.mark.parametrize(
+    ("operation", "given"),
+    [
+        ("CreateFunction", FUNCTION),
+        ("CreateFunction", {**FUNCTION, "PackageType": "Zip", "Code": {"S3ObjectStorageMode": "COPY"}}),
+        ("CreateFunction", {**FUNCTION, "ImageConfig": {}, "CodeSigningConfigArn": ""}),
+        ("CreateEventSourceMapping", {"DestinationConfig": {"OnFailure": {"Destination": "arn"}, "OnSuccess": {}}}),
+        ("Invoke", {"Payload": b"", "LogType": "Tail"}),
+    ],
+)
+def test_what_asks_for_nothing_is_not_refused(operation: str, given: dict[str, Any]) -> None:
+    assert standing.refusal(operation, given, []) is None
+
+
+@pytest.mark.semantics("API-07")
+def test_what_the_model_does_not_know_is_refused_by_name() -> None:
+    error = standing.refusal("DeleteFunction", {"FunctionName": "f"}, ["qualifier"])
+    assert error is not None
+    assert error.message == "qualifier is no parameter of DeleteFunction; remove it."
+
+
+@pytest.mark.semantics("API-08")
+def test_what_is_recorded() -> None:
+    given = {**FUNCTION, "TracingConfig": {"Mode": "Active"}, "VpcConfig": {}}
+    assert [field.path for field in standing.recorded("CreateFunction", given)] == ["Role", "TracingConfig"]
+    mapping = {"KMSKeyArn": "arn:aws:kms:a", "Tags": {"a": "b"}, "BatchSize": 1}
+    recorded = standing.recorded("CreateEventSourceMapping", mapping)
+    assert {field.path for field in recorded} == {"KMSKeyArn", "Tags"}
+    assert {field.reason for field in recorded} == {limits.RECORDED["kms_key_arn"], limits.RECORDED["tags"]}
