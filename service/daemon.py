@@ -1,5 +1,5 @@
-"""The daemon: puts a configuration together into what runs. With `sources.py`, `works.py`, `functions.py` and
-`targets.py` the only place that knows concrete classes.
+"""The daemon: puts a configuration together into what runs. With `sources.py`, `works.py`, `functions.py`,
+`api_functions.py` and `targets.py` the only place that knows concrete classes.
 
 What happens to the parts while they run is in `life.py`. What can be found wrong is found here, before the first
 message is touched.
@@ -26,19 +26,24 @@ from .api.access import Access
 from .api.forwarding import Forwarding
 from .api.lambda_api import LambdaApi
 from .api.server import address_of, bind
+from .api.wire.call import Group
+from .api_functions import ApiFunctions, Served, Surroundings
 from .dry_run import Show, Verdict
 from .endpoints import Endpoints
 from .exits import Exit
 from .first_lines import say_first_lines, watch_foreign
 from .fleet import Fleet
+from .function_logs import FunctionLogs, Mode
+from .function_telemetry import FunctionLines, FunctionMetrics
 from .functions import Functions, url_of
 from .life import Life, Outside
 from .metrics import Labels, Metrics
-from .plant import Changes, Plant
+from .plant import Changes, Part, Plant
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .registry import Forgetting, Registry
 from .sources import Sources
 from .state import StateDirectory
+from .tails import Tails
 from .targets import Targets
 from .telemetry import Action, Log, Logs
 from .works import Works
@@ -82,6 +87,8 @@ class Daemon:
         self._metrics = Metrics(
             Labels(name, str(mapping.kind), mapping.function_name) for name, mapping in config.mappings.items()
         )
+        self._function_metrics = FunctionMetrics(self._metrics.registry)
+        self._tails = Tails()
         self._changes = Changes()
 
     async def run(self) -> Exit:
@@ -93,17 +100,24 @@ class Daemon:
             registry, scratch = self._state(stack)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
-            observer = self._observer(registry)
+            own = self._observer(registry)
+            logs = FunctionLogs(self._logs_mode, clients, own, self._clock, self._jitter)
+            observer = Observers([own, logs, self._tails, *self._extra_observers])
             functions = Functions(self._config, clients, observer, scratch)
             stack.callback(functions.close)
-            fleet = Fleet(self._targets(functions, registry, observer).make)
+            given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
+            made = None
+            if listener is not None and self._settings.api.enabled:
+                made = await ApiFunctions.open(given, functions, scratch, stack)
+            fleet = self._fleet(functions, registry, observer, made)
+            served = made.served(fleet, address_of(listener)) if made and listener else Served()
             sources = self._sources(clients, endpoints, positions.store, observer)
             works = self._works(clients, fleet, sources, observer)
-            plant = await self._plant(functions, fleet, works, stack)
+            plant = await self._plant(functions, fleet, works, stack, served.parts, logs)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, listener)
-            outside = self._outside(plant, clients, listener, self._api(listener, stack))
+            outside = self._outside(plant, clients, listener, self._api(listener, served.groups, stack))
             return await Life(plant, self._settings, outside, self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
@@ -132,7 +146,7 @@ class Daemon:
         stack.callback(listener.close)
         return listener
 
-    def _api(self, listener: socket.socket | None, stack: AsyncExitStack) -> LambdaApi | None:
+    def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
         given = self._settings.api
         if listener is None or not given.enabled:
@@ -142,20 +156,31 @@ class Daemon:
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
         access = Access(address, given.hosts, given.secrets(), self._clock)
-        api = LambdaApi([], access, Forwarding(given.upstream), self._log)
+        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
         stack.push_async_callback(api.aclose)
         return api
 
     def _observer(self, registry: Registry | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, Logs(self._log), self._changes]
+        own: list[Observer] = [self._account, self._metrics, Logs(self._log), FunctionLines(self._log), self._changes]
         if registry is not None:
             own.append(Forgetting(registry))
-        return Observers([*own, *self._extra_observers])
+        return Observers([*own, self._function_metrics])
+
+    @property
+    def _logs_mode(self) -> Mode:
+        """In a dry run nothing is said by functions."""
+        return "off" if self._settings.dry_run else self._settings.function_logs
 
     # --- the parts --------------------------------------------------------------------------------------------------
 
-    def _targets(self, functions: Functions, registry: Registry | None, observer: Observer) -> Targets:
-        return Targets(self._config, functions, registry, self._changes, observer, self._clock, self._jitter)
+    def _fleet(
+        self, functions: Functions, registry: Registry | None, observer: Observer, made: ApiFunctions | None
+    ) -> Fleet:
+        references = made.references if made else None
+        targets = Targets(
+            self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
+        )
+        return Fleet(targets.make, environments=made.environments if made else None)
 
     def _sources(
         self,
@@ -170,7 +195,15 @@ class Daemon:
     def _works(self, clients: Clients, fleet: Fleet, sources: Sources, observer: Observer) -> Works:
         return Works(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
 
-    async def _plant(self, functions: Functions, fleet: Fleet, works: Works, stack: AsyncExitStack) -> Plant:
+    async def _plant(
+        self,
+        functions: Functions,
+        fleet: Fleet,
+        works: Works,
+        stack: AsyncExitStack,
+        parts: Sequence[Part],
+        logs: FunctionLogs,
+    ) -> Plant:
         mappings = self._config.enabled
         names = sorted({mapping.function_name for mapping in mappings})
         if not self._settings.dry_run:
@@ -179,7 +212,9 @@ class Daemon:
         for name in names:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
-        plant = Plant(self._config.mappings.values(), made, fleet, self._account, self._changes)
+        plant = Plant(
+            self._config.mappings.values(), made, fleet, self._account, self._changes, parts=parts, last=(logs,)
+        )
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         return plant

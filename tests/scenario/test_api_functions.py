@@ -174,8 +174,10 @@ async def test_after_an_update_new_invocations_run_the_new_code_and_old_ones_end
         tasks.start_soon(invoke)
         await anyio.sleep(0.1)
         assert rig.ended == []
+        assert rig.catalogue.held["orders $LATEST 1"] == 1
         await anyio.sleep(2)
         assert rig.ended == ["orders $LATEST 1"]
+        assert rig.catalogue.held == {"orders $LATEST 1": 0, "new": 1}
     assert replies == ["orders $LATEST 1", "new"]
 
 

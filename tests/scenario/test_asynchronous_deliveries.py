@@ -82,7 +82,7 @@ class Rig:
         store = await EventStore.open(self.directory / FILE)
         environments = Environments(self.catalogue, self.make, 1000, self.clock, lambda: 1.0)
         self.queue = Queue(store, self.clock)
-        invocations = Invocations((), fleet_of(), environments)
+        invocations = Invocations((), fleet_of(), environments, self.clock)
         self.deliveries = Deliveries(self.queue, invocations, self, self, self.clock, pace or Pace())
         try:
             async with anyio.create_task_group() as tasks:

@@ -50,7 +50,7 @@ class Desk:
         self.catalogue.put()
         clock = SystemClock()
         environments = Environments(self.catalogue, self.make, self.shared, clock, lambda: 1.0)
-        self.calls = InvokeCalls(HERE, Invocations((), fleet_of(), environments), self, self.tails).calls()
+        self.calls = InvokeCalls(HERE, Invocations((), fleet_of(), environments, clock), self, self.tails).calls()
 
     def make(self, runnable: Runnable) -> Invoker:
         async def function(invocation: Invocation) -> Reply | bytes:
