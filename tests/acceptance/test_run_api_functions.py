@@ -239,6 +239,7 @@ def test_refusals_and_functions_of_the_file(account: Account) -> None:
     assert (code, status) == ("InvalidRequestContentException", 400)
     assert text.startswith("Could not parse request body into json: Could not parse payload into json: ")
     assert account.answer("mirror", [1]) == [1]
+    assert account.answer("mirror", "context", Qualifier="$LATEST")["arn"] == f"{ARN}mirror:$LATEST"
     code, status, _ = refused(lambda: account.invoke("mirror", Qualifier="1"))
     assert (code, status) == ("ResourceNotFoundException", 404)
 

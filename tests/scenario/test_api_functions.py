@@ -257,6 +257,21 @@ async def test_new_code_is_tried_before_anything_is_fetched_for_it(rig: Rig) -> 
 
 
 @pytest.mark.semantics("API-INVOKE-07")
+async def test_a_try_of_the_old_code_says_nothing_of_the_new(rig: Rig) -> None:
+    rig.init, rig.broken["new"] = 10.0, "No module named 'stock'"
+    async with rig.running():
+        gate = (await rig.fleet.member("orders")).target.gate
+        await anyio.sleep(5)
+        rig.catalogue.put(identity="new")
+        await anyio.sleep(7)
+        assert rig.tried == ["orders $LATEST 1"]
+        assert not gate.is_open
+        await anyio.sleep(20)
+        assert not gate.is_open
+        assert not rig.registry.remembers("orders", "orders $LATEST 1")
+
+
+@pytest.mark.semantics("API-INVOKE-07")
 async def test_code_that_mends_a_broken_function_is_tried_at_once(rig: Rig) -> None:
     rig.broken["orders $LATEST 1"] = "No module named 'stock'"
     async with rig.running():

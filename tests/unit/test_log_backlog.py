@@ -80,6 +80,17 @@ def test_what_is_in_hand_takes_room_until_it_is_done_and_may_come_back() -> None
     assert backlog.size == 0
 
 
+@pytest.mark.semantics("LOGS-04")
+def test_what_came_meanwhile_stands_behind_what_comes_back() -> None:
+    backlog = Backlog(PLENTY)
+    backlog.add(A, 0, "first")
+    batch = backlog.take()
+    assert batch is not None
+    backlog.add(A, 0, "second")
+    backlog.put_back(batch)
+    assert texts(backlog.take()) == ["first\n", "second\n"]
+
+
 @given(st.lists(st.tuples(st.sampled_from([A, B, None]), st.integers(0, 200)), max_size=60), st.integers(28, 2000))
 def test_each_line_is_sent_in_order_or_counted(turns: list[tuple[Place | None, int]], limit: int) -> None:
     """None takes a batch, and with an odd number puts it back."""
