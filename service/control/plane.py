@@ -58,7 +58,7 @@ class FunctionPlane:
         self._window = window
         self._fresh = fresh
         self._filed = filed.functions(configured, here, self._moment())
-        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION))
+        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION), here)
         self._turns: dict[str, tuple[anyio.Lock, int]] = {}
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
@@ -137,7 +137,7 @@ class FunctionPlane:
         async with self._turn(named.name):
             before = self._functions.get(named.name)
             after, answer = decide(before, self._moment())
-            if after is not before:
+            if after != before:
                 await self._keep(named.name, before, after)
         return answer
 
@@ -184,7 +184,7 @@ class FunctionPlane:
 
     async def start(self) -> list[str]:
         """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
-        lost: they are there, and cannot run."""
+        lost: they are there, and cannot run. Raises StoreUnavailable when the directory of the code cannot be used."""
         now = self._clock.monotonic()
         self._due = {name: now for name, function in self._functions.items() if function.settling}
         await self._settle_due()
@@ -205,18 +205,21 @@ class FunctionPlane:
     async def _settle_due(self) -> float | None:
         """Seconds until something is due again; None when nothing is."""
         now = self._clock.monotonic()
-        for name in [name for name, due in self._due.items() if due <= now]:
-            try:
-                await self._settle(name)
-            except ApiError:  # it could not be stored
-                self._due[name] = now + AGAIN
+        async with anyio.create_task_group() as tasks:  # together, for they share their wait for the disk
+            for name in [name for name, due in self._due.items() if due <= now]:
+                del self._due[name]
+                tasks.start_soon(self._settle, name)
         return max(0.0, min(self._due.values()) - self._clock.monotonic()) if self._due else None
 
     async def _settle(self, name: str) -> None:
         async with self._turn(name):
             before = self._functions.get(name)
-            if before is not None and before.settling:
+            if before is None or not before.settling:
+                return
+            try:
                 await self._keep(name, before, functions.settle(before, self._moment()))
+            except ApiError:  # it could not be stored
+                self._due[name] = self._clock.monotonic() + AGAIN
 
     async def sweep(self) -> None:
         """Delete the code that nobody has and nobody holds."""

@@ -27,7 +27,7 @@ from penstock.service.control import (
 from penstock.service.control.model import Decision, Function, Moment, Package
 from penstock.service.control.names import Named
 from support.counts import count
-from support.function_api import ARN, creation
+from support.function_api import ARN, HERE, creation
 
 PACKAGES = [Package(f"{number:064x}", 100 + number) for number in range(3)]
 QUALIFIERS = ["", "$LATEST", "1", "2", "3", "9", "live", "beta"]
@@ -196,7 +196,7 @@ class Disk:
         kinds: dict[str, dict[str, Any]] = {stored.FUNCTION: {}, stored.VERSION: {}}
         for (kind, key), text in self.documents.items():
             kinds[kind][key] = json.loads(text)
-        return stored.functions(kinds[stored.FUNCTION], kinds[stored.VERSION]).get("orders")
+        return stored.functions(kinds[stored.FUNCTION], kinds[stored.VERSION], HERE).get("orders")
 
 
 def revisions(function: Function | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 
 from penstock.service.api.wire.errors import ApiError
 from penstock.service.control import packages
+from penstock.service.control.limits import UNZIPPED_MAX
 
 LINK = stat.S_IFLNK | 0o777
 UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."
@@ -139,7 +140,7 @@ def test_bytes_are_counted_while_they_are_unpacked(tmp_path: Path) -> None:
     packages.unpack(whole, tmp_path, most=20_000_000)
     with pytest.raises(ApiError, match="Unzipped size must be smaller than 19999999 bytes"):
         packages.unpack(whole, tmp_path / "other", most=19_999_999)
-    assert packages.UNZIPPED_MAX == 262_144_000
+    assert UNZIPPED_MAX == 262_144_000
 
 
 @pytest.mark.semantics("FUNC-38")

@@ -12,9 +12,11 @@ import anyio
 import pytest
 
 from penstock.config.function import LocalFunction
+from penstock.pollers.durable.faults import StoreUnavailable
 from penstock.service.api.wire.errors import ApiError
 from penstock.service.control.code import DIRECTORY
 from penstock.service.control.documents import FILE
+from penstock.service.control.names import Here
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
 
@@ -27,7 +29,7 @@ IN_PROGRESS = f"The operation cannot be performed at this time. An update is in 
 
 
 def packages(state: Path) -> set[str]:
-    return {entry.name for entry in (state / DIRECTORY).iterdir()}
+    return {entry.name for entry in (state / DIRECTORY).iterdir() if entry.name != ".boot"}
 
 
 async def configuration(api: FunctionApi, **more: Any) -> Mapping[str, Any]:
@@ -40,6 +42,10 @@ def active(api: FunctionApi) -> Callable[[], Awaitable[bool]]:
         return bool(shown["State"] == "Active" and shown["LastUpdateStatus"] == "Successful")
 
     return look
+
+
+async def tag(api: FunctionApi, arn: str, key: str) -> None:
+    await api("TagResource", Resource=arn, Tags={key: ""})
 
 
 # --- states -----------------------------------------------------------------------------------------------------------
@@ -178,6 +184,15 @@ async def test_a_restart_changes_no_answer(tmp_path: Path) -> None:
         assert (await api("PublishVersion", **F))["Version"] == "2"
 
 
+async def test_functions_are_of_the_region_that_is_set(tmp_path: Path) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create()
+    async with function_api(tmp_path, here=Here("eu-west-1", "111111111111")) as api:
+        arn = "arn:aws:lambda:eu-west-1:111111111111:function:orders"
+        assert (await configuration(api))["FunctionArn"] == arn
+        assert (await api("GetFunctionConfiguration", FunctionName=arn))["FunctionName"] == "orders"
+
+
 # --- who runs what ----------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +299,7 @@ async def test_calls_on_one_function_take_turns_and_none_is_lost(tmp_path: Path)
         await api.create()
         async with anyio.create_task_group() as tasks:
             for number in range(30):
-                tasks.start_soon(lambda number=number: api("TagResource", Resource=ARN, Tags={str(number): ""}))
+                tasks.start_soon(tag, api, ARN, str(number))
         assert len((await api("ListTags", Resource=ARN))["Tags"]) == 30
 
 
@@ -295,7 +310,7 @@ async def test_a_change_whose_caller_went_is_done_or_not_but_never_half(tmp_path
             api.plane.watch(lambda name: scope.cancel())
             async with anyio.create_task_group() as tasks:
                 for number in range(10):
-                    tasks.start_soon(lambda number=number: api("TagResource", Resource=ARN, Tags={str(number): ""}))
+                    tasks.start_soon(tag, api, ARN, str(number))
         before = await api("ListTags", Resource=ARN)
         assert before["Tags"]
     async with function_api(tmp_path) as api:
@@ -327,7 +342,7 @@ async def test_functions_share_their_wait_for_the_disk(tmp_path: Path) -> None:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
                 arn = ARN.replace("orders", f"f{number}")
-                tasks.start_soon(lambda arn=arn: api("TagResource", Resource=arn, Tags={"a": "b"}))
+                tasks.start_soon(tag, api, arn, "a")
         assert api.documents.durable_writes - before < 10
 
 
@@ -396,7 +411,7 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
         assert (runnable.code / "app.py").is_file()
     (runnable.code / "app.py").unlink()
     runnable.code.rmdir()
-    (code / f"{runnable.code.name}.zip").unlink()
+    (code / f"{runnable.code.name}.zip").write_bytes(OTHER)
     async with function_api(tmp_path) as api:
         assert api.lost == ["orders"]
         assert (await configuration(api))["State"] == "Active"
@@ -404,11 +419,16 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
 
 async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_path: Path) -> None:
     async with function_api(tmp_path) as api:
+        (tmp_path / DIRECTORY / ".boot").unlink()
+        (tmp_path / DIRECTORY).rmdir()
         (tmp_path / DIRECTORY).write_text("a file where the directory should be")
         with pytest.raises(ApiError) as error:
             await api.create()
         assert (error.value.code, error.value.status) == ("ServiceException", 500)
         assert await api("ListFunctions") == {"Functions": []}
+    with pytest.raises(StoreUnavailable, match="cannot store code"):
+        async with function_api(tmp_path):
+            pass
 
 
 async def test_a_package_that_was_refused_leaves_nothing(tmp_path: Path) -> None:
