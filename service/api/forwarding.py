@@ -89,19 +89,19 @@ class Forwarding:
 
 
 async def _returned(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The upstream's answer, piece by piece. One that breaks off is broken off towards the caller too."""
+    """The upstream's answer, piece by piece. One that breaks off is broken off towards the caller too, and a caller may
+    have gone."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_between(answer.headers))
     if answer.content_length is not None:
         response.content_length = answer.content_length
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async for piece in answer.content.iter_chunked(_PIECE):
             await response.write(piece)
-    except (aiohttp.ClientError, TimeoutError):
+        await response.write_eof()
+    except (aiohttp.ClientError, TimeoutError, ConnectionError):
         if request.transport is not None:
             request.transport.abort()
-        return response
-    await response.write_eof()
     return response
 
 
