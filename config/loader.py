@@ -76,6 +76,11 @@ class Config:
         place = self.places.get(nodes.join("mappings", mapping.name))
         return Path(place.file).parent.absolute() if place is not None else Path.cwd()
 
+    def file(self, mapping: EventSourceMapping) -> str:
+        """The file in which the mapping stands."""
+        place = self.places.get(nodes.join("mappings", mapping.name))
+        return place.file if place is not None else ""
+
     def problem(self, path: str, what: str) -> Problem:
         """What is found wrong later on, with the file and the line all the same."""
         place = self.places.get(path)
@@ -149,7 +154,9 @@ class _Loading:
         self._references(mappings)
         self._duplicates(mappings)
         if not self._named("mappings"):
-            self.warnings.append(Problem("there are no mappings, so there is nothing to do", "mappings"))
+            self.warnings.append(
+                Problem("there are no mappings, so there is nothing to do until some come through the API", "mappings")
+            )
         if settings is None:
             return None
         self._loops(functions, settings, environ)

@@ -158,7 +158,8 @@ class Api(_Section):
     """Names besides the loopback's by which a request on the loopback may call this daemon. Others are refused, because
     a web page may have sent them."""
     adopt: bool = False
-    """Take over functions and mappings that the upstream has already."""
+    """Let the API change and delete the mappings of this configuration. What it did holds until a mapping's definition
+    here changes."""
 
     def secrets(self) -> dict[str, str]:
         """The secrets as text, by key id in upper case: variables do not keep the case of a name."""

@@ -65,6 +65,8 @@ class QueueSettings:
     """Seconds; None for no limit."""
     receivers: int
     """The most receivers at a time."""
+    least_receivers: int = 1
+    """As many as there are while nothing comes."""
     endpoint_url: str | None = None
     """The configured endpoint, to which queue URLs are rewritten."""
     rewrite_urls: bool = True
@@ -112,7 +114,7 @@ class SqsSource:
             raise faults.translate(error, f"queue {settings.arn}") from error
         await self._read_attributes()
         await self.visibility()
-        return ElasticReceivers(settings.receivers)
+        return ElasticReceivers(settings.receivers, settings.least_receivers)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Receivers come and go with what they receive."""

@@ -67,6 +67,10 @@ class Account:
             case _:
                 pass
 
+    def forget(self, mapping: str) -> None:
+        """The mapping is gone."""
+        self._counts.pop(mapping, None)
+
     def as_json(self, mapping: str) -> dict[str, int]:
         counts = self._of(mapping)
         return {**asdict(counts), "undecided": counts.undecided}

@@ -7,11 +7,9 @@ calls for all of it, put together. Beside `daemon.py` a place that knows concret
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..config.clients.aws import Clients
 from ..config.clock import Clock, Jitter
@@ -31,18 +29,13 @@ from .asynchronous.deliveries import Deliveries, Pace, Queue
 from .asynchronous.endings import Endings
 from .asynchronous.store import FILE as EVENTS
 from .asynchronous.store import EventStore
-from .control.code import DIRECTORY, CodeStore
-from .control.documents import FILE as DOCUMENTS
-from .control.documents import Documents
 from .control.downloads import Downloads
-from .control.names import Here
 from .control.plane import FunctionPlane
 from .control.uploads import Uploads
 from .environments import Environments
 from .fleet import Fleet
 from .functions import Functions
 from .invocations import Invocations
-from .local import LOCAL_ACCOUNT
 from .plant import Part
 from .references import References
 from .tails import Tails
@@ -68,48 +61,33 @@ class Served:
     groups: tuple[Group, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Background:
-    """A part that may be cut off at any moment."""
-
-    run: Callable[[], Coroutine[Any, Any, None]]
-
-    async def stop(self, grace: float) -> None:
-        """Nothing is lost by it."""
-
-
 class ApiFunctions:
     """The functions that the API made, as they are stored and run."""
 
     def __init__(
         self,
         given: Surroundings,
-        documents: Documents,
         plane: FunctionPlane,
         environments: Environments,
         queue: Queue,
     ) -> None:
         self._given = given
-        self.documents = documents
         self.plane = plane
         self.environments = environments
         self.references = References(environments)
         self._queue = queue
 
     @classmethod
-    async def open(cls, given: Surroundings, functions: Functions, state: Path, stack: AsyncExitStack) -> ApiFunctions:
-        """Raises UnusableState for files of the state directory that cannot be used."""
-        settings, clock = given.config.settings, given.clock
-        here = Here(await given.clients.region(), settings.aws.account or LOCAL_ACCOUNT)
-        documents = await Documents.open(state / DOCUMENTS)
-        stack.push_async_callback(documents.aclose)
+    async def open(
+        cls, given: Surroundings, plane: FunctionPlane, functions: Functions, state: Path, stack: AsyncExitStack
+    ) -> ApiFunctions:
+        """With the events that `state` keeps. Raises UnusableState where they cannot be used."""
         store = await EventStore.open(state / EVENTS)
         stack.push_async_callback(store.aclose)
-        plane = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, given.config.functions, clock=clock)
-        await plane.start()
-        make = await functions.maker(here)
-        environments = Environments(plane, make, settings.concurrency, clock, given.jitter)
-        return cls(given, documents, plane, environments, Queue(store, clock))
+        make = await functions.maker(plane.here)
+        at_once = given.config.settings.concurrency
+        environments = Environments(plane, make, at_once, given.clock, given.jitter)
+        return cls(given, plane, environments, Queue(store, given.clock))
 
     def served(self, fleet: Fleet, address: Address) -> Served:
         """`fleet` runs the functions of the configuration file; `address` is where we listen."""
@@ -120,8 +98,7 @@ class ApiFunctions:
         )
         pace = Pace(settings.at_once, settings.retry_factor)
         deliveries = Deliveries(self._queue, invocations, endings, given.observer, given.clock, pace)
-        parts = (_Background(self.plane.run), deliveries, invocations)
-        return Served(parts, self._groups(invocations, address))
+        return Served((deliveries, invocations), self._groups(invocations, address))
 
     def _groups(self, invocations: Invocations, address: Address) -> tuple[Group, ...]:
         plane = self.plane

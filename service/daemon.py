@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
+
+import anyio
 
 from ..config.clients.aws import AwsSettings, Clients
 from ..config.clients.endpoints import Local, Refused, would_call_itself
 from ..config.clock import SystemClock, system_jitter
 from ..config.errors import ConfigError, Problem
 from ..config.loader import Config
+from ..config.mapping import EventSourceMapping
 from ..dispatch.observer import Observer, Observers
 from ..pollers.checkpoints.store import CheckpointStore
 from .account import Account
 from .api.access import Access
+from .api.calls.mappings import MappingCalls
+from .api.calls.tags import TagCalls
 from .api.forwarding import Forwarding
 from .api.lambda_api import LambdaApi
 from .api.server import address_of, bind
@@ -32,14 +37,17 @@ from .dry_run import Show, Verdict
 from .endpoints import Endpoints
 from .exits import Exit
 from .first_lines import say_first_lines, watch_foreign
-from .fleet import Fleet
+from .fleet import Fleet, reference_of
+from .following import Following, Parts
 from .function_logs import FunctionLogs, Mode
 from .function_telemetry import FunctionLines, FunctionMetrics
 from .functions import Functions, url_of
-from .life import Life, Outside
+from .life import ENDING, Life, Outside
 from .metrics import Labels, Metrics
+from .planes import Planes
 from .plant import Changes, Part, Plant
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
+from .progress import Progresses
 from .registry import Forgetting, Registry
 from .sources import Sources
 from .state import StateDirectory
@@ -47,6 +55,9 @@ from .tails import Tails
 from .targets import Targets
 from .telemetry import Action, Log, Logs
 from .works import Works
+
+Keeper = Callable[[], Coroutine[Any, Any, None]]
+"""Runs beside the plant, until it is cancelled."""
 
 
 def say(line: str) -> None:
@@ -85,10 +96,11 @@ class Daemon:
         self._jitter = system_jitter()
         self._account = Account(config.mappings)
         self._metrics = Metrics(
-            Labels(name, str(mapping.kind), mapping.function_name) for name, mapping in config.mappings.items()
+            Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
         )
         self._function_metrics = FunctionMetrics(self._metrics.registry)
         self._tails = Tails()
+        self._progresses = Progresses()
         self._changes = Changes()
 
     async def run(self) -> Exit:
@@ -98,6 +110,7 @@ class Daemon:
             endpoints = await Endpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
+            planes = await self._planes(stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
@@ -105,19 +118,18 @@ class Daemon:
             observer = Observers([own, logs, self._tails, *self._extra_observers])
             functions = Functions(self._config, clients, observer, scratch)
             stack.callback(functions.close)
-            given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
-            made = None
-            if listener is not None and self._settings.api.enabled:
-                made = await ApiFunctions.open(given, functions, scratch, stack)
+            made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
             fleet = self._fleet(functions, registry, observer, made)
             served = made.served(fleet, address_of(listener)) if made and listener else Served()
             sources = self._sources(clients, endpoints, positions.store, observer)
             works = self._works(clients, fleet, sources, observer)
-            plant = await self._plant(functions, fleet, works, stack, served.parts, logs)
+            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs)
+            keepers = await self._keepers(planes, plant, works, sources, positions)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
-            await self._say_start(endpoints, positions, listener)
-            outside = self._outside(plant, clients, listener, self._api(listener, served.groups, stack))
+            await self._say_start(endpoints, positions, planes, listener)
+            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
+            outside = self._outside(plant, keepers, clients, listener, api)
             return await Life(plant, self._settings, outside, self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
@@ -129,6 +141,12 @@ class Daemon:
         state = StateDirectory.open(self._settings.state)
         stack.callback(state.close)
         return Registry(state.path), state.path.absolute()
+
+    async def _planes(self, stack: AsyncExitStack, state: Path) -> Planes | None:
+        """What the API made, and what it may change. Raises UnusableState. A dry run is of the configuration alone."""
+        if self._settings.dry_run:
+            return None
+        return await Planes.open(state, self._config, self._clock, self._log, stack)
 
     async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
         """Where the positions of streams are kept. Raises UnusableState. A dry run keeps them for itself, so each time
@@ -161,10 +179,11 @@ class Daemon:
         return api
 
     def _observer(self, registry: Registry | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, Logs(self._log), FunctionLines(self._log), self._changes]
+        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
+        own += [Logs(self._log), FunctionLines(self._log)]
         if registry is not None:
             own.append(Forgetting(registry))
-        return Observers([*own, self._function_metrics])
+        return Observers(own)
 
     @property
     def _logs_mode(self) -> Mode:
@@ -172,6 +191,20 @@ class Daemon:
         return "off" if self._settings.dry_run else self._settings.function_logs
 
     # --- the parts --------------------------------------------------------------------------------------------------
+
+    async def _api_functions(
+        self,
+        planes: Planes | None,
+        functions: Functions,
+        clients: Clients,
+        observer: Observer,
+        state: Path,
+        stack: AsyncExitStack,
+    ) -> ApiFunctions | None:
+        if planes is None:
+            return None
+        given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
+        return await ApiFunctions.open(given, planes.functions, functions, state, stack)
 
     def _fleet(
         self, functions: Functions, registry: Registry | None, observer: Observer, made: ApiFunctions | None
@@ -200,24 +233,58 @@ class Daemon:
         functions: Functions,
         fleet: Fleet,
         works: Works,
+        planes: Planes | None,
         stack: AsyncExitStack,
         parts: Sequence[Part],
         logs: FunctionLogs,
     ) -> Plant:
-        mappings = self._config.enabled
-        names = sorted({mapping.function_name for mapping in mappings})
+        configured = [
+            mapping
+            for mapping in self._config.mappings.values()
+            if planes is None or planes.mappings.is_of_the_file(mapping.uuid)
+        ]
+        mappings = [mapping for mapping in configured if mapping.enabled]
+        names = sorted({reference_of(mapping) for mapping in mappings})
         if not self._settings.dry_run:
             await functions.refuse_unstartable(names)
         stack.push_async_callback(fleet.aclose)
         for name in names:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
-        plant = Plant(
-            self._config.mappings.values(), made, fleet, self._account, self._changes, parts=parts, last=(logs,)
-        )
+        plant = Plant(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
+        self._progresses.look_at(plant.waits_for)
         return plant
+
+    async def _keepers(
+        self, planes: Planes | None, plant: Plant, works: Works, sources: Sources, positions: Positions | Volatile
+    ) -> list[Keeper]:
+        """What keeps functions and plant in step with the API; the plant has what is stored by then."""
+        if planes is None:
+            return []
+
+        async def forget_positions(mapping: EventSourceMapping) -> None:
+            if mapping.kind and mapping.kind.is_stream:
+                await (await positions.store()).remove(mapping.uuid)
+
+        def forget(mapping: str) -> None:
+            self._account.forget(mapping)
+            self._progresses.forget(mapping)
+
+        parts = Parts(works.work, lambda mapping: sources.forget(mapping.name), forget_positions, self._metrics, forget)
+        grace = max(0.0, self._settings.stop_timeout - ENDING)
+        following = Following(planes.mappings, plant, parts, self._log, grace=grace)
+        planes.functions.watch(following.function_changed)
+        await following.begin()
+        return [planes.functions.run, following.run]
+
+    def _groups(self, planes: Planes | None, sources: Sources) -> list[Group]:
+        """The calls of the API that are served."""
+        if planes is None:
+            return []
+        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of)
+        return [mappings, TagCalls(planes.functions, mappings)]
 
     # --- around it --------------------------------------------------------------------------------------------------
 
@@ -231,10 +298,19 @@ class Daemon:
                 raise ConfigError([Problem(what, f"functions.{name}", hint="name the emulator's address")])
 
     async def _say_start(
-        self, endpoints: Endpoints, positions: Positions | Volatile, listener: socket.socket | None
+        self,
+        endpoints: Endpoints,
+        positions: Positions | Volatile,
+        planes: Planes | None,
+        listener: socket.socket | None,
     ) -> None:
-        say_first_lines(self._log, self._config, endpoints)
-        left = without_mapping(await positions.kept(), self._config.mappings.values())
+        mappings = list(self._config.mappings.values())
+        if planes is not None:
+            mappings = [mapped.config for mapped in planes.mappings.all.values()]
+        for mapping in mappings:
+            await endpoints.add(mapping)
+        say_first_lines(self._log, self._config, mappings, endpoints)
+        left = without_mapping(await positions.kept(), mappings)
         if left:
             self._log.warning(Action.POSITIONS, unused_line(left))
         if listener is not None:
@@ -243,10 +319,18 @@ class Daemon:
             self._out(f"Listening on http://{address}")
 
     def _outside(
-        self, plant: Plant, clients: Clients, listener: socket.socket | None, api: LambdaApi | None
+        self,
+        plant: Plant,
+        keepers: Sequence[Keeper],
+        clients: Clients,
+        listener: socket.socket | None,
+        api: LambdaApi | None,
     ) -> Outside:
         async def beside() -> None:
-            await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
+            async with anyio.create_task_group() as tasks:
+                for keeper in keepers:
+                    tasks.start_soon(keeper)
+                await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
 
         return Outside(self._log, self._out, listener, self._metrics.render, beside, api)
 

@@ -81,8 +81,10 @@ def persistence_of(given: Destinations) -> Persistence:
 
 
 def function_arn(mapping: EventSourceMapping, aws: Aws) -> str:
-    """The function's ARN as the mapping has it, without a qualifier. What the settings do not say is the source's, and
-    else what emulators have."""
+    """The function's ARN as the mapping has it; of a name, without its qualifier. What the settings do not say is the
+    source's, and else what emulators have."""
+    if mapping.function.startswith("arn:"):
+        return mapping.function
     arn = mapping.arn or Arn("aws", "lambda", aws.region or LOCAL_REGION, LOCAL_ACCOUNT, "")
     return f"arn:{arn.partition}:lambda:{arn.region}:{aws.account or arn.account}:function:{mapping.function_name}"
 

@@ -19,10 +19,10 @@ Lambda = Callable[[], Awaitable[object | None]]
 """Gives the client of the endpoint's Lambda API; None where it must not be asked."""
 
 
-def say_first_lines(log: Log, config: Config, endpoints: Endpoints) -> None:
+def say_first_lines(log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: Endpoints) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
-    for mapping in config.mappings.values():
+    for mapping in mappings:
         _say_mapping(log, mapping, endpoints.told(mapping))
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))

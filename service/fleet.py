@@ -14,8 +14,10 @@ from anyio.abc import TaskGroup
 
 from ..config.function import CommandFunction, LocalFunction
 from ..config.loader import AnyFunction
+from ..config.mapping import EventSourceMapping, split_function
 from ..dispatch.dispatcher import Target
 from ..dispatch.invokers.base import Invoker
+from .control.catalogue import LATEST
 from .environments import Environments
 from .view import FunctionView
 
@@ -39,7 +41,18 @@ class Member:
     target: Target
     what: str
     """What it is and where, in one phrase."""
-    facts: Facts = Facts()
+    look: Callable[[], Facts] = Facts
+    """Finds out what is so of it: a function of the API may become another one."""
+
+    @property
+    def facts(self) -> Facts:
+        return self.look()
+
+
+def reference_of(mapping: EventSourceMapping) -> str:
+    """What names the mapping's function in the fleet: its name, with a version or alias where one was given."""
+    name, qualifier = split_function(mapping.function)
+    return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 
 
 def facts_of(function: AnyFunction) -> Facts:

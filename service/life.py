@@ -102,7 +102,7 @@ class Life:
         self._outside.out("Ready.")
 
     async def _until_idle(self, limit: float) -> None:
-        watch = IdleWatch(self._plant.works, self._clock)
+        watch = IdleWatch(self._plant.watched, self._clock)
         with anyio.move_on_after(None if math.isinf(limit) else limit):
             await watch.wait()
             self._idle()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
@@ -16,7 +17,7 @@ from ..dispatch.observer import DestinationChanged, Event, GateClosed, GateOpene
 from ..pollers.lifecycle import State, Status
 from ..pollers.supervisor import Supervisor
 from .account import Account
-from .fleet import Fleet
+from .fleet import Facts, Fleet, reference_of
 from .view import FunctionView, MappingView, Readiness
 
 DISABLED = "disabled"
@@ -30,6 +31,8 @@ class Work:
     supervisor: Supervisor
     target: Target
     destination: FailureDestination | None = None
+    facts: Facts = field(default_factory=Facts)
+    """Of its function, as it was made for them."""
 
     @property
     def mapping(self) -> str:
@@ -88,6 +91,20 @@ class Work:
     async def aclose(self) -> None:
         if self.destination is not None:
             await self.destination.destination.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
+
+    mapping: str
+    waits_for: str
+    polling: bool = False
+    busy: bool = False
+    fetched_at: float = -math.inf
+
+    async def empty(self) -> bool:
+        return False
 
 
 class Changes:
@@ -166,6 +183,8 @@ class Plant:
         self._last = last
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
+        self._obstacles: dict[str, str] = {}
+        """Why those that are enabled and not at work are not."""
         self.fleet = fleet
         self._account = account
         self.changes = changes
@@ -177,6 +196,10 @@ class Plant:
     def works(self) -> Collection[Work]:
         """Those that are at work now; the collection changes with them."""
         return self._works.values()
+
+    def watched(self) -> list[Work | Held]:
+        """All that are enabled, at work or not."""
+        return [*self._works.values(), *(Held(name, obstacle) for name, obstacle in self._obstacles.items())]
 
     @property
     def account(self) -> Account:
@@ -195,9 +218,13 @@ class Plant:
                 self._begin(work)
             await anyio.sleep_forever()
 
-    def put(self, mapping: EventSourceMapping, work: Work | None) -> None:
-        """Take in a mapping that is new or was taken down; None for one that is not enabled."""
+    def put(self, mapping: EventSourceMapping, work: Work | None, obstacle: str = "") -> None:
+        """Take in a mapping that is new or was taken down; None for one that is not enabled, or that cannot be at work
+        for an `obstacle`."""
         self._mappings[mapping.name] = mapping
+        self._obstacles.pop(mapping.name, None)
+        if obstacle:
+            self._obstacles[mapping.name] = obstacle
         if work is not None:
             self._works[mapping.name] = work
             self._begin(work)
@@ -217,6 +244,7 @@ class Plant:
     def forget(self, name: str) -> None:
         """A mapping that was taken down is out of sight."""
         self._mappings.pop(name, None)
+        self._obstacles.pop(name, None)
         self.changes.changed()
 
     async def stop(self, grace: float) -> None:
@@ -252,8 +280,23 @@ class Plant:
         reasons = [
             f"{work.mapping}: {reason}" for work in self.works for reason in (work.waits_for, work.trouble) if reason
         ]
-        known = all(work.is_known and (work.polling or self._known(work)) for work in self.works)
+        reasons += [f"{name}: {obstacle}" for name, obstacle in self._obstacles.items()]
+        known = all(self._is_known(work) for work in self.works)
         return Readiness(known, not reasons, tuple(reasons))
+
+    def work(self, name: str) -> Work | None:
+        """The mapping of this name, if it is at work."""
+        return self._works.get(name)
+
+    def is_known(self, name: str) -> bool:
+        """Whether the mapping polls, or can say what it waits for."""
+        work = self._works.get(name)
+        return work is None or self._is_known(work)
+
+    def waits_for(self, name: str) -> str:
+        """What keeps an enabled mapping from polling; empty when nothing does."""
+        work = self._works.get(name)
+        return work.waits_for if work is not None else self._obstacles.get(name, "")
 
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
@@ -261,19 +304,23 @@ class Plant:
     def functions(self) -> tuple[FunctionView, ...]:
         return self.fleet.views()
 
+    def _is_known(self, work: Work) -> bool:
+        return work.is_known and (work.polling or self._known(work))
+
     def _known(self, work: Work) -> bool:
         """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
         return bool(work.standing.reason) and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
-        standing = work.standing if work else None
+        obstacle = self._obstacles.get(config.name, "")
+        standing = work.standing if work else Status(State.WAITING, obstacle) if obstacle else None
         return MappingView(
             name=config.name,
             uuid=config.uuid,
             source=config.place,
             kind=str(config.kind),
-            function=config.function_name,
+            function=reference_of(config),
             state=standing.state.value if standing else DISABLED,
             reason=standing.reason if standing else "it is not enabled",
             feeds=work.supervisor.feeds if work else 0,

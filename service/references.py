@@ -40,6 +40,10 @@ class ReferenceInvoker:
         return self._name
 
     @property
+    def qualifier(self) -> str:
+        return self._qualifier
+
+    @property
     def identity(self) -> str:
         """Of what it stands for now; empty for nothing that can be run."""
         runnable = self._environments.catalogue.runnable(self._name, self._qualifier)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from ..config.arn import Arn
+from ..config.clients import faults
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
+from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter, ServiceClock
-from ..config.errors import BugError
-from ..config.limits import RECEIVERS_DEFAULT, SourceKind
+from ..config.errors import BugError, SourceError, SourceMissing
+from ..config.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER, SourceKind
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Settings
 from ..dispatch.observer import Observer
@@ -24,11 +28,15 @@ from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
 from ..pollers.source import Source
 from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
+from ..pollers.stream_calls import reading
 from ..pollers.stream_service import StreamService
 from ..pollers.streams import StreamSource
+from .control.mappings.model import Seen
 from .endpoints import Endpoints
 from .fleet import Facts
 
+LOOK = 10.0
+"""Seconds that a source has to answer when it is looked at."""
 IDLE_POLL = 1
 """Seconds of a long poll when the run ends with the work."""
 
@@ -64,6 +72,47 @@ class Sources:
             self._access[mapping.name] = MappingAccess(mapping, self._clients, self._directory(mapping))
         return self._access[mapping.name]
 
+    def forget(self, mapping: str) -> None:
+        """The mapping is gone, or another one from now on."""
+        self._access.pop(mapping, None)
+
+    async def look(self, mapping: EventSourceMapping) -> Seen:
+        """Whether the source is there and can be read, now. A topic's brokers are not asked. Raises ConfigError: it
+        would be real AWS unsaid."""
+        await self._endpoints.add(mapping)
+        self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
+        with anyio.move_on_after(LOOK):
+            try:
+                return await self._look(mapping)
+            except SourceMissing:
+                return Seen(missing=True)
+            except SourceError as error:
+                cause = error.__cause__ or error
+                named = type(cause).__name__ if faults.foreign(cause) else "ServiceUnavailable"
+                return Seen(code=faults.code(cause) or named, message=str(error))
+        return Seen(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
+
+    async def _look(self, mapping: EventSourceMapping) -> Seen:
+        arn = mapping.arn
+        if arn is None or mapping.kind is SourceKind.KAFKA:
+            return Seen()
+        if mapping.kind is SourceKind.KINESIS:
+            await (await self._kinesis(mapping, arn, Facts())).list()
+            return Seen()
+        if mapping.kind is SourceKind.DYNAMODB:
+            await (await self._dynamodb(arn)).list()
+            return Seen()
+        return Seen(visibility=await self._visibility(mapping, arn))
+
+    async def _visibility(self, mapping: EventSourceMapping, arn: Arn) -> float:
+        endpoint = self._endpoints.of(mapping)
+        client = await self._clients.get("sqs", region=arn.region)
+        url = endpoint.url if isinstance(endpoint, Local) else None
+        with reading(f"look at {arn}"), faults.translating(f"look at {arn}"):
+            queue = await resolve(client, str(arn), url, self._settings.aws.rewrite_queue_urls)
+            reply = await client.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+            return float(reply["Attributes"]["VisibilityTimeout"])
+
     async def source(self, mapping: EventSourceMapping, function: Facts, clock: ServiceClock) -> Source:
         """`clock` is told what the source says of the time, where it says something."""
         await self._endpoints.add(mapping)
@@ -89,6 +138,7 @@ class Sources:
             window=mapping.window,
             function_timeout=function.deadline,
             receivers=receivers_of(mapping, function),
+            least_receivers=mapping.pollers[0] if mapping.pollers else 1,
             endpoint_url=endpoint.url if isinstance(endpoint, Local) else None,
             rewrite_urls=self._settings.aws.rewrite_queue_urls,
             long_poll=self._long_poll(local=isinstance(endpoint, Local)),
@@ -159,7 +209,11 @@ def role_of(arn: Arn) -> str:
 
 def receivers_of(mapping: EventSourceMapping, function: Facts) -> int:
     """The most receivers of a mapping: its maximum concurrency, else the function's, else AWS's five. A number of its
-    own takes the place of the last two, and bounds the first."""
+    own takes the place of the last two, and bounds the first. In provisioned mode its pollers decide, and the
+    function's concurrency bounds them."""
+    if mapping.pollers:
+        most = mapping.pollers[1] * RECEIVERS_OF_A_POLLER
+        return min(most, mapping.receivers or most, function.concurrency or most)
     if mapping.maximum_concurrency:
         return min(mapping.maximum_concurrency, mapping.receivers or mapping.maximum_concurrency)
     return mapping.receivers or function.concurrency or RECEIVERS_DEFAULT

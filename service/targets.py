@@ -60,7 +60,8 @@ class Targets:
         invoker: Invoker = DryInvoker(self._clock) if dry else await self._functions.invoker(function)
         gate = await self._gate(function, invoker)
         target = Target(function.name, invoker, Permits(invoker.concurrency), gate)
-        return Member(target, describe(function), facts_of(function))
+        facts = facts_of(function)
+        return Member(target, describe(function), lambda: facts)
 
     def _referred(self, reference: str, references: References) -> Member:
         invoker = references.invoker(reference)
@@ -69,9 +70,8 @@ class Targets:
         permits = Permits(max(1, invoker.concurrency))
         references.add(invoker, permits, gate)
         runnable = references.environments.catalogue.runnable(*split(reference))
-        facts = Facts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)
         what = f"{runnable.runtime} by the Lambda API" if runnable else "by the Lambda API"
-        return Member(Target(reference, invoker, permits, gate), what, facts)
+        return Member(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
 
     def _known(self, reference: str, invoker: ReferenceInvoker) -> bool:
         identity = invoker.identity
@@ -113,3 +113,9 @@ class Targets:
 
 def _nothing() -> None:
     """Nothing to remember."""
+
+
+def _facts(invoker: ReferenceInvoker, references: References) -> Facts:
+    """What is so of a function of the API now."""
+    runnable = references.environments.catalogue.runnable(invoker.name, invoker.qualifier)
+    return Facts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)

@@ -20,7 +20,7 @@ from ..pollers.supervisor import Supervisor
 from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
 from .dry_run import Show, dry
 from .filters import Keeps, keep_all
-from .fleet import Fleet
+from .fleet import Fleet, reference_of
 from .plant import Work
 from .sources import Sources
 
@@ -53,7 +53,7 @@ class Works:
 
     async def work(self, mapping: EventSourceMapping) -> Work:
         clock = ServiceClock(self._clock)  # by which the age of the source's records is judged
-        member = await self._fleet.member(mapping.function_name)
+        member = await self._fleet.member(reference_of(mapping))
         source = await self._sources.source(mapping, member.facts, clock)
         destination = await self._destination(mapping)
         dispatcher = self._dispatcher(mapping, member.target, clock, destination)
@@ -69,7 +69,7 @@ class Works:
         )
         if self._settings.dry_run:
             source = dry(source, mapping.name, member.target.name, self._show)
-        return Work(mapping, Supervisor(feeds, source), member.target, destination)
+        return Work(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
 
     def _dispatcher(
         self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None

@@ -302,6 +302,26 @@ def test_logs_are_in_cloudwatch_logs(account: Account) -> None:
     assert "got once\n" in account.lines("/aws/lambda/mirror")
 
 
+@pytest.mark.semantics("API-INVOKE-04", "API-INVOKE-07")
+def test_a_queue_that_is_mapped_gets_to_new_code_after_an_update(account: Account) -> None:
+    def source(word: str) -> str:
+        return f"def handler(event, context):\n    print('{word}', [each['body'] for each in event['Records']])\n"
+
+    name = f"mapped-{uuid.uuid4().hex[:8]}"
+    account.create(name, source("one"))
+    url, arn = account.queue()
+    uuid_of = account.lambda_.create_event_source_mapping(FunctionName=name, EventSourceArn=arn)["UUID"]
+    account.sqs.send_message(QueueUrl=url, MessageBody="a")
+    eventually(lambda: "one ['a']\n" in account.lines(f"/aws/lambda/{name}"), "the first message")
+    package = zipped("app.py", source("two"))
+    account.lambda_.update_function_code(FunctionName=name, ZipFile=package)
+    account.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    account.sqs.send_message(QueueUrl=url, MessageBody="b")
+    eventually(lambda: "two ['b']\n" in account.lines(f"/aws/lambda/{name}"), "the second message")
+    account.lambda_.delete_event_source_mapping(UUID=uuid_of)
+    account.lambda_.delete_function(FunctionName=name)
+
+
 # --- asynchronous -----------------------------------------------------------------------------------------------------
 
 

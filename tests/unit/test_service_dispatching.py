@@ -143,7 +143,13 @@ def test_how_long_a_destination_is_tried() -> None:
     [
         (STREAM, "f", None, "arn:aws:lambda:us-east-1:000000000000:function:f"),
         (TABLE, "f:$LATEST", None, "arn:aws:lambda:eu-west-1:111122223333:function:f"),
-        (STREAM, "arn:aws:lambda:us-east-1:1:function:f", "1" * 12, "arn:aws:lambda:us-east-1:111111111111:function:f"),
+        (STREAM, "f", "1" * 12, "arn:aws:lambda:us-east-1:111111111111:function:f"),
+        (
+            STREAM,
+            "arn:aws:lambda:eu-west-1:000000000000:function:f:live",
+            "1" * 12,
+            "arn:aws:lambda:eu-west-1:000000000000:function:f:live",
+        ),
     ],
 )
 def test_the_arn_of_a_function(source: str, function: str, account: str | None, arn: str) -> None:

@@ -1,0 +1,83 @@
+"""Event source mappings: create, look, update, list, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from ....config.errors import ConfigError
+from ....config.mapping import EventSourceMapping
+from ...control.mappings import decisions
+from ...control.mappings.model import Mapped, Seen
+from ...control.mappings.plane import MappingPlane
+from ...control.mappings.shown import Progress, Shown, shown
+from ...control.paging import page
+from ..wire.call import Answer, Call, Serve
+from ..wire.errors import invalid_parameter
+
+Look = Callable[[EventSourceMapping], Awaitable[Seen]]
+"""Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""
+
+
+class MappingCalls:
+    """`progress` says what came of a mapping so far. Also the keeper of mappings' tags."""
+
+    def __init__(self, plane: MappingPlane, look: Look, progress: Callable[[EventSourceMapping], Progress]) -> None:
+        self._plane = plane
+        self._look = look
+        self._progress = progress
+
+    def calls(self) -> Mapping[str, Serve]:
+        return {
+            "CreateEventSourceMapping": self._create,
+            "GetEventSourceMapping": self._get,
+            "ListEventSourceMappings": self._list,
+            "UpdateEventSourceMapping": self._update,
+            "DeleteEventSourceMapping": self._delete,
+        }
+
+    async def _create(self, call: Call) -> Answer:
+        moment = self._plane.moment()
+        config, _ = decisions.check_create(call.parameters, moment, self._plane.ground)
+        seen = await self._seen(config)
+        return Answer(self._shown(await self._plane.create(call.parameters, seen, moment)))
+
+    async def _update(self, call: Call) -> Answer:
+        moment = self._plane.moment()
+        config, _ = decisions.check_update(self._plane.all, call.parameters, moment, self._plane.ground)
+        seen = await self._seen(config) if config.kind and config.kind.is_queue else Seen()
+        return Answer(self._shown(await self._plane.update(call.parameters, seen, moment)))
+
+    async def _delete(self, call: Call) -> Answer:
+        return Answer(self._shown(await self._plane.delete(call.parameters["UUID"])))
+
+    async def _get(self, call: Call) -> Answer:
+        return Answer(self._shown(decisions.get(self._plane.all, call.parameters["UUID"])))
+
+    async def _list(self, call: Call) -> Answer:
+        found = decisions.listed(self._plane.all, call.parameters)
+        return Answer(page("EventSourceMappings", found, self._entry, call.parameters, decisions.PAGE_MAX))
+
+    async def _seen(self, config: EventSourceMapping) -> Seen:
+        """Raises ApiError for a source that may not be called at all."""
+        try:
+            return await self._look(config)
+        except ConfigError as error:
+            raise invalid_parameter(str(error)) from error
+
+    def _shown(self, mapped: Mapped, *, listed: bool = False) -> Shown:
+        progress = self._progress(mapped.config)
+        return shown(mapped, self._plane.ground.here, progress, listed=listed)
+
+    def _entry(self, mapped: Mapped) -> Shown:
+        return self._shown(mapped, listed=True)
+
+    # --- tags ---------------------------------------------------------------------------------------------------------
+
+    def tags(self, uuid: str) -> Mapping[str, str] | None:
+        """None: there is no such mapping."""
+        found = self._plane.all.get(uuid.lower())
+        return decisions.tags_of(found) if found is not None else None
+
+    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
+        """These are its tags now; durable when this returns. Raises ApiError."""
+        await self._plane.tag(uuid, tags)

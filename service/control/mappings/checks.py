@@ -1,0 +1,129 @@
+"""What is wrong with a mapping, in the order in which AWS looks:
+
+    shapes (before us) ► OnSuccess ► source named ► start and batches ► filters ► function ► source there ► duplicate
+
+Each step raises ApiError with AWS's text where it is known. What the API refuses and a configuration file may say is
+here; all other rules are the file's (`config/rules.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ....config import limits, rules
+from ....config.limits import SourceKind
+from ....config.mapping import EventSourceMapping, is_given, split_function
+from ....config.rules import Violation
+from ....config.spoken import aws_name
+from ...api.wire.errors import conflict, invalid_parameter
+from ...filters import check_patterns
+from . import texts
+from .model import Find, Found, Mappings, Seen
+from .requests import Request, gives_on_success
+
+
+def refuse_on_success(request: Request) -> None:
+    if gives_on_success(request):
+        raise invalid_parameter(texts.ON_SUCCESS)
+
+
+def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) -> None:
+    """What can be seen of the mapping alone. `now` in seconds since the epoch."""
+    if mapping.kind is None and mapping.arn is None:
+        raise invalid_parameter(texts.NO_SOURCE)
+    broken = [*rules.check(mapping, now, shortest_age), *_stricter(mapping)]
+    if broken:
+        first = min(broken, key=lambda each: each.field != "starting_position")
+        raise invalid_parameter(texts.told(first))
+    _refuse_filters(mapping)
+
+
+def _refuse_filters(mapping: EventSourceMapping) -> None:
+    assert mapping.kind is not None
+    if any(check_patterns(mapping.kind, [pattern]) for pattern in mapping.patterns):
+        raise invalid_parameter(texts.BAD_FILTER)
+    if len(mapping.patterns) > limits.FILTERS_QUOTA:
+        most = limits.FILTERS_QUOTA
+        raise invalid_parameter(texts.TOO_MANY_FILTERS.format(number=len(mapping.patterns), most=most))
+
+
+# --- stricter than the file -------------------------------------------------------------------------------------------
+
+_PROVISIONED = (
+    "maximum_retry_attempts",
+    "maximum_record_age_in_seconds",
+    "bisect_batch_on_function_error",
+    "function_response_types",
+    "logging_config",
+)
+"""What Kafka mappings have in provisioned mode only."""
+
+
+def _stricter(mapping: EventSourceMapping) -> Iterator[Violation]:
+    if mapping.kind is not SourceKind.KAFKA:
+        return
+    if not mapping.source and not mapping.source_access_configurations:
+        yield Violation("source_access_configurations", texts.NO_ACCESS)
+    if mapping.pollers is None:
+        yield from (
+            Violation("provisioned_poller_config", texts.PROVISIONED_ONLY.format(member=member))
+            for member in _provisioned_only(mapping)
+        )
+
+
+def _provisioned_only(mapping: EventSourceMapping) -> Iterator[str]:
+    """The members that ask for something which needs provisioned mode."""
+    for name in _PROVISIONED:
+        value = getattr(mapping, name)
+        if is_given(value) and value not in (False, -1):
+            yield aws_name(name)
+    if is_given(mapping.kafka_config.schema_registry_config):
+        yield "SchemaRegistryConfig"
+    if mapping.failure_topic:
+        yield "DestinationConfig with a Kafka topic"
+
+
+# --- function, source, others -----------------------------------------------------------------------------------------
+
+
+def refuse_function(mapping: EventSourceMapping, find: Find) -> Found:
+    """The function that the mapping names."""
+    found = find(*split_function(mapping.function))
+    if found is None:
+        raise invalid_parameter(texts.NO_FUNCTION)
+    return found
+
+
+def refuse_source(mapping: EventSourceMapping, seen: Seen, function: Found) -> None:
+    """A source that is not there, or cannot be read."""
+    queue = mapping.kind is not None and mapping.kind.is_queue
+    if seen.missing:
+        raise invalid_parameter(texts.NO_QUEUE if queue else texts.NO_STREAM.format(source=mapping.source))
+    if seen.code:
+        text = texts.UNREADABLE_QUEUE if queue else texts.UNREADABLE_STREAM
+        raise invalid_parameter(text.format(source=mapping.source, code=seen.code, message=seen.message))
+    refuse_visibility(seen, function)
+
+
+def refuse_visibility(seen: Seen, function: Found) -> None:
+    """A function that may run when its messages are shown again."""
+    if seen.visibility is not None and function.timeout is not None and seen.visibility < function.timeout:
+        raise invalid_parameter(texts.VISIBILITY.format(queue=seen.visibility, function=function.timeout))
+
+
+def refuse_duplicate(mapping: EventSourceMapping, mappings: Mappings) -> None:
+    """A second mapping from the same source to the same function as it was named, or in one consumer group."""
+    for other in mappings.values():
+        if other.uuid == mapping.uuid:
+            continue
+        if (text := _same(mapping, other.config)) is not None:
+            raise conflict(text)
+        if fault := rules.shared_group(mapping, other.config):
+            raise invalid_parameter(texts.SAME_GROUP.format(fault=fault))
+
+
+def _same(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:
+    """AWS tells functions apart by the qualifier that was given: none is another one than `$LATEST`."""
+    if split_function(mapping.function)[1] != split_function(other.function)[1]:
+        return None
+    return rules.conflict(mapping, other)

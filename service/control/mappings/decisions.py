@@ -1,0 +1,166 @@
+"""What each call does to the mappings. Pure: `(all of them, request, …) -> the mapping as it is afterwards`.
+
+A refusal is an ApiError, and then nothing changed. Creating and updating are checked twice: before the source is looked
+at, which takes time (`check_…`), and with what was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ....config.mapping import EventSourceMapping, split_function
+from ....config.rules import SHORTEST_AGE
+from ...api.wire.errors import ApiError, conflict, in_use, invalid_parameter, no_such_resource
+from .. import tags as tagging
+from ..model import Moment
+from ..names import Here, resolve
+from . import checks, requests, texts
+from .model import Find, Found, Mapped, Mappings, Seen, State
+from .requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What decisions stand on."""
+
+    here: Here
+    find: Find
+    adopts: bool = False
+    """Whether the API may change mappings of the configuration file."""
+    shortest_age: int = SHORTEST_AGE
+    """Seconds that a maximum record age must have at least."""
+
+
+# --- create -----------------------------------------------------------------------------------------------------------
+
+
+def check_create(request: Request, moment: Moment, ground: Ground) -> tuple[EventSourceMapping, Found]:
+    """Everything but the source and the other mappings. Raises ApiError."""
+    checks.refuse_on_success(request)
+    function = _function_arn(request["FunctionName"], ground.here)
+    tagging.merged({}, request.get("Tags", {}))
+    config = requests.created(request, moment.id(), function)
+    return config, _checked(config, moment, ground)
+
+
+def create(mappings: Mappings, request: Request, seen: Seen, moment: Moment, ground: Ground) -> Mapped:
+    """Raises ApiError."""
+    config, function = check_create(request, moment, ground)
+    checks.refuse_source(config, seen, function)
+    checks.refuse_duplicate(config, mappings)
+    return Mapped(config, moment.now, State.CREATING if config.enabled else State.DISABLED)
+
+
+# --- update -----------------------------------------------------------------------------------------------------------
+
+
+def check_update(
+    mappings: Mappings, request: Request, moment: Moment, ground: Ground
+) -> tuple[EventSourceMapping, Found]:
+    """Raises ApiError."""
+    before = _changeable(mappings, request["UUID"], "update", ground)
+    checks.refuse_on_success(request)
+    given = request.get("FunctionName")
+    function = _function_arn(given, ground.here) if given else before.config.function
+    config = requests.updated(before.config, request, function)
+    found = _checked(config, moment, ground)
+    requests.refuse_other_group(before.config, config)
+    return config, found
+
+
+def update(mappings: Mappings, request: Request, seen: Seen, moment: Moment, ground: Ground) -> Mapped:
+    """A source that is gone, or cannot be asked, is not the matter of an update. Raises ApiError."""
+    config, function = check_update(mappings, request, moment, ground)
+    checks.refuse_visibility(seen, function)
+    checks.refuse_duplicate(config, mappings)
+    before = mappings[config.uuid]
+    state = _on_the_way(before.config.enabled, config.enabled)
+    return replace(before, config=config, modified=moment.now, state=state)
+
+
+def _on_the_way(was: bool, will_be: bool) -> State:
+    if was == will_be:
+        return State.UPDATING
+    return State.ENABLING if will_be else State.DISABLING
+
+
+# --- delete, get ------------------------------------------------------------------------------------------------------
+
+
+def delete(mappings: Mappings, uuid: str, ground: Ground) -> Mapped:
+    """Raises ApiError."""
+    return replace(_changeable(mappings, uuid, "delete", ground), state=State.DELETING)
+
+
+def get(mappings: Mappings, uuid: str) -> Mapped:
+    """Raises ApiError."""
+    found = mappings.get(uuid.lower())
+    if found is None:
+        raise no_such_resource(texts.NO_SUCH_MAPPING)
+    return found
+
+
+def _changeable(mappings: Mappings, uuid: str, verb: str, ground: Ground) -> Mapped:
+    found = get(mappings, uuid)
+    _refuse_of_the_file(found, ground)
+    if found.state.passing:
+        raise in_use(texts.IN_USE.format(verb=verb))
+    return found
+
+
+def _refuse_of_the_file(mapped: Mapped, ground: Ground) -> None:
+    if mapped.file and not ground.adopts:
+        raise conflict(texts.OF_THE_FILE.format(name=mapped.config.name, file=mapped.file))
+
+
+# --- list -------------------------------------------------------------------------------------------------------------
+
+PAGE_MAX = 100
+
+
+def listed(mappings: Mappings, request: Request) -> Mappings:
+    """Those that a list is asked for, all pages together. What is asked for need not exist."""
+    source, function = request.get("EventSourceArn"), request.get("FunctionName")
+    return {
+        uuid: mapped
+        for uuid, mapped in mappings.items()
+        if (not source or mapped.config.source == source) and (not function or _goes_to(mapped.config, function))
+    }
+
+
+def _goes_to(config: EventSourceMapping, asked: str) -> bool:
+    """A name alone finds the mappings of every version and alias; with a qualifier, those that name just this one."""
+    name, qualifier = split_function(asked)
+    own_name, own_qualifier = split_function(config.function)
+    return name == own_name and qualifier in ("", own_qualifier)
+
+
+# --- tags -------------------------------------------------------------------------------------------------------------
+
+
+def tags_of(mapped: Mapped) -> Mapping[str, str]:
+    return mapped.config.tags or {}
+
+
+def tag(mappings: Mappings, uuid: str, after: Mapping[str, str], ground: Ground) -> Mapped:
+    """These are its tags from now on, also while something else is under way. Raises ApiError."""
+    found = get(mappings, uuid)
+    _refuse_of_the_file(found, ground)
+    return replace(found, config=found.config.model_copy(update={"tags": dict(after)}))
+
+
+# --- what both share --------------------------------------------------------------------------------------------------
+
+
+def _function_arn(text: str, here: Here) -> str:
+    """With the qualifier as it was given. Raises ApiError: what is elsewhere does not exist for a mapping."""
+    try:
+        return resolve(text, here).qualified
+    except ApiError as error:
+        raise invalid_parameter(texts.NO_FUNCTION) from error
+
+
+def _checked(config: EventSourceMapping, moment: Moment, ground: Ground) -> Found:
+    checks.refuse_fields(config, moment.now, ground.shortest_age)
+    return checks.refuse_function(config, ground.find)

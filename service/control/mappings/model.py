@@ -1,0 +1,105 @@
+"""What a mapping is to the API, and the states that it goes through. Values.
+
+            ┌─ enabled ──► Creating ──► Enabled ◄────────────── Enabling
+    Create ─┤                            │  │ ▲                    ▲
+            └─ not ─────► Disabled       │  │ └──── Updating       │ Enabled=true
+                           │  ▲ ▲        │  └─ Update ─►   │       │
+                           │  │ └─ Disabling ◄─ Enabled=false      │
+                           │  └──────── Updating ◄─ Update ────────┘ (Disabled)
+                           └─ Delete ──► Deleting ◄─ Delete (Enabled)   ──► gone
+
+Whoever makes the plant follow (`following.py`) says when a mapping has `settled`. Only what is asked for is stored, not
+how far it is done: after a crash every mapping is taken up where it was to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ....config.mapping import EventSourceMapping
+
+
+class State(StrEnum):
+    """As `State` shows it."""
+
+    CREATING = "Creating"
+    ENABLING = "Enabling"
+    ENABLED = "Enabled"
+    DISABLING = "Disabling"
+    DISABLED = "Disabled"
+    UPDATING = "Updating"
+    DELETING = "Deleting"
+
+    @property
+    def passing(self) -> bool:
+        """Whether something is under way, so that nothing else can begin."""
+        return self not in (State.ENABLED, State.DISABLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One mapping."""
+
+    config: EventSourceMapping
+    """What it does. Its `function` is the ARN with the qualifier as given; its tags are here too."""
+    modified: float
+    """Seconds since the epoch."""
+    state: State
+    file: str = ""
+    """The configuration file that defines it; empty for the API's own."""
+    adopted: str = ""
+    """Of a file's mapping that the API changed: the fingerprint of the definition that it stands for."""
+
+    @property
+    def uuid(self) -> str:
+        return self.config.uuid
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it stands in the store, and not in a file alone."""
+        return not self.file or bool(self.adopted)
+
+
+Mappings = Mapping[str, Mapped]
+"""All that there are, by UUID."""
+
+
+def steady(config: EventSourceMapping) -> State:
+    """Where a mapping rests."""
+    return State.ENABLED if config.enabled else State.DISABLED
+
+
+def settled(mapped: Mapped) -> Mapped | None:
+    """What is there once that is done which was under way; None when nothing is left."""
+    if mapped.state is State.DELETING:
+        return None
+    return replace(mapped, state=steady(mapped.config))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function that a mapping may name."""
+
+    timeout: float | None
+    """Seconds; None where it has none of its own."""
+
+
+Find = Callable[[str, str], Found | None]
+"""The function of this name and qualifier; None when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at a source showed."""
+
+    missing: bool = False
+    code: str = ""
+    """Why it cannot be read, as the service or the client names it; empty when it can."""
+    message: str = ""
+    visibility: float | None = None
+    """A queue's visibility timeout in seconds; None for what has none."""
+
+
+NOT_LOOKED_AT = Seen()

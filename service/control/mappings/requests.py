@@ -1,0 +1,138 @@
+"""From the members of a request to a mapping: of a creation as they are, of an update on top of what there was.
+
+Some values of an update clear instead of setting; which, is decided here alone. Raises ApiError for what fits the
+shapes of the API and not those of a mapping.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ....config.mapping import EventSourceMapping, KafkaSourceConfig, ProvisionedPollerConfig
+from ...api.wire.errors import ApiError, invalid_parameter
+from . import texts
+
+Request = Mapping[str, Any]
+
+_OURS = {field.alias: name for name, field in EventSourceMapping.model_fields.items()}
+"""Our name of a member of the API."""
+_IDENTITY = ("UUID",)
+
+
+def created(request: Request, uuid: str, function: str) -> EventSourceMapping:
+    """`function`: its ARN, with the qualifier as given. Raises ApiError."""
+    given = {_OURS[member]: _plain(member, value) for member, value in request.items()}
+    return _validated({**given, "name": uuid, "uuid": uuid, "function": function})
+
+
+def updated(before: EventSourceMapping, request: Request, function: str) -> EventSourceMapping:
+    """The mapping as it is afterwards. Raises ApiError."""
+    document = before.model_dump(exclude_unset=True, exclude_none=True)
+    for member, value in request.items():
+        if member in _IDENTITY:
+            continue
+        name = _OURS[member]
+        after = _MERGED[name](getattr(before, name), value) if name in _MERGED else value
+        if after is None:
+            document.pop(name, None)
+        else:
+            document[name] = after
+    return _validated({**document, "function": function})
+
+
+def gives_on_success(request: Request) -> bool:
+    """A destination for successes, which no mapping has."""
+    given = (request.get("DestinationConfig") or {}).get("OnSuccess") or {}
+    return bool(given.get("Destination"))
+
+
+def _plain(member: str, value: Any) -> Any:
+    """A filter without a pattern is no shape of a mapping; it is refused as a pattern that is none."""
+    if member == "FilterCriteria":
+        return {"Filters": [{"Pattern": "", **each} for each in value.get("Filters", [])]}
+    if member.endswith("KafkaEventSourceConfig") and not value.get("SchemaRegistryConfig", True):
+        return {name: each for name, each in value.items() if name != "SchemaRegistryConfig"}
+    return value
+
+
+def _validated(document: Mapping[str, Any]) -> EventSourceMapping:
+    try:
+        return EventSourceMapping.model_validate(document)
+    except ValidationError as fault:
+        raise _refused(fault) from fault
+
+
+def _refused(fault: ValidationError) -> ApiError:
+    first = fault.errors(include_url=False)[0]
+    what = str(first.get("ctx", {}).get("error", first["msg"]))
+    place = ".".join(str(key) for key in first["loc"])
+    fields = EventSourceMapping.model_fields
+    head, _, rest = place.partition(".")
+    named = (fields[head].alias or head) if head in fields else head
+    return invalid_parameter(f"{named}{'.' if rest else ''}{rest} {what}")
+
+
+# --- what clears ------------------------------------------------------------------------------------------------------
+
+
+def _filters(before: object, given: Request) -> Any:
+    """`{}` and no filters at all keep every record."""
+    return _plain("FilterCriteria", given) if given.get("Filters") else None
+
+
+def _some(before: object, given: Any) -> Any:
+    """An empty value takes back what was set."""
+    return given or None
+
+
+def _destination(before: object, given: Request) -> Any:
+    """An empty destination is none."""
+    return given if (given.get("OnFailure") or {}).get("Destination") else None
+
+
+def _pollers(before: ProvisionedPollerConfig | None, given: Request) -> Any:
+    """`{}` leaves provisioned mode; what is not given stays, and an empty name leaves the group."""
+    if not given:
+        return None
+    merged = {**_dumped(before), **given}
+    return {name: value for name, value in merged.items() if value != ""}
+
+
+def _kafka(before: KafkaSourceConfig | None, given: Request) -> Any:
+    """The group stays for good; `{}` takes the schema registry away."""
+    merged = _plain("KafkaEventSourceConfig", {**_dumped(before), **given})
+    return merged or None
+
+
+def _dumped(model: BaseModel | None) -> dict[str, Any]:
+    return {} if model is None else model.model_dump(by_alias=True, exclude_unset=True, exclude_none=True)
+
+
+_MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
+    "filter_criteria": _filters,
+    "scaling_config": _some,
+    "provisioned_poller_config": _pollers,
+    "destination_config": _destination,
+    "kms_key_arn": _some,
+    "function_response_types": _some,
+    "metrics_config": _some,
+    "logging_config": _some,
+    "self_managed_kafka_event_source_config": _kafka,
+    "amazon_managed_kafka_event_source_config": _kafka,
+}
+
+
+def changes_group(before: EventSourceMapping, after: EventSourceMapping) -> bool:
+    """Whether an update would make another consumer group of it."""
+    return bool(before.topics) and before.group != after.group
+
+
+def refuse_other_group(before: EventSourceMapping, after: EventSourceMapping) -> None:
+    """Raises ApiError."""
+    if changes_group(before, after):
+        raise invalid_parameter(texts.GROUP_IS_FOR_GOOD)

@@ -1,0 +1,45 @@
+"""What the API says about mappings, word for word: first what AWS was seen to say, then what it was not, in our words.
+
+The texts of the rules that a configuration file has too are in `config/rules.py`; `told` makes one of them a sentence.
+"""
+
+from __future__ import annotations
+
+from ....config.rules import Violation
+from ....config.spoken import aws_name
+
+# --- observed ---------------------------------------------------------------------------------------------------------
+
+NO_SUCH_MAPPING = "The resource you requested does not exist."
+NO_SOURCE = "Unrecognized event source."
+NO_FUNCTION = "Function does not exist"
+ON_SUCCESS = "Unsupported DestinationConfig parameter for given event source mapping type."
+BAD_FILTER = "Invalid filter pattern definition."
+NO_ACCESS = "Required 'sourceAccessConfigurations' parameter is missing."
+IN_USE = "Cannot {verb} the event source mapping because it is in use."
+VISIBILITY = "Queue visibility timeout: {queue:g} seconds is less than Function timeout: {function:g} seconds"
+UNREADABLE_QUEUE = "Error occurred while ReceiveMessage. SQS Error Code: {code}. SQS Error Message: {message}"
+NO_QUEUE = UNREADABLE_QUEUE.format(
+    code="AWS.SimpleQueueService.NonExistentQueue", message="The specified queue does not exist."
+)
+NO_STREAM = "Stream not found: {source}"
+
+# --- ours: AWS's texts are not known ----------------------------------------------------------------------------------
+
+UNREADABLE_STREAM = "Cannot access stream {source}. {code}: {message}"
+TOO_MANY_FILTERS = "FilterCriteria has {number} filters; at most {most} are allowed."
+PROVISIONED_ONLY = "{member} is for Kafka in provisioned mode only: give ProvisionedPollerConfig, or remove it."
+GROUP_IS_FOR_GOOD = "ConsumerGroupId cannot be changed."
+SAME_GROUP = "ConsumerGroupId: {fault}."
+OF_THE_FILE = (
+    "The event source mapping {name!r} is defined in {file}: change it there, or start Penstock with --adopt "
+    "(api.adopt) to let the API change it."
+)
+
+
+def told(violation: Violation) -> str:
+    """A broken rule as one sentence: AWS's where it is one, else ours with the member that it is about."""
+    if violation.what[0].isupper() or violation.what[0].isdigit():
+        return violation.what
+    hint = f": {violation.hint}" if violation.hint and violation.what.startswith("this version") else ""
+    return f"{aws_name(violation.field)} {violation.what}{hint}"
