@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -152,9 +153,21 @@ class _Running:
         await self._ended.wait()
 
 
+class Part(Protocol):
+    """Something that runs beside the mappings and has its own way to stop."""
+
+    async def run(self) -> None:
+        """Until it is stopped, or cancelled."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more, and end within so many seconds."""
+        ...
+
+
 class Plant:
     """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
-    of them that are enabled."""
+    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more."""
 
     def __init__(
         self,
@@ -163,7 +176,11 @@ class Plant:
         fleet: Fleet,
         account: Account,
         changes: Changes,
+        parts: Sequence[Part] = (),
+        last: Sequence[Part] = (),
     ) -> None:
+        self._parts = parts
+        self._last = last
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
         self._obstacles: dict[str, str] = {}
@@ -194,6 +211,8 @@ class Plant:
         """Run what is here and what comes, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.fleet.run)
+            for part in (*self._parts, *self._last):
+                tasks.start_soon(part.run)
             self._tasks = tasks
             for work in self._works.values():
                 self._begin(work)
@@ -234,6 +253,14 @@ class Plant:
         async with anyio.create_task_group() as tasks:
             for work in self._works.values():
                 tasks.start_soon(work.supervisor.stop, grace)
+            for part in self._parts:
+                tasks.start_soon(part.stop, grace)
+
+    async def stop_last(self, grace: float) -> None:
+        """After the functions: what they left to be sent."""
+        async with anyio.create_task_group() as tasks:
+            for part in self._last:
+                tasks.start_soon(part.stop, grace)
 
     async def aclose(self) -> None:
         """Let go of what destinations hold."""

@@ -15,12 +15,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from ...dispatch.invokers.base import HOPS, MOST_HOPS
 from . import standing
 from .wire import errors
 from .wire.errors import ApiError
 
-HOPS = "x-penstock-hops"
-MOST_HOPS = 4
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
 """Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""
 _PIECE = 64 * 1024
