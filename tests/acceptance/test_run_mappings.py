@@ -295,6 +295,7 @@ def test_a_mapping_of_the_configuration(streams: Streams, tmp_path: Path) -> Non
             api.wait_gone(uuid)
         with running(config) as api:
             assert (api.uuids(), api.daemon.status()["mappings"]) == ([], [])
+            assert 'mapping="m"' not in api.daemon.get("/metrics")[1]
         with running(write(batch_size=4)) as api:
             assert api.get(uuid)["BatchSize"] == 4
             assert any("has changed" in line["event"] for line in api.daemon.logged("mapping"))
