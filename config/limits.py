@@ -67,6 +67,10 @@ RECEIVERS_DEFAULT = 5
 """Receivers of a queue where neither the mapping nor the function gives a number (AWS starts with five too)."""
 POLLERS_MIN, POLLERS_MAX = 1, 200
 """Pollers of a Kafka topic in provisioned mode where the mapping gives no number."""
+QUEUE_POLLERS_MIN = 2
+"""Pollers of a queue in provisioned mode at least."""
+RECEIVERS_OF_A_POLLER = 10
+"""Batches that a queue's poller has in flight at most; here each is a receiver's."""
 RETRIES_WITH_DESTINATION = 10
 """What AWS makes of retries without end where a Kafka topic has a failure destination."""
 FILTERS_QUOTA = 5
@@ -87,7 +91,7 @@ _FIELDS = {
     "function_response_types": "+ + + + +",
     "scaling_config": "+ + - - -",
     "receivers": "+ + - - -",
-    "provisioned_poller_config": "~ ~ - - +",
+    "provisioned_poller_config": "+ + - - +",
     "starting_position": "- - + + +",
     "starting_position_timestamp": "- - + - +",
     "parallelization_factor": "- - + + -",
@@ -131,9 +135,6 @@ RECORDED: Mapping[str, str] = MappingProxyType(
 
 NOT_YET: Mapping[str, str] = MappingProxyType(
     {
-        "provisioned_poller_config": (
-            "receivers come and go with the load; to bound them use 'receivers', or 'scaling_config' for invocations"
-        ),
         "logging_config": "remove it; what is logged of all mappings is set by 'log.level'",
     }
 )

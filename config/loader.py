@@ -154,7 +154,9 @@ class _Loading:
         self._references(mappings)
         self._duplicates(mappings)
         if not self._named("mappings"):
-            self.warnings.append(Problem("there are no mappings, so there is nothing to do", "mappings"))
+            self.warnings.append(
+                Problem("there are no mappings, so there is nothing to do until some come through the API", "mappings")
+            )
         if settings is None:
             return None
         self._loops(functions, settings, environ)

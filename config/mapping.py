@@ -89,9 +89,11 @@ class ScalingConfig(Spoken):
 
 class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
-    """Members of the consumer group at least, each with up to 5 batches in flight. Default 1."""
+    """Of a topic: members of the consumer group at least, each with up to 5 batches in flight; default 1. Of a queue:
+    receivers at least, 2 or more; default 2."""
     maximum_pollers: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = None
-    """Members at most, and never more than there are partitions. Default 200."""
+    """Of a topic: members at most, and never more than there are partitions. Of a queue: a tenth of its receivers at
+    most, which are never more than the function takes at a time. Default 200."""
     poller_group_name: str | None = Field(None, pattern=r"^[a-zA-Z0-9-_]*$", max_length=128)
     """Recorded: mappings share no pollers here."""
 
@@ -402,12 +404,17 @@ class EventSourceMapping(Spoken):
         return self.kafka_config.consumer_group_id or self.uuid
 
     @property
+    def pollers_min(self) -> int:
+        """Pollers that provisioned mode has at least for the source."""
+        return limits.QUEUE_POLLERS_MIN if self.kind and self.kind.is_queue else limits.POLLERS_MIN
+
+    @property
     def pollers(self) -> tuple[int, int] | None:
-        """Members of the consumer group in provisioned mode, at least and at most; None without it."""
+        """Pollers in provisioned mode, at least and at most; None without it."""
         given = self.provisioned_poller_config
         if given is None or not is_given(given):
             return None
-        least = given.minimum_pollers or limits.POLLERS_MIN
+        least = given.minimum_pollers or self.pollers_min
         return least, given.maximum_pollers or max(least, limits.POLLERS_MAX)
 
     @property

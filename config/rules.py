@@ -217,7 +217,10 @@ def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
     provisioned = mapping.provisioned_poller_config
     if provisioned is None:
         return
-    low, high = provisioned.minimum_pollers or limits.POLLERS_MIN, provisioned.maximum_pollers
+    least = mapping.pollers_min
+    low, high = provisioned.minimum_pollers or least, provisioned.maximum_pollers
+    if low < least:
+        yield Violation("provisioned_poller_config", f"has MinimumPollers {low}, and a queue has {least} at least")
     if high is not None and high < low:
         yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
     if mapping.maximum_concurrency is not None and is_given(provisioned):

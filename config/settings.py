@@ -67,6 +67,17 @@ def _not_nan(value: float | None) -> float | None:
     return value
 
 
+def _switch(value: object) -> object:
+    """YAML reads `on` and `off` as booleans."""
+    match value:
+        case True | "true":
+            return "on"
+        case False | "false":
+            return "off"
+        case _:
+            return _lower(value)
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -147,11 +158,22 @@ class Api(_Section):
     """Names besides the loopback's by which a request on the loopback may call this daemon. Others are refused, because
     a web page may have sent them."""
     adopt: bool = False
-    """Take over functions and mappings that the upstream has already."""
+    """Let the API change and delete the mappings of this configuration. What it did holds until a mapping's definition
+    here changes."""
 
     def secrets(self) -> dict[str, str]:
         """The secrets as text, by key id in upper case: variables do not keep the case of a name."""
         return {key_id.upper(): secret.get_secret_value() for key_id, secret in self.access_keys.items()}
+
+
+class Asynchronous(_Section):
+    """How events of asynchronous invocations are delivered. Attempts, age and destinations are each function's own
+    event-invoke configuration."""
+
+    at_once: Annotated[int, Field(ge=1, le=1000), WHOLE] = 10
+    """Events of one function at a time."""
+    retry_factor: float = Field(1.0, ge=0, le=1, allow_inf_nan=False)
+    """Times this, the 60 s and 120 s between attempts that failed; AWS's is 1, less is for tests."""
 
 
 class Settings(_Section):
@@ -165,6 +187,14 @@ class Settings(_Section):
     """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 is any free one."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = 100
+    """Invocations at a time of all functions that the Lambda API made, those with reserved concurrency aside. AWS's is
+    1000 for an account; here each is a process of this machine."""
+    asynchronous: Asynchronous = Field(default_factory=Asynchronous)
+    """How asynchronous invocations are delivered."""
+    function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that answers it, `on` to whatever the
+    endpoint is."""
     state: Path = Path(".penstock")
     """Directory of what must survive a restart."""
     log: Log = Field(default_factory=Log)

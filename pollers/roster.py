@@ -8,15 +8,17 @@ EMPTY_POLLS_TO_RETIRE = 3
 
 
 class ElasticReceivers:
-    """One receiver while idle, one more after each full receive, one less after three empty polls in a row.
+    """The fewest receivers while idle, one more after each full receive, one less after three empty polls in a row.
 
     `limit` is the mapping's MaximumConcurrency, else the function's concurrency, else 5 (AWS's starting number): each
     receiver has at most one batch in flight, so the limit caps the mapping's concurrency as well.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, least: int = 1) -> None:
+        """`least` are there while nothing comes."""
         self._limit = max(1, limit)
-        self._count = 1
+        self._least = max(1, min(least, self._limit))
+        self._count = self._least
         self._empty = 0
 
     def wanted(self) -> list[str]:
@@ -31,4 +33,4 @@ class ElasticReceivers:
             self._empty += 1
             if self._empty >= EMPTY_POLLS_TO_RETIRE:
                 self._empty = 0
-                self._count = max(1, self._count - 1)
+                self._count = max(self._least, self._count - 1)

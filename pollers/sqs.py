@@ -70,6 +70,8 @@ class QueueSettings:
     rewrite_urls: bool = True
     long_poll: int = LONG_POLL
     """Seconds that one receive waits for messages at most."""
+    least_receivers: int = 1
+    """As many as there are while nothing comes."""
 
 
 def visibility_to_ask(queue: float, window: float, function_timeout: float | None) -> int | None:
@@ -112,7 +114,7 @@ class SqsSource:
             raise faults.translate(error, f"queue {settings.arn}") from error
         await self._read_attributes()
         await self.visibility()
-        return ElasticReceivers(settings.receivers)
+        return ElasticReceivers(settings.receivers, settings.least_receivers)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Receivers come and go with what they receive."""

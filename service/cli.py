@@ -66,7 +66,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--dry-run", action="store_const", const=True, help="show what would happen; invoke and delete nothing"
     )
     verb.add_argument(
-        "--adopt", action="store_const", const=True, help="take over what the upstream of the Lambda API has already"
+        "--adopt", action="store_const", const=True, help="let the Lambda API change the mappings of the configuration"
     )
     _output_argument(verb, "form of the lines of a dry run")
     _log_arguments(verb)

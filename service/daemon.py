@@ -1,5 +1,5 @@
-"""The daemon: puts a configuration together into what runs. With `sources.py`, `works.py`, `functions.py` and
-`targets.py` the only place that knows concrete classes.
+"""The daemon: puts a configuration together into what runs. With `sources.py`, `works.py`, `functions.py`,
+`api_functions.py` and `targets.py` the only place that knows concrete classes.
 
 What happens to the parts while they run is in `life.py`. What can be found wrong is found here, before the first
 message is touched.
@@ -32,25 +32,26 @@ from .api.forwarding import Forwarding
 from .api.lambda_api import LambdaApi
 from .api.server import address_of, bind
 from .api.wire.call import Group
-from .control.limits import CONCURRENT
+from .api_functions import ApiFunctions, Served, Surroundings
 from .dry_run import Show, Verdict
 from .endpoints import Endpoints
-from .environments import Environments
 from .exits import Exit
 from .first_lines import say_first_lines, watch_foreign
 from .fleet import Fleet, reference_of
 from .following import Following, Parts
+from .function_logs import FunctionLogs, Mode
+from .function_telemetry import FunctionLines, FunctionMetrics
 from .functions import Functions, url_of
 from .life import ENDING, Life, Outside
 from .metrics import Labels, Metrics
 from .planes import Planes
-from .plant import Changes, Plant
+from .plant import Changes, Part, Plant
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .progress import Progresses
-from .references import References
 from .registry import Forgetting, Registry
 from .sources import Sources
 from .state import StateDirectory
+from .tails import Tails
 from .targets import Targets
 from .telemetry import Action, Log, Logs
 from .works import Works
@@ -97,6 +98,8 @@ class Daemon:
         self._metrics = Metrics(
             Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
         )
+        self._function_metrics = FunctionMetrics(self._metrics.registry)
+        self._tails = Tails()
         self._progresses = Progresses()
         self._changes = Changes()
 
@@ -110,18 +113,22 @@ class Daemon:
             planes = await self._planes(stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
-            observer = self._observer(registry)
+            own = self._observer(registry)
+            logs = FunctionLogs(self._logs_mode, clients, own, self._clock, self._jitter)
+            observer = Observers([own, logs, self._tails, *self._extra_observers])
             functions = Functions(self._config, clients, observer, scratch)
             stack.callback(functions.close)
-            fleet = await self._fleet(functions, registry, planes, observer)
+            made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
+            fleet = self._fleet(functions, registry, observer, made)
+            served = made.served(fleet, address_of(listener)) if made and listener else Served()
             sources = self._sources(clients, endpoints, positions.store, observer)
             works = self._works(clients, fleet, sources, observer)
-            plant = await self._plant(functions, fleet, works, planes, stack)
+            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs)
             keepers = await self._keepers(planes, plant, works, sources, positions)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
-            api = self._api(listener, self._groups(planes, sources), stack)
+            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
             outside = self._outside(plant, keepers, clients, listener, api)
             return await Life(plant, self._settings, outside, self._clock).run()
 
@@ -139,7 +146,11 @@ class Daemon:
         """What the API made, and what it may change. Raises UnusableState. A dry run is of the configuration alone."""
         if self._settings.dry_run:
             return None
-        return await Planes.open(state, self._config, self._clock, self._log, stack)
+        planes = await Planes.open(state, self._config, self._clock, self._log, stack)
+        for name, mapping in self._config.mappings.items():
+            if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
+                self._metrics.remove(name)
+        return planes
 
     async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
         """Where the positions of streams are kept. Raises UnusableState. A dry run keeps them for itself, so each time
@@ -172,25 +183,41 @@ class Daemon:
         return api
 
     def _observer(self, registry: Registry | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, self._progresses, Logs(self._log), self._changes]
+        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
+        own += [Logs(self._log), FunctionLines(self._log)]
         if registry is not None:
             own.append(Forgetting(registry))
-        return Observers([*own, *self._extra_observers])
+        return Observers(own)
+
+    @property
+    def _logs_mode(self) -> Mode:
+        """In a dry run nothing is said by functions."""
+        return "off" if self._settings.dry_run else self._settings.function_logs
 
     # --- the parts --------------------------------------------------------------------------------------------------
 
-    async def _fleet(
-        self, functions: Functions, registry: Registry | None, planes: Planes | None, observer: Observer
+    async def _api_functions(
+        self,
+        planes: Planes | None,
+        functions: Functions,
+        clients: Clients,
+        observer: Observer,
+        state: Path,
+        stack: AsyncExitStack,
+    ) -> ApiFunctions | None:
+        if planes is None:
+            return None
+        given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
+        return await ApiFunctions.open(given, planes.functions, functions, state, stack)
+
+    def _fleet(
+        self, functions: Functions, registry: Registry | None, observer: Observer, made: ApiFunctions | None
     ) -> Fleet:
-        environments = references = None
-        if planes is not None:
-            make = await functions.maker(planes.functions.here)
-            environments = Environments(planes.functions, make, CONCURRENT, self._clock, self._jitter)
-            references = References(environments)
+        references = made.references if made else None
         targets = Targets(
             self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
         )
-        return Fleet(targets.make, environments=environments)
+        return Fleet(targets.make, environments=made.environments if made else None)
 
     def _sources(
         self,
@@ -206,7 +233,14 @@ class Daemon:
         return Works(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
 
     async def _plant(
-        self, functions: Functions, fleet: Fleet, works: Works, planes: Planes | None, stack: AsyncExitStack
+        self,
+        functions: Functions,
+        fleet: Fleet,
+        works: Works,
+        planes: Planes | None,
+        stack: AsyncExitStack,
+        parts: Sequence[Part],
+        logs: FunctionLogs,
     ) -> Plant:
         configured = [
             mapping
@@ -221,7 +255,7 @@ class Daemon:
         for name in names:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
-        plant = Plant(configured, made, fleet, self._account, self._changes)
+        plant = Plant(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import anyio
@@ -46,6 +46,8 @@ class _Entry:
 
     identity: str
     invoker: Invoker
+    holds: ExitStack
+    """Its code, which stays on the disk as long as something runs it."""
     running: int = 0
     retired: bool = False
 
@@ -130,10 +132,15 @@ class Environments:
             self._retire(key)
             entry = None
         if entry is None:
-            entry = self._entries[key] = _Entry(runnable.identity, self._make(runnable))
+            entry = self._entries[key] = self._made(runnable)
             self._make_room(key)
         self._entries.move_to_end(key)
         return entry
+
+    def _made(self, runnable: Runnable) -> _Entry:
+        holds = ExitStack()
+        holds.enter_context(self.catalogue.holding(runnable))
+        return _Entry(runnable.identity, self._make(runnable), holds)
 
     def _make_room(self, fresh: tuple[str, str]) -> None:
         excess = len(self._entries) - WARM
@@ -175,6 +182,7 @@ class Environments:
         self._retired.discard(entry)
         with anyio.CancelScope(shield=True):
             await entry.invoker.aclose()
+        entry.holds.close()
 
     def _unreachable(self, invocation: Invocation, started: float, cause: str, status: int | None = None) -> Reply:
         return Unreachable(self._attempt(invocation, started, status), cause, down=True)

@@ -6,7 +6,7 @@ empty, lent and delayed messages included. A message that waits for its redrive 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import anyio
@@ -46,8 +46,9 @@ class Watched(Protocol):
 class IdleWatch:
     """Looks until all is done."""
 
-    def __init__(self, mappings: Collection[Watched], clock: Clock) -> None:
-        self._mappings = mappings
+    def __init__(self, mappings: Callable[[], Collection[Watched]], clock: Clock) -> None:
+        """`mappings` gives those of now: they come and go."""
+        self._now = mappings
         self._clock = clock
         self._not_empty: tuple[str, ...] = ()
 
@@ -69,7 +70,7 @@ class IdleWatch:
 
     def reasons(self) -> tuple[str, ...]:
         """What keeps it from being idle, one line per mapping."""
-        reasons = (self._reason(mapping) for mapping in self._mappings)
+        reasons = (self._reason(mapping) for mapping in self._now())
         return tuple(reason for reason in reasons if reason) or ("records arrived all the time",)
 
     def _reason(self, mapping: Watched) -> str:
@@ -84,10 +85,10 @@ class IdleWatch:
         return ""
 
     def _quiet(self) -> bool:
-        return all(mapping.polling and not mapping.busy for mapping in self._mappings)
+        return all(mapping.polling and not mapping.busy for mapping in self._now())
 
     def _last_fetch(self) -> float:
-        return max((mapping.fetched_at for mapping in self._mappings), default=-float("inf"))
+        return max((mapping.fetched_at for mapping in self._now()), default=-float("inf"))
 
     async def _empty(self) -> bool:
         """Ask every source, all at once."""
@@ -98,7 +99,7 @@ class IdleWatch:
                 not_empty.append(mapping.mapping)
 
         async with anyio.create_task_group() as tasks:
-            for mapping in self._mappings:
+            for mapping in self._now():
                 tasks.start_soon(ask, mapping)
         self._not_empty = tuple(sorted(not_empty))
         return not not_empty

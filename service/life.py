@@ -29,7 +29,9 @@ from .telemetry import Action, Log
 ENDING = 2.0
 """Of the seconds of a stop, those for ending functions that did not end by themselves, and for the last settlements."""
 CLOSING = 2.0
-"""Seconds for closing functions, whose processes end with the daemon at the latest."""
+"""Seconds for closing functions, whose processes end with the daemon at the latest; and for what is left after them."""
+SENDING = 1.5
+"""Of those, the seconds for sending what functions said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Life:
         self._outside.out("Ready.")
 
     async def _until_idle(self, limit: float) -> None:
-        watch = IdleWatch(self._plant.works, self._clock)
+        watch = IdleWatch(self._plant.watched, self._clock)
         with anyio.move_on_after(None if math.isinf(limit) else limit):
             await watch.wait()
             self._idle()
@@ -128,6 +130,8 @@ class Life:
             await self._plant.stop(max(0.0, seconds - ENDING))
         with anyio.move_on_after(CLOSING, shield=True):
             await self._plant.fleet.aclose()
+        with anyio.move_on_after(CLOSING, shield=True):
+            await self._plant.stop_last(SENDING)
 
     def _say_account(self) -> None:
         for mapping, counts in self._plant.account.counts.items():

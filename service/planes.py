@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.clients.aws import LOCAL_ACCOUNT, LOCAL_REGION
@@ -16,9 +16,10 @@ from ..config.loader import Config
 from ..config.settings import Settings
 from .control.code import DIRECTORY, CodeStore
 from .control.documents import FILE, Documents
+from .control.mappings import filed, stored
 from .control.mappings.decisions import Ground
 from .control.mappings.filed import Filed
-from .control.mappings.model import Found
+from .control.mappings.model import Found, State
 from .control.mappings.plane import MappingPlane
 from .control.names import Here
 from .control.plane import FunctionPlane
@@ -66,3 +67,17 @@ def finder(functions: FunctionPlane) -> Callable[[str, str], Found | None]:
 def filed_of(config: Config) -> Filed:
     """The mappings of the configuration, each with its file."""
     return {mapping.uuid: (mapping, config.file(mapping)) for mapping in config.mappings.values()}
+
+
+async def with_stored(config: Config, state: Path) -> Config:
+    """The configuration with the mappings that a daemon on this state directory would have. Raises UnusableState."""
+    if not (state / FILE).exists():
+        return config
+    documents = await Documents.open(state / FILE)
+    try:
+        read = stored.mappings(documents)
+        begun = filed.begin(filed_of(config), *read, here_of(config.settings), 0.0)
+    finally:
+        await documents.aclose()
+    mappings = [mapped.config for mapped in begun.mappings.values() if mapped.state is not State.DELETING]
+    return replace(config, mappings={mapping.name: mapping for mapping in mappings})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -91,6 +93,20 @@ class Work:
             await self.destination.destination.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
+
+    mapping: str
+    waits_for: str
+    polling: bool = False
+    busy: bool = False
+    fetched_at: float = -math.inf
+
+    async def empty(self) -> bool:
+        return False
+
+
 class Changes:
     """The observer that wakes those who wait for a change of state, and knows which functions were tried."""
 
@@ -137,9 +153,21 @@ class _Running:
         await self._ended.wait()
 
 
+class Part(Protocol):
+    """Something that runs beside the mappings and has its own way to stop."""
+
+    async def run(self) -> None:
+        """Until it is stopped, or cancelled."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more, and end within so many seconds."""
+        ...
+
+
 class Plant:
     """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
-    of them that are enabled."""
+    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more."""
 
     def __init__(
         self,
@@ -148,7 +176,11 @@ class Plant:
         fleet: Fleet,
         account: Account,
         changes: Changes,
+        parts: Sequence[Part] = (),
+        last: Sequence[Part] = (),
     ) -> None:
+        self._parts = parts
+        self._last = last
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
         self._obstacles: dict[str, str] = {}
@@ -165,6 +197,10 @@ class Plant:
         """Those that are at work now; the collection changes with them."""
         return self._works.values()
 
+    def watched(self) -> list[Work | Held]:
+        """All that are enabled, at work or not."""
+        return [*self._works.values(), *(Held(name, obstacle) for name, obstacle in self._obstacles.items())]
+
     @property
     def account(self) -> Account:
         return self._account
@@ -175,6 +211,8 @@ class Plant:
         """Run what is here and what comes, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.fleet.run)
+            for part in (*self._parts, *self._last):
+                tasks.start_soon(part.run)
             self._tasks = tasks
             for work in self._works.values():
                 self._begin(work)
@@ -215,6 +253,14 @@ class Plant:
         async with anyio.create_task_group() as tasks:
             for work in self._works.values():
                 tasks.start_soon(work.supervisor.stop, grace)
+            for part in self._parts:
+                tasks.start_soon(part.stop, grace)
+
+    async def stop_last(self, grace: float) -> None:
+        """After the functions: what they left to be sent."""
+        async with anyio.create_task_group() as tasks:
+            for part in self._last:
+                tasks.start_soon(part.stop, grace)
 
     async def aclose(self) -> None:
         """Let go of what destinations hold."""

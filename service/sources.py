@@ -17,7 +17,7 @@ from ..config.clients.kafka import MappingAccess
 from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter, ServiceClock
 from ..config.errors import BugError, SourceError, SourceMissing
-from ..config.limits import RECEIVERS_DEFAULT, SourceKind
+from ..config.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER, SourceKind
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Settings
 from ..dispatch.observer import Observer
@@ -138,6 +138,7 @@ class Sources:
             window=mapping.window,
             function_timeout=function.deadline,
             receivers=receivers_of(mapping, function),
+            least_receivers=mapping.pollers[0] if mapping.pollers else 1,
             endpoint_url=endpoint.url if isinstance(endpoint, Local) else None,
             rewrite_urls=self._settings.aws.rewrite_queue_urls,
             long_poll=self._long_poll(local=isinstance(endpoint, Local)),
@@ -208,7 +209,11 @@ def role_of(arn: Arn) -> str:
 
 def receivers_of(mapping: EventSourceMapping, function: Facts) -> int:
     """The most receivers of a mapping: its maximum concurrency, else the function's, else AWS's five. A number of its
-    own takes the place of the last two, and bounds the first."""
+    own takes the place of the last two, and bounds the first. In provisioned mode its pollers decide, and the
+    function's concurrency bounds them."""
+    if mapping.pollers:
+        most = mapping.pollers[1] * RECEIVERS_OF_A_POLLER
+        return min(most, mapping.receivers or most, function.concurrency or most)
     if mapping.maximum_concurrency:
         return min(mapping.maximum_concurrency, mapping.receivers or mapping.maximum_concurrency)
     return mapping.receivers or function.concurrency or RECEIVERS_DEFAULT

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from ..model import Reply
 
+HOPS = "x-penstock-hops"
+"""Header: how many daemons sent a call on. Each refuses what was sent on too often, so that circles end."""
 MOST_HOPS = 4
-"""Daemons that may send an invocation on, one to the next; more look like a circle."""
+"""Daemons that may send a call on, one to the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from ...config.clients import faults
 from ...config.clock import Clock
 from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from . import answers
-from .base import Invocation, NotReady, Ready
+from .base import HOPS, Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired, in_pieces
 from .reach import reach
 
@@ -41,9 +41,6 @@ _DOWN_HINTS = {
 }
 # Refusals of what was asked for, not of this event.
 _MISNAMED = frozenset({"InvalidParameterValueException", "ValidationException"})
-
-HOPS = "x-penstock-hops"
-"""Header: how many daemons sent an invocation on. Each refuses what was sent on too often, so that loops end."""
 
 _sent: ContextVar[Invocation | None] = ContextVar("sent", default=None)
 

@@ -39,7 +39,7 @@ class Access:
     def __init__(self, address: Address, hosts: Collection[str], secrets: Mapping[str, str], clock: Clock) -> None:
         """`address`: where the daemon listens in fact. `secrets`: by key id."""
         self._local = is_loopback(address.host)
-        self._hosts = {name.lower() for name in hosts} | {address.host.lower()}
+        self._hosts = {_name(host) for host in hosts} | {address.host.lower()}
         self._secrets = secrets
         self._clock = clock
 
@@ -69,11 +69,16 @@ class Access:
                 raise _foreign("Origin", [origin])
 
     def _ours(self, netloc: str) -> bool:
-        try:
-            name = urlsplit(f"//{netloc}").hostname or ""
-        except ValueError:
-            return False
-        return name in self._hosts or is_loopback(name)
+        name = _name(netloc)
+        return bool(name) and (name in self._hosts or is_loopback(name))
+
+
+def _name(netloc: str) -> str:
+    """The name of a host with or without a port, in lower case; empty where there is none."""
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

@@ -15,12 +15,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from ...dispatch.invokers.base import HOPS, MOST_HOPS
 from . import standing
 from .wire import errors
 from .wire.errors import ApiError
 
-HOPS = "x-penstock-hops"
-MOST_HOPS = 4
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
 """Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""
 _PIECE = 64 * 1024
@@ -89,19 +88,19 @@ class Forwarding:
 
 
 async def _returned(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The upstream's answer, piece by piece. One that breaks off is broken off towards the caller too."""
+    """The upstream's answer, piece by piece. One that breaks off is broken off towards the caller too, and a caller may
+    have gone."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_between(answer.headers))
     if answer.content_length is not None:
         response.content_length = answer.content_length
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async for piece in answer.content.iter_chunked(_PIECE):
             await response.write(piece)
-    except (aiohttp.ClientError, TimeoutError):
+        await response.write_eof()
+    except (aiohttp.ClientError, TimeoutError, ConnectionError):
         if request.transport is not None:
             request.transport.abort()
-        return response
-    await response.write_eof()
     return response
 
 

@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 from aiohttp import web
 
-from ...config.errors import BugError
+from ...config.errors import BugError, PenstockError
 from ..telemetry import Action, Log
 from . import standing
 from .access import Access
@@ -34,7 +34,7 @@ from .wire.call import Call, Group, Serve
 from .wire.errors import ApiError
 from .wire.model import Operation, load
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _LARGE = 256 * 1024
 """A body above this is hashed and parsed in a thread."""
@@ -88,7 +88,7 @@ class LambdaApi:
         admitted = self._access.admit(parts.head)
         found = (await self._routes()).find(request.method, parts.head.path, parts.query)
         if found is None:
-            raise errors.unknown_operation()
+            raise errors.unknown_operation(f"{request.method} {parts.head.path[:200]} is no call of the Lambda API.")
         name, hops = found.operation.name, hops_of(parts.headers)
         with self._room.hold() as held:
             body = await held.read(request, name, parts.headers)
@@ -121,16 +121,17 @@ class LambdaApi:
                 )
 
     def _say_fault(self, request: web.Request, request_id: str, fault: Exception) -> None:
+        """Without the query string, which may hold a signature."""
+        asked = f"{request.method} {path_of(request.raw_path).partition('?')[0]}"
+        if isinstance(fault, PenstockError) and not isinstance(fault, BugError):
+            self._log.error(Action.FAULT, f"{asked} failed: {fault}", request_id=request_id)
+            return
         trace = "".join(traceback.format_exception(fault)) if self._log.level <= logging.DEBUG else None
-        self._log.error(
-            Action.FAULT,
-            f"a fault in Penstock: {request.method} {path_of(request.raw_path)}: please report it: {fault!r}",
-            request_id=request_id,
-            trace=trace,
-        )
+        text = f"a fault in Penstock: {asked}: please report it: {fault!r}"
+        self._log.error(Action.FAULT, text, request_id=request_id, trace=trace)
 
 
-async def _aside(body: bytes, work: Callable[[], T]) -> T:
+async def _aside(body: bytes, work: Callable[[], _T]) -> _T:
     """What takes long for a large body, where it holds up nobody."""
     return await anyio.to_thread.run_sync(work) if len(body) > _LARGE else work()
 

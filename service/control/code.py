@@ -3,9 +3,11 @@
     <state>/code/<sha256>.zip     as it came, for who downloads it
     <state>/code/<sha256>/        unpacked; complete when it is there, for it is renamed into place
     <state>/code/.new-<…>         being made; left over by a daemon that died
+    <state>/code/.boot            since which start of the machine the unpacked files are there
 
 A package is there before a function that has it is stored, and goes after the last function that had it. What is in
-neither a function nor a hand (`held`) is swept. `plane.py` says what functions have.
+neither a function nor a hand (`held`) is swept. `plane.py` says what functions have. The zip outlives a loss of power;
+the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -29,14 +32,27 @@ from . import packages
 from .model import Package
 
 DIRECTORY = "code"
+T = TypeVar("T")
+
 _NEW = ".new-"
+_BOOT = ".boot"
+
+
+def boot_id() -> str:
+    """Another one after each start of the machine; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class CodeStore:
     """The packages below one directory. Belongs to the running loop."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, boot: str | None = None) -> None:
+        """`boot`: which start of the machine this is; None: as the system says."""
         self._root = root
+        self._boot = boot_id() if boot is None else boot
         self._held: Counter[str] = Counter()
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
@@ -72,19 +88,20 @@ class CodeStore:
             yield Package(sha256, len(data), kms_key)
 
     async def repair(self, used: Collection[str]) -> list[str]:
-        """Unpack again what is not unpacked any more; the packages of which nothing is left."""
+        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
+        StoreUnavailable when the directory cannot be used."""
         async with self._changing:
-            return await anyio.to_thread.run_sync(_repair, self._root, used)
+            return await self._in_thread(partial(_repair, self._root, used, self._boot))
 
-    async def sweep(self, used: Callable[[], Collection[str]]) -> int:
-        """Delete what is neither used nor held, and what was left over; how many packages there were. `used` is asked
-        when nothing is being added: what was added a moment ago is in a function by then, or still held."""
+    async def sweep(self, used: Callable[[], Collection[str]]) -> None:
+        """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
+        what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
-            return await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
+            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
 
-    async def _in_thread(self, work: partial[None]) -> None:
+    async def _in_thread(self, work: partial[T]) -> T:
         try:
-            await anyio.to_thread.run_sync(work)
+            return await anyio.to_thread.run_sync(work)
         except OSError as error:
             what = (
                 f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"
@@ -124,37 +141,38 @@ def _unpacked(data: bytes, root: Path, sha256: str) -> None:
         raise
 
 
-def _repair(root: Path, used: Collection[str]) -> list[str]:
-    lost = []
+def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
+    root.mkdir(parents=True, exist_ok=True)
+    marker, lost = root / _BOOT, []
+    doubtful = not marker.exists() or marker.read_bytes() != boot.encode()
     for sha256 in used:
         try:
+            if doubtful and (root / sha256).is_dir():
+                _delete(root / sha256, root)
             if not (root / sha256).is_dir():
-                _unpacked((root / f"{sha256}.zip").read_bytes(), root, sha256)
+                data = (root / f"{sha256}.zip").read_bytes()
+                if digest(data) != sha256:
+                    raise ValueError("it is not what it was")
+                _unpacked(data, root, sha256)
         except Exception:  # whatever it is, the function is named and the daemon starts
             lost.append(sha256)
+    if doubtful:
+        marker.write_text(boot)
     return lost
 
 
-def _sweep(root: Path, keep: Collection[str]) -> int:
-    """A directory is renamed before it is emptied: one that is there is complete."""
-    gone = 0
+def _sweep(root: Path, keep: Collection[str]) -> None:
     for entry in list(root.iterdir()) if root.is_dir() else []:
-        if entry.name.removesuffix(".zip") in keep:
-            continue
-        if entry.name.startswith(_NEW):
-            _delete(entry)
-        elif entry.suffix == ".zip":
-            entry.unlink(missing_ok=True)
-        else:
-            doomed = root / f"{_NEW}{secrets.token_hex(8)}"
-            entry.rename(doomed)
-            _delete(doomed)
-            gone += 1
-    return gone
+        if entry.name != _BOOT and entry.name.removesuffix(".zip") not in keep:
+            with suppress(OSError):  # what cannot be deleted now is the next sweep's
+                _delete(entry, root)
 
 
-def _delete(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _delete(entry: Path, root: Path) -> None:
+    """A directory is renamed before it is emptied: one that is there is complete."""
+    if not entry.is_dir():
+        entry.unlink(missing_ok=True)
+        return
+    if not entry.name.startswith(_NEW):
+        entry = entry.rename(root / f"{_NEW}{secrets.token_hex(8)}")
+    shutil.rmtree(entry, ignore_errors=True)

@@ -75,19 +75,16 @@ def update_code(
     function: Function | None, named: Named, request: Request, package: Package, moment: Moment
 ) -> Decision:
     function = check_update_code(function, named, request)
-    configured = dict(function.latest.configuration)
-    if architectures := request.get("Architectures"):
-        configured["Architectures"] = architectures
-    updated = _update(function, replace(function.latest, package=package, configuration=configured), moment)
+    given = {key: request[key] for key in ("Architectures",) if key in request}
+    latest = replace(function.latest, package=package, configuration={**function.latest.configuration, **given})
     if request.get("DryRun"):
-        would_be = replace(function.latest, package=package, configuration=configured)
-        return function, shown.configuration(function, would_be, named.qualified)
+        return function, shown.configuration(function, latest, named.qualified)
+    updated = _update(function, latest, moment)
     if not request.get("Publish"):
         return updated, shown.configuration(updated, updated.latest, named.qualified)
-    if versions.unchanged(updated) is not None:
-        last = updated.versions[-1]
-        return updated, shown.configuration(updated, last, shown.qualified(updated, last))
-    updated, version = versions.freeze(updated, moment.id(1), moment, phase=Phase.CREATING)
+    version = versions.unchanged(updated)
+    if version is None:
+        updated, version = versions.freeze(updated, moment.id(1), moment, phase=Phase.CREATING)
     return updated, shown.configuration(updated, version, shown.qualified(updated, version))
 
 

@@ -37,14 +37,14 @@ _BROKEN = (
 )
 
 
-def unpack(data: bytes, into: Path) -> None:
-    """The files of a zip, in a directory that is there and empty. Raises ApiError: no sound zip, too large, or reaching
-    outside. Raises OSError when the disk does not take it."""
+def unpack(data: bytes, into: Path, most: int = UNZIPPED_MAX) -> None:
+    """The files of a zip, `most` bytes of them, in a directory that is ours alone. Raises ApiError: no sound zip, too
+    large, or reaching outside. Raises OSError when the disk does not take it."""
     try:
         if data.count(_HEAD) > ENTRIES_MAX:  # before any of them is read
             raise _refused(f"it has more than {ENTRIES_MAX} entries")
         with zipfile.ZipFile(BytesIO(data)) as package:
-            _unpack(package, into)
+            _unpack(package, into, most)
     except _BROKEN as error:
         raise _unreadable() from error
     except OSError as error:
@@ -53,19 +53,21 @@ def unpack(data: bytes, into: Path) -> None:
         raise
 
 
-def _unpack(package: zipfile.ZipFile, into: Path) -> None:
+def _unpack(package: zipfile.ZipFile, into: Path, most: int) -> None:
     named = [(entry, _inside(entry.filename)) for entry in package.infolist()]
     entries = [(entry, path) for entry, path in named if path.parts]  # else it is the directory itself
     if not entries:
         raise invalid_parameter("Uploaded file must be a non-empty zip")
     links = [(entry, path) for entry, path in entries if _kind(entry) == stat.S_IFLNK]
     _check_kinds(entries, {path for _, path in links})
-    left = UNZIPPED_MAX
+    left = most
     for entry, path in entries:
         if entry.is_dir():
             (into / path).mkdir(parents=True, exist_ok=True)
         elif _kind(entry) != stat.S_IFLNK:
             left = _write(package, entry, into / path, left)
+            if left < 0:
+                raise invalid_parameter(f"Unzipped size must be smaller than {most} bytes")
     _link(package, links, into)
 
 
@@ -89,13 +91,13 @@ def _check_kinds(entries: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], links
 
 
 def _write(package: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int) -> int:
-    """How many bytes may still come."""
+    """How many bytes may still come; below 0 when this were too many."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with package.open(entry) as source, path.open("wb") as target:
         while chunk := source.read(CHUNK):
             left -= len(chunk)
             if left < 0:
-                raise invalid_parameter(f"Unzipped size must be smaller than {UNZIPPED_MAX} bytes")
+                return left
             target.write(chunk)
     executable = (entry.external_attr >> 16) & 0o111
     path.chmod(0o755 if executable else 0o644)

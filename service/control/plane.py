@@ -58,7 +58,7 @@ class FunctionPlane:
         self._window = window
         self._fresh = fresh
         self._filed = filed.functions(configured, here, self._moment())
-        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION))
+        self._functions = stored.functions(documents.all(stored.FUNCTION), documents.all(stored.VERSION), here)
         self._turns: dict[str, tuple[anyio.Lock, int]] = {}
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
@@ -137,7 +137,7 @@ class FunctionPlane:
         async with self._turn(named.name):
             before = self._functions.get(named.name)
             after, answer = decide(before, self._moment())
-            if after is not before:
+            if after != before:
                 await self._keep(named.name, before, after)
         return answer
 
@@ -157,12 +157,11 @@ class FunctionPlane:
         if after is not None and after.settling and self._window == 0:
             after = functions.settle(after, self._moment())
         puts, deletes = stored.changes(before, after)
-        with anyio.CancelScope(shield=True):  # what is durable is what is in memory, whoever asked has gone or not
-            try:
-                await self._documents.write(puts, deletes)
-            except StoreUnavailable as error:
-                raise service() from error
-            self._remember(name, before, after)
+        try:
+            await self._documents.write(puts, deletes)  # nobody's cancellation comes between this and the next
+        except StoreUnavailable as error:
+            raise service() from error
+        self._remember(name, before, after)
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
         self._due.pop(name, None)
@@ -185,12 +184,12 @@ class FunctionPlane:
 
     async def start(self) -> list[str]:
         """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
-        lost: they are there, and cannot run."""
+        lost: they are there, and cannot run. Raises StoreUnavailable when the directory of the code cannot be used."""
         now = self._clock.monotonic()
         self._due = {name: now for name, function in self._functions.items() if function.settling}
         await self._settle_due()
         lost = set(await self.code.repair(self._packages()))
-        await self._sweep()
+        await self.sweep()
         return sorted(name for name, function in self._functions.items() if function.packages & lost)
 
     async def run(self) -> None:
@@ -199,27 +198,31 @@ class FunctionPlane:
             changed = self._changed
             wait = await self._settle_due()
             if self._unused:
-                await self._sweep()
+                await self.sweep()
             with anyio.move_on_after(wait):
                 await changed.wait()
 
     async def _settle_due(self) -> float | None:
         """Seconds until something is due again; None when nothing is."""
         now = self._clock.monotonic()
-        for name in [name for name, due in self._due.items() if due <= now]:
-            try:
-                await self._settle(name)
-            except ApiError:  # it could not be stored
-                self._due[name] = now + AGAIN
+        async with anyio.create_task_group() as tasks:  # together, for they share their wait for the disk
+            for name in [name for name, due in self._due.items() if due <= now]:
+                del self._due[name]
+                tasks.start_soon(self._settle, name)
         return max(0.0, min(self._due.values()) - self._clock.monotonic()) if self._due else None
 
     async def _settle(self, name: str) -> None:
         async with self._turn(name):
             before = self._functions.get(name)
-            if before is not None and before.settling:
+            if before is None or not before.settling:
+                return
+            try:
                 await self._keep(name, before, functions.settle(before, self._moment()))
+            except ApiError:  # it could not be stored
+                self._due[name] = self._clock.monotonic() + AGAIN
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """Delete the code that nobody has and nobody holds."""
         self._unused = False
         await self.code.sweep(self._packages)
 

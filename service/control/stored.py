@@ -12,6 +12,7 @@ from typing import Any
 
 from .documents import Name
 from .model import Alias, EventInvoke, Function, Package, Phase, Policy, Version
+from .names import Here
 
 FUNCTION = "function"
 VERSION = "version"
@@ -39,13 +40,13 @@ def _never() -> Function:
     raise ValueError("a change from nothing to nothing")
 
 
-def functions(documents: Mapping[str, Document], versions: Mapping[str, Document]) -> dict[str, Function]:
-    """Every function, by name."""
+def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Here) -> dict[str, Function]:
+    """Every function, by name. They are of the region and account that are set now, wherever they were made."""
     numbered: dict[str, list[Version]] = {}
     for key, document in versions.items():
         numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
     return {
-        name: _read_function(document, sorted(numbered.get(name, []), key=lambda version: int(version.number)))
+        name: _read_function(document, sorted(numbered.get(name, []), key=lambda version: int(version.number)), here)
         for name, document in documents.items()
     }
 
@@ -53,7 +54,6 @@ def functions(documents: Mapping[str, Document], versions: Mapping[str, Document
 def _function(function: Function) -> Document:
     return {
         "name": function.name,
-        "arn": function.arn,
         "latest": _version(function.latest),
         "before": _version(function.before) if function.before else None,
         "last_number": function.last_number,
@@ -72,10 +72,11 @@ def _version(version: Version) -> Document:
     return {**asdict(version), "phase": version.phase.value}
 
 
-def _read_function(document: Document, versions: list[Version]) -> Function:
-    plain = {key: document[key] for key in ("name", "arn", "last_number", "published", "reserved", "tags", "recursion")}
+def _read_function(document: Document, versions: list[Version], here: Here) -> Function:
+    plain = {key: document[key] for key in ("name", "last_number", "published", "reserved", "tags", "recursion")}
     return Function(
         **plain,
+        arn=here.arn(document["name"]),
         latest=_read_version(document["latest"]),
         before=_read_version(document["before"]) if document["before"] else None,
         versions=tuple(versions),

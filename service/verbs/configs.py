@@ -13,11 +13,20 @@ from ..filters import check_patterns
 
 SYSTEM = Path("/etc/penstock")
 """Where a container's configuration stands."""
+NOTHING_NAMED = f"no configuration was named, and there is neither penstock.yaml here nor {SYSTEM}"
 
 
 def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
     """The configuration that is named, else the one that stands here, else the system's. Raises ConfigError."""
-    return load(paths or _default(), environ=os.environ, flags=flags_of(arguments), check_patterns=check_patterns)
+    found = paths or default()
+    if not found:
+        raise nothing_named()
+    return read_config(found, arguments)
+
+
+def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
+    """The configuration of these paths, of none too: the settings alone. Raises ConfigError."""
+    return load(paths, environ=os.environ, flags=flags_of(arguments), check_patterns=check_patterns)
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
@@ -40,11 +49,14 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
     return {path: getattr(arguments, name, None) for path, name in settings.items()}
 
 
-def _default() -> list[Path]:
+def default() -> list[Path]:
+    """What is read where nothing is named; empty when it is not there. Raises ConfigError when it is not clear."""
     here = find_default(Path())
     if here is not None:
         return [here]
-    if SYSTEM.is_dir():
-        return [SYSTEM]
-    what = f"no configuration was named, and there is neither penstock.yaml here nor {SYSTEM}"
-    raise ConfigError([Problem(what, hint="name a file or a directory, or write one with `penstock init`")])
+    return [SYSTEM] if SYSTEM.is_dir() else []
+
+
+def nothing_named() -> ConfigError:
+    hint = "name a file or a directory, or write one with `penstock init`"
+    return ConfigError([Problem(NOTHING_NAMED, hint=hint)])

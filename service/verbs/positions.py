@@ -22,6 +22,7 @@ from ...dispatch.model import Position
 from ...dispatch.observer import Observer
 from ...pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start
 from ..exits import Exit, UsageError
+from ..planes import with_stored
 from ..positions import are_stored, open_positions, reads, without_mapping
 from ..state import StateDirectory
 from .configs import load_config
@@ -46,6 +47,7 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
         _show([], arguments.output)
         return
     with closing(StateDirectory.open(directory)):
+        config = await with_stored(config, directory)
         store = await open_positions(directory)
         try:
             await work(store, config, arguments)

@@ -12,13 +12,18 @@ import orjson
 from ...dispatch.observer import Observer
 from ..daemon import Daemon, say
 from ..dry_run import Verdict
-from ..telemetry import LibraryLines, open_log
-from .configs import load_config
+from ..telemetry import Action, LibraryLines, open_log
+from .configs import NOTHING_NAMED, default, nothing_named, read_config
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    config = load_config(arguments.config, arguments)
+    paths = arguments.config or default()
+    config = read_config(paths, arguments)
+    if not paths and (config.settings.dry_run or not config.settings.api.enabled):
+        raise nothing_named()  # nothing could ever come
     log = open_log(config.settings.log.level, config.settings.log.format)
+    if not paths:
+        log.info(Action.START, f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API")
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
     show = _show_json if arguments.output == "json" else _show_table
     daemon = Daemon(config, log, observers=observers, show=show)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.service.api.standing_tables import SERVED
+from penstock.service.api.wire.call import Answer, Call
 from support import api_model
 from support.api_lab import Lab, Recorder, Reply, lab
 from support.counts import count
@@ -117,9 +118,16 @@ def requests(draw: st.DrawFn) -> Asked:
     return Asked(name, method, path + ("?" + "&".join(query) if query else ""), headers, raw)
 
 
+def answered(call: Call) -> Answer:
+    return Answer(api_model.least_output(call.operation))
+
+
 @pytest.fixture(scope="module")
 def api() -> Iterator[tuple[BlockingPortal, Lab]]:
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(lab(Recorder())) as running:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(lab(Recorder(answer=answered))) as running,
+    ):
         yield portal, running
 
 

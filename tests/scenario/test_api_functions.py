@@ -174,8 +174,10 @@ async def test_after_an_update_new_invocations_run_the_new_code_and_old_ones_end
         tasks.start_soon(invoke)
         await anyio.sleep(0.1)
         assert rig.ended == []
+        assert rig.catalogue.held["orders $LATEST 1"] == 1
         await anyio.sleep(2)
         assert rig.ended == ["orders $LATEST 1"]
+        assert rig.catalogue.held == {"orders $LATEST 1": 0, "new": 1}
     assert replies == ["orders $LATEST 1", "new"]
 
 
@@ -252,6 +254,21 @@ async def test_new_code_is_tried_before_anything_is_fetched_for_it(rig: Rig) -> 
         assert rig.tried == ["orders $LATEST 1", "new"]
         rig.catalogue.tell("orders")  # of tags, say
         assert gate.is_open
+
+
+@pytest.mark.semantics("API-INVOKE-07")
+async def test_a_try_of_the_old_code_says_nothing_of_the_new(rig: Rig) -> None:
+    rig.init, rig.broken["new"] = 10.0, "No module named 'stock'"
+    async with rig.running():
+        gate = (await rig.fleet.member("orders")).target.gate
+        await anyio.sleep(5)
+        rig.catalogue.put(identity="new")
+        await anyio.sleep(7)
+        assert rig.tried == ["orders $LATEST 1"]
+        assert not gate.is_open
+        await anyio.sleep(20)
+        assert not gate.is_open
+        assert not rig.registry.remembers("orders", "orders $LATEST 1")
 
 
 @pytest.mark.semantics("API-INVOKE-07")

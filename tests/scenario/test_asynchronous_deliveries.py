@@ -14,8 +14,9 @@ import pytest
 from penstock.config.clock import LoopClock
 from penstock.dispatch.invokers.base import Invocation, Invoker
 from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.model import Reply, Returned, Unreachable
 from penstock.dispatch.observer import Event as Seen
-from penstock.dispatch.observer import EventDropped, EventFinished
+from penstock.dispatch.observer import EventDropped, EventFinished, EventRetried
 from penstock.service.asynchronous.deliveries import Deliveries, Pace, Queue
 from penstock.service.asynchronous.model import Held, Over
 from penstock.service.asynchronous.store import FILE, EventStore
@@ -43,6 +44,7 @@ class Rig:
     told: list[tuple[float, str, Over]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     telling: float = 0.0
+    shared: int = 1000
 
     def __post_init__(self) -> None:
         self.clock = LoopClock(EPOCH)
@@ -68,8 +70,8 @@ class Rig:
             at_once += 1
             self.most[runnable.name] = max(self.most.get(runnable.name, 0), at_once)
             try:
-                done = self.does.get(runnable.name, lambda _: 0.0)(invocation)
-                await anyio.sleep(done)
+                does = self.does.get(runnable.name)
+                await anyio.sleep(does(invocation) if does else 0.0)
             finally:
                 at_once -= 1
             return b"null"
@@ -80,9 +82,9 @@ class Rig:
     async def open(self, pace: Pace | None = None) -> AsyncIterator[Queue]:
         """A daemon's life; it is stopped at the end, with a minute of grace."""
         store = await EventStore.open(self.directory / FILE)
-        environments = Environments(self.catalogue, self.make, 1000, self.clock, lambda: 1.0)
+        environments = Environments(self.catalogue, self.make, self.shared, self.clock, lambda: 1.0)
         self.queue = Queue(store, self.clock)
-        invocations = Invocations((), fleet_of(), environments)
+        invocations = Invocations((), fleet_of(), environments, self.clock)
         self.deliveries = Deliveries(self.queue, invocations, self, self, self.clock, pace or Pace())
         try:
             async with anyio.create_task_group() as tasks:
@@ -148,6 +150,20 @@ async def test_an_attempt_after_an_update_runs_the_new_code(rig: Rig) -> None:
 
 @pytest.mark.semantics("ASYNC-03")
 async def test_a_function_without_room_gets_it_later_uncounted(rig: Rig) -> None:
+    rig.catalogue.put("other")
+    rig.shared = 1
+    rig.does["orders"] = lambda _: 100.0
+    async with rig.open():
+        await rig.accept("r")
+        await anyio.sleep(1)
+        await rig.accept("o", "other")
+        await anyio.sleep(200)
+    assert {told: over.attempts for _, told, over in rig.told} == {"r": 1, "o": 1}
+    assert rig.times("o") == [128.0]  # 1 + 1 + 2 + 4 … seconds after it was accepted
+
+
+@pytest.mark.semantics("ASYNC-09")
+async def test_no_more_events_are_under_way_than_may_run(rig: Rig) -> None:
     rig.catalogue.limit("orders", 1)
     rig.does["orders"] = lambda _: 100.0
     async with rig.open(Pace(at_once=3)):
@@ -156,6 +172,7 @@ async def test_a_function_without_room_gets_it_later_uncounted(rig: Rig) -> None
         await anyio.sleep(400)
     assert [over.attempts for _, _, over in rig.told] == [1, 1, 1]
     assert rig.most == {"orders": 1}
+    assert not [event for event in rig.seen if isinstance(event, EventRetried)]
 
 
 @pytest.mark.semantics("ASYNC-05")
@@ -226,6 +243,19 @@ async def test_what_a_stop_cuts_off_is_attempted_again(rig: Rig) -> None:
     assert over.attempts == 1
 
 
+@pytest.mark.semantics("ASYNC-10")
+async def test_an_event_is_forgotten_only_when_it_was_told_of(rig: Rig) -> None:
+    rig.telling = 500.0
+    async with rig.open():
+        await rig.accept("r")
+        await anyio.sleep(1)
+    assert rig.told == []
+    rig.telling = 0.0
+    async with rig.open():
+        await anyio.sleep(1)
+    assert [told for _, told, _ in rig.told] == ["r"]
+
+
 async def test_a_destination_that_takes_long_holds_up_only_its_event(rig: Rig) -> None:
     rig.telling = 50.0
     async with rig.open():
@@ -257,6 +287,29 @@ async def test_the_configuration_of_the_qualifier_that_was_invoked_holds(rig: Ri
             await rig.accept(f"q{qualifier}", qualifier=qualifier)
         await anyio.sleep(1000)
     assert {told: over.attempts for _, told, over in rig.told} == {"q": 2, "qlive": 1, "q1": 3}
+
+
+@pytest.mark.semantics("API-INVOKE-18")
+async def test_a_stop_gives_invocations_their_time_and_takes_no_more(rig: Rig) -> None:
+    rig.does["orders"] = lambda _: 30.0
+    invocations = Invocations(
+        (), fleet_of(), Environments(rig.catalogue, rig.make, 10, rig.clock, lambda: 1.0), rig.clock
+    )
+    replies: list[Reply] = []
+
+    async def invoke() -> None:
+        replies.append(await invocations.invoke("orders", "", Invocation(b"{}", "r")))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(invoke)
+        await anyio.sleep(1)
+        await invocations.stop(60.0)
+        assert rig.now == 30.0
+        await invoke()
+    assert [type(reply) for reply in replies] == [Returned, Unreachable]
+    before = rig.now
+    await invocations.stop(60.0)
+    assert rig.now == before
 
 
 async def test_a_fault_of_ours_stops_no_other_event(rig: Rig) -> None:

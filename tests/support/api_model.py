@@ -19,6 +19,8 @@ STATUSES = {"DeleteFunction": (204,), "Invoke": (200, 202, 204)}
 """Where an answer's status is not the model's."""
 BEYOND_ENUMS = {("LastUpdateStatusReasonCode", "Creating")}
 """Values that the service says and the model does not have."""
+MAY_BE_EMPTY = {"GetFunctionCodeSigningConfig"}
+"""Answers that the service was recorded to leave empty, although the model requires members."""
 UNMODELLED = {
     "ValidationException",
     "RequestEntityTooLargeException",
@@ -38,6 +40,35 @@ def operations() -> list[str]:
 
 def operation(name: str) -> OperationModel:
     return service().operation_model(name)
+
+
+def some(shape: Shape) -> Any:
+    """Some value of a shape, with every member."""
+    match shape.type_name:
+        case "structure":
+            return {name: some(member) for name, member in shape.members.items()}
+        case "list":
+            return [some(shape.member)] * 2
+        case "map":
+            return {some(shape.key): some(shape.value)}
+        case "string":
+            return (shape.enum or ["a/b:c d+é%?"])[0]
+        case "boolean":
+            return True
+        case "double":
+            return 0.5
+        case "blob":
+            return b"\x00\xffcode"
+        case "timestamp":
+            return 1700000000.0
+        case _:
+            return 7
+
+
+def least_output(name: str) -> dict[str, Any]:
+    """The smallest answer that the model allows."""
+    shape = operation(name).output_shape
+    return {member: some(shape.members[member]) for member in shape.required_members} if shape else {}
 
 
 # --- what a client sends ---------------------------------------------------------------------------------------------
@@ -132,7 +163,7 @@ def _check_output(model: OperationModel, status: int, headers: Mapping[str, str]
     if payload is None:
         assert headers["Content-Type"].startswith("application/json")
         inside = {n: m for n, m in shape.members.items() if "location" not in m.serialization}
-        required = [name for name in shape.required_members if name in inside]
+        required = [name for name in shape.required_members if name in inside and model.name not in MAY_BE_EMPTY]
         _check_members(inside, required, orjson.loads(body), model.name)
     assert outside <= {None, "header", "statusCode"}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,8 @@ class PaperCatalogue:
     """Main version, further version, weight of the further one."""
     limits: dict[str, int] = field(default_factory=dict)
     settings: dict[tuple[str, str], AsynchronousSettings] = field(default_factory=dict)
+    held: Counter[str] = field(default_factory=Counter)
+    """Identities whose code has to stay."""
     watching: list[Callable[[str], None]] = field(default_factory=list)
 
     def exists(self, name: str) -> bool:
@@ -61,6 +65,12 @@ class PaperCatalogue:
 
     def asynchronous(self, name: str, qualifier: str = "") -> AsynchronousSettings:
         return self.settings.get((name, qualifier or LATEST), AsynchronousSettings())
+
+    @contextmanager
+    def holding(self, runnable: Runnable) -> Iterator[None]:
+        self.held[runnable.identity] += 1
+        yield
+        self.held[runnable.identity] -= 1
 
     def watch(self, changed: Callable[[str], None]) -> None:
         self.watching.append(changed)

@@ -13,10 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore.loaders
-import botocore.model
-import botocore.validate
-
 from penstock.config.clock import Clock, SystemClock
 from penstock.service.api.calls.account import AccountCalls
 from penstock.service.api.calls.aliases import AliasCalls
@@ -94,6 +90,7 @@ class FunctionApi:
         self.documents = documents
         self.plane = plane
         self.downloads = downloads
+        self.lost: list[str] = []
         groups: list[Group] = [
             FunctionCalls(plane, Uploads(plane.code, clients), downloads),
             VersionCalls(plane),
@@ -107,9 +104,13 @@ class FunctionApi:
         self.served = {operation: serve for group in groups for operation, serve in group.calls().items()}
 
     async def __call__(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        answer = await self.served[operation](Call(operation, parameters, "00000000-0000-4000-8000-000000000000"))
-        check(operation, answer.output)
-        return answer.output
+        output = await self.unchecked(operation, **parameters)
+        check(operation, output)
+        return output
+
+    async def unchecked(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        call = Call(operation, parameters, "00000000-0000-4000-8000-000000000000")
+        return (await self.served[operation](call)).output
 
     async def create(self, **more: Any) -> Mapping[str, Any]:
         return await self("CreateFunction", **creation(**more))
@@ -123,21 +124,27 @@ async def function_api(
     window: float = 0.0,
     clock: Clock | None = None,
     clients: Any = None,
+    here: Here = HERE,
 ) -> AsyncIterator[FunctionApi]:
     """The API on this state directory; leaving it is a restart's first half."""
     documents = await Documents.open(state / FILE)
     try:
         code = CodeStore(state / DIRECTORY)
-        plane = FunctionPlane(documents, code, HERE, configured or {}, clock=clock or SystemClock(), window=window)
-        await plane.start()
+        plane = FunctionPlane(documents, code, here, configured or {}, clock=clock or SystemClock(), window=window)
+        lost = await plane.start()
         downloads = Downloads(code, lambda: BASE, b"secret")
-        yield FunctionApi(documents, plane, downloads, clients or NoS3())
+        api = FunctionApi(documents, plane, downloads, clients or NoS3())
+        api.lost = lost
+        yield api
     finally:
         await documents.aclose()
 
 
 @cache
-def model() -> botocore.model.ServiceModel:
+def model() -> Any:
+    import botocore.loaders  # takes a while, and processes that only live to be killed do not need it
+    import botocore.model
+
     return botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model("lambda", "service-2"), "lambda")
 
 
@@ -148,6 +155,8 @@ def check(operation: str, output: Mapping[str, Any]) -> None:
         assert not output, f"{operation} answers with nothing"
     elif operation not in AS_RECORDED:
         assert not list(_nulls(output)), f"{operation} answers with null: {output}"
+        import botocore.validate
+
         report = botocore.validate.ParamValidator().validate(dict(output), shape)
         assert not report.has_errors(), f"{operation}: {report.generate_report()}"
         _known(output, shape)

@@ -104,7 +104,7 @@ def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
     ],
 )
 def test_this_machine_needs_no_signature(headers: dict[str, str]) -> None:
-    admit(head(headers=headers), address=LOOPBACK, hosts=["Penstock"])
+    admit(head(headers=headers), address=LOOPBACK, hosts=["Penstock:9470", ""])
 
 
 @pytest.mark.semantics("API-11")
@@ -270,6 +270,22 @@ def test_the_headers_that_matter_must_be_signed() -> None:
     loose = authorization.replace("host;", "")
     unsigned = replace(request, headers={**request.headers, "authorization": [loose]})
     assert "'Host' must be" in str(refused(unsigned).message)
+
+
+@pytest.mark.semantics("API-12")
+@pytest.mark.parametrize(
+    ("given", "put", "told"),
+    [
+        ("/eu-west-1/lambda", "x/eu-west-1/lambda", "Date in Credential scope does not match"),
+        ("/aws4_request", "/aws9_request", "valid terminator: 'aws4_request'"),
+        ("/lambda/", "/lambda/more/", "Credential must be"),
+    ],
+)
+def test_the_scope_must_be_of_a_form(given: str, put: str, told: str) -> None:
+    request = signed()
+    (authorization,) = request.headers["authorization"]
+    changed = {**request.headers, "authorization": [authorization.replace(given, put)]}
+    assert told in str(refused(replace(request, headers=changed)).message)
 
 
 @pytest.mark.semantics("API-13")

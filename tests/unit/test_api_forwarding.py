@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from penstock.config.settings import Address
-from penstock.service.api.forwarding import HOPS, MOST_HOPS, hops_of
+from penstock.dispatch.invokers.base import HOPS, MOST_HOPS
+from penstock.service.api.forwarding import hops_of
 from penstock.service.api.server import address_of, bind
 from penstock.service.api.standing_tables import FORWARDED
 from support.api_lab import Recorder, lab

@@ -293,6 +293,11 @@ def said(value: str, path: str, constraint: str) -> str:
             [said("'a.b'", "statementId", REGEX + "([a-zA-Z0-9-_]+)")],
         ),
         (
+            "AddPermission",
+            {"FunctionName": "f", "StatementId": "a", "Action": "*", "Principal": "*", "SourceAccount": "٣" * 12},
+            [said(f"'{'٣' * 12}'", "sourceAccount", REGEX + r"\d{12}")],
+        ),
+        (
             "CreateFunctionUrlConfig",
             {"FunctionName": "f", "Qualifier": "1", "AuthType": "NONE", "InvokeMode": "slow"},
             [

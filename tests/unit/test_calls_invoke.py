@@ -50,7 +50,7 @@ class Desk:
         self.catalogue.put()
         clock = SystemClock()
         environments = Environments(self.catalogue, self.make, self.shared, clock, lambda: 1.0)
-        self.calls = InvokeCalls(HERE, Invocations((), fleet_of(), environments), self, self.tails).calls()
+        self.calls = InvokeCalls(HERE, Invocations((), fleet_of(), environments, clock), self, self.tails).calls()
 
     def make(self, runnable: Runnable) -> Invoker:
         async def function(invocation: Invocation) -> Reply | bytes:
@@ -131,9 +131,9 @@ async def test_a_function_that_cannot_start_is_told_as_its_error(desk: Desk) -> 
 
 
 @pytest.mark.semantics("API-INVOKE-10")
-@pytest.mark.parametrize("sent", [None, b""])
-async def test_without_a_body_the_event_is_an_empty_object(desk: Desk, sent: bytes | None) -> None:
-    await desk.call(**({} if sent is None else {"Payload": sent}))
+@pytest.mark.parametrize("sent", [{}, {"Payload": b""}])
+async def test_without_a_body_the_event_is_an_empty_object(desk: Desk, sent: dict[str, Any]) -> None:
+    await desk.call(**sent)
     assert desk.invoked[0].payload == b"{}"
 
 
@@ -150,13 +150,14 @@ async def test_any_json_is_an_event(desk: Desk, event: bytes) -> None:
 async def test_versions_and_aliases(desk: Desk) -> None:
     desk.catalogue.put(version="3")
     desk.catalogue.alias("orders", "live", "3")
-    for name, qualifier, arn in (
-        ("orders:live", None, f"{ARN}:live"),
-        ("orders", "3", f"{ARN}:3"),
-        (f"{ARN}:$LATEST", "$LATEST", f"{ARN}:$LATEST"),
-        ("000000000000:function:orders", None, ARN),
-    ):
-        await desk.call(FunctionName=name, **({"Qualifier": qualifier} if qualifier else {}))
+    asked: list[tuple[dict[str, Any], str]] = [
+        ({"FunctionName": "orders:live"}, f"{ARN}:live"),
+        ({"Qualifier": "3"}, f"{ARN}:3"),
+        ({"FunctionName": f"{ARN}:$LATEST", "Qualifier": "$LATEST"}, f"{ARN}:$LATEST"),
+        ({"FunctionName": "000000000000:function:orders"}, ARN),
+    ]
+    for parameters, arn in asked:
+        await desk.call(**parameters)
         assert desk.invoked[-1].invoked_arn == arn
 
 

@@ -281,19 +281,22 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
 
 
 @pytest.mark.semantics("CONFIG-17")
-def test_provisioned_pollers_are_refused_and_exclude_a_maximum_concurrency() -> None:
+def test_provisioned_pollers_of_a_queue_exclude_a_maximum_concurrency() -> None:
     found = rules.check(
         mapping(
-            provisioned_poller_config={"MinimumPollers": 3, "MaximumPollers": 2},
+            provisioned_poller_config={"MinimumPollers": 1, "MaximumPollers": 1},
             scaling_config={"maximum_concurrency": 2},
         ),
         NOW,
     )
     assert [(violation.field, violation.what) for violation in found] == [
-        ("provisioned_poller_config", "this version does not do this yet, and does not pretend to"),
-        ("provisioned_poller_config", "has MaximumPollers 2, less than MinimumPollers 3"),
+        ("provisioned_poller_config", "has MinimumPollers 1, and a queue has 2 at least"),
         ("scaling_config", "MaximumConcurrency and ProvisionedPollerConfig exclude each other"),
     ]
+    (found_one,) = rules.check(mapping(provisioned_poller_config={"MaximumPollers": 1}), NOW)
+    assert found_one.what == "has MaximumPollers 1, less than MinimumPollers 2"
+    assert rules.check(mapping(provisioned_poller_config={"MinimumPollers": 2}), NOW) == []
+    assert mapping(provisioned_poller_config={"MaximumPollers": 9}).pollers == (2, 9)
 
 
 @pytest.mark.semantics("CONFIG-16")

@@ -7,12 +7,13 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import orjson
 import pytest
 
-from penstock.config.errors import BugError
+from penstock.config.errors import BugError, PenstockError
 from penstock.config.settings import Address
 from penstock.service.api import recorded
 from penstock.service.api.access import Access
@@ -60,6 +61,7 @@ async def test_what_is_no_call(method: str, target: str) -> None:
         reply = await api.ask(method, target)
     assert reply.status == 404
     assert reply.headers["x-amzn-ErrorType"] == "UnknownOperationException"
+    assert told(reply)["message"] == f"{method} {target} is no call of the Lambda API."
 
 
 @pytest.mark.semantics("API-04", "API-07")
@@ -118,6 +120,21 @@ async def test_a_fault_of_ours_is_in_the_log_and_not_in_the_answer(answer: Answe
     assert ("inside" in line) == (answer is None)
 
 
+@pytest.mark.semantics("API-09")
+async def test_what_failed_for_a_known_reason_is_not_told_as_a_fault() -> None:
+    """Nor does the line hold the query string, where a signature may stand."""
+
+    def fail(call: Call) -> Answer:
+        raise PenstockError("the disk is full")
+
+    async with lab(Recorder(answer=fail)) as api:
+        reply = await api.ask("GET", f"{FUNCTIONS}/f?X-Amz-Signature=5ec2e7")
+        logged = orjson.loads(api.lines.getvalue())
+    assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (500, "ServiceException")
+    assert b"disk" not in reply.body
+    assert logged["event"] == f"GET {FUNCTIONS}/f failed: the disk is full"
+
+
 # --- sizes -----------------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +183,28 @@ async def test_a_body_has_a_limit(
 async def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
         yield body[start : start + size]
+
+
+@pytest.mark.semantics("API-14")
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for() -> None:
+    async with lab() as api:
+        host, port = api.url.removeprefix("http://").split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            head = f"POST {FUNCTIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70167212\r\n\r\n"
+            await stream.send(head.encode())
+            with anyio.fail_after(30):
+                begin = await stream.receive()
+            assert b" 413 " in begin.partition(b"\r\n")[0]
+
+
+@pytest.mark.semantics("API-14")
+async def test_fifty_tags_fit_into_a_query_string() -> None:
+    keys = [f"{'ä' * 120}{number}" for number in range(50)]
+    target = "/2017-03-31/tags/arn:aws:lambda:us-east-1:000000000000:function:f?"
+    async with lab() as api:
+        reply = await api.ask("DELETE", target + "&".join(f"tagKeys={quote(key)}" for key in keys))
+        assert reply.status == 204
+        assert [call.parameters["TagKeys"] for call in api.group.seen] == [keys]
 
 
 @pytest.mark.semantics("API-14")

@@ -151,6 +151,14 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
             KAFKA | {"ProvisionedPollerConfig": {"MinimumPollers": 3, "MaximumPollers": 2}},
             "ProvisionedPollerConfig has MaximumPollers 2, less than MinimumPollers 3",
         ),
+        (
+            SQS | {"ProvisionedPollerConfig": {"MaximumPollers": 3}, "ScalingConfig": {"MaximumConcurrency": 2}},
+            "MaximumConcurrency and ProvisionedPollerConfig exclude each other",
+        ),
+        (
+            SQS | {"ProvisionedPollerConfig": {"MinimumPollers": 1}},
+            "ProvisionedPollerConfig has MinimumPollers 1, and a queue has 2 at least",
+        ),
         (without(MSK, "Topics"), "Required 'topics' parameter is missing."),
         (
             KAFKA | {"EventSourceArn": CLUSTER},

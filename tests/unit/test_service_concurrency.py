@@ -46,3 +46,12 @@ def test_what_runs_counts_when_concurrency_is_reserved_meanwhile() -> None:
     taken(concurrency.take("a", 1))
     for _ in range(2):
         taken(concurrency.take("b", None))
+
+
+@pytest.mark.semantics("API-INVOKE-06")
+def test_the_end_of_a_reserved_one_makes_no_room_for_others() -> None:
+    concurrency = Concurrency(1)
+    reserved = taken(concurrency.take("a", 1))
+    taken(concurrency.take("b", None))
+    concurrency.give_back(reserved)
+    assert concurrency.take("b", None) == SHARED_EXCEEDED

@@ -45,6 +45,9 @@ EMULATOR = Local("http://localhost:4566")
         ({"receivers": 9}, LOCAL, 9),
         ({"receivers": 9, "scaling_config": {"maximum_concurrency": 7}}, LOCAL, 7),
         ({"receivers": 2, "scaling_config": {"maximum_concurrency": 7}}, LOCAL, 2),
+        ({"provisioned_poller_config": {"maximum_pollers": 3}}, HTTP.model_copy(update={"concurrency": None}), 30),
+        ({"provisioned_poller_config": {"maximum_pollers": 3}}, LOCAL, 4),
+        ({"provisioned_poller_config": {"maximum_pollers": 3}, "receivers": 2}, LOCAL, 2),
     ],
 )
 def test_how_many_receivers(mapping: dict[str, object], function: HttpFunction | LocalFunction, expected: int) -> None:

@@ -357,7 +357,7 @@ class Watched:
     ],
 )
 async def test_what_keeps_it_from_being_idle(watched: Watched, reason: str) -> None:
-    watch = IdleWatch([Watched("other"), watched], LoopClock(EPOCH))
+    watch = IdleWatch(lambda: [Watched("other"), watched], LoopClock(EPOCH))
     with anyio.move_on_after(20) as scope:
         await watch.wait()
     assert scope.cancelled_caught
@@ -366,7 +366,7 @@ async def test_what_keeps_it_from_being_idle(watched: Watched, reason: str) -> N
 
 async def test_a_source_is_not_asked_while_records_arrive() -> None:
     watched = Watched()
-    watch = IdleWatch([watched], LoopClock(EPOCH))
+    watch = IdleWatch(lambda: [watched], LoopClock(EPOCH))
     ended: list[float] = []
 
     async def wait() -> None:
@@ -384,7 +384,7 @@ async def test_a_source_is_not_asked_while_records_arrive() -> None:
 
 async def test_a_record_between_the_reads_begins_it_all_anew() -> None:
     watched = Watched(answers=[True])
-    watch = IdleWatch([watched], LoopClock(EPOCH))
+    watch = IdleWatch(lambda: [watched], LoopClock(EPOCH))
 
     async def fetch() -> None:
         await anyio.sleep(2.25)

@@ -46,3 +46,15 @@ def test_receivers_grow_with_full_receives_and_shrink_after_three_empty_ones() -
     assert after(some, empty, empty) == 3
     assert after(empty) == 2
     assert after(*[empty] * 30) == 1
+
+
+@pytest.mark.semantics("SQS-25")
+def test_no_fewer_receivers_than_were_asked_for() -> None:
+    roster = ElasticReceivers(4, 3)
+    assert len(roster.wanted()) == 3
+    for _ in range(9):
+        roster.polled("receiver-1", Fetched())
+    assert len(roster.wanted()) == 3
+    roster.polled("receiver-1", Fetched((object(),), full=True))  # type: ignore[arg-type]
+    assert len(roster.wanted()) == 4
+    assert len(ElasticReceivers(2, 3).wanted()) == 2

@@ -65,9 +65,10 @@ async def plan(spec: FunctionSpec) -> Command | Refused:
 def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | Refused]:
     if isinstance(spec.launch, CommandLaunch):
         return _command
-    if spec.runtime.startswith("python"):
-        return _python
-    return _node if spec.runtime.startswith("nodejs") else _bootstrap
+    for family, planner in PLANNERS.items():
+        if spec.runtime.startswith(family):
+            return planner
+    return _elsewhere
 
 
 # --- command and bootstrap ------------------------------------------------------------------------------------------
@@ -80,6 +81,14 @@ def _command(spec: FunctionSpec) -> Command | Refused:
     if found is None:
         return Refused(f"the program {program!r} is not on PATH: install it, or give its path in 'command'")
     return Command((found, *arguments))
+
+
+def _elsewhere(spec: FunctionSpec) -> Command | Refused:
+    """A runtime that AWS has, and this machine has nothing for."""
+    return Refused(
+        f"the runtime {spec.runtime} cannot be run here, only python, nodejs and provided can: "
+        "build the function for provided, with a bootstrap"
+    )
 
 
 def _beside(code: Path, program: str) -> str | None:
@@ -238,3 +247,7 @@ def _node_major(node: str) -> str | Refused:
         return Refused(f"{node} cannot be run ({error}): correct the interpreter")
     found = re.match(r"v(\d+)\.", done.stdout)
     return found[1] if found else Refused(f"{node} does not say its version as Node.js does: correct the interpreter")
+
+
+PLANNERS = {"python": _python, "nodejs": _node, "provided": _bootstrap, "bootstrap": _bootstrap}
+"""By what a runtime's name begins with."""

@@ -74,9 +74,9 @@ def unsupported_media_type(message: str) -> ApiError:
     return ApiError("UnsupportedMediaTypeException", message, 415)
 
 
-def unknown_operation() -> ApiError:
+def unknown_operation(message: str | None = None) -> ApiError:
     """No operation has this method and path."""
-    return ApiError("UnknownOperationException", None, 404, type=None)
+    return ApiError("UnknownOperationException", message, 404, type=None)
 
 
 # --- what is there ---------------------------------------------------------------------------------------------------

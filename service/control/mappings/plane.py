@@ -46,9 +46,7 @@ class MappingPlane:
         self._fresh = fresh
         self._turn = anyio.Lock()
         self._watch: Callable[[str], None] = lambda uuid: None
-        read = {uuid: stored.read(each) for uuid, each in documents.all(stored.MAPPING).items()}
-        deleted = documents.all(stored.DELETED)
-        self._begun = filed.begin(configured, read, deleted, ground.here, clock.wall())
+        self._begun = filed.begin(configured, *stored.mappings(documents), ground.here, clock.wall())
         self._mappings = dict(self._begun.mappings)
         for line in self._begun.lines:
             say(line)

@@ -44,7 +44,6 @@ class Trouble:
 
 
 _AUTHN, _AUTHZ = "EVENT_SOURCE_AUTHN_ERROR", "EVENT_SOURCE_AUTHZ_ERROR"
-FUNCTION_TROUBLE = Trouble("FUNCTION_CONFIG_NOT_VALID")
 
 _SASL = Trouble(_AUTHN, "PROBLEM: SASL authentication failed")
 _NOT_ALLOWED = Trouble(_AUTHZ, "PROBLEM: Cluster failed to authorize Lambda")
@@ -66,6 +65,7 @@ _TROUBLES: tuple[tuple[str, Trouble], ...] = (
     ("the certificate of the brokers' authority", _BAD_KEY),
     ("should have a secret", _BAD_SECRET),
     ("the secret ", _BAD_SECRET),
+    ("there is no function", Trouble("FUNCTION_CONFIG_NOT_VALID")),
 )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ....config.errors import Problem
 from ....config.mapping import EventSourceMapping
-from ..documents import Name
+from ....pollers.durable.faults import UnusableState
+from ..documents import Documents, Name
 from .model import Mapped, State, steady
 
 MAPPING = "mapping"
@@ -38,6 +40,19 @@ def read(document: Document) -> Mapped:
     config = EventSourceMapping.model_validate(document["mapping"])
     state = State.DELETING if document["deleting"] else steady(config)
     return Mapped(config, document["modified"], state, adopted=document["adopted"])
+
+
+def mappings(documents: Documents) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
+    """By UUID: what is stored, and what was deleted of a file. Raises UnusableState: leaving one out in silence would
+    leave its records where they are."""
+    found: dict[str, Mapped] = {}
+    for uuid, each in documents.all(MAPPING).items():
+        try:
+            found[uuid] = read(each)
+        except (ValueError, KeyError) as error:
+            what = f"the stored mapping {uuid} is none that this version understands: {' '.join(str(error).split())}"
+            raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+    return found, documents.all(DELETED)
 
 
 def ending(mapped: Mapped) -> tuple[dict[Name, Document], list[Name]]:

@@ -1,0 +1,115 @@
+"""The functions of the Lambda API in a running daemon: the control plane, what runs them, what invokes them, and the
+calls for all of it, put together. Beside `daemon.py` a place that knows concrete classes.
+
+    open ──► what the fleet needs (`references`, `environments`) ──► served, with the fleet ──► parts and calls
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config.clients.aws import Clients
+from ..config.clock import Clock, Jitter
+from ..config.loader import Config
+from ..config.settings import Address
+from ..dispatch.observer import Observer
+from .api.calls.account import AccountCalls
+from .api.calls.aliases import AliasCalls
+from .api.calls.concurrency import ConcurrencyCalls
+from .api.calls.event_invoke_configs import EventInvokeConfigCalls
+from .api.calls.functions import FunctionCalls
+from .api.calls.invoke import InvokeCalls
+from .api.calls.policies import PolicyCalls
+from .api.calls.versions import VersionCalls
+from .api.wire.call import Group
+from .asynchronous.deliveries import Deliveries, Pace, Queue
+from .asynchronous.endings import Endings
+from .asynchronous.store import FILE as EVENTS
+from .asynchronous.store import EventStore
+from .control.downloads import Downloads
+from .control.plane import FunctionPlane
+from .control.uploads import Uploads
+from .environments import Environments
+from .fleet import Fleet
+from .functions import Functions
+from .invocations import Invocations
+from .plant import Part
+from .references import References
+from .tails import Tails
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the rest of the daemon gives to them."""
+
+    config: Config
+    clients: Clients
+    observer: Observer
+    tails: Tails
+    clock: Clock
+    jitter: Jitter
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What runs for them, and the calls on them."""
+
+    parts: tuple[Part, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+class ApiFunctions:
+    """The functions that the API made, as they are stored and run."""
+
+    def __init__(
+        self,
+        given: Surroundings,
+        plane: FunctionPlane,
+        environments: Environments,
+        queue: Queue,
+    ) -> None:
+        self._given = given
+        self.plane = plane
+        self.environments = environments
+        self.references = References(environments)
+        self._queue = queue
+
+    @classmethod
+    async def open(
+        cls, given: Surroundings, plane: FunctionPlane, functions: Functions, state: Path, stack: AsyncExitStack
+    ) -> ApiFunctions:
+        """With the events that `state` keeps. Raises UnusableState where they cannot be used."""
+        store = await EventStore.open(state / EVENTS)
+        stack.push_async_callback(store.aclose)
+        make = await functions.maker(plane.here)
+        at_once = given.config.settings.concurrency
+        environments = Environments(plane, make, at_once, given.clock, given.jitter)
+        return cls(given, plane, environments, Queue(store, given.clock))
+
+    def served(self, fleet: Fleet, address: Address) -> Served:
+        """`fleet` runs the functions of the configuration file; `address` is where we listen."""
+        given, settings = self._given, self._given.config.settings.asynchronous
+        invocations = Invocations(given.config.functions, fleet, self.environments, given.clock)
+        endings = Endings(
+            given.clients, invocations, self._queue, self.plane.here, given.observer, given.clock, given.jitter
+        )
+        pace = Pace(settings.at_once, settings.retry_factor)
+        deliveries = Deliveries(self._queue, invocations, endings, given.observer, given.clock, pace)
+        return Served((deliveries, invocations), self._groups(invocations, address))
+
+    def _groups(self, invocations: Invocations, address: Address) -> tuple[Group, ...]:
+        plane = self.plane
+        downloads = Downloads(plane.code, lambda: f"http://{address}", secrets.token_bytes(32))
+        return (
+            FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads),
+            VersionCalls(plane),
+            AliasCalls(plane),
+            ConcurrencyCalls(plane),
+            EventInvokeConfigCalls(plane),
+            PolicyCalls(plane),
+            AccountCalls(plane),
+            InvokeCalls(plane.here, invocations, self._queue, self._given.tails),
+        )

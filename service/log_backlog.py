@@ -1,0 +1,126 @@
+"""Lines of functions that wait for CloudWatch Logs: bounded in bytes, in batches as PutLogEvents takes them. Pure.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+EVENT_BYTES = 26
+"""Bytes that each event counts beside its text."""
+BATCH_BYTES = 1_048_576
+BATCH_EVENTS = 10_000
+BATCH_SPAN = 24 * 3600 * 1000
+"""Milliseconds between the first and the last event of a batch."""
+TEXT_BYTES = 256 * 1024
+"""Bytes of one event's text; what is above is cut."""
+
+
+class Place(NamedTuple):
+    group: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    number: int
+    """In the order of arrival, over all places."""
+    at: int
+    """Milliseconds since the epoch."""
+    text: str
+    size: int
+    """Bytes, as a batch counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Lines of one place, in order."""
+
+    place: Place
+    lines: tuple[Line, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(line.size for line in self.lines)
+
+
+class Backlog:
+    """`limit` in bytes, batches in hand included."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: dict[Place, deque[Line]] = {}
+        self._number = 0
+        self.size = 0
+        """Bytes of all that waits or is in hand."""
+        self._dropped: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        """Whether something waits."""
+        return bool(self._waiting)
+
+    def add(self, place: Place, at: int, text: str) -> None:
+        """A line; an older one is dropped where there is no room for both."""
+        encoded = f"{text}\n".encode("utf-8", "replace")[:TEXT_BYTES]
+        self._number += 1
+        line = Line(self._number, at, encoded.decode("utf-8", "ignore"), len(encoded) + EVENT_BYTES)
+        waiting = self._waiting.setdefault(place, deque())
+        if waiting and waiting[-1].at > at:
+            line = replace(line, at=waiting[-1].at)  # the clock went back, but the order is the order
+        waiting.append(line)
+        self.size += line.size
+        self._make_room()
+
+    def take(self) -> Batch | None:
+        """The place whose oldest line waits for longest, as much of it as one call may carry. It stays in hand until it
+        is `done` or `put_back`."""
+        if not self._waiting:
+            return None
+        place = self._oldest()
+        waiting, lines, size = self._waiting[place], list[Line](), 0
+        while waiting and len(lines) < BATCH_EVENTS:
+            line = waiting[0]
+            if lines and (size + line.size > BATCH_BYTES or line.at - lines[0].at >= BATCH_SPAN):
+                break
+            lines.append(waiting.popleft())
+            size += line.size
+        self._tidy(place)
+        return Batch(place, tuple(lines))
+
+    def done(self, batch: Batch) -> None:
+        """It is where it belongs, or given up."""
+        self.size -= batch.size
+
+    def put_back(self, batch: Batch) -> None:
+        self._waiting.setdefault(batch.place, deque()).extendleft(reversed(batch.lines))
+        self._make_room()
+
+    def give_up(self) -> None:
+        """Drop all that waits."""
+        for place, waiting in self._waiting.items():
+            self._dropped[place.group] += len(waiting)
+            self.size -= sum(line.size for line in waiting)
+        self._waiting.clear()
+
+    def dropped(self) -> dict[str, int]:
+        """Lines that were dropped since this was asked last, by group."""
+        dropped, self._dropped = dict(self._dropped), Counter()
+        return dropped
+
+    def _make_room(self) -> None:
+        while self.size > self._limit and self._waiting:
+            place = self._oldest()
+            line = self._waiting[place].popleft()
+            self.size -= line.size
+            self._dropped[place.group] += 1
+            self._tidy(place)
+
+    def _oldest(self) -> Place:
+        return min(self._waiting, key=lambda place: self._waiting[place][0].number)
+
+    def _tidy(self, place: Place) -> None:
+        if not self._waiting[place]:
+            del self._waiting[place]

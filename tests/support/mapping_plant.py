@@ -1,0 +1,208 @@
+"""A plant that follows the API's mappings, with the shipped fakes for all that lies outside: on virtual time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from penstock.config.clock import LoopClock
+from penstock.config.mapping import EventSourceMapping
+from penstock.dispatch.backoff import Backoff
+from penstock.dispatch.dispatcher import Dispatcher, Target
+from penstock.dispatch.invokers.base import Invocation
+from penstock.dispatch.invokers.callable import CallableInvoker
+from penstock.dispatch.observer import Observers
+from penstock.dispatch.permits import Gate, Permits
+from penstock.pollers.checkpoints.memory import MemoryCheckpoints
+from penstock.pollers.durable.faults import StoreUnavailable
+from penstock.pollers.feed import FeedSettings
+from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
+from penstock.pollers.memory_stream import Flavour, MemoryStream
+from penstock.pollers.memory_stream_service import MemoryStreamService
+from penstock.pollers.opening import StreamSettings
+from penstock.pollers.roster import ElasticReceivers
+from penstock.pollers.source import Source
+from penstock.pollers.streams import StreamSource
+from penstock.pollers.supervisor import Supervisor
+from penstock.service.account import Account
+from penstock.service.api.calls.mappings import MappingCalls
+from penstock.service.api.wire.call import Call
+from penstock.service.control.documents import FILE, Documents
+from penstock.service.control.mappings.decisions import Ground
+from penstock.service.control.mappings.filed import Filed
+from penstock.service.control.mappings.model import Found, Seen
+from penstock.service.control.mappings.plane import MappingPlane
+from penstock.service.dispatching import envelope_of, policy_of, slots_of
+from penstock.service.filters import keep_all
+from penstock.service.fleet import Facts, Fleet, Member, reference_of
+from penstock.service.following import Following, Parts
+from penstock.service.metrics import Metrics
+from penstock.service.plant import Changes, Plant, Work
+from penstock.service.progress import Progresses
+from penstock.service.telemetry import Log
+from support.function_api import check
+from support.mapping_requests import HERE, QUEUE, STREAM
+from support.virtual_time import EPOCH
+
+GRACE = 5.0
+
+
+@dataclass
+class World:
+    """What is there outside: it outlives daemons. `timeouts` has the functions, with their seconds."""
+
+    path: Path
+    timeouts: dict[str, float] = field(default_factory=lambda: {"f": 3.0})
+    adopts: bool = False
+    seconds: float = 0.0
+    """Of an invocation."""
+    sources_seen: Seen = field(default_factory=Seen)
+    opening: float = 0.0
+    """Seconds until a queue is open."""
+    broken: set[str] = field(default_factory=set)
+    """Sources of which no mapping can be made, for a fault of ours."""
+    positions_fail: int = 0
+    """So many times positions cannot be removed."""
+
+    def __post_init__(self) -> None:
+        self.clock = LoopClock(EPOCH)
+        self.queue = MemoryQueue(QUEUE, self.clock, 30.0)
+        self.stream = MemoryStream(STREAM, self.clock, Flavour.KINESIS)
+        self.positions = MemoryCheckpoints()
+        self.batches: list[tuple[str, int]] = []
+        """Of every invocation the function and the number of its records."""
+        self.ids = 0
+
+    def fresh(self) -> str:
+        self.ids += 1
+        return str(self.ids)
+
+    def find(self, name: str, qualifier: str) -> Found | None:
+        reference = f"{name}:{qualifier}" if qualifier else name
+        return Found(self.timeouts[reference]) if reference in self.timeouts else None
+
+
+class SlowQueue(MemoryQueueSource):
+    def __init__(self, queue: MemoryQueue, opening: float) -> None:
+        super().__init__(queue, 2)
+        self._opening = opening
+
+    async def open(self) -> ElasticReceivers:
+        await anyio.sleep(self._opening)
+        return await super().open()
+
+
+class Rig:
+    """A daemon's part of it: the calls, and the plant behind them."""
+
+    def __init__(self, world: World, documents: Documents, configured: Filed) -> None:
+        self.world = world
+        self.lines: list[str] = []
+        self.stderr = io.StringIO()
+        self.account, self.changes, self.progresses = Account(), Changes(), Progresses()
+        self.metrics = Metrics([])
+        self.observer = Observers([self.account, self.metrics, self.progresses, self.changes])
+        self.fleet = Fleet(self._member)
+        self.plant = Plant([], [], self.fleet, self.account, self.changes)
+        self.progresses.look_at(self.plant.waits_for)
+        ground = Ground(HERE, world.find, world.adopts)
+        self.plane = MappingPlane(documents, configured, ground, world.clock, say=self.lines.append, fresh=world.fresh)
+        parts = Parts(self._work, lambda mapping: None, self._forget_positions, self.metrics, self._forget)
+        self.following = Following(self.plane, self.plant, parts, Log(self.stderr), grace=GRACE)
+        self.calls = MappingCalls(self.plane, self._look, self.progresses.of)
+        self.made: list[EventSourceMapping] = []
+
+    async def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        answer = await self.calls.calls()[operation](Call(operation, parameters, "request"))
+        check(operation, answer.output)
+        return answer.output
+
+    async def create(self, **request: Any) -> str:
+        made: str = (await self.ask("CreateEventSourceMapping", **request))["UUID"]
+        return made
+
+    async def state(self, uuid: str) -> str:
+        state: str = (await self.ask("GetEventSourceMapping", UUID=uuid))["State"]
+        return state
+
+    async def settled(self) -> None:
+        """Until nothing is under way."""
+        while any(each.state.passing for each in self.plane.all.values()):  # noqa: ASYNC110 - virtual time
+            await anyio.sleep(0.1)
+
+    # --- what the daemon gives ----------------------------------------------------------------------------------------
+
+    async def _look(self, mapping: EventSourceMapping) -> Seen:
+        await anyio.sleep(0.2)
+        return self.world.sources_seen
+
+    def _forget(self, mapping: str) -> None:
+        self.account.forget(mapping)
+        self.progresses.forget(mapping)
+
+    async def _forget_positions(self, mapping: EventSourceMapping) -> None:
+        if self.world.positions_fail:
+            self.world.positions_fail -= 1
+            raise StoreUnavailable("the disk is full")
+        await self.world.positions.remove(mapping.uuid)
+
+    async def _member(self, name: str) -> Member:
+        async def take(invocation: Invocation) -> bytes:
+            await anyio.sleep(self.world.seconds)
+            return b"{}"
+
+        invoker = CallableInvoker(take, clock=self.world.clock, timeout=60.0, concurrency=2)
+        gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
+        return Member(Target(name, invoker, Permits(2), gate), "a fake", lambda: Facts(self.world.timeouts.get(name)))
+
+    async def _work(self, mapping: EventSourceMapping) -> Work:
+        self.made.append(mapping)
+        if mapping.source in self.world.broken:
+            raise RuntimeError("broken")
+        member = await self.fleet.member(reference_of(mapping))
+        envelope = envelope_of(mapping, lambda: "")
+        dispatcher = Dispatcher(
+            mapping.name,
+            member.target,
+            policy_of(mapping),
+            envelope,
+            "string",
+            self.world.clock,
+            lambda: 0.0,
+            self.observer,
+        )
+        source = self._source(mapping)
+        feeds = FeedSettings(
+            dispatcher, slots_of(mapping, envelope, dispatcher.now), keep_all, Backoff(cap=4.0), lent=source.lent
+        )
+        return Work(mapping, Supervisor(feeds, source), member.target, facts=member.facts)
+
+    def _source(self, mapping: EventSourceMapping) -> Source:
+        if mapping.kind and mapping.kind.is_queue:
+            return SlowQueue(self.world.queue, self.world.opening)
+        settings = StreamSettings(mapping.name, mapping.uuid, mapping.starting_position or "LATEST")
+        service = MemoryStreamService(self.world.stream)
+        return StreamSource(settings, service, self.world.positions, lambda: 0.0, self.observer)
+
+
+@asynccontextmanager
+async def running(world: World, configured: Filed | None = None) -> AsyncIterator[Rig]:
+    """A daemon, from its start to a crash."""
+    documents = await Documents.open(world.path / FILE)
+    try:
+        rig = Rig(world, documents, configured or {})
+        await rig.plane.start()
+        await rig.following.begin()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.plant.run)
+            tasks.start_soon(rig.following.run)
+            yield rig
+            tasks.cancel_scope.cancel()
+    finally:
+        await documents.aclose()

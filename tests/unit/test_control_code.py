@@ -1,0 +1,85 @@
+"""Packages on the disk, when the machine was started anew, when two come at once, when one is held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from penstock.service.api.wire.errors import ApiError
+from penstock.service.control.code import CodeStore, boot_id, digest
+from support.function_api import ZIP, zipped
+
+SHA = digest(ZIP)
+
+
+async def test_after_a_start_of_the_machine_code_is_unpacked_anew(tmp_path: Path) -> None:
+    """What was written just before a loss of power may be there in part."""
+    store = CodeStore(tmp_path, "first")
+    assert await store.repair([]) == []
+    async with store.adding(ZIP):
+        pass
+    app = store.path(SHA) / "app.py"
+    whole = app.read_bytes()
+    app.write_bytes(b"")
+    assert await CodeStore(tmp_path, "first").repair([SHA]) == []
+    assert app.read_bytes() == b"", "the machine ran on: nothing is doubtful"
+    again = CodeStore(tmp_path, "second")
+    assert await again.repair([SHA]) == []
+    assert app.read_bytes() == whole
+    await again.sweep(lambda: [SHA])
+    app.write_bytes(b"")
+    assert await CodeStore(tmp_path, "second").repair([SHA]) == []
+    assert app.read_bytes() == b""
+
+
+def test_a_start_of_the_machine_has_an_id() -> None:
+    assert boot_id() == boot_id()
+
+
+async def test_the_same_package_twice_at_once_is_there_once(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path)
+    seen: list[str] = []
+
+    async def add() -> None:
+        async with store.adding(ZIP) as package:
+            seen.append(package.sha256)
+            await store.sweep(list)
+            assert (store.path(SHA) / "app.py").is_file()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(add)
+    assert seen == [SHA] * 4
+    assert store.zip(SHA).read_bytes() == ZIP
+    await store.sweep(list)
+    assert not store.path(SHA).exists()
+    assert not store.zip(SHA).exists()
+
+
+async def test_who_lets_go_of_a_package_is_noticed_when_he_is_the_last(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path)
+    told: list[str] = []
+    store.released = lambda: told.append("released")
+    with store.held(SHA):
+        with store.held(SHA):
+            pass
+        assert told == []
+    assert told == ["released"]
+
+
+async def test_a_zip_that_is_not_what_it_was_is_lost(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path, "first")
+    async with store.adding(ZIP):
+        pass
+    store.zip(SHA).write_bytes(zipped({"other.py": ""}))
+    assert await CodeStore(tmp_path, "second").repair([SHA]) == [SHA]
+
+
+async def test_a_package_that_is_refused_is_held_no_longer(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path)
+    with pytest.raises(ApiError):
+        async with store.adding(b"no zip"):
+            pass
+    assert [entry.name for entry in tmp_path.iterdir()] == []
