@@ -133,7 +133,6 @@ class Life:
             await self._plant.stop(max(0.0, seconds - ENDING))
         with anyio.move_on_after(CLOSING, shield=True):
             await self._plant.fleet.aclose()
-        with anyio.move_on_after(CLOSING, shield=True):
             await self._plant.stop_last(SENDING)
 
     def _say_account(self) -> None:
