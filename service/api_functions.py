@@ -24,6 +24,7 @@ from .api.calls.functions import FunctionCalls
 from .api.calls.invoke import InvokeCalls
 from .api.calls.policies import PolicyCalls
 from .api.calls.versions import VersionCalls
+from .api.code_downloads import CodeDownloads
 from .api.wire.call import Group
 from .asynchronous.deliveries import Deliveries, Pace, Queue
 from .asynchronous.endings import Endings
@@ -59,6 +60,7 @@ class Served:
 
     parts: tuple[Part, ...] = ()
     groups: tuple[Group, ...] = ()
+    code: CodeDownloads | None = None
 
 
 class ApiFunctions:
@@ -98,11 +100,11 @@ class ApiFunctions:
         )
         pace = Pace(settings.at_once, settings.retry_factor)
         deliveries = Deliveries(self._queue, invocations, endings, given.observer, given.clock, pace)
-        return Served((deliveries, invocations), self._groups(invocations, address))
+        downloads = Downloads(self.plane.code, lambda: f"http://{address}", secrets.token_bytes(32))
+        return Served((deliveries, invocations), self._groups(invocations, downloads), CodeDownloads(downloads))
 
-    def _groups(self, invocations: Invocations, address: Address) -> tuple[Group, ...]:
+    def _groups(self, invocations: Invocations, downloads: Downloads) -> tuple[Group, ...]:
         plane = self.plane
-        downloads = Downloads(plane.code, lambda: f"http://{address}", secrets.token_bytes(32))
         return (
             FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads),
             VersionCalls(plane),

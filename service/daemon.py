@@ -28,6 +28,7 @@ from .account import Account
 from .api.access import Access
 from .api.calls.mappings import MappingCalls
 from .api.calls.tags import TagCalls
+from .api.code_downloads import CodeDownloads
 from .api.forwarding import Forwarding
 from .api.lambda_api import LambdaApi
 from .api.server import address_of, bind
@@ -129,7 +130,7 @@ class Daemon:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
-            outside = self._outside(plant, keepers, clients, listener, api)
+            outside = self._outside(plant, keepers, clients, listener, api, served.code)
             return await Life(plant, self._settings, outside, self._clock).run()
 
     # --- before anything begins -------------------------------------------------------------------------------------
@@ -329,6 +330,7 @@ class Daemon:
         clients: Clients,
         listener: socket.socket | None,
         api: LambdaApi | None,
+        code: CodeDownloads | None,
     ) -> Outside:
         async def beside() -> None:
             async with anyio.create_task_group() as tasks:
@@ -336,7 +338,7 @@ class Daemon:
                     tasks.start_soon(keeper)
                 await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
 
-        return Outside(self._log, self._out, listener, self._metrics.render, beside, api)
+        return Outside(self._log, self._out, listener, self._metrics.render, beside, api, code)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

@@ -84,21 +84,22 @@ class Fleet:
 
     async def member(self, name: str) -> Member:
         """The function of this name; whoever asks for it, at once or later, gets the same."""
-        member = await self._made(name)
-        if name not in self._awaited:
-            self._awaited.add(name)
-            self._begin(name)
-        return member
+        async with self._making:
+            member = await self._made(name)
+            if name not in self._awaited:
+                self._awaited.add(name)
+                self._begin(name)
+            return member
 
     async def invoker(self, name: str) -> Invoker:
         """For those who invoke it now and then, and want to hear of what is wrong with it as it comes."""
-        return (await self._made(name)).target.invoker
+        async with self._making:
+            return (await self._made(name)).target.invoker
 
     async def _made(self, name: str) -> Member:
-        async with self._making:
-            if name not in self._members:
-                self._members[name] = await self._make(name)
-            return self._members[name]
+        if name not in self._members:
+            self._members[name] = await self._make(name)
+        return self._members[name]
 
     async def remove(self, name: str) -> None:
         """The function is gone: its environments end, whatever they do."""

@@ -84,13 +84,15 @@ class FunctionLogs:
     async def stop(self, grace: float) -> None:
         """Send what is left, for so many seconds; then drop it aloud."""
         self._stopping.set()
-        with anyio.move_on_after(grace):
-            while self._on and (self._busy or self._backlog):
-                self._idle = anyio.Event()
-                await self._idle.wait()
-        self._scope.cancel()
-        self._backlog.give_up()
-        self._say_dropped("Penstock was stopped before they could be sent")
+        try:
+            with anyio.move_on_after(grace):
+                while self._on and (self._busy or self._backlog):
+                    self._idle = anyio.Event()
+                    await self._idle.wait()
+        finally:
+            self._scope.cancel()
+            self._backlog.give_up()
+            self._say_dropped("Penstock was stopped before they could be sent")
 
     # --- whether there is anybody to send to ------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ import anyio
 from ..config.clock import Clock
 from ..config.settings import Settings
 from . import signals
+from .api.code_downloads import CodeDownloads
 from .api.lambda_api import LambdaApi
 from .api.server import serving
 from .exits import Exit
@@ -48,6 +49,8 @@ class Outside:
     """Runs beside the mappings; may end when it likes."""
     api: LambdaApi | None = None
     """None: there is no Lambda API."""
+    code: CodeDownloads | None = None
+    """Serves the packages of its functions."""
 
 
 class Life:
@@ -71,7 +74,7 @@ class Life:
             outside = self._outside
             if outside.listener is not None:
                 await stack.enter_async_context(
-                    serving(outside.listener, self._plant, outside.render_metrics, outside.api)
+                    serving(outside.listener, self._plant, outside.render_metrics, outside.api, outside.code)
                 )
             async with anyio.create_task_group() as tasks:
                 await tasks.start(signals.watch, self._signalled)
@@ -130,7 +133,6 @@ class Life:
             await self._plant.stop(max(0.0, seconds - ENDING))
         with anyio.move_on_after(CLOSING, shield=True):
             await self._plant.fleet.aclose()
-        with anyio.move_on_after(CLOSING, shield=True):
             await self._plant.stop_last(SENDING)
 
     def _say_account(self) -> None:

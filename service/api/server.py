@@ -22,6 +22,7 @@ from aiohttp import web
 from ...config.errors import PenstockError
 from ...config.settings import Address
 from ..view import View
+from .code_downloads import ROUTE, CodeDownloads
 from .lambda_api import LambdaApi
 
 LONGEST_LINE = 64 * 1024
@@ -63,11 +64,15 @@ def address_of(listener: socket.socket) -> Address:
 
 @asynccontextmanager
 async def serving(
-    listener: socket.socket, view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None
+    listener: socket.socket,
+    view: View,
+    render_metrics: Callable[[], bytes],
+    api: LambdaApi | None = None,
+    code: CodeDownloads | None = None,
 ) -> AsyncIterator[None]:
     """Answer while the body runs."""
     runner = web.AppRunner(
-        make_app(view, render_metrics, api),
+        make_app(view, render_metrics, api, code),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=0.2,
@@ -83,7 +88,9 @@ async def serving(
         await runner.cleanup()
 
 
-def make_app(view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None) -> web.Application:
+def make_app(
+    view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None, code: CodeDownloads | None = None
+) -> web.Application:
     routes = _Routes(view, render_metrics)
     app = web.Application()
     for path in ("/livez", "/healthz", "/ping"):
@@ -92,6 +99,8 @@ def make_app(view: View, render_metrics: Callable[[], bytes], api: LambdaApi | N
         app.router.add_get(path, routes.ready)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/status", routes.status)
+    if code is not None:
+        app.router.add_get(ROUTE, code.get)
     if api is not None:
         app.router.add_route("*", r"/{path:[\s\S]*}", api.handle)
     return app

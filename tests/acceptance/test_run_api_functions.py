@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ NODE = 'export const handler = async (event) => { console.log("node got", event)
 def zipped(name: str, source: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
-        package.writestr(name, source)
+        package.writestr(zipfile.ZipInfo(name), source)  # the same bytes each time
     return buffer.getvalue()
 
 
@@ -314,6 +315,8 @@ def test_a_queue_that_is_mapped_gets_to_new_code_after_an_update(account: Accoun
     account.sqs.send_message(QueueUrl=url, MessageBody="a")
     eventually(lambda: "one ['a']\n" in account.lines(f"/aws/lambda/{name}"), "the first message")
     package = zipped("app.py", source("two"))
+    with urllib.request.urlopen(account.lambda_.get_function(FunctionName=name)["Code"]["Location"]) as found:
+        assert found.read() == zipped("app.py", source("one"))
     account.lambda_.update_function_code(FunctionName=name, ZipFile=package)
     account.lambda_.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     account.sqs.send_message(QueueUrl=url, MessageBody="b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -333,3 +335,25 @@ async def test_a_function_that_is_only_invoked_is_not_probed(rig: Rig) -> None:
         await rig.fleet.member("orders")
         await anyio.sleep(2)
         assert rig.tried
+
+
+@pytest.mark.semantics("API-INVOKE-03")
+async def test_an_idle_function_that_is_mapped_takes_little_memory_and_no_process(rig: Rig) -> None:
+    names = [f"f{number}" for number in range(300)]
+    for name in names:
+        rig.catalogue.put(name)
+        rig.registry.remember(name, f"{name} {LATEST} 1")
+    async with rig.running():
+        await anyio.sleep(1)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for name in names:
+                assert (await rig.fleet.member(name)).target.gate.is_open
+            await anyio.sleep(1)
+            gc.collect()
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert rig.made == []
+    assert taken / len(names) < 100 * 1024

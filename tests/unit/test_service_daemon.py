@@ -17,16 +17,17 @@ from penstock.config.function import CommandFunction, ExternalFunction, HttpFunc
 from penstock.config.loader import Config, load
 from penstock.config.mapping import EventSourceMapping, derive_uuid
 from penstock.config.settings import Aws
-from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, RuntimeLaunch
+from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Logging, RuntimeLaunch
 from penstock.pollers.checkpoints.state_file import FILE
 from penstock.pollers.checkpoints.store import Start, StartKind
 from penstock.service.daemon import Daemon
 from penstock.service.fleet import facts_of
-from penstock.service.local import aws_variables, spec_of
+from penstock.service.local import aws_variables, spec_of, spec_of_runnable
 from penstock.service.positions import open_positions
 from penstock.service.sources import receivers_of
 from penstock.service.state import StateDirectory, StateError
 from penstock.service.telemetry import Log
+from support.catalogues import HERE, runnable
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 HTTP = HttpFunction.model_validate({"name": "f", "http": "http://localhost:1/"})
@@ -75,6 +76,31 @@ def test_how_a_local_function_is_launched(
     assert spec.launch == launch
     assert (spec.name, spec.region, spec.account, spec.aws) == ("f", "r", "1", {"A": "b"})
     assert spec.timeout == function.deadline
+
+
+@pytest.mark.semantics("API-INVOKE-01", "LOGS-02")
+def test_how_a_function_of_the_api_is_run(tmp_path: Path) -> None:
+    made = runnable(
+        version="7",
+        timeout=11,
+        memory_size=512,
+        code=tmp_path,
+        environment={"A": "b"},
+        log_group="/shared",
+        log_format="JSON",
+        application_log_level="WARN",
+        system_log_level="DEBUG",
+    )
+    spec = spec_of_runnable(made, tmp_path, HERE, {"C": "d"})
+    assert (spec.name, spec.version, spec.timeout, spec.memory_size, spec.code) == ("orders", "7", 11.0, 512, tmp_path)
+    assert (spec.launch, spec.environment, spec.aws) == (
+        RuntimeLaunch("python3.12", "app.handler"),
+        {"A": "b"},
+        {"C": "d"},
+    )
+    assert (spec.arn, spec.reload) == (HERE.arn("orders"), False)
+    assert spec.logging == Logging("/shared", "JSON", "WARN", "DEBUG")
+    assert spec_of_runnable(runnable(), tmp_path, HERE, {}).logging == Logging("/aws/lambda/orders")
 
 
 @pytest.mark.parametrize(

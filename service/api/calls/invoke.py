@@ -21,11 +21,12 @@ from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unrea
 from ....pollers.durable.faults import StoreUnavailable
 from ...asynchronous.model import Accepts
 from ...control.catalogue import LATEST
-from ...control.names import Here, Named, resolve
+from ...control.names import Here, Named
 from ...invocations import Invocations, failed_function
 from ...tails import Tails
 from ..wire import errors
 from ..wire.call import Answer, Call, Serve
+from . import naming
 
 CONTEXT_MAX = 3583
 """Bytes of a client context as it is sent, in base64."""
@@ -69,7 +70,7 @@ class InvokeCalls:
     # --- checks -----------------------------------------------------------------------------------------------------
 
     async def _checked(self, call: Call, event: bytes) -> tuple[Named, bytes]:
-        named = resolve(call.parameters["FunctionName"], self._here, call.parameters.get("Qualifier", ""))
+        named = naming.named(call, self._here)
         if call.hops >= MOST_HOPS:
             raise _in_a_circle(call.hops)
         await _expect_json(event)
