@@ -183,7 +183,8 @@ class StreamSource:
 
     async def _plan(self) -> Plan:
         gone = lineage.plan(self._listing.shards, self._lanes).gone
-        for shard in [shard for shard in gone if shard not in self._readers]:
+        # An open window has its end first: a feed reads that the shard is gone, and ends it.
+        for shard in [each for each in gone if each not in self._readers and self._lanes[each].window is None]:
             await self._bury(shard)
         plan = lineage.plan(self._listing.shards, self._lanes)
         for shard, reader in self._readers.items():
