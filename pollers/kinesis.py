@@ -88,7 +88,8 @@ class KinesisService:
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         if not self._arn.consumer:
-            return PolledShard(self._calls(stream, shard, place), place, self._cadence, self._clock)
+            calls = self._calls(stream, shard, place)
+            return PolledShard(calls, place, self._cadence, self._clock, packed=self._deaggregate)
         make = self._maker(stream, shard, place).make
         return SubscribedShard(self._client, self.name, shard, place, make, self._clock)
 

@@ -442,6 +442,14 @@ async def test_an_aggregate_comes_apart_where_that_is_wanted() -> None:
     assert data == [b"one", b"two", b"three", b"\xf3\x89\x9a\xc2 but no more"]
 
 
+@pytest.mark.semantics("STREAM-40")
+@pytest.mark.parametrize(("deaggregate", "asked"), [(True, 10), (False, 10_000)])
+async def test_less_is_asked_for_where_records_may_be_packed(deaggregate: bool, asked: int) -> None:
+    client = Client(get_records=[page(raw(7))])
+    await service(client, deaggregate=deaggregate).pages(STREAM, SHARD, BEGINNING).next(10_000, None)
+    assert [call["Limit"] for call in client.asked["get_records"]] == [asked]
+
+
 @pytest.mark.semantics("KPL-03", "KPL-05")
 @pytest.mark.parametrize("done", [1, 2, 3])
 @pytest.mark.parametrize("deaggregate", [True, False])
