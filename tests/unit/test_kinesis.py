@@ -188,6 +188,32 @@ async def test_real_streams_go_by_their_arn_and_others_by_their_name() -> None:
     assert local.asked["get_records"] == [{"ShardIterator": "iterator", "Limit": 10}]
 
 
+EVERYWHERE = pytest.mark.parametrize("endpoint", ["https://kinesis.us-east-1.amazonaws.com", ENDPOINT])
+
+
+@pytest.mark.semantics("STREAM-37", "STREAM-40")
+@EVERYWHERE
+async def test_an_idle_shard_is_asked_once_a_second_for_ten_thousand_records(endpoint: str) -> None:
+    clock = LoopClock(EPOCH)
+    client = Client(endpoint, get_records=[page()])
+    pages = service(client).pages(STREAM, SHARD, BEGINNING)
+    for _ in range(5):
+        await pages.next(20_000, None)
+    assert clock.monotonic() == 4.0
+    assert {each["Limit"] for each in client.asked["get_records"]} == {10_000}
+
+
+@pytest.mark.semantics("STREAM-38")
+@EVERYWHERE
+async def test_no_more_than_five_calls_are_made_in_a_second(endpoint: str) -> None:
+    clock = LoopClock(EPOCH)
+    client = Client(endpoint, get_records=[page(raw(number), behind=1) for number in range(1, 12)])
+    pages = service(client).pages(STREAM, SHARD, BEGINNING)
+    for _ in range(11):
+        await pages.next(10, None)
+    assert clock.monotonic() == pytest.approx(2.0, abs=0.01)
+
+
 @pytest.mark.semantics("STREAM-38")
 @pytest.mark.parametrize(("endpoint", "apart"), [("https://kinesis.us-east-1.amazonaws.com", 2.0), ("http://x", 0.0)])
 async def test_only_aws_limits_the_bytes(endpoint: str, apart: float) -> None:
