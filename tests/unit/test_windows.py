@@ -211,6 +211,18 @@ def test_a_window_that_gave_up_drops_its_state() -> None:
     assert slots.idle
 
 
+@pytest.mark.semantics("WINDOW-07", "WINDOW-08")
+def test_a_stored_window_that_outgrew_its_limit_ends_early() -> None:
+    slots = slot(restored=OpenWindow(FIRST, b" " * (STATE_LIMIT + 1)))
+    slots.put([arriving(1, 30)], at(0))
+    early = take(slots)
+    assert shape(early) == ([], BatchKind.WINDOW_END, 0)
+    assert early.batch.terminated_early
+    finish(slots, early)
+    after = take(slots)
+    assert (ids(after.batch.records), after.state, after.batch.terminated_early) == ([1], b"{}", False)
+
+
 @pytest.mark.semantics("WINDOW-01")
 @pytest.mark.parametrize("seconds", [20, 60, 900])
 def test_windows_of_another_length_are_multiples_of_it_after_the_stored_one(seconds: int) -> None:
