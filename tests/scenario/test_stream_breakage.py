@@ -438,6 +438,41 @@ async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
     assert not world.watch.of(Gap)
 
 
+@pytest.mark.semantics("STREAM-19")
+@pytest.mark.parametrize("reopened", [False, True], ids=["while it is read", "at an opening"])
+async def test_an_idle_shard_that_one_listing_left_out_is_read_on(reopened: bool) -> None:
+    """A listing that comes late is nothing unusual for a table's stream. Another shard's parent is gone, so that the
+    line of this one could have ended as well."""
+    world = StreamWorld()
+    stream = world.stream(shards=2, retention=100.0)
+    idle, parent = stream.open_shards()
+    service = Forgetful(stream)
+    function = world.taking()
+    supervisor = world.reading(service, function)
+    async with world.running():
+        await until(10)
+        stream.put(stream.key_of(idle), "early")
+        stream.split(parent)
+        await until(140)
+        stream.put(stream.key_of(idle), "recent")
+        await until(150)
+        if reopened:
+            await supervisor.stop(grace=1.0)
+            service.left_out = idle
+            world.start(world.reading(service, function))
+            await anyio.sleep(8)
+        else:
+            service.left_out = idle
+            await anyio.sleep(12)
+        service.left_out = ""
+        await anyio.sleep(60)
+        stream.put(stream.key_of(idle), "late")
+        await anyio.sleep(30)
+    assert function.taken == ["early", "recent", "late"]
+    assert not world.watch.of(Gap)
+    assert not world.watch.of(StreamRecreated)
+
+
 # --- what is opened is closed ---------------------------------------------------------------------------------------
 
 
