@@ -34,7 +34,7 @@ class Position:
 
     number: int
     sub: int = 0
-    """Sub-sequence number inside an aggregated (KPL) record."""
+    """Of an aggregated (KPL) record that is taken apart, which user record of it, from 1; 0: the record as a whole."""
     text: str = field(default="", compare=False)
     """The source's own spelling, leading zeros included; what is sent back to it."""
 

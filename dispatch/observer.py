@@ -34,6 +34,13 @@ class FetchFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchesAgain:
+    """The last of a mapping's feeds whose fetches failed has fetched."""
+
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filtered:
     """A filter refused these records."""
 
@@ -268,6 +275,7 @@ class FunctionLog:
 Event = (
     Fetched
     | FetchFailed
+    | FetchesAgain
     | Filtered
     | Invoking
     | Invoked

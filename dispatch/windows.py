@@ -43,7 +43,8 @@ class WindowSlot:
         self._lane = lane
         self._open = restored
         self._outgrown = restored is not None and len(restored.state) > STATE_LIMIT
-        self._latest = restored.window.start if restored else -inf
+        # By today's length: the stored window may have had another.
+        self._latest = window_of(restored.window.start, seconds).start if restored else -inf
         self._closed = False
         self._ends_at = inf
         self._heard = -inf

@@ -31,6 +31,8 @@ from .fleet import Facts
 
 IDLE_POLL = 1
 """Seconds of a long poll when the run ends with the work."""
+MADE_UP_REGION = "ddblocal"
+"""DynamoDB Local's in every ARN; its tables are found by the region that a call is signed for."""
 
 
 class Sources:
@@ -137,8 +139,9 @@ class Sources:
         return KinesisService(arn, client, self._clock, role=role, deaggregate=bool(mapping.deaggregate))
 
     async def _dynamodb(self, arn: Arn) -> StreamService:
-        tables = await self._clients.get("dynamodb", region=arn.region) if arn.is_table else None
-        streams = await self._clients.get("dynamodbstreams", region=arn.region)
+        region = None if arn.region == MADE_UP_REGION else arn.region
+        tables = await self._clients.get("dynamodb", region=region) if arn.is_table else None
+        streams = await self._clients.get("dynamodbstreams", region=region)
         return DynamoDbService(arn, tables, streams, self._clock)
 
 

@@ -41,6 +41,7 @@ class Action(StrEnum):
     FEEDS = "feeds"
     FETCH = "fetch"
     FETCH_FAILED = "fetch_failed"
+    FETCHES_AGAIN = "fetches_again"
     FILTER = "filter"
     INVOKE = "invoke"
     INVOKE_FAILED = "invoke_failed"
@@ -182,6 +183,8 @@ class Logs:
         self._output: dict[str, Flow] = {}
         self._down: dict[str, Hashable] = {}
         self._stands: dict[str, Hashable] = {}
+        self._unfetched: set[str] = set()
+        """Mappings of which the last line said that a fetch failed."""
         self._say: dict[type, Callable[[Any], None]] = {}
         for level, sayers in self._by_level().items():
             if level >= log.level:
@@ -210,6 +213,7 @@ class Logs:
             },
             logging.INFO: {
                 seen.MappingChanged: self._mapping_changed,
+                seen.FetchesAgain: self._fetches_again,
                 seen.Rebalanced: self._rebalanced,
                 seen.FunctionLog: self._function_log,
             },
@@ -225,14 +229,15 @@ class Logs:
             },
         }
 
-    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> None:
-        """Say it, unless the same was said just now."""
+    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> bool:
+        """Say it, unless the same was said just now. Whether it was said."""
         left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
         if left_out is None:
-            return
+            return False
         if left_out:
             fields["repeated"] = left_out
         self._log.warning(action, text, **fields)
+        return True
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -279,13 +284,21 @@ class Logs:
     # --- faults -----------------------------------------------------------------------------------------------------
 
     def _fetch_failed(self, event: seen.FetchFailed) -> None:
-        self._warn(
+        said = self._warn(
             Action.FETCH_FAILED,
             f"{event.mapping} could not fetch: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
             delay=_round(event.delay),
         )
+        if said:
+            self._unfetched.add(event.mapping)
+
+    def _fetches_again(self, event: seen.FetchesAgain) -> None:
+        """Where what failed was left out, so is that it is over: there are no more of these than of those."""
+        if event.mapping in self._unfetched:
+            self._unfetched.remove(event.mapping)
+            self._log.info(Action.FETCHES_AGAIN, f"{event.mapping} fetches again", mapping=event.mapping)
 
     def _invoked(self, event: seen.Invoked) -> None:
         who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}

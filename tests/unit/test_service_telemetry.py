@@ -35,6 +35,7 @@ ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
 EVENTS: list[seen.Event] = [
     seen.Fetched("m", RECORDS, 0.1),
     seen.FetchFailed("m", "connection refused", 1.0),
+    seen.FetchesAgain("m"),
     seen.Filtered("m", RECORDS),
     seen.Invoking("m", "f", "request-1", RECORDS, 100),
     seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0),
@@ -134,6 +135,20 @@ def test_what_repeats_is_said_once_per_window() -> None:
         logs.observe(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line.get("repeated") for line in lines] == [None, 2]
+
+
+@pytest.mark.semantics("OBS-06")
+def test_that_fetches_work_again_is_said_as_often_as_that_they_failed() -> None:
+    clock, failed, again = Clock(), seen.FetchFailed("m", "connection refused", 1.0), seen.FetchesAgain("m")
+    stream = io.StringIO()
+    logs = Logs(Log(stream), monotonic=clock)
+    for clock.now in (0.0, 1.0, 2.0, 40.0):
+        logs.observe(failed)
+        logs.observe(seen.FetchesAgain("other"))
+        logs.observe(again)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["action"] for line in lines] == ["fetch_failed", "fetches_again"] * 2
+    assert {line["mapping"] for line in lines} == {"m"}
 
 
 def test_the_last_line_of_a_mapping_says_where_it_stands() -> None:
