@@ -2,8 +2,8 @@
 
 Without a word from us each test would go to whichever worker is free, and a server that a file starts for its tests
 would be started by every worker. So a file stays with one worker, but where tests have nothing in common and compute:
-there each goes alone, or the longest file would be what the others wait for. What kills, or counts processes, has one
-worker for itself. The order is that of the collection, the fast layers first.
+there each goes alone, or the longest file would be what the others wait for. Those that kill the daemon go one after
+the other. The order is that of the collection, the fast layers first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALONE = ("property", "scenario")
 TOGETHER = ("test_kill.py", "test_kill_streams.py")
 """Files of tests/proof that are not to run beside each other: each keeps the machine busy with daemons that die."""
 MOST = 8
-"""Workers: each has servers of its own, of half a gigabyte together."""
+"""Workers, for each starts servers of its own."""
 
 
 def workers() -> int:
