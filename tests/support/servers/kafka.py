@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .jars import jars
+from .jars import SHORT_LIVED, jars
 from .running import Program, Server, free_port, started
 
 POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
@@ -20,8 +20,8 @@ METADATA, NO_TOPICS = 3, b"\x00\x00\x00\x00"
 _FORMAT_AND_RUN = """
 jars=$0 cluster=$1 settings=$2
 shift 2
-java -Xmx256m -cp "$jars" kafka.tools.StorageTool format -t "$cluster" -c "$settings" "$@" &&
-exec java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn $OPTIONS -cp "$jars" kafka.Kafka "$settings"
+java $JVM -Xmx256m -cp "$jars" kafka.tools.StorageTool format -t "$cluster" -c "$settings" "$@" &&
+exec java $JVM -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn $OPTIONS -cp "$jars" kafka.Kafka "$settings"
 """
 
 
@@ -103,7 +103,7 @@ def start(extras: Extras = PLAIN) -> Iterator[Server]:
         program = Program(
             "kafka",
             lambda port: _command(port, Path(home), extras),
-            environment=lambda port: {"OPTIONS": " ".join(extras.options)},
+            environment=lambda port: {"JVM": " ".join(SHORT_LIVED), "OPTIONS": " ".join(extras.options)},
             ready=lambda server: brokers(server) > 0,
         )
         with started(program) as server:
