@@ -379,9 +379,11 @@ class Logs:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
         shard = _shard(event.records)
         of_shard = f" of {shard}" if shard else ""
+        flaws = [record.flaw.detail for record in event.records if record.flaw]
+        reason = ": ".join([event.reason.value, *flaws[:1]])
         self._log.error(
             Action.DISCARD,
-            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({event.reason.value}){where}",
+            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({reason}){where}",
             mapping=event.mapping,
             shard=shard,
             reason=event.reason.value,
