@@ -7,7 +7,7 @@ is real AWS too. Finding the configured endpoint (environment, profile) is `aws.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -87,6 +87,17 @@ def _unwanted(service: str, url: str | None) -> Problem:
         hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; if real AWS is meant, set aws.real: true or "
         "give --real-aws",
     )
+
+
+def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
+    """Those of `host:port` that are at AWS although the user does not allow real AWS; empty when there is none."""
+    return "" if real else ",".join(server for server in servers if is_aws(f"//{server}"))
+
+
+def brokers_problem(servers: str, path: str) -> Problem:
+    """What is wrong with brokers that are `unwanted_brokers`."""
+    what = f"the brokers {servers} are real AWS, where Penstock takes the place of a group's members and moves offsets"
+    return Problem(what, path=path, hint="if real AWS is meant, set aws.real: true or give --real-aws")
 
 
 def _malformed(url: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.clients.endpoints import Local, Real
+from penstock.config.clients.endpoints import Local, Real, unwanted_brokers
 from penstock.config.errors import ConfigError
 from penstock.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
 from penstock.config.loader import Config, load
@@ -188,12 +188,30 @@ def reading(source: str, **more: object) -> dict[str, dict[str, object]]:
     return {"m": {"source": source, "function": "f", "starting_position": "LATEST", **more}}
 
 
+CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/orders/0b1d8c5e-0000-4000-8000-000000000000-1"
+LOGIN = {"type": "SASL_SCRAM_512_AUTH", "uri": "arn:aws:secretsmanager:us-east-1:000000000000:secret:AmazonMSK_orders"}
+GLUE = {
+    "schema_registry_uri": "arn:aws:glue:us-east-1:000000000000:registry/shop",
+    "event_record_format": "JSON",
+    "schema_validation_configs": [{"attribute": "VALUE"}],
+}
+SCHEMAS = {"amazon_managed_kafka_event_source_config": {"schema_registry_config": GLUE}}
+
+
+def topic(**more: object) -> dict[str, dict[str, object]]:
+    return {"m": {"source": CLUSTER, "topics": ["orders"], "function": "f", **more}}
+
+
 @pytest.mark.parametrize(
     ("mappings", "services"),
     [
         (reading(STREAM), ["kinesis"]),
         (reading("arn:aws:dynamodb:us-east-1:000000000000:table/T"), ["dynamodbstreams", "dynamodb"]),
         (reading(STREAM, destination_config={"on_failure": {"destination": "arn:aws:s3:::b"}}), ["kinesis", "s3"]),
+        (topic(), ["kafka"]),
+        (topic(bootstrap_servers=["localhost:9098"]), ["kafka"]),
+        (topic(bootstrap_servers=["localhost:9092"], **SCHEMAS), ["glue"]),
+        (topic(bootstrap_servers=["localhost:9092"], source_access_configurations=[LOGIN]), ["secretsmanager"]),
     ],
 )
 @pytest.mark.semantics("CLI-03")
@@ -212,6 +230,21 @@ async def test_every_service_that_would_be_real_aws_is_refused_by_name(
     assert out == []
     off = {name: {**each, "enabled": False} for name, each in mappings.items()}
     assert await ended(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=off, until_idle=0)) == ""
+
+
+@pytest.mark.semantics("CONFIG-39")
+async def test_brokers_at_aws_are_refused_unless_real_aws_is_meant(tmp_path: Path) -> None:
+    server = "b-1.orders.x1.c2.kafka.us-east-1.amazonaws.com:9092"
+    own = {"self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": [server]}}, "topics": ["orders"]}
+    for mappings in (topic(bootstrap_servers=["localhost:9092", server]), {"m": {"function": "f", **own}}):
+        problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
+        (problem,) = problems
+        assert f"mappings.m: the brokers {server} are real AWS" in problem
+        assert "--real-aws" in problem
+        assert out == []
+        off = {"m": {**mappings["m"], "enabled": False}}
+        assert await ended(configured(tmp_path, HTTP_FUNCTION, mappings=off, until_idle=0)) == ""
+    assert unwanted_brokers([server], real=True) == ""
 
 
 async def ended(config: Config) -> str:
