@@ -96,6 +96,7 @@ class Log:
     """One line each: `log.info(Action.READY, "ready", mapping=…)`."""
 
     def __init__(self, stream: TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
+        self._form: dict[str, Any] = {"stream": stream, "json": json, "color": color}
         self.level = LEVELS[level]
         self._logger = structlog.wrap_logger(
             _Lines(stream),
@@ -107,6 +108,10 @@ class Log:
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
         )
+
+    def at(self, level: str) -> Log:
+        """The same log at another level."""
+        return Log(**self._form, level=level)
 
     def debug(self, action: Action, text: str, **fields: object) -> None:
         self._logger.debug(text, action=action.value, **fields)
