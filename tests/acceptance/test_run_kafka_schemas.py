@@ -243,3 +243,26 @@ def test_glue_and_a_login_from_secrets_manager_are_reached_through_the_endpoint(
     (found,) = taken(function, confluent)
     assert json.loads(data(found))["amount"] == 12
     assert "s3cret" not in daemon.everything
+
+
+@pytest.mark.semantics("SCHEMA-16")
+def test_a_record_that_the_function_does_not_take_keeps_its_key_where_it_is_told_of(
+    topics: Topics, registry: SchemaRegistry, tmp_path: Path
+) -> None:
+    topic, dead = topics.create(), topics.create()
+    key = written(registry.url, "AVRO", ORDER | {"id": "key"}, MessageField.KEY)
+    topics.send(topic, written(registry.url, "AVRO", ORDER), key=key)
+    destination = {"destination_config": {"on_failure": {"destination": f"kafka://{dead}"}}}
+    more: dict[str, Any] = {**destination, "maximum_retry_attempts": 0}
+
+    def refuse(event: dict[str, Any]) -> object:
+        raise ValueError("no")
+
+    with daemons.function(refuse) as function:
+        config = configured(tmp_path, function, {"m": reading(topics, topic, registry.url, **more)})
+        with daemons.running(config, "--until-idle=60", cwd=tmp_path) as daemon:
+            assert daemon.wait() == 0
+    ((told_key, document),) = topics.messages(dead, 1)
+    (record,) = json.loads(document or b"")["payload"]["records"][f"{topic}-0"]
+    assert told_key == key
+    assert json.loads(data(record, "key"))["id"] == "key"  # the event is the one that the function got
