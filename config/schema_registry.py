@@ -35,16 +35,11 @@ def is_url(uri: str) -> bool:
         return False
 
 
-def field_of(mapping: EventSourceMapping) -> str:
-    """The field in which a mapping of this source says it."""
-    return "amazon_managed_kafka_event_source_config" if mapping.source else "self_managed_kafka_event_source_config"
-
-
 def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
     """What is wrong with the registry of a Kafka mapping."""
     registry = mapping.kafka_config.schema_registry_config
     if registry is not None:
-        field = field_of(mapping)
+        field = ("amazon" if mapping.source else "self") + "_managed_kafka_event_source_config"
         yield from ((field, f"schema_registry_config: {what}", hint) for what, hint in _faults(registry))
 
 

@@ -15,7 +15,6 @@ from ..config.function import CommandFunction, LocalFunction
 from ..config.limits import RECEIVERS_DEFAULT, SourceKind
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
-from ..config.schema_registry import field_of
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.decoding import DecodingSource
@@ -151,8 +150,8 @@ def refuse_missing_libraries(config: Config) -> None:
     missing = missing_libraries()
     wanting = [mapping for mapping in config.mappings.values() if mapping.kafka_config.schema_registry_config]
     if missing and wanting:
-        what = f"a schema registry needs {missing}, which is not installed: {EXTRA}"
-        raise ConfigError([config.problem(f"mappings.{each.name}.{field_of(each)}", what) for each in wanting])
+        what = f"schema_registry_config needs {missing}, which is not installed: {EXTRA}"
+        raise ConfigError([config.problem(f"mappings.{each.name}", what) for each in wanting])
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,12 @@ def test_a_secret_in_the_place_of_its_uri_is_not_repeated(uri: object, tmp_path:
         assert "hunter2" not in "".join(found)
 
 
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kafka-logins.md").read_text(), re.DOTALL)
+def shown(page: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+
+
+OWN_CLUSTER = "self_managed_event_source: {endpoints: {kafka_bootstrap_servers: [localhost:9092]}}\n"
+EXAMPLES = [*shown("kafka-logins.md"), *(OWN_CLUSTER + text for text in shown("kafka-schemas.md"))]
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -230,6 +231,19 @@ async def test_every_service_that_would_be_real_aws_is_refused_by_name(
     assert out == []
     off = {name: {**each, "enabled": False} for name, each in mappings.items()}
     assert await ended(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=off, until_idle=0)) == ""
+
+
+async def test_a_registry_without_the_libraries_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fastavro", "jsonschema"):
+        monkeypatch.setitem(sys.modules, name, None)
+    mappings = topic(bootstrap_servers=["localhost:9092"], **SCHEMAS)
+    problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
+    (problem,) = problems
+    assert re.match(r".*:\d+: mappings\.m: schema_registry_config needs fastavro, jsonschema, ", problem)
+    assert problem.endswith("which is not installed: pip install 'penstock[schemas]'")
+    assert out == []
 
 
 @pytest.mark.semantics("CONFIG-39")
