@@ -309,3 +309,20 @@ async def test_positions_of_nobody_are_told_in_one_line(tmp_path: Path) -> None:
     assert said.count("\n") == 1
     assert f"{STREAM} for {GONE};" in said
     assert "penstock positions move" in said
+
+
+@pytest.mark.semantics("OBS-17")
+@pytest.mark.parametrize(("general", "of_all"), [("info", {"mapping", "state"}), ("warning", set())])
+async def test_a_mapping_is_heard_at_its_own_level(tmp_path: Path, general: str, of_all: set[str]) -> None:
+    levels = {"quiet": "WARN", "like-all": None, "loud": "DEBUG"}
+    brokers = ["127.0.0.1:9"]
+    mappings = {
+        name: topic(bootstrap_servers=brokers, logging_config={"system_log_level": level})["m"] | {"topics": [name]}
+        for name, level in levels.items()
+    }
+    log = io.StringIO()
+    config = configured(tmp_path, HTTP_FUNCTION, mappings=mappings, until_idle=0)
+    await Daemon(config, Log(log, level=general), out=lambda line: None).run()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    heard = {name: {line["action"] for line in lines if line.get("mapping") == name} for name in levels}
+    assert heard == {"quiet": set(), "like-all": of_all, "loud": {"mapping", "state"}}
