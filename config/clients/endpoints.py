@@ -91,7 +91,7 @@ def _unwanted(service: str, url: str | None) -> Problem:
 
 def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
     """Those of `host:port` that are at AWS although the user does not allow real AWS; empty when there is none."""
-    return "" if real else ",".join(server for server in servers if is_aws(f"//{server}"))
+    return "" if real else ",".join(server for server in servers if _is_aws_host(server.rpartition(":")[0]))
 
 
 def brokers_problem(servers: str, path: str) -> Problem:
@@ -120,7 +120,11 @@ def _malformed(url: str) -> str:
 
 def is_aws(url: str) -> bool:
     """Whether the host of `url` belongs to AWS."""
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    return _is_aws_host(urlsplit(url).hostname or "")
+
+
+def _is_aws_host(host: str) -> bool:
+    host = host.rstrip(".").lower()
     return any(host == domain or host.endswith("." + domain) for domain in AWS_DOMAINS)
 
 
