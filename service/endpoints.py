@@ -5,7 +5,7 @@ Used by the daemon and by `penstock check`. Which endpoint a service has is `con
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local, Real, Refused, Target, brokers_problem, unwanted_brokers
@@ -15,18 +15,25 @@ from ..config.services import services_of
 
 
 class Endpoints:
-    """The endpoint of each service, by botocore's name. `real`: the user allows real AWS."""
+    """The endpoint of each service, by botocore's name."""
 
-    def __init__(self, targets: Mapping[str, Target], *, real: bool) -> None:
-        self._targets = targets
-        self._real = real
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._targets: dict[str, Target] = {}
 
     @classmethod
     async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> Endpoints:
         """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
-        services = dict.fromkeys(service for mapping in mappings for service in services_of(mapping))
-        targets = {service: await clients.target(service) for service in services}
-        return cls(targets, real=clients.settings.real)
+        endpoints = cls(clients)
+        for mapping in mappings:
+            await endpoints.add(mapping)
+        return endpoints
+
+    async def add(self, mapping: EventSourceMapping) -> None:
+        """What another mapping calls. Raises ConfigError for a broken profile."""
+        for service in services_of(mapping):
+            if service not in self._targets:
+                self._targets[service] = await self._clients.target(service)
 
     def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
         """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid, and for
@@ -40,7 +47,7 @@ class Endpoints:
             raise ConfigError(problems)
 
     def _brokers_problem(self, mapping: EventSourceMapping) -> Problem | None:
-        unwanted = unwanted_brokers(mapping.servers, self._real)
+        unwanted = unwanted_brokers(mapping.servers, self._clients.settings.real)
         return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
 
     def of(self, mapping: EventSourceMapping) -> Target:

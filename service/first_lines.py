@@ -48,12 +48,13 @@ def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
 async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
     """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
 
-    Asked when a mapping polls, because before that the endpoint may not be there to answer."""
-    unasked = [work for work in plant.works if work.config.source]
-    while unasked:
+    Asked when a mapping polls, because before that the endpoint may not be there to answer. Mappings that come later
+    are asked for too."""
+    asked: set[str] = set()
+    while True:
         changed = plant.changes.next()
-        polling = [work for work in unasked if work.polling]
-        unasked = [work for work in unasked if not work.polling]
+        polling = [work for work in plant.works if work.config.source and work.polling and work.mapping not in asked]
+        asked.update(work.mapping for work in polling)
         if polling and not await _ask(polling, functions, connect, log):
             return
         await changed.wait()
@@ -65,12 +66,12 @@ async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect
         return False
     async with anyio.create_task_group() as tasks:
         for work in works:
-            tasks.start_soon(_ask_one, client, work, functions[work.target.name], log_of(work.config, log))
+            tasks.start_soon(_ask_one, client, work, functions.get(work.target.name), log_of(work.config, log))
     return True
 
 
-async def _ask_one(client: object, work: Work, function: AnyFunction, log: Log) -> None:
-    name = function.invoke.function_name if isinstance(function, RemoteFunction) else function.name
+async def _ask_one(client: object, work: Work, function: AnyFunction | None, log: Log) -> None:
+    name = function.invoke.function_name if isinstance(function, RemoteFunction) else work.target.name
     for foreign in await foreign_mappings.find(client, work.config.source, name):
         log.warning(
             Action.FOREIGN_MAPPING,

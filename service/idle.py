@@ -6,7 +6,7 @@ empty, lent and delayed messages included. A message that waits for its redrive 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Protocol
 
 import anyio
@@ -46,7 +46,7 @@ class Watched(Protocol):
 class IdleWatch:
     """Looks until all is done."""
 
-    def __init__(self, mappings: Sequence[Watched], clock: Clock) -> None:
+    def __init__(self, mappings: Collection[Watched], clock: Clock) -> None:
         self._mappings = mappings
         self._clock = clock
         self._not_empty: tuple[str, ...] = ()

@@ -69,12 +69,7 @@ class Life:
                 )
             async with anyio.create_task_group() as tasks:
                 await tasks.start(signals.watch, self._signalled)
-                for target in self._plant.targets:
-                    tasks.start_soon(target.gate.run)
-                for work in self._plant.works:
-                    tasks.start_soon(work.supervisor.run)
-                    if work.destination is not None:
-                        tasks.start_soon(work.destination.watch)
+                tasks.start_soon(self._plant.run)
                 tasks.start_soon(self._announce)
                 tasks.start_soon(self._outside.beside)
                 if self._settings.until_idle is not None:
@@ -123,17 +118,12 @@ class Life:
 
     async def _stop(self) -> None:
         """Readiness goes first, so that nobody sends us more; then all mappings at once."""
-        self._plant.stopping = True
         seconds = self._settings.stop_timeout
         self._log.info(Action.STOP, f"stopping within {seconds:g} s")
         with anyio.move_on_after(max(seconds, ENDING)):
-            async with anyio.create_task_group() as tasks:
-                for work in self._plant.works:
-                    tasks.start_soon(work.supervisor.stop, max(0.0, seconds - ENDING))
+            await self._plant.stop(max(0.0, seconds - ENDING))
         with anyio.move_on_after(CLOSING, shield=True):
-            async with anyio.create_task_group() as tasks:
-                for target in self._plant.targets:
-                    tasks.start_soon(target.invoker.aclose)
+            await self._plant.fleet.aclose()
 
     def _say_account(self) -> None:
         for mapping, counts in self._plant.account.counts.items():

@@ -28,9 +28,22 @@ class MappingLogs:
     """The observer that writes lines, for each mapping at its level."""
 
     def __init__(self, mappings: Iterable[EventSourceMapping], log: Log) -> None:
-        logs = {mapping.name: log_of(mapping, log) for mapping in mappings}
-        self._own = {name: Logs(own) for name, own in logs.items() if own is not log}
+        self._log = log
         self._others = Logs(log)
+        self._own: dict[str, Logs] = {}
+        for mapping in mappings:
+            self.add(mapping)
+
+    def add(self, mapping: EventSourceMapping) -> None:
+        """A mapping that is new, or has another level from now on."""
+        self.remove(mapping.name)
+        own = log_of(mapping, self._log)
+        if own is not self._log:
+            self._own[mapping.name] = Logs(own)
+
+    def remove(self, mapping: str) -> None:
+        """The mapping is gone."""
+        self._own.pop(mapping, None)
 
     def observe(self, event: Event) -> None:
         self._own.get(getattr(event, "mapping", ""), self._others).observe(event)

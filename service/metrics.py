@@ -99,11 +99,18 @@ class _Families:
         about = "Offsets from what is committed to the end, of all partitions that are read here."
         self.lag_sum = Gauge("penstock_offset_lag_sum", about, LABELS, registry=registry)
 
+    def remove(self, labels: Labels) -> None:
+        """Every series of a mapping, with whatever further labels."""
+        of_mapping = dict(zip(LABELS, labels.values, strict=True))
+        for family in vars(self).values():
+            family.remove_by_labels(of_mapping)
+
 
 class _Series:
     """The series of one mapping, looked up once."""
 
     def __init__(self, families: _Families, labels: Labels) -> None:
+        self.labels = labels
         values = labels.values
         for name, family in vars(families).items():
             if name not in ("failed", "batches", *GAUGES):
@@ -151,8 +158,10 @@ class Metrics:
 
     def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
-        families = _Families(self.registry)
-        self._series = {labels.mapping: _Series(families, labels) for labels in mappings}
+        self._families = _Families(self.registry)
+        self._series: dict[str, _Series] = {}
+        for labels in mappings:
+            self.add(labels)
         build = Gauge("penstock_build_info", "The running version.", ("version",), registry=self.registry)
         build.labels(metadata.version("penstock")).set(1)
         self._count: dict[type, Callable[[_Series, Any], None]] = {
@@ -175,10 +184,21 @@ class Metrics:
             seen.Rebalanced: _rebalanced,
         }
 
+    def add(self, labels: Labels) -> None:
+        """Count for a mapping that is new, or goes to another function from now on."""
+        self._series[labels.mapping] = _Series(self._families, labels)
+
+    def remove(self, mapping: str) -> None:
+        """The mapping is gone, and its series with it: their number follows that of the mappings."""
+        series = self._series.pop(mapping, None)
+        if series is not None:
+            self._families.remove(series.labels)
+
     def observe(self, event: seen.Event) -> None:
         count = self._count.get(type(event))
-        if count is not None:
-            count(self._series[event.mapping], event)  # type: ignore[union-attr]
+        series = self._series.get(getattr(event, "mapping", "")) if count is not None else None
+        if count is not None and series is not None:
+            count(series, event)
 
     def look_at(self, view: View) -> None:
         """Show the states of this daemon as well."""

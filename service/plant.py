@@ -1,11 +1,12 @@
-"""The parts of a running daemon, put together by `daemon.py`: functions, mappings, and how each stands."""
+"""The mappings of a running daemon and how each stands. Mappings come, change and go while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import anyio
+from anyio.abc import TaskGroup
 
 from ..config.mapping import EventSourceMapping
 from ..dispatch.destinations.persistence import FailureDestination
@@ -14,6 +15,7 @@ from ..dispatch.observer import DestinationChanged, Event, GateClosed, GateOpene
 from ..pollers.lifecycle import State, Status
 from ..pollers.supervisor import Supervisor
 from .account import Account
+from .fleet import Fleet
 from .view import FunctionView, MappingView, Readiness
 
 DISABLED = "disabled"
@@ -74,6 +76,18 @@ class Work:
     async def empty(self) -> bool:
         return await self.supervisor.empty()
 
+    async def run(self) -> None:
+        """Until it is stopped."""
+        async with anyio.create_task_group() as tasks:
+            if self.destination is not None:
+                tasks.start_soon(self.destination.watch)
+            await self.supervisor.run()
+            tasks.cancel_scope.cancel()
+
+    async def aclose(self) -> None:
+        if self.destination is not None:
+            await self.destination.destination.aclose()
+
 
 class Changes:
     """The observer that wakes those who wait for a change of state, and knows which functions were tried."""
@@ -91,6 +105,9 @@ class Changes:
                 pass
             case _:
                 return
+        self.changed()
+
+    def changed(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
         changed.set()
 
@@ -99,32 +116,108 @@ class Changes:
         return self._changed
 
 
+class _Running:
+    """A mapping's task, which can be ended for itself."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+
+    async def run(self) -> None:
+        with self._scope:
+            await self._work.run()
+        self._ended.set()
+
+    async def end(self) -> None:
+        """After its stop: what is still under way has had its time."""
+        self._scope.cancel()
+        await self._ended.wait()
+
+
 class Plant:
-    """Everything that runs; answers what there is to see of it."""
+    """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
+    of them that are enabled."""
 
     def __init__(
         self,
-        mappings: Mapping[str, EventSourceMapping],
-        works: Collection[Work],
-        targets: Mapping[str, tuple[Target, str]],
+        mappings: Iterable[EventSourceMapping],
+        works: Iterable[Work],
+        fleet: Fleet,
         account: Account,
         changes: Changes,
     ) -> None:
-        self._mappings = mappings
-        self.works = tuple(works)
-        self._by_name = {work.mapping: work for work in works}
-        self._described = targets
+        self._mappings = {mapping.name: mapping for mapping in mappings}
+        self._works = {work.mapping: work for work in works}
+        self.fleet = fleet
         self._account = account
         self.changes = changes
         self.stopping = False
+        self._tasks: TaskGroup | None = None
+        self._running: dict[str, _Running] = {}
 
     @property
-    def targets(self) -> tuple[Target, ...]:
-        return tuple(target for target, _ in self._described.values())
+    def works(self) -> Collection[Work]:
+        """Those that are at work now; the collection changes with them."""
+        return self._works.values()
 
     @property
     def account(self) -> Account:
         return self._account
+
+    # --- what runs --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run what is here and what comes, until this is cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.fleet.run)
+            self._tasks = tasks
+            for work in self._works.values():
+                self._begin(work)
+            await anyio.sleep_forever()
+
+    def put(self, mapping: EventSourceMapping, work: Work | None) -> None:
+        """Take in a mapping that is new or was taken down; None for one that is not enabled."""
+        self._mappings[mapping.name] = mapping
+        if work is not None:
+            self._works[mapping.name] = work
+            self._begin(work)
+        self.changes.changed()
+
+    async def take_down(self, name: str, grace: float) -> None:
+        """Stop a mapping as a stop of the daemon does; it stays in sight, as one that is not enabled."""
+        work = self._works.get(name)
+        if work is not None:
+            await work.supervisor.stop(grace)
+            if name in self._running:
+                await self._running.pop(name).end()
+            del self._works[name]
+            await work.aclose()
+            self.changes.changed()
+
+    def forget(self, name: str) -> None:
+        """A mapping that was taken down is out of sight."""
+        self._mappings.pop(name, None)
+        self.changes.changed()
+
+    async def stop(self, grace: float) -> None:
+        """Stop all mappings at once, and take in none any more."""
+        self.stopping = True
+        async with anyio.create_task_group() as tasks:
+            for work in self._works.values():
+                tasks.start_soon(work.supervisor.stop, grace)
+
+    async def aclose(self) -> None:
+        """Let go of what destinations hold."""
+        for work in self._works.values():
+            await work.aclose()
+
+    def _begin(self, work: Work) -> None:
+        if self._tasks is not None and not self.stopping:
+            running = self._running[work.mapping] = _Running(work)
+            self._tasks.start_soon(running.run)
+
+    # --- what there is to see ---------------------------------------------------------------------------------------
 
     def readiness(self) -> Readiness:
         if self.stopping:
@@ -139,24 +232,14 @@ class Plant:
         return tuple(self._mapping(config) for config in self._mappings.values())
 
     def functions(self) -> tuple[FunctionView, ...]:
-        return tuple(
-            FunctionView(
-                name=target.name,
-                what=what,
-                up=target.gate.is_open,
-                cause=target.gate.cause,
-                in_flight=target.permits.taken,
-                limit=target.permits.allowed,
-            )
-            for target, what in self._described.values()
-        )
+        return self.fleet.views()
 
     def _known(self, work: Work) -> bool:
         """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
         return bool(work.standing.reason) and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
     def _mapping(self, config: EventSourceMapping) -> MappingView:
-        work = self._by_name.get(config.name)
+        work = self._works.get(config.name)
         standing = work.standing if work else None
         return MappingView(
             name=config.name,

@@ -5,13 +5,16 @@ Used by the daemon and by `penstock positions`. Whoever opens them holds the sta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+import anyio
+
 from ..config.mapping import EventSourceMapping
+from ..pollers.checkpoints.memory import MemoryCheckpoints
 from ..pollers.checkpoints.sqlite import SqliteCheckpoints
 from ..pollers.checkpoints.state_file import FILE
-from ..pollers.checkpoints.store import Kept, unused
+from ..pollers.checkpoints.store import CheckpointStore, Kept, unused
 
 NAMED = 3
 """Of what nobody uses, so many are named in a line; the verb lists them all."""
@@ -20,6 +23,43 @@ NAMED = 3
 def are_stored(directory: Path) -> bool:
     """Whether positions were ever stored in this state directory."""
     return (directory / FILE).exists()
+
+
+class Positions:
+    """The store of a state directory that is ours, opened when it is first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._opening = anyio.Lock()
+        self._store: SqliteCheckpoints | None = None
+
+    async def store(self) -> CheckpointStore:
+        """Raises UnusableState."""
+        async with self._opening:
+            if self._store is None:
+                self._store = await open_positions(self._directory)
+            return self._store
+
+    async def kept(self) -> Sequence[Kept]:
+        """What is stored, as far as anybody asked for the store."""
+        return await self._store.kept() if self._store is not None else ()
+
+    async def aclose(self) -> None:
+        if self._store is not None:
+            await self._store.aclose()
+
+
+class Volatile:
+    """Positions that nobody has afterwards."""
+
+    def __init__(self) -> None:
+        self._store = MemoryCheckpoints()
+
+    async def store(self) -> CheckpointStore:
+        return self._store
+
+    async def kept(self) -> Sequence[Kept]:
+        return ()
 
 
 async def open_positions(directory: Path) -> SqliteCheckpoints:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..config.arn import Arn
@@ -11,10 +13,10 @@ from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
 from ..config.clock import Clock, Jitter, ServiceClock
 from ..config.errors import BugError, ConfigError
-from ..config.function import CommandFunction, LocalFunction
 from ..config.limits import RECEIVERS_DEFAULT, SourceKind
-from ..config.loader import AnyFunction, Config
+from ..config.loader import Config
 from ..config.mapping import EventSourceMapping
+from ..config.settings import Settings
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.decoding import DecodingSource
@@ -28,25 +30,29 @@ from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 from ..pollers.stream_service import StreamService
 from ..pollers.streams import StreamSource
 from .endpoints import Endpoints
+from .fleet import Facts
 
 IDLE_POLL = 1
 """Seconds of a long poll when the run ends with the work."""
 
 
 class Sources:
-    """Makes the source of each mapping. `store` may be None where no mapping reads a stream."""
+    """Makes the source of each mapping. `directory` is where the files lie that a mapping names; `store` gives the
+    store of positions, and is asked for the first mapping that reads a stream."""
 
     def __init__(
         self,
-        config: Config,
+        settings: Settings,
+        directory: Callable[[EventSourceMapping], Path],
         clients: Clients,
         endpoints: Endpoints,
-        store: CheckpointStore | None,
+        store: Callable[[], Awaitable[CheckpointStore]],
         clock: Clock,
         jitter: Jitter,
         observer: Observer,
     ) -> None:
-        self._config = config
+        self._settings = settings
+        self._directory = directory
         self._clients = clients
         self._endpoints = endpoints
         self._store = store
@@ -58,29 +64,28 @@ class Sources:
     def access(self, mapping: EventSourceMapping) -> MappingAccess:
         """How the brokers of a topic are reached: one for all that the mapping does there."""
         if mapping.name not in self._access:
-            directory = self._config.directory(mapping)
-            self._access[mapping.name] = MappingAccess(mapping, self._clients, directory)
+            self._access[mapping.name] = MappingAccess(mapping, self._clients, self._directory(mapping))
         return self._access[mapping.name]
 
-    async def source(self, mapping: EventSourceMapping, clock: ServiceClock) -> Source:
+    async def source(self, mapping: EventSourceMapping, function: Facts, clock: ServiceClock) -> Source:
         """`clock` is told what the source says of the time, where it says something."""
+        await self._endpoints.add(mapping)
         if mapping.kind is SourceKind.KAFKA:
             return self._topic(mapping)
         arn = mapping.arn
         if arn is not None:
             match mapping.kind:
                 case SourceKind.SQS | SourceKind.SQS_FIFO:
-                    return await self._queue(mapping, arn)
+                    return await self._queue(mapping, arn, function)
                 case SourceKind.KINESIS:
-                    return self._stream(mapping, await self._kinesis(mapping, arn), clock)
+                    return await self._stream(mapping, await self._kinesis(mapping, arn, function), clock)
                 case SourceKind.DYNAMODB:
-                    return self._stream(mapping, await self._dynamodb(arn), clock)
+                    return await self._stream(mapping, await self._dynamodb(arn), clock)
         raise BugError(f"mapping {mapping.name} has a source that the rules should have refused: {mapping.source}")
 
     # --- queues -----------------------------------------------------------------------------------------------------
 
-    async def _queue(self, mapping: EventSourceMapping, arn: Arn) -> Source:
-        function = self._config.functions[mapping.function_name]
+    async def _queue(self, mapping: EventSourceMapping, arn: Arn, function: Facts) -> Source:
         endpoint = self._endpoints.of(mapping)
         settings = QueueSettings(
             arn=arn,
@@ -88,7 +93,7 @@ class Sources:
             function_timeout=function.deadline,
             receivers=receivers_of(mapping, function),
             endpoint_url=endpoint.url if isinstance(endpoint, Local) else None,
-            rewrite_urls=self._config.settings.aws.rewrite_queue_urls,
+            rewrite_urls=self._settings.aws.rewrite_queue_urls,
             long_poll=self._long_poll(local=isinstance(endpoint, Local)),
         )
         connect = _Connected(await self._clients.get("sqs", region=arn.region))
@@ -96,7 +101,7 @@ class Sources:
 
     def _long_poll(self, *, local: bool) -> int:
         """Short where somebody waits for the end of the run."""
-        if self._config.settings.until_idle is not None:
+        if self._settings.until_idle is not None:
             return IDLE_POLL
         return LOCAL_POLL if local else LONG_POLL
 
@@ -111,20 +116,20 @@ class Sources:
             start=mapping.starting_position or "TRIM_HORIZON",
             start_at=mapping.starting_position_timestamp,
             pollers=mapping.pollers or (1, 1),
-            joins=not self._config.settings.dry_run,
+            joins=not self._settings.dry_run,
         )
         source = KafkaSource(settings, self.access(mapping), self._clock, self._observer)
         registry = mapping.kafka_config.schema_registry_config
         if registry is None:
             return source
-        schemas = open_schemas(registry, self._clients, self._config.directory(mapping))
+        schemas = open_schemas(registry, self._clients, self._directory(mapping))
         return DecodingSource(source, schemas.read, schemas.aclose, self._clock)
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
-    def _stream(self, mapping: EventSourceMapping, service: StreamService, clock: ServiceClock) -> Source:
-        if self._store is None or mapping.starting_position is None:
-            raise BugError(f"mapping {mapping.name} reads a stream without a start or a place for its positions")
+    async def _stream(self, mapping: EventSourceMapping, service: StreamService, clock: ServiceClock) -> Source:
+        if mapping.starting_position is None:
+            raise BugError(f"mapping {mapping.name} reads a stream without a start")
         settings = StreamSettings(
             mapping.name,
             mapping.uuid,
@@ -132,11 +137,11 @@ class Sources:
             start_at=mapping.starting_position_timestamp,
             start_over=mapping.starts_over,
         )
-        return StreamSource(settings, service, self._store, self._jitter, self._observer, clock)
+        return StreamSource(settings, service, await self._store(), self._jitter, self._observer, clock)
 
-    async def _kinesis(self, mapping: EventSourceMapping, arn: Arn) -> StreamService:
+    async def _kinesis(self, mapping: EventSourceMapping, arn: Arn, function: Facts) -> StreamService:
         client = await self._clients.get("kinesis", region=arn.region)
-        role = self._config.functions[mapping.function_name].role or role_of(arn)
+        role = function.role or role_of(arn)
         return KinesisService(arn, client, self._clock, role=role, deaggregate=bool(mapping.deaggregate))
 
     async def _dynamodb(self, arn: Arn) -> StreamService:
@@ -169,13 +174,9 @@ def role_of(arn: Arn) -> str:
     return f"arn:{arn.partition}:iam::{arn.account}:role/lambda"
 
 
-def receivers_of(mapping: EventSourceMapping, function: AnyFunction) -> int:
+def receivers_of(mapping: EventSourceMapping, function: Facts) -> int:
     """The most receivers of a mapping: its maximum concurrency, else the function's, else AWS's five. A number of its
     own takes the place of the last two, and bounds the first."""
     if mapping.maximum_concurrency:
         return min(mapping.maximum_concurrency, mapping.receivers or mapping.maximum_concurrency)
-    return mapping.receivers or _concurrency_of(function) or RECEIVERS_DEFAULT
-
-
-def _concurrency_of(function: AnyFunction) -> int | None:
-    return function.processes if isinstance(function, LocalFunction | CommandFunction) else function.concurrency
+    return mapping.receivers or function.concurrency or RECEIVERS_DEFAULT

@@ -20,6 +20,7 @@ from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import CheckpointStore
 from penstock.pollers.source import Mark, Source
 from penstock.service.endpoints import Endpoints
+from penstock.service.fleet import facts_of
 from penstock.service.sources import Sources
 from support import stream_stub
 from support.aggregates import aggregate
@@ -53,8 +54,22 @@ class Making:
         file.write_text(json.dumps({"aws": self._aws, "functions": functions, "mappings": {"m": mapping}}))
         config = load([file], environ={})
         endpoints = await Endpoints.find(config.mappings.values(), self._clients)
-        sources = Sources(config, self._clients, endpoints, store, SystemClock(), lambda: 0.0, self.watch)
-        return await sources.source(config.mappings["m"], ServiceClock(SystemClock()))
+
+        async def stored() -> CheckpointStore:
+            return store
+
+        sources = Sources(
+            config.settings,
+            config.directory,
+            self._clients,
+            endpoints,
+            stored,
+            SystemClock(),
+            lambda: 0.0,
+            self.watch,
+        )
+        facts = facts_of(config.functions["f"])
+        return await sources.source(config.mappings["m"], facts, ServiceClock(SystemClock()))
 
     async def records(self, source: str, **settings: Any) -> list[Record]:
         """What the first fetch of the first shard brings."""

@@ -63,6 +63,26 @@ def test_what_is_said_of_a_mapping_at_the_start_is_its_own_too() -> None:
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["heard"]
 
 
+def test_mappings_come_change_and_go() -> None:
+    stream = io.StringIO()
+    logs = MappingLogs([], Log(stream))
+
+    def heard() -> int:
+        before = len(stream.getvalue().splitlines())
+        logs.observe(seen.Retrying("m", RECORDS, 1, 0.5))
+        logs.observe(seen.MappingChanged("m", f"state {before}", ""))
+        return len(stream.getvalue().splitlines()) - before
+
+    counts = [heard()]
+    for level in ("DEBUG", "WARN", None):
+        logs.add(mapping(level))
+        counts.append(heard())
+    logs.add(mapping("DEBUG"))
+    logs.remove("m")
+    counts.append(heard())
+    assert counts == [1, 2, 0, 1, 1]
+
+
 def test_what_is_no_mapping_s_is_heard_as_before() -> None:
     stream = io.StringIO()
     MappingLogs([mapping("WARN")], Log(stream)).observe(seen.GateOpened("f", 0.1))

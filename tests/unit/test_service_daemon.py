@@ -22,6 +22,7 @@ from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch,
 from penstock.pollers.checkpoints.state_file import FILE
 from penstock.pollers.checkpoints.store import Start, StartKind
 from penstock.service.daemon import Daemon
+from penstock.service.fleet import facts_of
 from penstock.service.local import aws_variables, spec_of
 from penstock.service.positions import open_positions
 from penstock.service.sources import receivers_of
@@ -49,7 +50,7 @@ EMULATOR = Local("http://localhost:4566")
 )
 def test_how_many_receivers(mapping: dict[str, object], function: HttpFunction | LocalFunction, expected: int) -> None:
     made = EventSourceMapping.model_validate({"name": "m", "source": QUEUE, "function": "f", **mapping})
-    assert receivers_of(made, function) == expected
+    assert receivers_of(made, facts_of(function)) == expected
 
 
 @pytest.mark.parametrize(

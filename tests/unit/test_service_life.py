@@ -36,10 +36,12 @@ from penstock.service import signals
 from penstock.service.account import Account
 from penstock.service.dry_run import DryInvoker, DryQueue, Verdict
 from penstock.service.exits import Exit
+from penstock.service.fleet import Member
 from penstock.service.idle import IdleWatch
 from penstock.service.life import Life, Outside
 from penstock.service.plant import Changes, Plant, Work
 from penstock.service.telemetry import Log, Logs
+from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -87,7 +89,7 @@ class Rig:
         mapping = EventSourceMapping(name="m", source=ARN, function="f")
         idle = EventSourceMapping(name="off", source=ARN, function="f", enabled=False)
         work = Work(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
-        self.plant = Plant({"m": mapping, "off": idle}, [work], {"f": (target, "a fake")}, self.account, self.changes)
+        self.plant = Plant([mapping, idle], [work], fleet_of(Member(target, "a fake")), self.account, self.changes)
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
     def _outside(self) -> Outside:
@@ -176,7 +178,7 @@ async def test_a_source_that_cannot_be_asked_is_not_idle() -> None:
 @pytest.mark.parametrize(("asked", "code"), [(True, Exit.DISCARDED), (False, Exit.OK)])
 async def test_a_discard_has_its_exit_code_for_those_who_ask(asked: bool, code: Exit) -> None:
     rig = Rig(Settings(until_idle=60, fail_on_discard=asked))
-    record = Record(rig.plant.works[0].config.source, "id", {}, 0.0)  # type: ignore[arg-type]
+    record = Record(next(iter(rig.plant.works)).config.source, "id", {}, 0.0)  # type: ignore[arg-type]
     rig.account.observe(Settled("m", (Settlement((record,), discarded(DiscardReason.OVERSIZED)),)))
     assert await rig.life.run() is code
 

@@ -37,9 +37,11 @@ from penstock.service.dispatching import envelope_of, persistence_of, policy_of,
 from penstock.service.dry_run import DryInvoker, Verdict, dry
 from penstock.service.exits import Exit
 from penstock.service.filters import keep_all
+from penstock.service.fleet import Member
 from penstock.service.life import Life, Outside
 from penstock.service.plant import Changes, Plant, Work
 from penstock.service.telemetry import Log, Logs
+from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
@@ -75,7 +77,7 @@ class Rig:
             name="m", source=ARN, function="f", starting_position="TRIM_HORIZON", **self.fields
         )
         work = self._work()
-        self.plant = Plant({"m": self.mapping}, [work], {"f": (work.target, "a fake")}, self.account, self.changes)
+        self.plant = Plant([self.mapping], [work], fleet_of(Member(work.target, "a fake")), self.account, self.changes)
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
     def _work(self) -> Work:
@@ -177,7 +179,7 @@ async def test_a_failure_destination_that_is_missing_is_a_reason_and_no_obstacle
 @pytest.mark.semantics("OBS-13")
 async def test_ready_is_not_said_before_the_failure_destination_was_looked_for() -> None:
     rig = Rig()
-    work = rig.plant.works[0]
+    (work,) = rig.plant.works
     assert not rig.plant.readiness().ready
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work.target.gate.run)

@@ -1,0 +1,114 @@
+"""The functions at work: one member for each, made when it is first asked for, with a gate that probes as long as it is
+here.
+
+Mappings, and whoever else invokes, share a member. How one is made is in `targets.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..config.function import CommandFunction, LocalFunction
+from ..config.loader import AnyFunction
+from ..dispatch.dispatcher import Target
+from .view import FunctionView
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a source wants to know of the function that its records go to."""
+
+    deadline: float | None = None
+    """Seconds after which an invocation is over; None for as long as it takes."""
+    concurrency: int | None = None
+    """Invocations at a time; None for no bound of the function's own."""
+    role: str | None = None
+    """ARN of its execution role, where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One function at work."""
+
+    target: Target
+    what: str
+    """What it is and where, in one phrase."""
+    facts: Facts = Facts()
+
+
+def facts_of(function: AnyFunction) -> Facts:
+    at_once = function.processes if isinstance(function, LocalFunction | CommandFunction) else function.concurrency
+    return Facts(function.deadline, at_once, function.role)
+
+
+class Fleet:
+    """`make` makes a member out of a function's name. `run` keeps their gates at work."""
+
+    def __init__(self, make: Callable[[str], Awaitable[Member]], members: Iterable[Member] = ()) -> None:
+        self._make = make
+        self._members = {member.target.name: member for member in members}
+        self._making = anyio.Lock()
+        self._tasks: TaskGroup | None = None
+        self._probing: dict[str, anyio.CancelScope] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(tuple(self._members.values()))
+
+    async def member(self, name: str) -> Member:
+        """The function of this name; whoever asks for it, at once or later, gets the same."""
+        async with self._making:
+            if name not in self._members:
+                self._members[name] = await self._make(name)
+                self._begin(name)
+            return self._members[name]
+
+    async def remove(self, name: str) -> None:
+        """The function is gone: its environments end, whatever they do."""
+        async with self._making:
+            member = self._members.pop(name, None)
+        if member is not None:
+            if name in self._probing:
+                self._probing.pop(name).cancel()
+            await member.target.invoker.aclose()
+
+    async def run(self) -> None:
+        """Probe whoever cannot start, those who come later too, until this is cancelled."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            for name in self._members:
+                self._begin(name)
+            await anyio.sleep_forever()
+
+    async def aclose(self) -> None:
+        """End every process and connection, all at once. May be called again."""
+        async with anyio.create_task_group() as tasks:
+            for member in self:
+                tasks.start_soon(member.target.invoker.aclose)
+
+    def views(self) -> tuple[FunctionView, ...]:
+        return tuple(_view(member) for member in self)
+
+    def _begin(self, name: str) -> None:
+        if self._tasks is not None:
+            self._probing[name] = anyio.CancelScope()
+            self._tasks.start_soon(self._probe, self._members[name], self._probing[name])
+
+    async def _probe(self, member: Member, scope: anyio.CancelScope) -> None:
+        with scope:
+            await member.target.gate.run()
+
+
+def _view(member: Member) -> FunctionView:
+    target = member.target
+    return FunctionView(
+        name=target.name,
+        what=member.what,
+        up=target.gate.is_open,
+        cause=target.gate.cause,
+        in_flight=target.permits.taken,
+        limit=target.permits.allowed,
+    )
