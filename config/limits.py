@@ -105,7 +105,7 @@ _FIELDS = {
     "source_access_configurations": "- - - - +",
     "bootstrap_servers": "- - - - +",
     "kafka_security": "- - - - +",
-    "logging_config": "- - - - ~",
+    "logging_config": "- - - - +",
     "queues": "- - - - -",
     "document_db_event_source_config": "- - - - -",
     "kms_key_arn": "r r r r r",
@@ -134,7 +134,6 @@ NOT_YET: Mapping[str, str] = MappingProxyType(
         "provisioned_poller_config": (
             "receivers come and go with the load; to bound them use 'receivers', or 'scaling_config' for invocations"
         ),
-        "logging_config": "remove it; what is logged of all mappings is set by 'log.level'",
     }
 )
 """What to do instead of a field that this version refuses although it polls the source."""

@@ -239,7 +239,8 @@ class Feed:
         """Into those that the function shall get and those that a filter refused; what is here already is dropped. Only
         what is kept is serialised."""
         for record in records:
-            wanted = self._settings.keeps(record)
+            wanted = record.flaw is not None or self._settings.keeps(record)  # what is decided, no filter is asked of
+            record.view = None
             if self._marks.add(record, len(record.body) if wanted and record.position is not None else 0):
                 (kept if wanted else refused).append(record)
 

@@ -30,14 +30,15 @@ from .first_lines import say_first_lines, watch_foreign
 from .fleet import Fleet
 from .functions import Functions, url_of
 from .life import Life, Outside
+from .mapping_logs import MappingLogs
 from .metrics import Labels, Metrics
 from .plant import Changes, Plant
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .registry import Forgetting, Registry
-from .sources import Sources
+from .sources import Sources, refuse_missing_libraries
 from .state import StateDirectory
 from .targets import Targets
-from .telemetry import Action, Log, Logs
+from .telemetry import Action, Log
 from .works import Works
 
 
@@ -83,6 +84,7 @@ class Daemon:
 
     async def run(self) -> Exit:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        refuse_missing_libraries(self._config)
         async with AsyncExitStack() as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await Endpoints.find(self._config.mappings.values(), clients)
@@ -129,7 +131,12 @@ class Daemon:
         return listener
 
     def _observer(self, registry: Registry | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, Logs(self._log), self._changes]
+        own: list[Observer] = [
+            self._account,
+            self._metrics,
+            MappingLogs(self._config.mappings.values(), self._log),
+            self._changes,
+        ]
         if registry is not None:
             own.append(Forgetting(registry))
         return Observers([*own, *self._extra_observers])

@@ -12,16 +12,19 @@ from ..config.clients.aws import Clients
 from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
 from ..config.clock import Clock, Jitter, ServiceClock
-from ..config.errors import BugError
+from ..config.errors import BugError, ConfigError
 from ..config.limits import RECEIVERS_DEFAULT, SourceKind
+from ..config.loader import Config
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Settings
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
+from ..pollers.decoding import DecodingSource
 from ..pollers.dynamodb import DynamoDbService
 from ..pollers.kafka import KafkaSource, TopicSettings
 from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
+from ..pollers.schemas import EXTRA, missing_libraries, open_schemas
 from ..pollers.source import Source
 from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 from ..pollers.stream_service import StreamService
@@ -117,7 +120,12 @@ class Sources:
             pollers=mapping.pollers or (1, 1),
             joins=not self._settings.dry_run,
         )
-        return KafkaSource(settings, self.access(mapping), self._clock, self._observer)
+        source = KafkaSource(settings, self.access(mapping), self._clock, self._observer)
+        registry = mapping.kafka_config.schema_registry_config
+        if registry is None:
+            return source
+        schemas = open_schemas(registry, self._clients, self._directory(mapping))
+        return DecodingSource(source, schemas.read, schemas.aclose, self._clock)
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -143,6 +151,15 @@ class Sources:
         tables = await self._clients.get("dynamodb", region=region) if arn.is_table else None
         streams = await self._clients.get("dynamodbstreams", region=region)
         return DynamoDbService(arn, tables, streams, self._clock)
+
+
+def refuse_missing_libraries(config: Config) -> None:
+    """Raises ConfigError for mappings with a schema registry where what reads schemas is not installed."""
+    missing = missing_libraries()
+    wanting = [mapping for mapping in config.mappings.values() if mapping.kafka_config.schema_registry_config]
+    if missing and wanting:
+        what = f"schema_registry_config needs {missing}, which is not installed: {EXTRA}"
+        raise ConfigError([config.problem(f"mappings.{each.name}", what) for each in wanting])
 
 
 @dataclass(frozen=True, slots=True)

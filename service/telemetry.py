@@ -97,6 +97,7 @@ class Log:
     """One line each: `log.info(Action.READY, "ready", mapping=…)`."""
 
     def __init__(self, stream: TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
+        self._form: dict[str, Any] = {"stream": stream, "json": json, "color": color}
         self.level = LEVELS[level]
         self._logger = structlog.wrap_logger(
             _Lines(stream),
@@ -108,6 +109,10 @@ class Log:
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
         )
+
+    def at(self, level: str) -> Log:
+        """The same log at another level."""
+        return Log(**self._form, level=level)
 
     def debug(self, action: Action, text: str, **fields: object) -> None:
         self._logger.debug(text, action=action.value, **fields)
@@ -392,9 +397,11 @@ class Logs:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
         shard = _shard(event.records)
         of_shard = f" of {shard}" if shard else ""
+        flaws = [record.flaw.detail for record in event.records if record.flaw]
+        reason = ": ".join([event.reason.value, *flaws[:1]])
         self._log.error(
             Action.DISCARD,
-            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({event.reason.value}){where}",
+            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({reason}){where}",
             mapping=event.mapping,
             shard=shard,
             reason=event.reason.value,

@@ -13,7 +13,7 @@ import anyio
 import orjson
 
 from penstock.config.clients.kafka import KafkaConnection
-from penstock.config.clock import SystemClock
+from penstock.config.clock import Clock, SystemClock
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.batcher import Limits
 from penstock.dispatch.dispatcher import Dispatcher
@@ -24,7 +24,7 @@ from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.policy import Policy, Progress
 from penstock.pollers.feed import FeedSettings
 from penstock.pollers.kafka import KafkaReader, KafkaSource, TopicSettings
-from penstock.pollers.source import Fetched
+from penstock.pollers.source import Fetched, Source
 from penstock.pollers.supervisor import Supervisor
 
 from .topics import Topics
@@ -41,10 +41,11 @@ async def take(values: list[bytes]) -> None:
 class Member:
     """One daemon's part of a mapping."""
 
-    source: KafkaSource
-    settings: TopicSettings
+    source: Source
     watch: Watch = field(default_factory=Watch)
     work: Work = take
+    clock: Clock = field(default_factory=SystemClock)
+    supervisor: Supervisor = field(init=False)
     begun: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     keeps: Callable[[Any], bool] = keep_all
@@ -59,7 +60,7 @@ class Member:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Member]:
-        clock, envelope = SystemClock(), KafkaEnvelope("broker:9092")
+        clock, envelope = self.clock, KafkaEnvelope("broker:9092")
         invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
         function = target("function", invoker, self.watch, 10)
         policy = Policy(Progress.PER_RECORD)
@@ -71,7 +72,7 @@ class Member:
             Backoff(base=0.1, cap=0.2),
             lent=False,
         )
-        supervisor = Supervisor(settings, self.source)
+        supervisor = self.supervisor = Supervisor(settings, self.source)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(function.gate.run)
             tasks.start_soon(supervisor.run)
@@ -100,7 +101,7 @@ class Group:
 
     def member(self, work: Work = take, **settings: Any) -> Member:
         watch = Watch()
-        return Member(self.source(watch, **settings), self.settings(**settings), watch, work)
+        return Member(self.source(watch, **settings), watch, work)
 
     @property
     def committed(self) -> dict[int, int]:

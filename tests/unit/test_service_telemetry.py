@@ -16,6 +16,7 @@ from penstock.dispatch.model import (
     DiscardReason,
     FailedItems,
     Failure,
+    Flaw,
     FunctionFailed,
     Lane,
     Outcome,
@@ -324,3 +325,15 @@ def test_what_libraries_warn_of_goes_the_same_way() -> None:
     handler.handle(record)
     line = json.loads(stream.getvalue())
     assert (line["action"], line["logger"], line["event"], line["level"]) == ("library", "aiohttp", "lost it", "error")
+
+
+@pytest.mark.semantics("SCHEMA-09")
+def test_a_record_that_cannot_be_read_says_why() -> None:
+    flaw = Flaw(DiscardReason.SCHEMA_NOT_FOUND, "the record's value names schema 7, which http://r does not have")
+    record = Record(Lane("b:9092/t", "t-0"), ("t-0", 15), {}, 0.0, flaw=flaw)
+    (line,) = lines_of([seen.Discarded("m", (record,), flaw.reason, "")])
+    assert line["event"] == (
+        "m discarded 1 records of t-0 (SCHEMA_NOT_FOUND: the record's value names schema 7, which http://r does not "
+        "have), and no destination has them"
+    )
+    assert (line["ids"], line["reason"]) == (["t-0@15"], "SCHEMA_NOT_FOUND")

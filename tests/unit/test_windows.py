@@ -10,7 +10,7 @@ from penstock.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, 
 from penstock.dispatch.slots import Slots, Taken, Waiting
 from penstock.dispatch.steps import Discard, Settle
 from penstock.dispatch.windows import WindowSlot, window_of
-from support.paper import EPOCH, LANE, at, ids, record
+from support.paper import EPOCH, LANE, at, flawed, ids, record
 
 MINUTE = 60
 FIRST = window_of(EPOCH, MINUTE)
@@ -248,9 +248,9 @@ def test_an_interruption_leaves_the_window_open() -> None:
 
 def test_a_decided_record_passes_without_a_window() -> None:
     slots = slot()
-    slots.put([arriving(1, 1)], at(0), discard=DiscardReason.OVERSIZED)
+    slots.put([flawed(arriving(1, 1))], at(0))
     taken = take(slots)
-    assert taken == Taken(0, Batch(taken.batch.records), discard=DiscardReason.OVERSIZED)
+    assert taken == Taken(0, Batch(taken.batch.records), discard=DiscardReason.SCHEMA_NOT_FOUND)
     assert slots.stored is None
 
 
