@@ -18,7 +18,8 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.dynamodb import DynamoDbService
-from ..pollers.kafka import KafkaSource, TopicSettings
+from ..pollers.kafka import KafkaSource
+from ..pollers.kafka_settings import TopicSettings
 from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
 from ..pollers.source import Source

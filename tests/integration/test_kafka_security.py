@@ -35,7 +35,8 @@ from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
 from penstock.config.mapping import EventSourceMapping
 from penstock.dispatch.model import Record
 from penstock.dispatch.observer import Observers
-from penstock.pollers.kafka import KafkaSource, TopicSettings
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_settings import TopicSettings
 from support.certificates import Authority, Pair
 from support.servers import kafka_secured, ministack
 from support.servers.kafka_secured import MSK_KEY, NOWHERE, PASSWORD, USER, Issuer, Secured

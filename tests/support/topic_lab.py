@@ -23,7 +23,9 @@ from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.policy import Policy, Progress
 from penstock.pollers.feed import FeedSettings
-from penstock.pollers.kafka import KafkaReader, KafkaSource, TopicSettings
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_reader import KafkaReader
+from penstock.pollers.kafka_settings import TopicSettings
 from penstock.pollers.source import Fetched
 from penstock.pollers.supervisor import Supervisor
 
