@@ -26,11 +26,18 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch did not work; it is tried again in `delay` seconds."""
+    """A fetch did not work, or not for all of the source; it is tried again in `delay` seconds."""
 
     mapping: str
     cause: str
     delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecovered:
+    """Fetches go well again."""
+
+    mapping: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +275,7 @@ class FunctionLog:
 Event = (
     Fetched
     | FetchFailed
+    | FetchRecovered
     | Filtered
     | Invoking
     | Invoked

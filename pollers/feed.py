@@ -22,7 +22,16 @@ from ..config.errors import SourceError, SourceUnavailable
 from ..dispatch.backoff import Backoff
 from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery, Dispatcher
 from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
-from ..dispatch.observer import Blocked, CommitFailed, FetchFailed, Filtered, Settled, SettleFailed, Settling
+from ..dispatch.observer import (
+    Blocked,
+    CommitFailed,
+    FetchFailed,
+    FetchRecovered,
+    Filtered,
+    Settled,
+    SettleFailed,
+    Settling,
+)
 from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
 from ..dispatch.slots import Slots
@@ -173,10 +182,19 @@ class Feed:
                 self._trouble = str(error)
                 await self._rest(self._trouble, failures)
                 continue
-            failures, self._trouble = 0, ""
+            failures = 0
+            self._tell_trouble(fetched)
             await self._take_in(fetched)
             self._pump()
             await self._commit()  # what could not be stored before
+
+    def _tell_trouble(self, fetched: Fetched) -> None:
+        """Of a part of the source, which the others do not wait for. When it is over, that is news as well."""
+        if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
+            self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
+        elif self._trouble and not fetched.trouble:
+            self._observer.observe(FetchRecovered(self._mapping))
+        self._trouble = fetched.trouble
 
     async def _fetch(self) -> Fetched:
         started = self._clock.monotonic()

@@ -10,28 +10,31 @@ polling its group by itself while the feed is busy, however long an invocation t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..config.clients.kafka import Access, translate
+from ..config.clients.kafka import Access, topics, translate
 from ..config.clock import Clock
 from ..config.errors import SourceError, SourceMissing, SourceUnavailable
-from ..dispatch.observer import Observer
+from ..dispatch.observer import Observer, StreamRecreated
 from .kafka_pollers import Pollers
 from .kafka_reader import KafkaReader, stopped
 from .kafka_settings import TopicSettings
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.client import AIOKafkaClient
 
 FOREVER = 7 * 24 * 3600 * 1000
 """Milliseconds between two polls that the client would allow: a full feed does not poll, and is well."""
 PARTITION_BYTES = 1024 * 1024
 LOOK = 10.0
-"""Seconds between two looks at the topic."""
+"""Seconds between two looks at the topic, and at the brokers that are needed for it."""
+OPEN = 30.0
+"""Seconds that the client gets to find out where a group starts: it would try without end."""
 
 
 class KafkaSource:
@@ -47,28 +50,41 @@ class KafkaSource:
         self._pollers = Pollers(settings.pollers, clock)
         self._starts: Mapping[TopicPartition, int] = {}
         self._readers: set[KafkaReader] = set()
+        self._id = ""
+        """Of the topic that is read."""
+        self._anew = False
+        """The topic was not there, or was another one, since we look for it."""
+        self._gone = False
+        """What is read is not there any more: nothing of it may be committed."""
+        self._trouble = ""
 
     async def open(self) -> Pollers:
-        partitions = await self._partitions()
+        topic = await self._look()
         consumer = await self._started(await self._consumer())
         try:
-            if self._settings.joins:
-                await self._commit_starts(consumer, partitions)
-            elif not self._starts:
-                self._starts = await self._starts_of(consumer, partitions)
+            with anyio.fail_after(OPEN):
+                strange = await self._begin(consumer, topic)
         except Exception as error:
             raise self._failure(error, "open") from error
         finally:
             await stopped(consumer)
-        self._pollers.partitions = len(partitions)
+        if strange or (self._id and topic.id != self._id):
+            self._observer.observe(StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic))
+        self._id, self._trouble, self._anew, self._gone = topic.id, "", False, False
+        self._pollers.partitions = len(topic.leaders)
         return self._pollers
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Partitions may be added; a topic that is deleted is waited for."""
+        """Partitions may be added, brokers go away; a topic that is deleted is waited for. A started client would try
+        without end, and say nothing."""
         while True:
             await anyio.sleep(LOOK)
-            with suppress(SourceUnavailable):  # what is refused by now, the pollers would try without end
-                self._pollers.partitions = len(await self._partitions())
+            try:
+                topic = await self._look_around()
+            except SourceUnavailable as error:
+                self._trouble = str(error)
+            else:
+                self._pollers.partitions = len(topic.leaders)
                 changed()
 
     async def reader(self, feed: str) -> KafkaReader:
@@ -82,7 +98,7 @@ class KafkaSource:
             max_partition_fetch_bytes=PARTITION_BYTES,
             isolation_level="read_committed",
         )
-        reader = KafkaReader(settings, consumer, self._clock, self._observer, self._readers.discard)
+        reader = KafkaReader(settings, consumer, self._clock, self._observer, self)
         if settings.joins:
             reader.join()
         await self._started(consumer)
@@ -93,7 +109,7 @@ class KafkaSource:
 
     async def empty(self) -> bool:
         """Whether every partition was read to its end, by us or by another member of the group."""
-        partitions = await self._partitions()
+        partitions = self._all(await self._look())
         consumer = await self._started(await self._consumer())
         try:
             ends = await consumer.end_offsets(partitions)
@@ -139,48 +155,106 @@ class KafkaSource:
             raise
         return consumer
 
-    async def _partitions(self) -> list[TopicPartition]:
-        """Raises SourceMissing. All topics are asked for, since asking for one may create it."""
-        from aiokafka import TopicPartition
-        from aiokafka.admin import AIOKafkaAdminClient
+    # --- what the brokers say ---------------------------------------------------------------------------------------
 
-        name = self._settings.topic
-        admin = AIOKafkaAdminClient(**(await self._access.connection()).arguments())
+    async def _look(self) -> topics.Topic:
+        """Raises SourceMissing, and SourceUnavailable while nobody keeps the offsets of the group."""
+        async with self._asking("look for") as client:
+            topic = await self._found(client)
+            if self._settings.joins and (gone := await topics.coordinator_away(client, self._settings.group)):
+                raise SourceUnavailable(f"{self._what('open')}: {gone}")
+            return topic
+
+    async def _look_around(self) -> topics.Topic:
+        """The same topic as before, and who of those who are needed is away. Raises SourceMissing."""
+        name, group = self._settings.topic, self._settings.group
+        async with self._asking("read") as client:
+            topic = await self._found(client)
+            away = await topics.leaders_away(client, name, topic)
+            if not away and self._settings.joins:
+                away = await topics.coordinator_away(client, group)
+        self._trouble = f"{self._what('read')}: {away}" if away else ""
+        if topic.id != self._id:
+            self._anew = self._gone = True
+            raise SourceMissing(f"topic {name} at {self._access} is not the one that was read: it was made anew")
+        return topic
+
+    async def _found(self, client: AIOKafkaClient) -> topics.Topic:
+        topic = await topics.find(client, self._settings.topic)
+        if topic is None:
+            self._anew = self._gone = True
+            raise SourceMissing(f"topic {self._settings.topic} does not exist at {self._access}")
+        return topic
+
+    @asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[AIOKafkaClient]:
         try:
-            await admin.start()
-            topics = await admin.describe_topics()
+            async with topics.asking(await self._access.connection()) as client:
+                yield client
+        except SourceError:
+            raise
         except Exception as error:
-            raise await self._access.explain(error, self._what("look for")) from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await admin.close()
-        found = next((topic for topic in topics if topic["topic"] == name), None)
-        if found is None:
-            raise SourceMissing(f"topic {name} does not exist at {self._access}")
-        return [TopicPartition(name, number) for number in sorted(each["partition"] for each in found["partitions"])]
+            raise await self._access.explain(error, self._what(what)) from error
 
-    async def _commit_starts(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    def _all(self, topic: topics.Topic) -> list[TopicPartition]:
+        from aiokafka import TopicPartition
+
+        return [TopicPartition(self._settings.topic, number) for number in sorted(topic.leaders)]
+
+    # --- what the readers ask ---------------------------------------------------------------------------------------
+
+    @property
+    def note(self) -> str | None:
+        return None if self._gone else _note(self._id)
+
+    @property
+    def trouble(self) -> str:
+        return self._trouble
+
+    async def expect_same(self) -> None:
+        await self._look_around()
+
+    def closed(self, reader: KafkaReader) -> None:
+        self._readers.discard(reader)
+
+    # --- where a group starts ---------------------------------------------------------------------------------------
+
+    async def _begin(self, consumer: AIOKafkaConsumer, topic: topics.Topic) -> bool:
+        """Where everything starts is known, and in the group, before anybody fetches. Whether the group had offsets of
+        another topic under this name."""
+        if not self._settings.joins:
+            self._starts = self._starts or await self._starts_of(consumer, self._all(topic))
+            return False
+        async with self._asking("open") as client:
+            committed = await topics.committed(client, self._settings.group, self._settings.topic, topic.leaders)
+        note = _note(topic.id)
+        strange = {number for number, each in committed.items() if note and each.note and each.note != note}
+        if strange:
+            self._anew = True
+            await self._commit_starts(consumer, [each for each in self._all(topic) if each.partition in strange], note)
+        elif not committed:
+            await self._commit_starts(consumer, self._all(topic), note)
+        return bool(strange)
+
+    async def _commit_starts(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], note: str) -> None:
         """A group without any offset of the topic starts where the mapping says. A partition that appears later is read
         from its beginning."""
-        consumer.assign(partitions)
-        committed = [await consumer.committed(partition) for partition in partitions]
-        if any(offset is not None for offset in committed):
-            return
-        starts = await self._starts_of(consumer, partitions)
         from aiokafka.errors import CommitFailedError, UnknownMemberIdError
 
+        consumer.assign(partitions)
+        starts = await self._starts_of(consumer, partitions)
         try:
-            await consumer.commit(starts)
+            await consumer.commit({partition: (offset, note) for partition, offset in starts.items()})
         except (CommitFailedError, UnknownMemberIdError) as error:
-            if not any([await consumer.committed(partition) is not None for partition in partitions]):
-                what = f"group {self._settings.group} has members, and no offsets of {self._settings.topic} yet"
-                raise SourceUnavailable(what) from error
+            what = f"group {self._settings.group} has members, and no offsets of this {self._settings.topic} yet"
+            raise SourceUnavailable(what) from error
 
     async def _starts_of(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> Mapping[TopicPartition, int]:
+        """Of a topic that appeared while we waited for it, or was made anew, everything is new."""
         ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
-        match self._settings.start:
+        match "TRIM_HORIZON" if self._anew else self._settings.start:
             case "LATEST":
                 return ends
             case "TRIM_HORIZON":
@@ -196,3 +270,8 @@ class KafkaSource:
 
     def _what(self, what: str) -> str:
         return f"{what} topic {self._settings.topic} at {self._access}"
+
+
+def _note(topic_id: str) -> str:
+    """What is stored with each offset, so that a topic that was made anew is not read from the place of another one."""
+    return f"topic {topic_id}" if topic_id else ""

@@ -41,6 +41,7 @@ class Action(StrEnum):
     FEEDS = "feeds"
     FETCH = "fetch"
     FETCH_FAILED = "fetch_failed"
+    FETCH_RECOVERED = "fetch_recovered"
     FILTER = "filter"
     INVOKE = "invoke"
     INVOKE_FAILED = "invoke_failed"
@@ -182,6 +183,8 @@ class Logs:
         self._output: dict[str, Flow] = {}
         self._down: dict[str, Hashable] = {}
         self._stands: dict[str, Hashable] = {}
+        self._failing: set[str] = set()
+        """Mappings of which it was told that they cannot fetch, and not yet that they can again."""
         self._say: dict[type, Callable[[Any], None]] = {}
         for level, sayers in self._by_level().items():
             if level >= log.level:
@@ -210,6 +213,7 @@ class Logs:
             },
             logging.INFO: {
                 seen.MappingChanged: self._mapping_changed,
+                seen.FetchRecovered: self._fetch_recovered,
                 seen.Rebalanced: self._rebalanced,
                 seen.FunctionLog: self._function_log,
             },
@@ -225,14 +229,15 @@ class Logs:
             },
         }
 
-    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> None:
-        """Say it, unless the same was said just now."""
+    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> bool:
+        """Say it, unless the same was said just now. Whether it was said."""
         left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
         if left_out is None:
-            return
+            return False
         if left_out:
             fields["repeated"] = left_out
         self._log.warning(action, text, **fields)
+        return True
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -279,13 +284,21 @@ class Logs:
     # --- faults -----------------------------------------------------------------------------------------------------
 
     def _fetch_failed(self, event: seen.FetchFailed) -> None:
-        self._warn(
+        told = self._warn(
             Action.FETCH_FAILED,
             f"{event.mapping} could not fetch: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
             delay=_round(event.delay),
         )
+        if told:
+            self._failing.add(event.mapping)
+
+    def _fetch_recovered(self, event: seen.FetchRecovered) -> None:
+        """As often as a failure was told, so that the last line says how it stands."""
+        if event.mapping in self._failing:
+            self._failing.discard(event.mapping)
+            self._log.info(Action.FETCH_RECOVERED, f"{event.mapping} fetches again", mapping=event.mapping)
 
     def _invoked(self, event: seen.Invoked) -> None:
         who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}
@@ -367,9 +380,10 @@ class Logs:
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
         what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        kind = "stream" if event.source.startswith("arn:") else "topic"
         self._log.warning(
             Action.RECREATED,
-            f"{event.mapping}: the stream {event.source} {what}, and is read from its beginning",
+            f"{event.mapping}: the {kind} {event.source} {what}, and is read from its beginning",
             mapping=event.mapping,
             source=event.source,
             before=event.before,
