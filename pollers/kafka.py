@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 FOREVER = 7 * 24 * 3600 * 1000
 """Milliseconds between two polls that the client would allow: a full feed does not poll, and is well."""
 PARTITION_BYTES = 1024 * 1024
-LOOK = 10.0
-"""Seconds between two looks at the topic, and at the brokers that are needed for it."""
 OPEN = 30.0
 """Seconds that the client gets to find out where a group starts: it would try without end."""
 
@@ -78,7 +76,7 @@ class KafkaSource:
         """Partitions may be added, brokers go away; a topic that is deleted is waited for. A started client would try
         without end, and say nothing."""
         while True:
-            await anyio.sleep(LOOK)
+            await anyio.sleep(self._settings.look)
             try:
                 topic = await self._look_around()
             except SourceUnavailable as error:

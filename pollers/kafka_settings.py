@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+LOOK = 10.0
+"""Seconds between two looks at the topic, and at the brokers that are needed for it."""
 WITHDRAW = 5.0
 """Seconds that invocations in flight get when their partitions are taken away. Well below the rebalance timeout."""
 REBALANCE_TIMEOUT = 30_000
@@ -30,6 +32,7 @@ class TopicSettings:
     joins: bool = True
     """Whether the group is joined and its offsets are stored. Else everything is read from the start, and nobody is
     told."""
+    look: float = LOOK
     withdraw: float = WITHDRAW
     session_timeout: int = SESSION_TIMEOUT
     rebalance_timeout: int = REBALANCE_TIMEOUT

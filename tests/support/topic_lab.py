@@ -50,6 +50,10 @@ class Member:
     begun: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     keeps: Callable[[Any], bool] = keep_all
+    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
+    ahead: int = 10_000
+    supervisor: Supervisor | None = None
+    """While it runs."""
 
     async def _invoke(self, invocation: Invocation) -> bytes:
         event = orjson.loads(invocation.payload)
@@ -70,10 +74,11 @@ class Member:
             dispatcher,
             lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),
             self.keeps,
-            Backoff(base=0.1, cap=0.2),
+            self.backoff,
             lent=False,
+            ahead_records=self.ahead,
         )
-        supervisor = Supervisor(settings, self.source)
+        supervisor = self.supervisor = Supervisor(settings, self.source)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(function.gate.run)
             tasks.start_soon(supervisor.run)
@@ -88,8 +93,8 @@ class Member:
 class Group:
     """A topic, a consumer group, and what reads them."""
 
-    def __init__(self, topics: Topics, topic: str, **settings: Any) -> None:
-        self.topics, self.topic, self.name = topics, topic, f"group-of-{topic}"
+    def __init__(self, topics: Topics, topic: str, *, name: str = "", **settings: Any) -> None:
+        self.topics, self.topic, self.name = topics, topic, name or f"group-of-{topic}"
         self._settings = settings
 
     def source(self, watch: Watch | None = None, **settings: Any) -> KafkaSource:
