@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FOREVER = 7 * 24 * 3600 * 1000
 """Milliseconds between two polls that the client would allow: a full feed does not poll, and is well."""
 PARTITION_BYTES = 1024 * 1024
+NOTE = "topic "
 OPEN = 30.0
 """Seconds that the client gets to find out where a group starts: it would try without end."""
 
@@ -226,7 +227,7 @@ class KafkaSource:
         async with self._asking("open") as client:
             committed = await topics.committed(client, self._settings.group, self._settings.topic, topic.leaders)
         note = _note(topic.id)
-        strange = {number for number, each in committed.items() if note and each.note and each.note != note}
+        strange = {number for number, each in committed.items() if _tells_another(each.note, note)}
         if strange:
             self._anew = True
             await self._commit_starts(consumer, [each for each in self._all(topic) if each.partition in strange], note)
@@ -272,4 +273,9 @@ class KafkaSource:
 
 def _note(topic_id: str) -> str:
     """What is stored with each offset, so that a topic that was made anew is not read from the place of another one."""
-    return f"topic {topic_id}" if topic_id else ""
+    return f"{NOTE}{topic_id}" if topic_id else ""
+
+
+def _tells_another(note: str, ours: str) -> bool:
+    """Whoever else commits may write what he likes, or nothing."""
+    return bool(ours) and note.startswith(NOTE) and note != ours

@@ -193,7 +193,7 @@ async def test_offsets_that_somebody_else_committed_are_gone_on_with(topics: Top
     topics.commit(group.name, topic, 2, "")
     member = group.member()
     async with member.running():
-        await soon(lambda: member.taken == [b"2"], told(member))
+        await soon(lambda: member.taken == [b"2"], f"{member} {group.committed}")
     assert member.watch.of(StreamRecreated) == []
 
 

@@ -134,11 +134,18 @@ class Topics:
 
     def group_at(self, node: int) -> str:
         """The name of a group whose offsets this broker keeps."""
-        while True:
+        found: list[str] = []
+
+        def asked() -> bool:
             name = self.name()
-            coordinator = self.admin.describe_consumer_groups([name])[name].result(PATIENCE).coordinator
-            if coordinator is not None and coordinator.id == node:
-                return name
+            with suppress(confluent_kafka.KafkaException, TimeoutError):  # the topic of offsets is being made
+                described = self.admin.describe_consumer_groups([name], request_timeout=5)[name].result(PATIENCE)
+                if described.coordinator is not None and described.coordinator.id == node:
+                    found.append(name)
+            return bool(found)
+
+        eventually(asked, f"a group of broker {node}")
+        return found[0]
 
     def commit(self, group: str, name: str, offset: int, note: str, partition: int = 0) -> None:
         """As somebody who is no member."""
