@@ -301,6 +301,21 @@ async def test_a_commit_for_a_partition_that_went_is_not_made(topics: Topics) ->
     assert group.committed == {0: 0}
 
 
+@pytest.mark.semantics("KAFKA-28")
+async def test_what_was_given_before_a_partition_came_again_is_not_committed(topics: Topics) -> None:
+    """The client would send it as a member of today."""
+    topic = topics.create()
+    topics.send(topic, b"a", b"b")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        (record, *_) = (await fetched(reader, 2)).records
+        held = set(reader._held)
+        await reader.revoked(held)
+        reader.assigned(held)
+        await reader.commit({record.lane: Mark(Position(1))})
+    assert group.committed == {0: 0}
+
+
 async def test_brokers_that_are_not_there_are_unavailable() -> None:
     class Nowhere:
         server = "127.0.0.1:9"
