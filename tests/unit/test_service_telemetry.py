@@ -271,6 +271,23 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
     assert "disk full" in texts[4]
 
 
+@pytest.mark.semantics("OBS-14", "KAFKA-25")
+def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
+    (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders")])
+    assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
+
+
+@pytest.mark.semantics("KAFKA-24")
+def test_the_end_of_a_failure_is_told_as_often_as_the_failure() -> None:
+    failed, recovered = seen.FetchFailed("m", "refused", 1.0), seen.FetchRecovered("m")
+    lines = lines_of([recovered, failed, failed, recovered, failed, recovered, seen.FetchFailed("m", "away", 0.0)])
+    assert [(line["level"], line["action"]) for line in lines] == [
+        ("warning", "fetch_failed"),
+        ("info", "fetch_recovered"),
+        ("warning", "fetch_failed"),
+    ], "a failure that was said just now is left out, and so is its end"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
