@@ -10,6 +10,7 @@ import pytest
 
 from penstock.dispatch.observer import Fetched, FetchFailed, FetchRecovered, Gap, Rebalanced, StreamRecreated
 from penstock.pollers.lifecycle import State
+from penstock.pollers.pool import Pool
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Restartable, Server
@@ -280,7 +281,7 @@ async def test_a_full_feed_that_does_not_fetch_keeps_its_partition_beyond_every_
 
     group = Group(topics, topic, session_timeout=6000, rebalance_timeout=6000, heartbeat=1000)
     member = group.member(long)
-    member.ahead = 1
+    member.pool = Pool(1)
     async with member.running():
         await soon(lambda: group.committed == {0: 2})
     assert member.begun == [b"long", b"next"]

@@ -26,6 +26,7 @@ from penstock.pollers.feed import FeedSettings
 from penstock.pollers.kafka import KafkaSource
 from penstock.pollers.kafka_reader import KafkaReader
 from penstock.pollers.kafka_settings import TopicSettings
+from penstock.pollers.pool import Pool
 from penstock.pollers.source import Fetched
 from penstock.pollers.supervisor import Supervisor
 
@@ -51,7 +52,7 @@ class Member:
     taken: list[bytes] = field(default_factory=list)
     keeps: Callable[[Any], bool] = keep_all
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
-    ahead: int = 10_000
+    pool: Pool = field(default_factory=Pool)
     supervisor: Supervisor | None = None
     """While it runs."""
 
@@ -76,7 +77,7 @@ class Member:
             self.keeps,
             self.backoff,
             lent=False,
-            ahead_records=self.ahead,
+            pool=self.pool,
         )
         supervisor = self.supervisor = Supervisor(settings, self.source)
         async with anyio.create_task_group() as tasks:

@@ -147,6 +147,11 @@ class Topics:
         eventually(asked, f"a group of broker {node}")
         return found[0]
 
+    def rebalancing(self, group: str) -> bool:
+        """Whether its members are asked to give back what they have."""
+        described = self.admin.describe_consumer_groups([group])[group].result(PATIENCE)
+        return bool(described.state.name == "PREPARING_REBALANCING")
+
     def commit(self, group: str, name: str, offset: int, note: str, partition: int = 0) -> None:
         """As somebody who is no member."""
         consumer = confluent_kafka.Consumer({**self._settings, "group.id": group})
