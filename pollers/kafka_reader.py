@@ -9,6 +9,7 @@ Made by `kafka.py`, which finds the topic and decides where its group starts.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -140,7 +141,7 @@ class KafkaReader:
 
     async def _after(self, error: Exception, limit: int) -> Fetched:
         try:
-            with anyio.fail_after(PATIENCE):
+            with anyio.fail_after(PATIENCE + len(self._held) * INSPECTION / 1000):
                 return await self._mended(error, limit)
         except Exception as failure:
             raise translate(failure, f"read topic {self._settings.topic}") from failure
@@ -159,7 +160,7 @@ class KafkaReader:
                 return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
             case errors.CorruptRecordException():
                 await self._rewind()
-                return self._fetched(await self._inspected(limit), limit)
+                return self._fetched(await self._inspected(self._suspects(error), limit), limit)
             case _:
                 raise error
 
@@ -219,13 +220,20 @@ class KafkaReader:
 
     # --- what does not come -----------------------------------------------------------------------------------------
 
-    async def _inspected(self, limit: int) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+    def _suspects(self, error: Exception) -> list[TopicPartition]:
+        """Of which an error tells: not each one names its partition."""
+        number = re.search(r"partition=(\d+)", str(error))
+        return sorted(each for each in self._asked_for() if number is None or each.partition == int(number[1]))
+
+    async def _inspected(
+        self, suspects: Sequence[TopicPartition], limit: int
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """One partition after the other and record by record, so that the one that is damaged is found, and nothing
         before the damage is lost. It is left alone for a while; the others go on."""
         from aiokafka.errors import CorruptRecordException
 
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
-        for partition in sorted(self._asked_for()):
+        for partition in suspects:
             records: list[ConsumerRecord] = []
             try:
                 while len(records) < limit:
