@@ -26,7 +26,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch did not work; it is tried again in `delay` seconds."""
+    """A fetch did not work, or not for all of the source; it is tried again in `delay` seconds."""
 
     mapping: str
     cause: str

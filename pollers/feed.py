@@ -173,10 +173,17 @@ class Feed:
                 self._trouble = str(error)
                 await self._rest(self._trouble, failures)
                 continue
-            failures, self._trouble = 0, ""
+            failures = 0
+            self._tell_trouble(fetched)
             await self._take_in(fetched)
             self._pump()
             await self._commit()  # what could not be stored before
+
+    def _tell_trouble(self, fetched: Fetched) -> None:
+        """Of a part of the source, which the others do not wait for."""
+        if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
+            self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
+        self._trouble = fetched.trouble
 
     async def _fetch(self) -> Fetched:
         started = self._clock.monotonic()

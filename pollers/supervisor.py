@@ -226,9 +226,11 @@ class Supervisor:
     def _tell_feeds(self) -> None:
         self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
 
-    def _tell_recovery(self, name: str) -> None:
-        """A feed has fetched; when it is the last of those that could not, that is told."""
-        if self._over.is_set() or (not self._feeds[name].trouble and name not in self._unheard):
+    def _tell_recovery(self, name: str, fetched: Fetched) -> None:
+        """A feed has fetched, of every part of its source; when it is the last of those that could not, that is
+        told."""
+        failed_before = self._feeds[name].trouble or name in self._unheard
+        if self._over.is_set() or fetched.trouble or not failed_before:
             return  # a fetch that a stop cut short is none
         self._unheard = (self._unheard & self._begun) - {name}
         if not self._unheard and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
@@ -243,7 +245,7 @@ class Supervisor:
         self._failures = 0
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
-        self._tell_recovery(name)
+        self._tell_recovery(name, fetched)
         roster.polled(name, fetched)
         if roster.wanted() != self._aligned:
             self._align(tasks, roster)

@@ -21,7 +21,8 @@ from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
 from ..pollers.decoding import DecodingSource
 from ..pollers.dynamodb import DynamoDbService
-from ..pollers.kafka import KafkaSource, TopicSettings
+from ..pollers.kafka import KafkaSource
+from ..pollers.kafka_settings import TopicSettings
 from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
 from ..pollers.schemas import EXTRA, missing_libraries, open_schemas

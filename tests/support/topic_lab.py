@@ -23,7 +23,10 @@ from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.policy import Policy, Progress
 from penstock.pollers.feed import FeedSettings
-from penstock.pollers.kafka import KafkaReader, KafkaSource, TopicSettings
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_reader import KafkaReader
+from penstock.pollers.kafka_settings import TopicSettings
+from penstock.pollers.pool import Pool
 from penstock.pollers.source import Fetched, Source
 from penstock.pollers.supervisor import Supervisor
 
@@ -45,10 +48,13 @@ class Member:
     watch: Watch = field(default_factory=Watch)
     work: Work = take
     clock: Clock = field(default_factory=SystemClock)
-    supervisor: Supervisor = field(init=False)
     begun: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     keeps: Callable[[Any], bool] = keep_all
+    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
+    pool: Pool = field(default_factory=Pool)
+    supervisor: Supervisor = field(init=False)
+    """Once it runs."""
 
     async def _invoke(self, invocation: Invocation) -> bytes:
         event = orjson.loads(invocation.payload)
@@ -69,8 +75,9 @@ class Member:
             dispatcher,
             lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),
             self.keeps,
-            Backoff(base=0.1, cap=0.2),
+            self.backoff,
             lent=False,
+            pool=self.pool,
         )
         supervisor = self.supervisor = Supervisor(settings, self.source)
         async with anyio.create_task_group() as tasks:
@@ -87,8 +94,8 @@ class Member:
 class Group:
     """A topic, a consumer group, and what reads them."""
 
-    def __init__(self, topics: Topics, topic: str, **settings: Any) -> None:
-        self.topics, self.topic, self.name = topics, topic, f"group-of-{topic}"
+    def __init__(self, topics: Topics, topic: str, *, name: str = "", **settings: Any) -> None:
+        self.topics, self.topic, self.name = topics, topic, name or f"group-of-{topic}"
         self._settings = settings
 
     def source(self, watch: Watch | None = None, **settings: Any) -> KafkaSource:

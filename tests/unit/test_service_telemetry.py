@@ -287,6 +287,12 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
     assert "disk full" in texts[4]
 
 
+@pytest.mark.semantics("OBS-14", "KAFKA-25")
+def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
+    (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders")])
+    assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
