@@ -222,7 +222,8 @@ class KafkaSource:
         """Where everything starts is known, and in the group, before anybody fetches. Whether the group had offsets of
         another topic under this name."""
         if not self._settings.joins:
-            self._starts = self._starts or await self._starts_of(consumer, self._all(topic))
+            if self._anew or not self._starts:
+                self._starts = await self._starts_of(consumer, self._all(topic))
             return False
         async with self._asking("open") as client:
             committed = await topics.committed(client, self._settings.group, self._settings.topic, topic.leaders)
