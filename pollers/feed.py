@@ -223,6 +223,14 @@ class Feed:
     async def _take_in(self, fetched: Fetched) -> None:
         """Everything that happens to records between the fetch and their batch."""
         self._taking = True
+        try:
+            await self._sort_in(fetched)
+        finally:
+            self._taking = False  # after a fault of ours too: whoever revokes waits for it
+            self._wake()
+        self._end(fetched.ended)
+
+    async def _sort_in(self, fetched: Fetched) -> None:
         for gap in fetched.gaps:
             self._observer.observe(gap)
         kept: list[Record] = []
@@ -238,9 +246,6 @@ class Feed:
         self._slots.put(kept, self._now())
         if not fetched.full:
             self._slots.heard(self._now())
-        self._taking = False
-        self._wake()
-        self._end(fetched.ended)
 
     def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:
         """Into those that the function shall get and those that a filter refused; what is here already is dropped. Only
