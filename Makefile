@@ -2,7 +2,7 @@
 #
 #   make demo [SOURCE=sqs|kinesis|dynamodb|kafka] [ORDERS=1000]
 #             [EMULATOR=ministack|elasticmq|moto|kinesalite|dynamodb-local|kafka]
-#   make test [TESTS="tests/unit -k planner"]
+#   make test [TESTS="tests/unit -k planner"] [ARGS=-n0]        (-n0: in one process, which a debugger can enter)
 #   make help
 
 SHELL := /bin/bash
@@ -39,11 +39,11 @@ demo: venv emulators ## Send orders through a real emulator and account for each
 
 .PHONY: test
 test: venv emulators ## Run the tests, the fast ones first
-	$(PY) -m pytest $(TESTS) $(ARGS)
+	$(PY) -m pytest -n auto $(TESTS) $(ARGS)
 
 .PHONY: proof
 proof: venv emulators ## Run the tests with full counts (up to two hours)
-	PENSTOCK_PROOF=1 $(PY) -m pytest $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
+	PENSTOCK_PROOF=1 $(PY) -m pytest -n auto $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
 
 .PHONY: check
 check: format-check lint types docs-check wheel-check ## Format, lint, strict types, generated documents, the wheel

@@ -23,7 +23,6 @@ SIGNS = {
     limits.Standing.HONOURED: "yes",
     limits.Standing.REFUSED: "–",
     limits.Standing.RECORDED: "recorded",
-    limits.Standing.NOT_YET: "not yet",
 }
 
 
@@ -58,7 +57,7 @@ def legend() -> list[str]:
     rules = Counter(rule.prefix for rule in semantics.rules())
     proven = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
     lines = [
-        "*yes*: honoured. *–*: AWS has no such setting here, so it is refused. *not yet*: refused, with the reason.",
+        "*yes*: honoured. *–*: AWS has no such setting here, so it is refused.",
         f"*recorded*: kept and shown, without an effect of its own ({recorded}).",
         "Settings that no source in the table knows are refused too.",
     ]

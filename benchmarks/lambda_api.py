@@ -3,8 +3,8 @@ function costs in memory, and how many first inits run at a time.
 
     python benchmarks/lambda_api.py [--count 1000]
 
-The source is the stub server with a queue for each mapping. Goals: ready within 10 s of its start, at most 100 KB for an
-idle function, at most 4 first inits at a time.
+The source is the stub server with a queue for each mapping. Goals: ready within 10 s of its start, at most 100 KB for
+an idle function, at most 4 first inits at a time.
 """
 
 from __future__ import annotations

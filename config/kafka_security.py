@@ -28,7 +28,8 @@ _PASSWORDS: dict[str, Mechanism] = {
 _CLIENT, _AUTHORITY = "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"
 _NETWORK = {"VPC_SUBNET": "subnet:", "VPC_SECURITY_GROUP": "security_group:"}
 _IAM_PORT, _TLS_PORT = "9098", "9094"
-_REFERENCE = "the ARN of a secret in Secrets Manager, file:<path> or env:<name>"
+REFERENCE = "the ARN of a secret in Secrets Manager, file:<path> or env:<name>"
+"""What a secret's uri may be."""
 _ACCESS, _SECURITY = "source_access_configurations", "kafka_security"
 
 
@@ -104,7 +105,6 @@ def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
     yield from _oauth_faults(mapping)
-    yield from _registry_faults(mapping)
     logins = _logins(mapping)
     if len(logins) > 1:
         yield _ACCESS, f"there are {len(logins)} ways to log in: {', '.join(logins)}", "keep one of them"
@@ -150,7 +150,7 @@ def _reference_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
             if not each.uri.startswith(prefix):
                 yield _ACCESS, f"{each.type}: the uri must begin with {prefix!r}", ""
         elif fault := reference_fault(each.uri):
-            yield _ACCESS, f"{each.type}: the uri {fault}", f"give {_REFERENCE}"
+            yield _ACCESS, f"{each.type}: the uri {fault}", f"give {REFERENCE}"
 
 
 def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
@@ -160,22 +160,13 @@ def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
     for name in ("token", "client_secret"):
         uri = getattr(oauth, name)
         if uri and (fault := reference_fault(uri)):
-            yield _SECURITY, f"oauth.{name} {fault}", f"give {_REFERENCE}"
+            yield _SECURITY, f"oauth.{name} {fault}", f"give {REFERENCE}"
     client = [name for name in ("token_endpoint", "client_id", "client_secret") if getattr(oauth, name)]
     if oauth.token and (client or oauth.scope):
         yield _SECURITY, "oauth has both a token and a client that asks for one", "keep one of them"
     elif not oauth.token and len(client) < 3:
         hint = "give 'token', or 'token_endpoint', 'client_id' and 'client_secret'"
         yield _SECURITY, "oauth does not say where the token comes from", hint
-
-
-def _registry_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
-    for field in ("self_managed_kafka_event_source_config", "amazon_managed_kafka_event_source_config"):
-        config = getattr(mapping, field)
-        registry = config.schema_registry_config if config else None
-        for each in registry.access_configs if registry else ():
-            if fault := reference_fault(each.uri):
-                yield field, f"access_configs: {each.type}: the uri {fault}", f"give {_REFERENCE}"
 
 
 def _managed_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[Fault]:

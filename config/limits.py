@@ -36,7 +36,6 @@ class Standing(Enum):
     HONOURED = "honoured"
     REFUSED = "refused"  # AWS has no such parameter for the source
     RECORDED = "recorded"  # kept and echoed, without a local effect
-    NOT_YET = "not yet"  # AWS has it, this version refuses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ FILTERS_QUOTA = 5
 FILTERS_MAX = 10
 """AWS's quota is 5 filters, and on request up to 10."""
 
-_LEGEND = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED, "~": Standing.NOT_YET}
+_LEGEND = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED}
 
 # Columns: sqs, sqs-fifo, kinesis, dynamodb, kafka. Names are the mapping model's.
 _FIELDS = {
@@ -109,7 +108,7 @@ _FIELDS = {
     "source_access_configurations": "- - - - +",
     "bootstrap_servers": "- - - - +",
     "kafka_security": "- - - - +",
-    "logging_config": "- - - - ~",
+    "logging_config": "- - - - +",
     "queues": "- - - - -",
     "document_db_event_source_config": "- - - - -",
     "kms_key_arn": "r r r r r",
@@ -132,13 +131,6 @@ RECORDED: Mapping[str, str] = MappingProxyType(
     }
 )
 """The closed list of fields that are kept without effect, each with its reason."""
-
-NOT_YET: Mapping[str, str] = MappingProxyType(
-    {
-        "logging_config": "remove it; what is logged of all mappings is set by 'log.level'",
-    }
-)
-"""What to do instead of a field that this version refuses although it polls the source."""
 
 
 def polled() -> str:

@@ -173,10 +173,14 @@ class SchemaValidationConfig(Spoken):
 
 
 class SchemaRegistryConfig(Spoken):
-    schema_registry_uri: str = Field(min_length=1, max_length=10_000)
+    schema_registry_uri: str = Field(min_length=1, max_length=10_000, examples=["http://localhost:8081"])
+    """URL of a registry with Confluent's REST API, or the ARN of a Glue registry."""
     event_record_format: Literal["JSON", "SOURCE"]
+    """What the function gets: decoded, as JSON; or the bytes as they were written, without the registry's header."""
     access_configs: list[SchemaAccessConfig] = Field(default_factory=list)
+    """Login and certificates for the URL. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
     schema_validation_configs: list[SchemaValidationConfig] = Field(default_factory=list)
+    """What is decoded: the key, the value, or both."""
 
 
 class KafkaSourceConfig(Spoken):
@@ -185,6 +189,7 @@ class KafkaSourceConfig(Spoken):
     consumption_mode: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     """Only that of partitions, the default: the client library knows no share groups."""
     schema_registry_config: SchemaRegistryConfig | None = None
+    """Where the schemas are with which keys and values were written. Needs no provisioned mode here."""
 
 
 class MetricsConfig(Spoken):
@@ -280,7 +285,8 @@ class EventSourceMapping(Spoken):
     kafka_security: KafkaSecurity | None = None
     """How to reach Kafka brokers, as far as AWS has no word for it (Penstock's own)."""
     logging_config: LoggingConfig | None = None
-    """System log level of a Kafka mapping in provisioned mode."""
+    """`system_log_level` of a Kafka mapping's own lines in the log. Default: `log.level`. Needs no provisioned mode
+    here."""
     queues: list[str] | None = Field(None, min_length=1, max_length=1)
     """Amazon MQ, which Penstock does not poll."""
     document_db_event_source_config: DocumentDbConfig | None = None
@@ -310,20 +316,6 @@ class EventSourceMapping(Spoken):
                 return SourceKind(arn.service)
             case _:
                 return None
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """What the mapping calls, by botocore's names: its source's service first, then its destination's. Where the
-        brokers of a topic are given, nobody is asked for them."""
-        services: list[str] = []
-        arn = self.arn
-        if arn is not None and not self.servers:
-            services.append(_SERVICES.get(arn.service, arn.service))
-            if arn.is_table:
-                services.append("dynamodb")
-        if self.failure_destination:
-            services.append(self.failure_destination.service)
-        return tuple(dict.fromkeys(services))
 
     @property
     def function_name(self) -> str:
@@ -441,10 +433,6 @@ class EventSourceMapping(Spoken):
     def recorded(self) -> tuple[str, ...]:
         """The given fields that are kept without effect."""
         return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
-
-
-_SERVICES = {"dynamodb": "dynamodbstreams"}
-"""The client of a source whose ARN names another service."""
 
 
 def _bound(limit: int | None) -> int | None:

@@ -158,8 +158,7 @@ stream's ARN; `penstock positions` lists, moves and removes them. `source` may b
 
 _STANDINGS = """
 *honoured*: does what AWS does. *refused*: there is no such parameter for that source: AWS says so, and so do we.
-*recorded*: kept and echoed, with no effect here. *not yet*: AWS has it, this version refuses it with that reason.
-Nothing is accepted and ignored.
+*recorded*: kept and echoed, with no effect here. Nothing is accepted and ignored.
 """
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import kafka_security, limits
+from . import kafka_security, limits, schema_registry
 from .arn import Arn, ArnError
 from .limits import LIMITS, SourceKind, Standing
 from .mapping import EventSourceMapping, is_given, split_function
@@ -81,9 +81,6 @@ def _applicable(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viola
         match limits.standing(name, kind):
             case Standing.REFUSED:
                 yield from _refused(mapping, name, kind)
-            case Standing.NOT_YET:
-                hint = limits.NOT_YET.get(name, "remove it")
-                yield Violation(name, "this version does not do this yet, and does not pretend to", hint)
             case Standing.HONOURED | Standing.RECORDED:
                 pass
 
@@ -152,9 +149,7 @@ def _kafka_config_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
     if mode is not None and mode.lower() != _PARTITIONS:
         what = f"ConsumptionMode {mode} needs a share group, and the Kafka client knows consumer groups only"
         yield Violation(field, what, "remove it")
-    if is_given(mapping.kafka_config.schema_registry_config):
-        what = "this version does not ask a schema registry yet, and does not pretend to"
-        yield Violation(field, what, "remove schema_registry_config")
+    yield from (Violation(*fault) for fault in schema_registry.violations(mapping))
 
 
 def _age_rules(mapping: EventSourceMapping, shortest_age: int) -> Iterator[Violation]:

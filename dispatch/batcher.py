@@ -76,10 +76,11 @@ class Load:
         return True
 
 
-def entry(limits: Limits, record: Record, now: float, discard: DiscardReason | None = None, group: int = 0) -> Entry:
-    """The entry of a record; one that alone is over the limit is decided with it."""
+def entry(limits: Limits, record: Record, now: float, group: int = 0) -> Entry:
+    """The entry of a record; one that has a flaw, or alone is over the limit, is decided with it."""
     size = len(record.body)
     envelope = limits.envelope
+    discard = record.flaw.reason if record.flaw else None
     if discard is None and envelope.overhead + envelope.lane_overhead(record.lane) + size > limits.payload:
         discard = DiscardReason.OVERSIZED
     return Entry(record, size, now, discard, group)
@@ -107,9 +108,9 @@ class Batcher:
         self._completed = float("-inf")
         self._bytes = 0
 
-    def add(self, record: Record, now: float, *, discard: DiscardReason | None = None, group: int = 0) -> None:
+    def add(self, record: Record, now: float, *, group: int = 0) -> None:
         """Queue a record. It is serialised here, once."""
-        added = entry(self._limits, record, now, discard, group)
+        added = entry(self._limits, record, now, group)
         self._entries.append(added)
         self._bytes += added.size
         self._admit(added)

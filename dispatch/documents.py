@@ -53,7 +53,7 @@ def stream_document(
     `written` is wall-clock seconds; `fresh_id` stands for the request id where no invocation gave one.
     Times of records have milliseconds for Kinesis and whole seconds for DynamoDB.
     """
-    document = _head(subject.function_arn, discard, written, fresh_id, discard.reason.value)
+    document = _head(subject.function_arn, discard, written, fresh_id)
     document[_BATCH_INFO[kind]] = _shard_info(discard.records, lane, "milliseconds" if kind == "kinesis" else "seconds")
     return document
 
@@ -76,11 +76,9 @@ def kafka_document(
     payload_size: int,
     written: float,
     fresh_id: str,
-    condition: str | None = None,
 ) -> Document:
-    """The document of a discarded batch of a topic, for SQS, SNS and S3. `payload_size` is the event's, in bytes;
-    `condition` replaces the reason's own (a schema registry's SCHEMA_NOT_FOUND, DESERIALIZATION_ERROR)."""
-    document = _head(subject.function_arn, discard, written, fresh_id, condition or discard.reason.value)
+    """The document of a discarded batch of a topic, for SQS, SNS and S3. `payload_size` is the event's, in bytes."""
+    document = _head(subject.function_arn, discard, written, fresh_id)
     info = _cluster_info(subject, len(discard.records), payload_size)
     document["KafkaBatchInfo"] = info | {"recordsInfo": _records_info(discard.records)}
     return document
@@ -94,10 +92,9 @@ def kafka_record_document(
     event: bytes,
     written: float,
     fresh_id: str,
-    condition: str | None = None,
 ) -> bytes:
     """The message for a `kafka://` topic: one per record, with `event` (which holds this record alone) as an object."""
-    document = _head(subject.function_arn, discard, written, fresh_id, condition or discard.reason.value)
+    document = _head(subject.function_arn, discard, written, fresh_id)
     about = {"offset": _number(record), "timestamp": timestamp(record.arrived)}
     document["KafkaBatchInfo"] = _cluster_info(subject, 1, len(event)) | {"recordInfo": about}
     return encode(document)[:-1] + b',"payload":' + event + b"}"
@@ -128,13 +125,13 @@ def _records_info(records: Sequence[Record]) -> Document:
 # --- what all have ----------------------------------------------------------------------------------------------------
 
 
-def _head(function_arn: str, discard: Discard, written: float, fresh_id: str, condition: str) -> Document:
+def _head(function_arn: str, discard: Discard, written: float, fresh_id: str) -> Document:
     request_id = discard.last.request_id if discard.last and _exhausted(discard) else fresh_id
     document: Document = {
         "requestContext": {
             "requestId": request_id or fresh_id,
             "functionArn": function_arn,
-            "condition": condition,
+            "condition": discard.reason.value,
             "approximateInvokeCount": max(1, discard.invocations),  # AWS says 1 for records it never sent, too
         }
     }

@@ -10,7 +10,7 @@ what was observed; docs/semantics/core.md, EVENT-01 and on.
 from __future__ import annotations
 
 import json
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,8 +155,6 @@ def kafka_item(
     key: bytes | None,
     value: bytes | None,
     headers: Iterable[tuple[str, bytes | None]] = (),
-    key_schema: SchemaMetadata | None = None,
-    value_schema: SchemaMetadata | None = None,
 ) -> dict[str, object]:
     """The element of one record. `timestamp` in milliseconds.
 
@@ -173,10 +171,32 @@ def kafka_item(
         item["key"] = _base64(key)
     item["value"] = None if value is None else _base64(value)
     item["headers"] = [{name: _signed(content)} for name, content in headers]
+    return item
+
+
+def kafka_bytes(item: Fields) -> tuple[bytes | None, bytes | None]:
+    """The key and the value that the element of a record holds."""
+    key, value = item.get("key"), item.get("value")
+    return None if key is None else a2b_base64(str(key)), None if value is None else a2b_base64(str(value))
+
+
+def kafka_decoded(
+    item: Fields,
+    *,
+    key: bytes | None,
+    value: bytes | None,
+    key_schema: SchemaMetadata | None = None,
+    value_schema: SchemaMetadata | None = None,
+) -> dict[str, object]:
+    """The element of a record whose key or value was read with a schema: these in the place of its own."""
+    decoded = dict(item)
+    if key is not None:
+        decoded["key"] = _base64(key)
+    decoded["value"] = None if value is None else _base64(value)
     for name, schema in (("keySchemaMetadata", key_schema), ("valueSchemaMetadata", value_schema)):
         if schema is not None:
-            item[name] = {"dataFormat": schema.data_format, "schemaId": schema.schema_id}
-    return item
+            decoded[name] = {"dataFormat": schema.data_format, "schemaId": schema.schema_id}
+    return decoded
 
 
 def _signed(content: bytes | None) -> list[int] | None:

@@ -72,12 +72,12 @@ class LaneDraining:
 
     # --- in and out -------------------------------------------------------------------------------------------------
 
-    def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
+    def put(self, records: Iterable[Record], now: Now) -> None:
         for record in records:
             queue = self._queues.get(record.lane)
             if queue is None:
                 queue = self._queues[record.lane] = _Queue(record.lane)
-            queue.add(entry(self._limits, record, now.monotonic, discard))
+            queue.add(entry(self._limits, record, now.monotonic))
 
     def heard(self, now: Now) -> None:
         pass

@@ -34,7 +34,7 @@ class Position:
 
     number: int
     sub: int = 0
-    """Sub-sequence number inside an aggregated (KPL) record."""
+    """Of an aggregated (KPL) record that is taken apart, which user record of it, from 1; 0: the record as a whole."""
     text: str = field(default="", compare=False)
     """The source's own spelling, leading zeros included; what is sent back to it."""
 
@@ -61,6 +61,10 @@ class Record:
     """What the source wants back when the record is settled: the receipt handle."""
     held_until: float = inf
     """Monotonic time until which the source leaves the record to us; outside an invocation it is RETURNED after it."""
+    flaw: Flaw | None = None
+    """Why it is given up without being invoked; it waits for its turn in the lane like any other."""
+    view: bytes | None = None
+    """The data as filters see them, where they are not what stands in the item. Gone once the filters were asked."""
     _body: bytes | None = None
 
     @property
@@ -237,8 +241,18 @@ class DiscardReason(Enum):
     RETRIES_EXHAUSTED = "RetryAttemptsExhausted"
     AGE_EXCEEDED = "RecordAgeExceeded"
     OVERSIZED = "MaximumPayloadSizeExceeded"
-    SCHEMA_FAILED = "SchemaFailed"
+    SCHEMA_NOT_FOUND = "SCHEMA_NOT_FOUND"
+    DESERIALIZATION_ERROR = "DESERIALIZATION_ERROR"
     EXPIRED = "Expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why one record is given up before it is in a batch."""
+
+    reason: DiscardReason
+    detail: str
+    """One line for people, without anything of the record's content."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,18 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch did not work; it is tried again in `delay` seconds."""
+    """A fetch did not work, or not for all of the source; it is tried again in `delay` seconds."""
 
     mapping: str
     cause: str
     delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchesAgain:
+    """The last of a mapping's feeds whose fetches failed has fetched."""
+
+    mapping: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +350,7 @@ class LogsDropped:
 Event = (
     Fetched
     | FetchFailed
+    | FetchesAgain
     | Filtered
     | Invoking
     | Invoked

@@ -45,9 +45,9 @@ class Waiting:
 class Slots(Protocol):
     """The batches in flight of one feed, and what waits for them."""
 
-    def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
-        """Everything that one fetch brought and the filter kept, before the next `take`. With `discard`, records that
-        are decided already. A record that alone is over the payload limit is found here and becomes OVERSIZED."""
+    def put(self, records: Iterable[Record], now: Now) -> None:
+        """Everything that one fetch brought and the filter kept, before the next `take`. A record with a flaw is
+        decided already; one that alone is over the payload limit is found here and becomes OVERSIZED."""
         ...
 
     def heard(self, now: Now) -> None:
@@ -113,9 +113,9 @@ class KeyHash:
     def __init__(self, limits: Limits, slots: int) -> None:
         self._queues = [Batcher(limits) for _ in range(slots)]
 
-    def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
+    def put(self, records: Iterable[Record], now: Now) -> None:
         for record in records:
-            self._queues[self.slot_of(record)].add(record, now.monotonic, discard=discard)
+            self._queues[self.slot_of(record)].add(record, now.monotonic)
 
     def heard(self, now: Now) -> None:
         pass

@@ -19,7 +19,7 @@ from math import floor, inf
 
 from .batcher import Batcher, Limits
 from .events import STATE_LIMIT
-from .model import Batch, BatchKind, DiscardReason, Lane, Now, OpenWindow, Record, Window
+from .model import Batch, BatchKind, Lane, Now, OpenWindow, Record, Window
 from .slots import Taken, Waiting
 from .steps import Discard, Settle
 
@@ -43,7 +43,8 @@ class WindowSlot:
         self._lane = lane
         self._open = restored
         self._outgrown = restored is not None and len(restored.state) > STATE_LIMIT
-        self._latest = restored.window.start if restored else -inf
+        # By today's length: the stored window may have had another.
+        self._latest = window_of(restored.window.start, seconds).start if restored else -inf
         self._closed = False
         self._ends_at = inf
         self._heard = -inf
@@ -55,10 +56,10 @@ class WindowSlot:
         """What the store must keep with the position; None when no window is open."""
         return self._open
 
-    def put(self, records: Iterable[Record], now: Now, *, discard: DiscardReason | None = None) -> None:
+    def put(self, records: Iterable[Record], now: Now) -> None:
         for record in records:
             self._latest = max(self._latest, window_of(record.arrived, self._seconds).start)
-            self._queue.add(record, now.monotonic, discard=discard, group=int(self._latest))
+            self._queue.add(record, now.monotonic, group=int(self._latest))
             self._seen(now)
 
     def heard(self, now: Now) -> None:

@@ -49,7 +49,7 @@ def expand(record: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], Position
     if users is None:
         return ((record, Position.parse(number)),)
     return tuple(
-        ({**record, "PartitionKey": user.partition_key, "Data": user.data}, Position(int(number), user.sub, number))
+        ({**record, "PartitionKey": user.partition_key, "Data": user.data}, Position(int(number), user.sub + 1, number))
         for user in users
     )
 

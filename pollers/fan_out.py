@@ -56,12 +56,9 @@ class SubscribedShard:
         place: Start | Position,
         make: Make,
         clock: Clock,
-        *,
-        deaggregate: bool = False,
     ) -> None:
-        """`client`: aiobotocore's for Kinesis. `consumer`: its ARN. `deaggregate`: `make` gives several records for
-        one, and some of those at `place` may not be done."""
-        self._events = _Events(client, consumer, shard, starting(place, at=deaggregate), make, clock)
+        """`client`: aiobotocore's for Kinesis. `consumer`: its ARN."""
+        self._events = _Events(client, consumer, shard, starting(place), make, clock)
         self._clock = clock
         self._read_to = place if isinstance(place, Position) else None
         self._receiving: asyncio.Task[_Event] | None = None
@@ -112,10 +109,11 @@ class SubscribedShard:
         return new
 
 
-def starting(place: Start | Position, *, at: bool) -> dict[str, Any]:
-    """The StartingPosition for what comes after `place`; with `at` including the record at it."""
+def starting(place: Start | Position) -> dict[str, Any]:
+    """The StartingPosition for what comes after `place`; with the record at it, where that is an aggregate of which
+    there may be more."""
     if isinstance(place, Position):
-        return {"Type": "AT_SEQUENCE_NUMBER" if at else "AFTER_SEQUENCE_NUMBER", "SequenceNumber": place.text}
+        return {"Type": "AT_SEQUENCE_NUMBER" if place.sub else "AFTER_SEQUENCE_NUMBER", "SequenceNumber": place.text}
     if place.at is None:
         return {"Type": "TRIM_HORIZON"}
     return {"Type": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(place.at, UTC)}

@@ -173,10 +173,17 @@ class Feed:
                 self._trouble = str(error)
                 await self._rest(self._trouble, failures)
                 continue
-            failures, self._trouble = 0, ""
+            failures = 0
+            self._tell_trouble(fetched)
             await self._take_in(fetched)
             self._pump()
             await self._commit()  # what could not be stored before
+
+    def _tell_trouble(self, fetched: Fetched) -> None:
+        """Of a part of the source, which the others do not wait for."""
+        if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
+            self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
+        self._trouble = fetched.trouble
 
     async def _fetch(self) -> Fetched:
         started = self._clock.monotonic()
@@ -216,6 +223,14 @@ class Feed:
     async def _take_in(self, fetched: Fetched) -> None:
         """Everything that happens to records between the fetch and their batch."""
         self._taking = True
+        try:
+            await self._sort_in(fetched)
+        finally:
+            self._taking = False  # after a fault of ours too: whoever revokes waits for it
+            self._wake()
+        self._end(fetched.ended)
+
+    async def _sort_in(self, fetched: Fetched) -> None:
         for gap in fetched.gaps:
             self._observer.observe(gap)
         kept: list[Record] = []
@@ -231,15 +246,13 @@ class Feed:
         self._slots.put(kept, self._now())
         if not fetched.full:
             self._slots.heard(self._now())
-        self._taking = False
-        self._wake()
-        self._end(fetched.ended)
 
     def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:
         """Into those that the function shall get and those that a filter refused; what is here already is dropped. Only
         what is kept is serialised."""
         for record in records:
-            wanted = self._settings.keeps(record)
+            wanted = record.flaw is not None or self._settings.keeps(record)  # what is decided, no filter is asked of
+            record.view = None
             if self._marks.add(record, len(record.body) if wanted and record.position is not None else 0):
                 (kept if wanted else refused).append(record)
 

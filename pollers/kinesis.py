@@ -88,19 +88,20 @@ class KinesisService:
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         if not self._arn.consumer:
-            return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
-        make = self._maker(stream, shard).make
-        return SubscribedShard(self._client, self.name, shard, place, make, self._clock, deaggregate=self._deaggregate)
+            calls = self._calls(stream, shard, place)
+            return PolledShard(calls, place, self._cadence, self._clock, packed=self._deaggregate)
+        make = self._maker(stream, shard, place).make
+        return SubscribedShard(self._client, self.name, shard, place, make, self._clock)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
-        return await probe(self._calls(stream, shard), position)
+        return await probe(self._calls(stream, shard, position), position)
 
-    def _calls(self, stream: str, shard: str) -> KinesisCalls:
-        return KinesisCalls(self._client, self._named, self._maker(stream, shard), self._listed)
+    def _calls(self, stream: str, shard: str, place: Start | Position) -> KinesisCalls:
+        return KinesisCalls(self._client, self._named, self._maker(stream, shard, place), self._listed)
 
-    def _maker(self, stream: str, shard: str) -> RecordMaker:
-        lane = Lane(stream, shard)
-        return RecordMaker(lane, self._arn, self._role, self._deaggregate)
+    def _maker(self, stream: str, shard: str, place: Start | Position) -> RecordMaker:
+        begun = place.number if isinstance(place, Position) and place.sub else None
+        return RecordMaker(Lane(stream, shard), self._arn, self._role, self._deaggregate, begun)
 
     # --- the listing ------------------------------------------------------------------------------------------------
 
@@ -158,7 +159,7 @@ class KinesisCalls:
     async def iterator(self, place: Start | Position) -> str:
         what = self._what("GetShardIterator")
         try:
-            return await self._iterator(what, **_after(place, self._maker.whole))
+            return await self._iterator(what, **_after(place))
         except Exception as error:
             if faults.code(error) == INVALID_CODE and isinstance(place, Position) and await self._below(place):
                 raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
@@ -212,10 +213,11 @@ class KinesisCalls:
         return f"{operation} on {self._lane.shard} of {self._lane.source}"
 
 
-def _after(place: Start | Position, whole: bool) -> dict[str, Any]:
-    """The iterator that begins behind a place. `whole`: a record is done as a whole or not at all."""
+def _after(place: Start | Position) -> dict[str, Any]:
+    """The iterator that begins behind a place; with the record at it, where that is an aggregate of which there may be
+    more."""
     if isinstance(place, Position):
-        kind = "AFTER_SEQUENCE_NUMBER" if whole else "AT_SEQUENCE_NUMBER"
+        kind = "AT_SEQUENCE_NUMBER" if place.sub else "AFTER_SEQUENCE_NUMBER"
         return {"ShardIteratorType": kind, "StartingSequenceNumber": place.text}
     if place.at is None:
         return {"ShardIteratorType": "TRIM_HORIZON"}
@@ -225,18 +227,21 @@ def _after(place: Start | Position, whole: bool) -> dict[str, Any]:
 class RecordMaker:
     """Makes records of what Kinesis says of them, by GetRecords and SubscribeToShard alike."""
 
-    def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool) -> None:
+    def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool, begun: int | None = None) -> None:
+        """`begun`: an aggregate of which a part was done, so that it is taken apart whatever is wanted now."""
         self.lane = lane
-        self.whole = not deaggregate
-        """Each record of the service is one of ours."""
+        self._deaggregate = deaggregate
+        self._begun = begun
         self._arn = str(arn)
         self._region = arn.region
         self._role = role
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         """Raises KeyError, TypeError or ValueError when it is none."""
-        if self.whole or not raw["Data"].startswith(AGGREGATE):
-            return (self._record(raw, Position.parse(raw["SequenceNumber"])),)
+        whole = Position.parse(raw["SequenceNumber"])
+        apart = self._deaggregate or whole.number == self._begun
+        if not apart or not raw["Data"].startswith(AGGREGATE):
+            return (self._record(raw, whole),)
         packed = {**raw, "Data": b64decode(raw["Data"])}
         return [self._record(each, position) for each, position in expand(packed)]
 

@@ -13,15 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
-from ..config.errors import SourceMissing, SourceRefused
+import anyio
+
+from ..config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from ..dispatch.model import Position
 from ..dispatch.observer import Observer, StreamRecreated
 from . import lineage
 from .checkpoints.store import BEGINNING, Checkpoint, CheckpointStore, Finished, Opened, Place, Start, StartKind
 from .lineage import Finding, Probe
 from .stream_service import Listing, StreamService
+
+DOUBT = 30.0
+"""Seconds for which listings must contradict the positions of a stream whose creation time is the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class Opening:
         self._service = service
         self._store = store
         self._observer = observer
+        self._doubted = inf
+        """Monotonic time since which listings and positions do not go together."""
 
     async def open(self) -> Found:
         """Raises SourceMissing, SourceRefused (also for a stream that was made anew, when the mapping shall stop then),
@@ -93,7 +101,19 @@ class Opening:
 
     async def worth(self, listing: Listing, opened: Opened) -> Worth:
         """What positions are worth by this listing. Where the listing alone does not tell, the record at the position
-        is looked at."""
+        is looked at. Raises SourceUnavailable while it may only have come late: one that lacks a shard, of a stream
+        whose creation time says that it is the same."""
+        worth = await self._judge(listing, opened)
+        now = anyio.current_time()
+        if not worth.recreated or opened.created is None or opened.created != listing.created:
+            self._doubted = inf
+            return worth
+        self._doubted = min(self._doubted, now)
+        if now < self._doubted + DOUBT:
+            raise SourceUnavailable(f"the listing of {listing.arn} does not go with the positions that are stored")
+        return worth
+
+    async def _judge(self, listing: Listing, opened: Opened) -> Worth:
         shards = {shard.id: shard for shard in listing.shards}
         unchanged = opened.created is None or listing.created is None or opened.created == listing.created
         findings = {

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 from typing import Any, Protocol
 
 import anyio
@@ -28,6 +28,9 @@ from .stream_service import Lost, Page
 
 LISTING_FRESH_FOR = 1.0
 """Seconds for which a listing says whether a shard without a next iterator is closed."""
+PACKED = 1_000
+"""Records that one of the service's is taken for at first where each may hold many: asking for a page of them could
+bring millions."""
 FAILURES_TRUSTED = 3
 """Failures in a row after which the iterator itself is suspected: some servers do not say that they lost it."""
 
@@ -91,11 +94,20 @@ class PolledShard:
     """A `Pages`."""
 
     def __init__(
-        self, calls: ShardCalls, place: Start | Position, cadence: Cadence, clock: Clock, *, rounding: int = 1
+        self,
+        calls: ShardCalls,
+        place: Start | Position,
+        cadence: Cadence,
+        clock: Clock,
+        *,
+        rounding: int = 1,
+        packed: bool = False,
     ) -> None:
-        """`rounding`: seconds to which the service may round down the times of arrival."""
+        """`rounding`: seconds to which the service may round down the times of arrival. `packed`: `calls.make` may give
+        many records for one."""
         self._calls = calls
         self._rounding = rounding
+        self._packed = PACKED if packed else 1  # records that are in one of the service's, as far as we know
         self._page = cadence.page
         self._pace = Pace(cadence, clock)
         self._place = place  # where a new iterator begins
@@ -129,7 +141,7 @@ class PolledShard:
 
     async def _read(self, limit: int) -> bool:
         """Ask once. False when it led nowhere and a new iterator may be tried at once."""
-        asked = min(limit, self._page)
+        asked = max(1, min(limit, self._page) // self._packed)
         try:
             reply = await self._ask(asked)
             records = [record for raw in reply.records for record in self._calls.make(raw)]
@@ -139,6 +151,8 @@ class PolledShard:
             raise
         self._failures = 0
         self._iterator = reply.iterator
+        if reply.records:
+            self._packed = max(ceil(len(records) / len(reply.records)), self._packed // 2)
         moved = self._keep(records)
         self._pace.received(reply.size)
         up_to_date = not reply.records if reply.behind is None else reply.behind == 0

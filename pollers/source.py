@@ -30,6 +30,8 @@ class Fetched:
     """Lanes that have no more records, now or ever (a closed shard)."""
     full: bool = False
     """The source gave as much as was asked for: there is probably more."""
+    trouble: str = ""
+    """What keeps a part of the source from being read, although the fetch itself went well; empty when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ from .stream_service import Listing, Page, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
+GONE_AFTER = 3
+"""Looks in a row at which a shard is missing before it is gone: a listing may come late, and what we store as ended is
+never read again."""
 LOOK_PAUSE = 1.0
 """Seconds from one look to the next, however many shards want one: a service allows few listings a second."""
 END = "the end of the shard"
@@ -101,6 +104,8 @@ class StreamSource:
         self._looked = -inf
         """Monotonic time of the last look."""
         self._looking = anyio.Lock()
+        self._missing: Mapping[str, int] = {}
+        """Shards that the last looks did not list, and how many of them in a row."""
 
     async def open(self) -> StreamRoster:
         found: Found = await self._opening.open()
@@ -182,12 +187,15 @@ class StreamSource:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
     async def _plan(self) -> Plan:
-        gone = lineage.plan(self._listing.shards, self._lanes).gone
-        for shard in [shard for shard in gone if shard not in self._readers]:
+        unlisted = lineage.plan(self._listing.shards, self._lanes).gone
+        self._missing = {shard: self._missing.get(shard, 0) + 1 for shard in unlisted}
+        gone = [shard for shard, looks in self._missing.items() if looks >= GONE_AFTER]
+        # An open window has its end first: a feed reads that the shard is gone, and ends it.
+        for shard in [each for each in gone if each not in self._readers and self._lanes[each].window is None]:
             await self._bury(shard)
         plan = lineage.plan(self._listing.shards, self._lanes)
         for shard, reader in self._readers.items():
-            reader.vanished = shard in plan.gone  # what was fetched of it is settled first
+            reader.vanished = shard in gone  # what was fetched of it is settled first
         # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
         self._roster.read([*plan.ready, *plan.gone])
         if plan.surplus:

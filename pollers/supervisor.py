@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..config.errors import BugError, PenstockError, SourceError, SourceUnavailable
-from ..dispatch.observer import Crashed, FeedsChanged, FetchFailed, MappingChanged
+from ..dispatch.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .feed import Feed, FeedSettings
 from .lifecycle import State, Status
 from .source import Fetched, Roster, Source
@@ -41,6 +41,8 @@ class Supervisor:
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
         """How often in a row each of them did not live for long."""
+        self._unheard: set[str] = set()
+        """Those that ended in a failure and have fetched nothing since."""
         self._status = Status(State.WAITING)
         self._failures = 0
         self._failure: PenstockError | None = None
@@ -216,12 +218,23 @@ class Supervisor:
         delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
         self._settings.dispatcher.observer.observe(FetchFailed(self.mapping, cause, delay))
         self._resting[name] = cause
+        self._unheard.add(name)
         with anyio.move_on_after(delay):
             await self._over.wait()
         del self._resting[name]
 
     def _tell_feeds(self) -> None:
         self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
+
+    def _tell_recovery(self, name: str, fetched: Fetched) -> None:
+        """A feed has fetched, of every part of its source; when it is the last of those that could not, that is
+        told."""
+        failed_before = self._feeds[name].trouble or name in self._unheard
+        if self._over.is_set() or fetched.trouble or not failed_before:
+            return  # a fetch that a stop cut short is none
+        self._unheard = (self._unheard & self._begun) - {name}
+        if not self._unheard and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
+            self._settings.dispatcher.observer.observe(FetchesAgain(self.mapping))
 
     def _crashed(self, error: Exception) -> BugError:
         """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""
@@ -232,6 +245,7 @@ class Supervisor:
         self._failures = 0
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
+        self._tell_recovery(name, fetched)
         roster.polled(name, fetched)
         if roster.wanted() != self._aligned:
             self._align(tasks, roster)

@@ -44,17 +44,18 @@ from .function_logs import FunctionLogs, Mode
 from .function_telemetry import FunctionLines, FunctionMetrics
 from .functions import Functions, url_of
 from .life import ENDING, Life, Outside
+from .mapping_logs import MappingLogs
 from .metrics import Labels, Metrics
 from .planes import Planes
 from .plant import Changes, Part, Plant
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .progress import Progresses
 from .registry import Forgetting, Registry
-from .sources import Sources
+from .sources import Sources, refuse_missing_libraries
 from .state import StateDirectory
 from .tails import Tails
 from .targets import Targets
-from .telemetry import Action, Log, Logs
+from .telemetry import Action, Log
 from .works import Works
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
@@ -100,12 +101,14 @@ class Daemon:
             Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
         )
         self._function_metrics = FunctionMetrics(self._metrics.registry)
+        self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
         self._changes = Changes()
 
     async def run(self) -> Exit:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        refuse_missing_libraries(self._config)
         async with AsyncExitStack() as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await Endpoints.find(self._config.mappings.values(), clients)
@@ -185,7 +188,7 @@ class Daemon:
 
     def _observer(self, registry: Registry | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
-        own += [Logs(self._log), FunctionLines(self._log)]
+        own += [self._mapping_logs, FunctionLines(self._log)]
         if registry is not None:
             own.append(Forgetting(registry))
         return Observers(own)
@@ -277,7 +280,14 @@ class Daemon:
             self._account.forget(mapping)
             self._progresses.forget(mapping)
 
-        parts = Parts(works.work, lambda mapping: sources.forget(mapping.name), forget_positions, self._metrics, forget)
+        parts = Parts(
+            make=works.work,
+            let_go=lambda mapping: sources.forget(mapping.name),
+            forget_positions=forget_positions,
+            metrics=self._metrics,
+            logs=self._mapping_logs,
+            forget=forget,
+        )
         grace = max(0.0, self._settings.stop_timeout - ENDING)
         following = Following(planes.mappings, plant, parts, self._log, grace=grace)
         planes.functions.watch(following.function_changed)

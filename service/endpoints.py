@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..config.clients.aws import Clients
-from ..config.clients.endpoints import Local, Real, Refused, Target
-from ..config.errors import ConfigError
+from ..config.clients.endpoints import Local, Real, Refused, Target, brokers_problem, unwanted_brokers
+from ..config.errors import ConfigError, Problem
 from ..config.mapping import EventSourceMapping
+from ..config.services import services_of
 
 
 class Endpoints:
@@ -30,21 +31,28 @@ class Endpoints:
 
     async def add(self, mapping: EventSourceMapping) -> None:
         """What another mapping calls. Raises ConfigError for a broken profile."""
-        for service in mapping.services:
+        for service in services_of(mapping):
             if service not in self._targets:
                 self._targets[service] = await self._clients.target(service)
 
     def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
-        """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid."""
-        called = dict.fromkeys(service for mapping in mappings if mapping.enabled for service in mapping.services)
+        """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid, and for
+        each mapping whose brokers are."""
+        polled = [mapping for mapping in mappings if mapping.enabled]
+        called = dict.fromkeys(service for mapping in polled for service in services_of(mapping))
         targets = [self._targets[service] for service in called]
         problems = [target.problem for target in targets if isinstance(target, Refused)]
+        problems += [problem for mapping in polled if (problem := self._brokers_problem(mapping))]
         if problems:
             raise ConfigError(problems)
 
+    def _brokers_problem(self, mapping: EventSourceMapping) -> Problem | None:
+        unwanted = unwanted_brokers(mapping.servers, self._clients.settings.real)
+        return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
+
     def of(self, mapping: EventSourceMapping) -> Target:
         """Where the mapping's source is, unless it names its brokers itself."""
-        return self._targets[mapping.services[0]]
+        return self._targets[services_of(mapping)[0]]
 
     def told(self, mapping: EventSourceMapping) -> str:
         """The same for people, brokers included."""

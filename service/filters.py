@@ -52,6 +52,8 @@ class Keeps:
         self._data = DATA[self._filter.kind]
 
     def __call__(self, record: Record) -> bool:
+        if record.view is not None:
+            return self._filter.keeps(record.item, record.view)
         return self._filter.keeps(record.item, partial(self._data, record.item))
 
 

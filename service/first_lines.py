@@ -12,6 +12,7 @@ from ..config.function import RemoteFunction
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
 from .endpoints import Endpoints
+from .mapping_logs import log_of
 from .plant import Plant, Work
 from .telemetry import Action, Log
 
@@ -23,7 +24,7 @@ def say_first_lines(log: Log, config: Config, mappings: Iterable[EventSourceMapp
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
-        _say_mapping(log, mapping, endpoints.told(mapping))
+        _say_mapping(log_of(mapping, log), mapping, endpoints.told(mapping))
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))
 
@@ -65,7 +66,7 @@ async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect
         return False
     async with anyio.create_task_group() as tasks:
         for work in works:
-            tasks.start_soon(_ask_one, client, work, functions.get(work.target.name), log)
+            tasks.start_soon(_ask_one, client, work, functions.get(work.target.name), log_of(work.config, log))
     return True
 
 

@@ -21,6 +21,7 @@ from ..dispatch.backoff import Backoff
 from .control.mappings.model import Mapped, State
 from .control.mappings.plane import MappingPlane
 from .fleet import reference_of
+from .mapping_logs import MappingLogs
 from .metrics import Labels, Metrics
 from .plant import Plant, Work
 from .telemetry import Action, Log
@@ -42,6 +43,7 @@ class Parts:
     forget_positions: Callable[[EventSourceMapping], Awaitable[None]]
     """A mapping that is made anew starts anew."""
     metrics: Metrics
+    logs: MappingLogs
     forget: Callable[[str], None]
     """Forgets what was counted of a mapping that is gone, by its name."""
 
@@ -134,6 +136,7 @@ class Following:
     async def _put(self, mapped: Mapped) -> None:
         config = mapped.config
         self._count(config)
+        self._parts.logs.add(config)
         if not config.enabled:
             self._plant.put(config, None)
         elif missing := self._missing(config):
@@ -183,6 +186,7 @@ class Following:
         self._plant.forget(config.name)
         self._labels.pop(config.name, None)
         self._parts.metrics.remove(config.name)
+        self._parts.logs.remove(config.name)
         self._parts.forget(config.name)
 
     async def _forgotten(self, mapped: Mapped, failures: int) -> bool:

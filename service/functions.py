@@ -20,6 +20,7 @@ from ..config.errors import ConfigError, Problem
 from ..config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from ..config.loader import AnyFunction, Config
 from ..config.mapping import EventSourceMapping
+from ..config.services import services_of
 from ..dispatch.invokers.base import Invoker
 from ..dispatch.invokers.http import HttpInvoker
 from ..dispatch.invokers.local.external import ExternalInvoker
@@ -132,7 +133,7 @@ class Functions:
     def _service(self, name: str) -> str:
         """The service whose endpoint the function is told of where no general one is set: that of its first source."""
         mapping = self._mapping(name)
-        return mapping.services[0] if mapping and mapping.services else "sqs"
+        return next(iter(services_of(mapping)), "sqs") if mapping else "sqs"
 
     def _arn(self, name: str) -> Arn | None:
         mapping = self._mapping(name)

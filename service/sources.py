@@ -16,16 +16,20 @@ from ..config.clients.endpoints import Local
 from ..config.clients.kafka import MappingAccess
 from ..config.clients.queue_urls import resolve
 from ..config.clock import Clock, Jitter, ServiceClock
-from ..config.errors import BugError, SourceError, SourceMissing
+from ..config.errors import BugError, ConfigError, Problem, SourceError, SourceMissing
 from ..config.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER, SourceKind
+from ..config.loader import Config
 from ..config.mapping import EventSourceMapping
 from ..config.settings import Settings
 from ..dispatch.observer import Observer
 from ..pollers.checkpoints.store import CheckpointStore
+from ..pollers.decoding import DecodingSource
 from ..pollers.dynamodb import DynamoDbService
-from ..pollers.kafka import KafkaSource, TopicSettings
+from ..pollers.kafka import KafkaSource
+from ..pollers.kafka_settings import TopicSettings
 from ..pollers.kinesis import KinesisService
 from ..pollers.opening import StreamSettings
+from ..pollers.schemas import EXTRA, missing_libraries, open_schemas
 from ..pollers.source import Source
 from ..pollers.sqs import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 from ..pollers.stream_calls import reading
@@ -39,6 +43,8 @@ LOOK = 10.0
 """Seconds that a source has to answer when it is looked at."""
 IDLE_POLL = 1
 """Seconds of a long poll when the run ends with the work."""
+MADE_UP_REGION = "ddblocal"
+"""DynamoDB Local's in every ARN; its tables are found by the region that a call is signed for."""
 
 
 class Sources:
@@ -114,8 +120,10 @@ class Sources:
             return float(reply["Attributes"]["VisibilityTimeout"])
 
     async def source(self, mapping: EventSourceMapping, function: Facts, clock: ServiceClock) -> Source:
-        """`clock` is told what the source says of the time, where it says something."""
+        """`clock` is told what the source says of the time, where it says something. Raises ConfigError for what would
+        be real AWS unsaid, or needs a library that is not installed."""
         await self._endpoints.add(mapping)
+        self._endpoints.refuse_real_aws([mapping])
         if mapping.kind is SourceKind.KAFKA:
             return self._topic(mapping)
         arn = mapping.arn
@@ -165,7 +173,14 @@ class Sources:
             pollers=mapping.pollers or (1, 1),
             joins=not self._settings.dry_run,
         )
-        return KafkaSource(settings, self.access(mapping), self._clock, self._observer)
+        source = KafkaSource(settings, self.access(mapping), self._clock, self._observer)
+        registry = mapping.kafka_config.schema_registry_config
+        if registry is None:
+            return source
+        if missing := missing_libraries():
+            raise ConfigError([Problem(_needs(missing), f"mappings.{mapping.name}")])
+        schemas = open_schemas(registry, self._clients, self._directory(mapping))
+        return DecodingSource(source, schemas.read, schemas.aclose, self._clock)
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -187,9 +202,22 @@ class Sources:
         return KinesisService(arn, client, self._clock, role=role, deaggregate=bool(mapping.deaggregate))
 
     async def _dynamodb(self, arn: Arn) -> StreamService:
-        tables = await self._clients.get("dynamodb", region=arn.region) if arn.is_table else None
-        streams = await self._clients.get("dynamodbstreams", region=arn.region)
+        region = None if arn.region == MADE_UP_REGION else arn.region
+        tables = await self._clients.get("dynamodb", region=region) if arn.is_table else None
+        streams = await self._clients.get("dynamodbstreams", region=region)
         return DynamoDbService(arn, tables, streams, self._clock)
+
+
+def refuse_missing_libraries(config: Config) -> None:
+    """Raises ConfigError for mappings with a schema registry where what reads schemas is not installed."""
+    missing = missing_libraries()
+    wanting = [mapping for mapping in config.mappings.values() if mapping.kafka_config.schema_registry_config]
+    if missing and wanting:
+        raise ConfigError([config.problem(f"mappings.{each.name}", _needs(missing)) for each in wanting])
+
+
+def _needs(missing: str) -> str:
+    return f"schema_registry_config needs {missing}, which is not installed: {EXTRA}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Action(StrEnum):
     FEEDS = "feeds"
     FETCH = "fetch"
     FETCH_FAILED = "fetch_failed"
+    FETCHES_AGAIN = "fetches_again"
     FILTER = "filter"
     INVOKE = "invoke"
     INVOKE_FAILED = "invoke_failed"
@@ -99,6 +100,7 @@ class Log:
     """One line each: `log.info(Action.READY, "ready", mapping=…)`."""
 
     def __init__(self, stream: TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
+        self._form: dict[str, Any] = {"stream": stream, "json": json, "color": color}
         self.level = LEVELS[level]
         self._logger = structlog.wrap_logger(
             _Lines(stream),
@@ -110,6 +112,10 @@ class Log:
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
         )
+
+    def at(self, level: str) -> Log:
+        """The same log at another level."""
+        return Log(**self._form, level=level)
 
     def debug(self, action: Action, text: str, **fields: object) -> None:
         self._logger.debug(text, action=action.value, **fields)
@@ -185,6 +191,8 @@ class Logs:
         self._output: dict[str, Flow] = {}
         self._down: dict[str, Hashable] = {}
         self._stands: dict[str, Hashable] = {}
+        self._unfetched: set[str] = set()
+        """Mappings of which the last line said that a fetch failed."""
         self._say: dict[type, Callable[[Any], None]] = {}
         for level, sayers in self._by_level().items():
             if level >= log.level:
@@ -213,6 +221,7 @@ class Logs:
             },
             logging.INFO: {
                 seen.MappingChanged: self._mapping_changed,
+                seen.FetchesAgain: self._fetches_again,
                 seen.Rebalanced: self._rebalanced,
                 seen.FunctionLog: self._function_log,
             },
@@ -228,14 +237,15 @@ class Logs:
             },
         }
 
-    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> None:
-        """Say it, unless the same was said just now."""
+    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> bool:
+        """Say it, unless the same was said just now. Whether it was said."""
         left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
         if left_out is None:
-            return
+            return False
         if left_out:
             fields["repeated"] = left_out
         self._log.warning(action, text, **fields)
+        return True
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -282,13 +292,21 @@ class Logs:
     # --- faults -----------------------------------------------------------------------------------------------------
 
     def _fetch_failed(self, event: seen.FetchFailed) -> None:
-        self._warn(
+        said = self._warn(
             Action.FETCH_FAILED,
             f"{event.mapping} could not fetch: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
             delay=_round(event.delay),
         )
+        if said:
+            self._unfetched.add(event.mapping)
+
+    def _fetches_again(self, event: seen.FetchesAgain) -> None:
+        """Where what failed was left out, so is that it is over: there are no more of these than of those."""
+        if event.mapping in self._unfetched:
+            self._unfetched.remove(event.mapping)
+            self._log.info(Action.FETCHES_AGAIN, f"{event.mapping} fetches again", mapping=event.mapping)
 
     def _invoked(self, event: seen.Invoked) -> None:
         who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}
@@ -370,9 +388,10 @@ class Logs:
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
         what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        kind = "stream" if event.source.startswith("arn:") else "topic"
         self._log.warning(
             Action.RECREATED,
-            f"{event.mapping}: the stream {event.source} {what}, and is read from its beginning",
+            f"{event.mapping}: the {kind} {event.source} {what}, and is read from its beginning",
             mapping=event.mapping,
             source=event.source,
             before=event.before,
@@ -382,9 +401,11 @@ class Logs:
         where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
         shard = _shard(event.records)
         of_shard = f" of {shard}" if shard else ""
+        flaws = [record.flaw.detail for record in event.records if record.flaw]
+        reason = ": ".join([event.reason.value, *flaws[:1]])
         self._log.error(
             Action.DISCARD,
-            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({event.reason.value}){where}",
+            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({reason}){where}",
             mapping=event.mapping,
             shard=shard,
             reason=event.reason.value,

@@ -8,6 +8,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,7 @@ from support.servers import kinesalite as kinesalite_server
 from support.servers import ministack as ministack_server
 from support.servers import moto as moto_server
 from support.servers.running import Server
+from support.workers import Sharing, workers
 
 STRICT = os.environ.get("PENSTOCK_STRICT") == "1"
 QUIRKS = Path(__file__).resolve().parent.parent / "docs" / "emulators.md"
@@ -76,6 +78,19 @@ def sqs_server(request: pytest.FixtureRequest) -> Server:
     return server
 
 
+# --- workers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Sharing | None:
+    return Sharing(config, log) if config.getoption("dist") == "load" else None
+
+
 # --- markers, order, and what is left out ---------------------------------------------------------------------------
 
 
@@ -103,6 +118,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     callspec = getattr(item, "callspec", None)
     servers = {str(value) for value in callspec.params.values()} if callspec else set()
     for row in quirks_of(item):
+        if not listed(row):
+            pytest.fail(f"no row of docs/emulators.md: {row}", pytrace=False)
         if row.partition("-")[0] in servers:
             pytest.skip(f"quirk: {row}")
 
@@ -116,37 +133,42 @@ def listed(row: str) -> bool:
     return QUIRKS.exists() and f"\n| {row} |" in QUIRKS.read_text()
 
 
+PROVES, LEFT_OUT = "semantics", "penstock_left_out"
+"""What a test's reports, and a worker's last word, call what the account wants of them."""
+
+
 class Account:
-    """Counts what ran and what did not, and in strict mode lets nothing be left out in silence."""
+    """Counts what ran and what did not, and in strict mode lets nothing be left out in silence.
+
+    Where workers share the tests, their reports come to the process that started them, and its account is the one that
+    counts. Each worker sees all tests, so that what one of them left out they all did.
+    """
 
     def __init__(self) -> None:
         self.left_out: Counter[str] = Counter()
         self.skipped: list[str] = []
         self.passed = 0
         self.ids: dict[str, set[str]] = defaultdict(set)
-        self.marked: dict[str, tuple[str, ...]] = {}
         self.complaints: list[str] = []
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        unknown = {row for item in items for row in quirks_of(item) if not listed(row)}
-        if unknown:
-            raise pytest.UsageError(f"no row of docs/emulators.md: {', '.join(sorted(unknown))}")
         without = [item for item in items if missing(item)]
         self.left_out.update(missing(item) or "" for item in without)
         if without:
             config.hook.pytest_deselected(items=without)
         items[:] = sorted((item for item in items if not missing(item)), key=layer)
         for item in items:
-            rules = tuple(rule for marker in item.iter_markers("semantics") for rule in marker.args)
-            self.marked[item.nodeid] = rules
+            rules = [rule for marker in item.iter_markers("semantics") for rule in marker.args]
+            item.user_properties += [(PROVES, rule) for rule in rules]  # which travel with the test's reports
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
             self._skip(report)
         elif report.when == "call" and report.passed:
             self.passed += 1
-            for rule in self.marked.get(report.nodeid, ()):
-                self.ids[rule].add(report.nodeid)
+            for name, rule in report.user_properties:
+                if name == PROVES:
+                    self.ids[str(rule)].add(report.nodeid)
 
     def _skip(self, report: pytest.TestReport) -> None:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -154,8 +176,20 @@ class Account:
         if not quirk or not listed(quirk[0]):
             self.skipped.append(f"{report.nodeid}: {reason}")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker has ended, or was ended before it could say what it left out."""
+        self.left_out |= Counter(getattr(node, "workeroutput", {}).get(LEFT_OUT, {}))
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+        if output is None:
+            self._close(session)
+        else:
+            output[LEFT_OUT] = dict(self.left_out)
+
+    def _close(self, session: pytest.Session) -> None:
         if session.config.pluginmanager.hasplugin("cacheprovider") and session.config.cache is not None:
             cache = Path(session.config.cache.mkdir("penstock"))
             found = {rule: sorted(tests) for rule, tests in sorted(self.ids.items())}

@@ -7,7 +7,7 @@ is real AWS too. Finding the configured endpoint (environment, profile) is `aws.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -89,6 +89,17 @@ def _unwanted(service: str, url: str | None) -> Problem:
     )
 
 
+def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
+    """Those of `host:port` that are at AWS although the user does not allow real AWS; empty when there is none."""
+    return "" if real else ",".join(server for server in servers if _is_aws_host(server.rpartition(":")[0]))
+
+
+def brokers_problem(servers: str, path: str) -> Problem:
+    """What is wrong with brokers that are `unwanted_brokers`."""
+    what = f"the brokers {servers} are real AWS, where Penstock takes the place of a group's members and moves offsets"
+    return Problem(what, path=path, hint="if real AWS is meant, set aws.real: true or give --real-aws")
+
+
 def _malformed(url: str) -> str:
     """Why `url` cannot be an endpoint; empty when it can."""
     try:
@@ -109,7 +120,11 @@ def _malformed(url: str) -> str:
 
 def is_aws(url: str) -> bool:
     """Whether the host of `url` belongs to AWS."""
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    return _is_aws_host(urlsplit(url).hostname or "")
+
+
+def _is_aws_host(host: str) -> bool:
+    host = host.rstrip(".").lower()
     return any(host == domain or host.endswith("." + domain) for domain in AWS_DOMAINS)
 
 

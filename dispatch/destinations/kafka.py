@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html; docs/semanti
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +80,8 @@ class KafkaDestination:
             written=report.written,
             fresh_id=report.id,
         )
-        key = record.item.get("key")
-        if key is not None:
-            return await producer.send(self._topic, value, key=a2b_base64(str(key)))
+        if record.key is not None:  # as it came: what stands in the event may have been decoded
+            return await producer.send(self._topic, value, key=bytes.fromhex(record.key))
         self._turn += 1
         return await producer.send(self._topic, value, partition=partitions[self._turn % len(partitions)])
 

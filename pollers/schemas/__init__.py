@@ -12,7 +12,7 @@ A record that cannot be decoded is a value (`SchemaFailure`), never an exception
 from __future__ import annotations
 
 from .model import Decoded, SchemaFailure
-from .opening import open_schemas
+from .opening import EXTRA, missing_libraries, open_schemas
 from .records import RecordSchemas
 
-__all__ = ["Decoded", "RecordSchemas", "SchemaFailure", "open_schemas"]
+__all__ = ["EXTRA", "Decoded", "RecordSchemas", "SchemaFailure", "missing_libraries", "open_schemas"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
+from ...config.errors import SourceError, SourceUnavailable
 from .model import Codec, DataFormat, Schema, SchemaFailure, Undecodable
 from .wire import Unframe
 
@@ -49,6 +50,14 @@ class Known:
     decode: Codec
 
 
+@dataclass(slots=True, eq=False)
+class _Asking:
+    """A schema is being asked for."""
+
+    over: anyio.Event = field(default_factory=anyio.Event)
+    failure: SourceError | None = None
+
+
 class Lookups:
     """One mapping's schemas."""
 
@@ -58,19 +67,30 @@ class Lookups:
         self._most = most
         self._now = now
         self._found: OrderedDict[str, tuple[Known | SchemaFailure, float]] = OrderedDict()  # with the time of its end
-        self._asking: dict[str, anyio.Lock] = {}
+        self._asking: dict[str, _Asking] = {}
 
     async def get(self, schema_id: str) -> Known | SchemaFailure:
-        """Raises SourceError when the registry does not answer, or refuses us: then nothing is known."""
-        if found := self._kept(schema_id):
-            return found
-        lock = self._asking.setdefault(schema_id, anyio.Lock())
+        """Raises SourceError when the registry does not answer, or refuses us: then nothing is known. Who asks for the
+        same schema meanwhile gets the same answer, that too: however many wait, the registry is asked once."""
+        while not (found := self._kept(schema_id)):
+            asking = self._asking.get(schema_id)
+            if asking is None:
+                return await self._ask_for_all(schema_id)
+            await asking.over.wait()
+            if asking.failure is not None:
+                raise SourceUnavailable(str(asking.failure)) from asking.failure
+        return found
+
+    async def _ask_for_all(self, schema_id: str) -> Known | SchemaFailure:
+        asking = self._asking[schema_id] = _Asking()
         try:
-            async with lock:
-                return self._kept(schema_id) or await self._ask(schema_id)
+            return await self._ask(schema_id)
+        except SourceError as error:
+            asking.failure = error
+            raise
         finally:
-            if not lock.statistics().tasks_waiting:
-                self._asking.pop(schema_id, None)
+            del self._asking[schema_id]
+            asking.over.set()
 
     def _kept(self, schema_id: str) -> Known | SchemaFailure | None:
         found, end = self._found.get(schema_id, (None, 0.0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...dispatch.events import SchemaMetadata
+from ...dispatch.events import SchemaMetadata, kafka_bytes, kafka_decoded
+from ...dispatch.model import DiscardReason, Flaw, Record
 from .lookups import Lookups, Registry
 from .model import Decoded, SchemaFailure, Undecodable
 
@@ -32,6 +33,21 @@ class RecordSchemas:
         self._lookups = Lookups(registry)
         self._format = record_format
         self._attributes = frozenset(attributes)
+
+    async def read(self, record: Record) -> Record:
+        """The record as function and filters are to see it, or with the flaw for which it is given up. Raises as
+        `decode`."""
+        found = await self.decode(*kafka_bytes(record.item))
+        if isinstance(found, SchemaFailure):
+            return replace(record, flaw=Flaw(DiscardReason(found.reason), found.detail))
+        item = kafka_decoded(
+            record.item,
+            key=found.key,
+            value=found.value,
+            key_schema=found.key_schema,
+            value_schema=found.value_schema,
+        )
+        return replace(record, item=item, view=found.value_json)
 
     async def decode(self, key: bytes | None, value: bytes | None) -> Decoded | SchemaFailure:
         """Raises SourceError when the registry does not answer, or refuses us: the record is to be tried again."""

@@ -180,8 +180,8 @@ def _mapping_field(name: str) -> str:
     standings = set(limits.FIELDS[name].values())
     if standings == {limits.Standing.RECORDED}:
         return f"r {limits.RECORDED[name]}"
-    if standings <= {limits.Standing.REFUSED, limits.Standing.NOT_YET}:
-        return f"- {limits.NOT_YET.get(name, 'no source that is polled here has it; remove it')}"
+    if standings == {limits.Standing.REFUSED}:
+        return "- no source that is polled here has it; remove it"
     return "+"
 
 

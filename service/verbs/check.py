@@ -17,12 +17,14 @@ from ...dispatch.observer import Observer, Observers
 from ..endpoints import Endpoints
 from ..exits import Exit
 from ..functions import Functions
+from ..sources import refuse_missing_libraries
 from .configs import load_config
 from .tables import show, show_json, table
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     config = load_config(arguments.config, arguments)
+    refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
     for warning in config.warnings:
         print(f"penstock: warning: {warning}", file=sys.stderr)

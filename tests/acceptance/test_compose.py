@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 import yaml
 
 from support import containers
+from support.servers.running import free_port
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -102,9 +102,7 @@ class Network:
 
     @classmethod
     def free(cls, *names: str) -> Network:
-        with ExitStack() as stack:
-            taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-            return cls({name: each.getsockname()[1] for name, each in zip(names, taken, strict=True)})
+        return cls({name: free_port() for name in names})
 
     def mapped(self, text: str) -> str:
         for service in SERVICES:

@@ -60,7 +60,7 @@ def test_the_first_lines_name_account_region_and_endpoint(queues: Queues, tmp_pa
         config = daemons.write_config(tmp_path, queues.endpoint_url, function.url, mapping(queues, name))
         with daemons.running(str(config), cwd=tmp_path) as daemon:
             daemon.ready()
-            line = daemon.logged("mapping")[0]
+            line = daemon.wait_logged("mapping")
             assert (line["account"], line["region"]) == (daemons.ACCOUNT, "us-east-1")
             assert line["endpoint"] == queues.endpoint_url
             assert line["mapping"] == "m"
@@ -171,7 +171,7 @@ def test_an_emulator_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None
         config = daemons.write_config(tmp_path, f"http://127.0.0.1:{port}", function.url, {"m": {"source": source}})
         with daemons.running(str(config), cwd=tmp_path) as daemon:
             daemon.ready()
-            assert "m" in daemon.logged("state", state="waiting")[-1]["event"]
+            assert "m" in daemon.wait_logged("state", state="waiting")["event"]
             with daemons.emulator_at(port) as queues:
                 queues.create("late")
                 queues.send("late", "hello")
@@ -190,6 +190,7 @@ def test_a_function_that_is_not_there_keeps_its_messages_in_the_queue(queues: Qu
     with daemons.running(str(config), cwd=tmp_path) as daemon:
         daemon.ready()
         assert "function f" in json.loads(daemon.get("/readyz")[1])["reasons"][0]
+        daemon.wait_logged("function_down")
         assert len(daemon.logged("function_down")) == 1
         daemon.stop()
     assert queues.depth(name) == (1, 0)

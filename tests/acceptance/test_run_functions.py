@@ -97,7 +97,7 @@ def test_a_function_is_tried_before_the_first_fetch_and_not_again_after_a_restar
     project = Project(tmp_path, queues, name)
     with daemons.running(str(project.config), cwd=tmp_path) as daemon:
         daemon.ready()
-        assert daemon.logged("function_up")
+        daemon.wait_logged("function_up")
         assert len(project.lines("init")) == 1
         queues.send(name, "hello")
         line = daemon.wait_logged("function_log", stream="stdout")
@@ -132,6 +132,7 @@ def test_a_function_that_cannot_start_keeps_its_messages_and_says_why_in_one_lin
     project.app.write_text("import no_such_package\n")
     with daemons.running(str(project.config), cwd=tmp_path) as daemon:
         daemon.ready()
+        daemon.wait_logged("function_down")
         (line,) = daemon.logged("function_down")
         assert "no_such_package" in line["event"]
         assert queues.depth(name) == (1, 0)

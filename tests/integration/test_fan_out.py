@@ -66,7 +66,7 @@ class Subscriber:
     ) -> None:
         lane = Lane(arn.partition("/consumer/")[0], shard)
         maker = RecordMaker(lane, Arn.parse(arn), "role", deaggregate)
-        self.pages = SubscribedShard(client, arn, shard, place, maker.make, SystemClock(), deaggregate=deaggregate)
+        self.pages = SubscribedShard(client, arn, shard, place, maker.make, SystemClock())
         self.seen: list[str] = []
         self.ended = self.caught_up = False
 
@@ -163,13 +163,13 @@ async def test_an_aggregate_comes_apart_and_goes_on_inside(
 ) -> None:
     packed = orders.put("a", aggregate([("x", None, b"0"), ("y", None, b"1"), ("z", None, b"2")]))
     plain = orders.put("b", b"3")
-    place = Position(packed.sequence, 0, packed.number)
+    place = Position(packed.sequence, 1, packed.number)
     subscriber = Subscriber(await clients.get("kinesis"), consumer.arn, place, deaggregate=True)
     records = await subscriber.read()
     assert [(each.key, data(each)) for each in records] == [("y", "MQ=="), ("z", "Mg=="), ("b", "Mw==")]
     assert [each.position for each in records] == [
-        Position(packed.sequence, 1),
         Position(packed.sequence, 2),
+        Position(packed.sequence, 3),
         Position(plain.sequence),
     ]
     await subscriber.pages.aclose()

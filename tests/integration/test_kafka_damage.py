@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.observer import FetchFailed
 from support.eventually import eventually_async
 from support.servers import kafka
@@ -52,3 +53,36 @@ async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics,
     assert sorted(member.taken) == sorted([b"good", b"before", b"it", b"0", b"1", b"2", b"3", b"4"])
     (cause,) = {each.cause for each in member.watch.of(FetchFailed)}
     assert f"{topic}-0 is damaged at the broker, at offset 1: stop, and move the group {group.name} behind it" in cause
+
+
+@pytest.mark.semantics("KAFKA-20")
+@pytest.mark.parametrize(("at", "value"), [(9, 0x7F), (11, 3)], ids=["too long", "too short"])
+async def test_a_batch_whose_length_is_damaged_is_told_and_holds_up_nothing_else(
+    broker: Topics, tmp_path: Path, at: int, value: int
+) -> None:
+    """The client says nothing of the first, and of the second only to its own log."""
+    topic = broker.create(partitions=2)
+    for content in (b"good", b"lost", b"after"):
+        broker.send(topic, content)
+    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    damaged = bytearray(segment.read_bytes())
+    second = 12 + int.from_bytes(damaged[8:12])
+    damaged[second + at] = value
+    segment.write_bytes(damaged)
+    group = Group(broker, topic)
+    member = group.member()
+    member.backoff = Backoff(base=30.0, cap=30.0)
+    async with member.running():
+
+        async def told() -> bool:
+            return any(f"{topic}-0" in each.cause for each in member.watch.of(FetchFailed))
+
+        await eventually_async(told, "a line about it")
+        for number in range(3):
+            broker.send(topic, b"%d" % number, partition=1)
+
+            async def taken(content: bytes = b"%d" % number) -> bool:
+                return content in member.taken
+
+            await eventually_async(taken, f"{member.taken}")
+    assert set(member.taken) == {b"good", b"0", b"1", b"2"}

@@ -35,7 +35,8 @@ from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
 from penstock.config.mapping import EventSourceMapping
 from penstock.dispatch.model import Record
 from penstock.dispatch.observer import Observers
-from penstock.pollers.kafka import KafkaSource, TopicSettings
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_settings import TopicSettings
 from support.certificates import Authority, Pair
 from support.servers import kafka_secured, ministack
 from support.servers.kafka_secured import MSK_KEY, NOWHERE, PASSWORD, USER, Issuer, Secured
@@ -137,8 +138,8 @@ async def produce(brokers: Secured, value: str) -> None:
         await producer.stop()
 
 
-def source_of(access: Access, topic: str = TOPIC, group: str = "") -> KafkaSource:
-    settings = TopicSettings(mapping="m", source="s", topic=topic, group=group or f"g-{uuid.uuid4()}")
+def source_of(access: Access, topic: str = TOPIC, group: str = "", **more: Any) -> KafkaSource:
+    settings = TopicSettings(mapping="m", source="s", topic=topic, group=group or f"g-{uuid.uuid4()}", **more)
     return KafkaSource(settings, access, SystemClock(), Observers([]))
 
 
@@ -469,14 +470,13 @@ async def test_a_changed_password_is_read_after_a_refusal(
 
 @pytest.mark.semantics("KAFKA-SEC-11", "KAFKA-SEC-13")
 async def test_a_password_that_is_changed_while_records_are_read(
-    brokers: Secured, reach: Any, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    brokers: Secured, reach: Any, variables: dict[str, str]
 ) -> None:
     """A started client goes on trying and says nothing; the source does, and opens again with the new secret."""
-    monkeypatch.setattr("penstock.pollers.kafka.LOOK", 0.1)
     set_password(brokers, "changing", "one")
     variables["LOGIN"] = json.dumps({"username": "changing", "password": "one"})
     access = reach(brokers, "SAFE", "SASL_SCRAM_512_AUTH=env:LOGIN", authority())
-    source = source_of(access)
+    source = source_of(access, look=0.1)
     await source.open()
     set_password(brokers, "changing", "two")
     with pytest.raises(SourceRefused, match="the brokers refuse the login"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import anyio
@@ -11,7 +11,7 @@ import anyio.to_thread
 import pytest
 
 from penstock.config.errors import SourceMissing, SourceUnavailable
-from penstock.dispatch.model import Position
+from penstock.dispatch.model import Lane, Position
 from penstock.pollers.source import Mark
 from support.eventually import eventually_async
 from support.servers import kafka
@@ -263,7 +263,7 @@ async def test_what_is_done_before_a_partition_moves_does_not_come_again(topics:
     async with one.running():
         await soon(lambda: sorted(one.begun) == [b"a", b"b"])
         async with two.running():
-            await soon(lambda: bool(topics.groups() & {group.name}))
+            await soon(lambda: topics.rebalancing(group.name))
             running.set()
             await soon(lambda: group.committed == {0: 1, 1: 1})
             topics.send(topic, b"c")
@@ -298,6 +298,41 @@ async def test_a_commit_for_a_partition_that_went_is_not_made(topics: Topics) ->
         (partition,) = reader._held
         await reader.revoked([partition])
         await reader.commit({record.lane: Mark(Position(0))})
+    assert group.committed == {0: 0}
+
+
+@pytest.mark.semantics("KAFKA-18")
+async def test_who_works_on_a_partition_is_asked_for_it_while_its_offsets_can_still_be_committed(
+    topics: Topics,
+) -> None:
+    topic = topics.create()
+    topics.send(topic, b"a")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        (record,) = (await fetched(reader)).records
+
+        class Works:
+            async def revoke(self, lanes: Collection[Lane], until: float) -> None:
+                assert list(lanes) == [record.lane]
+                await reader.commit({record.lane: Mark(record.position)})
+
+        reader.attach(Works())
+        await reader.revoked(set(reader._held))
+    assert group.committed == {0: 1}
+
+
+@pytest.mark.semantics("KAFKA-28")
+async def test_what_was_given_before_a_partition_came_again_is_not_committed(topics: Topics) -> None:
+    """The client would send it as a member of today."""
+    topic = topics.create()
+    topics.send(topic, b"a", b"b")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        (record, *_) = (await fetched(reader, 2)).records
+        held = set(reader._held)
+        await reader.revoked(held)
+        reader.assigned(held)
+        await reader.commit({record.lane: Mark(Position(1))})
     assert group.committed == {0: 0}
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import uuid
 from pathlib import Path
 
 import anyio
@@ -246,9 +247,10 @@ def test_a_daemon_killed_at_any_moment_of_a_start_leaves_nothing(shop: Shop) -> 
 def test_who_left_the_group_is_known_by_its_mark() -> None:
     reaper = Reaper()
     reaper.ready()
-    reaper.expect("mark-of-this-test=1")
+    mark = f"mark-{uuid.uuid4().hex}=1"  # which no other run of this test has
+    reaper.expect(mark)
     command = ["setsid", "sleep", "600"]
-    with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "A": "mark-of-this-test=1"}) as sleeper:
+    with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "A": mark}) as sleeper:
         eventually(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
         reaper.close()
         assert sleeper.wait() == -signal.SIGKILL

@@ -19,46 +19,20 @@ import pytest
 from aiohttp import web
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
-from confluent_kafka.schema_registry.json_schema import JSONSerializer
-from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
-from google.protobuf import descriptor_pool, json_format, message_factory
 
 from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.errors import ConfigError, SourceError, SourceRefused, SourceUnavailable
+from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
 from penstock.config.mapping import SchemaRegistryConfig
 from penstock.dispatch.events import SchemaMetadata
 from penstock.dispatch.patterns.formats import RecordFilter
 from penstock.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening, proto_text
 from support import schema_registry_stub
 from support.certificates import Authority
+from support.schema_producers import ORDER, ORDER_PROTOBUF, PRODUCERS, written
 from support.schema_registry_stub import SchemaRegistry
 
 Format = Literal["JSON", "SOURCE"]
-
-ORDER_AVRO = json.dumps(
-    {"type": "record", "name": "Order", "namespace": "shop", "fields": [
-        {"name": "id", "type": "string"},
-        {"name": "amount", "type": ["null", "long"]},
-        {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
-            {"name": "sku", "type": "string"}]}}},
-        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}]}
-)  # fmt: skip
-ORDER_PROTOBUF = """
-syntax = "proto3";
-package shop;
-message Header { string trace = 1; }
-message Order {
-  string id = 1;
-  int32 amount = 2;
-  message Line { string sku = 1; }
-  repeated Line lines = 3;
-}
-"""
-ORDER_JSON = json.dumps(
-    {"title": "Order", "type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "integer"}}}
-)
-ORDER = {"id": "o-7", "amount": 12, "lines": [{"sku": "a"}, {"sku": "b"}]}
 
 
 @pytest.fixture
@@ -91,42 +65,11 @@ def opened(clients: Clients, found: SchemaRegistryConfig, environ: Mapping[str, 
 # --- what producers write ---------------------------------------------------------------------------------------------
 
 
-def message_class(text: str, name: str) -> Any:
-    """The class that protoc's output would have: made of the same descriptor."""
-    file = proto_text.parse(text)
-    file.name = f"{name}.proto"
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
-
-
-def avro(client: SchemaRegistryClient, order: dict[str, Any], context: SerializationContext) -> bytes:
-    return bytes(AvroSerializer(client, ORDER_AVRO)(order | {"at": 1_767_225_600_000}, context) or b"")
-
-
-def protobuf(client: SchemaRegistryClient, order: dict[str, Any], context: SerializationContext) -> bytes:
-    kind = message_class(ORDER_PROTOBUF, "shop.Order")
-    serializer = ProtobufSerializer(kind, client, {"use.deprecated.format": False})
-    return bytes(serializer(json_format.ParseDict(order, kind()), context) or b"")
-
-
-def json_(client: SchemaRegistryClient, order: dict[str, Any], context: SerializationContext) -> bytes:
-    return bytes(JSONSerializer(ORDER_JSON, client)(order, context) or b"")
-
-
-PRODUCERS = {"AVRO": avro, "PROTOBUF": protobuf, "JSON": json_}
-
-
 async def produced(
     registry: SchemaRegistry, data_format: str, order: dict[str, Any], field: MessageField = MessageField.VALUE
 ) -> bytes:
     """A record's key or value by Confluent's own client, which blocks."""
-
-    def produce() -> bytes:
-        with SchemaRegistryClient({"url": registry.url}) as client:
-            return PRODUCERS[data_format](client, order, SerializationContext("orders", field))
-
-    return await anyio.to_thread.run_sync(produce)
+    return await anyio.to_thread.run_sync(written, registry.url, data_format, order, field)
 
 
 @pytest.mark.semantics("SCHEMA-01")
@@ -439,27 +382,9 @@ async def test_an_answer_that_does_not_come_while_we_leave(registry: SchemaRegis
 # --- what cannot be opened --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "registry:8081",
-        "arn:aws:sqs:us-east-1:000000000000:q",
-        "arn:aws",
-        "ftp://x",
-        "http://",
-        "http://x:y",
-        "http://[x",
-    ],
-)
-async def test_what_is_no_registry(clients: Clients, uri: str) -> None:
-    with pytest.raises(ConfigError, match="neither the ARN of a Glue registry nor"):
-        opened(clients, config(uri))
-
-
-async def test_without_the_libraries(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "LIBRARIES", ("fastavro", "nowhere.protobuf", "nowhere"))
-    with pytest.raises(ConfigError, match=r"needs nowhere.protobuf, nowhere, which.*pip install 'penstock\[schemas\]'"):
-        opened(clients, config("http://127.0.0.1:9"))
+def test_without_the_libraries() -> None:
+    assert opening.missing_libraries() == ""
+    assert opening.missing_libraries(["fastavro", "nowhere.protobuf", "nowhere"]) == "nowhere.protobuf, nowhere"
 
 
 def test_no_library_is_loaded_before_it_is_needed() -> None:

@@ -148,6 +148,17 @@ async def test_a_table_stands_for_its_newest_stream(stub: Stub, making: Making) 
         assert record.item["eventSourceARN"] == table.arn
 
 
+@pytest.mark.parametrize(("region", "signed"), [("ddblocal", "us-east-1"), ("eu-west-1", "eu-west-1")])
+async def test_the_region_that_dynamodb_local_makes_up_is_the_configured_one(
+    stub: Stub, making: Making, region: str, signed: str
+) -> None:
+    """It keeps the tables of each region apart, by the region of the signature."""
+    table = stub.table("orders")
+    table.put({"id": {"S": "1"}})
+    assert len(await making.records(table.table_arn.replace("us-east-1", region))) == 1
+    assert {call.region for call in stub.calls} == {signed}
+
+
 @pytest.mark.semantics("STREAM-58")
 @pytest.mark.parametrize("setting", [None, "start_over", "stop"])
 async def test_a_stream_that_was_made_anew_is_read_or_left_as_the_mapping_says(

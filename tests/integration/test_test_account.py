@@ -38,6 +38,7 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Runner:
     home: Path
+    options: tuple[str, ...] = ()
 
     def __call__(self, *tests: str, strict: bool = False, least: int = 0) -> Run:
         (self.home / "test_it.py").write_text(HEAD + "".join(tests))
@@ -45,7 +46,7 @@ class Runner:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
         environment |= {"PYTHONPATH": str(TESTS), "PENSTOCK_MIN_TESTS": str(least)}
         environment |= {"PENSTOCK_STRICT": "1"} if strict else {}
-        command = [sys.executable, "-m", "pytest", "-q", str(self.home)]
+        command = [sys.executable, "-m", "pytest", "-q", *self.options, str(self.home)]
         done = subprocess.run(command, cwd=self.home, env=environment, capture_output=True, text=True, check=False)
         record = self.home / ".pytest_cache" / "semantics.json"
         semantics = json.loads(record.read_text()) if record.exists() else None
@@ -55,6 +56,12 @@ class Runner:
 @pytest.fixture
 def run(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Runner:
+    """A run whose tests two workers share."""
+    return Runner(tmp_path, ("-n", "2"))
 
 
 def test_a_missing_program_leaves_tests_out_with_one_line(run: Runner) -> None:
@@ -92,7 +99,7 @@ def test_a_listed_quirk_is_skipped_on_its_server_alone(run: Runner) -> None:
 
 def test_a_quirk_without_a_row_is_an_error(run: Runner) -> None:
     result = run(quirk("moto-sqs-99"))
-    assert result.code == pytest.ExitCode.USAGE_ERROR
+    assert result.code == pytest.ExitCode.TESTS_FAILED
     assert "no row of docs/emulators.md: moto-sqs-99" in result.output
 
 
@@ -101,3 +108,23 @@ def test_rules_are_recorded_for_tests_that_passed(run: Runner) -> None:
     assert result.code == 1
     passed = ["test_it.py::TestIt::test_passes"]
     assert result.semantics == {"SQS-01": passed, "SQS-02": passed}
+
+
+def test_workers_keep_one_account(shared: Runner) -> None:
+    result = shared(PASSES, FAILS, LEFT_OUT, SKIPPED, strict=True, least=2)
+    assert result.code == 1
+    assert "1 failed, 1 passed, 1 skipped in" in result.output
+    assert "left out: 1 tests (no-such-program: 1)" in result.output
+    for reason in (
+        "1 tests were left out",
+        "1 tests were skipped for no listed quirk",
+        "1 tests passed, fewer than the 2",
+    ):
+        assert f"strict: {reason}" in result.output
+    passed = ["test_it.py::TestIt::test_passes"]
+    assert result.semantics == {"SQS-01": passed, "SQS-02": passed}
+
+
+def test_what_workers_left_out_fails_a_strict_run(shared: Runner) -> None:
+    assert shared(PASSES, strict=True, least=1).code == 0
+    assert shared(PASSES, LEFT_OUT, strict=True, least=1).code == 1

@@ -52,6 +52,8 @@ class Copy:
         for path in tracked("pyproject.toml", "tests", "docs", *LAYERS):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, root / path)
+        (ROOT / ".servers").mkdir(exist_ok=True)
+        (root / ".servers").symlink_to(ROOT / ".servers")  # what servers are made of is fetched once
         (root / "on_path" / "penstock").mkdir(parents=True)
         for layer in LAYERS:
             (root / "on_path" / "penstock" / layer).symlink_to(root / layer)

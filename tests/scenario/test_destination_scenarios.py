@@ -200,6 +200,30 @@ async def test_the_event_of_a_final_invocation_has_its_window_and_its_state() ->
 
 
 @pytest.mark.semantics("DEST-10")
+async def test_the_event_of_an_end_that_was_never_invoked_is_the_one_that_it_would_have_got() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=2)
+    ending, busy = stream.open_shards()
+
+    async def handler(call: Call) -> object:
+        if call.data == ["busy"]:
+            await anyio.sleep(300)
+        return {"state": {"sum": 1}}
+
+    function = world.taking(handler, timeout=None, concurrency=1)
+    world.reading(stream, function, Reading(tumbling=60, max_age=60))
+    async with world.running():
+        stream.put(stream.key_of(ending), "one")
+        await until(155)
+        stream.put(stream.key_of(busy), "busy")
+        await until(500)
+    (report,) = world.destinations["mapping"].attempts
+    assert report.discard.reason is DiscardReason.AGE_EXCEEDED
+    event = orjson.loads(report.event)
+    assert (event["isFinalInvokeForWindow"], event["state"], event["Records"]) == (True, {"sum": 1}, [])
+
+
+@pytest.mark.semantics("DEST-10")
 async def test_the_event_after_partial_progress_has_the_state_of_that_progress() -> None:
     world = StreamWorld()
     stream = world.stream()

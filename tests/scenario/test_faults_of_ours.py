@@ -7,10 +7,11 @@ import pytest
 
 from penstock.dispatch.invokers.base import Invocation, NotReady, Ready
 from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Reply
+from penstock.dispatch.model import Lane, Record, Reply
 from penstock.dispatch.observer import Crashed
-from penstock.pollers.memory import MemoryQueueSource
+from penstock.pollers.memory import MemoryQueueReceiver, MemoryQueueSource
 from penstock.pollers.roster import ElasticReceivers
+from penstock.pollers.source import Owner
 from support.world import World
 
 
@@ -82,3 +83,30 @@ async def test_a_fault_of_ours_on_trial_leaves_the_trial_to_another_batch(monkey
         await until(120)
     assert len(world.watch.of(Crashed)) == 1
     assert first.messages == second.messages == []
+
+
+async def test_a_reader_whose_lanes_are_taken_when_it_closes_waits_for_no_feed_that_a_fault_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A member of a consumer group gives its partitions back when it is closed."""
+    world = World()
+    queue = world.queue()
+    owners: list[Owner] = []
+    faults = iter([KeyError("ours")])
+
+    def keeps(record: Record) -> bool:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return True
+
+    async def gives_back(self: MemoryQueueReceiver) -> None:
+        await owners[-1].revoke((Lane(queue.arn),), anyio.current_time())
+
+    monkeypatch.setattr(MemoryQueueReceiver, "attach", lambda self, owner: owners.append(owner))
+    monkeypatch.setattr(MemoryQueueReceiver, "aclose", gives_back)
+    world.mapping(queue, world.function(take_all), keeps=keeps)
+    queue.send("patient")
+    async with world.running():
+        await until(120)
+    assert len(world.watch.of(Crashed)) == 1
+    assert queue.messages == []

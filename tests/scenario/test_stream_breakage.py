@@ -13,7 +13,7 @@ import pytest
 from penstock.config.clock import LoopClock
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Crashed, Fetched, Gap, StreamRecreated
+from penstock.dispatch.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, Token
 from penstock.pollers.durable.faults import StoreUnavailable
@@ -123,6 +123,60 @@ async def test_a_fault_of_ours_that_stays_in_one_shard_costs_the_others_nothing(
         assert function.taken == ["slow"]
         assert function.batches.count(["slow"]) == 1
         assert len(world.watch.of(Crashed)) > 2
+
+
+@pytest.mark.semantics("STREAM-51")
+async def test_that_a_mapping_fetches_again_is_told_once_when_its_last_shard_does() -> None:
+    world = StreamWorld()
+    stream = world.stream(shards=3)
+    refused, throttled, _ = stream.open_shards()
+    store = world.store = FullDisk(refused)
+    world.reading(stream, world.taking())
+    async with world.running():
+        stream.shard(throttled).throttled = True
+        await until(60)
+        store.refused.clear()
+        await until(120)
+        assert not world.watch.of(FetchesAgain)
+        stream.shard(throttled).throttled = False
+        await until(180)
+        (told,) = world.watch.times(FetchesAgain)
+        assert 120 < told < 131
+        stream.shard(refused).throttled = True
+        await until(190)
+        stream.shard(refused).throttled = False
+        await until(240)
+    assert len(world.watch.of(FetchesAgain)) == 2
+
+
+class Hanging(MemoryStreamService):
+    """A service that fails once and then does not answer."""
+
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        return Hung()
+
+
+class Hung:
+    failed = False
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        if self.failed:
+            await anyio.sleep_forever()
+        self.failed = True
+        raise SourceUnavailable("no route")
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def test_a_fetch_that_a_stop_cuts_short_tells_of_no_recovery() -> None:
+    world = StreamWorld()
+    supervisor = world.reading(Hanging(world.stream()), world.taking())
+    async with world.running():
+        await until(30)
+        await supervisor.stop(grace=1.0)
+    assert len(world.watch.of(FetchFailed)) == 1
+    assert not world.watch.of(FetchesAgain)
 
 
 async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
@@ -383,6 +437,41 @@ async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
         await until(200)
     assert function.taken == [str(number) for number in range(10)]
     assert not world.watch.of(Gap)
+
+
+@pytest.mark.semantics("STREAM-19")
+@pytest.mark.parametrize("reopened", [False, True], ids=["while it is read", "at an opening"])
+async def test_an_idle_shard_that_one_listing_left_out_is_read_on(reopened: bool) -> None:
+    """A listing that comes late is nothing unusual for a table's stream. Another shard's parent is gone, so that the
+    line of this one could have ended as well."""
+    world = StreamWorld()
+    stream = world.stream(shards=2, retention=100.0)
+    idle, parent = stream.open_shards()
+    service = Forgetful(stream)
+    function = world.taking()
+    supervisor = world.reading(service, function)
+    async with world.running():
+        await until(10)
+        stream.put(stream.key_of(idle), "early")
+        stream.split(parent)
+        await until(140)
+        stream.put(stream.key_of(idle), "recent")
+        await until(150)
+        if reopened:
+            await supervisor.stop(grace=1.0)
+            service.left_out = idle
+            world.start(world.reading(service, function))
+            await anyio.sleep(8)
+        else:
+            service.left_out = idle
+            await anyio.sleep(12)
+        service.left_out = ""
+        await anyio.sleep(60)
+        stream.put(stream.key_of(idle), "late")
+        await anyio.sleep(30)
+    assert function.taken == ["early", "recent", "late"]
+    assert not world.watch.of(Gap)
+    assert not world.watch.of(StreamRecreated)
 
 
 # --- what is opened is closed ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from penstock.dispatch.model import Lane
+from penstock.dispatch.observer import Gap
 from penstock.dispatch.windows import QUIET
 from penstock.pollers.checkpoints.store import Key
 from support.stream_world import Call, Reading, StreamFunction, StreamWorld, until
@@ -135,6 +136,32 @@ async def test_a_window_whose_records_were_all_of_the_life_before_ends_in_the_ne
         (False, ["5"], {}),
         (True, [], {"sum": 5}),
     ]
+
+
+@pytest.mark.semantics("WINDOW-06", "WINDOW-08", "STREAM-15")
+async def test_the_window_of_a_shard_that_vanished_between_two_lives_has_its_end() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    function = world.taking(add)
+    supervisor = world.reading(stream, function, SUMS)
+    async with world.running():
+        stream.put("key", "5")
+        await until(10)
+        await supervisor.stop(grace=1.0)
+        stream.put("key", "6")
+        stream.rotate()
+        await until(25 * 3600)
+        stream.put("key", "7")
+        world.start(world.reading(stream, function, SUMS))
+        await until(26 * 3600)
+    assert [(call.final, call.data, call.state) for call in function.calls] == [
+        (False, ["5"], {}),
+        (True, [], {"sum": 5}),
+        (False, ["7"], {}),
+        (True, [], {"sum": 7}),
+    ]
+    (gap,) = world.watch.of(Gap)
+    assert gap.start == function.calls[0].numbers[0]
 
 
 @pytest.mark.semantics("WINDOW-08")

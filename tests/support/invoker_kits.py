@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import sys
 import uuid
 import zipfile
@@ -34,6 +33,7 @@ from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, L
 from penstock.dispatch.invokers.remote import RemoteInvoker
 from penstock.dispatch.observer import Event
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
+from support.servers.running import free_port
 
 FUNCTION = "orders"
 LIMIT = answers.RESPONSE_LIMIT
@@ -168,10 +168,8 @@ class Service:
 
 
 def closed_port() -> str:
-    """A URL at which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+    """A URL at which nobody listens, nor will when another process of the tests is given just any port."""
+    return f"http://127.0.0.1:{free_port()}"
 
 
 TOO_MANY = refusal(

@@ -42,6 +42,7 @@ from penstock.service.dispatching import envelope_of, policy_of, slots_of
 from penstock.service.filters import keep_all
 from penstock.service.fleet import Facts, Fleet, Member, reference_of
 from penstock.service.following import Following, Parts
+from penstock.service.mapping_logs import MappingLogs
 from penstock.service.metrics import Metrics
 from penstock.service.plant import Changes, Plant, Work
 from penstock.service.progress import Progresses
@@ -113,8 +114,10 @@ class Rig:
         self.progresses.look_at(self.plant.waits_for)
         ground = Ground(HERE, world.find, world.adopts)
         self.plane = MappingPlane(documents, configured, ground, world.clock, say=self.lines.append, fresh=world.fresh)
-        parts = Parts(self._work, lambda mapping: None, self._forget_positions, self.metrics, self._forget)
-        self.following = Following(self.plane, self.plant, parts, Log(self.stderr), grace=GRACE)
+        log = Log(self.stderr)
+        logs = MappingLogs([], log)
+        parts = Parts(self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget)
+        self.following = Following(self.plane, self.plant, parts, log, grace=GRACE)
         self.calls = MappingCalls(self.plane, self._look, self.progresses.of)
         self.made: list[EventSourceMapping] = []
 

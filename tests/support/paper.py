@@ -12,9 +12,11 @@ from math import inf
 from penstock.dispatch.model import (
     Attempt,
     Batch,
+    DiscardReason,
     FailedItems,
     Failure,
     Fate,
+    Flaw,
     FunctionFailed,
     Lane,
     Now,
@@ -47,6 +49,12 @@ def record(number: int, *, lane: Lane = LANE, key: str | None = None, arrived: f
 
 def records(numbers: Iterable[int], *, lane: Lane = LANE, arrived: float = EPOCH) -> tuple[Record, ...]:
     return tuple(record(number, lane=lane, arrived=arrived) for number in numbers)
+
+
+def flawed(record: Record) -> Record:
+    """The same record, once it is known that it cannot be read."""
+    record.flaw = Flaw(DiscardReason.SCHEMA_NOT_FOUND, "names a schema that nobody has")
+    return record
 
 
 def kafka_records(lane: Lane, offsets: Iterable[int], arrived: float = EPOCH) -> tuple[Record, ...]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from anyio.from_thread import start_blocking_portal
 
 
 @dataclass
@@ -86,6 +87,13 @@ async def serve(
         yield registry
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def serving() -> Iterator[SchemaRegistry]:
+    """The same for tests that wait in the ordinary way: it serves in a thread."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as registry:
+        yield registry
 
 
 def _guard(registry: SchemaRegistry) -> Any:

@@ -35,7 +35,8 @@ class Lab:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        config = Config(retries={"max_attempts": 1}, read_timeout=40, tcp_keepalive=True)
+        # Without `proxies` it would read the whole environment, which pytest changes while probes run in threads.
+        config = Config(retries={"max_attempts": 1}, read_timeout=40, tcp_keepalive=True, proxies={})
         self.client: Any = boto3.client("sqs", endpoint_url=endpoint, region_name="us-east-1", config=config)
 
     def close(self) -> None:

@@ -57,7 +57,8 @@ class Witness:
 
     def observe(self, event: Event) -> None:
         if isinstance(event, Filtered):
-            os.write(self._file, "".join(f"{record.lane.shard} {record.id}\n" for record in event.records).encode())
+            places = [(each.lane.shard, each.position.number if each.position else 0) for each in event.records]
+            os.write(self._file, "".join(f"{shard} {number}\n" for shard, number in places).encode())
             os.fsync(self._file)
 
 

@@ -13,7 +13,7 @@ import anyio
 import orjson
 
 from penstock.config.clients.kafka import KafkaConnection
-from penstock.config.clock import SystemClock
+from penstock.config.clock import Clock, SystemClock
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.batcher import Limits
 from penstock.dispatch.dispatcher import Dispatcher
@@ -23,8 +23,11 @@ from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.policy import Policy, Progress
 from penstock.pollers.feed import FeedSettings
-from penstock.pollers.kafka import KafkaReader, KafkaSource, TopicSettings
-from penstock.pollers.source import Fetched
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_reader import KafkaReader
+from penstock.pollers.kafka_settings import TopicSettings
+from penstock.pollers.pool import Pool
+from penstock.pollers.source import Fetched, Source
 from penstock.pollers.supervisor import Supervisor
 
 from .topics import Topics
@@ -41,13 +44,17 @@ async def take(values: list[bytes]) -> None:
 class Member:
     """One daemon's part of a mapping."""
 
-    source: KafkaSource
-    settings: TopicSettings
+    source: Source
     watch: Watch = field(default_factory=Watch)
     work: Work = take
+    clock: Clock = field(default_factory=SystemClock)
     begun: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
     keeps: Callable[[Any], bool] = keep_all
+    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
+    pool: Pool = field(default_factory=Pool)
+    supervisor: Supervisor = field(init=False)
+    """Once it runs."""
 
     async def _invoke(self, invocation: Invocation) -> bytes:
         event = orjson.loads(invocation.payload)
@@ -59,7 +66,7 @@ class Member:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Member]:
-        clock, envelope = SystemClock(), KafkaEnvelope("broker:9092")
+        clock, envelope = self.clock, KafkaEnvelope("broker:9092")
         invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
         function = target("function", invoker, self.watch, 10)
         policy = Policy(Progress.PER_RECORD)
@@ -68,10 +75,11 @@ class Member:
             dispatcher,
             lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),
             self.keeps,
-            Backoff(base=0.1, cap=0.2),
+            self.backoff,
             lent=False,
+            pool=self.pool,
         )
-        supervisor = Supervisor(settings, self.source)
+        supervisor = self.supervisor = Supervisor(settings, self.source)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(function.gate.run)
             tasks.start_soon(supervisor.run)
@@ -86,8 +94,8 @@ class Member:
 class Group:
     """A topic, a consumer group, and what reads them."""
 
-    def __init__(self, topics: Topics, topic: str, **settings: Any) -> None:
-        self.topics, self.topic, self.name = topics, topic, f"group-of-{topic}"
+    def __init__(self, topics: Topics, topic: str, *, name: str = "", **settings: Any) -> None:
+        self.topics, self.topic, self.name = topics, topic, name or f"group-of-{topic}"
         self._settings = settings
 
     def source(self, watch: Watch | None = None, **settings: Any) -> KafkaSource:
@@ -100,7 +108,7 @@ class Group:
 
     def member(self, work: Work = take, **settings: Any) -> Member:
         watch = Watch()
-        return Member(self.source(watch, **settings), self.settings(**settings), watch, work)
+        return Member(self.source(watch, **settings), watch, work)
 
     @property
     def committed(self) -> dict[int, int]:

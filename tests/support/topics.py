@@ -40,6 +40,14 @@ class Topics:
         eventually(lambda: name in self.names() and len(self._partitions(name)) == partitions)
         return name
 
+    def place(self, nodes: Sequence[int]) -> str:
+        """A topic with a partition at each of these brokers."""
+        name = self.name()
+        topic = NewTopic(name, len(nodes), replica_assignment=[[node] for node in nodes])
+        self.admin.create_topics([topic])[name].result(PATIENCE)
+        eventually(lambda: name in self.names() and len(self._partitions(name)) == len(nodes))
+        return name
+
     def grow(self, name: str, partitions: int) -> None:
         self.admin.create_partitions([NewPartitions(name, partitions)])[name].result(PATIENCE)
 
@@ -123,6 +131,41 @@ class Topics:
         finally:
             consumer.close()
         return {each.partition: each.offset for each in found if each.offset >= 0}
+
+    def group_at(self, node: int) -> str:
+        """The name of a group whose offsets this broker keeps."""
+        found: list[str] = []
+
+        def asked() -> bool:
+            name = self.name()
+            with suppress(confluent_kafka.KafkaException, TimeoutError):  # the topic of offsets is being made
+                described = self.admin.describe_consumer_groups([name], request_timeout=5)[name].result(PATIENCE)
+                if described.coordinator is not None and described.coordinator.id == node:
+                    found.append(name)
+            return bool(found)
+
+        eventually(asked, f"a group of broker {node}")
+        return found[0]
+
+    def rebalancing(self, group: str) -> bool:
+        """Whether its members are asked to give back what they have."""
+        described = self.admin.describe_consumer_groups([group])[group].result(PATIENCE)
+        return bool(described.state.name == "PREPARING_REBALANCING")
+
+    def commit(self, group: str, name: str, offset: int, note: str, partition: int = 0) -> None:
+        """As somebody who is no member."""
+        consumer = confluent_kafka.Consumer({**self._settings, "group.id": group})
+        try:
+            at = confluent_kafka.TopicPartition(name, partition, offset, note)
+            eventually(lambda: self._committed(consumer, at))
+        finally:
+            consumer.close()
+
+    def _committed(self, consumer: Any, at: Any) -> bool:
+        with suppress(confluent_kafka.KafkaException):  # a broker that has just started looks for its groups
+            consumer.commit(offsets=[at], asynchronous=False)
+            return True
+        return False
 
     def groups(self) -> set[str]:
         return {each.group_id for each in self.admin.list_consumer_groups().result(PATIENCE).valid}

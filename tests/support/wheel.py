@@ -5,6 +5,7 @@ The acceptance tests run `installed() / "penstock"`, so that what is missing fro
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -49,6 +50,13 @@ def built() -> Path:
 @functools.cache
 def installed() -> Path:
     """The directory of the programs of an environment that holds the wheel and what it depends on, nothing else."""
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with ENVIRONMENT.with_name("wheel-of.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # of test processes that want it at once, one makes it
+        return _installed()
+
+
+def _installed() -> Path:
     command = [sys.executable, str(ROOT / ".ci" / "environment.py"), str(ENVIRONMENT), "requirements/runtime.lock"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=clean())
     programs, stamp, wanted = ENVIRONMENT / "bin", ENVIRONMENT / "wheel-of", content()

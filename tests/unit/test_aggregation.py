@@ -142,7 +142,7 @@ def test_user_records_have_their_own_key_and_data_and_the_number_and_time_of_wha
     (first, one), (second, two), _ = expand(packed)
     assert first == {**packed, "PartitionKey": "order", "Data": b"one"}
     assert second == {**packed, "PartitionKey": "user", "Data": b"two"}
-    assert (one, two) == (Position(int(NUMBER), 0), Position(int(NUMBER), 1))
+    assert (one, two) == (Position(int(NUMBER), 1), Position(int(NUMBER), 2))
     assert (one.text, two.text) == (NUMBER, NUMBER)
     item = kinesis_item(second, shard="shardId-000000000000", arn="arn", region="us-east-1", role="role")
     assert item["kinesis"] == {

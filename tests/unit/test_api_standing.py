@@ -65,11 +65,6 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
         ("CreateEventSourceMapping", {"Queues": ["q"]}, "Queues is not supported: no source that is polled here"),
         ("CreateEventSourceMapping", {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}}, "DocumentDBEventSource"),
         (
-            "CreateEventSourceMapping",
-            {"LoggingConfig": {"SystemLogLevel": "INFO"}},
-            f"LoggingConfig is not supported: {limits.NOT_YET['logging_config']}.",
-        ),
-        (
             "UpdateEventSourceMapping",
             {"DestinationConfig": {"OnSuccess": {"Destination": "arn"}}},
             "Unsupported DestinationConfig parameter for given event source mapping type.",

@@ -7,7 +7,7 @@ import pytest
 from penstock.dispatch.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
 from penstock.dispatch.events import KafkaEnvelope, RecordsEnvelope
 from penstock.dispatch.model import DiscardReason
-from support.paper import ids, kafka_records, partition, record, records
+from support.paper import flawed, ids, kafka_records, partition, record, records
 
 ENVELOPE = RecordsEnvelope()
 
@@ -166,9 +166,9 @@ def test_records_that_are_decided_keep_their_place() -> None:
     queue = batcher(window=300.0)
     queue_records = records([1, 2])
     for each in queue_records:
-        queue.add(each, 0.0, discard=DiscardReason.SCHEMA_FAILED)
+        queue.add(flawed(each), 0.0)
     first = queue.take(0.0)
-    assert first == Portion(queue_records[:1], DiscardReason.SCHEMA_FAILED)
+    assert first == Portion(queue_records[:1], DiscardReason.SCHEMA_NOT_FOUND)
 
 
 @pytest.mark.semantics("BATCH-07")

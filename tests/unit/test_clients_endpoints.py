@@ -54,6 +54,15 @@ def test_real_aws_is_refused_unless_it_is_meant(url: str | None) -> None:
     assert "aws.real: true" in target.problem.hint
 
 
+@pytest.mark.semantics("CONFIG-39")
+def test_brokers_at_aws_are_named_unless_real_aws_is_meant() -> None:
+    ours = ["localhost:9092", "[::1]:9092", "[x:9092", "kafka.amazonaws.com.test:9092", "notamazonaws.com:9092"]
+    theirs = ["b-1.c.x.c2.kafka.us-east-1.amazonaws.com:9092", "B-1.C.KAFKA.CN-NORTH-1.AMAZONAWS.COM.CN.:9098"]
+    assert endpoints.unwanted_brokers(ours, real=False) == ""
+    assert endpoints.unwanted_brokers([*ours, *theirs], real=False) == ",".join(theirs)
+    assert endpoints.unwanted_brokers(theirs, real=True) == ""
+
+
 @pytest.mark.parametrize(
     ("url", "word"),
     [

@@ -22,7 +22,7 @@ import yaml
 from aiohttp import web
 from aiokafka import errors as kafka
 
-from penstock.config import kafka_security, rules
+from penstock.config import kafka_security, rules, schema_registry
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clients.kafka import KafkaConnection, MappingAccess, msk, servers_of, tls, tokens, translate
 from penstock.config.clients.kafka.secrets import Certificate, Secrets
@@ -145,13 +145,19 @@ def test_servers_of_a_mapping_that_has_them_already() -> None:
 @pytest.mark.semantics("KAFKA-SEC-10")
 def test_where_the_secrets_of_a_schema_registry_are(kind: str) -> None:
     def violated(uri: str) -> list[str]:
-        registry = {"schema_registry_uri": "http://registry:8081", "event_record_format": "JSON"}
+        registry = {
+            "schema_registry_uri": "https://registry",
+            "event_record_format": "JSON",
+            "schema_validation_configs": [{"attribute": "VALUE"}],
+        }
         config = {"schema_registry_config": {**registry, "access_configs": [{"type": kind, "uri": uri}]}}
         fields = {**mapping().model_dump(), "self_managed_kafka_event_source_config": config}
-        return [what for _, what, _ in violations(EventSourceMapping.model_validate(fields))]
+        return [what for _, what, _ in schema_registry.violations(EventSourceMapping.model_validate(fields))]
 
     assert violated("env:REGISTRY") == []
-    assert violated("hunter2") == [f"access_configs: {kind}: the uri does not say where the secret is"]
+    assert violated("hunter2") == [
+        f"schema_registry_config: access_configs: {kind}: the uri does not say where the secret is"
+    ]
 
 
 @pytest.mark.semantics("KAFKA-SEC-14")
@@ -171,7 +177,12 @@ def test_a_secret_in_the_place_of_its_uri_is_not_repeated(uri: object, tmp_path:
         assert "hunter2" not in "".join(found)
 
 
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "kafka-logins.md").read_text(), re.DOTALL)
+def shown(page: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+
+
+OWN_CLUSTER = "self_managed_event_source: {endpoints: {kafka_bootstrap_servers: [localhost:9092]}}\n"
+EXAMPLES = [*shown("kafka-logins.md"), *(OWN_CLUSTER + text for text in shown("kafka-schemas.md"))]
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -463,6 +474,17 @@ def test_which_brokers_of_a_cluster(
     meant: Plan, answer: dict[str, str], emulated: bool, servers: tuple[str, ...], protocol: str
 ) -> None:
     assert msk.choose(CLUSTER, meant, answer, emulated=emulated) == (servers, protocol)
+
+
+@pytest.mark.semantics("CONFIG-39")
+def test_brokers_at_aws_that_an_emulator_names_are_not_reached_unsaid() -> None:
+    made_up = ("b-1.orders.x1.kafka.us-east-1.amazonaws.com:9092", "localhost:9092")
+    with pytest.raises(
+        SourceRefused, match=r"at b-1\.orders\.x1\.kafka\.us-east-1\.amazonaws\.com:9092, which is real"
+    ):
+        msk.refuse_real_aws(CLUSTER, made_up, real=False)
+    msk.refuse_real_aws(CLUSTER, made_up, real=True)
+    msk.refuse_real_aws(CLUSTER, ("amazonaws.com.test:9092", "127.0.0.1:9092", "[::1]:9092"), real=False)
 
 
 def test_a_cluster_without_the_listener() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from penstock.config import rules
 from penstock.config.mapping import EventSourceMapping
+from penstock.config.schema_registry import glue_registry, is_url
+from penstock.config.services import services_of
 from support.configs import FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
 CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/c/11111111-1111-1111-1111-111111111111-1"
@@ -52,6 +54,7 @@ ALLOWED: list[dict[str, object]] = [
     destination(BUCKET),
     destination("kafka://failures"),
     destination(""),
+    {"logging_config": {"system_log_level": "DEBUG"}},
 ]
 
 
@@ -71,7 +74,22 @@ def test_the_consumer_group_is_the_mapping_s_own_or_the_one_given(base: dict[str
     assert given.group == "billing"
 
 
-SCHEMAS = {"schema_registry_config": {"schema_registry_uri": "https://r", "event_record_format": "JSON"}}
+SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:kafka"
+GLUE = "arn:aws:glue:us-east-1:000000000000:registry/shop"
+BASIC, IAM = {"type": "BASIC_AUTH", "uri": SECRET}, {"kafka_security": {"msk_iam": True}}
+
+
+def schemas(uri: str = "https://r", *access: Mapping[str, object], attributes: tuple[str, ...] = ("VALUE",)) -> Any:
+    """The configuration of a cluster of one's own with such a schema registry."""
+    registry = {
+        "schema_registry_uri": uri,
+        "event_record_format": "JSON",
+        "access_configs": list(access),
+        "schema_validation_configs": [{"attribute": attribute} for attribute in attributes],
+    }
+    return {OWN_CONFIG: {"schema_registry_config": registry}}
+
+
 REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     (OWN, {"topics": None}, "topics", "Required 'topics' parameter is missing."),
     (MANAGED, {"self_managed_event_source": OWN["self_managed_event_source"]}, "self_managed_event_source", "exclude"),
@@ -101,7 +119,14 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     (OWN, {"parallelization_factor": 2}, "parallelization_factor", "Unsupported 'parallelizationFactor'"),
     (OWN, {"tumbling_window_in_seconds": 2}, "tumbling_window_in_seconds", "Unsupported 'tumblingWindowInSeconds'"),
     (OWN, {"queues": ["q"]}, "queues", "Unsupported 'queues'"),
-    (OWN, {"logging_config": {"system_log_level": "DEBUG"}}, "logging_config", "does not do this yet"),
+    (OWN, schemas("ftp://x"), OWN_CONFIG, "'ftp://x' is neither the ARN of a Glue registry nor an http://"),
+    (OWN, schemas(attributes=()), OWN_CONFIG, "neither KEY nor VALUE"),
+    (OWN, schemas(GLUE, BASIC), OWN_CONFIG, "asked with the daemon's own AWS credentials"),
+    (OWN, schemas("https://r", BASIC, BASIC), OWN_CONFIG, "BASIC_AUTH is given 2 times"),
+    (OWN, schemas("https://r", {**BASIC, "uri": "hunter2"}), OWN_CONFIG, "does not say where the secret is"),
+    (OWN, schemas("http://r", {**BASIC, "type": "SERVER_ROOT_CA_CERTIFICATE"}), OWN_CONFIG, "is for TLS"),
+    (OWN, schemas("http://r", {**BASIC, "type": "CLIENT_CERTIFICATE_TLS_AUTH"}), OWN_CONFIG, "is for TLS"),
+    (MANAGED, {MANAGED_CONFIG: schemas("http://")[OWN_CONFIG]}, MANAGED_CONFIG, "is neither"),
 ]
 
 
@@ -137,10 +162,40 @@ def test_a_destination_is_an_arn_or_a_topic() -> None:
     assert (queue.failure_topic, str(queue.failure_destination)) == ("", QUEUE)
 
 
-def test_brokers_that_are_named_are_not_asked_for() -> None:
-    assert mapping(MANAGED).services == ("kafka",)
-    assert mapping(MANAGED, bootstrap_servers=["a:9092"]).services == ()
-    assert mapping(OWN, **destination(QUEUE)).services == ("sqs",)
+@pytest.mark.semantics("SCHEMA-12", "SCHEMA-15")
+def test_what_registries_allow() -> None:
+    login, authority = BASIC, {**BASIC, "type": "SERVER_ROOT_CA_CERTIFICATE"}
+    for uri, access in ((GLUE, ()), ("http://registry:8081/prefix", (login,)), ("https://r", (login, authority))):
+        assert rules.check(mapping(**schemas(uri, *access, attributes=("KEY", "VALUE"))), NOW) == []
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws", "http://", "http://x:y", "http://[x"]
+)
+def test_what_is_no_registry(uri: str) -> None:
+    assert (glue_registry(uri), is_url(uri)) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("base", "fields", "services"),
+    [
+        (MANAGED, {}, ("kafka",)),
+        (MANAGED, {"bootstrap_servers": ["a:9092"]}, ()),
+        (MANAGED, {"bootstrap_servers": ["a:9092"], **IAM}, ("kafka",)),
+        (OWN, destination(QUEUE), ("sqs",)),
+        (OWN, {"source_access_configurations": [BASIC]}, ("secretsmanager",)),
+        (OWN, {"source_access_configurations": [{"type": "BASIC_AUTH", "uri": "env:LOGIN"}]}, ()),
+        (OWN, {"kafka_security": {"oauth": {"token": SECRET}}}, ("secretsmanager",)),
+        (OWN, schemas(GLUE), ("glue",)),
+        (OWN, schemas("http://registry:8081"), ()),
+        (OWN, schemas("https://registry", BASIC), ("secretsmanager",)),
+    ],
+)
+@pytest.mark.semantics("CONFIG-39")
+def test_which_services_a_topic_s_mapping_calls(
+    base: dict[str, object], fields: dict[str, object], services: tuple[str, ...]
+) -> None:
+    assert services_of(mapping(base, **fields)) == services
 
 
 def test_shared_pollers_are_recorded() -> None:

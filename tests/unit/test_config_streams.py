@@ -8,6 +8,7 @@ import pytest
 
 from penstock.config import rules
 from penstock.config.mapping import EventSourceMapping
+from penstock.config.services import services_of
 from support.configs import QUEUE, loaded, problems, with_mapping
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -174,7 +175,7 @@ def test_the_shortest_record_age_can_be_lowered_for_tests(tmp_path: Path) -> Non
     ],
 )
 def test_which_services_a_mapping_calls(source: str, fields: dict[str, object], services: tuple[str, ...]) -> None:
-    assert mapping(source, **fields).services == services
+    assert services_of(mapping(source, **fields)) == services
 
 
 def test_recorded_fields_of_streams_are_named(tmp_path: Path) -> None:

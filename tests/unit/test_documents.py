@@ -36,7 +36,7 @@ def discard(
     reason: DiscardReason, records: tuple[Record, ...] = RECORDS, *, error: str | None = "Unhandled"
 ) -> Discard:
     attempt = Attempt(REQUEST, 0.0, 1.0, 200, "$LATEST", error)
-    never = reason in (DiscardReason.OVERSIZED, DiscardReason.SCHEMA_FAILED)
+    never = reason in (DiscardReason.OVERSIZED, DiscardReason.SCHEMA_NOT_FOUND)
     failure = failed() if error else FailedItems(attempt, frozenset({"0049"}))
     return Discard(records, reason, None if never else attempt, 0 if never else 2, None if never else failure)
 
@@ -163,11 +163,10 @@ def test_a_kafka_document() -> None:
 def test_a_self_managed_cluster_has_no_arn_and_a_registry_its_own_condition() -> None:
     document = kafka_document(
         KafkaSubject("f", "b:9092"),
-        discard(DiscardReason.SCHEMA_FAILED, MIXED[:1]),
+        discard(DiscardReason.SCHEMA_NOT_FOUND, MIXED[:1]),
         payload_size=1,
         written=WRITTEN,
         fresh_id=FRESH,
-        condition="SCHEMA_NOT_FOUND",
     )
     info, context = document["KafkaBatchInfo"], document["requestContext"]
     assert isinstance(info, dict)

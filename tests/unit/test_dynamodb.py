@@ -116,9 +116,10 @@ async def test_a_table_without_a_stream_is_told_how_to_get_one() -> None:
 
 
 @pytest.mark.semantics("STREAM-44")
-async def test_a_stream_that_was_disabled_is_listed() -> None:
-    client = Client(describe_stream=[description(shard(0, last=200), status="DISABLED")])
-    assert [each.closed for each in (await service(client).list()).shards] == [True]
+@pytest.mark.parametrize(("status", "closed"), [("DISABLED", [True, True]), ("ENABLED", [True, False])])
+async def test_a_stream_that_was_disabled_has_closed_shards_alone(status: str, closed: list[bool]) -> None:
+    client = Client(describe_stream=[description(shard(0, last=200), shard(1), status=status)])
+    assert [each.closed for each in (await service(client).list()).shards] == closed
 
 
 @pytest.mark.semantics("STREAM-42")
@@ -176,6 +177,16 @@ async def test_only_emulators_round_to_the_minute(endpoint: str, kept: list[int]
     client = Client(endpoint, get_records=[page(raw(1, EPOCH - 20), raw(2, EPOCH))])
     pages = service(client).pages(STREAM, SHARD, Start(StartKind.NEWER_THAN, EPOCH))
     assert [record.position.number for record in (await pages.next(10, None)).records if record.position] == kept
+
+
+@pytest.mark.semantics("STREAM-38")
+async def test_no_more_than_five_calls_are_made_in_a_second() -> None:
+    clock = LoopClock(EPOCH)
+    client = Client(get_records=[page(raw(number)) for number in range(1, 12)])
+    pages = service(client).pages(STREAM, SHARD, BEGINNING)
+    for _ in range(11):
+        await pages.next(10, None)
+    assert clock.monotonic() == pytest.approx(2.0, abs=0.01)
 
 
 @pytest.mark.semantics("STREAM-37", "STREAM-40")

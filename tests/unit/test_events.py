@@ -15,6 +15,8 @@ from penstock.dispatch.events import (
     WindowEnvelope,
     dynamodb_item,
     dynamodb_key,
+    kafka_bytes,
+    kafka_decoded,
     kafka_item,
     kinesis_item,
     seconds,
@@ -231,9 +233,16 @@ def test_a_record_without_a_key_and_a_tombstone() -> None:
 
 @pytest.mark.semantics("EVENT-09")
 def test_what_a_record_was_decoded_with() -> None:
-    item = kafka(key_schema=SchemaMetadata("JSON", "1"), value_schema=SchemaMetadata("AVRO", "17"))
+    raw = kafka()
+    assert kafka_bytes(raw) == (b"k", b"Hello")
+    formats = {"key_schema": SchemaMetadata("JSON", "1"), "value_schema": SchemaMetadata("AVRO", "17")}
+    item = kafka_decoded(raw, key=b'"k"', value=b'{"a":1}', **formats)
+    assert kafka_bytes(item) == (b'"k"', b'{"a":1}')
     assert list(item)[-2:] == ["keySchemaMetadata", "valueSchemaMetadata"]
     assert item["valueSchemaMetadata"] == {"dataFormat": "AVRO", "schemaId": "17"}
+    nothing = kafka_decoded(kafka(key=None, value=None), key=None, value=None)
+    assert ("key" in nothing, nothing["value"]) == (False, None)
+    assert kafka_bytes(nothing) == (None, None)
 
 
 # --- envelopes --------------------------------------------------------------------------------------------------------

@@ -135,27 +135,24 @@ async def read(pages: SubscribedShard, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("place", "at", "position"),
+    ("place", "position"),
     [
-        (BEGINNING, False, {"Type": "TRIM_HORIZON"}),
-        (BEGINNING, True, {"Type": "TRIM_HORIZON"}),
+        (BEGINNING, {"Type": "TRIM_HORIZON"}),
         (
             Start(StartKind.LATEST, 1_700_000_000.0),
-            False,
             {"Type": "AT_TIMESTAMP", "Timestamp": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)},
         ),
         (
             Start(StartKind.AT_TIMESTAMP, 1_700_000_000.25),
-            True,
             {"Type": "AT_TIMESTAMP", "Timestamp": datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)},
         ),
-        (Position.parse("0042"), False, {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": "0042"}),
-        (Position.parse("0042"), True, {"Type": "AT_SEQUENCE_NUMBER", "SequenceNumber": "0042"}),
+        (Position.parse("0042"), {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": "0042"}),
+        (Position(42, 1, "0042"), {"Type": "AT_SEQUENCE_NUMBER", "SequenceNumber": "0042"}),
     ],
 )
 @pytest.mark.semantics("EFO-01")
-def test_where_a_place_begins(place: Start | Position, at: bool, position: dict[str, Any]) -> None:
-    assert starting(place, at=at) == position
+def test_where_a_place_begins(place: Start | Position, position: dict[str, Any]) -> None:
+    assert starting(place) == position
 
 
 @pytest.mark.semantics("EFO-01")
@@ -212,13 +209,13 @@ async def test_what_is_at_the_place_was_read() -> None:
 @pytest.mark.semantics("KPL-03", "EFO-01")
 async def test_an_aggregate_that_is_done_in_part_is_asked_for_again_and_goes_on_inside() -> None:
     def three(raw: Mapping[str, Any]) -> Sequence[Record]:
-        return [record(int(raw["SequenceNumber"]), sub) for sub in range(3)]
+        return [record(int(raw["SequenceNumber"]), sub) for sub in (1, 2, 3)]
 
     client = Client([[event(7, 8), 1000.0]])
-    pages = shard(client, Position(7, 1, "7"), make=three, deaggregate=True)
+    pages = shard(client, Position(7, 2, "7"), make=three)
     page = await pages.next(3, None)
-    assert [each.position for each in page.records] == [Position(7, 2), Position(8, 0), Position(8, 1)]
-    assert [each.position for each in (await pages.next(3, None)).records] == [Position(8, 2)]
+    assert [each.position for each in page.records] == [Position(7, 3), Position(8, 1), Position(8, 2)]
+    assert [each.position for each in (await pages.next(3, None)).records] == [Position(8, 3)]
     assert client.calls[0][1] == {"Type": "AT_SEQUENCE_NUMBER", "SequenceNumber": "7"}
     await pages.aclose()
 

@@ -149,7 +149,14 @@ async def test_a_response_without_end(stub: LambdaStub) -> None:
     assert reply.failure is Failure.OVERSIZED
 
 
-@pytest.mark.parametrize("url", [closed_port(), "http://no-such-host.invalid:9000/x", "https://127.0.0.1:1/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(closed_port(), id="closed port"),
+        pytest.param("http://no-such-host.invalid:9000/x", id="no such host"),
+        pytest.param("https://127.0.0.1:1/x", id="closed port with TLS"),
+    ],
+)
 async def test_nobody_there(url: str) -> None:
     subject = HttpInvoker(url, clock=SystemClock())
     reply = await subject.invoke(ASKED)

@@ -188,6 +188,32 @@ async def test_real_streams_go_by_their_arn_and_others_by_their_name() -> None:
     assert local.asked["get_records"] == [{"ShardIterator": "iterator", "Limit": 10}]
 
 
+EVERYWHERE = pytest.mark.parametrize("endpoint", ["https://kinesis.us-east-1.amazonaws.com", ENDPOINT])
+
+
+@pytest.mark.semantics("STREAM-37", "STREAM-40")
+@EVERYWHERE
+async def test_an_idle_shard_is_asked_once_a_second_for_ten_thousand_records(endpoint: str) -> None:
+    clock = LoopClock(EPOCH)
+    client = Client(endpoint, get_records=[page()])
+    pages = service(client).pages(STREAM, SHARD, BEGINNING)
+    for _ in range(5):
+        await pages.next(20_000, None)
+    assert clock.monotonic() == 4.0
+    assert {each["Limit"] for each in client.asked["get_records"]} == {10_000}
+
+
+@pytest.mark.semantics("STREAM-38")
+@EVERYWHERE
+async def test_no_more_than_five_calls_are_made_in_a_second(endpoint: str) -> None:
+    clock = LoopClock(EPOCH)
+    client = Client(endpoint, get_records=[page(raw(number), behind=1) for number in range(1, 12)])
+    pages = service(client).pages(STREAM, SHARD, BEGINNING)
+    for _ in range(11):
+        await pages.next(10, None)
+    assert clock.monotonic() == pytest.approx(2.0, abs=0.01)
+
+
 @pytest.mark.semantics("STREAM-38")
 @pytest.mark.parametrize(("endpoint", "apart"), [("https://kinesis.us-east-1.amazonaws.com", 2.0), ("http://x", 0.0)])
 async def test_only_aws_limits_the_bytes(endpoint: str, apart: float) -> None:
@@ -214,7 +240,7 @@ async def test_a_consumer_lists_its_stream_and_is_named_by_its_events() -> None:
 # --- one shard ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.semantics("STREAM-30")
+@pytest.mark.semantics("STREAM-30", "KPL-05")
 @pytest.mark.parametrize(
     ("place", "deaggregate", "asked"),
     [
@@ -234,7 +260,19 @@ async def test_a_consumer_lists_its_stream_and_is_named_by_its_events() -> None:
             False,
             {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": "0017"},
         ),
-        (Position.parse("0017"), True, {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": "0017"}),
+        (
+            Position.parse("0017"),
+            True,
+            {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": "0017"},
+        ),
+        *[
+            (
+                Position(17, 1, "0017"),
+                deaggregate,
+                {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "StartingSequenceNumber": "0017"},
+            )
+            for deaggregate in (False, True)
+        ],
     ],
 )
 async def test_a_place_as_an_iterator(place: Any, deaggregate: bool, asked: dict[str, Any]) -> None:
@@ -420,9 +458,9 @@ async def test_an_aggregate_comes_apart_where_that_is_wanted() -> None:
     client = Client(get_records=[page(raw(7, PACKED), raw(8, b"\xf3\x89\x9a\xc2 but no more"))])
     found = await service(client, deaggregate=True).pages(STREAM, SHARD, BEGINNING).next(10, None)
     assert [(record.key, record.position) for record in found.records] == [
-        ("a", Position(7, 0)),
-        ("b", Position(7, 1)),
-        ("a", Position(7, 2)),
+        ("a", Position(7, 1)),
+        ("b", Position(7, 2)),
+        ("a", Position(7, 3)),
         ("key", Position(8, 0)),
     ]
     assert {record.id for record in found.records} == {"7", "8"}
@@ -430,12 +468,25 @@ async def test_an_aggregate_comes_apart_where_that_is_wanted() -> None:
     assert data == [b"one", b"two", b"three", b"\xf3\x89\x9a\xc2 but no more"]
 
 
-@pytest.mark.semantics("KPL-03")
-async def test_reading_goes_on_inside_an_aggregate() -> None:
-    client = Client(get_records=[page(raw(7, PACKED), raw(8))])
-    place = Position(7, 1, "7")
-    found = await service(client, deaggregate=True).pages(STREAM, SHARD, place).next(10, None)
-    assert [record.position for record in found.records] == [Position(7, 2), Position(8)]
+@pytest.mark.semantics("STREAM-40")
+@pytest.mark.parametrize(("deaggregate", "asked"), [(True, 10), (False, 10_000)])
+async def test_less_is_asked_for_where_records_may_be_packed(deaggregate: bool, asked: int) -> None:
+    client = Client(get_records=[page(raw(7))])
+    await service(client, deaggregate=deaggregate).pages(STREAM, SHARD, BEGINNING).next(10_000, None)
+    assert [call["Limit"] for call in client.asked["get_records"]] == [asked]
+
+
+@pytest.mark.semantics("KPL-03", "KPL-05")
+@pytest.mark.parametrize("done", [1, 2, 3])
+@pytest.mark.parametrize("deaggregate", [True, False])
+async def test_reading_goes_on_inside_an_aggregate(deaggregate: bool, done: int) -> None:
+    """Also where it is not to be taken apart any more."""
+    client = Client(get_records=[page(raw(7, PACKED), raw(8, PACKED))])
+    place = Position(7, done, "7")
+    found = await service(client, deaggregate=deaggregate).pages(STREAM, SHARD, place).next(10, None)
+    rest = [Position(7, sub) for sub in (1, 2, 3) if sub > done]
+    later = [Position(8, sub) for sub in (1, 2, 3)] if deaggregate else [Position(8)]
+    assert [record.position for record in found.records] == rest + later
 
 
 async def test_an_aggregate_is_one_record_where_nothing_else_is_wanted() -> None:

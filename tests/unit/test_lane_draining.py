@@ -10,7 +10,7 @@ from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
 from penstock.dispatch.slots import Slots, Taken, Waiting
 from penstock.dispatch.steps import Settle
-from support.paper import at, ids, kafka_records, partition
+from support.paper import at, flawed, ids, kafka_records, partition
 
 ENVELOPE = KafkaEnvelope("b:9092")
 
@@ -175,13 +175,13 @@ def test_the_bytes_of_a_mixed_batch_are_exact() -> None:
 def test_a_decided_record_goes_alone_and_in_its_place() -> None:
     slots = lanes(1, window=5.0)
     slots.put(kafka_records(partition(0), [1]), at(0))
-    slots.put(kafka_records(partition(0), [2]), at(0), discard=DiscardReason.SCHEMA_FAILED)
+    slots.put([flawed(each) for each in kafka_records(partition(0), [2])], at(0))
     slots.put(kafka_records(partition(0), [3]), at(0))
     first = take(slots, 5)
     assert (ids(first.batch.records), first.discard) == ([1], None)
     finish(slots, first, 6)
     second = take(slots, 6)
-    assert (ids(second.batch.records), second.discard) == ([2], DiscardReason.SCHEMA_FAILED)
+    assert (ids(second.batch.records), second.discard) == ([2], DiscardReason.SCHEMA_NOT_FOUND)
     finish(slots, second, 7)
     assert (slots.take(at(7)), slots.deadline()) == (None, 12.0)
 

@@ -388,7 +388,7 @@ def test_kafka_halves_a_function_error() -> None:
 
 
 @pytest.mark.semantics("RETRY-21")
-@pytest.mark.parametrize("reason", [DiscardReason.OVERSIZED, DiscardReason.SCHEMA_FAILED])
+@pytest.mark.parametrize("reason", [DiscardReason.OVERSIZED, DiscardReason.SCHEMA_NOT_FOUND])
 def test_a_record_that_is_decided_is_discarded_without_an_invocation(reason: DiscardReason) -> None:
     run = Paper(Planner(stream(), batch([7]), discard=reason), lambda invoke: ok()).run()
     assert run.calls == []

@@ -172,6 +172,35 @@ async def test_user_records_of_an_aggregate_that_are_done_are_passed_over() -> N
     assert [r.position.sub for r in (await pages.next(100, None)).records if r.position] == [1, 2, 3]
 
 
+@pytest.mark.semantics("STREAM-40")
+async def test_of_packed_records_no_more_are_asked_for_than_hold_what_is_wanted() -> None:
+    class Aggregates(Script):
+        def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+            number = raw["number"]
+            subs = range(1, 501) if number <= 60 else [0]
+            return [Record(LANE, str(number), {}, EPOCH, Position(number, sub, str(number))) for sub in subs]
+
+    class Service(Aggregates):
+        """Gives as much as is asked for."""
+
+        last = 0
+
+        async def get(self, iterator: str, limit: int) -> Reply:
+            await super().get(iterator, limit)
+            first, self.last = self.last + 1, self.last + limit
+            return brought(*range(first, self.last + 1), behind=1)
+
+    script = Service()
+    pages = PolledShard(script, BEGINNING, KINESIS, LoopClock(EPOCH), packed=True)
+    records = [each.position for _ in range(17) for each in (await pages.next(5_000, None)).records if each.position]
+    asked = [limit for _, _, limit in script.gets]
+    assert asked[:6] == [5, 10, 10, 10, 10, 10]
+    assert asked == sorted(asked)
+    assert asked[-1] == 5_000
+    assert records == sorted(records)
+    assert len(set(records)) == len(records)
+
+
 @pytest.mark.semantics("STREAM-33")
 @pytest.mark.parametrize(
     ("arrived", "rounding", "kept"),

@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 
 import anyio
 import pytest
 
 from penstock.config.errors import SourceUnavailable
 from penstock.dispatch.events import SchemaMetadata
-from penstock.pollers.schemas import avro, json_schema, wire
 from penstock.pollers.schemas.lookups import Known, Lookups
-from penstock.pollers.schemas.model import Codec, DataFormat, Decoded, Schema, SchemaFailure
+from penstock.pollers.schemas.model import Decoded, Schema, SchemaFailure
 from penstock.pollers.schemas.records import RecordSchemas
+from support.paper_registry import PaperRegistry
 
 LONG = Schema("AVRO", '"long"')
 ITEM = Schema("JSON", json.dumps({"type": "object"}))
-
-
-class PaperRegistry:
-    """Schemas by id, and what was asked for."""
-
-    unframe = staticmethod(wire.unframe_confluent)
-    codecs: Mapping[DataFormat, Callable[[Schema], Codec]] = {"AVRO": avro.codec, "JSON": json_schema.codec}
-
-    def __init__(self, **schemas: Schema) -> None:
-        self.schemas = {name.strip("_"): schema for name, schema in schemas.items()}
-        self.asked: list[str] = []
-        self.down = False
-        self.hold: anyio.Event | None = None
-        self.closed = False
-
-    async def schema(self, schema_id: str) -> Schema | None:
-        self.asked.append(schema_id)
-        if self.hold is not None:
-            await self.hold.wait()
-        if self.down:
-            raise SourceUnavailable("away")
-        return self.schemas.get(schema_id)
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-    def __str__(self) -> str:
-        return "paper"
 
 
 @pytest.mark.semantics("SCHEMA-11")
@@ -78,7 +49,54 @@ async def test_who_asks_meanwhile_waits_for_the_same_answer() -> None:
 
 
 @pytest.mark.semantics("SCHEMA-10")
-async def test_a_registry_that_is_away_is_asked_again_by_everybody() -> None:
+async def test_who_waits_for_a_registry_that_is_away_is_told_and_does_not_ask_as_well() -> None:
+    registry = PaperRegistry(_1=LONG)
+    registry.hold, registry.down = anyio.Event(), True
+    lookups = Lookups(registry)
+    failed: list[str] = []
+
+    async def ask() -> None:
+        with pytest.raises(SourceUnavailable) as error:
+            await lookups.get("1")
+        failed.append(str(error.value))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        registry.hold.set()
+    assert failed == ["away"] * 20
+    assert registry.asked == ["1"]
+    assert not lookups._asking
+
+
+async def test_who_is_called_off_leaves_the_question_to_the_next() -> None:
+    registry = PaperRegistry(_1=LONG)
+    registry.hold = anyio.Event()
+    lookups = Lookups(registry)
+    found: list[object] = []
+    called_off = anyio.CancelScope()
+
+    async def ask_and_go() -> None:
+        with called_off:
+            await lookups.get("1")
+
+    async def ask() -> None:
+        found.append(await lookups.get("1"))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask_and_go)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        called_off.cancel()
+        registry.hold.set()
+    assert [type(each) for each in found] == [Known]
+    assert registry.asked == ["1", "1"]
+
+
+@pytest.mark.semantics("SCHEMA-10")
+async def test_a_registry_that_is_away_is_asked_again_later() -> None:
     registry = PaperRegistry(_1=LONG)
     registry.down = True
     lookups = Lookups(registry)

@@ -6,12 +6,13 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from penstock.config.clients.endpoints import Local, Real
+from penstock.config.clients.endpoints import Local, Real, unwanted_brokers
 from penstock.config.errors import ConfigError
 from penstock.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
 from penstock.config.loader import Config, load
@@ -228,12 +229,30 @@ def reading(source: str, **more: object) -> dict[str, dict[str, object]]:
     return {"m": {"source": source, "function": "f", "starting_position": "LATEST", **more}}
 
 
+CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/orders/0b1d8c5e-0000-4000-8000-000000000000-1"
+LOGIN = {"type": "SASL_SCRAM_512_AUTH", "uri": "arn:aws:secretsmanager:us-east-1:000000000000:secret:AmazonMSK_orders"}
+GLUE = {
+    "schema_registry_uri": "arn:aws:glue:us-east-1:000000000000:registry/shop",
+    "event_record_format": "JSON",
+    "schema_validation_configs": [{"attribute": "VALUE"}],
+}
+SCHEMAS = {"amazon_managed_kafka_event_source_config": {"schema_registry_config": GLUE}}
+
+
+def topic(**more: object) -> dict[str, dict[str, object]]:
+    return {"m": {"source": CLUSTER, "topics": ["orders"], "function": "f", **more}}
+
+
 @pytest.mark.parametrize(
     ("mappings", "services"),
     [
         (reading(STREAM), ["kinesis"]),
         (reading("arn:aws:dynamodb:us-east-1:000000000000:table/T"), ["dynamodbstreams", "dynamodb"]),
         (reading(STREAM, destination_config={"on_failure": {"destination": "arn:aws:s3:::b"}}), ["kinesis", "s3"]),
+        (topic(), ["kafka"]),
+        (topic(bootstrap_servers=["localhost:9098"]), ["kafka"]),
+        (topic(bootstrap_servers=["localhost:9092"], **SCHEMAS), ["glue"]),
+        (topic(bootstrap_servers=["localhost:9092"], source_access_configurations=[LOGIN]), ["secretsmanager"]),
     ],
 )
 @pytest.mark.semantics("CLI-03")
@@ -252,6 +271,34 @@ async def test_every_service_that_would_be_real_aws_is_refused_by_name(
     assert out == []
     off = {name: {**each, "enabled": False} for name, each in mappings.items()}
     assert await ended(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=off, until_idle=0)) == ""
+
+
+async def test_a_registry_without_the_libraries_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fastavro", "jsonschema"):
+        monkeypatch.setitem(sys.modules, name, None)
+    mappings = topic(bootstrap_servers=["localhost:9092"], **SCHEMAS)
+    problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
+    (problem,) = problems
+    assert re.match(r".*:\d+: mappings\.m: schema_registry_config needs fastavro, jsonschema, ", problem)
+    assert problem.endswith("which is not installed: pip install 'penstock[schemas]'")
+    assert out == []
+
+
+@pytest.mark.semantics("CONFIG-39")
+async def test_brokers_at_aws_are_refused_unless_real_aws_is_meant(tmp_path: Path) -> None:
+    server = "b-1.orders.x1.c2.kafka.us-east-1.amazonaws.com:9092"
+    own = {"self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": [server]}}, "topics": ["orders"]}
+    for mappings in (topic(bootstrap_servers=["localhost:9092", server]), {"m": {"function": "f", **own}}):
+        problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
+        (problem,) = problems
+        assert f"mappings.m: the brokers {server} are real AWS" in problem
+        assert "--real-aws" in problem
+        assert out == []
+        off = {"m": {**mappings["m"], "enabled": False}}
+        assert await ended(configured(tmp_path, HTTP_FUNCTION, mappings=off, until_idle=0)) == ""
+    assert unwanted_brokers([server], real=True) == ""
 
 
 async def ended(config: Config) -> str:
@@ -302,3 +349,20 @@ async def test_positions_of_nobody_are_told_in_one_line(tmp_path: Path) -> None:
     assert said.count("\n") == 1
     assert f"{STREAM} for {GONE};" in said
     assert "penstock positions move" in said
+
+
+@pytest.mark.semantics("OBS-17")
+@pytest.mark.parametrize(("general", "of_all"), [("info", {"mapping", "state"}), ("warning", set())])
+async def test_a_mapping_is_heard_at_its_own_level(tmp_path: Path, general: str, of_all: set[str]) -> None:
+    levels = {"quiet": "WARN", "like-all": None, "loud": "DEBUG"}
+    brokers = ["127.0.0.1:9"]
+    mappings = {
+        name: topic(bootstrap_servers=brokers, logging_config={"system_log_level": level})["m"] | {"topics": [name]}
+        for name, level in levels.items()
+    }
+    log = io.StringIO()
+    config = configured(tmp_path, HTTP_FUNCTION, mappings=mappings, until_idle=0)
+    await Daemon(config, Log(log, level=general), out=lambda line: None).run()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    heard = {name: {line["action"] for line in lines if line.get("mapping") == name} for name in levels}
+    assert heard == {"quiet": set(), "like-all": of_all, "loud": {"mapping", "state"}}

@@ -191,6 +191,14 @@ def test_bodies_of_messages_are_filtered_as_they_are() -> None:
     assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
 
 
+@pytest.mark.semantics("SCHEMA-04")
+def test_filters_look_at_what_was_decoded_where_there_is_something() -> None:
+    keeps = Keeps(SourceKind.KAFKA, [{"value": {"n": [7]}}])
+    raw = {"topic": "orders", "value": base64.b64encode(b'{"n": 8}').decode()}
+    for view, kept in ((b'{"n": 7}', True), (b'{"n": 6}', False), (None, False)):
+        assert keeps(Record(partition(0), ("orders-0", 1), raw, NOW.wall, view=view)) is kept
+
+
 def partition(number: int) -> Lane:
     return Lane(f"{CLUSTER}/orders", f"orders-{number}")
 

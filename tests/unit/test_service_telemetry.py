@@ -16,6 +16,7 @@ from penstock.dispatch.model import (
     DiscardReason,
     FailedItems,
     Failure,
+    Flaw,
     FunctionFailed,
     Lane,
     Outcome,
@@ -35,6 +36,7 @@ ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
 EVENTS: list[seen.Event] = [
     seen.Fetched("m", RECORDS, 0.1),
     seen.FetchFailed("m", "connection refused", 1.0),
+    seen.FetchesAgain("m"),
     seen.Filtered("m", RECORDS),
     seen.Invoking("m", "f", "request-1", RECORDS, 100),
     seen.Invoked("m", "f", RECORDS, Succeeded(ATTEMPT), 1.0),
@@ -134,6 +136,20 @@ def test_what_repeats_is_said_once_per_window() -> None:
         logs.observe(event)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line.get("repeated") for line in lines] == [None, 2]
+
+
+@pytest.mark.semantics("OBS-06")
+def test_that_fetches_work_again_is_said_as_often_as_that_they_failed() -> None:
+    clock, failed, again = Clock(), seen.FetchFailed("m", "connection refused", 1.0), seen.FetchesAgain("m")
+    stream = io.StringIO()
+    logs = Logs(Log(stream), monotonic=clock)
+    for clock.now in (0.0, 1.0, 2.0, 40.0):
+        logs.observe(failed)
+        logs.observe(seen.FetchesAgain("other"))
+        logs.observe(again)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["action"] for line in lines] == ["fetch_failed", "fetches_again"] * 2
+    assert {line["mapping"] for line in lines} == {"m"}
 
 
 def test_the_last_line_of_a_mapping_says_where_it_stands() -> None:
@@ -271,6 +287,12 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
     assert "disk full" in texts[4]
 
 
+@pytest.mark.semantics("OBS-14", "KAFKA-25")
+def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
+    (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders")])
+    assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -309,3 +331,15 @@ def test_what_libraries_warn_of_goes_the_same_way() -> None:
     handler.handle(record)
     line = json.loads(stream.getvalue())
     assert (line["action"], line["logger"], line["event"], line["level"]) == ("library", "aiohttp", "lost it", "error")
+
+
+@pytest.mark.semantics("SCHEMA-09")
+def test_a_record_that_cannot_be_read_says_why() -> None:
+    flaw = Flaw(DiscardReason.SCHEMA_NOT_FOUND, "the record's value names schema 7, which http://r does not have")
+    record = Record(Lane("b:9092/t", "t-0"), ("t-0", 15), {}, 0.0, flaw=flaw)
+    (line,) = lines_of([seen.Discarded("m", (record,), flaw.reason, "")])
+    assert line["event"] == (
+        "m discarded 1 records of t-0 (SCHEMA_NOT_FOUND: the record's value names schema 7, which http://r does not "
+        "have), and no destination has them"
+    )
+    assert (line["ids"], line["reason"]) == (["t-0@15"], "SCHEMA_NOT_FOUND")

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.dispatch.model import Lane, Position, Record
 from penstock.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
-from penstock.pollers.kafka import GROW, SHRINK, Pollers
+from penstock.pollers.kafka_pollers import GROW, SHRINK, Pollers
 from penstock.pollers.source import Fetched
 from penstock.service.metrics import Labels, Metrics
 from penstock.service.telemetry import LibraryLines, Log, Logs

@@ -9,7 +9,7 @@ from penstock.dispatch.events import RecordsEnvelope
 from penstock.dispatch.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
 from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
 from penstock.dispatch.steps import Settle
-from support.paper import at, ids, record
+from support.paper import at, flawed, ids, record
 
 
 def limits(size: int = 10, window: float = 0.0, payload: int = 6_291_456) -> Limits:
@@ -38,9 +38,9 @@ def test_a_receiver_has_one_batch_at_a_time() -> None:
 
 def test_a_decided_record_comes_as_a_batch_of_one() -> None:
     slots = SingleSlot(limits())
-    slots.put([record(1)], at(0), discard=DiscardReason.SCHEMA_FAILED)
+    slots.put([flawed(record(1))], at(0))
     slots.put([record(2)], at(0))
-    assert take(slots).discard is DiscardReason.SCHEMA_FAILED
+    assert take(slots).discard is DiscardReason.SCHEMA_NOT_FOUND
     slots.completed(0, at(0))
     assert take(slots).discard is None
 

@@ -10,7 +10,7 @@ from penstock.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, 
 from penstock.dispatch.slots import Slots, Taken, Waiting
 from penstock.dispatch.steps import Discard, Settle
 from penstock.dispatch.windows import WindowSlot, window_of
-from support.paper import EPOCH, LANE, at, ids, record
+from support.paper import EPOCH, LANE, at, flawed, ids, record
 
 MINUTE = 60
 FIRST = window_of(EPOCH, MINUTE)
@@ -211,6 +211,28 @@ def test_a_window_that_gave_up_drops_its_state() -> None:
     assert slots.idle
 
 
+@pytest.mark.semantics("WINDOW-07", "WINDOW-08")
+def test_a_stored_window_that_outgrew_its_limit_ends_early() -> None:
+    slots = slot(restored=OpenWindow(FIRST, b" " * (STATE_LIMIT + 1)))
+    slots.put([arriving(1, 30)], at(0))
+    early = take(slots)
+    assert shape(early) == ([], BatchKind.WINDOW_END, 0)
+    assert early.batch.terminated_early
+    finish(slots, early)
+    after = take(slots)
+    assert (ids(after.batch.records), after.state, after.batch.terminated_early) == ([1], b"{}", False)
+
+
+@pytest.mark.semantics("WINDOW-01")
+@pytest.mark.parametrize("seconds", [20, 60, 900])
+def test_windows_of_another_length_are_multiples_of_it_after_the_stored_one(seconds: int) -> None:
+    """The mapping was changed while a window of 60 seconds was open; EPOCH is 13 minutes into the hour."""
+    slots = WindowSlot(Limits(10, 0.0, WindowEnvelope()), seconds, LANE, at(0), OpenWindow(FIRST, b'{"n":5}'))
+    finish(slots, take_in_silence(slots, 1000))
+    slots.put([arriving(1, 61)], at(1000))
+    assert take(slots, 1000).batch.window == window_of(FIRST.start + 61, seconds)
+
+
 def test_a_record_that_comes_late_joins_the_open_window() -> None:
     slots = slot()
     slots.put([arriving(1, 61), arriving(2, 59), arriving(3, 62)], at(0))
@@ -226,9 +248,9 @@ def test_an_interruption_leaves_the_window_open() -> None:
 
 def test_a_decided_record_passes_without_a_window() -> None:
     slots = slot()
-    slots.put([arriving(1, 1)], at(0), discard=DiscardReason.OVERSIZED)
+    slots.put([flawed(arriving(1, 1))], at(0))
     taken = take(slots)
-    assert taken == Taken(0, Batch(taken.batch.records), discard=DiscardReason.OVERSIZED)
+    assert taken == Taken(0, Batch(taken.batch.records), discard=DiscardReason.SCHEMA_NOT_FOUND)
     assert slots.stored is None
 
 

@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from ... import kafka_security
@@ -49,6 +50,7 @@ class KafkaConnection:
 
     def arguments(self) -> dict[str, Any]:
         """For any aiokafka client."""
+        _make_no_topics()
         return self.login() | {
             "bootstrap_servers": list(self.servers),
             "client_id": CLIENT_ID,
@@ -78,6 +80,16 @@ class KafkaConnection:
 
     def __str__(self) -> str:
         return ",".join(self.servers)
+
+
+def _make_no_topics() -> None:
+    """aiokafka's clients let brokers make the topics that they ask for: one that somebody deletes while it is read
+    would be there again at once, empty and with the brokers' own settings."""
+    from aiokafka import client
+    from aiokafka.protocol.metadata import MetadataRequest
+
+    if client.MetadataRequest is MetadataRequest:
+        client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
 
 
 def _keep_out_of_logs() -> None:

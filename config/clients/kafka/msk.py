@@ -11,7 +11,7 @@ from ...errors import ConfigError, SourceRefused
 from ...kafka_security import Plan, Protocol
 from .. import faults
 from ..aws import Clients
-from ..endpoints import Local
+from ..endpoints import Local, unwanted_brokers
 from .tokens import Renewed, Token
 
 EXTRA = "pip install 'penstock[msk]'"
@@ -28,7 +28,16 @@ async def brokers(arn: Arn, plan: Plan, clients: Clients) -> tuple[tuple[str, ..
     with faults.translating(f"ask for the brokers of {arn}"):
         answer = await client.get_bootstrap_brokers(ClusterArn=str(arn))
     emulated = isinstance(await clients.target("kafka"), Local)
-    return choose(str(arn), plan, answer, emulated=emulated)
+    servers, protocol = choose(str(arn), plan, answer, emulated=emulated)
+    refuse_real_aws(str(arn), servers, clients.settings.real)
+    return servers, protocol
+
+
+def refuse_real_aws(arn: str, servers: tuple[str, ...], real: bool) -> None:
+    """An emulator without brokers of its own may make up names that are AWS's. Raises SourceRefused."""
+    if unwanted := unwanted_brokers(servers, real):
+        what = f"{arn} has its brokers at {unwanted}, which is real AWS, and that was not asked for"
+        raise SourceRefused(f"{what}; give 'bootstrap_servers', or set aws.real: true")
 
 
 def choose(arn: str, plan: Plan, answer: dict[str, Any], *, emulated: bool) -> tuple[tuple[str, ...], Protocol]:

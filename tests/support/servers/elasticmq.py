@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from .jars import jars
+from .jars import SHORT_LIVED, jars
 from .running import Program, Server, answers_http, started
 
 POM = Path(__file__).parent / "elasticmq_jars" / "pom.xml"
@@ -13,6 +13,7 @@ POM = Path(__file__).parent / "elasticmq_jars" / "pom.xml"
 
 def _command(port: int) -> list[str]:
     options = [
+        *SHORT_LIVED,
         "-Xmx512m",
         "-Drest-sqs.bind-hostname=127.0.0.1",
         f"-Drest-sqs.bind-port={port}",

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .jars import jars
-from .running import Program, Server, free_port, started
+from .jars import SHORT_LIVED, jars
+from .running import Program, Restartable, Server, free_port, started
 
 POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
 METADATA, NO_TOPICS = 3, b"\x00\x00\x00\x00"
 _FORMAT_AND_RUN = """
 jars=$0 cluster=$1 settings=$2
 shift 2
-java -Xmx256m -cp "$jars" kafka.tools.StorageTool format -t "$cluster" -c "$settings" "$@" &&
-exec java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn $OPTIONS -cp "$jars" kafka.Kafka "$settings"
+java $JVM -Xmx256m -cp "$jars" kafka.tools.StorageTool format -t "$cluster" -c "$settings" "$@" &&
+exec java $JVM -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn $OPTIONS -cp "$jars" kafka.Kafka "$settings"
 """
 
 
@@ -44,7 +44,19 @@ class Extras:
 PLAIN = Extras()
 
 
-def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One of a cluster's brokers. The first is the controller too."""
+
+    number: int
+    controller: int
+    """The port of the controller."""
+    cluster: str
+    home: Path
+
+
+def _properties(port: int, node: Node, extras: Extras) -> str:
+    controls = node.number == 1
     bound = {"PLAINTEXT": port} | {name: at for name, (_, at) in extras.listeners.items()}
     addresses = {name: f"127.0.0.1:{at}" for name, at in bound.items()}
     listeners = ",".join(f"{name}://{address}" for name, address in addresses.items())
@@ -52,14 +64,14 @@ def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
     protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
     protocols |= {name: protocol for name, (protocol, _) in extras.listeners.items()}
     settings = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
+        "process.roles": "broker,controller" if controls else "broker",
+        "node.id": str(node.number),
+        "controller.quorum.voters": f"1@127.0.0.1:{node.controller}",
+        "listeners": f"{listeners},CONTROLLER://127.0.0.1:{node.controller}" if controls else listeners,
         "advertised.listeners": advertised,
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
-        "log.dirs": str(data),
+        "log.dirs": str(node.home / f"data-{node.number}"),
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
@@ -70,12 +82,16 @@ def _properties(port: int, controller: int, data: Path, extras: Extras) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
-def _command(port: int, home: Path, extras: Extras) -> list[str]:
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    file = home / f"{port}.properties"
-    file.write_text(_properties(port, free_port(), home / f"{port}-data", extras))
+def _command(port: int, node: Node, extras: Extras) -> list[str]:
+    file = node.home / f"{node.number}-{port}.properties"
+    file.write_text(_properties(port, node, extras))
     classes = ":".join([f"{jars(POM)}/*", *map(str, extras.classes)])
-    return ["sh", "-c", _FORMAT_AND_RUN, classes, cluster, str(file), *extras.formatting]
+    formatting = ["--ignore-formatted", *extras.formatting]
+    return ["sh", "-c", _FORMAT_AND_RUN, classes, node.cluster, str(file), *formatting]
+
+
+def cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def brokers(server: Server) -> int:
@@ -96,15 +112,38 @@ def _count(reply: bytes) -> int:
     return int(number)
 
 
+def _program(node: Node, extras: Extras) -> Program:
+    return Program(
+        "kafka",
+        lambda port: _command(port, node, extras),
+        environment=lambda port: {"JVM": " ".join(SHORT_LIVED), "OPTIONS": " ".join(extras.options)},
+        ready=lambda server: brokers(server) > 0,
+    )
+
+
 @contextmanager
 def start(extras: Extras = PLAIN) -> Iterator[Server]:
     """The server's `host:port` is its bootstrap server."""
     with tempfile.TemporaryDirectory(prefix="kafka-", ignore_cleanup_errors=True) as home:
-        program = Program(
-            "kafka",
-            lambda port: _command(port, Path(home), extras),
-            environment=lambda port: {"OPTIONS": " ".join(extras.options)},
-            ready=lambda server: brokers(server) > 0,
-        )
-        with started(program) as server:
+        node = Node(1, free_port(), cluster_id(), Path(home))
+        with started(_program(node, extras)) as server:
             yield server
+
+
+@contextmanager
+def cluster(count: int, extras: Extras = PLAIN) -> Iterator[list[Restartable]]:
+    """So many brokers, which keep what they store while they are away. They run; the first is the controller."""
+    with tempfile.TemporaryDirectory(prefix="kafka-", ignore_cleanup_errors=True) as home:
+        controller, name = free_port(), cluster_id()
+        nodes = [Node(number, controller, name, Path(home)) for number in range(1, count + 1)]
+        places = [Path(home, f"node-{node.number}") for node in nodes]
+        for place in places:
+            place.mkdir()
+        made = [Restartable(_program(node, extras), place) for node, place in zip(nodes, places, strict=True)]
+        try:
+            for each in made:
+                each.start()
+            yield made
+        finally:
+            for each in reversed(made):
+                each.stop()

@@ -99,6 +99,47 @@ def started(program: Program) -> Iterator[Server]:
             _end(process)
 
 
+class Restartable:
+    """A server that goes away and comes back on the same port. Whoever makes it ends it."""
+
+    def __init__(self, program: Program, directory: Path, port: int = 0) -> None:
+        self.server = Server(program.name, "127.0.0.1", port or free_port(), directory / f"{program.name}.log")
+        self._program = program
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        assert self._process is None
+        self._process = _spawn(self._program, self.server, self._directory)
+        _wait_ready(self._program, self.server, self._process)
+
+    def stop(self) -> None:
+        """As an operator would; nothing where it does not run."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process)
+
+    def kill(self) -> None:
+        """As `kill -9`: with its guard, which it does not survive."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+        while _listens(self.server):
+            time.sleep(0.02)
+
+
+def _listens(server: Server) -> bool:
+    try:
+        socket.create_connection((server.host, server.port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
 def _start(program: Program, directory: Path) -> tuple[Server, subprocess.Popen[bytes]]:
     for attempts_left in reversed(range(ATTEMPTS)):
         server = Server(program.name, "127.0.0.1", free_port(), directory / "log")

@@ -63,3 +63,5 @@ class Call:
     body: dict[str, object]
     answer: str = ""
     """The error code; empty for success, and while there is no answer."""
+    region: str = ""
+    """The region that it is signed for."""

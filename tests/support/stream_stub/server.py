@@ -52,6 +52,7 @@ class Answers:
         body: Body = orjson.loads(await request.read())
         stream, shard = self._subject(service, body)
         call = Call(operation, stream.name if stream else _named(body), shard, self._stub.clock.now(), body)
+        call.region = _region(request.headers.get("Authorization", ""))
         self._stub.calls.append(call)
         faults = stream.faults if stream is not None and stream.faults.hit(operation, shard) else NOTHING
         if faults.silent:
@@ -195,3 +196,9 @@ def _missing(service: str, body: Body) -> Refused:
 def _error(service: str, refused: Refused) -> bytes:
     prefix = "" if service == KINESIS else "com.amazonaws.dynamodb.v20120810#"
     return orjson.dumps({"__type": prefix + refused.code, "message": refused.message})
+
+
+def _region(authorization: str) -> str:
+    """Of a signature, `… Credential=<key>/<date>/<region>/<service>/aws4_request, …`."""
+    scope = authorization.partition("Credential=")[2].split("/")
+    return scope[2] if len(scope) > 2 else ""

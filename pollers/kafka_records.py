@@ -1,0 +1,43 @@
+"""A topic's records as ours: pure. Used by `kafka_reader.py` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..dispatch import events
+from ..dispatch.model import Lane, Position, Record
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord, TopicPartition
+
+
+def lane_of(source: str, partition: TopicPartition) -> Lane:
+    """`source`: the cluster."""
+    return Lane(f"{source}/{partition.topic}", f"{partition.topic}-{partition.partition}")
+
+
+def lanes_of(source: str, partitions: Iterable[TopicPartition]) -> tuple[Lane, ...]:
+    return tuple(lane_of(source, partition) for partition in sorted(partitions))
+
+
+def record_of(source: str, raw: ConsumerRecord) -> Record:
+    shard = f"{raw.topic}-{raw.partition}"
+    item = events.kafka_item(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp=raw.timestamp,
+        timestamp_type=raw.timestamp_type,
+        key=raw.key,
+        value=raw.value,
+        headers=raw.headers,
+    )
+    return Record(
+        lane=Lane(f"{source}/{raw.topic}", shard),
+        id=(shard, raw.offset),
+        item=item,
+        arrived=raw.timestamp / 1000,
+        position=Position(raw.offset, 0, str(raw.offset)),
+        key=None if raw.key is None else raw.key.hex(),
+    )
