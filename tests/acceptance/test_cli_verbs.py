@@ -164,7 +164,7 @@ def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
-    done = penstock("run", cwd=tmp_path)
+    done = penstock("check", cwd=tmp_path)
     assert done.returncode == 78
     assert "penstock init" in done.stderr
 

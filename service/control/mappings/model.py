@@ -1,12 +1,11 @@
 """What a mapping is to the API, and the states that it goes through. Values.
 
-            ┌─ enabled ──► Creating ──► Enabled ◄────────────── Enabling
-    Create ─┤                            │  │ ▲                    ▲
-            └─ not ─────► Disabled       │  │ └──── Updating       │ Enabled=true
-                           │  ▲ ▲        │  └─ Update ─►   │       │
-                           │  │ └─ Disabling ◄─ Enabled=false      │
-                           │  └──────── Updating ◄─ Update ────────┘ (Disabled)
-                           └─ Delete ──► Deleting ◄─ Delete (Enabled)   ──► gone
+    Create ──► Creating ──► Enabled ◄──► Updating        Update
+       │                    │     ▲
+       │          Disabling ▼     │ Enabling              Update with Enabled=false, Enabled=true
+       └─ not enabled ──► Disabled ◄──► Updating          Update
+
+    Enabled, Disabled ── Delete ──► Deleting ──► gone
 
 Whoever makes the plant follow (`following.py`) says when a mapping has `settled`. Only what is asked for is stored, not
 how far it is done: after a crash every mapping is taken up where it was to go.

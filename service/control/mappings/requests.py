@@ -52,12 +52,19 @@ def gives_on_success(request: Request) -> bool:
 
 
 def _plain(member: str, value: Any) -> Any:
-    """A filter without a pattern is no shape of a mapping; it is refused as a pattern that is none."""
+    """A value as a mapping has it."""
     if member == "FilterCriteria":
-        return {"Filters": [{"Pattern": "", **each} for each in value.get("Filters", [])]}
-    if member.endswith("KafkaEventSourceConfig") and not value.get("SchemaRegistryConfig", True):
-        return {name: each for name, each in value.items() if name != "SchemaRegistryConfig"}
-    return value
+        return _with_patterns(value)
+    return _without_empty_registry(value) if member.endswith("KafkaEventSourceConfig") else value
+
+
+def _with_patterns(criteria: Request) -> Request:
+    """A filter without a pattern is no shape of a mapping; it is refused as a pattern that is none."""
+    return {"Filters": [{"Pattern": "", **each} for each in criteria.get("Filters", [])]}
+
+
+def _without_empty_registry(config: Request) -> Request:
+    return {name: each for name, each in config.items() if each or name != "SchemaRegistryConfig"}
 
 
 def _validated(document: Mapping[str, Any]) -> EventSourceMapping:
@@ -82,7 +89,7 @@ def _refused(fault: ValidationError) -> ApiError:
 
 def _filters(before: object, given: Request) -> Any:
     """`{}` and no filters at all keep every record."""
-    return _plain("FilterCriteria", given) if given.get("Filters") else None
+    return _with_patterns(given) if given.get("Filters") else None
 
 
 def _some(before: object, given: Any) -> Any:
@@ -105,8 +112,7 @@ def _pollers(before: ProvisionedPollerConfig | None, given: Request) -> Any:
 
 def _kafka(before: KafkaSourceConfig | None, given: Request) -> Any:
     """The group stays for good; `{}` takes the schema registry away."""
-    merged = _plain("KafkaEventSourceConfig", {**_dumped(before), **given})
-    return merged or None
+    return _without_empty_registry({**_dumped(before), **given}) or None
 
 
 def _dumped(model: BaseModel | None) -> dict[str, Any]:
@@ -127,12 +133,7 @@ _MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def changes_group(before: EventSourceMapping, after: EventSourceMapping) -> bool:
-    """Whether an update would make another consumer group of it."""
-    return bool(before.topics) and before.group != after.group
-
-
 def refuse_other_group(before: EventSourceMapping, after: EventSourceMapping) -> None:
-    """Raises ApiError."""
-    if changes_group(before, after):
+    """What an update may not make of a topic's mapping. Raises ApiError."""
+    if before.topics and before.group != after.group:
         raise invalid_parameter(texts.GROUP_IS_FOR_GOOD)
