@@ -65,13 +65,13 @@ class QueueSettings:
     """Seconds; None for no limit."""
     receivers: int
     """The most receivers at a time."""
-    least_receivers: int = 1
-    """As many as there are while nothing comes."""
     endpoint_url: str | None = None
     """The configured endpoint, to which queue URLs are rewritten."""
     rewrite_urls: bool = True
     long_poll: int = LONG_POLL
     """Seconds that one receive waits for messages at most."""
+    least_receivers: int = 1
+    """As many as there are while nothing comes."""
 
 
 def visibility_to_ask(queue: float, window: float, function_timeout: float | None) -> int | None:

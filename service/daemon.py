@@ -147,7 +147,11 @@ class Daemon:
         """What the API made, and what it may change. Raises UnusableState. A dry run is of the configuration alone."""
         if self._settings.dry_run:
             return None
-        return await Planes.open(state, self._config, self._clock, self._log, stack)
+        planes = await Planes.open(state, self._config, self._clock, self._log, stack)
+        for name, mapping in self._config.mappings.items():
+            if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
+                self._metrics.remove(name)
+        return planes
 
     async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
         """Where the positions of streams are kept. Raises UnusableState. A dry run keeps them for itself, so each time

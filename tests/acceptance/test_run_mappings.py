@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import signal
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -292,9 +295,65 @@ def test_a_mapping_of_the_configuration(streams: Streams, tmp_path: Path) -> Non
             api.wait_gone(uuid)
         with running(config) as api:
             assert (api.uuids(), api.daemon.status()["mappings"]) == ([], [])
+            assert 'mapping="m"' not in api.daemon.get("/metrics")[1]
         with running(write(batch_size=4)) as api:
             assert api.get(uuid)["BatchSize"] == 4
             assert any("has changed" in line["event"] for line in api.daemon.logged("mapping"))
+
+
+def package(file: Path, said: str) -> bytes:
+    """A function that notes each body that it gets, after what it says."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as zipped:
+        code = f"""
+def handler(event, context):
+    with open({str(file)!r}, "a") as notes:
+        for record in event["Records"]:
+            notes.write({said!r} + ":" + record["body"] + "\\n")
+"""
+        zipped.writestr("app.py", code)
+    return data.getvalue()
+
+
+@pytest.mark.semantics("ESM-04", "ESM-51", "ESM-53")
+def test_a_mapping_to_an_alias_follows_its_function(streams: Streams, tmp_path: Path) -> None:
+    queues = streams.queues
+    name, notes = queues.create(), tmp_path / "notes"
+    notes.touch()
+    config = tmp_path / "penstock.json"
+    config.write_text(json.dumps({"aws": {"endpoint_url": queues.endpoint_url}, "listen": "127.0.0.1:0"}))
+
+    def wait_notes(api: Api, *lines: str) -> None:
+        api.daemon.wait_until(lambda: notes.read_text().split() == list(lines))
+
+    def create(api: Api, said: str) -> None:
+        api.client.create_function(
+            FunctionName="orders",
+            Runtime=f"python3.{sys.version_info.minor}",
+            Handler="app.handler",
+            Role="arn:aws:iam::000000000000:role/r",
+            Code={"ZipFile": package(notes, said)},
+            Publish=True,
+        )
+        api.client.create_alias(FunctionName="orders", Name="live", FunctionVersion="1")
+
+    with running(config) as api:
+        create(api, "first")
+        uuid = api.create(queues.arn(name), FunctionName="orders:live")["UUID"]
+        assert api.wait_state(uuid, "Enabled")["FunctionArn"] == f"{LAMBDA}:function:orders:live"
+        queues.send(name, "a")
+        wait_notes(api, "first:a")
+        kill(api)
+    with running(config) as api:
+        queues.send(name, "b")
+        wait_notes(api, "first:a", "first:b")
+        api.client.delete_function(FunctionName="orders")
+        api.daemon.wait_until(lambda: "no function" in api.daemon.status()["mappings"][0]["reason"])
+        assert api.get(uuid)["State"] == "Enabled"
+        queues.send(name, "c")
+        create(api, "second")
+        wait_notes(api, "first:a", "first:b", "second:c")
+        assert api.daemon.stop() == 0
 
 
 @pytest.mark.semantics("ESM-54")

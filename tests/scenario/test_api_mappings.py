@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from penstock.service.api.wire.errors import ApiError
+from penstock.service.following import SIGHT
 from penstock.service.idle import IdleWatch
 from support.mapping_plant import GRACE, World, running
 from support.mapping_requests import KINESIS, QUEUE, SQS
@@ -31,6 +32,20 @@ async def test_a_creation_is_answered_at_once_and_enabled_when_it_polls(world: W
         assert rig.plant.mappings()[0].state == "polling"
         await anyio.sleep(1)
         assert rig.account.counts[uuid].delivered == 1
+
+
+@pytest.mark.semantics("ESM-51")
+@pytest.mark.parametrize(("opening", "early", "late"), [(3.0, 2.0, 3.5), (1000.0, SIGHT - 0.5, SIGHT + 0.5)])
+async def test_a_mapping_is_enabled_when_it_polls_or_after_a_while(
+    world: World, opening: float, early: float, late: float
+) -> None:
+    world.opening = opening
+    async with running(world) as rig:
+        uuid = await rig.create(**SQS)
+        await anyio.sleep(early)
+        assert await rig.state(uuid) == "Creating"
+        await anyio.sleep(late - early)
+        assert await rig.state(uuid) == "Enabled"
 
 
 @pytest.mark.semantics("ESM-50")

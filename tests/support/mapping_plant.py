@@ -26,6 +26,7 @@ from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.opening import StreamSettings
+from penstock.pollers.roster import ElasticReceivers
 from penstock.pollers.source import Source
 from penstock.pollers.streams import StreamSource
 from penstock.pollers.supervisor import Supervisor
@@ -62,6 +63,8 @@ class World:
     seconds: float = 0.0
     """Of an invocation."""
     sources_seen: Seen = field(default_factory=Seen)
+    opening: float = 0.0
+    """Seconds until a queue is open."""
     broken: set[str] = field(default_factory=set)
     """Sources of which no mapping can be made, for a fault of ours."""
     positions_fail: int = 0
@@ -83,6 +86,16 @@ class World:
     def find(self, name: str, qualifier: str) -> Found | None:
         reference = f"{name}:{qualifier}" if qualifier else name
         return Found(self.timeouts[reference]) if reference in self.timeouts else None
+
+
+class SlowQueue(MemoryQueueSource):
+    def __init__(self, queue: MemoryQueue, opening: float) -> None:
+        super().__init__(queue, 2)
+        self._opening = opening
+
+    async def open(self) -> ElasticReceivers:
+        await anyio.sleep(self._opening)
+        return await super().open()
 
 
 class Rig:
@@ -172,7 +185,7 @@ class Rig:
 
     def _source(self, mapping: EventSourceMapping) -> Source:
         if mapping.kind and mapping.kind.is_queue:
-            return MemoryQueueSource(self.world.queue, 2)
+            return SlowQueue(self.world.queue, self.world.opening)
         settings = StreamSettings(mapping.name, mapping.uuid, mapping.starting_position or "LATEST")
         service = MemoryStreamService(self.world.stream)
         return StreamSource(settings, service, self.world.positions, lambda: 0.0, self.observer)

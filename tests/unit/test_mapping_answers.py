@@ -263,7 +263,9 @@ def test_an_empty_destination_is_none_and_no_types_turn_partial_responses_off() 
         DestinationConfig={"OnFailure": {"Destination": DEAD}},
         FunctionResponseTypes=["ReportBatchItemFailures"],
     )
-    after = shown(updated(mapped, DestinationConfig={"OnFailure": {"Destination": ""}}, FunctionResponseTypes=[]), HERE)
+    cleared = updated(mapped, DestinationConfig={"OnFailure": {"Destination": ""}}, FunctionResponseTypes=[])
+    assert cleared.config.destination_config is None
+    after = shown(cleared, HERE)
     assert (after["DestinationConfig"], after["FunctionResponseTypes"]) == ({"OnFailure": {}}, [])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock.config.mapping import EventSourceMapping
+from penstock.pollers.durable.faults import UnusableState
 from penstock.service.api.wire.errors import ApiError
+from penstock.service.control.documents import Documents
 from penstock.service.control.mappings import decisions, filed, stored
 from penstock.service.control.mappings.model import Mapped, Seen, State, settled
 from penstock.service.control.mappings.shown import shown
@@ -60,6 +63,16 @@ def test_what_was_under_way_is_taken_up_where_it_was_to_go() -> None:
     disabling = decisions.update(mappings, {"UUID": mapped.uuid, "Enabled": False}, Seen(), moment(), GROUND)
     assert (disabling.state, again(disabling).state) == (State.DISABLING, State.DISABLED)
     assert stored.ending(mapped) == ({}, [("mapping", mapped.uuid)])
+
+
+async def test_a_document_that_is_no_mapping_of_ours_lets_nothing_start(tmp_path: Path) -> None:
+    documents = await Documents.open(tmp_path / "control.db")
+    mapped = created(SQS)
+    document = dict(stored.document(mapped))
+    await documents.write({stored.name_of(mapped): document | {"mapping": {**document["mapping"], "from": "later"}}})
+    with pytest.raises(UnusableState, match=f"stored mapping {mapped.uuid} is none that this version understands"):
+        stored.mappings(documents)
+    await documents.aclose()
 
 
 # --- the file's -------------------------------------------------------------------------------------------------------

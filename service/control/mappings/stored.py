@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ....config.errors import Problem
 from ....config.mapping import EventSourceMapping
+from ....pollers.durable.faults import UnusableState
 from ..documents import Documents, Name
 from .model import Mapped, State, steady
 
@@ -41,9 +43,16 @@ def read(document: Document) -> Mapped:
 
 
 def mappings(documents: Documents) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
-    """By UUID: what is stored, and what was deleted of a file."""
-    read_all = {uuid: read(each) for uuid, each in documents.all(MAPPING).items()}
-    return read_all, documents.all(DELETED)
+    """By UUID: what is stored, and what was deleted of a file. Raises UnusableState: leaving one out in silence would
+    leave its records where they are."""
+    found: dict[str, Mapped] = {}
+    for uuid, each in documents.all(MAPPING).items():
+        try:
+            found[uuid] = read(each)
+        except (ValueError, KeyError) as error:
+            what = f"the stored mapping {uuid} is none that this version understands: {' '.join(str(error).split())}"
+            raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+    return found, documents.all(DELETED)
 
 
 def ending(mapped: Mapped) -> tuple[dict[Name, Document], list[Name]]:
