@@ -79,7 +79,7 @@ def check_whole(api: FunctionApi, name: str) -> None:
 )
 async def test_a_kill_at_each_step_on_the_disk(tmp_path: Path, event: str) -> None:
     """The interpreter announces each of these just before it happens."""
-    for number in range(1, count(2, 40) + 1):
+    for number in range(1, count(2, 12) + 1):
         state = tmp_path / str(number)
         state.mkdir()
         process = child(state, event, str(number * 5 - 4 if event == "open" else number))
@@ -93,7 +93,7 @@ async def test_a_kill_at_each_step_on_the_disk(tmp_path: Path, event: str) -> No
 @pytest.mark.semantics("FUNC-42")
 async def test_a_kill_at_any_moment(tmp_path: Path) -> None:
     answers = 0
-    for round_ in range(count(4, 100)):
+    for round_ in range(count(4, 40)):
         process = child(tmp_path)
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(7 * round_ % 60 + 2)]
