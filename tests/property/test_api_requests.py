@@ -12,7 +12,7 @@ import orjson
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.model import Shape
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from penstock.service.api.standing_tables import SERVED
@@ -139,6 +139,7 @@ def test_whatever_is_sent(api: tuple[BlockingPortal, Lab], asked: Asked) -> None
     running.group.seen.clear()
     reply: Reply = portal.call(running.ask, asked.method, asked.target, asked.body, asked.headers)
     seen = running.group.seen
+    event(f"answered with {reply.status}")
     assert reply.status < 500, (asked, reply)
     assert b"Traceback" not in reply.body
     if reply.status >= 300:
