@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from ..config.mapping import EventSourceMapping
 from ..dispatch.observer import Event
-from .telemetry import Log, Logs
+from .event_lines import Logs
+from .telemetry import Log
 
 LEVELS = {"DEBUG": "debug", "INFO": "info", "WARN": "warning"}
 """AWS's words, and the log's. Each has what is more important than it, too."""

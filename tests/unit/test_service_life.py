@@ -35,12 +35,13 @@ from penstock.pollers.supervisor import Supervisor
 from penstock.service import signals
 from penstock.service.account import Account
 from penstock.service.dry_run import DryInvoker, DryQueue, Verdict
+from penstock.service.event_lines import Logs
 from penstock.service.exits import Exit
 from penstock.service.fleet import Member
 from penstock.service.idle import IdleWatch
 from penstock.service.life import Life, Outside
 from penstock.service.plant import Changes, Plant, Work
-from penstock.service.telemetry import Log, Logs
+from penstock.service.telemetry import Log
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 

@@ -26,7 +26,8 @@ from penstock.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from penstock.service.telemetry import OUTPUT_BURST, Action, LibraryLines, Log, Logs, open_log
+from penstock.service.event_lines import OUTPUT_BURST, Logs
+from penstock.service.telemetry import Action, LibraryLines, Log, open_log
 
 SECRET = "the body of the message"
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")

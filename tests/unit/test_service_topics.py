@@ -12,8 +12,9 @@ from penstock.dispatch.model import Lane, Position, Record
 from penstock.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
 from penstock.pollers.kafka_pollers import GROW, SHRINK, Pollers
 from penstock.pollers.source import Fetched
+from penstock.service.event_lines import Logs
 from penstock.service.metrics import Labels, Metrics
-from penstock.service.telemetry import LibraryLines, Log, Logs
+from penstock.service.telemetry import LibraryLines, Log
 
 
 def lane(number: int) -> Lane:
