@@ -72,6 +72,7 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "UpdateFunctionCode": {
         "FunctionName": "+",
         **_CODE,
+        "ImageUri": "- Please don't provide ImageUri when updating a function with packageType Zip.",
         **_ARCHITECTURES,
         "Publish": "+",
         **_PUBLISH_TO,

@@ -1,9 +1,9 @@
-"""The Lambda API with groups of a test's own, over a real socket, and requests that need not be well formed."""
+"""The Lambda API over a real socket, with any groups of calls, and requests that need not be well formed."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,9 +18,12 @@ from penstock.service.api.forwarding import Forwarding
 from penstock.service.api.lambda_api import LambdaApi
 from penstock.service.api.server import address_of, bind, serving
 from penstock.service.api.standing_tables import SERVED
-from penstock.service.api.wire.call import Answer, Call, Serve
+from penstock.service.api.wire.call import Answer, Call, Group, Serve
 from penstock.service.telemetry import Log
 from penstock.service.view import FunctionView, MappingView, Readiness
+from support import api_model
+
+_OF_THE_CALL = {"content-type", "x-amz-invocation-type", "x-amz-log-type", "x-amz-client-context"}
 
 
 class NothingToSee:
@@ -60,9 +63,10 @@ class Reply:
 
 
 @dataclass
-class Lab:
+class Web:
+    """The API, and a client of it."""
+
     url: str
-    group: Recorder
     api: LambdaApi
     lines: io.StringIO
     session: aiohttp.ClientSession
@@ -74,15 +78,39 @@ class Lab:
         async with self.session.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
+    async def call(self, operation: str, parameters: Mapping[str, Any], **headers: str) -> Reply:
+        """What boto3 would send, without a signature; `headers` are added."""
+        request = api_model.sent(operation, parameters)
+        sent = {
+            name: str(value, "ascii") if isinstance(value, bytes) else value for name, value in request.headers.items()
+        }
+        kept = {name: value for name, value in sent.items() if name.lower() in _OF_THE_CALL}
+        target = request.url.removeprefix(api_model.ENDPOINT)
+        return await self.ask(request.method, target, request.body or None, {**kept, **headers})
+
+
+@dataclass
+class Lab(Web):
+    """One of a test's own group."""
+
+    group: Recorder
+
 
 @asynccontextmanager
 async def lab(group: Recorder | None = None, upstream: str | None = None, **given: Any) -> AsyncIterator[Lab]:
-    """`given`: `address` (where the API takes itself to listen), `hosts`, `secrets`, `clock`, `room`."""
+    """`given`: as for `web`."""
     group = group or Recorder()
+    async with web([group], upstream, **given) as running:
+        yield Lab(running.url, running.api, running.lines, running.session, group)
+
+
+@asynccontextmanager
+async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any) -> AsyncIterator[Web]:
+    """`given`: `address` (where the API takes itself to listen), `hosts`, `secrets`, `clock`, `room`."""
     lines = io.StringIO()
     listener = bind(Address("127.0.0.1", 0))
     api = LambdaApi(
-        [group],
+        groups,
         Access(
             given.get("address") or address_of(listener),
             given.get("hosts", ()),
@@ -100,7 +128,7 @@ async def lab(group: Recorder | None = None, upstream: str | None = None, **give
                 auto_decompress=False, skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
             ) as session,
         ):
-            yield Lab(f"http://{address_of(listener)}", group, api, lines, session)
+            yield Web(f"http://{address_of(listener)}", api, lines, session)
     finally:
         await api.aclose()
         listener.close()

@@ -15,6 +15,8 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.parsers import create_parser
 from botocore.session import Session
 
+ENDPOINT = "http://127.0.0.1:9470"
+"""Where requests go that are never sent."""
 STATUSES = {"DeleteFunction": (204,), "Invoke": (200, 202, 204)}
 """Where an answer's status is not the model's."""
 BEYOND_ENUMS = {("LastUpdateStatusReasonCode", "Creating")}
@@ -110,7 +112,7 @@ def _client(key: str, secret: str, token: str | None) -> Any:
     return Session().create_client(
         "lambda",
         region_name="us-east-1",
-        endpoint_url="http://127.0.0.1:9470",
+        endpoint_url=ENDPOINT,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
         aws_session_token=token,

@@ -58,7 +58,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
         ("CreateFunction", {"Code": {"ImageUri": "i"}}, "Code.ImageUri is not supported: functions run from code"),
         ("CreateFunction", {"PackageType": "Image"}, "The value Image of PackageType is not supported: functions run"),
         ("CreateFunction", {"PublishTo": "LATEST_PUBLISHED"}, "PublishTo is not supported: there are no capacity"),
-        ("UpdateFunctionCode", {"ImageUri": "i"}, "ImageUri is not supported"),
+        ("UpdateFunctionCode", {"ImageUri": "i"}, "Please don't provide ImageUri when updating a function"),
         ("UpdateFunctionCode", {"S3ObjectStorageMode": "REFERENCE"}, "The value REFERENCE of S3ObjectStorageMode"),
         ("ListFunctions", {"MasterRegion": "ALL"}, "MasterRegion is not supported"),
         ("Invoke", {"TenantId": "t"}, "TenantId is not supported"),
