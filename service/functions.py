@@ -28,11 +28,15 @@ from ..dispatch.invokers.local.launch import Refused, plan
 from ..dispatch.invokers.local.pool import LocalInvoker
 from ..dispatch.invokers.local.reaper import Reaper
 from ..dispatch.invokers.local.spec import FunctionSpec
+from ..dispatch.invokers.local.warm import Warm
 from ..dispatch.invokers.remote import RemoteInvoker
 from ..dispatch.observer import Observer
 from .control.catalogue import Runnable
 from .control.names import Here
 from .local import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
+
+INITS = 4
+"""Environments at a time that are started, at most, however many cores there are."""
 
 
 class Functions:
@@ -45,7 +49,8 @@ class Functions:
         self._scratch = scratch
         self._clock = SystemClock()
         self._reaper = Reaper()
-        self._inits = anyio.CapacityLimiter(max(2, os.cpu_count() or 1))
+        self._inits = anyio.CapacityLimiter(min(INITS, max(2, os.cpu_count() or 1)))
+        self._warm = Warm(config.settings.warm)
 
     def close(self) -> None:
         self._reaper.close()
@@ -74,6 +79,7 @@ class Functions:
                     observer=self._observer,
                     reaper=self._reaper,
                     inits=self._inits,
+                    warm=self._warm,
                 )
 
     async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
@@ -90,6 +96,7 @@ class Functions:
                 observer=self._observer,
                 reaper=self._reaper,
                 inits=self._inits,
+                warm=self._warm,
             )
 
         return make
