@@ -40,13 +40,15 @@ INITS = 4
 
 
 class Functions:
-    """Makes the ways to invoke functions. What their processes share is ended with it."""
+    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: the URL of the Lambda API
+    for functions, empty for none."""
 
-    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path) -> None:
+    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: str = "") -> None:
         self._config = config
         self._clients = clients
         self._observer = observer
         self._scratch = scratch
+        self._own = own
         self._clock = SystemClock()
         self._reaper = Reaper()
         self._inits = anyio.CapacityLimiter(min(INITS, max(2, os.cpu_count() or 1)))
@@ -87,7 +89,7 @@ class Functions:
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         endpoint = await self._clients.target("sqs")
-        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ)
+        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ, self._own)
 
         def make(runnable: Runnable) -> Invoker:
             return LocalInvoker(
@@ -125,7 +127,7 @@ class Functions:
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         account = self._account(function.name)
         endpoint = await self._clients.target(self._service(function.name))
-        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ)
+        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ, self._own)
         return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
 
     def _account(self, name: str) -> str:
