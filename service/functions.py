@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from ..config.arn import Arn
 from ..config.clients.aws import Clients
@@ -23,6 +24,7 @@ from ..config.mapping import EventSourceMapping
 from ..config.services import services_of
 from ..dispatch.invokers.base import Invoker
 from ..dispatch.invokers.http import HttpInvoker
+from ..dispatch.invokers.local import temporary
 from ..dispatch.invokers.local.external import ExternalInvoker
 from ..dispatch.invokers.local.launch import Refused, plan
 from ..dispatch.invokers.local.pool import LocalInvoker
@@ -85,9 +87,11 @@ class Functions:
                 )
 
     async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
-        """What makes the invokers of the API's functions; they start nothing before they are used."""
+        """What makes the invokers of the API's functions; they start nothing before they are used. What a daemon that
+        was killed left of its processes goes now, whether one is started or not."""
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(temporary.sweep, scratch)
         endpoint = await self._clients.target("sqs")
         aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ, self._own)
 
