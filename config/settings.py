@@ -190,6 +190,9 @@ class Settings(_Section):
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = 100
     """Invocations at a time of all functions that the Lambda API made, those with reserved concurrency aside. AWS's is
     1000 for an account; here each is a process of this machine."""
+    warm: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
+    """Processes that stay for the next invocation without being in use, over all local functions. Beyond it, the one
+    that was not used for longest ends."""
     asynchronous: Asynchronous = Field(default_factory=Asynchronous)
     """How asynchronous invocations are delivered."""
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"

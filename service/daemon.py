@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from ..config.clients.aws import AwsSettings, Clients
-from ..config.clients.endpoints import Local, Refused, would_call_itself
+from ..config.clients.endpoints import Local, Refused, is_loopback, would_call_itself
 from ..config.clock import SystemClock, system_jitter
 from ..config.errors import ConfigError, Problem
 from ..config.loader import Config
@@ -120,7 +120,7 @@ class Daemon:
             own = self._observer(registry)
             logs = FunctionLogs(self._logs_mode, clients, own, self._clock, self._jitter)
             observer = Observers([own, logs, self._tails, *self._extra_observers])
-            functions = Functions(self._config, clients, observer, scratch)
+            functions = Functions(self._config, clients, observer, scratch, self._own(listener))
             stack.callback(functions.close)
             made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
             fleet = self._fleet(functions, registry, observer, made)
@@ -171,6 +171,12 @@ class Daemon:
         listener = bind(self._settings.listen)
         stack.callback(listener.close)
         return listener
+
+    def _own(self, listener: socket.socket | None) -> str:
+        """The Lambda API, as functions call it: without a key, so only where none is needed."""
+        if listener is None or not self._settings.api.enabled or not is_loopback(address_of(listener).host):
+            return ""
+        return f"http://{address_of(listener)}"
 
     def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""

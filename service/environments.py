@@ -25,7 +25,8 @@ from .concurrency import Concurrency
 from .control.catalogue import LATEST, Catalogue, Runnable
 
 WARM = 100
-"""Versions that may be warm at a time without being in use; beyond it, those that were not used for longest end."""
+"""Versions that are kept ready at a time without being in use, with or without a process (`warm.py` bounds those);
+beyond it, the ones that were not used for longest end."""
 FIRST_INITS = 4
 """Functions at a time that are tried without an event: a thousand may come at once."""
 THROTTLED = 429

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from ..config.arn import Arn
 from ..config.clients.aws import Clients
@@ -23,29 +24,37 @@ from ..config.mapping import EventSourceMapping
 from ..config.services import services_of
 from ..dispatch.invokers.base import Invoker
 from ..dispatch.invokers.http import HttpInvoker
+from ..dispatch.invokers.local import temporary
 from ..dispatch.invokers.local.external import ExternalInvoker
 from ..dispatch.invokers.local.launch import Refused, plan
 from ..dispatch.invokers.local.pool import LocalInvoker
 from ..dispatch.invokers.local.reaper import Reaper
 from ..dispatch.invokers.local.spec import FunctionSpec
+from ..dispatch.invokers.local.warm import Warm
 from ..dispatch.invokers.remote import RemoteInvoker
 from ..dispatch.observer import Observer
 from .control.catalogue import Runnable
 from .control.names import Here
 from .local import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
 
+INITS = 4
+"""Environments at a time that are started, at most, however many cores there are."""
+
 
 class Functions:
-    """Makes the ways to invoke functions. What their processes share is ended with it."""
+    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: the URL of the Lambda API
+    for functions, empty for none."""
 
-    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path) -> None:
+    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: str = "") -> None:
         self._config = config
         self._clients = clients
         self._observer = observer
         self._scratch = scratch
+        self._own = own
         self._clock = SystemClock()
         self._reaper = Reaper()
-        self._inits = anyio.CapacityLimiter(max(2, os.cpu_count() or 1))
+        self._inits = anyio.CapacityLimiter(min(INITS, max(2, os.cpu_count() or 1)))
+        self._warm = Warm(config.settings.warm)
 
     def close(self) -> None:
         self._reaper.close()
@@ -74,14 +83,17 @@ class Functions:
                     observer=self._observer,
                     reaper=self._reaper,
                     inits=self._inits,
+                    warm=self._warm,
                 )
 
     async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
-        """What makes the invokers of the API's functions; they start nothing before they are used."""
+        """What makes the invokers of the API's functions; they start nothing before they are used. What a daemon that
+        was killed left of its processes goes now, whether one is started or not."""
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(temporary.sweep, scratch)
         endpoint = await self._clients.target("sqs")
-        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ)
+        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ, self._own)
 
         def make(runnable: Runnable) -> Invoker:
             return LocalInvoker(
@@ -90,6 +102,7 @@ class Functions:
                 observer=self._observer,
                 reaper=self._reaper,
                 inits=self._inits,
+                warm=self._warm,
             )
 
         return make
@@ -118,7 +131,7 @@ class Functions:
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         account = self._account(function.name)
         endpoint = await self._clients.target(self._service(function.name))
-        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ)
+        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ, self._own)
         return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
 
     def _account(self, name: str) -> str:

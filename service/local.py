@@ -106,9 +106,12 @@ def _launch(function: LocalFunction | CommandFunction) -> Launch:
             assert_never(function)
 
 
-def aws_variables(aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str]) -> dict[str, str]:
+def aws_variables(
+    aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str], own: str = ""
+) -> dict[str, str]:
     """How a function reaches what the daemon reaches. At an emulator: its endpoints, and credentials that are nobody's
-    secret. At real AWS nothing: a function brings its own."""
+    secret. At real AWS nothing: a function brings its own. `own` is the URL of our Lambda API, by which functions find
+    each other, unless another one is configured for Lambda; empty where they cannot use it."""
     if not isinstance(endpoint, Local):
         return {}
     general = aws.endpoint_url or environ.get(ENDPOINT) or endpoint.url
@@ -116,7 +119,8 @@ def aws_variables(aws: Aws, endpoint: Target, account: str, environ: Mapping[str
     single |= {f"{ENDPOINT}_{_variable(service)}": url for service, url in aws.endpoint_urls.items()}
     # Some emulators take an access key of twelve digits for the account.
     key = "test" if account == LOCAL_ACCOUNT else account
-    return {ENDPOINT: general, **single, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "test"}
+    functions = {f"{ENDPOINT}_LAMBDA": own} if own else {}
+    return {ENDPOINT: general, **functions, **single, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def _variable(service: str) -> str:

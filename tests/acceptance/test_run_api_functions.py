@@ -55,6 +55,13 @@ def handler(event, context):
         }
     return event
 """
+ASKS = """
+import json, os, urllib.request
+def handler(event, context):
+    path = f"/2015-03-31/functions/{event['function']}/invocations"
+    with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL_LAMBDA"] + path, json.dumps(event).encode()) as answer:
+        return json.load(answer)
+"""
 NODE = 'export const handler = async (event) => { console.log("node got", event); return { node: event }; };'
 
 
@@ -212,6 +219,14 @@ def test_function_errors_byte_for_byte(account: Account) -> None:
     answer = account.invoke("ruby")
     assert answer["FunctionError"] == "Unhandled"
     assert "the runtime ruby3.4 cannot be run here" in json.loads(answer["Payload"].read())["errorMessage"]
+
+
+@pytest.mark.semantics("API-INVOKE-19")
+def test_functions_invoke_each_other(account: Account) -> None:
+    account.create("answers")
+    account.create("asks", ASKS, Timeout=20)
+    assert account.answer("asks", {"function": "answers"}) == {"function": "answers"}
+    assert account.answer("asks", {"function": "mirror"}) == {"function": "mirror"}  # of the configuration file
 
 
 @pytest.mark.needs("node")

@@ -17,13 +17,18 @@ import anyio
 import orjson
 import pytest
 
+from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clock import SystemClock
+from penstock.config.loader import load
 from penstock.dispatch.invokers.base import NotReady, Ready
 from penstock.dispatch.invokers.local import temporary
 from penstock.dispatch.invokers.local.pool import LocalInvoker
 from penstock.dispatch.invokers.local.reaper import Reaper
 from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
+from penstock.dispatch.invokers.local.warm import Warm
 from penstock.dispatch.model import FunctionFailed, Returned, Unreachable
+from penstock.service.functions import Functions
+from support import configs
 from support.counts import count
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
@@ -51,6 +56,54 @@ async def test_an_idle_environment_ends_though_nobody_asks_for_the_function_agai
 
         await eventually_async(ended)
         assert isinstance(await call(invoker), Returned)
+
+
+@pytest.mark.semantics("FN-40")
+async def test_of_the_idle_environments_of_all_functions_the_last_ones_stay(shop: Shop) -> None:
+    inits, warm = anyio.CapacityLimiter(2), Warm(2)
+    spec = shop.spec(PID)
+    invokers = [
+        LocalInvoker(
+            dataclasses.replace(spec, name=name),
+            clock=SystemClock(),
+            observer=shop.logs,
+            reaper=shop.reaper,
+            inits=inits,
+            warm=warm,
+        )
+        for name in ("first", "second", "third")
+    ]
+    try:
+        pids = [await returned(invoker) for invoker in invokers]
+
+        async def ended() -> bool:
+            return pids[0] not in shop.marked()
+
+        await eventually_async(ended)
+        assert [await returned(invoker) for invoker in invokers[1:]] == pids[1:]
+        assert await returned(invokers[0]) != pids[0]
+    finally:
+        for invoker in invokers:
+            await invoker.aclose()
+        shop.reaper.close()
+    assert (shop.marked(), len(warm)) == ([], 0)
+
+
+@pytest.mark.semantics("FN-40")
+async def test_the_setting_says_how_many_stay(shop: Shop) -> None:
+    local = {"runtime": "python", "handler": "app.handler", "code": str(shop.write(PID)), "isolation": "env"}
+    functions = {name: {**local, "environment": {"MARK": shop.mark}} for name in ("first", "second")}
+    file = configs.write(shop.directory, orjson.dumps({"warm": 1, "functions": functions}).decode(), "penstock.json")
+    config = load([file], environ={})
+    async with Clients(AwsSettings(endpoint_url="http://127.0.0.1:1")) as clients:
+        made = Functions(config, clients, shop.logs, shop.directory / "state")
+        found = [await made.invoker(each) for each in config.functions.values()]
+        invokers = [each for each in found if isinstance(each, LocalInvoker)]
+        pids = [await returned(invoker) for invoker in invokers]
+        assert await returned(invokers[0]) != pids[0]
+        for invoker in invokers:
+            await invoker.aclose()
+        made.close()
 
 
 @pytest.mark.semantics("FN-26")

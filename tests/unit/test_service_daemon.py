@@ -128,6 +128,24 @@ def test_how_a_function_reaches_the_emulator(
     assert found == expected | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
+@pytest.mark.semantics("API-INVOKE-19")
+@pytest.mark.parametrize(
+    ("aws", "environ", "expected"),
+    [
+        ({}, {}, "http://127.0.0.1:9470"),
+        ({"endpoint_url": "http://a"}, {"AWS_ENDPOINT_URL": "http://b"}, "http://127.0.0.1:9470"),
+        ({}, {"AWS_ENDPOINT_URL_LAMBDA": "http://b"}, "http://b"),
+        ({"endpoint_urls": {"lambda": "http://a"}}, {"AWS_ENDPOINT_URL_LAMBDA": "http://b"}, "http://a"),
+    ],
+)
+def test_where_a_function_finds_functions(aws: dict[str, object], environ: dict[str, str], expected: str) -> None:
+    own = "http://127.0.0.1:9470"
+    found = aws_variables(Aws.model_validate(aws), EMULATOR, "000000000000", environ, own)
+    assert found["AWS_ENDPOINT_URL_LAMBDA"] == expected
+    assert "AWS_ENDPOINT_URL_LAMBDA" not in aws_variables(Aws(), EMULATOR, "000000000000", {}, "")
+    assert aws_variables(Aws(), Real(), "000000000000", environ, own) == {}
+
+
 def test_an_account_of_its_own_is_the_access_key() -> None:
     assert aws_variables(Aws(), EMULATOR, "111122223333", {})["AWS_ACCESS_KEY_ID"] == "111122223333"
 

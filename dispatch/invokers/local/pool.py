@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -29,6 +31,7 @@ from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Answer, Handed
 from .spec import FunctionSpec
+from .warm import Warm
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200
@@ -42,18 +45,27 @@ class LocalInvoker:
     """Invokes a function in processes on this machine.
 
     `inits` bounds how many environments start at a time over all functions: starting is hard work for the processor.
+    `warm` bounds how many of them stay without being in use, over all functions too; None for no bound.
     """
 
     ends_on_cancel = True
 
     def __init__(
-        self, spec: FunctionSpec, *, clock: Clock, observer: Observer, reaper: Reaper, inits: anyio.CapacityLimiter
+        self,
+        spec: FunctionSpec,
+        *,
+        clock: Clock,
+        observer: Observer,
+        reaper: Reaper,
+        inits: anyio.CapacityLimiter,
+        warm: Warm | None = None,
     ) -> None:
         self._spec = spec
         self._clock = clock
         self._observer = observer
         self._reaper = reaper
         self._inits = inits
+        self._warm = Warm() if warm is None else warm
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._busy = 0
@@ -114,6 +126,8 @@ class LocalInvoker:
                 tasks.start_soon(worker.end)
             for ending in tuple(self._ending):
                 tasks.start_soon(asyncio.wait, [ending])
+        for worker in self._idle:
+            self._warm.remove(worker)
         self._idle.clear()
         self._all.clear()
 
@@ -136,6 +150,7 @@ class LocalInvoker:
         """The environment that was used last, if it still lives."""
         while self._idle:
             worker = self._idle.pop()
+            self._warm.remove(worker)
             if worker.alive and not self._too_old(worker):
                 return worker
             await self._drop(worker)
@@ -228,10 +243,23 @@ class LocalInvoker:
         if worker.warm and generation == self._generation and not self._closed:
             self._idle.append(worker)
             self._set_alarm()
+            self._warm.add(worker, partial(self._make_room, worker))
         else:
             await self._drop(worker)
 
+    def _make_room(self, worker: Worker) -> None:
+        """Too many are warm, and this one was not used for longest. Whoever filled the room need not wait for it."""
+        if worker in self._idle:  # else it is about to end already
+            self._idle.remove(worker)
+            self._aside(self._drop(worker), self._ending.discard)
+
+    def _aside(self, work: Coroutine[Any, Any, None], done: Callable[[asyncio.Task[None]], object]) -> None:
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(done)
+
     async def _drop(self, worker: Worker) -> None:
+        self._warm.remove(worker)
         await worker.end()
         self._all.discard(worker)
 
@@ -263,9 +291,7 @@ class LocalInvoker:
 
     def _ring(self) -> None:
         self._alarm = None
-        task = asyncio.create_task(self._end_idle())
-        self._ending.add(task)
-        task.add_done_callback(self._rang)
+        self._aside(self._end_idle(), self._rang)
 
     def _rang(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)

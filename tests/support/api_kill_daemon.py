@@ -1,0 +1,95 @@
+"""The daemon as a program that dies (`kill -9`) at a named point of a call of the Lambda API.
+
+`python -m support.api_kill_daemon run CONFIG…` with KILL_AT=`Storing:3` dies at the third such moment:
+
+    Unpacked   a package is on the disk, and no function has it
+    Storing    in the middle of the transaction that stores a change
+    Stored     the change is durable, and nobody was told
+    Accepted   an event is durable, and its caller was not told
+    Delivered  a function has run, and its event is still in the queue
+    Swept      code that nobody has is deleted
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from penstock.service.asynchronous.model import Event
+from penstock.service.asynchronous.store import EventStore
+from penstock.service.cli import main
+from penstock.service.control import code, documents
+from penstock.service.control.documents import Documents, Name, Row
+
+POINTS = ("Unpacked", "Storing", "Stored", "Accepted", "Delivered", "Swept")
+
+
+class Killer:
+    """Ends this process without a word."""
+
+    def __init__(self, point: str, nth: int) -> None:
+        self._point = point
+        self._left = nth
+
+    def passed(self, point: str) -> None:
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(killer: Killer) -> int:
+    """The command line, with stores that tell the killer what they do."""
+    add, sweep, write_rows = code._add, code._sweep, documents._write
+    write, accept, remove = Documents.write, EventStore.add, EventStore.remove
+
+    def unpacked(data: bytes, root: Path, sha256: str) -> None:
+        add(data, root, sha256)
+        killer.passed("Unpacked")
+
+    def swept(root: Path, keep: Collection[str]) -> None:
+        before = set(root.iterdir())
+        sweep(root, keep)
+        if set(root.iterdir()) < before:
+            killer.passed("Swept")
+
+    def storing(rows: Sequence[Row], gone: Sequence[Name], connection: sqlite3.Connection) -> None:
+        write_rows(rows, gone, connection)
+        killer.passed("Storing")
+
+    async def stored(self: Documents, puts: Mapping[Name, Mapping[str, Any]], deletes: Collection[Name] = ()) -> None:
+        await write(self, puts, deletes)
+        killer.passed("Stored")
+
+    async def accepted(self: EventStore, event: Event, payload: bytes) -> None:
+        await accept(self, event, payload)
+        killer.passed("Accepted")
+
+    async def delivered(self: EventStore, event: Event) -> None:
+        killer.passed("Delivered")
+        await remove(self, event)
+
+    changed: list[tuple[object, str, Callable[..., Any]]] = [
+        (code, "_add", unpacked),
+        (code, "_sweep", swept),
+        (documents, "_write", storing),
+        (Documents, "write", stored),
+        (EventStore, "add", accepted),
+        (EventStore, "remove", delivered),
+    ]
+    with ExitStack() as stack:
+        for owner, name, told in changed:
+            stack.enter_context(patch.object(owner, name, told))
+        return main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    point, _, nth = os.environ.get("KILL_AT", ":").partition(":")
+    sys.exit(run(Killer(point, int(nth or 0))))
