@@ -194,7 +194,9 @@ class KafkaReader:
             offset = self._next.get(partition)
             if offset is None:  # the client's own seek_to_committed passes over offset 0
                 offset = await self._consumer.committed(partition)
-            if offset is not None and partition in self._consumer.assignment():
+            if offset is None:  # it was added later, and begins where it begins
+                offset = (await self._consumer.beginning_offsets([partition]))[partition]
+            if partition in self._consumer.assignment():
                 self._consumer.seek(partition, offset)
             self._astray.discard(partition)
 

@@ -86,3 +86,40 @@ async def test_a_batch_whose_length_is_damaged_is_told_and_holds_up_nothing_else
 
             await eventually_async(taken, f"{member.taken}")
     assert set(member.taken) == {b"good", b"0", b"1", b"2"}
+
+
+@pytest.mark.semantics("KAFKA-14")
+async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_them(
+    broker: Topics, tmp_path: Path
+) -> None:
+    """Nothing is committed of any of them yet, and the client has gone past what it had gathered when it failed."""
+    topic = broker.create()
+    group = Group(broker, topic)
+    await group.source().open()
+    broker.grow(topic, 4)
+
+    def grown() -> bool:
+        return len(broker.ends(topic)) == 4
+
+    await eventually_async(lambda: anyio.to_thread.run_sync(grown))
+    sent = {b"%d-%d" % (partition, number) for partition in (1, 3) for number in range(3)}
+    for partition in (1, 3):
+        broker.send(topic, *(b"%d-%d" % (partition, number) for number in range(3)), partition=partition)
+    broker.send(topic, b"damaged", partition=2)
+    segment = tmp_path / "data" / f"{topic}-2" / "00000000000000000000.log"
+    segment.write_bytes(segment.read_bytes().replace(b"damaged", b"DAMAGED"))
+    member = group.member()
+    async with member.running():
+
+        async def told() -> bool:
+            return any("is damaged" in each.cause for each in member.watch.of(FetchFailed))
+
+        await eventually_async(told)
+        for partition in (1, 3):
+            broker.send(topic, b"after", partition=partition)
+
+        async def taken() -> bool:
+            return member.taken.count(b"after") == 2
+
+        await eventually_async(taken)
+    assert sorted(member.taken) == sorted([*sent, b"after", b"after"])
