@@ -158,7 +158,7 @@ class KafkaReader:
             case errors.OffsetOutOfRangeError():
                 leaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
                 return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
-            case errors.CorruptRecordException():
+            case errors.CorruptRecordException() | UnicodeDecodeError():
                 await self._rewind()
                 return self._fetched(await self._inspected(self._suspects(error), limit), limit)
             case _:
@@ -243,7 +243,7 @@ class KafkaReader:
                     if not (batch := await self._consumer.getmany(partition, timeout_ms=wait, max_records=1)):
                         break
                     records += batch[partition]
-            except CorruptRecordException as error:
+            except (CorruptRecordException, UnicodeDecodeError) as error:
                 self._leave_alone(partition, records[-1].offset + 1 if records else self._next.get(partition), error)
             if records:
                 found[partition] = records

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
+from aiokafka.record.util import calc_crc32c
 
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.observer import FetchFailed
@@ -123,3 +124,34 @@ async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_t
 
         await eventually_async(taken)
     assert sorted(member.taken) == sorted([*sent, b"after", b"after"])
+
+
+@pytest.mark.semantics("KAFKA-20")
+async def test_a_header_whose_name_is_no_text_stops_its_partition_and_no_other(broker: Topics, tmp_path: Path) -> None:
+    """Brokers do not look at it, and producers in C and Go send whatever they are given."""
+    topic = broker.create(partitions=2)
+    broker.send(topic, b"good")
+    broker.send(topic, b"strange", headers=[("name", b"x")])
+    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    content = bytearray(segment.read_bytes().replace(b"name", b"n\xe4me"))
+    second = 12 + int.from_bytes(content[8:12])
+    content[second + 17 : second + 21] = calc_crc32c(bytes(content[second + 21 :])).to_bytes(4)
+    segment.write_bytes(content)
+    group = Group(broker, topic)
+    member = group.member()
+    async with member.running():
+        for number in range(3):
+            broker.send(topic, b"%d" % number, partition=1)
+
+            async def taken(content: bytes = b"%d" % number) -> bool:
+                return content in member.taken
+
+            await eventually_async(taken, f"{member.watch.of(FetchFailed)} {member.taken}")
+
+        async def told() -> bool:
+            return any(f"{topic}-0" in each.cause for each in member.watch.of(FetchFailed))
+
+        await eventually_async(told)
+    assert set(member.taken) == {b"good", b"0", b"1", b"2"}
+    causes = {each.cause for each in member.watch.of(FetchFailed)}
+    assert [each for each in causes if f"{topic}-0 is damaged at the broker, at offset 1" in each] == list(causes)
