@@ -169,10 +169,11 @@ class KafkaReader:
         and this, and this and the feed: partitions would come and go meanwhile."""
         ours = self._held - self._leaving
         self._astray |= batches.keys() - self._held
+        now = self._clock.wall()
         records: list[Record] = []
         for partition, raws in batches.items():
             if partition in ours and raws:
-                records += [record_of(self._settings.source, raw) for raw in raws]
+                records += [record_of(self._settings.source, raw, now) for raw in raws]
                 self._done.setdefault(partition, raws[0].offset)
                 self._next[partition] = raws[-1].offset + 1
         self._fed, self._full = set(batches), len(records) >= limit
