@@ -202,7 +202,8 @@ class KafkaReader:
             self._astray.discard(partition)
 
     async def _without_offset(self) -> list[TopicPartition]:
-        return [each for each in self._held if await self._consumer.committed(each) is None]
+        """Partitions that begin where they begin. Of those that gave something it is known where to go on."""
+        return [each for each in self._held - self._next.keys() if await self._consumer.committed(each) is None]
 
     async def _leap(self, partition: TopicPartition, offset: int) -> Gap | None:
         """Go on at the oldest record that there is: behind the offset when retention took what was there, before it
@@ -312,14 +313,16 @@ class KafkaReader:
 
     def _ours(self, marks: Mapping[Lane, Mark]) -> dict[TopicPartition, int]:
         """The offsets of partitions that are here, as far as their records were given since they came: what is said of
-        the time before is not ours to commit, and the client would send it as a member of today."""
+        the time before is not ours to commit, and the client would send it as a member of today. Nor does it move what
+        is committed back: others may have gone on meanwhile."""
         held = {self._lane(partition): partition for partition in self._held if self._settings.joins}
         offsets = {
             held[lane]: mark.position.number + 1
             for lane, mark in marks.items()
             if lane in held and mark.position is not None
         }
-        return {each: offset for each, offset in offsets.items() if offset <= self._next.get(each, -1)}
+        given = offsets.keys() & self._next.keys()
+        return {each: offsets[each] for each in given if self._done[each] <= offsets[each] <= self._next[each]}
 
     async def aclose(self) -> None:
         self._topic.closed(self)

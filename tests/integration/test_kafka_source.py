@@ -336,6 +336,23 @@ async def test_what_was_given_before_a_partition_came_again_is_not_committed(top
     assert group.committed == {0: 0}
 
 
+@pytest.mark.semantics("KAFKA-28")
+async def test_what_was_done_before_a_partition_came_again_does_not_move_it_back(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"a", b"b", b"c")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        first, second, *_ = (await fetched(reader, 3)).records
+        await reader.commit({second.lane: Mark(second.position)})
+        held = set(reader._held)
+        await reader.revoked(held)
+        reader.assigned(held)
+        reader._astray |= held
+        assert values((await fetched(reader)).records) == [b"c"]
+        await reader.commit({first.lane: Mark(first.position)})
+    assert group.committed == {0: 2}
+
+
 async def test_brokers_that_are_not_there_are_unavailable() -> None:
     class Nowhere:
         server = "127.0.0.1:9"
