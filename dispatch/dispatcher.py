@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol, assert_never
 
@@ -125,6 +125,9 @@ class Delivery:
         self._settle_until = inf
         self._left_running: set[Record] = set()
         self._handover: Handover | None = None
+        self._given_up: tuple[Record, ...] = ()
+        """On their way to the failure destination."""
+        self._withdrawn: set[Lane] = set()
 
     async def run(self) -> None:
         """Until every record has its fate."""
@@ -143,8 +146,8 @@ class Delivery:
             self._end_handover(SETTLE_DEADLINE)
 
     def works_on(self, lanes: Collection[Lane]) -> bool:
-        """Whether a record of these lanes has no fate yet."""
-        return any(record.lane in lanes for record in self._planner.undecided)
+        """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""
+        return any(record.lane in lanes for record in (*self._planner.undecided, *self._given_up))
 
     def cut(self) -> None:
         """End the invocation in flight as well."""
@@ -155,6 +158,7 @@ class Delivery:
 
     def withdraw(self, lanes: Collection[Lane]) -> None:
         """These lanes are another owner's now: whatever comes of their records is not ours to say."""
+        self._withdrawn.update(lanes)
         self._planner.withdraw(lanes)
 
     # --- steps ------------------------------------------------------------------------------------------------------
@@ -213,7 +217,16 @@ class Delivery:
                     await self._settle(Settle(step.records, ABANDONED))
                 return
         self._common.observer.observe(told)
-        await self._settle(step)
+        await self._settle_ours(step)
+
+    async def _settle_ours(self, step: Discard) -> None:
+        """Its writing took a while. Of a lane that went meanwhile the same position may be another record by now."""
+        gone = tuple(record for record in step.records if record.lane in self._withdrawn)
+        if gone:
+            await self._settle(Settle(gone, ABANDONED))
+            step = replace(step, records=tuple(each for each in step.records if each.lane not in self._withdrawn))
+        if step.records or not gone:
+            await self._settle(step)
 
     async def _hand_over(self, step: Discard) -> Ending:
         destination = self._common.destination
@@ -222,8 +235,12 @@ class Delivery:
         self._handover = destination.handover(self._report(step))
         if self._stopped:  # decided by an invocation that was in flight: one attempt
             self._end_handover(SETTLE_DEADLINE if self._settle_until == inf else LAST_WRITE)
-        with self._target.gate.under_way():
-            return await self._handover.run()
+        self._given_up = step.records
+        try:
+            with self._target.gate.under_way():
+                return await self._handover.run()
+        finally:
+            self._given_up = ()
 
     def _report(self, step: Discard) -> Report:
         kind, common = BatchKind.WINDOW_END if step.closes else self._kind, self._common

@@ -19,6 +19,9 @@ from .steps import Discard
 
 Document = dict[str, object]
 
+FIRST, LAST = -62135596800.0, 253402300799.0
+"""Seconds since the epoch in which the year 1 begins, and the year 9999 ends."""
+
 _BATCH_INFO = {"kinesis": "KinesisBatchInfo", "dynamodb": "DDBStreamBatchInfo"}
 
 
@@ -163,8 +166,12 @@ def _number(record: Record) -> str:
 
 
 def timestamp(moment: float, precision: str = "milliseconds") -> str:
-    """ISO 8601 in UTC with a Z, cut (not rounded) to its precision."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec=precision).removesuffix("+00:00") + "Z"
+    """ISO 8601 in UTC with a Z, cut (not rounded) to its precision. What producers of Kafka call a time may be beyond
+    every calendar (microseconds, say): the nearest moment that has four digits for its year."""
+    return (
+        datetime.fromtimestamp(min(max(moment, FIRST), LAST), UTC).isoformat(timespec=precision).removesuffix("+00:00")
+        + "Z"
+    )
 
 
 # --- S3 ---------------------------------------------------------------------------------------------------------------

@@ -140,14 +140,21 @@ class Feed:
         return failure
 
     def retire(self) -> None:
-        """Fetch no more; what is here is delivered."""
+        """Fetch no more; what is here is delivered. Where other readers can go on with it (a group's), only what is in
+        flight is: what fails may fail for ever, and as long as we are here nobody reads the lanes that are ours."""
+        if self._reader.lane is None and not self._settings.lent:
+            self.stop()
+        else:
+            self._fetch_no_more()
+
+    def _fetch_no_more(self) -> None:
         self._wanted = False
         self._waiting.cancel()
 
     def stop(self) -> None:
         """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
         a queue may answer a poll that was hung up on, and lend a message to nobody."""
-        self.retire()
+        self._fetch_no_more()
         self._stopped = True
         if not self._settings.lent:
             self._fetching.cancel()

@@ -158,7 +158,7 @@ class KafkaReader:
             case errors.OffsetOutOfRangeError():
                 leaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
                 return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
-            case errors.CorruptRecordException():
+            case errors.CorruptRecordException() | UnicodeDecodeError():
                 await self._rewind()
                 return self._fetched(await self._inspected(self._suspects(error), limit), limit)
             case _:
@@ -169,10 +169,11 @@ class KafkaReader:
         and this, and this and the feed: partitions would come and go meanwhile."""
         ours = self._held - self._leaving
         self._astray |= batches.keys() - self._held
+        now = self._clock.wall()
         records: list[Record] = []
         for partition, raws in batches.items():
             if partition in ours and raws:
-                records += [record_of(self._settings.source, raw) for raw in raws]
+                records += [record_of(self._settings.source, raw, now) for raw in raws]
                 self._done.setdefault(partition, raws[0].offset)
                 self._next[partition] = raws[-1].offset + 1
         self._fed, self._full = set(batches), len(records) >= limit
@@ -194,12 +195,15 @@ class KafkaReader:
             offset = self._next.get(partition)
             if offset is None:  # the client's own seek_to_committed passes over offset 0
                 offset = await self._consumer.committed(partition)
-            if offset is not None and partition in self._consumer.assignment():
+            if offset is None:  # it was added later, and begins where it begins
+                offset = (await self._consumer.beginning_offsets([partition]))[partition]
+            if partition in self._consumer.assignment():
                 self._consumer.seek(partition, offset)
             self._astray.discard(partition)
 
     async def _without_offset(self) -> list[TopicPartition]:
-        return [each for each in self._held if await self._consumer.committed(each) is None]
+        """Partitions that begin where they begin. Of those that gave something it is known where to go on."""
+        return [each for each in self._held - self._next.keys() if await self._consumer.committed(each) is None]
 
     async def _leap(self, partition: TopicPartition, offset: int) -> Gap | None:
         """Go on at the oldest record that there is: behind the offset when retention took what was there, before it
@@ -241,7 +245,7 @@ class KafkaReader:
                     if not (batch := await self._consumer.getmany(partition, timeout_ms=wait, max_records=1)):
                         break
                     records += batch[partition]
-            except CorruptRecordException as error:
+            except (CorruptRecordException, UnicodeDecodeError) as error:
                 self._leave_alone(partition, records[-1].offset + 1 if records else self._next.get(partition), error)
             if records:
                 found[partition] = records
@@ -309,14 +313,16 @@ class KafkaReader:
 
     def _ours(self, marks: Mapping[Lane, Mark]) -> dict[TopicPartition, int]:
         """The offsets of partitions that are here, as far as their records were given since they came: what is said of
-        the time before is not ours to commit, and the client would send it as a member of today."""
+        the time before is not ours to commit, and the client would send it as a member of today. Nor does it move what
+        is committed back: others may have gone on meanwhile."""
         held = {self._lane(partition): partition for partition in self._held if self._settings.joins}
         offsets = {
             held[lane]: mark.position.number + 1
             for lane, mark in marks.items()
             if lane in held and mark.position is not None
         }
-        return {each: offset for each, offset in offsets.items() if offset <= self._next.get(each, -1)}
+        given = offsets.keys() & self._next.keys()
+        return {each: offsets[each] for each in given if self._done[each] <= offsets[each] <= self._next[each]}
 
     async def aclose(self) -> None:
         self._topic.closed(self)

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
+from aiokafka.record.util import calc_crc32c
 
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.observer import FetchFailed
@@ -86,3 +87,71 @@ async def test_a_batch_whose_length_is_damaged_is_told_and_holds_up_nothing_else
 
             await eventually_async(taken, f"{member.taken}")
     assert set(member.taken) == {b"good", b"0", b"1", b"2"}
+
+
+@pytest.mark.semantics("KAFKA-14")
+async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_them(
+    broker: Topics, tmp_path: Path
+) -> None:
+    """Nothing is committed of any of them yet, and the client has gone past what it had gathered when it failed."""
+    topic = broker.create()
+    group = Group(broker, topic)
+    await group.source().open()
+    broker.grow(topic, 4)
+
+    def grown() -> bool:
+        return len(broker.ends(topic)) == 4
+
+    await eventually_async(lambda: anyio.to_thread.run_sync(grown))
+    sent = {b"%d-%d" % (partition, number) for partition in (1, 3) for number in range(3)}
+    for partition in (1, 3):
+        broker.send(topic, *(b"%d-%d" % (partition, number) for number in range(3)), partition=partition)
+    broker.send(topic, b"damaged", partition=2)
+    segment = tmp_path / "data" / f"{topic}-2" / "00000000000000000000.log"
+    segment.write_bytes(segment.read_bytes().replace(b"damaged", b"DAMAGED"))
+    member = group.member()
+    async with member.running():
+
+        async def told() -> bool:
+            return any("is damaged" in each.cause for each in member.watch.of(FetchFailed))
+
+        await eventually_async(told)
+        for partition in (1, 3):
+            broker.send(topic, b"after", partition=partition)
+
+        async def taken() -> bool:
+            return member.taken.count(b"after") == 2
+
+        await eventually_async(taken)
+    assert sorted(member.taken) == sorted([*sent, b"after", b"after"])
+
+
+@pytest.mark.semantics("KAFKA-20")
+async def test_a_header_whose_name_is_no_text_stops_its_partition_and_no_other(broker: Topics, tmp_path: Path) -> None:
+    """Brokers do not look at it, and producers in C and Go send whatever they are given."""
+    topic = broker.create(partitions=2)
+    broker.send(topic, b"good")
+    broker.send(topic, b"strange", headers=[("name", b"x")])
+    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    content = bytearray(segment.read_bytes().replace(b"name", b"n\xe4me"))
+    second = 12 + int.from_bytes(content[8:12])
+    content[second + 17 : second + 21] = calc_crc32c(bytes(content[second + 21 :])).to_bytes(4)
+    segment.write_bytes(content)
+    group = Group(broker, topic)
+    member = group.member()
+    async with member.running():
+        for number in range(3):
+            broker.send(topic, b"%d" % number, partition=1)
+
+            async def taken(content: bytes = b"%d" % number) -> bool:
+                return content in member.taken
+
+            await eventually_async(taken, f"{member.watch.of(FetchFailed)} {member.taken}")
+
+        async def told() -> bool:
+            return any(f"{topic}-0" in each.cause for each in member.watch.of(FetchFailed))
+
+        await eventually_async(told)
+    assert set(member.taken) == {b"good", b"0", b"1", b"2"}
+    causes = {each.cause for each in member.watch.of(FetchFailed)}
+    assert [each for each in causes if f"{topic}-0 is damaged at the broker, at offset 1" in each] == list(causes)

@@ -12,7 +12,9 @@ import pytest
 
 from penstock.config.errors import SourceMissing, SourceUnavailable
 from penstock.dispatch.model import Lane, Position
-from penstock.pollers.source import Mark
+from penstock.pollers.kafka import KafkaSource
+from penstock.pollers.kafka_reader import KafkaReader
+from penstock.pollers.source import Fetched, Mark
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Server
@@ -334,6 +336,78 @@ async def test_what_was_given_before_a_partition_came_again_is_not_committed(top
         reader.assigned(held)
         await reader.commit({record.lane: Mark(Position(1))})
     assert group.committed == {0: 0}
+
+
+@pytest.mark.semantics("KAFKA-28")
+async def test_what_was_done_before_a_partition_came_again_does_not_move_it_back(topics: Topics) -> None:
+    topic = topics.create()
+    topics.send(topic, b"a", b"b", b"c")
+    group = Group(topics, topic)
+    async with group.reader() as reader:
+        first, second, *_ = (await fetched(reader, 3)).records
+        await reader.commit({second.lane: Mark(second.position)})
+        held = set(reader._held)
+        await reader.revoked(held)
+        reader.assigned(held)
+        reader._astray |= held
+        assert values((await fetched(reader)).records) == [b"c"]
+        await reader.commit({first.lane: Mark(first.position)})
+    assert group.committed == {0: 2}
+
+
+@pytest.mark.semantics("KAFKA-21")
+async def test_a_poller_that_is_not_wanted_any_more_gives_back_what_it_cannot_deliver(topics: Topics) -> None:
+    """What fails there may fail for ever, and its other partitions would never be read."""
+    topic = topics.create(partitions=4)
+
+    async def picky(values: list[bytes]) -> None:
+        assert b"poison" not in values
+
+    group = Group(topics, topic)
+    member = group.member(picky)
+    pollers = member.source = Scaled(group.source(member.watch), 2)
+    async with member.running():
+        await soon(lambda: all(len(each) == 2 for each in pollers.held.values()) and len(pollers.held) == 2)
+        failing, other = sorted(pollers.held["poller-2"])
+        topics.send(topic, b"poison", partition=failing)
+        await soon(lambda: b"poison" in member.begun)
+        pollers.count = 1
+        await soon(lambda: member.supervisor.feeds == 1 and len(pollers.held["poller-1"]) == 4)
+        before = len(member.begun)
+        await soon(lambda: len(member.begun) > before)
+        topics.send(topic, b"good", partition=other)
+        await soon(lambda: b"good" in member.taken)
+    assert group.committed[failing] == 0
+
+
+class Scaled:
+    """A source whose pollers are as many as the test says."""
+
+    lent = False
+
+    def __init__(self, inner: KafkaSource, count: int) -> None:
+        self._inner = inner
+        self.count = count
+        self._readers: dict[str, KafkaReader] = {}
+        self.watch, self.empty, self.aclose = inner.watch, inner.empty, inner.aclose
+
+    @property
+    def held(self) -> dict[str, set[int]]:
+        return {name: {each.partition for each in reader._held} for name, reader in self._readers.items()}
+
+    async def open(self) -> Scaled:
+        await self._inner.open()
+        return self
+
+    async def reader(self, feed: str) -> KafkaReader:
+        reader = self._readers[feed] = await self._inner.reader(feed)
+        return reader
+
+    def wanted(self) -> list[str]:
+        return [f"poller-{number}" for number in range(1, self.count + 1)]
+
+    def polled(self, feed: str, fetched: Fetched) -> None:
+        """Nothing depends on it."""
 
 
 async def test_brokers_that_are_not_there_are_unavailable() -> None:

@@ -16,6 +16,8 @@ from penstock.config.clients.kafka import KafkaConnection
 from penstock.config.clock import Clock, SystemClock
 from penstock.dispatch.backoff import Backoff
 from penstock.dispatch.batcher import Limits
+from penstock.dispatch.destinations.base import Destination
+from penstock.dispatch.destinations.persistence import FailureDestination, Persistence
 from penstock.dispatch.dispatcher import Dispatcher
 from penstock.dispatch.events import KafkaEnvelope
 from penstock.dispatch.invokers.base import Invocation
@@ -53,6 +55,9 @@ class Member:
     keeps: Callable[[Any], bool] = keep_all
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
     pool: Pool = field(default_factory=Pool)
+    policy: Policy = field(default_factory=lambda: Policy(Progress.PER_RECORD))
+    destination: Destination | None = None
+    """Of what is given up."""
     supervisor: Supervisor = field(init=False)
     """Once it runs."""
 
@@ -69,8 +74,12 @@ class Member:
         clock, envelope = self.clock, KafkaEnvelope("broker:9092")
         invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
         function = target("function", invoker, self.watch, 10)
-        policy = Policy(Progress.PER_RECORD)
-        dispatcher = Dispatcher("mapping", function, policy, envelope, "kafka", clock, no_jitter, self.watch)
+        failures = self.destination and FailureDestination(
+            "mapping", self.destination, Persistence(), clock, no_jitter, self.watch
+        )
+        dispatcher = Dispatcher(
+            "mapping", function, self.policy, envelope, "kafka", clock, no_jitter, self.watch, failures
+        )
         settings = FeedSettings(
             dispatcher,
             lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),

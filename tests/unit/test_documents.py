@@ -193,6 +193,24 @@ def test_a_topic_gets_one_message_per_record_with_its_event_as_an_object() -> No
     assert document["payload"]["records"] == {"orders-0": [{"o": 7}]}
 
 
+@pytest.mark.semantics("EVENT-27")
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (1764100000000.0, "9999-12-31T23:59:59.000Z"),
+        (9.2e15, "9999-12-31T23:59:59.000Z"),
+        (-9.2e15, "0001-01-01T00:00:00.000Z"),
+    ],
+    ids=["microseconds", "the largest", "the smallest"],
+)
+def test_a_time_beyond_every_calendar_is_the_nearest_that_can_be_written(moment: float, text: str) -> None:
+    assert timestamp(moment) == text
+    (record,) = kafka_records(partition(0), [7], moment)
+    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, (record,))
+    document = kafka_document(CLUSTER, exhausted, payload_size=1, written=WRITTEN, fresh_id=FRESH)
+    assert text in encode(document).decode()
+
+
 @pytest.mark.parametrize(
     ("moment", "precision", "text"),
     [(0.0, "seconds", "1970-01-01T00:00:00Z"), (1657720080.9996, "milliseconds", "2022-07-13T13:48:00.999Z")],
