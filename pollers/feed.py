@@ -12,22 +12,20 @@ done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
-from ..dispatch.backoff import Backoff
-from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery, Dispatcher
-from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
+from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery
+from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.observer import Blocked, CommitFailed, FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
-from ..dispatch.slots import Slots
+from .feed_settings import FeedSettings
 from .marks import Marks, Stuck
-from .pool import Pool
 from .source import Fetched, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
@@ -37,10 +35,6 @@ REFUSALS = 5
 """Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
 slow to hear of them is not to be read without bound."""
 
-AHEAD_RECORDS = 10_000
-AHEAD_BYTES = 32 * 1024 * 1024
-"""What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
-
 BLOCKED_AFTER = 30.0
 """Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
 
@@ -49,30 +43,6 @@ LOOK_AGAIN = 1.0
 
 AT_ONCE = 500
 """Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
-
-Keeps = Callable[[Record], bool]
-"""A mapping's filters: whether the function shall get the record."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """What all feeds of one mapping have in common."""
-
-    dispatcher: Dispatcher
-    slots: Callable[[Lane | None, OpenWindow | None], Slots]
-    """Makes a feed's slots: for a reader's only lane, and the tumbling window that was under way in it."""
-    keeps: Keeps
-    backoff: Backoff
-    """Between fetches that failed."""
-    lent: bool
-    """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
-    fetch_limit: int = 10_000
-    """Records that one fetch may ask for."""
-    ahead_records: int = AHEAD_RECORDS
-    """Records that may be fetched and not yet settled, per lane."""
-    ahead_bytes: int = AHEAD_BYTES
-    pool: Pool = field(default_factory=Pool)
-    """What they hold together."""
 
 
 class Feed:

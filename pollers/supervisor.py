@@ -15,7 +15,8 @@ from anyio.abc import TaskGroup
 
 from ..config.errors import BugError, PenstockError, SourceError, SourceUnavailable
 from ..dispatch.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
-from .feed import Feed, FeedSettings
+from .feed import Feed
+from .feed_settings import FeedSettings
 from .lifecycle import State, Status
 from .source import Fetched, Roster, Source
 

@@ -18,7 +18,7 @@ from ..dispatch.model import Lane, Now, OpenWindow
 from ..dispatch.policy import Policy, Progress
 from ..dispatch.slots import KeyHash, SingleSlot, Slots
 from ..dispatch.windows import WindowSlot
-from ..pollers.feed import AHEAD_BYTES, AHEAD_RECORDS
+from ..pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS
 
 LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
 """Where neither the settings nor the source say it."""

@@ -15,7 +15,7 @@ from ..dispatch.destinations.persistence import FailureDestination
 from ..dispatch.dispatcher import Dispatcher, Target
 from ..dispatch.documents import Subject
 from ..dispatch.observer import Observer
-from ..pollers.feed import FeedSettings
+from ..pollers.feed_settings import FeedSettings
 from ..pollers.supervisor import Supervisor
 from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
 from .dry_run import Show, dry

@@ -21,7 +21,7 @@ from penstock.dispatch.observer import Observers
 from penstock.dispatch.permits import Gate, Permits
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
 from penstock.pollers.durable.faults import StoreUnavailable
-from penstock.pollers.feed import FeedSettings
+from penstock.pollers.feed_settings import FeedSettings
 from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService

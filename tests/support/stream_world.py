@@ -31,7 +31,7 @@ from penstock.dispatch.policy import Policy, Progress
 from penstock.dispatch.slots import KeyHash, Slots
 from penstock.dispatch.windows import WindowSlot
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.feed import FeedSettings, Keeps
+from penstock.pollers.feed_settings import FeedSettings, Keeps
 from penstock.pollers.lifecycle import State
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService

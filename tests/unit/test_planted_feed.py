@@ -19,7 +19,8 @@ from penstock.dispatch.model import Lane, OpenWindow, Position, Record, Settleme
 from penstock.dispatch.observer import CommitFailed, Discarded, SettleFailed
 from penstock.dispatch.policy import Policy, Progress
 from penstock.dispatch.slots import KeyHash
-from penstock.pollers.feed import Feed, FeedSettings
+from penstock.pollers.feed import Feed
+from penstock.pollers.feed_settings import FeedSettings
 from penstock.pollers.source import Fetched, LaneLost, Mark, Owner
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop

@@ -22,7 +22,7 @@ from penstock.dispatch.observer import Observers
 from penstock.dispatch.permits import Gate, Permits
 from penstock.dispatch.policy import Policy, Progress
 from penstock.dispatch.slots import SingleSlot
-from penstock.pollers.feed import FeedSettings
+from penstock.pollers.feed_settings import FeedSettings
 from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
 from penstock.pollers.supervisor import Supervisor
 from penstock.service.account import Account

@@ -26,7 +26,7 @@ from penstock.dispatch.model import Record
 from penstock.dispatch.observer import DestinationChanged, Observers
 from penstock.dispatch.permits import Gate, Permits
 from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.feed import FeedSettings
+from penstock.pollers.feed_settings import FeedSettings
 from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.opening import StreamSettings

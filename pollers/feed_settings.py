@@ -1,0 +1,40 @@
+"""What all feeds of one mapping have in common: made by whoever puts a mapping to work, used by `feed.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..dispatch.backoff import Backoff
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.model import Lane, OpenWindow, Record
+from ..dispatch.slots import Slots
+from .pool import Pool
+
+AHEAD_RECORDS = 10_000
+AHEAD_BYTES = 32 * 1024 * 1024
+"""What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
+
+Keeps = Callable[[Record], bool]
+"""A mapping's filters: whether the function shall get the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """Of one mapping."""
+
+    dispatcher: Dispatcher
+    slots: Callable[[Lane | None, OpenWindow | None], Slots]
+    """Makes a feed's slots: for a reader's only lane, and the tumbling window that was under way in it."""
+    keeps: Keeps
+    backoff: Backoff
+    """Between fetches that failed."""
+    lent: bool
+    """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
+    fetch_limit: int = 10_000
+    """Records that one fetch may ask for."""
+    ahead_records: int = AHEAD_RECORDS
+    """Records that may be fetched and not yet settled, per lane."""
+    ahead_bytes: int = AHEAD_BYTES
+    pool: Pool = field(default_factory=Pool)
+    """What they hold together."""
