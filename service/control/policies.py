@@ -58,16 +58,23 @@ def add(function: Function | None, named: Named, request: Mapping[str, Any], mom
 
 def remove(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
     """With its last statement the policy goes."""
-    if function is None:
-        raise no_such_resource(f"No policy found for: {named.arn}")
-    policy, sid = function.policies.get(named.qualifier), request["StatementId"]
-    if policy is None:
-        raise no_such_resource("No policy is associated with the given resource.")
+    function, policy = to_remove_from(function, named)
+    sid = request["StatementId"]
     left = tuple(each for each in policy.statements if each["Sid"] != sid)
     if len(left) == len(policy.statements):
         raise no_such_resource(f"Statement {sid} is not found in resource policy.")
     _expect(request, policy.revision)
     return _with(function, named.qualifier, Policy(left, moment.id())), {}
+
+
+def to_remove_from(function: Function | None, named: Named) -> tuple[Function, Policy]:
+    """What a statement can be removed from. Raises ApiError."""
+    if function is None:
+        raise no_such_resource(f"No policy found for: {named.arn}")
+    policy = function.policies.get(named.qualifier)
+    if policy is None:
+        raise no_such_resource("No policy is associated with the given resource.")
+    return function, policy
 
 
 def get(function: Function | None, named: Named) -> Answer:

@@ -23,10 +23,10 @@ from penstock.service.api.standing_tables import SERVED
 from penstock.service.api.wire.call import Answer, Call, Serve
 from support import api_model
 from support.api_lab import Reply, Web, web
-from support.api_requests import Asked, bent, fitting, wild
+from support.api_requests import Asked, bent, fitting, varied, wild
 from support.counts import count
 from support.function_api import ARN, ROLE, ZIP, creation, zipped
-from support.mapping_requests import CLUSTER, FIFO, KAFKA, KINESIS, QUEUE, SQS, STREAM, TABLE
+from support.mapping_requests import CLUSTER, DYNAMODB, FIFO, KAFKA, KINESIS, MSK, QUEUE, SQS, STREAM, TABLE
 from support.whole_api import FILED_UUID, WholeApi, over_http, whole_api
 
 LENGTH = 10
@@ -115,14 +115,37 @@ MEANT: Mapping[str, Any] = {
     **{name: [{}] for name in ("ImageConfig", "CapacityProviderConfig", "DurableConfig", "TenancyConfig")},
 }
 
-STEPS = st.lists(
-    st.tuples(
-        st.integers(0, 9).flatmap(lambda dice: wild() if dice == 0 else bent(MEANT) if dice < 4 else fitting(MEANT)),
-        st.booleans(),
-    ),
-    min_size=LENGTH,
-    max_size=LENGTH,
-)
+F = {"FunctionName": "orders"}
+GOOD: list[tuple[str, Mapping[str, Any]]] = [
+    ("CreateFunction", creation(FunctionName="fresh")),
+    ("UpdateFunctionCode", {**F, "ZipFile": zipped({"d.py": "pass"})}),
+    ("UpdateFunctionConfiguration", {**F, "Timeout": 2}),
+    ("PublishVersion", F),
+    ("PutFunctionConcurrency", {**F, "ReservedConcurrentExecutions": 1}),
+    ("PutFunctionEventInvokeConfig", {**F, "MaximumRetryAttempts": 0}),
+    ("CreateAlias", {**F, "Name": "blue", "FunctionVersion": "2"}),
+    ("UpdateAlias", {**F, "Name": "live", "FunctionVersion": "2"}),
+    ("AddPermission", {**F, "StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "*"}),
+    ("RemovePermission", {**F, "StatementId": "taken"}),
+    ("TagResource", {"Resource": ARN, "Tags": {"c": "d"}}),
+    ("TagResource", {"Resource": f"{ESM}{NEWEST}", "Tags": {"c": "d"}}),
+    ("DeleteFunction", F),
+    ("DeleteFunction", {**F, "Qualifier": "2"}),
+    *(("CreateEventSourceMapping", {**each, "FunctionName": "bills"}) for each in (SQS, KINESIS, DYNAMODB, KAFKA, MSK)),
+    ("UpdateEventSourceMapping", {"UUID": NEWEST, "BatchSize": 2}),
+    ("DeleteEventSourceMapping", {"UUID": NEWEST}),
+]
+
+
+def asked(dice: int) -> st.SearchStrategy[Asked]:
+    if dice == 0:
+        return wild()
+    if dice < 4:
+        return bent(MEANT)
+    return varied(GOOD, MEANT) if dice < 7 else fitting(MEANT)
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 9).flatmap(asked), st.booleans()), min_size=LENGTH, max_size=LENGTH)
 
 
 class Switch:
@@ -154,19 +177,19 @@ class Lab:
         with copied(self.state) as state:
             async with whole_api(state) as whole:
                 self.switch.whole = whole
-                ends = [await self._step(whole, asked, settled) for asked, settled in steps]
+                ends = [await self._step(whole, drawn, settled) for drawn, settled in steps]
                 await whole.settle()
                 before = lasting(await whole.answers())
             async with whole_api(state) as restarted:
                 assert lasting(await restarted.answers()) == before
             return ends
 
-    async def _step(self, whole: WholeApi, asked: Asked, settled: bool) -> str:
+    async def _step(self, whole: WholeApi, drawn: Asked, settled: bool) -> str:
         if settled:
             await whole.settle()
         before = await whole.answers(), whole.documents()
         self.switch.reached = ""
-        asked = meant(whole, asked)
+        asked = meant(whole, drawn)
         reply = await self.web.ask(asked.method, asked.target, asked.body, asked.headers)
         understood(asked, reply, self.switch.reached)
         if reply.status >= 300 or self.switch.reached.startswith(("Get", "List")):

@@ -164,6 +164,17 @@ def fitting(draw: st.DrawFn, meant: Meant) -> Asked:
 
 
 @st.composite
+def varied(draw: st.DrawFn, good: Sequence[tuple[str, Mapping[str, Any]]], meant: Meant) -> Asked:
+    """A request that is known to be good, with up to two members more or other."""
+    name, parameters = draw(st.sampled_from(good))
+    shape = _input(name)
+    changed = draw(st.lists(st.sampled_from(list(shape.members)), max_size=2, unique=True))
+    return written(
+        name, {**parameters, **{each: draw(meaningful(shape.members[each], each, meant)) for each in changed}}
+    )
+
+
+@st.composite
 def bent(draw: st.DrawFn, meant: Meant) -> Asked:
     """Such a request with one member more, less, or other."""
     name = draw(st.sampled_from(list(SERVED)))

@@ -389,5 +389,12 @@ ROWS: list[tuple[str, Mapping[str, Any], str, str]] = [
     ("UpdateFunctionConfiguration", {"FunctionName": "filed", "Timeout": 9}, RC, FILED),
     ("UpdateFunctionCode", {"FunctionName": "filed", "ZipFile": ZIP}, RC, FILED),
     ("PublishVersion", {"FunctionName": "filed"}, RC, FILED),
+    ("AddPermission", {"FunctionName": "filed", **PERMISSION}, RC, FILED),
+    (
+        "RemovePermission",
+        {"FunctionName": "filed", "StatementId": "s3"},
+        RNF,
+        "No policy is associated with the given resource.",
+    ),
     ("TagResource", {"Resource": ARN.replace("orders", "filed"), "Tags": {"a": "b"}}, RC, FILED),
 ]

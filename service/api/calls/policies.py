@@ -30,6 +30,7 @@ class PolicyCalls:
 
     async def _remove(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
+        policies.to_remove_from(self._plane.find(which.name), which)  # functions of the configuration file have none
         await self._plane.change(
             which, lambda function, moment: policies.remove(function, which, call.parameters, moment)
         )
