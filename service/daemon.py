@@ -227,7 +227,8 @@ class Daemon:
         targets = Targets(
             self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
         )
-        return Fleet(targets.make, environments=made.environments if made else None)
+        environments = made.environments if made else None
+        return Fleet(targets.make, environments=environments, kept=self._config.functions)
 
     def _sources(
         self,

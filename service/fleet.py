@@ -6,7 +6,7 @@ Mappings, and whoever else invokes, share a member. How one is made is in `targe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -62,16 +62,18 @@ def facts_of(function: AnyFunction) -> Facts:
 
 class Fleet:
     """`make` makes a member out of a function's name. `run` keeps their gates at work, and the environments of the
-    API's functions."""
+    API's functions. `kept` are the functions that others than mappings invoke by their member."""
 
     def __init__(
         self,
         make: Callable[[str], Awaitable[Member]],
         members: Iterable[Member] = (),
         environments: Environments | None = None,
+        kept: Collection[str] = (),
     ) -> None:
         self._make = make
         self._environments = environments
+        self._kept = frozenset(kept)
         self._members = {member.target.name: member for member in members}
         self._awaited = set(self._members)
         """Those that somebody fetches for: only they are probed."""
@@ -101,14 +103,17 @@ class Fleet:
             self._members[name] = await self._make(name)
         return self._members[name]
 
-    async def remove(self, name: str) -> None:
-        """The function is gone: its environments end, whatever they do."""
+    async def release(self, name: str, needed: Callable[[], bool]) -> None:
+        """A mapping fetches for it no longer. Unless it is `needed` by another, it is not probed any more; nor
+        remembered, unless it is kept."""
         async with self._making:
-            member = self._members.pop(name, None)
+            if name not in self._awaited or needed():
+                return
             self._awaited.discard(name)
-        if member is not None:
             if name in self._probing:
                 self._probing.pop(name).cancel()
+            member = None if name in self._kept else self._members.pop(name)
+        if member is not None:
             await member.target.invoker.aclose()
 
     async def run(self) -> None:

@@ -58,6 +58,8 @@ class Following:
         self._log = log
         self._grace = grace
         self._labels: dict[str, Labels] = {}
+        self._fetching: dict[str, str] = {}
+        """By UUID, the function that a mapping was put to work for."""
         self._wanted: set[str] = set()
         """UUIDs of what is to be looked at again."""
         self._followers: set[str] = set()
@@ -71,6 +73,7 @@ class Following:
                 self.follow(mapped.uuid)
             elif mapped.is_stored:
                 await self._put(mapped)
+                self._fetching[mapped.uuid] = reference_of(mapped.config)
 
     async def run(self) -> None:
         """Follow, until this is cancelled."""
@@ -110,6 +113,7 @@ class Following:
         if not await self._is_as_wanted(mapped.config):
             await self._take_down(mapped.config)
             await self._put(mapped)
+            await self._release(mapped)
             await self._sighted(mapped.config.name)
         self._plane.settle(mapped)
 
@@ -132,6 +136,17 @@ class Following:
         if self._plane.ground.find(*split_function(config.function)) is not None:
             return ""
         return f"there is no function {reference_of(config)}; it is waited for"
+
+    async def _release(self, mapped: Mapped) -> None:
+        """Let go of the function that it fetched for, where it goes to another one, or is gone."""
+        before, now = self._fetching.pop(mapped.uuid, ""), self._plane.all.get(mapped.uuid)
+        if now is not None:
+            self._fetching[mapped.uuid] = reference_of(mapped.config)
+        if before:
+            await self._plant.fleet.release(before, lambda: self._is_needed(before))
+
+    def _is_needed(self, reference: str) -> bool:
+        return any(reference_of(each.config) == reference for each in self._plane.all.values())
 
     async def _put(self, mapped: Mapped) -> None:
         config = mapped.config
@@ -188,6 +203,7 @@ class Following:
         self._parts.metrics.remove(config.name)
         self._parts.logs.remove(config.name)
         self._parts.forget(config.name)
+        await self._release(mapped)
 
     async def _forgotten(self, mapped: Mapped, failures: int) -> bool:
         """Positions first: they must not outlive the mapping."""

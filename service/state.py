@@ -13,6 +13,9 @@ from typing import IO
 from ..config.errors import PenstockError
 
 LOCK = "lock"
+PRIVATE = 0o700
+"""Variables of functions and payloads of events are in it, which may be secrets. A directory that was there keeps its
+rights."""
 
 
 class StateError(PenstockError):
@@ -30,7 +33,7 @@ class StateDirectory:
     def open(cls, path: Path) -> StateDirectory:
         """Make the directory where it is missing, and lock it. Raises StateError."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
             lock = (path / LOCK).open("a+")
         except OSError as error:
             raise _unusable(path, error) from error

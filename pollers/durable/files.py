@@ -78,6 +78,7 @@ def _create(path: Path, form: Format) -> None:
     fresh = path.with_name(f"{path.name}.new")
     for left in (fresh, fresh.with_name(f"{fresh.name}-journal")):
         left.unlink(missing_ok=True)  # of a daemon that died here; nobody ever stored anything in it
+    fresh.touch(mode=0o600)  # SQLite gives the files beside it the same rights
     with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id = {form.application}")
         connection.execute(f"PRAGMA user_version = {form.schema}")

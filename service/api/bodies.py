@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
+import anyio
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
@@ -14,14 +15,18 @@ from .wire import errors
 
 TOGETHER = 512 * 1024 * 1024
 """Bytes of all bodies at a time. Whoever is above it is told to come again."""
+SILENCE, TOTAL = 30.0, 300.0
+"""Seconds without a byte of a body, and for all of it: who sends one slowly keeps others from sending theirs."""
 _PIECE = 64 * 1024
 
 
 class Room:
-    """Counts the bytes that are held."""
+    """Counts the bytes that are held. `silence` and `total` are the seconds that a body may take."""
 
-    def __init__(self, most: int = TOGETHER) -> None:
+    def __init__(self, most: int = TOGETHER, *, silence: float = SILENCE, total: float = TOTAL) -> None:
         self._most = most
+        self.silence = silence
+        self.total = total
         self.held = 0
 
     @contextmanager
@@ -47,21 +52,30 @@ class Held:
         self.bytes = 0
 
     async def read(self, request: web.Request, operation: str, headers: dict[str, str]) -> bytes:
-        """The body. Raises ApiError for one that is too large, before more is read, and for one that breaks off."""
+        """The body. Raises ApiError for one that is too large, before more is read, and for one that breaks off or
+        comes too slowly."""
         most = recorded.most_bytes(operation, headers)
         told = request.content_length or 0
         if told > most:
             raise errors.too_large(recorded.too_many_bytes(operation, headers, told))
         pieces = []
         try:
-            async for piece in request.content.iter_chunked(_PIECE):
-                self._take(piece)
-                if self.bytes > most:
-                    raise errors.too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
-                pieces.append(piece)
+            with anyio.fail_after(self._room.total):
+                while piece := await self._piece(request):
+                    self._take(piece)
+                    if self.bytes > most:
+                        raise errors.too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
+                    pieces.append(piece)
+        except TimeoutError as fault:
+            raise errors.too_slow("The body came too slowly: send it again.") from fault
         except (aiohttp.ClientError, BadHttpMessage, ConnectionError) as fault:
             raise errors.serialization("the body broke off") from fault
         return b"".join(pieces)
+
+    async def _piece(self, request: web.Request) -> bytes:
+        """Empty at the end."""
+        with anyio.fail_after(self._room.silence):
+            return await request.content.read(_PIECE)
 
     def _take(self, piece: bytes) -> None:
         if not self._room.take(len(piece)):

@@ -9,6 +9,7 @@ everything else             the Lambda API, where it is served
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from ...config.errors import PenstockError
 from ...config.settings import Address
 from ..view import View
 from .code_downloads import ROUTE, CodeDownloads
+from .connections import bounded, most_connections
 from .lambda_api import LambdaApi
 
 LONGEST_LINE = 64 * 1024
@@ -69,8 +71,9 @@ async def serving(
     render_metrics: Callable[[], bytes],
     api: LambdaApi | None = None,
     code: CodeDownloads | None = None,
+    most: int | None = None,
 ) -> AsyncIterator[None]:
-    """Answer while the body runs."""
+    """Answer while the body runs, `most` connections at a time; None for as many as leave enough for others."""
     runner = web.AppRunner(
         make_app(view, render_metrics, api, code),
         access_log=None,
@@ -81,10 +84,13 @@ async def serving(
         auto_decompress=False,  # signatures and limits are about the bytes that were sent
     )
     await runner.setup()
+    assert runner.server is not None, "it was set up"
+    made = bounded(runner.server, most_connections() if most is None else most)
+    accepting = await asyncio.get_running_loop().create_server(made, sock=listener, backlog=128)
     try:
-        await web.SockSite(runner, listener).start()
         yield
     finally:
+        accepting.close()
         await runner.cleanup()
 
 

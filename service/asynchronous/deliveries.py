@@ -56,6 +56,9 @@ class Queue:
         self._arrived: list[str] = []
         self._arrival = anyio.Event()
 
+    def has_room(self, size: int) -> bool:
+        return self.store.has_room(size)
+
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
         now = self._clock.wall()
         await self.store.add(Event(0, function, qualifier, request_id, now, now, hops=hops), payload)

@@ -95,6 +95,10 @@ class Tells(Protocol):
 class Accepts(Protocol):
     """Who takes events."""
 
+    def has_room(self, size: int) -> bool:
+        """Whether an event of so many bytes may be accepted now."""
+        ...
+
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
         """Return once it is durable. Raises StoreUnavailable, and then nothing was taken."""
         ...

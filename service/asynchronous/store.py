@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,16 @@ from typing import Any
 
 import anyio
 
+from ...pollers.durable.faults import StoreUnavailable
 from ...pollers.durable.files import Format
 from ...pollers.durable.writer import GroupWriter
 from .model import Event, Held, Response
 
 FILE = "events.db"
+MOST = 1024 * 1024 * 1024
+"""Bytes of all events that wait, for whoever invokes; what follows from an event that was accepted always has room."""
+BESIDES = 1024
+"""Bytes that an event counts beside its payload."""
 
 TABLES = """
 BEGIN;
@@ -42,25 +47,43 @@ Row = tuple[Any, ...]
 class EventStore:
     """Belongs to the running loop. Every method may raise StoreUnavailable; what writes is not stopped by a cancel."""
 
-    def __init__(self, writer: GroupWriter) -> None:
+    def __init__(self, writer: GroupWriter, held: int = 0, most: int = MOST) -> None:
         self._writer = writer
+        self._held = held
+        self._most = most
 
     @classmethod
-    async def open(cls, path: Path) -> EventStore:
+    async def open(cls, path: Path, most: int = MOST) -> EventStore:
         """The queue in this file, which is made where there is none. Raises UnusableState: damaged, newer, foreign, no
         rights; the file is left as it is."""
-        return cls(await GroupWriter.open(path, FORMAT))
+        writer = await GroupWriter.open(path, FORMAT)
+        try:
+            return cls(writer, await writer.run(_bytes), most)
+        except BaseException:
+            await writer.aclose()
+            raise
+
+    def has_room(self, size: int) -> bool:
+        """Whether one more payload of so many bytes may be kept."""
+        return self._held + size + BESIDES <= self._most
 
     async def add(self, event: Event, payload: bytes) -> None:
         """Keep a new one; its `id` is given here."""
-        await self._write(partial(_add, event, payload))
+        self._held += len(payload) + BESIDES
+        try:
+            await self._write(partial(_add, event, payload))
+        except StoreUnavailable:
+            self._held -= len(payload) + BESIDES
+            raise
 
     async def put_back(self, event: Event) -> None:
         """It is due again, later."""
         await self._write(partial(_put_back, event))
 
     async def remove(self, event: Event) -> None:
-        await self._write(partial(_remove, event.id))
+        with anyio.CancelScope(shield=True):
+            gone = await self._writer.run(partial(_remove, event.id))
+            self._held -= gone  # others may have come and gone meanwhile
 
     async def due(self, function: str, now: float, limit: int, besides: Collection[int]) -> list[Held]:
         """The events of a function that are due, the longest due first; not those that are in hand already."""
@@ -81,7 +104,7 @@ class EventStore:
         """Let what was handed over be done, and close. May be called again."""
         await self._writer.aclose()
 
-    async def _write(self, work: Any) -> None:
+    async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
         with anyio.CancelScope(shield=True):
             await self._writer.run(work)
 
@@ -113,8 +136,11 @@ def _put_back(event: Event, connection: sqlite3.Connection) -> None:
     _sign(connection, event.id)
 
 
-def _remove(number: int, connection: sqlite3.Connection) -> None:
+def _remove(number: int, connection: sqlite3.Connection) -> int:
+    """The bytes that it counted."""
+    row = connection.execute("SELECT length(payload) FROM events WHERE id = ?", (number,)).fetchone()
     connection.execute("DELETE FROM events WHERE id = ?", (number,))
+    return 0 if row is None else int(row[0]) + BESIDES
 
 
 def _due(function: str, now: float, limit: int, besides: tuple[int, ...], connection: sqlite3.Connection) -> list[Held]:
@@ -138,6 +164,11 @@ def _functions(connection: sqlite3.Connection) -> list[str]:
 
 def _count(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+
+
+def _bytes(connection: sqlite3.Connection) -> int:
+    payloads, events = connection.execute("SELECT total(length(payload)), count(*) FROM events").fetchone()
+    return int(payloads) + int(events) * BESIDES
 
 
 def _marks(values: tuple[int, ...]) -> str:

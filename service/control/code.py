@@ -117,7 +117,7 @@ def digest(data: bytes) -> str:
 
 
 def _add(data: bytes, root: Path, sha256: str) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (root / sha256).exists():
         _unpacked(data, root, sha256)
     if not (root / f"{sha256}.zip").exists():
@@ -142,7 +142,7 @@ def _unpacked(data: bytes, root: Path, sha256: str) -> None:
 
 
 def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     marker, lost = root / _BOOT, []
     doubtful = not marker.exists() or marker.read_bytes() != boot.encode()
     for sha256 in used:

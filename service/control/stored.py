@@ -6,10 +6,13 @@ stored of a change is what differs (`changes`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from ...config.errors import Problem
+from ...pollers.durable.faults import UnusableState
 from .documents import Name
 from .model import Alias, EventInvoke, Function, Package, Phase, Policy, Version
 from .names import Here
@@ -41,14 +44,27 @@ def _never() -> Function:
 
 
 def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Here) -> dict[str, Function]:
-    """Every function, by name. They are of the region and account that are set now, wherever they were made."""
+    """Every function, by name. They are of the region and account that are set now, wherever they were made. Raises
+    UnusableState for what this version does not understand: leaving it out in silence would lose its code."""
     numbered: dict[str, list[Version]] = {}
     for key, document in versions.items():
-        numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
-    return {
-        name: _read_function(document, sorted(numbered.get(name, []), key=lambda version: int(version.number)), here)
-        for name, document in documents.items()
-    }
+        with _understanding(VERSION, key):
+            numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
+    found: dict[str, Function] = {}
+    for name, document in documents.items():
+        with _understanding(FUNCTION, name):
+            ascending = sorted(numbered.get(name, []), key=lambda version: int(version.number))
+            found[name] = _read_function(document, ascending, here)
+    return found
+
+
+@contextmanager
+def _understanding(kind: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"the stored {kind} {key} is none that this version understands: {error!r}"
+        raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
 
 
 def _function(function: Function) -> Document:

@@ -125,10 +125,25 @@ async def test_nothing_is_left_of_a_deleted_mapping(world: World) -> None:
         await rig.settled()
         assert not await world.positions.kept()
         assert uuid not in rig.metrics.render().decode()
-        assert (rig.plant.mappings(), dict(rig.account.counts)) == ((), {})
+        assert (rig.plant.mappings(), rig.plant.functions(), dict(rig.account.counts)) == ((), (), {})
         anew = await rig.create(**KINESIS | {"StartingPosition": "TRIM_HORIZON"})
         await anyio.sleep(3)
         assert rig.account.counts[anew].delivered == 1
+
+
+@pytest.mark.semantics("ESM-52")
+async def test_a_function_that_no_mapping_goes_to_any_more_is_not_looked_at(world: World) -> None:
+    world.timeouts["g"] = 3.0
+    async with running(world) as rig:
+        first = await rig.create(**SQS)
+        second = await rig.create(**KINESIS | {"StartingPosition": "TRIM_HORIZON"})
+        await rig.settled()
+        await rig.ask("UpdateEventSourceMapping", UUID=first, FunctionName="g")
+        await rig.settled()
+        assert [each.name for each in rig.plant.functions()] == ["f", "g"]
+        await rig.ask("UpdateEventSourceMapping", UUID=second, FunctionName="g")
+        await rig.settled()
+        assert [each.name for each in rig.plant.functions()] == ["g"]
 
 
 @pytest.mark.semantics("ESM-31", "ESM-52")

@@ -16,7 +16,7 @@ import pytest
 
 from penstock.pollers.durable.faults import UnusableState
 from penstock.service.asynchronous.model import Event, Held, Response
-from penstock.service.asynchronous.store import FILE, EventStore
+from penstock.service.asynchronous.store import BESIDES, FILE, EventStore
 from support import counts
 
 FIRST = Event(0, "orders", "live", "r", 10.0, 10.0, hops=2)
@@ -40,6 +40,37 @@ async def test_what_was_added_is_there_after_a_restart(tmp_path: Path) -> None:
     await again.remove(later)
     assert (await again.functions(), await again.count()) == ([], 0)
     await again.aclose()
+
+
+@pytest.mark.semantics("ASYNC-13")
+async def test_what_waits_has_a_bound_over_restarts(tmp_path: Path) -> None:
+    most = 3 * BESIDES
+    store = await EventStore.open(tmp_path / FILE, most)
+    await store.add(FIRST, b"x" * BESIDES)
+    assert (store.has_room(0), store.has_room(1)) == (True, False)
+    await store.aclose()
+    again = await EventStore.open(tmp_path / FILE, most)
+    assert (again.has_room(0), again.has_room(1)) == (True, False)
+    (held,) = await all_due(again)
+    await again.put_back(held.event)
+    assert not again.has_room(1)
+    await again.remove(held.event)
+    await again.remove(held.event)
+    assert (again.has_room(2 * BESIDES), again.has_room(2 * BESIDES + 1)) == (True, False)
+    await again.aclose()
+
+
+@pytest.mark.semantics("ASYNC-13")
+async def test_what_comes_and_goes_at_once_is_counted(tmp_path: Path) -> None:
+    store = await EventStore.open(tmp_path / FILE, BESIDES)
+    for _ in range(10):
+        await store.add(FIRST, b"{}")
+    async with anyio.create_task_group() as tasks:
+        for held in await all_due(store):
+            tasks.start_soon(store.remove, held.event)
+    assert store.has_room(0)
+    assert not store.has_room(1)
+    await store.aclose()
 
 
 async def test_the_longest_due_comes_first_and_what_is_in_hand_does_not_come_again(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ class Desk:
     """Bytes to answer, a reply, or an exception."""
     invoked: list[Invocation] = field(default_factory=list)
     accepted: list[tuple[str, str, str, bytes, int]] = field(default_factory=list)
+    room: int = 1_048_576
+    """Bytes that an accepted event may have."""
     full: bool = False
     tails: Tails = field(default_factory=Tails)
     shared: int = 10
@@ -64,6 +66,9 @@ class Desk:
             return answer
 
         return CallableInvoker(function, clock=SystemClock(), concurrency=None)
+
+    def has_room(self, size: int) -> bool:
+        return size <= self.room
 
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
         if self.full:
@@ -201,6 +206,15 @@ async def test_what_could_not_be_stored_is_not_accepted(desk: Desk) -> None:
     desk.full = True
     error = await desk.refused(InvocationType="Event")
     assert (error.code, error.status) == ("ServiceException", 500)
+
+
+@pytest.mark.semantics("ASYNC-13")
+async def test_an_event_for_which_there_is_no_room_is_to_come_again(desk: Desk) -> None:
+    desk.room = 3
+    await desk.call(InvocationType="Event", Payload=b"[1]")
+    error = await desk.refused(InvocationType="Event", Payload=b"[12]")
+    assert (error.code, error.status, error.headers) == ("TooManyRequestsException", 429, {"Retry-After": "1"})
+    assert len(desk.accepted) == 1
 
 
 @pytest.mark.semantics("API-INVOKE-13")

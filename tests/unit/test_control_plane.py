@@ -12,10 +12,10 @@ import anyio
 import pytest
 
 from penstock.config.function import LocalFunction
-from penstock.pollers.durable.faults import StoreUnavailable
+from penstock.pollers.durable.faults import StoreUnavailable, UnusableState
 from penstock.service.api.wire.errors import ApiError
 from penstock.service.control.code import DIRECTORY
-from penstock.service.control.documents import FILE
+from penstock.service.control.documents import FILE, Documents
 from penstock.service.control.names import Here
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
@@ -182,6 +182,20 @@ async def test_a_restart_changes_no_answer(tmp_path: Path) -> None:
         assert await everything(api) == before
         assert packages(tmp_path) == kept
         assert (await api("PublishVersion", **F))["Version"] == "2"
+
+
+@pytest.mark.parametrize("harm", [{"latest": {}}, {"aliases": [{"weights": 1}]}, {"recursion": None, "tags": None}])
+async def test_a_function_that_another_version_stored_is_told(tmp_path: Path, harm: dict[str, Any]) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create()
+    documents = await Documents.open(tmp_path / FILE)
+    stored = documents.all("function")["orders"]
+    stored = {key: value for key, value in {**stored, **harm}.items() if value is not None}
+    await documents.write({("function", "orders"): stored})
+    await documents.aclose()
+    with pytest.raises(UnusableState, match="stored function orders is none that this version understands"):
+        async with function_api(tmp_path):
+            pass
 
 
 async def test_functions_are_of_the_region_that_is_set(tmp_path: Path) -> None:

@@ -225,6 +225,18 @@ async def test_all_bodies_together_have_a_limit() -> None:
             assert (await api.ask("POST", INVOKE, b"x" * 1000)).status == 200
 
 
+@pytest.mark.semantics("API-19")
+@pytest.mark.parametrize("room", [Room(silence=0.05), Room(total=0.05)])
+async def test_a_body_that_comes_too_slowly_is_given_up(room: Room) -> None:
+    async with lab(room=room) as api:
+        host, port = api.url.removeprefix("http://").split(":")
+        async with await anyio.connect_tcp(host, int(port)) as stream:
+            await stream.send(f"POST {FUNCTIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{{".encode())
+            with anyio.fail_after(30):
+                assert b" 408 " in (await stream.receive()).partition(b"\r\n")[0]
+        assert (api.group.seen, room.held) == ([], 0)
+
+
 @pytest.mark.semantics("API-18")
 @pytest.mark.parametrize(
     ("rest", "close", "status"),

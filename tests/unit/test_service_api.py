@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import resource
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import aiohttp
+import anyio
 import pytest
 
 from penstock.config.settings import Address
+from penstock.service.api.connections import most_connections
 from penstock.service.api.server import ListenError, address_of, bind, serving
 from penstock.service.view import FunctionView, MappingView, Readiness
+from support.eventually import eventually_async
 
 
 class View:
@@ -51,6 +55,37 @@ async def asking(readiness: Readiness) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_it_lives_whatever_the_mappings_do(path: str) -> None:
     async with asking(STARTING) as session, session.get(path) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.semantics("API-20")
+async def test_connections_beyond_the_limit_are_ended_and_come_in_when_others_go() -> None:
+    listener = bind(Address("127.0.0.1", 0))
+    address = address_of(listener)
+
+    async def answers() -> bool:
+        async with await anyio.connect_tcp(address.host, address.port) as stream:
+            try:
+                await stream.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                return b" 200 " in await stream.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return False
+
+    async with serving(listener, View(POLLING), lambda: b"", most=2):
+        first, second = [await anyio.connect_tcp(address.host, address.port) for _ in range(2)]
+        await eventually_async(lambda: negated(answers()))
+        await second.aclose()
+        await eventually_async(answers)
+        await first.aclose()
+
+
+async def negated(what: Awaitable[bool]) -> bool:
+    return not await what
+
+
+@pytest.mark.semantics("API-20")
+def test_half_of_the_descriptors_are_left() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft in (resource.RLIM_INFINITY, 2 * most_connections(), 2 * most_connections() + 1)
 
 
 @pytest.mark.semantics("OBS-02")

@@ -167,7 +167,7 @@ async def test_a_function_is_made_once_for_all_who_ask_at_once() -> None:
     assert found[0] is found[1] is found[2]
 
 
-async def test_a_function_that_comes_broken_is_probed_until_it_is_removed() -> None:
+async def test_a_function_that_comes_broken_is_probed_until_nobody_needs_it() -> None:
     rig = Rig(broken="no module named app")
     async with rig.running() as plant:
         member = await rig.fleet.member("f")
@@ -176,7 +176,9 @@ async def test_a_function_that_comes_broken_is_probed_until_it_is_removed() -> N
         rig.invokers["f"].mend()
         await anyio.sleep(20)
         assert member.target.gate.is_open
-        await rig.fleet.remove("f")
+        await rig.fleet.release("f", lambda: True)
+        assert len(plant.functions()) == 1
+        await rig.fleet.release("f", lambda: False)
         assert plant.functions() == ()
         member.target.gate.close("gone")
         await anyio.sleep(60)

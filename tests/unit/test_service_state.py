@@ -10,6 +10,8 @@ import pytest
 
 from penstock.config.function import LocalFunction
 from penstock.dispatch.observer import GateClosed, GateOpened
+from penstock.service.control.code import CodeStore
+from penstock.service.control.documents import Documents
 from penstock.service.registry import FILE, Forgetting, Registry, fingerprint
 from penstock.service.state import StateDirectory, StateError
 
@@ -20,6 +22,19 @@ def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
         StateDirectory.open(tmp_path / "a" / "b")
     state.close()
     StateDirectory.open(tmp_path / "a" / "b").close()
+
+
+@pytest.mark.semantics("FUNC-43")
+async def test_what_is_stored_is_for_its_owner_alone(tmp_path: Path) -> None:
+    StateDirectory.open(tmp_path / "state").close()
+    documents = await Documents.open(tmp_path / "state" / "control.db")
+    await documents.write({("function", "f"): {}})
+    code = CodeStore(tmp_path / "state" / "code")
+    await code.repair(())
+    files = [tmp_path / "state", *(tmp_path / "state").iterdir()]
+    shown = {file.name: oct(file.stat().st_mode & 0o077) for file in files if file.name != "lock"}
+    await documents.aclose()
+    assert shown == dict.fromkeys(["state", "control.db", "control.db-wal", "control.db-shm", "code"], "0o0")
 
 
 def test_the_lock_is_free_the_moment_its_owner_is_killed(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ class InvokeCalls:
 
     async def _queued(self, call: Call, named: Named, event: bytes) -> None:
         """Returns once it is durable: from then on it is delivered, whatever becomes of us."""
+        if not self._queue.has_room(len(event)):
+            raise errors.too_many("CallerRateLimitExceeded", retry_after=1)
         try:
             await self._queue.accept(named.name, named.qualifier, call.request_id, event, call.hops)
         except StoreUnavailable as error:

@@ -70,6 +70,11 @@ def too_large(message: str) -> ApiError:
     return ApiError("RequestEntityTooLargeException", message, 413, type=None)
 
 
+def too_slow(message: str) -> ApiError:
+    """The request did not come in time."""
+    return ApiError("RequestTimeoutException", message, 408)
+
+
 def unsupported_media_type(message: str) -> ApiError:
     return ApiError("UnsupportedMediaTypeException", message, 415)
 

@@ -1,0 +1,25 @@
+"""How many connections are served at a time: they leave descriptors for pollers and functions, whoever comes."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable
+
+from aiohttp import web
+
+
+def most_connections() -> int:
+    """Half of the descriptors that this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft // 2 if soft != resource.RLIM_INFINITY else 65_536
+
+
+def bounded(server: web.Server, most: int) -> Callable[[], asyncio.BaseProtocol]:
+    """What makes the protocol of each connection of a server; one too many is ended as it comes."""
+    return lambda: server() if len(server.connections) < most else _TooMany()
+
+
+class _TooMany(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
