@@ -74,9 +74,9 @@ class Member:
         clock, envelope = self.clock, KafkaEnvelope("broker:9092")
         invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
         function = target("function", invoker, self.watch, 10)
-        failures = self.destination and FailureDestination(
-            "mapping", self.destination, Persistence(), clock, no_jitter, self.watch
-        )
+        failures = None
+        if self.destination is not None:
+            failures = FailureDestination("mapping", self.destination, Persistence(), clock, no_jitter, self.watch)
         dispatcher = Dispatcher(
             "mapping", function, self.policy, envelope, "kafka", clock, no_jitter, self.watch, failures
         )
