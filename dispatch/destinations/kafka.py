@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ...config.clients.kafka import Access, translate
+from ...config.clients.kafka import Access, closed, translate
 from ...config.errors import SourceMissing
 from ..documents import KafkaSubject, kafka_record_document
 from ..model import Record
@@ -48,8 +48,7 @@ class KafkaDestination:
         except Exception as error:
             raise await self._access.explain(error, self._what("look for")) from error
         finally:
-            with anyio.CancelScope(shield=True):
-                await admin.close()
+            await closed(admin.close())
         if self._topic not in topics:
             raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
@@ -65,7 +64,7 @@ class KafkaDestination:
 
     async def aclose(self) -> None:
         if self._producer is not None:
-            await self._producer.stop()
+            await closed(self._producer.stop())
 
     def _what(self, what: str) -> str:
         return f"failure destination: {what} {self.arn} at {self._access}"
@@ -100,8 +99,7 @@ class KafkaDestination:
                 try:
                     await producer.start()
                 except BaseException as error:
-                    with anyio.CancelScope(shield=True):
-                        await producer.stop()
+                    await closed(producer.stop())
                     if isinstance(error, Exception):
                         raise await self._access.explain(error, self._what("reach")) from error
                     raise
