@@ -62,7 +62,7 @@ lint: venv
 types: venv
 	$(PY) -m mypy $(PACKAGES)
 	$(PY) -m mypy tests
-	$(PY) -m mypy .ci $(wildcard benchmarks)
+	MYPYPATH=benchmarks $(PY) -m mypy .ci $(wildcard benchmarks)
 	MYPYPATH=examples/demo $(PY) -m mypy examples/demo examples/compose
 
 .PHONY: docs docs-check

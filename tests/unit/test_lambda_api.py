@@ -225,7 +225,7 @@ async def test_all_bodies_together_have_a_limit() -> None:
             assert (await api.ask("POST", INVOKE, b"x" * 1000)).status == 200
 
 
-@pytest.mark.semantics("API-19")
+@pytest.mark.semantics("API-21")
 @pytest.mark.parametrize("room", [Room(silence=0.05), Room(total=0.05)])
 async def test_a_body_that_comes_too_slowly_is_given_up(room: Room) -> None:
     async with lab(room=room) as api:
