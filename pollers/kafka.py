@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..config.clients.kafka import Access, closed, topics, translate
+from ..config.clients.kafka import Access, topics, translate
 from ..config.clock import Clock
 from ..config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..dispatch.observer import Observer, StreamRecreated
 from .kafka_pollers import Pollers
-from .kafka_reader import KafkaReader
+from .kafka_reader import KafkaReader, stopped
 from .kafka_settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class KafkaSource:
         except Exception as error:
             raise self._failure(error, "open") from error
         finally:
-            await closed(consumer.stop())
+            await stopped(consumer)
         if strange or (self._id and topic.id != self._id):
             self._observer.observe(StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic))
         self._id, self._trouble, self._anew, self._gone = topic.id, "", False, False
@@ -122,7 +122,7 @@ class KafkaSource:
         else:
             return True
         finally:
-            await closed(consumer.stop())
+            await stopped(consumer)
 
     async def _reached(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
         """Our own place in a partition is ahead of what can be committed: a transaction's end is no record."""
@@ -148,7 +148,7 @@ class KafkaSource:
         try:
             await consumer.start()
         except BaseException as error:
-            await closed(consumer.stop())
+            await stopped(consumer)
             if isinstance(error, Exception):
                 raise await self._access.explain(error, self._what("reach")) from error
             raise

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from ..config.clients.kafka import closed, translate
+from ..config.clients.kafka import translate
 from ..config.clock import Clock
 from ..config.errors import SourceUnavailable
 from ..dispatch.model import Lane, OpenWindow, Record, Settlement
@@ -326,7 +326,7 @@ class KafkaReader:
 
     async def aclose(self) -> None:
         self._topic.closed(self)
-        await closed(self._consumer.stop())
+        await stopped(self._consumer)
         self._gone(self._held)
 
     # --- partitions that come and go --------------------------------------------------------------------------------
@@ -370,6 +370,12 @@ class KafkaReader:
 
     def _lane(self, partition: TopicPartition) -> Lane:
         return lane_of(self._settings.source, partition)
+
+
+async def stopped(consumer: AIOKafkaConsumer) -> None:
+    """Whatever becomes of who waits for it."""
+    with anyio.CancelScope(shield=True):
+        await consumer.stop()
 
 
 def _listener(reader: KafkaReader) -> Any:

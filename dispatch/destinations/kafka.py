@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ...config.clients.kafka import Access, closed, translate
+from ...config.clients.kafka import Access, translate
 from ...config.errors import SourceMissing
 from ..documents import KafkaSubject, kafka_record_document
 from ..model import Record
@@ -48,7 +48,8 @@ class KafkaDestination:
         except Exception as error:
             raise await self._access.explain(error, self._what("look for")) from error
         finally:
-            await closed(admin.close())
+            with anyio.CancelScope(shield=True):
+                await admin.close()
         if self._topic not in topics:
             raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
@@ -64,7 +65,7 @@ class KafkaDestination:
 
     async def aclose(self) -> None:
         if self._producer is not None:
-            await closed(self._producer.stop())
+            await self._producer.stop()
 
     def _what(self, what: str) -> str:
         return f"failure destination: {what} {self.arn} at {self._access}"
@@ -99,7 +100,8 @@ class KafkaDestination:
                 try:
                     await producer.start()
                 except BaseException as error:
-                    await closed(producer.stop())
+                    with anyio.CancelScope(shield=True):
+                        await producer.stop()
                     if isinstance(error, Exception):
                         raise await self._access.explain(error, self._what("reach")) from error
                     raise

@@ -7,8 +7,7 @@ arguments of its aiokafka client, and says in its own words what failed (`transl
 from __future__ import annotations
 
 from .access import MappingAccess
-from .closing import closed
 from .connection import Access, KafkaConnection, servers_of
 from .faults import translate
 
-__all__ = ["Access", "KafkaConnection", "MappingAccess", "closed", "servers_of", "translate"]
+__all__ = ["Access", "KafkaConnection", "MappingAccess", "servers_of", "translate"]
