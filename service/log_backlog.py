@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogE
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -53,6 +54,9 @@ class Backlog:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: dict[Place, deque[Line]] = {}
+        self._heads: list[tuple[int, Place]] = []
+        """A heap of the first line of each place, and of some that were: who fills the backlog must not pay for each
+        place that there is."""
         self._number = 0
         self.size = 0
         """Bytes of all that waits or is in hand."""
@@ -71,6 +75,8 @@ class Backlog:
         if waiting and waiting[-1].at > at:
             line = replace(line, at=waiting[-1].at)  # the clock went back, but the order is the order
         waiting.append(line)
+        if len(waiting) == 1:
+            heapq.heappush(self._heads, (line.number, place))
         self.size += line.size
         self._make_room()
 
@@ -96,6 +102,10 @@ class Backlog:
 
     def put_back(self, batch: Batch) -> None:
         self._waiting.setdefault(batch.place, deque()).extendleft(reversed(batch.lines))
+        heapq.heappush(self._heads, (batch.lines[0].number, batch.place))
+        if len(self._heads) > 2 * len(self._waiting):  # those that were, while nothing can be sent
+            self._heads = [(waiting[0].number, place) for place, waiting in self._waiting.items()]
+            heapq.heapify(self._heads)
         self._make_room()
 
     def give_up(self) -> None:
@@ -104,6 +114,7 @@ class Backlog:
             self._dropped[place.group] += len(waiting)
             self.size -= sum(line.size for line in waiting)
         self._waiting.clear()
+        self._heads.clear()
 
     def dropped(self) -> dict[str, int]:
         """Lines that were dropped since this was asked last, by group."""
@@ -119,8 +130,15 @@ class Backlog:
             self._tidy(place)
 
     def _oldest(self) -> Place:
-        return min(self._waiting, key=lambda place: self._waiting[place][0].number)
+        while True:
+            number, place = self._heads[0]
+            if place in self._waiting and self._waiting[place][0].number == number:
+                return place
+            heapq.heappop(self._heads)
 
     def _tidy(self, place: Place) -> None:
+        """After lines of it went."""
         if not self._waiting[place]:
             del self._waiting[place]
+        else:
+            heapq.heappush(self._heads, (self._waiting[place][0].number, place))

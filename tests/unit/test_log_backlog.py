@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +91,29 @@ def test_what_came_meanwhile_stands_behind_what_comes_back() -> None:
     backlog.add(A, 0, "second")
     backlog.put_back(batch)
     assert texts(backlog.take()) == ["first\n", "second\n"]
+
+
+@pytest.mark.semantics("LOGS-05")
+def test_where_there_is_no_room_a_line_costs_the_same_with_a_thousand_streams() -> None:
+    """Counted, not timed: the places that are looked at for a line that is dropped."""
+    looked = 0
+
+    class Looking(dict[Place, Any]):
+        def __getitem__(self, place: Place) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().__getitem__(place)
+
+    backlog = Backlog(1000 * 28)
+    backlog._waiting = Looking()
+    places = [Place("/aws/lambda/a", str(number)) for number in range(1000)]
+    for place in places:
+        backlog.add(place, 0, "x")
+    looked = 0
+    for place in places:
+        backlog.add(place, 0, "x")
+    assert backlog.dropped() == {"/aws/lambda/a": 1000}
+    assert looked < 10 * len(places)
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B, None]), st.integers(0, 200)), max_size=60), st.integers(28, 2000))

@@ -121,13 +121,13 @@ class LocalInvoker:
         self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
+        for worker in self._idle:
+            self._warm.remove(worker)
         async with anyio.create_task_group() as tasks:
             for worker in tuple(self._all):
                 tasks.start_soon(worker.end)
             for ending in tuple(self._ending):
                 tasks.start_soon(asyncio.wait, [ending])
-        for worker in self._idle:
-            self._warm.remove(worker)
         self._idle.clear()
         self._all.clear()
 
