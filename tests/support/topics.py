@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from .eventually import PATIENCE, eventually
 
 Message = tuple[bytes | None, bytes | None]
 """Key and value."""
+OFFSETS = "__consumer_offsets"
 
 
 class Topics:
@@ -133,19 +135,23 @@ class Topics:
         return {each.partition: each.offset for each in found if each.offset >= 0}
 
     def group_at(self, node: int) -> str:
-        """The name of a group whose offsets this broker keeps."""
-        found: list[str] = []
+        """The name of a group whose offsets this broker keeps: it leads their partition."""
+        eventually(self._offsets_are_kept, "leaders of all partitions of the groups' offsets")
+        leaders = self._leaders(OFFSETS)
+        names = (self.name() for _ in itertools.count())
+        return next(name for name in names if leaders[_java_hash(name) % len(leaders)] == node)
 
-        def asked() -> bool:
-            name = self.name()
-            with suppress(confluent_kafka.KafkaException, TimeoutError):  # the topic of offsets is being made
-                described = self.admin.describe_consumer_groups([name], request_timeout=5)[name].result(PATIENCE)
-                if described.coordinator is not None and described.coordinator.id == node:
-                    found.append(name)
-            return bool(found)
+    def _offsets_are_kept(self) -> bool:
+        """Asking for offsets makes the topic that they are kept in."""
+        with suppress(confluent_kafka.KafkaException):
+            self._nobody.committed([confluent_kafka.TopicPartition("any", 0)], timeout=PATIENCE)
+        leaders = self._leaders(OFFSETS)
+        return bool(leaders) and min(leaders.values()) > 0
 
-        eventually(asked, f"a group of broker {node}")
-        return found[0]
+    def _leaders(self, name: str) -> dict[int, int]:
+        """The broker that leads each partition; not above 0 where there is none."""
+        found = self.admin.list_topics(timeout=PATIENCE).topics.get(name)
+        return {number: each.leader for number, each in found.partitions.items()} if found else {}
 
     def rebalancing(self, group: str) -> bool:
         """Whether its members are asked to give back what they have."""
@@ -169,3 +175,11 @@ class Topics:
 
     def groups(self) -> set[str]:
         return {each.group_id for each in self.admin.list_consumer_groups().result(PATIENCE).valid}
+
+
+def _java_hash(text: str) -> int:
+    """As brokers spread groups over the partitions of their offsets: Java's hash of a string, its absolute value."""
+    value = 0
+    for letter in text:
+        value = (31 * value + ord(letter)) & 0xFFFFFFFF
+    return min(value, 2**32 - value)
