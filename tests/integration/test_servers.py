@@ -254,3 +254,7 @@ def test_a_missing_program_says_what_to_install(
     monkeypatch.setattr(fetched, "ROOT", tmp_path)
     with pytest.raises(ServerError, match=f"no `{program}` on PATH: install"):
         fetch()
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    assert not [number for number in range(1000) if kafka.cluster_id().startswith("-")]

@@ -91,7 +91,9 @@ def _command(port: int, node: Node, extras: Extras) -> list[str]:
 
 
 def cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """Its first bit is 0, so that it does not begin with a dash: the tool that formats would take it for an option."""
+    number = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([number[0] & 0x7F]) + number[1:]).decode().rstrip("=")
 
 
 def brokers(server: Server) -> int:

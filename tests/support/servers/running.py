@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 ATTEMPTS = 3
 """A free port may be taken by somebody else before the server binds it."""
 _PORTS = range(15_000, 32_000)
