@@ -110,10 +110,19 @@ class Topics:
 
     def ends(self, name: str) -> dict[int, int]:
         """The offset after the last record of each partition."""
-        return {
-            each: self._nobody.get_watermark_offsets(confluent_kafka.TopicPartition(name, each), PATIENCE)[1]
-            for each in self._partitions(name)
-        }
+        found: dict[int, int] = {}
+
+        def answered() -> bool:
+            with suppress(confluent_kafka.KafkaException):  # a partition that was just added looks for its leader
+                found.update({each: self._end(name, each) for each in self._partitions(name)})
+            return bool(found)
+
+        eventually(answered, f"the ends of {name}")
+        return found
+
+    def _end(self, name: str, partition: int) -> int:
+        at = confluent_kafka.TopicPartition(name, partition)
+        return int(self._nobody.get_watermark_offsets(at, PATIENCE)[1])
 
     # --- groups -----------------------------------------------------------------------------------------------------
 
