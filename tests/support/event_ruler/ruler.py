@@ -1,13 +1,11 @@
 """AWS's event-ruler as a process that answers JSON lines: the third opinion of the pattern tests.
 
-`start()` builds it on first use, with Maven and javac, into the git-ignored `.servers/event-ruler/`.
+`start()` builds it on first use, with Maven and javac, into the git-ignored `.servers/`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from support.servers.fetched import fetched, run
+from support.servers.jars import jars
+
 _HERE = Path(__file__).parent
-_BUILT = _HERE.parents[2] / ".servers" / "event-ruler"
-_SOURCES = ("pom.xml", "RulerLines.java")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ class EventRuler:
 @contextmanager
 def start() -> Iterator[EventRuler]:
     """Runs event-ruler, built first if it is not or if its sources have changed."""
-    build()
-    command = ["java", "-Xmx256m", "-cp", f"{_BUILT / 'classes'}:{_BUILT / 'lib'}/*", "RulerLines"]
+    command = ["java", "-Xmx256m", "-cp", f"{_classes()}:{jars(_HERE / 'pom.xml')}/*", "RulerLines"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -72,22 +70,13 @@ def start() -> Iterator[EventRuler]:
             process.wait()
 
 
-def build() -> None:
-    """Copies the jars and compiles the main class, unless that is done for these very sources."""
-    stamp = _BUILT / "stamp"
-    wanted = hashlib.sha256(b"".join((_HERE / name).read_bytes() for name in _SOURCES)).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    shutil.rmtree(_BUILT, ignore_errors=True)
-    classes = _BUILT / "classes"
-    classes.mkdir(parents=True)
-    _run("mvn", "-q", "-B", "-f", f"{_HERE / 'pom.xml'}", "dependency:copy-dependencies",
-         f"-DoutputDirectory={_BUILT / 'lib'}")  # fmt: skip
-    _run("javac", "-cp", f"{_BUILT / 'lib'}/*", "-d", f"{classes}", f"{_HERE / 'RulerLines.java'}")
-    stamp.write_text(wanted)
+def _classes() -> Path:
+    """The directory with the compiled main class."""
+    source, libraries = _HERE / "RulerLines.java", jars(_HERE / "pom.xml")
 
+    def compiled(directory: Path) -> Path:
+        target = directory / "classes"
+        run("a JDK", ["javac", "-cp", f"{libraries}/*", "-d", str(target), str(source)], source.name)
+        return target
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed with {done.returncode}:\n{done.stdout}")
+    return fetched(source, compiled)

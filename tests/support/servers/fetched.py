@@ -22,7 +22,9 @@ def fetched(description: Path, fetch: Callable[[Path], Path]) -> Path:
     name, store = description.parent.name, ROOT / ".servers"
     store.mkdir(exist_ok=True)
     directory = store / f"{name}-{hashlib.sha256(description.read_bytes()).hexdigest()[:12]}"
-    with (store / f"{name}.lock").open("w") as lock:
+    if directory.exists():
+        return directory
+    with (store / "lock").open("w") as lock:  # one for all: Maven's own store does not bear two writers
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not directory.exists():
             with tempfile.TemporaryDirectory(dir=store) as temporary:
@@ -36,4 +38,4 @@ def run(tool: str, command: list[str], what: str) -> None:
         raise ServerError(f"{what} comes from {tool}, and there is no `{command[0]}` on PATH: install {tool}")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ServerError(f"{tool} could not fetch {what}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        raise ServerError(f"{tool} failed for {what}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
