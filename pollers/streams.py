@@ -187,30 +187,17 @@ class StreamSource:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
     async def _plan(self) -> Plan:
-        unlisted = lineage.plan(self._listing.shards, self._lanes).gone
-        self._missing = {shard: self._missing.get(shard, 0) + 1 for shard in unlisted}
-        gone = [shard for shard, looks in self._missing.items() if looks >= GONE_AFTER]
-        # An open window has its end first: a feed reads that the shard is gone, and ends it.
-        for shard in [each for each in gone if each not in self._readers and self._lanes[each].window is None]:
-            await self._bury(shard)
         plan = lineage.plan(self._listing.shards, self._lanes)
+        self._missing = {shard: self._missing.get(shard, 0) + 1 for shard in plan.gone}
         for shard, reader in self._readers.items():
-            reader.vanished = shard in gone  # what was fetched of it is settled first
+            # Its feed settles what was fetched, ends an open window, and tells of the gap.
+            reader.vanished = self._missing.get(shard, 0) >= GONE_AFTER
         # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
         self._roster.read([*plan.ready, *plan.gone])
         if plan.surplus:
             await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
             self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
-
-    async def _bury(self, shard: str) -> None:
-        """A shard that the stream lost before we read it to its end."""
-        held = await self._store.acquire(self._key(shard))
-        done = held.checkpoint.place
-        self._observer.observe(self.gap(shard, spell(done), END, NOT_LISTED))
-        finished = Checkpoint(_finished(done))
-        await self._store.commit(self._key(shard), held.token, finished)
-        self._lanes[shard] = finished
 
     # --- what readers use -------------------------------------------------------------------------------------------
 

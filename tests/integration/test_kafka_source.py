@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -18,7 +17,7 @@ from penstock.pollers.source import Fetched, Mark
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Server
-from support.topic_lab import Group, fetched
+from support.topic_lab import Group, fetched, values
 from support.topics import Topics
 
 pytestmark = pytest.mark.needs("java", "maven")
@@ -40,10 +39,6 @@ async def soon(condition: Any, what: str = "") -> None:
         return await anyio.to_thread.run_sync(condition)
 
     await eventually_async(holds, what)
-
-
-def values(records: Any) -> list[bytes]:
-    return [base64.b64decode(record.item["value"]) for record in records]
 
 
 # --- where a group starts ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ remembers what it was given."""
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from penstock.dispatch.events import KafkaEnvelope
 from penstock.dispatch.invokers.base import Invocation
 from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.lane_draining import LaneDraining
+from penstock.dispatch.model import Record
 from penstock.dispatch.policy import Policy, Progress
 from penstock.pollers.feed_settings import FeedSettings
 from penstock.pollers.kafka import KafkaSource
@@ -144,3 +145,8 @@ async def fetched(reader: KafkaReader, count: int = 1) -> Fetched:
             records += found.records
             gaps += found.gaps
     return Fetched(tuple(records), tuple(gaps))
+
+
+def values(records: Iterable[Record]) -> list[bytes]:
+    """What their producer sent."""
+    return [base64.b64decode(str(record.item["value"])) for record in records]
