@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ from support.servers.kafka_secured import PASSWORD, USER
 from support.topics import Topics
 
 pytestmark = pytest.mark.needs("java", "maven")
+
+IDLE = 0.4
+"""Of one processor; who tries without a pause takes nearly all of it."""
+LONG_ENOUGH = 5.0
+"""Seconds."""
 
 
 def reading(server: str, topic: str, group: str, **more: object) -> dict[str, object]:
@@ -131,6 +137,7 @@ def test_what_the_brokers_refuse_is_told_once_and_waited_for(tmp_path: Path) -> 
                 daemon.wait_until(said(daemon, name, text))
             daemon.wait_until(lambda: values(function) == ["x"])
             assert states(daemon)["good"] == ("polling", "")
+            assert share_of_a_processor(daemon) < IDLE
             assert daemon.stop() == 0
         for name, text in expected.items():
             lines = [line for line in daemon.logged("state", mapping=name, state="waiting") if text in line["event"]]
@@ -144,6 +151,13 @@ def said(daemon: daemons.Daemon, name: str, text: str) -> Callable[[], bool]:
         return state == "waiting" and text in reason
 
     return holds
+
+
+def share_of_a_processor(daemon: daemons.Daemon) -> float:
+    """How much of one the daemon uses while nothing can be done."""
+    began, used = time.monotonic(), daemon.processor_time
+    time.sleep(LONG_ENOUGH)  # what is measured, not a wait for anything
+    return (daemon.processor_time - used) / (time.monotonic() - began)
 
 
 def credentials(password: str) -> str:

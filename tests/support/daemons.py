@@ -125,6 +125,12 @@ class Daemon:
         self.wait_until(lambda: bool(self.logged(action, **fields)))
         return self.logged(action, **fields)[0]
 
+    @property
+    def processor_time(self) -> float:
+        """Seconds that it has used, without its children's."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     # --- what it answers --------------------------------------------------------------------------------------------
 
     @property
