@@ -12,7 +12,6 @@ done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
@@ -26,6 +25,7 @@ from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
 from .feed_settings import FeedSettings
 from .marks import Marks, Stuck
+from .slot_ledger import SlotLedger
 from .source import Fetched, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
@@ -269,7 +269,7 @@ class Feed:
     def _pump(self, *, flush: bool = False) -> None:
         """Put every batch that is ready into its slot."""
         while not self._stopped and (taken := self._slots.take(self._now(), flush=flush)):
-            delivery = self._dispatcher.delivery(taken, _SlotLedger(self, taken.slot))
+            delivery = self._dispatcher.delivery(taken, SlotLedger(self, taken.slot))
             self._deliveries.add(delivery)  # now, not when its task first runs: until then the loop must see it too
             self._start(self._deliver, delivery, taken.slot)
 
@@ -441,23 +441,3 @@ class Feed:
             self._held_up = stuck
             key, records = stuck.blocker.key or "", stuck.records
             self._observer.observe(Blocked(self._mapping, stuck.lane, key, records))
-
-
-@dataclass(frozen=True, slots=True)
-class _SlotLedger:
-    """What the delivery of one slot may do to its records."""
-
-    feed: Feed
-    slot: int
-
-    async def settle(self, step: Settle | Discard) -> None:
-        await self.feed.settle(self.slot, step)
-
-    def invoked(self) -> None:
-        self.feed.invoked(self.slot)
-
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self.feed.hold(records, until)
-
-    async def release(self, records: Sequence[Record]) -> None:
-        await self.feed.release(records)

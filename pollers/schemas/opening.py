@@ -12,7 +12,7 @@ import anyio.to_thread
 from ...config.clients.aws import Clients
 from ...config.clients.kafka import tls
 from ...config.clients.kafka.secrets import Secrets
-from ...config.mapping import SchemaRegistryConfig
+from ...config.kafka_mapping import SchemaRegistryConfig
 from ...config.schema_registry import glue_registry
 from .confluent import ConfluentRegistry, RestAccess
 from .glue import GlueRegistry

@@ -1,0 +1,31 @@
+"""What the delivery of one slot may do to its records (`dispatcher.Ledger`): its feed does it, for this slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..dispatch.model import Record
+from ..dispatch.planner import Discard, Settle
+
+if TYPE_CHECKING:
+    from .feed import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLedger:
+    feed: Feed
+    slot: int
+
+    async def settle(self, step: Settle | Discard) -> None:
+        await self.feed.settle(self.slot, step)
+
+    def invoked(self) -> None:
+        self.feed.invoked(self.slot)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self.feed.hold(records, until)
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self.feed.release(records)
