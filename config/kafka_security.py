@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .arn import Arn, ArnError
-from .mapping import EventSourceMapping, KafkaOauth, KafkaSecurity
+from .kafka_mapping import KafkaOauth, KafkaSecurity
+from .mapping import EventSourceMapping
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", ""]

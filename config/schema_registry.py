@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from .arn import Arn, ArnError
+from .kafka_mapping import SchemaRegistryConfig
 from .kafka_security import REFERENCE, Fault, reference_fault
-from .mapping import EventSourceMapping, SchemaRegistryConfig
+from .mapping import EventSourceMapping
 
 _CERTIFICATES = ("CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE")
 

@@ -23,7 +23,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
-from penstock.config.mapping import SchemaRegistryConfig
+from penstock.config.kafka_mapping import SchemaRegistryConfig
 from penstock.dispatch.events import SchemaMetadata
 from penstock.dispatch.patterns.formats import RecordFilter
 from penstock.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening, proto_text

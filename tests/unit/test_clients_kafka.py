@@ -27,8 +27,9 @@ from penstock.config.clients.aws import AwsSettings, Clients
 from penstock.config.clients.kafka import KafkaConnection, MappingAccess, msk, servers_of, tls, tokens, translate
 from penstock.config.clients.kafka.secrets import Certificate, Secrets
 from penstock.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from penstock.config.kafka_mapping import KafkaOauth
 from penstock.config.kafka_security import Plan, plan, violations
-from penstock.config.mapping import EventSourceMapping, KafkaOauth
+from penstock.config.mapping import EventSourceMapping
 from support.certificates import Authority
 from support.configs import problems, with_mapping
 

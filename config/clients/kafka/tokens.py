@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from ...errors import SourceError, SourceRefused, SourceUnavailable
-from ...mapping import KafkaOauth
+from ...kafka_mapping import KafkaOauth
 from .secrets import Secrets
 
 EARLY = 60.0

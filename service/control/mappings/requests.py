@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ....config.mapping import EventSourceMapping, KafkaSourceConfig, ProvisionedPollerConfig
+from ....config.kafka_mapping import KafkaSourceConfig
+from ....config.mapping import EventSourceMapping, ProvisionedPollerConfig
 from ...api.wire.errors import ApiError, invalid_parameter
 from . import texts
 
