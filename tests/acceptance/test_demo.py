@@ -87,7 +87,7 @@ def test_every_order_stands_exactly_once(source: str, emulator: str, demos: dict
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_broken_off_it_leaves_no_process(number: signal.Signals) -> None:
-    demo = subprocess.Popen([*DEMO, "--orders", "200"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    demo = subprocess.Popen([*DEMO, "--orders", "2000"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert demo.stdout is not None
     try:
         for line in demo.stdout:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
 import uuid
 import zipfile
@@ -33,7 +34,6 @@ from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, L
 from penstock.dispatch.invokers.remote import RemoteInvoker
 from penstock.dispatch.observer import Event
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
-from support.servers.running import free_port
 
 FUNCTION = "orders"
 LIMIT = answers.RESPONSE_LIMIT
@@ -167,9 +167,15 @@ class Service:
             return Result(error_body("Runtime.ExitError", text), failed=True, broken=True)
 
 
+_TAKEN: list[socket.socket] = []
+
+
 def closed_port() -> str:
-    """A URL at which nobody listens, nor will when another process of the tests is given just any port."""
-    return f"http://127.0.0.1:{free_port()}"
+    """A URL at which nobody listens, nor will as long as this process runs: the port is taken."""
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    _TAKEN.append(taken)
+    return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 TOO_MANY = refusal(

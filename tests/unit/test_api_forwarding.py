@@ -115,7 +115,7 @@ async def test_without_an_upstream_the_call_and_the_setting_are_named() -> None:
 
 @pytest.mark.semantics("API-16")
 async def test_an_upstream_that_is_not_there_is_a_passing_fault() -> None:
-    async with lab(NONE, f"http://user:secret@127.0.0.1:{closed_port()}") as api:
+    async with lab(NONE, closed_port().replace("//", "//user:secret@")) as api:
         reply = await api.ask("GET", LAYERS)
     assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (503, "ServiceUnavailableException")
     assert b"api.upstream (http://127.0.0.1:" in reply.body
