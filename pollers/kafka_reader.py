@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -158,7 +160,7 @@ class KafkaReader:
             case errors.OffsetOutOfRangeError():
                 leaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
                 return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
-            case errors.CorruptRecordException() | UnicodeDecodeError():
+            case _ if isinstance(error, _damages()):
                 await self._rewind()
                 return self._fetched(await self._inspected(self._suspects(error), limit), limit)
             case _:
@@ -234,8 +236,6 @@ class KafkaReader:
     ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """One partition after the other and record by record, so that the one that is damaged is found, and nothing
         before the damage is lost. It is left alone for a while; the others go on."""
-        from aiokafka.errors import CorruptRecordException
-
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
         for partition in suspects:
             records: list[ConsumerRecord] = []
@@ -245,7 +245,7 @@ class KafkaReader:
                     if not (batch := await self._consumer.getmany(partition, timeout_ms=wait, max_records=1)):
                         break
                     records += batch[partition]
-            except (CorruptRecordException, UnicodeDecodeError) as error:
+            except _damages() as error:
                 self._leave_alone(partition, records[-1].offset + 1 if records else self._next.get(partition), error)
             if records:
                 found[partition] = records
@@ -370,6 +370,15 @@ class KafkaReader:
 
     def _lane(self, partition: TopicPartition) -> Lane:
         return lane_of(self._settings.source, partition)
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """What the client raises for a batch whose checksum is wrong, which does not decompress, or whose records make no
+    sense: its decoders' own errors."""
+    from aiokafka.errors import CorruptRecordException
+    from cramjam import DecompressionError
+
+    return CorruptRecordException, UnicodeDecodeError, DecompressionError, BadGzipFile, zlib.error, EOFError
 
 
 async def stopped(consumer: AIOKafkaConsumer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -21,19 +21,25 @@ from support.topics import Topics
 pytestmark = pytest.mark.needs("java", "maven")
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Topics]:
-    with kafka.start(kafka.Extras(settings={"log.dirs": str(tmp_path / "data")})) as server:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the broker has its records."""
+    return tmp_path_factory.mktemp("broker") / "data"
+
+
+@pytest.fixture(scope="module")
+def broker(data: Path) -> Iterator[Topics]:
+    with kafka.start(kafka.Extras(settings={"log.dirs": str(data)})) as server:
         yield Topics(f"{server.host}:{server.port}")
 
 
 @pytest.mark.semantics("KAFKA-20")
-async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics, tmp_path: Path) -> None:
+async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics, data: Path) -> None:
     topic = broker.create(partitions=2)
     for value in (b"good", b"damaged", b"after"):
         broker.send(topic, value)
     broker.send(topic, b"before", b"it", partition=1)
-    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    segment = data / f"{topic}-0" / "00000000000000000000.log"
     content = segment.read_bytes()
     assert content.count(b"damaged") == 1
     segment.write_bytes(content.replace(b"damaged", b"DAMAGED"))
@@ -60,13 +66,13 @@ async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics,
 @pytest.mark.semantics("KAFKA-20")
 @pytest.mark.parametrize(("at", "value"), [(9, 0x7F), (11, 3)], ids=["too long", "too short"])
 async def test_a_batch_whose_length_is_damaged_is_told_and_holds_up_nothing_else(
-    broker: Topics, tmp_path: Path, at: int, value: int
+    broker: Topics, data: Path, at: int, value: int
 ) -> None:
     """The client says nothing of the first, and of the second only to its own log."""
     topic = broker.create(partitions=2)
     for content in (b"good", b"lost", b"after"):
         broker.send(topic, content)
-    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
+    segment = data / f"{topic}-0" / "00000000000000000000.log"
     damaged = bytearray(segment.read_bytes())
     second = 12 + int.from_bytes(damaged[8:12])
     damaged[second + at] = value
@@ -91,9 +97,7 @@ async def test_a_batch_whose_length_is_damaged_is_told_and_holds_up_nothing_else
 
 
 @pytest.mark.semantics("KAFKA-14")
-async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_them(
-    broker: Topics, tmp_path: Path
-) -> None:
+async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_them(broker: Topics, data: Path) -> None:
     """Nothing is committed of any of them yet, and the client has gone past what it had gathered when it failed."""
     topic = broker.create()
     group = Group(broker, topic)
@@ -111,7 +115,7 @@ async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_t
     producer.begin_transaction()
     producer.produce(topic, b"damaged", partition=2)
     producer.flush(60)
-    with (tmp_path / "data" / f"{topic}-2" / "00000000000000000000.log").open("r+b") as segment:
+    with (data / f"{topic}-2" / "00000000000000000000.log").open("r+b") as segment:
         segment.seek(segment.read().index(b"damaged"))
         segment.write(b"DAMAGED")
     added = [TopicPartition(topic, partition) for partition in (1, 2, 3)]
@@ -137,15 +141,33 @@ async def test_damage_beside_partitions_that_were_added_later_loses_nothing_of_t
     assert values(after.records) == [b"after", b"after"]
 
 
+def inverted(content: bytes) -> bytes:
+    return bytes(255 - each for each in content)
+
+
+def header_without_text(content: bytes) -> bytes:
+    """Brokers do not look at its name, and producers in C and Go send whatever they are given."""
+    return content.replace(b"name", b"n\xe4me")
+
+
 @pytest.mark.semantics("KAFKA-20")
-async def test_a_header_whose_name_is_no_text_stops_its_partition_and_no_other(broker: Topics, tmp_path: Path) -> None:
-    """Brokers do not look at it, and producers in C and Go send whatever they are given."""
+@pytest.mark.parametrize(
+    ("codec", "damage"),
+    [("none", header_without_text), *((codec, inverted) for codec in ("gzip", "snappy", "lz4", "zstd"))],
+    ids=["header", "gzip", "snappy", "lz4", "zstd"],
+)
+async def test_what_makes_no_sense_behind_a_right_checksum_stops_its_partition_and_no_other(
+    broker: Topics, data: Path, codec: str, damage: Callable[[bytes], bytes]
+) -> None:
     topic = broker.create(partitions=2)
     broker.send(topic, b"good")
-    broker.send(topic, b"strange", headers=[("name", b"x")])
-    segment = tmp_path / "data" / f"{topic}-0" / "00000000000000000000.log"
-    content = bytearray(segment.read_bytes().replace(b"name", b"n\xe4me"))
+    producer = broker.producer(compression_type=codec)
+    producer.produce(topic, b"strange" * 50, partition=0, headers=[("name", b"x")])
+    producer.flush(60)
+    segment = data / f"{topic}-0" / "00000000000000000000.log"
+    content = bytearray(segment.read_bytes())
     second = 12 + int.from_bytes(content[8:12])
+    content[second + 61 :] = damage(bytes(content[second + 61 :]))
     content[second + 17 : second + 21] = calc_crc32c(bytes(content[second + 21 :])).to_bytes(4)
     segment.write_bytes(content)
     group = Group(broker, topic)
