@@ -31,6 +31,7 @@ START_GOAL = 10.0
 MEMORY_GOAL = 100.0
 """KB for an idle function."""
 INITS_GOAL = 4
+RUNTIME = "python{}.{}".format(*sys.version_info[:2])
 ROLE = "arn:aws:iam::000000000000:role/lambda"
 SETTLE = 3.0
 """Seconds after which memory is read: what the start left behind is gone."""
@@ -96,7 +97,7 @@ def create_functions(api: Any, count: int, journal: Path) -> None:
     for number in range(count):
         api.create_function(
             FunctionName=f"f{number}",
-            Runtime="python3.11",
+            Runtime=RUNTIME,
             Role=ROLE,
             Handler="counted.handler",
             Code={"ZipFile": code},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ..config.clients.aws import Clients
@@ -70,10 +71,12 @@ class ApiFunctions:
         self,
         given: Surroundings,
         plane: FunctionPlane,
+        functions: Functions,
         environments: Environments,
         queue: Queue,
     ) -> None:
         self._given = given
+        self._functions = functions
         self.plane = plane
         self.environments = environments
         self.references = References(environments)
@@ -89,7 +92,7 @@ class ApiFunctions:
         make = await functions.maker(plane.here)
         at_once = given.config.settings.concurrency
         environments = Environments(plane, make, at_once, given.clock, given.jitter)
-        return cls(given, plane, environments, Queue(store, given.clock))
+        return cls(given, plane, functions, environments, Queue(store, given.clock))
 
     def served(self, fleet: Fleet, address: Address) -> Served:
         """`fleet` runs the functions of the configuration file; `address` is where we listen."""
@@ -105,8 +108,9 @@ class ApiFunctions:
 
     def _groups(self, invocations: Invocations, downloads: Downloads) -> tuple[Group, ...]:
         plane = self.plane
+        obstacle = partial(self._functions.obstacle, here=plane.here)
         return (
-            FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads),
+            FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads, obstacle),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),

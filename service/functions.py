@@ -107,6 +107,12 @@ class Functions:
 
         return make
 
+    async def obstacle(self, runnable: Runnable, here: Here) -> str:
+        """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
+        and say so with its first event."""
+        planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
+        return planned.reason if isinstance(planned, Refused) and not planned.entrypoint_error else ""
+
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
         """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
         problems = [problem for name in names if (problem := await self._obstacle(self._config.functions[name]))]

@@ -11,7 +11,7 @@ the same name is kept, and hidden.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 
 import anyio
@@ -33,6 +33,12 @@ AGAIN = 1.0
 """Seconds until what could not be stored is tried again."""
 
 Decide = Callable[[Function | None, Moment], Decision]
+Check = Callable[[Function | None, Function], Awaitable[None]]
+"""Raises ApiError for what shall not become of a function."""
+
+
+async def accept(before: Function | None, after: Function) -> None:
+    """Checks nothing."""
 
 
 class FunctionPlane:
@@ -105,6 +111,10 @@ class FunctionPlane:
             return None
         return runnables.runnable(function, version, self.code.path(version.package.sha256))
 
+    def latest(self, function: Function) -> Runnable:
+        """What would run of `$LATEST`, whether the function is kept yet or not."""
+        return runnables.runnable(function, function.latest, self.code.path(function.latest.package.sha256))
+
     def reserved(self, name: str) -> int | None:
         function = self._of_api(name)
         return function.reserved if function else None
@@ -131,12 +141,14 @@ class FunctionPlane:
                 "change it there and start Penstock again, or use another name."
             )
 
-    async def change(self, named: Named, decide: Decide) -> Answer:
-        """Decide, store, answer. Raises what `decide` raises, and then nothing changed."""
+    async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
+        """Decide, check, store, answer. Raises what `decide` and `check` raise, and then nothing changed."""
         self.refuse_filed(named)
         async with self._turn(named.name):
             before = self._functions.get(named.name)
             after, answer = decide(before, self._moment())
+            if after is not None and after != before:
+                await check(before, after)
             if after != before:
                 await self._keep(named.name, before, after)
         return answer

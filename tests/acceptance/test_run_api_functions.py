@@ -260,6 +260,18 @@ def test_refusals_and_functions_of_the_file(account: Account) -> None:
     assert (code, status) == ("ResourceNotFoundException", 404)
 
 
+@pytest.mark.semantics("FUNC-44")
+def test_a_function_that_cannot_be_run_here_is_refused_and_one_that_lacks_its_bootstrap_is_not(
+    account: Account,
+) -> None:
+    code, status, text = refused(lambda: account.create("here", Runtime="ruby3.3"))
+    assert (code, status) == ("InvalidParameterValueException", 400)
+    assert text.startswith("Function here cannot be run on this machine: the runtime ruby3.3 cannot be run here")
+    account.create("here", Runtime="provided.al2023")
+    answer = account.invoke("here")
+    assert json.loads(answer["Payload"].read())["errorType"] == "Runtime.InvalidEntrypoint"
+
+
 @pytest.mark.semantics("API-INVOKE-03", "API-INVOKE-04")
 def test_versions_aliases_and_updates(account: Account) -> None:
     account.create("orders", "def handler(e, c): return ['one', c.function_version, c.invoked_function_arn]")

@@ -16,6 +16,7 @@ import pytest
 
 from penstock.config.clock import SystemClock
 from penstock.dispatch.invokers.base import Invocation, NotReady
+from penstock.dispatch.invokers.local.launch import Command, Refused, plan
 from penstock.dispatch.invokers.local.pool import LocalInvoker
 from penstock.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
 from penstock.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
@@ -294,6 +295,38 @@ async def test_what_cannot_be_started_is_refused_with_what_to_do(shop: Shop, lau
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
         assert words in probe.cause
+
+
+async def test_the_first_python_on_the_path_that_works_is_taken(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands before it may be a shim for versions that are not installed."""
+    works, shim = tmp_path / "works" / "python3.99", tmp_path / "shims" / "python3.99"
+    for path, script in ((works, 'echo "3.99 True False"'), (shim, 'echo "not installed" >&2; exit 127')):
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    spec = shop.spec(ECHO, launch=RuntimeLaunch("python3.99", "app.handler"))
+    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{works.parent}{os.pathsep}{os.environ['PATH']}")
+    planned = await plan(spec)
+    assert isinstance(planned, Command)
+    assert planned.argv[0] == str(works)
+    works.unlink()
+    planned = await plan(spec)
+    assert isinstance(planned, Refused)
+    assert planned.reason.startswith(f"{shim} does not work as a Python interpreter (not installed)")
+
+
+@pytest.mark.semantics("FN-41")
+async def test_any_other_runtime_runs_its_own_bootstrap_or_is_refused(shop: Shop) -> None:
+    spec = shop.spec(ECHO, launch=RuntimeLaunch("ruby3.3", "app.handler"))
+    planned = await plan(spec)
+    assert isinstance(planned, Refused)
+    assert planned.reason.startswith("the runtime ruby3.3 cannot be run here")
+    assert planned.entrypoint_error == ""
+    bootstrap = shop.write("#!/bin/sh\n", "bootstrap") / "bootstrap"
+    bootstrap.chmod(0o755)
+    assert await plan(spec) == Command((str(bootstrap),))
 
 
 @pytest.mark.semantics("FN-14")

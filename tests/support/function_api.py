@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from penstock.service.api.calls.policies import PolicyCalls
 from penstock.service.api.calls.tags import TagCalls
 from penstock.service.api.calls.versions import VersionCalls
 from penstock.service.api.wire.call import Call, Group
+from penstock.service.control.catalogue import Runnable
 from penstock.service.control.code import DIRECTORY, CodeStore
 from penstock.service.control.documents import FILE, Documents
 from penstock.service.control.downloads import Downloads
@@ -78,6 +79,14 @@ class Mappings:
         self.kept[uuid] = tags
 
 
+Obstacle = Callable[[Runnable], Awaitable[str]]
+
+
+async def no_obstacle(runnable: Runnable) -> str:
+    """A machine that has every runtime."""
+    return ""
+
+
 class NoS3:
     async def get(self, service: str) -> Any:
         raise AssertionError("nobody should ask for S3 here")
@@ -86,13 +95,15 @@ class NoS3:
 class FunctionApi:
     """`await api("CreateAlias", FunctionName=…)` gives the output, or raises ApiError."""
 
-    def __init__(self, documents: Documents, plane: FunctionPlane, downloads: Downloads, clients: Any) -> None:
+    def __init__(
+        self, documents: Documents, plane: FunctionPlane, downloads: Downloads, clients: Any, obstacle: Obstacle
+    ) -> None:
         self.documents = documents
         self.plane = plane
         self.downloads = downloads
         self.lost: list[str] = []
         groups: list[Group] = [
-            FunctionCalls(plane, Uploads(plane.code, clients), downloads),
+            FunctionCalls(plane, Uploads(plane.code, clients), downloads, obstacle),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),
@@ -125,6 +136,7 @@ async def function_api(
     clock: Clock | None = None,
     clients: Any = None,
     here: Here = HERE,
+    obstacle: Obstacle = no_obstacle,
 ) -> AsyncIterator[FunctionApi]:
     """The API on this state directory; leaving it is a restart's first half."""
     documents = await Documents.open(state / FILE)
@@ -133,7 +145,7 @@ async def function_api(
         plane = FunctionPlane(documents, code, here, configured or {}, clock=clock or SystemClock(), window=window)
         lost = await plane.start()
         downloads = Downloads(code, lambda: BASE, b"secret")
-        api = FunctionApi(documents, plane, downloads, clients or NoS3())
+        api = FunctionApi(documents, plane, downloads, clients or NoS3(), obstacle)
         api.lost = lost
         yield api
     finally:

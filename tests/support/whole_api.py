@@ -75,6 +75,9 @@ class PaperFunctions(Functions):
 
         return make
 
+    async def obstacle(self, runnable: Runnable, here: Here) -> str:
+        return "install Java" if runnable.runtime.startswith("java") else ""
+
     def _made(self, name: str, version: str) -> Invoker:
         clock = SystemClock()
 

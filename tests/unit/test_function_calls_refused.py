@@ -12,8 +12,9 @@ import pytest
 from penstock.config.function import LocalFunction
 from penstock.service.api.wire.errors import ApiError
 from penstock.service.control import runtimes
+from penstock.service.control.catalogue import Runnable
 from penstock.service.control.stored import FUNCTION, VERSION
-from support.function_api import FunctionApi, function_api
+from support.function_api import FunctionApi, function_api, zipped
 from support.function_refusals import IPV, PERMISSION, RNF, ROWS, STATUS, F, new
 
 NO_TYPE = ("Specified Reserved", "$LATEST is not supported for an alias", "Zipped size", "1 validation error detected")
@@ -67,6 +68,45 @@ async def test_layers_are_refused_with_what_to_do(api: FunctionApi) -> None:
             await api(operation, **parameters)
         assert refused.value.code == IPV
     assert _stored(api) == before
+
+
+@pytest.mark.semantics("FUNC-44")
+async def test_what_cannot_be_run_on_this_machine_is_refused_before_it_is_a_function(tmp_path: Path) -> None:
+    async def obstacle(runnable: Runnable) -> str:
+        assert (runnable.code / "app.py").is_file()
+        return "install Ruby" if runnable.runtime.startswith("ruby") else ""
+
+    async with function_api(tmp_path, obstacle=obstacle) as api:
+        await api.create()
+        before = _stored(api)
+        for operation, parameters in (
+            ("CreateFunction", new(Runtime="ruby3.3")),
+            ("UpdateFunctionConfiguration", {**F, "Runtime": "ruby3.3"}),
+        ):
+            with pytest.raises(ApiError) as refused:
+                await api(operation, **parameters)
+            name = parameters["FunctionName"]
+            assert refused.value.code == IPV
+            assert refused.value.message == f"Function {name} cannot be run on this machine: install Ruby"
+        assert _stored(api) == before
+
+
+@pytest.mark.semantics("FUNC-44")
+async def test_only_new_code_or_another_runtime_is_looked_at(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def obstacle(runnable: Runnable) -> str:
+        asked.append(runnable.runtime)
+        return "it is gone" if len(asked) > 1 else ""
+
+    async with function_api(tmp_path, obstacle=obstacle) as api:
+        await api.create()
+        await api("UpdateFunctionConfiguration", **F, Timeout=7)
+        await api("PublishVersion", **F)
+        assert len(asked) == 1
+        with pytest.raises(ApiError, match="it is gone"):
+            await api("UpdateFunctionCode", **F, ZipFile=zipped({"other.py": ""}))
+        assert len(asked) == 2
 
 
 def test_no_runtime_is_both_creatable_and_retired() -> None:

@@ -4,7 +4,7 @@ Python    the interpreter or venv that the function names; else a `.venv` beside
           PATH (`python` alone: the interpreter that Penstock itself runs on, without Penstock's packages). Through the
           function's own `awslambdaric` where it has one, else ours when the minor version is the same.
 Node      `node` on PATH (or the interpreter named), through the function's own `aws-lambda-ric` or a small one of ours.
-provided  the file `bootstrap` in the code, else in a layer.
+provided  the file `bootstrap` in the code, else in a layer; so is any other runtime.
 command   as it stands.
 """
 
@@ -84,10 +84,13 @@ def _command(spec: FunctionSpec) -> Command | Refused:
 
 
 def _elsewhere(spec: FunctionSpec) -> Command | Refused:
-    """A runtime that AWS has, and this machine has nothing for."""
+    """A runtime that AWS has, and we have nothing for: it is left to the function's own bootstrap, if it has one."""
+    found = _bootstrap(spec)
+    if isinstance(found, Command):
+        return found
     return Refused(
         f"the runtime {spec.runtime} cannot be run here, only python, nodejs and provided can: "
-        "build the function for provided, with a bootstrap"
+        "build the function for provided, or give it a bootstrap"
     )
 
 
@@ -193,10 +196,14 @@ def _ask_path(runtime: str) -> Interpreter | Refused:
     own = str(getattr(sys, "_base_executable", sys.executable))
     if runtime in ("python", f"python{OURS}"):
         return _ask(own)
-    found = shutil.which(runtime)
-    if found is None:
-        return Refused(f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'")
-    return _ask(found)
+    refused = Refused(f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'")
+    for directory in os.get_exec_path():  # what stands first may be a shim for what is not installed
+        if (path := shutil.which(runtime, path=directory)) is not None:
+            found = _ask(path)
+            if isinstance(found, Interpreter):
+                return found
+            refused = found
+    return refused
 
 
 def _ask(path: str) -> Interpreter | Refused:

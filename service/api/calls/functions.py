@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ...control import functions, shown
+from ...control.catalogue import Runnable
 from ...control.downloads import Downloads
 from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
 from ...control.plane import FunctionPlane
 from ...control.uploads import Uploads
 from ..wire.call import Answer, Call, Serve
+from ..wire.errors import invalid_parameter
 from .naming import named
 
 
 class FunctionCalls:
-    def __init__(self, plane: FunctionPlane, uploads: Uploads, downloads: Downloads) -> None:
+    def __init__(
+        self,
+        plane: FunctionPlane,
+        uploads: Uploads,
+        downloads: Downloads,
+        obstacle: Callable[[Runnable], Awaitable[str]],
+    ) -> None:
+        """`obstacle`: why a function cannot be started on this machine; empty when nothing is in the way."""
         self._plane = plane
         self._uploads = uploads
         self._downloads = downloads
+        self._obstacle = obstacle
 
     def calls(self) -> Mapping[str, Serve]:
         return {
@@ -39,9 +49,19 @@ class FunctionCalls:
         functions.check_create(self._plane.find(which.name), which, request)
         async with self._uploads.package(request["Code"]) as package:
             output = await self._plane.change(
-                which, lambda function, moment: functions.create(function, which, request, package, moment)
+                which,
+                lambda function, moment: functions.create(function, which, request, package, moment),
+                self._check_startable,
             )
         return Answer(output)
+
+    async def _check_startable(self, before: Function | None, after: Function) -> None:
+        """Raises ApiError: better now than with the first event."""
+        fresh = after.latest
+        if before is not None and (before.latest.package, _runtime(before)) == (fresh.package, _runtime(after)):
+            return
+        if reason := await self._obstacle(self._plane.latest(after)):
+            raise invalid_parameter(f"Function {after.name} cannot be run on this machine: {reason}")
 
     async def _get(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
@@ -81,14 +101,18 @@ class FunctionCalls:
         functions.check_update_code(self._plane.find(which.name), which, request)
         async with self._uploads.package(request) as package:
             output = await self._plane.change(
-                which, lambda function, moment: functions.update_code(function, which, request, package, moment)
+                which,
+                lambda function, moment: functions.update_code(function, which, request, package, moment),
+                self._check_startable,
             )
         return Answer(output)
 
     async def _update_configuration(self, call: Call) -> Answer:
         request, which = call.parameters, named(call, self._plane.here)
         output = await self._plane.change(
-            which, lambda function, moment: functions.update_configuration(function, which, request, moment)
+            which,
+            lambda function, moment: functions.update_configuration(function, which, request, moment),
+            self._check_startable,
         )
         return Answer(output)
 
@@ -96,6 +120,10 @@ class FunctionCalls:
         which = named(call, self._plane.here)
         await self._plane.change(which, lambda function, moment: functions.delete(function, which))
         return Answer(status=204)
+
+
+def _runtime(function: Function) -> str:
+    return str(function.latest.configuration["Runtime"])
 
 
 def _unqualified(function: Function) -> Mapping[str, Any]:

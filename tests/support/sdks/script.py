@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .clients import Client, Data, Refused
 
 PATIENCE = 120.0
 """Seconds: a call of some clients takes more than one."""
+RUNTIME = "python{}.{}".format(*sys.version_info[:2])
 ROLE = "arn:aws:iam::000000000000:role/orders"
 CODE = """
 import base64, json, os
@@ -108,7 +110,7 @@ class Script:
         assert missing.code == "ResourceNotFoundException"
         created = self.of_function(
             "CreateFunction",
-            Runtime="python3.11",
+            Runtime=RUNTIME,
             Role=ROLE,
             Handler="app.handler",
             Code={"ZipFile": package("one")},
@@ -121,7 +123,7 @@ class Script:
         again = self.refused(
             "CreateFunction",
             FunctionName=self.name,
-            Runtime="python3.11",
+            Runtime=RUNTIME,
             Role=ROLE,
             Handler="app.handler",
             Code={"ZipFile": package("one")},
