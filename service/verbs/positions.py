@@ -25,7 +25,7 @@ from ..exits import Exit, UsageError
 from ..planes import with_stored
 from ..positions import are_stored, open_positions, reads, without_mapping
 from ..state import StateDirectory
-from .configs import load_config
+from .configs import default, read_config
 from .tables import show, show_json, table
 
 YES_NO = {True: "yes", False: "no"}
@@ -33,7 +33,7 @@ Work = Callable[[CheckpointStore, Config, argparse.Namespace], Awaitable[None]]
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    config = load_config(arguments.config or (), arguments)
+    config = read_config(arguments.config or default(), arguments)  # a daemon needs none to have positions
     anyio.run(_run, config, arguments)
     return Exit.OK
 

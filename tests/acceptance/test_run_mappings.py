@@ -308,6 +308,7 @@ def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> N
         assert refusal(lambda: api.create(streams.queues.arn(name)))[1] == "Function does not exist"
         api.client.close()
         assert daemon.stop() == 0
+    assert json.loads(daemons.penstock("positions", "--output", "json", cwd=tmp_path).stdout) == []
     for arguments, more in ((("--dry-run",), {}), ((), {"PENSTOCK_API__ENABLED": "false"})):
         refused = daemons.penstock("run", *arguments, cwd=tmp_path, env={**env, **more})
         assert (refused.returncode, "no configuration was named" in refused.stderr) == (78, True)
