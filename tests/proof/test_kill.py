@@ -22,6 +22,7 @@ import pytest
 from support import killable
 from support.counts import count
 from support.eventually import eventually
+from support.marked import marked
 
 GROUPS = ("a", "b", "c")
 POINTS = {"after fetch": "Fetched", "after invoke": "Invoked", "before delete": "Settling", "after delete": "Settled"}
@@ -119,15 +120,8 @@ class Bench:
             )
 
     def workers(self) -> list[int]:
-        """Processes of the function, wherever they hang: by an environment variable that only they have."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if f"MARK={self.mark}".encode() in path.read_bytes():
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue  # it ended while we looked, or is not ours
-        return found
+        """Processes of the function."""
+        return marked(self.mark)
 
     # --- evidence ---------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from support.eventually import eventually
+from support.marked import marked
 
 TESTS = Path(__file__).resolve().parents[1]
 ACCOUNT = "000000000000"
@@ -169,15 +170,8 @@ class Bench:
             daemon.wait()
 
     def workers(self) -> list[int]:
-        """Processes of functions, wherever they hang: by an environment variable that only they have."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if f"MARK={self.mark}".encode() in path.read_bytes():
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue  # it ended while we looked, or is not ours
-        return found
+        """Processes of functions."""
+        return marked(self.mark)
 
     def taken(self) -> set[str]:
         path = self.directory / "journal"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import textwrap
 import uuid
 from collections.abc import AsyncIterator
@@ -22,6 +21,8 @@ from penstock.dispatch.invokers.local.reaper import Reaper
 from penstock.dispatch.invokers.local.spec import FunctionSpec, Launch, RuntimeLaunch
 from penstock.dispatch.model import Reply, Returned
 from penstock.dispatch.observer import Event, FunctionLog
+
+from .marked import marked
 
 PYTHON = RuntimeLaunch("python", "app.handler")
 
@@ -75,13 +76,8 @@ class Shop:
         assert self.marked() == []
 
     def marked(self) -> list[int]:
-        """Processes that have our mark in their environment, wherever they hang."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if f"MARK={self.mark}".encode() in path.read_bytes():
-                    found.append(int(path.parent.name))
-        return found
+        """Processes that came of our functions."""
+        return marked(self.mark)
 
 
 async def call(invoker: LocalInvoker | ExternalInvoker, event: object = None, request_id: str = "") -> Reply:

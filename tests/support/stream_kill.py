@@ -23,6 +23,7 @@ from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
 from penstock.pollers.checkpoints.state_file import FILE
 from penstock.pollers.checkpoints.store import Checkpoint, Finished
 from support.eventually import eventually
+from support.marked import marked
 from support.stream_kill_account import Life, Placed
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -256,15 +257,8 @@ class Bench:
             os.kill(pid, signal.SIGKILL)
 
     def workers(self) -> list[int]:
-        """Processes of the function, wherever they hang: by an environment variable that only they have."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                if f"MARK={self.mark}".encode() in path.read_bytes():
-                    found.append(int(path.parent.name))
-            except OSError:
-                continue  # it ended while we looked, or is not ours
-        return found
+        """Processes of the function."""
+        return marked(self.mark)
 
     def produce(self, seconds: float, kinds: Mapping[str, int] = KINDS) -> None:
         """Send for a while, at the producer's pace."""
