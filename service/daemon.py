@@ -114,7 +114,7 @@ class Daemon:
             endpoints = await Endpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
-            planes = await self._planes(stack, scratch)
+            planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
@@ -146,11 +146,12 @@ class Daemon:
         stack.callback(state.close)
         return Registry(state.path), state.path.absolute()
 
-    async def _planes(self, stack: AsyncExitStack, state: Path) -> Planes | None:
-        """What the API made, and what it may change. Raises UnusableState. A dry run is of the configuration alone."""
+    async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> Planes | None:
+        """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
+        region. A dry run is of the configuration alone."""
         if self._settings.dry_run:
             return None
-        planes = await Planes.open(state, self._config, self._clock, self._log, stack)
+        planes = await Planes.open(state, self._config, await clients.region(), self._clock, self._log, stack)
         for name, mapping in self._config.mappings.items():
             if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
                 self._metrics.remove(name)

@@ -26,9 +26,9 @@ from .control.plane import FunctionPlane
 from .telemetry import Action, Log
 
 
-def here_of(settings: Settings) -> Here:
+def here_of(settings: Settings, region: str) -> Here:
     """Whose functions and mappings the API has."""
-    return Here(settings.aws.region or LOCAL_REGION, settings.aws.account or LOCAL_ACCOUNT)
+    return Here(region, settings.aws.account or LOCAL_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,13 @@ class Planes:
     mappings: MappingPlane
 
     @classmethod
-    async def open(cls, state: Path, config: Config, clock: Clock, log: Log, stack: AsyncExitStack) -> Planes:
-        """Of this state directory, which is ours. Raises UnusableState and StoreUnavailable."""
+    async def open(
+        cls, state: Path, config: Config, region: str, clock: Clock, log: Log, stack: AsyncExitStack
+    ) -> Planes:
+        """Of this state directory, which is ours; `region` is the clients'. Raises UnusableState, StoreUnavailable."""
         documents = await Documents.open(state / FILE)
         stack.push_async_callback(documents.aclose)
-        here = here_of(config.settings)
+        here = here_of(config.settings, region)
         functions = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, config.functions, clock=clock)
         ground = Ground(here, finder(functions), config.settings.api.adopt, config.settings.shortest_record_age)
         mappings = MappingPlane(
@@ -70,13 +72,14 @@ def filed_of(config: Config) -> Filed:
 
 
 async def with_stored(config: Config, state: Path) -> Config:
-    """The configuration with the mappings that a daemon on this state directory would have. Raises UnusableState."""
+    """The configuration with the mappings that a daemon on this state directory would have, but for the region of their
+    functions. Raises UnusableState."""
     if not (state / FILE).exists():
         return config
     documents = await Documents.open(state / FILE)
     try:
         read = stored.mappings(documents)
-        begun = filed.begin(filed_of(config), *read, here_of(config.settings), 0.0)
+        begun = filed.begin(filed_of(config), *read, here_of(config.settings, LOCAL_REGION), 0.0)
     finally:
         await documents.aclose()
     mappings = [mapped.config for mapped in begun.mappings.values() if mapped.state is not State.DELETING]

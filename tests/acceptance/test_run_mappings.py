@@ -312,3 +312,36 @@ def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> N
     for arguments, more in ((("--dry-run",), {}), ((), {"PENSTOCK_API__ENABLED": "false"})):
         refused = daemons.penstock("run", *arguments, cwd=tmp_path, env={**env, **more})
         assert (refused.returncode, "no configuration was named" in refused.stderr) == (78, True)
+
+
+@pytest.mark.semantics("FUNC-45", "ESM-07")
+def test_functions_and_mappings_are_in_the_region_of_the_clients(streams: Streams, tmp_path: Path) -> None:
+    name = streams.queues.create()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("app.py", "import os\ndef handler(event, context):\n    return os.environ['AWS_REGION']\n")
+    for region in ("eu-west-1", "us-west-2"):
+        env = {"AWS_ENDPOINT_URL": streams.endpoint_url, "AWS_REGION": region}
+        with daemons.running("--listen=127.0.0.1:0", cwd=tmp_path, env=env) as daemon:
+            api = Api(daemon.ready())
+            function = f"arn:aws:lambda:{region}:000000000000:function:f"
+            if region == "eu-west-1":
+                api.client.create_function(
+                    FunctionName=function,
+                    Runtime="python{}.{}".format(*sys.version_info[:2]),
+                    Role="arn:aws:iam::000000000000:role/lambda",
+                    Handler="app.handler",
+                    Code={"ZipFile": archive.getvalue()},
+                )
+                uuid = api.create(streams.queues.arn(name))["UUID"]
+            assert api.client.get_function(FunctionName=function)["Configuration"]["FunctionArn"] == function
+            assert api.get(uuid)["FunctionArn"] == function
+            assert invoked(api) == region
+            api.client.close()
+            assert daemon.stop() == 0
+
+
+def invoked(api: Api) -> object:
+    """What the function answers, once it is there."""
+    api.client.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    return json.loads(api.client.invoke(FunctionName="f")["Payload"].read())

@@ -249,7 +249,7 @@ async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
     observer = Observers([progresses, changes])
     functions, clients = PaperFunctions(tails), PaperClients()
     async with AsyncExitStack() as stack:
-        planes = await Planes.open(state, config, clock, log, stack)
+        planes = await Planes.open(state, config, "us-east-1", clock, log, stack)
         given = Surroundings(config, clients, observer, tails, clock, lambda: 0.5)
         made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
         targets = Targets(config, functions, None, changes, observer, clock, lambda: 0.5, made.references)

@@ -39,10 +39,14 @@ def fingerprint(definition: EventSourceMapping) -> str:
 
 def as_shown(definition: EventSourceMapping, file: str, here: Here, now: float) -> Mapped:
     """A mapping of the file as if the API had made it."""
-    name, qualifier = split_function(definition.function)
-    function = with_qualifier(here.arn(name), qualifier)
-    config = definition.model_copy(update={"function": function})
+    config = _of_here(definition, here)
     return Mapped(config, now, steady(config), file)
+
+
+def _of_here(config: EventSourceMapping, here: Here) -> EventSourceMapping:
+    """With the function's ARN in our region and account, which may be others than when it was stored."""
+    name, qualifier = split_function(config.function)
+    return config.model_copy(update={"function": with_qualifier(here.arn(name), qualifier)})
 
 
 def adopted(mapped: Mapped, definition: EventSourceMapping) -> Mapped:
@@ -57,7 +61,8 @@ def begin(
     mappings = {uuid: as_shown(definition, file, here, now) for uuid, (definition, file) in filed.items()}
     forgotten: list[Name] = []
     lines: list[str] = []
-    for uuid, mapped in stored.items():
+    for uuid, kept in stored.items():
+        mapped = replace(kept, config=_of_here(kept.config, here))
         if not mapped.adopted:
             mappings[uuid] = mapped
         elif _holds(mapped.adopted, filed.get(uuid)):
