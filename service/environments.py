@@ -21,6 +21,7 @@ import anyio
 from ..config.clock import Clock, Jitter
 from ..dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
 from ..dispatch.model import Attempt, Reply, Throttled, Unreachable
+from ..dispatch.turns import turn
 from .concurrency import Concurrency
 from .control.catalogue import LATEST, Catalogue, Runnable
 
@@ -29,6 +30,8 @@ WARM = 100
 beyond it, the ones that were not used for longest end."""
 FIRST_INITS = 4
 """Functions at a time that are tried without an event: a thousand may come at once."""
+LONG_INIT = 2.0
+"""Seconds after which one that is tried waits for something, and the next one has its turn."""
 THROTTLED = 429
 CONFLICT = 409
 STOPPING = "the function is closed: Penstock is stopping"
@@ -95,7 +98,7 @@ class Environments:
 
     async def probe(self, name: str, qualifier: str) -> tuple[Ready | NotReady, str]:
         """Find out without an event whether it can start; and the identity of what was tried."""
-        async with self._first:
+        async with turn(self._first, LONG_INIT):
             runnable = self.catalogue.runnable(name, qualifier)
             if runnable is None:
                 return NotReady(missing(name, qualifier)), ""

@@ -52,7 +52,7 @@ class Environment(CallableInvoker):
     async def _try(self) -> Ready | NotReady:
         self._rig.trying += 1
         self._rig.tried_at_once = max(self._rig.tried_at_once, self._rig.trying)
-        await anyio.sleep(self._rig.init)
+        await anyio.sleep(600.0 if self.identity.startswith("hangs") else self._rig.init)
         self._rig.trying -= 1
         self._rig.tried.append(self.identity)
         return NotReady(self._rig.broken[self.identity]) if self.identity in self._rig.broken else Ready()
@@ -309,6 +309,19 @@ async def test_four_functions_are_tried_at_a_time(rig: Rig) -> None:
         await anyio.sleep(20)
     assert len(rig.tried) == 20
     assert rig.tried_at_once == 4
+
+
+@pytest.mark.semantics("API-INVOKE-07")
+async def test_functions_that_hang_as_they_start_hold_up_no_other(rig: Rig) -> None:
+    async with rig.running():
+        for number in range(8):
+            rig.catalogue.put(f"hangs{number}")
+            await rig.fleet.member(f"hangs{number}")
+        await anyio.sleep(1)
+        member = await rig.fleet.member("orders")
+        await anyio.sleep(6)
+        assert rig.tried == ["orders $LATEST 1"]
+        assert member.target.gate.is_open
 
 
 @pytest.mark.semantics("API-INVOKE-08")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ import orjson
 from ....config.clock import Clock
 from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ...observer import Observer
+from ...turns import turn
 from .. import answers
 from ..base import Invocation, NotReady, Ready
 from . import temporary
@@ -159,7 +159,7 @@ class LocalInvoker:
     async def _start(self) -> Worker | InitFailed:
         """A new environment, or why there is none."""
         try:
-            async with self._hard_work():
+            async with turn(self._inits, HARD_WORK):
                 started = await self._planned()
         except OSError as error:
             reason = f"this machine cannot start it ({error}): look for free space, permissions and limits"
@@ -194,24 +194,6 @@ class LocalInvoker:
             return worker
         self._all.discard(worker)
         return self._init_failed(worker, failed, self._clock.monotonic() - began)
-
-    @asynccontextmanager
-    async def _hard_work(self) -> AsyncIterator[None]:
-        """One of the few places for starting; given up early by an init that takes long, so that it blocks nobody."""
-        place = object()
-        await self._inits.acquire_on_behalf_of(place)
-        held = [place]
-
-        def give_up() -> None:
-            if held:
-                self._inits.release_on_behalf_of(held.pop())
-
-        timer = asyncio.get_running_loop().call_later(HARD_WORK, give_up)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            give_up()
 
     def _init_failed(self, worker: Worker, failed: InitFailed, seconds: float) -> InitFailed:
         if self._closed:

@@ -1,0 +1,28 @@
+"""A few at a time, each for a while: who takes longer keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+
+@asynccontextmanager
+async def turn(places: anyio.CapacityLimiter, seconds: float) -> AsyncIterator[None]:
+    """One of the places, waited for in turn. It is given up when the block ends, or after so many seconds of it."""
+    place = object()
+    await places.acquire_on_behalf_of(place)
+    held = [place]
+
+    def give_up() -> None:
+        if held:
+            places.release_on_behalf_of(held.pop())
+
+    timer = asyncio.get_running_loop().call_later(seconds, give_up)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        give_up()
