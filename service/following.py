@@ -49,7 +49,7 @@ class Parts:
 
 
 class Following:
-    """`grace`: seconds that invocations in flight get when their mapping changes."""
+    """`grace`: seconds that invocations in flight get at least when their mapping changes."""
 
     def __init__(self, plane: MappingPlane, plant: Plant, parts: Parts, log: Log, *, grace: float) -> None:
         self._plane = plane
@@ -177,7 +177,11 @@ class Following:
             self._labels[config.name] = labels
 
     async def _take_down(self, config: EventSourceMapping) -> None:
-        await self._plant.take_down(config.name, self._grace)
+        """An invocation in flight ends in its own time, as far as its function has a timeout: nobody waits for us, and
+        its records would come again."""
+        work = self._plant.work(config.name)
+        deadline = (work.facts.deadline if work else None) or 0.0
+        await self._plant.take_down(config.name, max(self._grace, deadline))
         self._parts.let_go(config)
 
     async def _sighted(self, name: str) -> None:

@@ -81,6 +81,28 @@ async def test_what_does_not_end_in_time_is_ended(world: World) -> None:
         assert world.queue.messages  # it comes again
 
 
+@pytest.mark.semantics("ESM-50", "ESM-53")
+@pytest.mark.parametrize("change", ["update", "function", "delete"])
+async def test_an_invocation_ends_in_its_own_time_whatever_changes(world: World, change: str) -> None:
+    world.timeouts["f"], world.seconds = 30.0, 3 * GRACE
+    world.queue.send("one")
+    async with running(world) as rig:
+        uuid = await rig.create(**SQS)
+        await anyio.sleep(1)
+        match change:
+            case "update":
+                await rig.ask("UpdateEventSourceMapping", UUID=uuid, BatchSize=5)
+            case "function":
+                world.timeouts["f"] = 40.0
+                rig.following.function_changed("f")
+            case _:
+                await rig.ask("DeleteEventSourceMapping", UUID=uuid)
+        await anyio.sleep(100)
+        assert not world.queue.messages
+        assert world.invoked == 1
+        assert len(rig.made) == (1 if change == "delete" else 2)
+
+
 @pytest.mark.semantics("ESM-50")
 async def test_one_that_changes_slowly_holds_up_no_other(world: World) -> None:
     world.seconds = 4.0

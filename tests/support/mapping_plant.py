@@ -76,8 +76,8 @@ class World:
         self.queue = MemoryQueue(QUEUE, self.clock, 30.0)
         self.stream = MemoryStream(STREAM, self.clock, Flavour.KINESIS)
         self.positions = MemoryCheckpoints()
-        self.batches: list[tuple[str, int]] = []
-        """Of every invocation the function and the number of its records."""
+        self.invoked = 0
+        """How often a function was."""
         self.ids = 0
 
     def fresh(self) -> str:
@@ -157,6 +157,7 @@ class Rig:
 
     async def _member(self, name: str) -> Member:
         async def take(invocation: Invocation) -> bytes:
+            self.world.invoked += 1
             await anyio.sleep(self.world.seconds)
             return b"{}"
 
