@@ -96,7 +96,8 @@ class LambdaApi:
             if name not in self._serve:
                 return await self._forwarding.forward(name, request, body, hops)
             asked = reading.Request(found.labels, parts.query, parts.headers, body)
-            call = await self._call(found.operation, asked, request_id, hops)
+            parameters = await _aside(body, partial(_checked, found.operation, asked))
+            call = Call(name, parameters, request_id, hops, request.headers.get("Host", ""))
             answer = await self._serve[name](call)
         self._say_recorded(call)
         return _response(writing.written(found.operation, answer, request_id))
@@ -106,10 +107,6 @@ class LambdaApi:
             if self._router is None:
                 self._router = await anyio.to_thread.run_sync(_load)
         return self._router
-
-    async def _call(self, operation: Operation, asked: reading.Request, request_id: str, hops: int) -> Call:
-        parameters = await _aside(asked.body, partial(_checked, operation, asked))
-        return Call(operation.name, parameters, request_id, hops)
 
     def _say_recorded(self, call: Call) -> None:
         """Each field that has no effect here, once."""

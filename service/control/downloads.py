@@ -18,15 +18,18 @@ _TOKEN = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})")
 
 
 class Downloads:
-    """`base`: where our own HTTP surface is reached, `http://127.0.0.1:4566`, without a slash at its end."""
+    """`base`: where we listen, `http://127.0.0.1:4566`, without a slash at its end."""
 
     def __init__(self, code: CodeStore, base: Callable[[], str], secret: bytes) -> None:
         self._code = code
         self._base = base
         self._secret = secret
 
-    def location(self, sha256: str) -> str:
-        return f"{self._base()}{PREFIX}{sha256}-{self._seal(sha256)}"
+    def location(self, sha256: str, host: str = "") -> str:
+        """`host`: by which the one who asks reaches us, with the port; behind a published port of a container, or when
+        we listen on every address, only they know."""
+        base = f"http://{host}" if host else self._base()
+        return f"{base}{PREFIX}{sha256}-{self._seal(sha256)}"
 
     def find(self, path: str) -> Path | None:
         """The zip that a request for this path gets; None: there is nothing."""

@@ -66,13 +66,13 @@ class FunctionCalls:
     async def _get(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
         function, version = asked(self._plane.find(which.name), which)
-        return Answer(shown.whole(function, version, which.qualified, self._code(function, version)))
+        return Answer(shown.whole(function, version, which.qualified, self._code(function, version, call.host)))
 
-    def _code(self, function: Function, version: Version) -> Mapping[str, str]:
+    def _code(self, function: Function, version: Version, host: str) -> Mapping[str, str]:
         """Nothing for a function of the configuration file: its code is no package."""
         if self._plane.is_filed(function.name):
             return {}
-        code = {"RepositoryType": "S3", "Location": self._downloads.location(version.package.sha256)}
+        code = {"RepositoryType": "S3", "Location": self._downloads.location(version.package.sha256, host)}
         return {**code, "SourceKMSKeyArn": version.package.kms_key} if version.package.kms_key else code
 
     async def _get_configuration(self, call: Call) -> Answer:
