@@ -330,7 +330,7 @@ def test_logs_are_in_cloudwatch_logs(account: Account) -> None:
     assert "got once\n" in account.lines("/aws/lambda/mirror")
 
 
-@pytest.mark.semantics("API-INVOKE-04", "API-INVOKE-07")
+@pytest.mark.semantics("API-INVOKE-04", "API-INVOKE-07", "FUNC-12")
 def test_a_queue_that_is_mapped_gets_to_new_code_after_an_update(account: Account) -> None:
     def source(word: str) -> str:
         return f"def handler(event, context):\n    print('{word}', [each['body'] for each in event['Records']])\n"
