@@ -354,6 +354,9 @@ async def test_an_alias_from_its_creation_to_its_end(api: FunctionApi) -> None:
     )
     assert "RoutingConfig" not in cleared
     assert (cleared["FunctionVersion"], cleared["Description"]) == ("1", "d")
+    await api("UpdateAlias", **F, Name="live", RoutingConfig=weights)
+    assert "RoutingConfig" not in await api("UpdateAlias", **F, Name="live", RoutingConfig={})
+    assert "RoutingConfig" not in await api("GetAlias", **F, Name="live")
     await api("CreateAlias", **F, Name="2024-01-02", FunctionVersion="$LATEST")
     assert [each["Name"] for each in (await api("ListAliases", **F))["Aliases"]] == ["2024-01-02", "live"]
     assert [each["Name"] for each in (await api("ListAliases", **F, FunctionVersion="1"))["Aliases"]] == ["live"]
