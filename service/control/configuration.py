@@ -20,6 +20,8 @@ Configuration = Mapping[str, Any]
 ENVIRONMENT_MAX = 4096
 """Bytes of all variables, as compact JSON."""
 RESERVED_KEYS = RESERVED | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+NO_VARIABLES: Mapping[str, Any] = {"Variables": {}}
+"""An environment that a creation shows; an update with it shows none."""
 LIMITS = {"Timeout": ("timeout", 900), "MemorySize": ("memorySize", 10_240)}
 STORAGE_MAX = 10_240
 LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
@@ -31,8 +33,6 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
         raise invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
-    if "Variables" not in request.get("Environment", {}):
-        request = {key: value for key, value in request.items() if key != "Environment"}
     plain = {
         "Description": "",
         "Timeout": 3,
@@ -45,7 +45,10 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
     architectures = {key: request[key] for key in ("Architectures",) if key in request}
-    return updated({**plain, **architectures}, request)
+    configured = updated({**plain, **architectures}, request)
+    if request.get("Environment") == NO_VARIABLES:
+        return {**configured, "Environment": NO_VARIABLES}
+    return configured
 
 
 def updated(before: Configuration, request: Mapping[str, Any]) -> Configuration:
@@ -144,7 +147,7 @@ def _logging(before: Any, given: Mapping[str, Any]) -> Any:
 
 
 MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
-    "Environment": lambda before, given: {"Variables": given.get("Variables", {})},
+    "Environment": lambda before, given: {"Variables": given["Variables"]} if given.get("Variables") else None,
     "VpcConfig": _vpc,
     "DeadLetterConfig": _dead_letter,
     "KMSKeyArn": lambda before, given: given or None,
