@@ -22,6 +22,7 @@ ENVIRONMENT_MAX = 4096
 RESERVED_KEYS = RESERVED | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 NO_VARIABLES: Mapping[str, Any] = {"Variables": {}}
 """An environment that a creation shows; an update with it shows none."""
+NUL = "a NUL character, which no process can be given"
 LIMITS = {"Timeout": ("timeout", 900), "MemorySize": ("memorySize", 10_240)}
 STORAGE_MAX = 10_240
 LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
@@ -74,6 +75,8 @@ def _check(request: Mapping[str, Any]) -> None:
             "Layers cannot be given to a function yet: put their content into the function's own package, or give "
             "'layers' to a function of the configuration file."
         )
+    if "\0" in request.get("Handler", ""):
+        raise invalid_parameter(f"Handler contains {NUL}: take it out.")
     if "Runtime" in request:
         runtimes.check(request["Runtime"])
     for member, (path, most) in LIMITS.items():
@@ -96,6 +99,8 @@ def _check_environment(variables: Mapping[str, str]) -> None:
             "contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}"
         )
+    if unfit := [name for name, value in variables.items() if "\0" in value]:  # names have a form, without it
+        raise _environment(f"contain {NUL}: take it out of {', '.join(unfit)}")
     text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
     if len(text.encode("utf-8", "surrogatepass")) > ENVIRONMENT_MAX:
         raise _environment(f"exceeded the 4KB limit. String measured: {text}")
