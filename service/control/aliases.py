@@ -84,8 +84,11 @@ def _with(function: Function, alias: Alias) -> Decision:
 
 
 def _weights(request: Mapping[str, Any], before: Mapping[str, float] | None = None) -> Mapping[str, float]:
-    given = request.get("RoutingConfig", {}).get("AdditionalVersionWeights")
-    return {version: float(weight) for version, weight in (before or {} if given is None else given).items()}
+    """A routing configuration without weights clears those that were there; without one they stay."""
+    if "RoutingConfig" not in request:
+        return before or {}
+    given = request["RoutingConfig"].get("AdditionalVersionWeights", {})
+    return {version: float(weight) for version, weight in given.items()}
 
 
 def _check(function: Function, alias: Alias) -> None:

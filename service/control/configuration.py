@@ -20,6 +20,9 @@ Configuration = Mapping[str, Any]
 ENVIRONMENT_MAX = 4096
 """Bytes of all variables, as compact JSON."""
 RESERVED_KEYS = RESERVED | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+NO_VARIABLES: Mapping[str, Any] = {"Variables": {}}
+"""An environment that a creation shows; an update with it shows none."""
+NUL = "a NUL character, which no process can be given"
 LIMITS = {"Timeout": ("timeout", 900), "MemorySize": ("memorySize", 10_240)}
 STORAGE_MAX = 10_240
 LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
@@ -31,8 +34,6 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
         raise invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
-    if "Variables" not in request.get("Environment", {}):
-        request = {key: value for key, value in request.items() if key != "Environment"}
     plain = {
         "Description": "",
         "Timeout": 3,
@@ -45,7 +46,10 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
     architectures = {key: request[key] for key in ("Architectures",) if key in request}
-    return updated({**plain, **architectures}, request)
+    configured = updated({**plain, **architectures}, request)
+    if request.get("Environment") == NO_VARIABLES:
+        return {**configured, "Environment": NO_VARIABLES}
+    return configured
 
 
 def updated(before: Configuration, request: Mapping[str, Any]) -> Configuration:
@@ -71,6 +75,8 @@ def _check(request: Mapping[str, Any]) -> None:
             "Layers cannot be given to a function yet: put their content into the function's own package, or give "
             "'layers' to a function of the configuration file."
         )
+    if "\0" in request.get("Handler", ""):
+        raise invalid_parameter(f"Handler contains {NUL}: take it out.")
     if "Runtime" in request:
         runtimes.check(request["Runtime"])
     for member, (path, most) in LIMITS.items():
@@ -93,6 +99,8 @@ def _check_environment(variables: Mapping[str, str]) -> None:
             "contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}"
         )
+    if unfit := [name for name, value in variables.items() if "\0" in value]:  # names have a form, without it
+        raise _environment(f"contain {NUL}: take it out of {', '.join(unfit)}")
     text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
     if len(text.encode("utf-8", "surrogatepass")) > ENVIRONMENT_MAX:
         raise _environment(f"exceeded the 4KB limit. String measured: {text}")
@@ -144,7 +152,7 @@ def _logging(before: Any, given: Mapping[str, Any]) -> Any:
 
 
 MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
-    "Environment": lambda before, given: {"Variables": given.get("Variables", {})},
+    "Environment": lambda before, given: {"Variables": given["Variables"]} if given.get("Variables") else None,
     "VpcConfig": _vpc,
     "DeadLetterConfig": _dead_letter,
     "KMSKeyArn": lambda before, given: given or None,

@@ -20,6 +20,8 @@ from .limits import UNZIPPED_MAX
 
 ENTRIES_MAX = 50_000
 """Files, directories and links of a package."""
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How entries may be compressed. Others take a dictionary of any size, and fail in ways of their own."""
 CHUNK = 1 << 20
 _HEAD = b"PK\x01\x02"
 """What the description of an entry starts with."""
@@ -27,7 +29,7 @@ _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,  # a way of compressing that nobody uses
+    NotImplementedError,  # what newer zips may have, and zipfile does not read
     RuntimeError,  # encrypted
     ValueError,  # names that are no names
     OverflowError,
@@ -59,7 +61,7 @@ def _unpack(package: zipfile.ZipFile, into: Path, most: int) -> None:
     if not entries:
         raise invalid_parameter("Uploaded file must be a non-empty zip")
     links = [(entry, path) for entry, path in entries if _kind(entry) == stat.S_IFLNK]
-    _check_kinds(entries, {path for _, path in links})
+    _check_entries(entries, {path for _, path in links})
     left = most
     for entry, path in entries:
         if entry.is_dir():
@@ -82,10 +84,12 @@ def _inside(name: str) -> PurePosixPath:
     return path
 
 
-def _check_kinds(entries: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], links: set[PurePosixPath]) -> None:
+def _check_entries(entries: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], links: set[PurePosixPath]) -> None:
     for entry, path in entries:
         if _kind(entry) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             raise _refused(f"the entry {entry.filename!r} is neither a file nor a directory nor a link")
+        if entry.compress_type not in METHODS:
+            raise _refused(f"the entry {entry.filename!r} is compressed in another way than deflate")
         if not links.isdisjoint(path.parents):
             raise _refused(f"the entry {entry.filename!r} lies behind a link")
 

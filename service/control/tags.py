@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from ..api.wire.errors import invalid_parameter
@@ -10,6 +10,8 @@ from .model import Decision, Function, Moment, existing
 from .names import Named
 
 TAGS_MAX = 50
+Change = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""From the tags that there are to those that there will be. Raises ApiError."""
 
 
 def merged(before: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:

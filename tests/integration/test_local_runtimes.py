@@ -250,6 +250,15 @@ def elsewhere() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.semantics("FN-13")
+async def test_a_path_with_a_nul_character_is_a_reason_not_a_fault(elsewhere: Path) -> None:
+    shop = Shop(elsewhere)  # where each path is looked at before the process is started
+    async with shop.open(ECHO, launch=RuntimeLaunch("python", "/app.handler\0"), isolation="auto") as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert "correct the handler and the variables" in probe.cause
+
+
 async def test_isolation_that_would_hide_the_code_is_refused_when_it_was_asked_for() -> None:
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         shop = Shop(Path(name))

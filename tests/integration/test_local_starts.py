@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.dispatch.invokers.base import NotReady, Ready
+from penstock.dispatch.invokers.local.spec import RuntimeLaunch
 from penstock.dispatch.model import Unreachable
 from support.shop import ECHO, Shop, call, returned
 
@@ -35,6 +36,33 @@ async def test_a_machine_that_cannot_start_anything_is_a_reason_not_a_fault(shop
         assert reply.down
         (spec.scratch / "tmp").unlink()
         assert isinstance(await invoker.probe(), Ready)
+
+
+@pytest.mark.semantics("FN-13")
+@pytest.mark.parametrize(
+    ("environment", "handler"),
+    [
+        ({"TEXT": "x\0y"}, "app.handler"),
+        ({"TEXT": "\ud800"}, "app.handler"),
+        ({"AWS_LAMBDA_EXEC_WRAPPER": "/wrap\0per"}, "app.handler"),
+        ({}, "app.handler\0"),
+    ],
+    ids=["NUL in a variable", "half a character", "NUL in a wrapper", "NUL in a handler"],
+)
+async def test_text_that_no_process_can_be_given_is_a_reason_not_a_fault(
+    shop: Shop, environment: dict[str, str], handler: str
+) -> None:
+    launch = RuntimeLaunch("python", handler)
+    async with shop.open(ECHO, launch=launch, environment=environment) as invoker:
+        refused = await invoker.probe()
+        assert isinstance(refused, NotReady)
+        assert "cannot be started" in refused.cause
+        assert "correct the handler and the variables" in refused.cause
+        reply = await call(invoker)
+        assert isinstance(reply, Unreachable)
+        assert (reply.down, reply.attempt.status) == (True, 200)
+        assert shop.reaper._watched == set()
+    assert not list((shop.directory / "scratch" / "tmp").iterdir())
 
 
 async def test_a_system_without_process_descriptors_is_good_enough(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ class Run:
             case ("delete", which):
                 self.keep(decisions.delete(self.mappings, self.uuid(which), GROUND))
             case ("tag", tags, which):
-                self.keep(decisions.tag(self.mappings, self.uuid(which), tags, GROUND))
+                self.keep(decisions.tag(self.mappings, self.uuid(which), lambda before: tags, GROUND))
             case ("settle",):
                 for uuid in tuple(self.mappings):
                     self.settle(uuid)

@@ -253,9 +253,9 @@ async def test_a_fault_of_ours_in_one_mapping_leaves_the_others_alone(world: Wor
 async def test_tags_that_come_while_a_mapping_is_made_hold_up_nothing(world: World) -> None:
     async with running(world) as rig:
         uuid = await rig.create(**SQS, Tags={"a": "1"})
-        await rig.calls.tag(uuid, {"b": "2"})
+        await rig.calls.tag(uuid, lambda before: {**before, "b": "2"})
         await rig.settled()
-        assert rig.calls.tags(uuid) == {"b": "2"}
+        assert rig.calls.tags(uuid) == {"a": "1", "b": "2"}
         assert (await rig.state(uuid), len(rig.made)) == ("Enabled", 1)
 
 

@@ -382,6 +382,19 @@ FUNCTIONS: list[Row] = [
             "[0-9]+, Member must not be null]",
         ),
     ),
+    *(
+        (
+            operation,
+            {**request, "Environment": {"Variables": {"A\0": "x"}}},
+            VE,
+            (
+                "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: "
+                "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
+                "[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]"
+            ),
+        )
+        for operation, request in (("CreateFunction", new()), ("UpdateFunctionConfiguration", F))
+    ),
     (
         "AddPermission",
         {**F, "StatementId": "a.b", "Action": "lambda:InvokeFunction", "Principal": "*"},

@@ -30,6 +30,7 @@ from penstock.service.control.downloads import Downloads
 from penstock.service.control.filed import Filed
 from penstock.service.control.names import Here
 from penstock.service.control.plane import FunctionPlane
+from penstock.service.control.tags import Change
 from penstock.service.control.uploads import Uploads
 
 HERE = Here("us-east-1", "000000000000")
@@ -75,8 +76,8 @@ class Mappings:
     def tags(self, uuid: str) -> Mapping[str, str] | None:
         return self.kept.get(uuid)
 
-    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
-        self.kept[uuid] = tags
+    async def tag(self, uuid: str, change: Change) -> None:
+        self.kept[uuid] = change(self.kept[uuid])
 
 
 Obstacle = Callable[[Runnable], Awaitable[str]]

@@ -73,6 +73,7 @@ def at_most(value: int, path: str, most: int) -> str:
     )
 
 
+NUL = "a NUL character, which no process can be given"
 LONG = {"A" * 10: "v" * 4080}  # one byte more than 4096, as JSON
 
 ROWS: list[tuple[str, Mapping[str, Any], str, str]] = [
@@ -106,6 +107,21 @@ ROWS: list[tuple[str, Mapping[str, Any], str, str]] = [
             f"{ENVIRONMENT}contains reserved keys that are currently not supported for modification. "
             "Reserved keys used in this request: AWS_REGION, AWS_SESSION_TOKEN"
         ),
+    ),
+    *(
+        (operation, parameters, IPV, message)
+        for more, message in (
+            ({"Handler": "app.han\0dler"}, f"Handler contains {NUL}: take it out."),
+            ({"Environment": {"Variables": {"A1": "x\0y"}}}, f"{ENVIRONMENT}contain {NUL}: take it out of A1"),
+            (
+                {"Environment": {"Variables": {"B1": "\0x", "GOOD": "y", "A1": "\0"}}},
+                f"{ENVIRONMENT}contain {NUL}: take it out of B1, A1",
+            ),
+        )
+        for operation, parameters in (
+            ("CreateFunction", new(**more)),
+            ("UpdateFunctionConfiguration", {**F, **more}),
+        )
     ),
     (
         "CreateFunction",

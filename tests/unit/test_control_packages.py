@@ -29,6 +29,18 @@ def package(*entries: tuple[str, str | bytes] | tuple[str, str | bytes, int]) ->
     return buffer.getvalue()
 
 
+def compressed(method: int, *, broken: bool = False) -> bytes:
+    """One file, compressed that way."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        file.writestr("lib/a.py", b"x" * 1000)
+    data = bytearray(buffer.getvalue())
+    if broken:
+        start = 30 + len("lib/a.py")  # behind the header of the entry
+        data[start : start + 20] = b"\xff" * 20
+    return bytes(data)
+
+
 def unpacked(data: bytes, into: Path) -> dict[str, bytes]:
     packages.unpack(data, into)
     return {str(path.relative_to(into)): path.read_bytes() for path in into.rglob("*") if path.is_file()}
@@ -126,6 +138,27 @@ def test_what_is_no_sound_zip_is_refused_in_awss_words(tmp_path: Path, data: byt
     with pytest.raises(ApiError) as refused:
         packages.unpack(data, tmp_path)
     assert (refused.value.code, refused.value.message) == ("InvalidParameterValueException", UNREADABLE)
+
+
+@pytest.mark.semantics("FUNC-38")
+@pytest.mark.parametrize("broken", [False, True], ids=["sound", "broken"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_what_is_neither_stored_nor_deflated_is_refused_before_it_is_read(
+    tmp_path: Path, method: int, broken: bool
+) -> None:
+    with pytest.raises(ApiError) as refused:
+        packages.unpack(compressed(method, broken=broken), tmp_path)
+    assert refused.value.code == "InvalidParameterValueException"
+    assert refused.value.message == (
+        "Could not unzip uploaded file: the entry 'lib/a.py' is compressed in another way than deflate. "
+        "Please check your file, then try to upload again."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.semantics("FUNC-38")
+def test_stored_files_are_taken(tmp_path: Path) -> None:
+    assert unpacked(compressed(zipfile.ZIP_STORED), tmp_path) == {"lib/a.py": b"x" * 1000}
 
 
 def test_an_empty_zip_is_no_package(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ async def test_what_is_given_is_kept_and_shown(api: FunctionApi) -> None:
 
 
 @pytest.mark.semantics("FUNC-10")
-async def test_empty_members_are_absent_but_an_empty_environment(api: FunctionApi) -> None:
+async def test_empty_members_are_absent_but_the_empty_environment_of_a_creation(api: FunctionApi) -> None:
     answer = await api.create(
         Environment={"Variables": {}},
         VpcConfig={"SubnetIds": [], "SecurityGroupIds": []},
@@ -109,6 +109,24 @@ async def test_empty_members_are_absent_but_an_empty_environment(api: FunctionAp
     )
     assert answer["Environment"] == {"Variables": {}}
     assert not {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "Layers"} & set(answer)
+    kept = await api("UpdateFunctionConfiguration", **F, Description="other")
+    assert kept["Environment"] == {"Variables": {}}
+
+
+@pytest.mark.semantics("FUNC-10")
+@pytest.mark.parametrize("empty", [{}, {"Variables": {}}])
+@pytest.mark.parametrize("before", [{"A1": "b"}, {}])
+async def test_an_environment_that_an_update_empties_is_absent(
+    api: FunctionApi, before: dict[str, str], empty: dict[str, Any]
+) -> None:
+    await api.create(Environment={"Variables": before})
+    assert "Environment" not in await api("UpdateFunctionConfiguration", **F, Environment=empty)
+    assert "Environment" not in await api("GetFunctionConfiguration", **F)
+
+
+@pytest.mark.semantics("FUNC-10")
+async def test_an_environment_without_variables_is_absent_from_a_creation(api: FunctionApi) -> None:
+    assert "Environment" not in await api.create(Environment={})
 
 
 @pytest.mark.semantics("FUNC-11")
@@ -227,8 +245,7 @@ async def test_what_clears_a_member_and_what_does_not(api: FunctionApi) -> None:
         Environment={},
         Layers=[],
     )
-    assert not {"DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs"} & set(cleared)
-    assert cleared["Environment"] == {"Variables": {}}
+    assert not {"DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "Environment"} & set(cleared)
     assert cleared["VpcConfig"] == {
         "SubnetIds": [],
         "SecurityGroupIds": [],
@@ -354,6 +371,9 @@ async def test_an_alias_from_its_creation_to_its_end(api: FunctionApi) -> None:
     )
     assert "RoutingConfig" not in cleared
     assert (cleared["FunctionVersion"], cleared["Description"]) == ("1", "d")
+    await api("UpdateAlias", **F, Name="live", RoutingConfig=weights)
+    assert "RoutingConfig" not in await api("UpdateAlias", **F, Name="live", RoutingConfig={})
+    assert "RoutingConfig" not in await api("GetAlias", **F, Name="live")
     await api("CreateAlias", **F, Name="2024-01-02", FunctionVersion="$LATEST")
     assert [each["Name"] for each in (await api("ListAliases", **F))["Aliases"]] == ["2024-01-02", "live"]
     assert [each["Name"] for each in (await api("ListAliases", **F, FunctionVersion="1"))["Aliases"]] == ["live"]

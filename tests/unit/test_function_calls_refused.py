@@ -39,7 +39,7 @@ def _stored(api: FunctionApi) -> tuple[Any, Any]:
     return api.documents.all(FUNCTION), api.documents.all(VERSION)
 
 
-@pytest.mark.semantics("FUNC-05")
+@pytest.mark.semantics("FUNC-05", "FUNC-46")
 async def test_each_refusal_is_awss_and_changes_nothing(api: FunctionApi) -> None:
     before = _stored(api)
     sha = str((await api("GetFunctionConfiguration", **F))["CodeSha256"])

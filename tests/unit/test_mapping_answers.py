@@ -360,8 +360,12 @@ def test_a_list_comes_in_pages_of_a_hundred_at_most() -> None:
 @pytest.mark.parametrize("state", list(State))
 def test_tags_are_set_whatever_else_is_under_way(state: State) -> None:
     mapped = replace(at_rest(SQS, Tags={"a": "1"}), state=state)
-    after = decisions.tag({mapped.uuid: mapped}, mapped.uuid.upper(), {"b": "2"}, GROUND)
-    assert (decisions.tags_of(after), after.state, after.modified) == ({"b": "2"}, state, mapped.modified)
+    after = decisions.tag({mapped.uuid: mapped}, mapped.uuid.upper(), lambda before: {**before, "b": "2"}, GROUND)
+    assert (decisions.tags_of(after), after.state, after.modified) == (
+        {"a": "1", "b": "2"},
+        state,
+        mapped.modified,
+    )
     assert shown(after, HERE) == shown(mapped, HERE)
 
 

@@ -113,7 +113,7 @@ def test_the_api_does_not_change_a_mapping_of_the_file() -> None:
     calls: list[Callable[[], object]] = [
         lambda: decisions.update(mappings, {"UUID": UUID, "BatchSize": 1}, Seen(), moment(), GROUND),
         lambda: decisions.delete(mappings, UUID, GROUND),
-        lambda: decisions.tag(mappings, UUID, {"a": "b"}, GROUND),
+        lambda: decisions.tag(mappings, UUID, lambda before: {"a": "b"}, GROUND),
     ]
     for call in calls:
         with pytest.raises(ApiError) as caught:

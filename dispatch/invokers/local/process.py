@@ -26,8 +26,9 @@ LINGER = 0.5
 
 
 class Process:
-    """Raises OSError when it cannot be started. `mark` is a text in `env` that no other process has; `on_exit` is
-    called once, in the event loop."""
+    """Raises OSError when it cannot be started, ValueError for text that no process can be given: a NUL character, or
+    half a character. `mark` is a text in `env` that no other process has; `on_exit` is called once, in the event
+    loop."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Process:
             self._popen = subprocess.Popen(
                 argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
             )
-        except OSError:
+        except (OSError, ValueError):
             reaper.forget(None, mark)
             raise
         self.pid = self._popen.pid

@@ -139,7 +139,10 @@ class Worker:
                 return InitFailed("it was stopped")
             await self._api.open()
             self._temporary = await anyio.to_thread.run_sync(temporary.make, self._spec.scratch)
-            ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
+            try:
+                ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
+            except ValueError as error:  # a path with a NUL character
+                return self._not_executed(command, error)
             if isinstance(ready, Refused):
                 return InitFailed(ready.reason)
             variables = environment.variables(
@@ -167,15 +170,18 @@ class Worker:
                 reaper=self._reaper,
                 on_exit=self._on_exit,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return self._not_executed(command, error)
         finally:
             os.close(stdout)
             os.close(stderr)
         return None
 
-    def _not_executed(self, command: Command, error: OSError) -> InitFailed:
-        """In AWS's words: a missing wrapper is a shell's exit status, a bad bootstrap is a bad entrypoint."""
+    def _not_executed(self, command: Command, error: OSError | ValueError) -> InitFailed:
+        """In AWS's words: a missing wrapper is a shell's exit status, a bad bootstrap is a bad entrypoint. AWS has no
+        words for text that no process can be given: a NUL character, or half a character."""
+        if isinstance(error, ValueError):
+            return InitFailed(f"it cannot be started ({error}): correct the handler and the variables")
         cause = f"{command.argv[0]} cannot be started ({error.strerror}): correct the function"
         if command.wrapped:
             return InitFailed(cause, ended=Exited(127))

@@ -11,6 +11,7 @@ from ...control.mappings.model import Mapped, Seen
 from ...control.mappings.plane import MappingPlane
 from ...control.mappings.shown import Progress, Shown, shown
 from ...control.paging import page
+from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 from ..wire.errors import invalid_parameter
 
@@ -78,6 +79,6 @@ class MappingCalls:
         found = self._plane.all.get(uuid.lower())
         return decisions.tags_of(found) if found is not None else None
 
-    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
-        """These are its tags now; durable when this returns. Raises ApiError."""
-        await self._plane.tag(uuid, tags)
+    async def tag(self, uuid: str, change: Change) -> None:
+        """Change its tags, one call after another; durable when this returns. Raises ApiError."""
+        await self._plane.tag(uuid, change)

@@ -10,6 +10,7 @@ from ...control import tags
 from ...control.model import Function, existing
 from ...control.names import Named
 from ...control.plane import FunctionPlane
+from ...control.tags import Change
 from ..wire import errors
 from ..wire.call import Answer, Call, Serve
 
@@ -30,8 +31,9 @@ class TaggedMappings(Protocol):
         """None: there is no such mapping."""
         ...
 
-    async def tag(self, uuid: str, tags: Mapping[str, str]) -> None:
-        """These are its tags now; durable when this returns. Raises ApiError."""
+    async def tag(self, uuid: str, change: Change) -> None:
+        """Change its tags, one call after another; durable when this returns. Raises ApiError, also what `change`
+        raises, and then nothing changed."""
         ...
 
 
@@ -50,9 +52,9 @@ class TagCalls:
             which = self._function(arn, name)
             await self._plane.change(which, lambda function, moment: tags.tag(function, which, given, moment))
         else:
-            before = self._of_mapping(kind, arn, name)
+            self._of_mapping(kind, arn, name)
             tags.some(given)
-            await self._mappings.tag(name, tags.merged(before, given))
+            await self._mappings.tag(name, lambda before: tags.merged(before, given))
         return Answer(status=204)
 
     async def _untag(self, call: Call) -> Answer:
@@ -62,7 +64,8 @@ class TagCalls:
             which = self._function(arn, name)
             await self._plane.change(which, lambda function, moment: tags.untag(function, which, keys, moment))
         else:
-            await self._mappings.tag(name, tags.without(self._of_mapping(kind, arn, name), keys))
+            self._of_mapping(kind, arn, name)
+            await self._mappings.tag(name, lambda before: tags.without(before, keys))
         return Answer(status=204)
 
     async def _list(self, call: Call) -> Answer:

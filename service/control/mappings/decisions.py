@@ -143,11 +143,11 @@ def tags_of(mapped: Mapped) -> Mapping[str, str]:
     return mapped.config.tags or {}
 
 
-def tag(mappings: Mappings, uuid: str, after: Mapping[str, str], ground: Ground) -> Mapped:
-    """These are its tags from now on, also while something else is under way. Raises ApiError."""
+def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: Ground) -> Mapped:
+    """Its tags are what `change` makes of them, also while something else is under way. Raises ApiError."""
     found = get(mappings, uuid)
     _refuse_of_the_file(found, ground)
-    return replace(found, config=found.config.model_copy(update={"tags": dict(after)}))
+    return replace(found, config=found.config.model_copy(update={"tags": dict(change(tags_of(found)))}))
 
 
 # --- what both share --------------------------------------------------------------------------------------------------

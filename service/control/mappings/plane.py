@@ -9,7 +9,7 @@ configuration file are here too; the first change of one that may be adopted sto
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import anyio
 
@@ -18,6 +18,7 @@ from ....pollers.durable.faults import StoreUnavailable
 from ...api.wire.errors import service
 from ..documents import Documents
 from ..model import Moment
+from ..tags import Change
 from . import decisions, filed, stored
 from .decisions import Ground
 from .filed import Filed
@@ -86,9 +87,10 @@ class MappingPlane:
         """Raises ApiError, and then nothing changed."""
         return await self._change(lambda: decisions.delete(self.all, uuid, self.ground))
 
-    async def tag(self, uuid: str, tags: Mapping[str, str]) -> Mapped:
-        """Raises ApiError, and then nothing changed."""
-        return await self._change(lambda: decisions.tag(self.all, uuid, tags, self.ground))
+    async def tag(self, uuid: str, change: Change) -> Mapped:
+        """`change` is made of the tags that there are when it is this call's turn. Raises ApiError, and then nothing
+        changed."""
+        return await self._change(lambda: decisions.tag(self.all, uuid, change, self.ground))
 
     async def _change(self, decide: Callable[[], Mapped]) -> Mapped:
         async with self._turn:
