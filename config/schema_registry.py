@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .arn import Arn, ArnError
 from .kafka_mapping import SchemaRegistryConfig
@@ -34,6 +34,12 @@ def is_url(uri: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port that is no number, a bracket without its other
         return False
+
+
+def url_login(url: str) -> tuple[str, str]:
+    """User name and password in the URL of a registry; empty where it has none."""
+    parts = urlsplit(url)
+    return unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
@@ -69,3 +75,5 @@ def _access_faults(registry: SchemaRegistryConfig) -> Iterator[tuple[str, str]]:
             yield f"access_configs: {each.type}: the uri {fault}", f"give {REFERENCE}"
         elif each.type in _CERTIFICATES and registry.schema_registry_uri.startswith("http://"):
             yield f"access_configs: {each.type} is for TLS, and the URL is http://", "say https://, or remove it"
+        elif each.type == "BASIC_AUTH" and any(url_login(registry.schema_registry_uri)):
+            yield "access_configs: the URL has a login, and BASIC_AUTH is one too", "remove it from the URL"

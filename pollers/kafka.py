@@ -32,6 +32,8 @@ FOREVER = 7 * 24 * 3600 * 1000
 """Milliseconds between two polls that the client would allow: a full feed does not poll, and is well."""
 PARTITION_BYTES = 1024 * 1024
 NOTE = "topic "
+ALONE = (1, 1)
+"""Pollers outside of a group: who shares partitions with nobody takes all of them."""
 OPEN = 30.0
 """Seconds that the client gets to find out where a group starts: it would try without end."""
 
@@ -46,7 +48,7 @@ class KafkaSource:
         self._access = access
         self._clock = clock
         self._observer = observer
-        self._pollers = Pollers(settings.pollers, clock)
+        self._pollers = Pollers(settings.pollers if settings.joins else ALONE, clock)
         self._starts: Mapping[TopicPartition, int] = {}
         self._readers: set[KafkaReader] = set()
         self._id = ""

@@ -235,8 +235,11 @@ class KafkaReader:
         self, suspects: Sequence[TopicPartition], limit: int
     ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
         """One partition after the other and record by record, so that the one that is damaged is found, and nothing
-        before the damage is lost. It is left alone for a while; the others go on."""
+        before the damage is lost. It is left alone for a while; the others go on. What breaks this off takes along all
+        that was found: until it is over they are astray."""
         found: dict[TopicPartition, list[ConsumerRecord]] = {}
+        sound = set(suspects)
+        self._astray |= sound
         for partition in suspects:
             records: list[ConsumerRecord] = []
             try:
@@ -247,12 +250,13 @@ class KafkaReader:
                     records += batch[partition]
             except _damages() as error:
                 self._leave_alone(partition, records[-1].offset + 1 if records else self._next.get(partition), error)
+                sound.discard(partition)
             if records:
                 found[partition] = records
+        self._astray -= sound
         return found
 
     def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
-        self._astray.add(partition)
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
         advice = f"stop, and move the group {self._settings.group} behind it ({error})"

@@ -28,7 +28,8 @@ class TopicSettings:
     start_at: float | None = None
     """Wall-clock seconds, for AT_TIMESTAMP."""
     pollers: tuple[int, int] = (1, 1)
-    """Members of the group in this daemon, at least and at most; never more than there are partitions."""
+    """Members of the group in this daemon, at least and at most; never more than there are partitions. One where no
+    group is joined."""
     joins: bool = True
     """Whether the group is joined and its offsets are stored. Else everything is read from the start, and nobody is
     told."""

@@ -7,12 +7,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html; docs/semanti
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 
-from ...config.clients.kafka import Access, translate
+from ...config.clients.kafka import Access
 from ...config.errors import SourceMissing
 from ..documents import KafkaSubject, kafka_record_document
 from ..model import Record
@@ -21,16 +24,31 @@ from .base import Report
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
+STOP = 1.0
+"""Seconds that somebody waits for the end of a producer: it tries for a whole request to send what was cut short."""
+
+
+@dataclass(slots=True, eq=False)
+class _Shared:
+    """A producer, and how many are writing with it."""
+
+    producer: AIOKafkaProducer
+    writing: int = 0
+
 
 class KafkaDestination:
-    """A topic gets a message for each record."""
+    """A topic gets a message for each record.
+
+    started ──► shared by all who write ──► one of them fails: the next one makes another ──► stopped by the last
+    """
 
     def __init__(self, topic: str, access: Access, subject: Callable[[], KafkaSubject]) -> None:
         self._topic = topic
         self._access = access
         self._subject = subject
-        self._producer: AIOKafkaProducer | None = None
+        self._shared: _Shared | None = None
         self._starting = anyio.Lock()
+        self._stopping: set[asyncio.Task[None]] = set()
         self._turn = 0
 
     @property
@@ -56,21 +74,38 @@ class KafkaDestination:
     async def write(self, report: Report) -> None:
         """A broker that did not hear of all of them is told of all of them again."""
         try:
-            producer = await self._started()
-            partitions = sorted(await producer.partitions_for(self._topic))
-            for sent in [await self._send(producer, report, record, partitions) for record in report.discard.records]:
-                await sent
+            async with self._producing() as producer:
+                await self._send_all(producer, report)
         except Exception as error:
-            raise translate(error, self._what("write to")) from error
+            raise await self._access.explain(error, self._what("write to")) from error
 
     async def aclose(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            await self._stop(shared.producer)
+        if self._stopping:  # those that nobody waited for to their end
+            await asyncio.wait(self._stopping, timeout=STOP)
 
     def _what(self, what: str) -> str:
         return f"failure destination: {what} {self.arn} at {self._access}"
 
-    async def _send(self, producer: AIOKafkaProducer, report: Report, record: Record, partitions: list[int]) -> Any:
+    async def _send_all(self, producer: AIOKafkaProducer, report: Report) -> None:
+        """All answers are heard: a failure that nobody hears would be a line of asyncio's."""
+        partitions = sorted(await producer.partitions_for(self._topic))
+        sent: list[asyncio.Future[object]] = []
+        try:
+            for record in report.discard.records:
+                answer = await self._send(producer, report, record, partitions)
+                sent.append(answer)
+        finally:
+            heard = await asyncio.gather(*sent, return_exceptions=True)
+        for each in heard:
+            if isinstance(each, BaseException):
+                raise each
+
+    async def _send(
+        self, producer: AIOKafkaProducer, report: Report, record: Record, partitions: list[int]
+    ) -> asyncio.Future[object]:
         """The future of one message."""
         value = kafka_record_document(
             self._subject(),
@@ -80,30 +115,66 @@ class KafkaDestination:
             written=report.written,
             fresh_id=report.id,
         )
-        if record.key is not None:  # as it came: what stands in the event may have been decoded
-            return await producer.send(self._topic, value, key=bytes.fromhex(record.key))
-        self._turn += 1
-        return await producer.send(self._topic, value, partition=partitions[self._turn % len(partitions)])
+        key = partition = None
+        if record.key is not None:
+            key = bytes.fromhex(record.key)  # as it came: what stands in the event may have been decoded
+        else:
+            self._turn += 1
+            partition = partitions[self._turn % len(partitions)]
+        sent: asyncio.Future[object] = await producer.send(self._topic, value, key=key, partition=partition)
+        return sent
+
+    # --- the producer -----------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """One producer for all, from the first record that is discarded on. Nobody begins with it any more when it has
+        failed: its login may have been replaced since. Who writes with it then is not disturbed."""
+        async with self._starting:
+            if self._shared is None:
+                self._shared = _Shared(await self._started())
+            shared = self._shared
+            shared.writing += 1
+        try:
+            yield shared.producer
+        except Exception:
+            if self._shared is shared:
+                self._shared = None
+            raise
+        finally:
+            shared.writing -= 1
+            if shared.writing == 0 and self._shared is not shared:
+                await self._stop(shared.producer)
 
     async def _started(self) -> AIOKafkaProducer:
-        """One producer, from the first record that is discarded on."""
+        """Not idempotent: a document may be there twice, it is tried again anyway. An idempotent producer counts what
+        it sends, also what a broker refuses; then the broker takes nothing more from it, as something is missing."""
         from aiokafka import AIOKafkaProducer
 
-        async with self._starting:
-            if self._producer is None:
-                producer = AIOKafkaProducer(
-                    **(await self._access.connection()).arguments(),
-                    acks="all",
-                    enable_idempotence=True,
-                    max_request_size=8 * 1024 * 1024,  # an event is up to 6 MB; what the broker takes is its own affair
-                )
-                try:
-                    await producer.start()
-                except BaseException as error:
-                    with anyio.CancelScope(shield=True):
-                        await producer.stop()
-                    if isinstance(error, Exception):
-                        raise await self._access.explain(error, self._what("reach")) from error
-                    raise
-                self._producer = producer
-            return self._producer
+        producer = AIOKafkaProducer(
+            **(await self._access.connection()).arguments(),
+            acks="all",
+            max_request_size=8 * 1024 * 1024,  # an event is up to 6 MB; what the broker takes is its own affair
+        )
+        try:
+            await producer.start()
+        except BaseException as error:
+            await self._stop(producer)
+            if isinstance(error, Exception):
+                raise await self._access.explain(error, self._what("reach")) from error
+            raise
+        return producer
+
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        """Whatever becomes of who waits for it. What takes longer goes on by itself."""
+        stopping = asyncio.create_task(producer.stop())
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopped)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait({stopping}, timeout=STOP)
+
+    def _stopped(self, stopping: asyncio.Task[None]) -> None:
+        """How it ended says nothing: whoever wrote was answered."""
+        self._stopping.discard(stopping)
+        if not stopping.cancelled():
+            stopping.exception()

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import anyio
 
 from ...config.errors import SourceError, SourceRefused, SourceUnavailable
+from ...config.schema_registry import url_login
 from . import avro, json_schema, protobuf, wire
 from .model import Codec, DataFormat, Schema
 
@@ -47,7 +48,7 @@ class RestAccess:
     """None: the authorities that this machine trusts."""
 
     def headers(self) -> dict[str, str]:
-        if not self.username:
+        if not self.username and not self.password:
             return {}
         return {"Authorization": f"Basic {b64encode(f'{self.username}:{self.password}'.encode()).decode()}"}
 
@@ -63,8 +64,11 @@ class ConfluentRegistry:
     }
 
     def __init__(self, url: str, access: Callable[[], Awaitable[RestAccess]]) -> None:
-        """`access` is asked for at the first look-up, and again after a failure: secrets are replaced."""
-        self._url = url.rstrip("/")
+        """`access` is asked for at the first look-up, and again after a failure: secrets are replaced. A login in `url`
+        counts where `access` has none."""
+        parts = urlsplit(url.rstrip("/"))
+        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self._login = url_login(url)
         self._access = access
         self._lock = anyio.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -88,8 +92,7 @@ class ConfluentRegistry:
             await session.close()
 
     def __str__(self) -> str:
-        parts = urlsplit(self._url)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return self._url
 
     async def _references(self, schema: Fields, data_format: DataFormat) -> dict[str, str]:
         """What a schema refers to, and what that refers to: each after what it needs itself."""
@@ -146,7 +149,7 @@ class ConfluentRegistry:
                 access = await self._access()
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=True if access.tls is None else access.tls),
-                    headers={"Accept": MEDIA_TYPES} | access.headers(),
+                    headers={"Accept": MEDIA_TYPES} | (access.headers() or RestAccess(*self._login).headers()),
                     timeout=aiohttp.ClientTimeout(total=PATIENCE),
                 )
             return self._session
@@ -167,9 +170,8 @@ class ConfluentRegistry:
             return _Gone(said)
         if status in PASSING or status >= 500:
             return SourceUnavailable(said)
-        hint = {401: "check the BASIC_AUTH secret", 403: "its user may not read schemas"}.get(
-            status, "is the URL right?"
-        )
+        login = "check the login in its URL" if any(self._login) else "check the BASIC_AUTH secret"
+        hint = {401: login, 403: "its user may not read schemas"}.get(status, "is the URL right?")
         return SourceRefused(f"{said}: {hint}")
 
 

@@ -411,3 +411,18 @@ async def test_brokers_that_are_not_there_are_unavailable() -> None:
 
     with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1:9"):
         await Group(Nowhere(), "orders").source().open()  # type: ignore[arg-type]
+
+
+@pytest.mark.semantics("KAFKA-07")
+async def test_a_dry_run_gives_each_record_once_however_many_pollers_the_mapping_has(topics: Topics) -> None:
+    """Its pollers share no group, so that each would take all partitions."""
+    topic = topics.create(partitions=2)
+    for partition in range(2):
+        topics.send(topic, b"%d" % partition, partition=partition)
+    source = Group(topics, topic, joins=False, pollers=(2, 9)).source()
+    found: list[bytes] = []
+    for feed in (await source.open()).wanted():
+        reader = await source.reader(feed)
+        found += values((await fetched(reader, 2)).records)
+        await reader.aclose()
+    assert sorted(found) == [b"0", b"1"]

@@ -217,6 +217,26 @@ async def test_a_login_that_is_replaced(registry: SchemaRegistry, clients: Clien
     await schemas.aclose()
 
 
+@pytest.mark.semantics("SCHEMA-12")
+@pytest.mark.parametrize(
+    ("user", "login"),
+    [("ann:s3cret", ("ann", "s3cret")), ("a%3An:p%40%2F%E2%82%AC", ("a:n", "p@/\u20ac")), ("key", ("key", ""))],
+    ids=["plain", "escaped", "user alone"],
+)
+async def test_a_login_in_the_url(
+    registry: SchemaRegistry, clients: Clients, user: str, login: tuple[str, str]
+) -> None:
+    value = await produced(registry, "AVRO", ORDER)
+    registry.login = ("bob", "other")
+    schemas = opened(clients, config(registry.url.replace("://", f"://{user}@")))
+    with pytest.raises(SourceRefused, match=r"answers 401 .*check the login in its URL") as refused:
+        await schemas.decode(None, value)
+    assert f"schema registry {registry.url} answers" in str(refused.value)
+    registry.login = login
+    assert isinstance(await schemas.decode(None, value), Decoded)
+    await schemas.aclose()
+
+
 @pytest.mark.semantics("SCHEMA-10")
 async def test_a_secret_that_is_not_there_judges_no_record(registry: SchemaRegistry, clients: Clients) -> None:
     registry.add("orders", '"long"')

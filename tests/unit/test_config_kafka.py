@@ -124,6 +124,9 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     (OWN, schemas(GLUE, BASIC), OWN_CONFIG, "asked with the daemon's own AWS credentials"),
     (OWN, schemas("https://r", BASIC, BASIC), OWN_CONFIG, "BASIC_AUTH is given 2 times"),
     (OWN, schemas("https://r", {**BASIC, "uri": "hunter2"}), OWN_CONFIG, "does not say where the secret is"),
+    (OWN, schemas("https://ann:s3cret@r", BASIC), OWN_CONFIG, "the URL has a login, and BASIC_AUTH is one"),
+    (OWN, schemas("https://ann@r", BASIC), OWN_CONFIG, "the URL has a login, and BASIC_AUTH is one"),
+    (OWN, schemas("https://:s3cret@r", BASIC), OWN_CONFIG, "the URL has a login, and BASIC_AUTH is one"),
     (OWN, schemas("http://r", {**BASIC, "type": "SERVER_ROOT_CA_CERTIFICATE"}), OWN_CONFIG, "is for TLS"),
     (OWN, schemas("http://r", {**BASIC, "type": "CLIENT_CERTIFICATE_TLS_AUTH"}), OWN_CONFIG, "is for TLS"),
     (MANAGED, {MANAGED_CONFIG: schemas("http://")[OWN_CONFIG]}, MANAGED_CONFIG, "is neither"),
@@ -135,6 +138,7 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
 def test_what_topics_refuse(base: dict[str, object], fields: dict[str, object], field: str, what: str) -> None:
     (found,) = rules.check(mapping(base, **fields), NOW)
     assert (found.field, what in found.what) == (field, True), found
+    assert "s3cret" not in found.what
 
 
 def test_more_than_one_topic_is_refused(tmp_path: Path) -> None:
@@ -165,7 +169,12 @@ def test_a_destination_is_an_arn_or_a_topic() -> None:
 @pytest.mark.semantics("SCHEMA-12", "SCHEMA-15")
 def test_what_registries_allow() -> None:
     login, authority = BASIC, {**BASIC, "type": "SERVER_ROOT_CA_CERTIFICATE"}
-    for uri, access in ((GLUE, ()), ("http://registry:8081/prefix", (login,)), ("https://r", (login, authority))):
+    for uri, access in (
+        (GLUE, ()),
+        ("http://registry:8081/prefix", (login,)),
+        ("https://r", (login, authority)),
+        ("https://ann:s3cret@r", (authority,)),
+    ):
         assert rules.check(mapping(**schemas(uri, *access, attributes=("KEY", "VALUE"))), NOW) == []
 
 

@@ -121,7 +121,7 @@ def _said(error: Exception, login: Mapping[str, Any]) -> Verdict:
 def _judged(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
     """What an error, or one that it comes from, is known to mean."""
     for each in _causes(error):
-        if verdict := _of_ours(each) or _of_login(each, login) or _of_rights(each) or _of_tls(each):
+        if verdict := _of_ours(each) or _of_login(each, login) or _of_topic(each) or _of_tls(each):
             return verdict
     for each in _causes(error):
         if verdict := _of_network(each, login):
@@ -160,7 +160,7 @@ def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
     return None
 
 
-def _of_rights(error: BaseException) -> Verdict | None:
+def _of_topic(error: BaseException) -> Verdict | None:
     from aiokafka import errors
 
     subjects = {
@@ -175,6 +175,9 @@ def _of_rights(error: BaseException) -> Verdict | None:
             return SourceRefused, f"not allowed{said}; give this user the rights on {subject}"
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return SourceMissing, "the topic does not exist"
+    if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordListTooLargeError):
+        advice = "raise max.message.bytes of the topic, or message.max.bytes of the brokers"
+        return SourceRefused, f"a message is too large ({_words(error)}); {advice}"
     return None
 
 
