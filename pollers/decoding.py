@@ -6,7 +6,8 @@ A wrapper around a source, as the dry run's are: the loop, the filters and the s
                    ▲                    │ the registry does not answer
                    └── as they were ◄───┘   (told as a fetch that failed: backed off, visible)
 
-Each lane keeps its order, and what waits for its schema holds up its own lane alone: nothing more is fetched of it.
+Each lane keeps its order, and what waits for its schema holds up its own lane alone: nothing more is fetched of it. So
+no more waits than a fetch's limit, and beyond it `BESIDE` records of each lane.
 Workers run beside the feeds, so that a slow registry neither outlasts the window of an open batch nor begins anew with
 each fetch. What waits has no fate and moved no position: whoever reads the lane next gets it again.
 """
@@ -28,6 +29,8 @@ from .source import Fetched, Mark, Owner, Reader, Roster, Source
 
 PATIENCE = 1.0
 """Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""
+BESIDE = 1000
+"""Records that may be fetched of the other lanes, however much waits for its schema: within the fetch's limit."""
 AT_ONCE = 50
 """Records that one lane decodes before others get their turn."""
 
@@ -157,11 +160,12 @@ class DecodingReader:
         return replace(fetched, records=records)
 
     async def _fetch(self, limit: int, until: float | None, skip: Collection[Lane]) -> Fetched:
-        """Nothing of the lanes that wait, and no more than there is room for beside them."""
-        room = limit - len(self._ready) - sum(len(queue.records) for queue in self._queues.values())
+        """Nothing of the lanes that wait: each fetch that brings more to wait has another lane waiting."""
+        room = limit - len(self._ready)
         if room <= 0:
             return Fetched(full=True)
-        return await self._inner.fetch(room, until, {*skip, *self._queues})
+        waiting = sum(len(queue.records) for queue in self._queues.values())
+        return await self._inner.fetch(min(room, max(BESIDE, room - waiting)), until, {*skip, *self._queues})
 
     def _admit(self, records: Sequence[Record]) -> None:
         for record in records:

@@ -12,6 +12,7 @@ done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import anyio
 import anyio.lowlevel
@@ -23,8 +24,9 @@ from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, S
 from ..dispatch.observer import Blocked, CommitFailed, FetchFailed, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.observer import Fetched as FetchedEvent
 from ..dispatch.planner import Discard, Settle
+from .blockage import BLOCKED_AFTER, Blockage
 from .feed_settings import FeedSettings
-from .marks import Marks, Stuck
+from .marks import Marks
 from .slot_ledger import SlotLedger
 from .source import Fetched, LaneLost, Reader
 
@@ -34,9 +36,6 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 REFUSALS = 5
 """Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
 slow to hear of them is not to be read without bound."""
-
-BLOCKED_AFTER = 30.0
-"""Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
 
 LOOK_AGAIN = 1.0
 """Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
@@ -63,7 +62,7 @@ class Feed:
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
         self._trouble = ""
-        self._held_up: Stuck | None = None
+        self._blockage = Blockage()
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
@@ -175,9 +174,10 @@ class Feed:
         batch = self._slots.room()
         if self._settings.lent:
             return await self._reader.fetch(batch, self._slots.deadline())
-        limit = self._marks.begin_fetch(self._settings.fetch_limit, batch)
+        room = self._marks.begin_fetch(self._settings.fetch_limit, batch, self._slots.waiting().bytes)
         try:
-            return await self._reader.fetch(limit, self._look_again(), self._marks.full)
+            fetched = await self._reader.fetch(room.records, self._look_again(), room.skip)
+            return replace(fetched, passed_over=True) if room.skip else fetched
         finally:
             self._marks.end_fetch()
 
@@ -299,6 +299,8 @@ class Feed:
 
     async def _has_room(self) -> bool:
         """Wait until a fetch makes sense; False when none is wanted any more."""
+        if self._marks.tight:
+            self._tell_blocked()
         with self._cancellable() as self._waiting:
             while self._wanted and not self._free():
                 await self._wait_room()
@@ -311,10 +313,9 @@ class Feed:
         if self._settings.lent:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_open and target.permits.slack
-        if self._marks.crowded:
-            return False
-        others = self._reader.lane is None and self._slots.waiting().bytes < self._settings.ahead_bytes
-        return others or not self._marks.full
+        if self._reader.lane is None:
+            return True  # lanes that have enough are passed over: none waits for another
+        return not self._marks.crowded and not self._marks.full
 
     async def _wait_room(self) -> None:
         """Until something changes that `_free` looks at, or the open batch's window ends."""
@@ -432,12 +433,13 @@ class Feed:
         changed.set()
 
     async def _wait_changed_or_tell(self) -> None:
-        """Until a delivery or a commit changed something. When one record holds a full lane, that is told once."""
-        stuck = self._marks.stuck
+        """Until a delivery or a commit changed something, or nothing did for so long that it is told."""
+        self._tell_blocked()
         with anyio.move_on_after(BLOCKED_AFTER):
             await self._changed.wait()
-            return
-        if stuck is not None and stuck != self._held_up and stuck == self._marks.stuck:
-            self._held_up = stuck
-            key, records = stuck.blocker.key or "", stuck.records
-            self._observer.observe(Blocked(self._mapping, stuck.lane, key, records))
+        self._tell_blocked()
+
+    def _tell_blocked(self) -> None:
+        if (stuck := self._blockage.due(self._marks.stuck, self._clock.monotonic())) is not None:
+            key = stuck.blocker.key or ""
+            self._observer.observe(Blocked(self._mapping, stuck.lane, key, stuck.records))

@@ -25,8 +25,9 @@ class Pollers:
 
     def polled(self, feed: str, fetched: Fetched) -> None:
         now = self._clock.monotonic()
-        if fetched.full:
+        if fetched.full or fetched.passed_over:
             self._behind = now
+        if fetched.full:
             if self._count < min(self._most, self.partitions) and now >= self._changed + GROW:
                 self._count, self._changed = self._count + 1, now
         elif self._count > self._least and now >= max(self._changed, self._behind) + SHRINK:

@@ -7,6 +7,14 @@
 What is committed of a lane is always one `Mark`: the highest position without a hole, and the state of the tumbling
 window that belongs to it. Both are changed in one step by the feed, so that a crash never leaves the one without the
 other.
+
+What may be fetched follows from what is here. A feed of one lane waits while its lane is full or all feeds hold too
+much. A feed of many lanes never waits, so that no lane waits for another one: it passes over the lanes that are full.
+While too much is here, it is *tight*: it passes over each lane that has its share as well, and fetches a batch at most.
+All feeds together hold no more than the pool's cap, a fetch of each feed that went beyond it, and for each lane its
+share and a batch; one lane no more records than its cap and a share.
+
+    lane:  below its share ── fetched ──► share reached ── passed over while tight ──► half of it done ── fetched again
 """
 
 from __future__ import annotations
@@ -18,6 +26,22 @@ from ..dispatch.model import Lane, OpenWindow, Record
 from ..dispatch.watermark import Blocker, Watermark
 from .pool import Pool, weight
 from .source import Mark
+
+SHARE = 16
+"""Such a part of a lane's caps is its own in a feed of many lanes, whatever the others hold. So far may the records of
+a lane go beyond their cap, too: what one lane lacks to its cap is never the limit of all."""
+RELIEF = 7 / 8
+"""A feed is tight until so much is left of what made it tight: the client forgets what it gathered of a lane that is
+passed over, and would fetch it again each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one fetch may bring."""
+
+    records: int
+    skip: frozenset[Lane]
+    """Nothing of these lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +70,8 @@ class Marks:
         self._pool.join()
         self._held = 0
         self._promised = 0.0
+        self._tight = False
+        self._resting: frozenset[Lane] = frozenset()
         self._lane = lane
         self._window = window
         self._watermarks: dict[Lane, Watermark] = {}
@@ -126,15 +152,37 @@ class Marks:
 
     @property
     def crowded(self) -> bool:
-        """All feeds of the mapping together hold too much, and this one is among them."""
+        """All feeds of the mapping together hold too much, and this one is among them. Of a feed of one lane."""
         return self._pool.full and self._held > 0
 
-    def begin_fetch(self, limit: int, batch: int) -> int:
-        """How many of `limit` records may be fetched now, whatever lane they are of that is not full. `batch`: so many
-        does a batch still take."""
-        left = self._caps[0] - max((mark.records for mark in self._watermarks.values() if not mark.full), default=0)
+    @property
+    def tight(self) -> bool:
+        """Whether the last fetch passed over the lanes that had their share. Of a feed of many lanes."""
+        return self._tight
+
+    def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> Room:
+        """What may be fetched now, of `limit` records at most. `batch`: so many does a batch still take; `waiting`:
+        bytes that no batch has taken yet."""
+        skip, most = self.full, self._caps[0]
+        if self._lane is None:
+            self._judge(waiting, skip)
+            skip, most = skip | self._resting, most + self._caps[0] // SHARE
+        if self._tight:
+            limit = min(limit, max(1, batch))
+        left = most - max((mark.records for lane, mark in self._watermarks.items() if lane not in skip), default=0)
         records, self._promised = self._pool.promise(min(limit, left), batch)
-        return records
+        return Room(records, skip)
+
+    def _judge(self, waiting: int, full: frozenset[Lane]) -> None:
+        """Whether too much is here, and which lanes have their share of it."""
+        much = RELIEF if self._tight else 1.0
+        blocked = bool(full) and waiting >= much * self._caps[1]
+        self._tight = blocked or self._pool.filled(much)
+        self._resting = frozenset(filter(self._has_share, self._watermarks)) if self._tight else frozenset()
+
+    def _has_share(self, lane: Lane) -> bool:
+        mark, share = self._watermarks[lane], self._caps[1] // SHARE
+        return weight(mark.pending, mark.bytes) >= (share // 2 if lane in self._resting else share)
 
     def end_fetch(self) -> None:
         """It brought what it brought."""

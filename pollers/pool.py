@@ -17,7 +17,8 @@ MEMORY = 64
 
 class Pool:
     """What all feeds of a mapping hold together, however many they are. When it is full, a feed that holds something
-    waits, and one that holds nothing fetches no more than a batch. `cap`: bytes of memory, roughly."""
+    waits, and one that holds nothing fetches no more than a batch; in a feed of many lanes each lane does so by itself
+    (`marks.py`). `cap`: bytes of memory, roughly."""
 
     def __init__(self, cap: int = 256 * 1024 * 1024) -> None:
         self._cap = cap
@@ -42,7 +43,11 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        return self._bytes >= self._cap
+        return self.filled(1.0)
+
+    def filled(self, part: float) -> bool:
+        """Whether such a part of it is taken."""
+        return self._bytes >= part * self._cap
 
     def promise(self, most: int, batch: int) -> tuple[int, float]:
         """How many records a feed may fetch, of `most` that it would: such a part of what is left that every feed may

@@ -30,6 +30,8 @@ class Fetched:
     """Lanes that have no more records, now or ever (a closed shard)."""
     full: bool = False
     """The source gave as much as was asked for: there is probably more."""
+    passed_over: bool = False
+    """Lanes were passed over that have enough here: whether there is more of them is not known. Said by the feed."""
     trouble: str = ""
     """What keeps a part of the source from being read, although the fetch itself went well; empty when nothing does."""
 

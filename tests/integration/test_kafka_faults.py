@@ -272,7 +272,7 @@ def fetched(member: Member) -> int:
 
 
 @pytest.mark.semantics("KAFKA-19")
-async def test_a_full_feed_that_does_not_fetch_keeps_its_partition_beyond_every_timeout(topics: Topics) -> None:
+async def test_a_full_partition_of_which_nothing_is_fetched_is_kept_beyond_every_timeout(topics: Topics) -> None:
     topic = topics.create()
     topics.send(topic, b"long", b"next")
 
@@ -281,7 +281,26 @@ async def test_a_full_feed_that_does_not_fetch_keeps_its_partition_beyond_every_
 
     group = Group(topics, topic, session_timeout=6000, rebalance_timeout=6000, heartbeat=1000)
     member = group.member(long)
-    member.pool = Pool(1)
+    member.ahead_bytes = 1
     async with member.running():
         await soon(lambda: group.committed == {0: 2})
     assert member.begun == [b"long", b"next"]
+
+
+@pytest.mark.semantics("KAFKA-31")
+async def test_partitions_that_are_blocked_hold_up_no_other(topics: Topics) -> None:
+    topic = topics.create(partitions=3)
+    for partition in range(2):
+        topics.send(topic, b"poison", *[b"x" * 1000] * 500, partition=partition)
+
+    async def refuse(values: list[bytes]) -> None:
+        assert b"poison" not in values
+
+    member = Group(topics, topic).member(refuse)
+    member.pool, member.ahead_bytes = Pool(1), 200_000
+    async with member.running():
+        await soon(lambda: bool(member.begun))
+        for number in range(20):
+            topics.send(topic, b"%d" % number, partition=2)
+            await soon(lambda number=number: b"%d" % number in member.taken)  # type: ignore[misc]
+        assert [value for value in member.taken if value.isdigit()] == [b"%d" % number for number in range(20)]

@@ -15,7 +15,7 @@ from penstock.config.errors import SourceMissing, SourceUnavailable
 from penstock.dispatch import events
 from penstock.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from penstock.dispatch.observer import Discarded, FetchFailed
-from penstock.pollers.decoding import DecodingReader, DecodingSource
+from penstock.pollers.decoding import BESIDE, DecodingReader, DecodingSource
 from penstock.pollers.lifecycle import State, Status
 from penstock.pollers.schemas import RecordSchemas
 from penstock.pollers.schemas.model import Schema
@@ -284,31 +284,47 @@ async def test_no_more_is_fetched_than_there_is_room_for() -> None:
         for _ in range(3):
             with pytest.raises(SourceUnavailable):
                 await reader.fetch(8, None)
-        assert world.topic.member.limits == [8]
+        assert world.topic.member.places == {partition(0): 8}
         world.registry.down = False
         assert len((await reader.fetch(5, None)).records) == 5
         assert len((await reader.fetch(5, None)).records) == 5
-        assert world.topic.member.limits == [8, 2]
+        assert world.topic.member.limits == [8, 8, 8, 5, 2]
 
 
 @pytest.mark.semantics("SCHEMA-13")
-async def test_a_partition_that_waits_takes_no_room_from_others_and_is_told_of_beside_what_they_bring() -> None:
+async def test_what_waits_for_its_schema_is_bounded_for_each_partition() -> None:
+    world = World(registry=PaperRegistry())
+    world.registry.down = True
+    for number in range(6):
+        world.topic.send(number, *(framed(1, each) for each in range(5000)))
+    async with world.reading() as reader:
+        for _ in range(20):
+            with pytest.raises(SourceUnavailable):
+                await reader.fetch(4000, None)
+        assert list(world.topic.member.places.values()) == [4000, *[BESIDE] * 5]
+
+
+@pytest.mark.semantics("SCHEMA-13")
+@pytest.mark.parametrize("waiting", [4, 8])
+async def test_a_partition_that_waits_takes_no_room_from_others_and_is_told_of_beside_what_they_bring(
+    waiting: int,
+) -> None:
     world = World()
     world.registry.down = True
-    world.topic.send(0, *(framed(1, number) for number in range(4)))
+    world.topic.send(0, *(framed(1, number) for number in range(waiting)))
     world.topic.send(1)
     async with world.reading() as reader:
         with pytest.raises(SourceUnavailable):
             await reader.fetch(8, None)
         world.topic.send(0, *(framed(1, number) for number in range(20)))
         for asked in (2, 3, 4):
-            world.topic.send(1, b"of no schema")
-            (record,) = (await reader.fetch(8, None)).records
-            assert record.lane == partition(1)
+            world.topic.send(1, *[b"of no schema"] * 8)
+            records = (await reader.fetch(8, None)).records
+            assert [record.lane for record in records] == [partition(1)] * 8
             with pytest.raises(SourceUnavailable):
                 await reader.fetch(8, None)
             assert world.registry.asked == ["1"] * asked
-        assert world.topic.member.places == {partition(0): 4, partition(1): 3}
+        assert world.topic.member.places == {partition(0): waiting, partition(1): 24}
 
 
 class Nobody:

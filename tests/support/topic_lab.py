@@ -25,7 +25,7 @@ from penstock.dispatch.invokers.callable import CallableInvoker
 from penstock.dispatch.lane_draining import LaneDraining
 from penstock.dispatch.model import Record
 from penstock.dispatch.policy import Policy, Progress
-from penstock.pollers.feed_settings import FeedSettings
+from penstock.pollers.feed_settings import AHEAD_BYTES, FeedSettings
 from penstock.pollers.kafka import KafkaSource
 from penstock.pollers.kafka_reader import KafkaReader
 from penstock.pollers.kafka_settings import TopicSettings
@@ -56,6 +56,10 @@ class Member:
     keeps: Callable[[Any], bool] = keep_all
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
     pool: Pool = field(default_factory=Pool)
+    ahead_bytes: int = AHEAD_BYTES
+    limit: int = 10_000
+    """Records that one fetch may ask for."""
+    window: float = 0.0
     policy: Policy = field(default_factory=lambda: Policy(Progress.PER_RECORD))
     destination: Destination | None = None
     """Of what is given up."""
@@ -83,10 +87,12 @@ class Member:
         )
         settings = FeedSettings(
             dispatcher,
-            lambda lane, window: LaneDraining(Limits(100, 0.0, envelope), None),
+            lambda lane, window: LaneDraining(Limits(100, self.window, envelope), None),
             self.keeps,
             self.backoff,
             lent=False,
+            fetch_limit=self.limit,
+            ahead_bytes=self.ahead_bytes,
             pool=self.pool,
         )
         supervisor = self.supervisor = Supervisor(settings, self.source)

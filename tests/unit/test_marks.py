@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.dispatch.model import Lane, OpenWindow, Position, Record, Window
-from penstock.pollers.marks import Marks
+from penstock.pollers.marks import SHARE, Marks, Room
 from penstock.pollers.pool import AROUND_A_RECORD, UNKNOWN, Pool
 from penstock.pollers.source import Mark
 
@@ -101,7 +101,7 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
     marks = Marks(4, 100, LANE)
     first, *rest = added(marks, 1, 2, 3)
     marks.done(rest)
-    assert (marks.begin_fetch(10_000, 10), len(marks.full), marks.stuck is None) == (1, 0, True)
+    assert (marks.begin_fetch(10_000, 10).records, len(marks.full), marks.stuck is None) == (1, 0, True)
     marks.end_fetch()
     added(marks, 4)
     assert set(marks.full) == {LANE}
@@ -109,7 +109,72 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
     assert stuck is not None
     assert (stuck.lane, stuck.blocker.key, stuck.records) == (LANE, "key-1", 4)
     marks.done([first])
-    assert (marks.begin_fetch(10_000, 10), len(marks.full)) == (3, 0)
+    assert (marks.begin_fetch(10_000, 10).records, len(marks.full)) == (3, 0)
+
+
+@pytest.mark.parametrize("behind", [1, 100, 9_999])
+def test_what_one_lane_of_many_lacks_to_its_cap_is_never_the_limit_of_all(behind: int) -> None:
+    marks = Marks(10_000, 10**9, pool=Pool(1 << 40))
+    first, *rest = added(marks, *range(behind, 10_000))
+    marks.done(rest)
+    assert marks.begin_fetch(10_000, 100).records >= 10_000 // SHARE
+    marks.end_fetch()
+    marks.done([first])
+    assert marks.begin_fetch(10_000, 100).records == 10_000
+
+
+def test_a_lane_of_many_goes_a_share_beyond_its_cap_at_most() -> None:
+    marks = Marks(160, 10**9)
+    added(marks, *range(159))
+    room = marks.begin_fetch(1000, 5)
+    assert room == Room(11, frozenset())
+    added(marks, *range(1000, 1011))
+    assert marks.begin_fetch(1000, 5) == Room(170, frozenset({LANE}))
+
+
+@pytest.mark.semantics("KAFKA-31")
+@pytest.mark.parametrize("full", [True, False])
+def test_while_too_much_is_here_lanes_that_have_their_share_are_passed_over_and_the_others_get_a_batch(
+    full: bool,
+) -> None:
+    pool = Pool(10**9 if full else 11 * AROUND_A_RECORD)
+    marks = Marks(10, SHARE * 8 * AROUND_A_RECORD, pool=pool)
+    held = added(marks, *range(10 if full else 8))
+    added(marks, *range(3), lane=OTHER)
+    waiting = SHARE * 8 * AROUND_A_RECORD
+    assert marks.begin_fetch(1000, 5, waiting) == Room(5, frozenset({LANE}))
+    assert marks.tight
+    assert marks.begin_fetch(1000, 0, waiting).records == 1
+    marks.end_fetch()
+    marks.done(held)
+    assert marks.begin_fetch(1000, 5, waiting).skip == frozenset()
+    assert not marks.tight
+
+
+@pytest.mark.semantics("KAFKA-31")
+def test_a_lane_that_had_its_share_is_fetched_again_when_half_of_it_is_done() -> None:
+    marks = Marks(1000, SHARE * 8 * AROUND_A_RECORD, pool=Pool(1))
+    held = added(marks, *range(8))
+    added(marks, 1, lane=OTHER)
+    for done, skipped in [(0, True), (3, True), (4, True), (5, False), (5, False)]:
+        marks.done(held[:done])
+        assert (LANE in marks.begin_fetch(1000, 5).skip) == skipped
+        marks.end_fetch()
+    added(marks, 100, 101)
+    assert LANE not in marks.begin_fetch(1000, 5).skip
+
+
+def test_a_feed_is_tight_until_there_is_some_relief() -> None:
+    marks = Marks(1000, 10**9, pool=Pool(80 * AROUND_A_RECORD))
+    held = added(marks, *range(80), size=0)
+    for done, tight in [(0, True), (5, True), (10, True), (11, False)]:
+        marks.done(held[:done])
+        marks.begin_fetch(1000, 5)
+        marks.end_fetch()
+        assert marks.tight == tight
+    added(marks, *range(100, 105), size=0)
+    marks.begin_fetch(1000, 5)
+    assert not marks.tight
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -152,32 +217,32 @@ def test_whatever_the_others_hold_a_feed_that_holds_nothing_may_fetch_a_batch() 
     mine, others = Marks(100, 10**9, LANE, pool=pool), Marks(100, 10**9, LANE, pool=pool)
     added(others, 1, 2, 3)
     assert not mine.crowded
-    assert mine.begin_fetch(10_000, 7) == 7
+    assert mine.begin_fetch(10_000, 7).records == 7
     mine.end_fetch()
-    assert mine.begin_fetch(10_000, 0) == 1
+    assert mine.begin_fetch(10_000, 0).records == 1
 
 
 @pytest.mark.semantics("STREAM-62")
 def test_all_feeds_may_fetch_their_share_at_the_same_time() -> None:
     pool = Pool(1000 * UNKNOWN)
     feeds = [Marks(10_000, 10**9, LANE, pool=pool) for _ in range(10)]
-    shares = [feed.begin_fetch(10_000, 1) for feed in feeds]
+    shares = [feed.begin_fetch(10_000, 1).records for feed in feeds]
     assert shares[0] == 100
     assert 500 < sum(shares) <= 1000
     for feed in feeds:
         feed.end_fetch()
-    assert feeds[9].begin_fetch(10_000, 1) == 100
+    assert feeds[9].begin_fetch(10_000, 1).records == 100
 
 
 def test_a_share_is_larger_where_records_are_small_and_where_feeds_have_gone() -> None:
     pool = Pool(1000 * UNKNOWN)
     feeds = [Marks(10_000, 10**9, LANE, pool=pool) for _ in range(10)]
     feeds[0].done(added(feeds[0], *range(1, 1000)))
-    assert 4000 < feeds[0].begin_fetch(10_000, 1) < 10_000
+    assert 4000 < feeds[0].begin_fetch(10_000, 1).records < 10_000
     feeds[0].end_fetch()
     for feed in feeds[1:]:
         feed.close()
-    assert feeds[0].begin_fetch(10_000, 1) == 10_000
+    assert feeds[0].begin_fetch(10_000, 1).records == 10_000
 
 
 def test_a_feed_that_has_gone_holds_nothing_any_more() -> None:

@@ -35,7 +35,7 @@ class Hand:
 
 # --- pollers ----------------------------------------------------------------------------------------------------------
 
-BEHIND, CAUGHT_UP = Fetched(full=True), Fetched()
+BEHIND, CAUGHT_UP, UNKNOWN = Fetched(full=True), Fetched(), Fetched(passed_over=True)
 
 
 def pollers(least: int, most: int, partitions: int) -> tuple[Pollers, Hand]:
@@ -43,6 +43,20 @@ def pollers(least: int, most: int, partitions: int) -> tuple[Pollers, Hand]:
     made = Pollers((least, most), clock)
     made.partitions = partitions
     return made, clock
+
+
+@pytest.mark.semantics("KAFKA-21")
+def test_while_partitions_have_enough_here_the_pollers_stay_as_many_as_they_are() -> None:
+    made, clock = pollers(1, 3, 8)
+    clock.now += GROW
+    made.polled("poller-1", BEHIND)
+    for _ in range(10):
+        clock.now += SHRINK
+        made.polled("poller-1", UNKNOWN)
+        assert len(made.wanted()) == 2
+    clock.now += SHRINK
+    made.polled("poller-1", CAUGHT_UP)
+    assert len(made.wanted()) == 1
 
 
 @pytest.mark.semantics("KAFKA-21")
