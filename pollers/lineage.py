@@ -2,14 +2,18 @@
 
     shards of a listing ─┐                ┌─ ready     may be read now, from this place
                          ├──► plan ──────►├─ waiting   its parents are not finished
-    stored checkpoints ──┘                ├─ finished  nothing left in it for us
-                                          ├─ gone      not listed any more, though we were not done: a gap
+    stored checkpoints ──┤                ├─ finished  nothing left in it for us
+    late, known ─────────┘                ├─ gone      not listed any more, though we were not done: a gap
+    (`absence.py`)                        ├─ new       has no checkpoint: store where it starts
                                           └─ surplus   its checkpoint can be forgotten
 
-A shard is read when all its parents are finished; of a merge both. A parent that is neither listed nor stored has been
-trimmed and counts as finished. What is `gone` holds its children back until its last batch is settled and it is stored
-as finished: even then order holds. A listed shard without a checkpoint whose descendant has one was finished and
-forgotten, so checkpoints do not pile up however long a stream rotates.
+A shard is read when all its parents are finished; of a merge both. Every shard that is listed gets a checkpoint, also
+while it waits: so it is missed when it is not listed any more. What is `gone` holds its children back until its last
+batch is settled and it is stored as finished: even then order holds. A parent that is neither listed nor stored has
+been trimmed and counts as finished, unless it is only late.
+
+A listed shard without a checkpoint whose descendant has begun was finished and forgotten, so checkpoints do not pile up
+however long a stream rotates. A descendant that only waits says nothing of it.
 
 `examine` says for each checkpoint whether the stream is still the one that it was taken from. Used by the roster and
 the readers of `streams.py`; the listing must be a whole one, all its pages.
@@ -17,10 +21,12 @@ the readers of `streams.py`; the listing must be a whole one, all its pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
 from math import floor
+from types import MappingProxyType
 from typing import Any
 
 from ..dispatch.model import Position
@@ -55,11 +61,14 @@ class Shard:
         )
 
 
+NOW = (StartKind.LATEST, StartKind.NEWER_THAN)
+"""Starts at the moment of the first opening."""
+
+
 def initial(shards: Iterable[Shard], start: Start) -> dict[str, Start | Finished]:
     """Where each shard of the first listing starts. A `start` at this moment (LATEST, NEWER_THAN) must be the time of
     that listing's last page or later: then whatever a closed shard holds is older, and it is not read at all."""
-    now = start.kind in (StartKind.LATEST, StartKind.NEWER_THAN)
-    return {shard.id: Finished() if now and shard.closed else start for shard in shards}
+    return {shard.id: Finished() if start.kind in NOW and shard.closed else start for shard in shards}
 
 
 # --- what may be read -----------------------------------------------------------------------------------------------
@@ -71,30 +80,49 @@ class Plan:
 
     ready: Mapping[str, Start | Position]
     waiting: Mapping[str, frozenset[str]]
-    """For each the parents, listed or gone, that are not finished."""
+    """For each the parents that are not finished, or late. A stored shard that is not listed waits here until it is
+    `gone`; with no parents, if it is only late itself."""
     finished: frozenset[str]
     gone: Mapping[str, Start | Position]
     """Report a Gap from here to the shard's end, settle what is in flight, store it as finished, plan again."""
+    new: Mapping[str, Start]
+    """Ready or waiting without a checkpoint. With these stored the plan is the same, but for this."""
     surplus: frozenset[str]
     """For `CheckpointStore.compact`."""
+    sought: frozenset[str]
+    """Late, and something waits for it: the next looks decide."""
 
 
-def plan(shards: Iterable[Shard], stored: Mapping[str, Checkpoint]) -> Plan:
-    """The plan for a whole listing and all checkpoints of the stream. Asking again changes nothing."""
+def plan(
+    shards: Iterable[Shard],
+    stored: Mapping[str, Checkpoint],
+    *,
+    late: Collection[str] = (),
+    known: Mapping[str, Shard] = MappingProxyType({}),
+) -> Plan:
+    """The plan for a whole listing and all checkpoints of the stream. Asking again changes nothing. `late`: shards that
+    the listing may only have left out; `known`: what earlier listings said of shards."""
     listed = {shard.id: shard for shard in shards}
-    finished = _finished(listed, stored)
-    gone = {shard: place for shard, place in _unfinished(stored) if shard not in listed}
-    ready: dict[str, Start | Position] = {}
-    waiting: dict[str, frozenset[str]] = {}
-    for shard in listed.values():
-        if shard.id in finished:
-            continue
-        awaited = {each for each in shard.parents if each in listed or each in gone} - finished - {shard.id}
-        if awaited:
-            waiting[shard.id] = frozenset(awaited)
-        else:
-            ready[shard.id] = _place(stored, shard.id)
-    return Plan(ready, waiting, finished, gone, _surplus(listed, stored, finished))
+    described = {**known, **listed}
+    done = _finished(described, stored)
+    lost = {shard: place for shard, place in _unfinished(stored) if shard not in listed}
+    pending = (listed.keys() | lost.keys()) - done
+    unseen = frozenset(late).difference(described)
+    new = _starts(listed, stored, done, unseen)
+    places = {**new, **dict(_unfinished(stored))}
+    to_come = frozenset(late).difference(stored, done)
+    awaited = {
+        shard.id: _awaited(shard, places.get(shard.id), pending, to_come, unseen)
+        for shard in listed.values()
+        if shard.id not in done
+    }
+    ready = {shard: places[shard] for shard, parents in awaited.items() if not parents}
+    held = _held(lost, described, pending, late)
+    waiting = {shard: parents for shard, parents in awaited.items() if parents} | held
+    gone = {shard: place for shard, place in lost.items() if shard not in held}
+    sought = frozenset(late) & (held.keys() | frozenset[str]().union(*waiting.values()))
+    surplus = _surplus(listed, stored, done, late)
+    return Plan(ready, waiting, done.intersection(listed), gone, new, surplus, sought)
 
 
 def _unfinished(stored: Mapping[str, Checkpoint]) -> Iterable[tuple[str, Start | Position]]:
@@ -103,30 +131,84 @@ def _unfinished(stored: Mapping[str, Checkpoint]) -> Iterable[tuple[str, Start |
             yield shard, checkpoint.place
 
 
-def _place(stored: Mapping[str, Checkpoint], shard: str) -> Start | Position:
-    """Its checkpoint; a shard that appeared after the first listing starts at its beginning, so nothing is lost."""
-    place = stored[shard].place if shard in stored else BEGINNING
-    assert not isinstance(place, Finished)
-    return place
+def _awaited(
+    shard: Shard,
+    place: Start | Position | None,
+    pending: AbstractSet[str],
+    to_come: frozenset[str],
+    unseen: frozenset[str],
+) -> frozenset[str]:
+    """What a listed shard waits for: its parents, listed or lost, and late ones, unless it is ahead of them."""
+    parents = frozenset(shard.parents) - {shard.id}
+    if place is None:
+        return parents & pending | unseen
+    return parents & pending if _is_ahead(place) else parents & (pending | to_come)
 
 
-def _finished(listed: Mapping[str, Shard], stored: Mapping[str, Checkpoint]) -> frozenset[str]:
-    """Listed shards that are stored as finished, or were until they were forgotten: from each shard with a checkpoint
-    up to the ancestors without one."""
-    forgotten: set[str] = set()
-    ahead = [shard for shard in listed.values() if shard.id in stored]
-    while ahead:
-        for parent in ahead.pop().parents:
-            if parent in listed and parent not in stored and parent not in forgotten:
-                forgotten.add(parent)
-                ahead.append(listed[parent])
-    known = {shard for shard in listed if shard in stored and isinstance(stored[shard].place, Finished)}
+def _held(
+    lost: Mapping[str, Start | Position],
+    described: Mapping[str, Shard],
+    pending: AbstractSet[str],
+    late: Collection[str],
+) -> dict[str, frozenset[str]]:
+    """Of the shards that are not listed those that are not gone yet: not begun, and late or behind their parents. They
+    are not read, or they would overtake those; nor are they stored as finished, or their children would."""
+    parents = {shard: frozenset(described[shard].parents if shard in described else ()) for shard in lost}
+    awaited = {shard: parents[shard] & pending - {shard} for shard, place in lost.items() if isinstance(place, Start)}
+    return {shard: before for shard, before in awaited.items() if before or shard in late}
+
+
+def _starts(
+    listed: Mapping[str, Shard], stored: Mapping[str, Checkpoint], done: AbstractSet[str], unseen: AbstractSet[str]
+) -> dict[str, Start]:
+    """Where shards without a checkpoint start: at their beginning, so nothing is lost. But one whose child starts at a
+    moment, as the first listing had it, was there before and was left out: it starts at that moment too. While shards
+    are late of which we know no parents, a closed shard may be one that was forgotten, and is not new."""
+    before = _above(listed, stored, _is_moment)
+    moment = next((each.place for each in stored.values() if _is_moment(each.place)), BEGINNING)
+    assert isinstance(moment, Start)
+    fresh = listed.keys() - stored.keys() - done
+    return {shard: moment if shard in before else BEGINNING for shard in fresh if not (unseen and listed[shard].closed)}
+
+
+def _is_moment(place: Place) -> bool:
+    return isinstance(place, Start) and place.kind is StartKind.AT_TIMESTAMP
+
+
+def _is_ahead(place: Place) -> bool:
+    """Whether who stands there has nothing left to come from its parents: it has begun, or it starts at a moment at
+    which they were closed."""
+    return not isinstance(place, Start) or place.kind in NOW
+
+
+def _finished(described: Mapping[str, Shard], stored: Mapping[str, Checkpoint]) -> frozenset[str]:
+    """Shards that are stored as finished, or were until they were forgotten: those without a checkpoint above one that
+    is ahead of them."""
+    known = {shard for shard in described if shard in stored and isinstance(stored[shard].place, Finished)}
+    forgotten = _above(described, stored, _is_ahead)
     return frozenset(known | forgotten)
 
 
-def _surplus(listed: Mapping[str, Shard], stored: Mapping[str, Checkpoint], finished: frozenset[str]) -> frozenset[str]:
+def _above(described: Mapping[str, Shard], stored: Mapping[str, Checkpoint], says: Callable[[Place], bool]) -> set[str]:
+    """From each shard whose checkpoint says this up to the ancestors without one."""
+    found: set[str] = set()
+    ahead = [shard for shard in described.values() if shard.id in stored and says(stored[shard.id].place)]
+    while ahead:
+        for parent in ahead.pop().parents:
+            if parent in described and parent not in stored and parent not in found:
+                found.add(parent)
+                ahead.append(described[parent])
+    return found
+
+
+def _surplus(
+    listed: Mapping[str, Shard],
+    stored: Mapping[str, Checkpoint],
+    finished: AbstractSet[str],
+    late: Collection[str],
+) -> frozenset[str]:
     """Finished checkpoints that say nothing which a child's does not say: all children are past their beginning. A
-    listed shard without a child keeps its checkpoint, or it would be read again."""
+    listed shard without a child keeps its checkpoint, or it would be read again; and so does a late one."""
     children: dict[str, list[str]] = {}
     for shard in listed.values():
         for parent in shard.parents:
@@ -135,7 +217,7 @@ def _surplus(listed: Mapping[str, Shard], stored: Mapping[str, Checkpoint], fini
     def past(shard: str) -> bool:
         return shard in finished or (shard in stored and isinstance(stored[shard].place, Position))
 
-    done = [shard for shard, checkpoint in stored.items() if isinstance(checkpoint.place, Finished)]
+    done = [shard for shard, each in stored.items() if isinstance(each.place, Finished) and shard not in late]
     return frozenset(
         shard
         for shard in done

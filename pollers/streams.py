@@ -23,6 +23,7 @@ from ..dispatch.backoff import Backoff
 from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
 from ..dispatch.observer import Gap, Observer
 from . import lineage
+from .absence import Absences
 from .checkpoints.store import (
     BEGINNING,
     Answer,
@@ -42,9 +43,6 @@ from .stream_service import Listing, Page, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
-GONE_AFTER = 3
-"""Looks in a row at which a shard is missing before it is gone: a listing may come late, and what we store as ended is
-never read again."""
 LOOK_PAUSE = 1.0
 """Seconds from one look to the next, however many shards want one: a service allows few listings a second."""
 END = "the end of the shard"
@@ -104,13 +102,14 @@ class StreamSource:
         self._looked = -inf
         """Monotonic time of the last look."""
         self._looking = anyio.Lock()
-        self._missing: Mapping[str, int] = {}
-        """Shards that the last looks did not list, and how many of them in a row."""
+        self._absences = Absences()
 
     async def open(self) -> StreamRoster:
         found: Found = await self._opening.open()
+        self._looked = anyio.current_time()
         self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
         self._seen = found.lanes
+        self._absences = Absences()
         self._tell_clock()
         await self._plan()
         return self._roster
@@ -166,7 +165,7 @@ class StreamSource:
             self._listing, self._seen = listing, dict(self._lanes)
             self._tell_clock()
             plan = await self._plan()
-            if not plan.ready and not plan.waiting and not self._readers:
+            if not plan.ready and not plan.waiting and not plan.gone and not self._readers:
                 await self._leave()
             return plan
 
@@ -187,17 +186,27 @@ class StreamSource:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
     async def _plan(self) -> Plan:
-        plan = lineage.plan(self._listing.shards, self._lanes)
-        self._missing = {shard: self._missing.get(shard, 0) + 1 for shard in plan.gone}
+        """By the listing of a look."""
+        self._absences.look(self._listing.shards, self._lanes)
+        if new := self._decide().new:  # stored before anything is read of them, or of what comes after them
+            await self._store.add(self._settings.uuid, self._listing.arn, new)
+            self._lanes = {**{shard: Checkpoint(start) for shard, start in new.items()}, **self._lanes}
+        plan = self._decide()
         for shard, reader in self._readers.items():
             # Its feed settles what was fetched, ends an open window, and tells of the gap.
-            reader.vanished = self._missing.get(shard, 0) >= GONE_AFTER
+            reader.vanished = self._absences.vanished(shard)
         # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
         self._roster.read([*plan.ready, *plan.gone])
+        if plan.sought:
+            self.look()
         if plan.surplus:
             await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
             self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
+
+    def _decide(self) -> Plan:
+        late = self._absences.late(self._readers)
+        return lineage.plan(self._listing.shards, self._lanes, late=late, known=self._absences.known)
 
     # --- what readers use -------------------------------------------------------------------------------------------
 

@@ -50,6 +50,11 @@ class MemoryCheckpoints:
         await turn()
         return fresh
 
+    async def add(self, mapping: str, source: str, starts: Mapping[str, Start]) -> None:
+        if (mapping, source) in self._created:
+            self._insert(mapping, source, starts)
+        await turn()
+
     async def restart(
         self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
     ) -> None:
@@ -59,6 +64,9 @@ class MemoryCheckpoints:
 
     def _begin(self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]) -> None:
         self._created[mapping, source] = created
+        self._insert(mapping, source, starts)
+
+    def _insert(self, mapping: str, source: str, starts: Mapping[str, Start | Finished]) -> None:
         for shard, start in starts.items():
             self._rows.setdefault(Key(mapping, Lane(source, shard)), _Row(Checkpoint(start)))
 

@@ -54,8 +54,17 @@ def begin(
     done = connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?, ?)", (mapping, source, created))
     if not done.rowcount:
         return False
-    _insert(connection, [(Key(mapping, Lane(source, shard)), Checkpoint(start)) for shard, start in starts.items()])
+    _start(connection, mapping, source, starts)
     return True
+
+
+def add(mapping: str, source: str, starts: Mapping[str, Start], connection: sqlite3.Connection) -> None:
+    if connection.execute(f"SELECT 1 FROM sources WHERE {ROWS}", (mapping, source)).fetchone():
+        _start(connection, mapping, source, starts)
+
+
+def _start(connection: sqlite3.Connection, mapping: str, source: str, starts: Mapping[str, Start | Finished]) -> None:
+    _insert(connection, [(Key(mapping, Lane(source, shard)), Checkpoint(start)) for shard, start in starts.items()])
 
 
 def _insert(connection: sqlite3.Connection, fresh: Iterable[tuple[Key, Checkpoint]]) -> None:

@@ -45,6 +45,9 @@ class SqliteCheckpoints:
     ) -> bool:
         return await self._writer.run(partial(rows.begin, mapping, source, created, dict(starts)))
 
+    async def add(self, mapping: str, source: str, starts: Mapping[str, Start]) -> None:
+        await self._writer.run(partial(rows.add, mapping, source, dict(starts)))
+
     async def restart(
         self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
     ) -> None:

@@ -1,7 +1,7 @@
 """Where each lane stands, and what every store of it promises: the words, the rule of a commit, the protocol.
 
-    no position ──begin / acquire──► Start ──commit──► Position ──commit──► Finished
-                                       └──────────────commit───────────────────┘
+    no position ──begin / add / acquire──► Start ──commit──► Position ──commit──► Finished
+                                             └──────────────commit───────────────────┘
 
 A lane's place only ever moves to the right, and among positions only up; `restart` alone, for a stream that was made
 anew, begins over. What a lane starts with is decided once: a start that is stored is never decided again. Who wants to
@@ -173,6 +173,11 @@ class CheckpointStore(Protocol):
     ) -> bool:
         """Store where each shard starts, before anything is fetched. False, and nothing changes, when that was decided
         at an earlier opening."""
+        ...
+
+    async def add(self, mapping: str, source: str, starts: Mapping[str, Start]) -> None:
+        """Store where shards start that were listed later than at the first opening, before anything is fetched of
+        them. What is stored stays as it is; nothing changes while the mapping is not opened on this source."""
         ...
 
     async def restart(

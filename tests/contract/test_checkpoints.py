@@ -96,6 +96,34 @@ async def test_a_shard_that_appears_later_has_its_start_before_it_is_held(store:
     assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is Answer.STALE
 
 
+@pytest.mark.semantics("STREAM-02")
+async def test_shards_that_appear_later_get_their_starts_in_one_step_and_no_stored_one_changes(
+    store: CheckpointStore,
+) -> None:
+    await store.begin("m", STREAM, 1.5, {"a": LATEST, "b": Finished(), "c": BEGINNING})
+    held = await store.acquire(key("c"))
+    await store.commit(key("c"), held.token, at(7))
+    await store.add("m", STREAM, {"a": BEGINNING, "b": BEGINNING, "c": BEGINNING, "d": BEGINNING, "e": LATEST})
+    opened = await store.opened("m", STREAM)
+    assert opened is not None
+    assert {shard: each.place for shard, each in opened.lanes.items()} == {
+        "a": LATEST,
+        "b": Finished(),
+        "c": at(7).place,
+        "d": BEGINNING,
+        "e": LATEST,
+    }
+    assert await store.commit(key("c"), held.token, at(8)) is Answer.COMMITTED
+    assert await store.commit(key("d"), held.token, at(8)) is Answer.STALE
+    assert (await store.acquire(key("d"), LATEST)).checkpoint == Checkpoint(BEGINNING)
+
+
+async def test_nothing_is_added_to_what_was_never_opened(store: CheckpointStore) -> None:
+    await store.add("m", STREAM, {"a": BEGINNING})
+    assert (await store.kept(), await store.opened("m", STREAM)) == ([], None)
+    assert await store.begin("m", STREAM, 1.0, {"a": LATEST})
+
+
 async def test_a_start_is_not_changed_by_a_commit(store: CheckpointStore) -> None:
     held = await store.acquire(key(), LATEST)
     assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is Answer.BELOW

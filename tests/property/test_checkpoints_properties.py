@@ -63,6 +63,7 @@ requests = st.one_of(
     work,
     work,
     st.tuples(st.just("begin"), names, sources, created, beginnings),
+    st.tuples(st.just("add"), names, sources, st.dictionaries(shards, starts)),
     st.tuples(st.just("restart"), names, sources, created, beginnings),
     st.tuples(st.just("confirm"), names, sources, created),
     st.tuples(st.just("compact"), names, sources, st.lists(shards, unique=True)),

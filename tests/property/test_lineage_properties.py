@@ -1,8 +1,11 @@
-"""Shards that split, merge, rotate and are trimmed at random, read by a reader that restarts and forgets."""
+"""Shards that split, merge, rotate and are trimmed at random, in listings that leave some of them out, read by a reader
+that restarts and forgets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import event, given, settings
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from penstock.dispatch.model import Position
+from penstock.pollers.absence import GONE_AFTER, Absences
 from penstock.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
 from penstock.pollers.lineage import Plan, Shard, initial, plan
 from support.counts import count
@@ -65,29 +69,71 @@ class Reader:
     stream: Stream
     stored: dict[str, Checkpoint]
     finished: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+    """Closed before a start at LATEST, which did not see them: not to be read, if a child tells."""
     begun: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    listed: dict[str, Shard] = field(default_factory=dict)
+    """The last listing, which may lack something."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """How many looks in a row."""
+    owed: set[str] = field(default_factory=set)
+    """Were listed, and nothing was missing that may tell of them: whatever becomes of them must be told."""
+    absences: Absences = field(default_factory=Absences)
+    reading: set[str] = field(default_factory=set)
+
+    def restart(self) -> None:
+        self.absences, self.reading = Absences(), set()
+
+    def list(self, without: Collection[str] = ()) -> None:
+        """A listing that leaves these out, but none too often."""
+        absent = {shard for shard in without if self.left_out[shard] < GONE_AFTER - 1}
+        self.left_out = Counter({shard: self.left_out[shard] + 1 for shard in absent})
+        self.listed = {name: shard for name, shard in self.stream.listed.items() if name not in absent}
+
+    def look(self, without: Collection[str] = ()) -> Plan:
+        self.list(without)
+        self.absences.look(self.listed.values(), self.stored)
+        if not self.absences.late() - self.absences.known.keys():
+            self.owed |= set(self.listed)
+        made = self.plan()
+        if not made.new:
+            return made
+        self.stored |= {shard: Checkpoint(start) for shard, start in made.new.items()}
+        again = self.plan()
+        assert again == replace(made, new={}), "a shard that waits speaks for others"
+        return again
 
     def plan(self) -> Plan:
-        made = plan(self.stream.listed.values(), self.stored)
-        assert set(self.stream.listed) == set(made.ready) | set(made.waiting) | made.finished
+        late = self.absences.late(self.reading)
+        made = plan(self.listed.values(), self.stored, late=late, known=self.absences.known)
+        assert set(self.listed) == set(made.ready) | (made.waiting.keys() & self.listed.keys()) | made.finished
         assert not set(made.ready) & set(made.waiting)
+        assert not set(made.gone) & set(made.waiting)
         assert not made.finished & (set(made.ready) | set(made.waiting))
-        assert made.finished <= self.finished
+        assert made.finished <= self.finished | self.passed
         assert not set(made.ready) & self.finished, "a shard is read twice"
         assert made.surplus <= self.finished | self.gone
+        assert all(self.absences.vanished(shard) or self.has_begun(shard) for shard in made.gone)
         return made
 
-    def give_up_gone(self) -> Plan:
-        for shard in self.plan().gone:
-            self.gone.add(shard)
-            self.stored[shard] = Checkpoint(Finished())
-        return self.plan()
+    def has_begun(self, shard: str) -> bool:
+        return shard in self.reading or not isinstance(self.stored[shard].place, Start)
 
-    def work(self, made: Plan, shard: str, *, to_its_end: bool) -> None:
+    def give_up_gone(self) -> None:
+        for shard in self.plan().gone:
+            if self.absences.vanished(shard):
+                assert shard not in self.stream.listed, "a shard that comes again is given up"
+                self.gone.add(shard)
+                self.stored[shard] = Checkpoint(Finished())
+
+    def work(self, made: Plan, shard: str, *, to_its_end: bool, commits: bool = True) -> None:
         for parent in self.stream.parents[shard]:
             trimmed = parent not in self.stream.listed and parent not in self.stored
-            assert parent in self.finished | self.gone or trimmed, "a child is read before its parent"
+            assert parent in self.finished | self.passed | self.gone or trimmed, "a child is read before its parent"
+        self.reading.add(shard)
+        if not commits:
+            return
         if shard not in self.begun:
             place: Place = made.ready[shard]
             assert isinstance(place, Start)
@@ -96,9 +142,10 @@ class Reader:
             assert isinstance(made.ready[shard], Position)
         number = int(shard[1:]) + 1
         self.stored[shard] = Checkpoint(Position(number))
-        if to_its_end and self.stream.listed[shard].closed:
+        if to_its_end and self.listed[shard].closed:
             self.stored[shard] = Checkpoint(Finished(Position(number)))
             self.finished.add(shard)
+            self.reading.discard(shard)
 
     def compact(self) -> None:
         for shard in self.plan().surplus:
@@ -126,30 +173,49 @@ def opened(data: DataObject) -> Reader:
         stream.add()
     for _ in range(data.draw(st.integers(0, 4))):
         changed(data, stream)
-    starts = initial(stream.listed.values(), data.draw(START))
-    reader = Reader(stream, {shard: Checkpoint(start) for shard, start in starts.items()})
+    reader = Reader(stream, {})
+    start = data.draw(START)
+    reader.list(left_out(data, reader))
+    starts = initial(reader.listed.values(), start)
+    reader.stored = {shard: Checkpoint(start) for shard, start in starts.items()}
     reader.finished = {shard for shard, start in starts.items() if isinstance(start, Finished)}
+    reader.passed = set(stream.closed) if start.kind is StartKind.LATEST else set()
+    reader.absences.look(reader.listed.values(), reader.stored)
     return reader
 
 
-@pytest.mark.semantics("STREAM-13", "STREAM-16")
-@settings(max_examples=count(200, 5_000), deadline=None)
+def left_out(data: DataObject, reader: Reader) -> set[str]:
+    """What the next listing lacks."""
+    names = sorted(reader.stream.listed)
+    if not names or not data.draw(st.booleans()):
+        return set()
+    return data.draw(st.sets(st.sampled_from(names), max_size=3))
+
+
+@pytest.mark.semantics("STREAM-13", "STREAM-16", "STREAM-19")
+@settings(max_examples=count(400, 10_000), deadline=None)
 @given(st.data())
 def test_parents_first_nothing_twice_and_every_shard_in_the_end(data: DataObject) -> None:
     reader = opened(data)
     for _ in range(data.draw(st.integers(0, 25))):
         changed(data, reader.stream)
+        if data.draw(st.integers(0, 4)) == 0:
+            event("restarted")
+            reader.restart()
+        made = reader.look(left_out(data, reader))
         if data.draw(st.booleans()):
             reader.give_up_gone()
-        made = reader.plan()
+            made = reader.plan()
         if data.draw(st.booleans()) and made.ready:
             shard = data.draw(st.sampled_from(sorted(made.ready)))
-            reader.work(made, shard, to_its_end=data.draw(st.booleans()))
+            reader.work(made, shard, to_its_end=data.draw(st.booleans()), commits=data.draw(st.booleans()))
         if data.draw(st.integers(0, 3)) == 0:
             event("compacted")
             reader.compact()
     finish(reader)
-    assert set(reader.stream.listed) <= reader.begun | reader.finished
+    told = reader.begun | reader.finished | reader.passed | reader.gone
+    assert set(reader.stream.listed) <= told
+    assert reader.owed <= told, "lost without a word"
     reader.compact()
     reader.compact()
     assert set(reader.stored) <= set(reader.stream.listed)
@@ -157,12 +223,16 @@ def test_parents_first_nothing_twice_and_every_shard_in_the_end(data: DataObject
 
 def finish(reader: Reader) -> None:
     """Each pass must bring something nearer to its end, so a shard that waits for ever would show."""
-    for _ in range(len(reader.stream.listed) + 1):
-        made = reader.give_up_gone()
+    for _ in range(GONE_AFTER):
+        reader.look()
+    for _ in range(len(reader.stream.listed) + len(reader.stored) + 1):
+        reader.give_up_gone()
+        made = reader.look()
         for shard in made.ready:
             reader.work(made, shard, to_its_end=True)
     made = reader.plan()
     assert not made.waiting
+    assert not made.gone
     assert set(made.ready) == set(reader.stream.open())
 
 
@@ -191,7 +261,10 @@ def test_a_year_of_rotation_every_four_hours_leaves_no_more_than_a_day_of_checkp
 
 def attend(reader: Reader) -> None:
     """What the engine does in an hour: everything that is ready, until nothing changes, then forget."""
-    reader.give_up_gone()
+    made = reader.look()
+    while made.sought or made.gone:
+        reader.give_up_gone()
+        made = reader.look()
     while True:
         made = reader.plan()
         more = [each for each in made.ready if each not in reader.begun or reader.stream.listed[each].closed]

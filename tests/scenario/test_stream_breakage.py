@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -22,7 +22,7 @@ from penstock.pollers.memory_stream import Flavour, MemoryStream
 from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.polled_shard import Cadence
 from penstock.pollers.stream_service import Listing, Page, Pages
-from support.stream_world import STREAMS, Call, Reading, StreamWorld, data_of, until
+from support.stream_world import STREAMS, Call, Forgetful, Reading, StreamWorld, data_of, until
 from support.virtual_time import EPOCH
 
 
@@ -399,16 +399,6 @@ async def test_an_end_that_was_stored_although_nobody_heard_of_it_is_an_end() ->
 # --- listings -------------------------------------------------------------------------------------------------------
 
 
-class Forgetful(MemoryStreamService):
-    """A service whose listing leaves a shard out for a while."""
-
-    left_out = ""
-
-    async def list(self, stream: str = "") -> Listing:
-        found = await super().list(stream)
-        return replace(found, shards=tuple(shard for shard in found.shards if shard.id != self.left_out))
-
-
 @pytest.mark.semantics("STREAM-15", "STREAM-51")
 async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
     world = StreamWorld()
@@ -427,9 +417,9 @@ async def test_a_parent_that_one_listing_left_out_is_read_to_its_end() -> None:
     stream.split(parent)
     async with world.running():
         await until(5)
-        service.left_out = parent
+        service.left_out = (parent,)
         await until(15)
-        service.left_out = ""
+        service.left_out = ()
         await until(25)
         stream.shard(parent).fault = SourceUnavailable("down")
         await until(60)
@@ -459,13 +449,13 @@ async def test_an_idle_shard_that_one_listing_left_out_is_read_on(reopened: bool
         await until(150)
         if reopened:
             await supervisor.stop(grace=1.0)
-            service.left_out = idle
+            service.left_out = (idle,)
             world.start(world.reading(service, function))
             await anyio.sleep(8)
         else:
-            service.left_out = idle
+            service.left_out = (idle,)
             await anyio.sleep(12)
-        service.left_out = ""
+        service.left_out = ()
         await anyio.sleep(60)
         stream.put(stream.key_of(idle), "late")
         await anyio.sleep(30)

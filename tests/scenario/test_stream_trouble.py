@@ -75,6 +75,11 @@ class Positions(MemoryCheckpoints):
         await self._trouble()
         return begun
 
+    async def add(self, mapping: str, source: str, starts: Mapping[str, Start]) -> None:
+        await self._asked()
+        await super().add(mapping, source, starts)
+        await self._trouble()
+
     async def confirm(self, mapping: str, source: str, created: float | None) -> None:
         await self._asked()
         await super().confirm(mapping, source, created)

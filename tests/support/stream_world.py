@@ -7,8 +7,8 @@ and another one started where it was.
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import anyio
@@ -38,6 +38,7 @@ from penstock.pollers.memory_stream_service import MemoryStreamService
 from penstock.pollers.opening import StreamSettings
 from penstock.pollers.polled_shard import Cadence
 from penstock.pollers.pool import Pool
+from penstock.pollers.stream_service import Listing
 from penstock.pollers.streams import StreamSource
 from penstock.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
@@ -137,6 +138,19 @@ async def take_all(call: Call) -> object:
 
 def throttled() -> Reply:
     return Throttled(Attempt("r", EPOCH, EPOCH, 429))
+
+
+# --- the service ----------------------------------------------------------------------------------------------------
+
+
+class Forgetful(MemoryStreamService):
+    """A service whose listing leaves shards out for a while."""
+
+    left_out: Collection[str] = ()
+
+    async def list(self, stream: str = "") -> Listing:
+        found = await super().list(stream)
+        return replace(found, shards=tuple(shard for shard in found.shards if shard.id not in self.left_out))
 
 
 # --- the world ------------------------------------------------------------------------------------------------------

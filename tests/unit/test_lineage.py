@@ -22,9 +22,14 @@ def stored(**places: Place) -> dict[str, Checkpoint]:
 
 
 def planned(shards: list[Shard], **places: Place) -> Plan:
-    """The plan, which must not hang on the order of the listing."""
-    made = plan(shards, stored(**places))
-    assert plan(shards[::-1], stored(**places)) == made
+    return missing(shards, [], [], **places)
+
+
+def missing(shards: list[Shard], absent: list[str], before: list[Shard], /, **places: Place) -> Plan:
+    """The plan while these are late, with what was listed before. It must not hang on the order of the listing."""
+    known = {shard.id: shard for shard in before}
+    made = plan(shards, stored(**places), late=absent, known=known)
+    assert plan(shards[::-1], stored(**places), late=absent, known=known) == made
     return made
 
 
@@ -168,6 +173,91 @@ def test_a_shard_whose_checkpoint_was_forgotten_is_not_read_again() -> None:
 def test_of_a_forgotten_parent_the_other_child_is_still_read() -> None:
     made = planned([A, *CHILDREN], C=Position(9))
     assert made.ready == {"C": Position(9), "D": BEGINNING}
+
+
+# --- what a listing may only have left out --------------------------------------------------------------------------
+
+G, P, C = Shard("G", closed=True), Shard("P", ("G",), closed=True), Shard("C", ("P",))
+
+
+@pytest.mark.semantics("STREAM-13")
+def test_every_shard_that_is_listed_gets_a_checkpoint_also_while_it_waits() -> None:
+    made = planned([G, P, C], G=Position(5))
+    assert made.new == {"P": BEGINNING, "C": BEGINNING}
+    again = planned([G, P, C], G=Position(5), P=BEGINNING, C=BEGINNING)
+    assert (again.new, again.ready, again.waiting) == ({}, made.ready, made.waiting)
+
+
+@pytest.mark.semantics("STREAM-19")
+def test_a_shard_that_is_left_out_while_it_waits_holds_its_children_and_is_read_when_it_comes_back() -> None:
+    places: dict[str, Place] = {"G": DONE, "P": BEGINNING, "C": BEGINNING}
+    left_out = missing([G, C], ["P"], [P], **places)
+    assert (left_out.ready, left_out.gone) == ({}, {})
+    assert left_out.waiting == {"C": {"P"}, "P": set()}
+    assert left_out.sought == {"P"}
+    assert planned([G, P, C], **places).ready == {"P": BEGINNING}
+    assert missing([G, C], [], [P], **places).gone == {"P": BEGINNING}
+
+
+@pytest.mark.parametrize("late", [["P"], []], ids=["late", "vanished"])
+@pytest.mark.semantics("STREAM-13", "STREAM-15")
+def test_a_shard_that_waits_is_not_given_up_before_its_parent_is_done(late: list[str]) -> None:
+    for shards in [G, C], [C]:
+        made = missing(shards, late, [G, P, C], G=Position(5), P=BEGINNING, C=BEGINNING)
+        assert made.waiting == {"P": {"G"}, "C": {"P"}}
+        assert "P" not in made.gone
+
+
+@pytest.mark.semantics("STREAM-19")
+def test_a_child_that_has_not_begun_says_nothing_of_its_parent() -> None:
+    made = planned([G, P, C], G=DONE, C=BEGINNING)
+    assert made.ready == {"P": BEGINNING}
+    assert made.waiting == {"C": {"P"}}
+
+
+@pytest.mark.parametrize(
+    ("start", "finished", "ready"),
+    [
+        pytest.param(BEGINNING, set(), {"P": BEGINNING}, id="read from its beginning"),
+        pytest.param(AT, set(), {"P": AT}, id="read from the moment"),
+        pytest.param(LATEST, {"P"}, {"C": LATEST}, id="closed before the start"),
+        pytest.param(NEWER, {"P"}, {"C": NEWER}, id="closed before the moment"),
+    ],
+)
+@pytest.mark.semantics("STREAM-11", "STREAM-19")
+def test_a_shard_that_the_first_listing_left_out_starts_as_the_others(
+    start: Start, finished: set[str], ready: dict[str, Place]
+) -> None:
+    made = planned([P, C], C=start)
+    assert made.finished == finished
+    assert made.ready == ready
+
+
+@pytest.mark.semantics("STREAM-14", "STREAM-19")
+def test_a_parent_that_was_never_listed_is_waited_for_while_it_may_only_be_late() -> None:
+    made = missing([G, C], ["P"], [], G=DONE, C=BEGINNING)
+    assert made.waiting == {"C": {"P"}}
+    assert made.sought == {"P"}
+    assert planned([G, C], G=DONE, C=BEGINNING).ready == {"C": BEGINNING}
+    assert missing([G, C], ["P"], [], G=DONE, C=Position(7)).ready == {"C": Position(7)}
+    assert missing([G, C], ["P"], [], G=DONE, C=LATEST).ready == {"C": LATEST}
+
+
+@pytest.mark.semantics("STREAM-16", "STREAM-19")
+def test_what_was_forgotten_is_not_new_when_a_listing_lacks_what_tells_of_it() -> None:
+    shards = [A, Shard("C", ("A",), closed=True), Shard("E", ("C",))]
+    described = missing([A, shards[2]], ["C"], shards, E=Position(9))
+    assert described.finished == {"A"}
+    assert not described.new
+    unseen = missing([A, shards[2]], ["C"], [], E=Position(9))
+    assert unseen.waiting == {"A": {"C"}}
+    assert not unseen.new
+
+
+@pytest.mark.semantics("STREAM-16", "STREAM-19")
+def test_a_finished_shard_that_is_left_out_is_not_forgotten() -> None:
+    assert missing([B], ["A"], [], A=DONE).surplus == set()
+    assert planned([B], A=DONE).surplus == {"A"}
 
 
 # --- is it the same stream? -----------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ async def test_a_shard_that_waited_long_for_its_parent_is_read_from_its_beginnin
     function = world.taking(stuck)
     world.reading(stream, function, Reading(start="LATEST"))
     async with world.running():
-        await until(60)
+        await until(65)  # between two looks
         stream.put("key", "stuck")
         stream.rotate()
         stream.put("key", "first of the child")
