@@ -85,6 +85,15 @@ def test_every_order_stands_exactly_once(source: str, emulator: str, demos: dict
         assert "order 23: RetryAttemptsExhausted after 2 attempts" in said
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores interrupts, and so does whatever comes of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_broken_off_it_leaves_no_process(number: signal.Signals) -> None:
     demo = subprocess.Popen([*DEMO, "--orders", "2000"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -215,10 +215,6 @@ def test_function_errors_byte_for_byte(account: Account) -> None:
         "stackTrace": [],
     }
     assert account.answer("orders") == "hello"
-    account.create("ruby", Runtime="ruby3.4")
-    answer = account.invoke("ruby")
-    assert answer["FunctionError"] == "Unhandled"
-    assert "the runtime ruby3.4 cannot be run here" in json.loads(answer["Payload"].read())["errorMessage"]
 
 
 @pytest.mark.semantics("API-INVOKE-19")
