@@ -1,9 +1,9 @@
 """How the workers of pytest-xdist share the tests; `tests/conftest.py` asks.
 
 Without a word from us each test would go to whichever worker is free, and a server that a file starts for its tests
-would be started by every worker. So a file stays with one worker, but where tests have nothing in common and compute,
-and where they are long: there each goes alone, or the longest file would be what the others wait for. Those that kill
-the daemon go one after the other. The order is that of the collection, the fast layers first.
+would be started by every worker. So a file stays with one worker, but where tests have nothing in common, and compute
+or are long: there each goes alone, or the longest file would be what the others wait for. Those that kill the daemon go
+one after the other. The order is that of the collection, the fast layers first.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-ALONE = ("property", "scenario")
-"""Layers whose tests share no server and no state."""
-APART = ("test_lambda_sdks.py",)
-"""Files whose tests are long, and have nothing in common but an emulator, which each worker has anyway."""
+ALONE = ("property", "scenario", "acceptance")
+"""Layers whose tests share nothing but an emulator, which each worker has anyway."""
+WHOLE = (
+    "test_compose.py",
+    "test_demo.py",
+    "test_run_kafka.py",
+    "test_run_kafka_mappings.py",
+    "test_run_kafka_schemas.py",
+)
+"""Files in them that start something for all their tests."""
 TOGETHER = ("test_kill.py", "test_kill_streams.py")
 """Files of tests/proof that are not to run beside each other: each keeps the machine busy with daemons that die."""
 MOST = 8
@@ -35,7 +41,7 @@ def share(test: str) -> str:
     file = PurePosixPath(test.partition("::")[0])
     if file.name in TOGETHER:
         return str(file.parent / "test_kill")
-    return test if file.name in APART or set(file.parts[:-1]) & set(ALONE) else str(file)
+    return test if set(file.parts[:-1]) & set(ALONE) and file.name not in WHOLE else str(file)
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]

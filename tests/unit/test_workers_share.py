@@ -16,6 +16,7 @@ from support.workers import share
         ("tests/property/test_a.py::test_x", "tests/property/test_a.py::test_y", False),
         ("tests/scenario/test_a.py::test_x[1]", "tests/scenario/test_a.py::test_x[2]", False),
         ("tests/acceptance/test_lambda_sdks.py::test_x[1]", "tests/acceptance/test_lambda_sdks.py::test_x[2]", False),
+        ("tests/acceptance/test_run_kafka.py::test_x", "tests/acceptance/test_run_kafka.py::test_y", True),
         ("tests/proof/test_kill.py::test_x", "tests/proof/test_kill_streams.py::test_x", True),
         ("tests/proof/test_kill.py::test_x", "tests/proof/test_planted_bugs.py::test_x", False),
     ],
