@@ -47,7 +47,8 @@ def change(bench: Bench) -> str:
         case "kill":
             return f"{bench.kill()} is killed"
         case "kill at":
-            point, nth = bench.random.choice(POINTS), bench.random.randint(1, 5)
+            point = bench.random.choice(POINTS)
+            nth = 1 if point == "Rebalanced" else bench.random.randint(1, 5)  # who waits brings about no second one
             return f"{bench.start_to_die(f'{point}:{nth}')} dies at {point} {nth}"
         case "stop":
             return f"{bench.stop()} is stopped"
