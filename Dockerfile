@@ -1,4 +1,4 @@
-# Penstock's image, and next to it the emulator's that docker-compose.yml uses.
+# Headrace's image, and next to it the emulator's that docker-compose.yml uses.
 # Everything is installed from hashed locks; the root file system may be read-only.
 
 ARG PYTHON_VERSION=3.11
@@ -8,15 +8,15 @@ WORKDIR /src
 COPY requirements/build.lock requirements/runtime.lock requirements/
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements/build.lock
-RUN python -m venv /opt/penstock \
-    && /opt/penstock/bin/pip install --no-cache-dir --require-hashes --requirement requirements/runtime.lock
+RUN python -m venv /opt/headrace \
+    && /opt/headrace/bin/pip install --no-cache-dir --require-hashes --requirement requirements/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY dispatch dispatch
 COPY pollers pollers
 COPY service service
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-index --no-build-isolation --no-deps --wheel-dir dist . \
-    && /opt/penstock/bin/pip install --no-cache-dir --no-index --no-deps dist/*.whl
+    && /opt/headrace/bin/pip install --no-cache-dir --no-index --no-deps dist/*.whl
 
 FROM python:${PYTHON_VERSION}-slim AS emulator
 COPY requirements/ministack.lock requirements/
@@ -27,16 +27,16 @@ USER 10001:0
 EXPOSE 4566
 CMD ["ministack"]
 
-FROM python:${PYTHON_VERSION}-slim AS penstock
-COPY --from=build /opt/penstock /opt/penstock
+FROM python:${PYTHON_VERSION}-slim AS headrace
+COPY --from=build /opt/headrace /opt/headrace
 # Whatever user the container is given, it is in group 0 there.
-RUN install -d -m 0775 /etc/penstock /var/lib/penstock
-ENV PATH=/opt/penstock/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-ENV PENSTOCK_LISTEN=0.0.0.0:9470 PENSTOCK_STATE=/var/lib/penstock
+RUN install -d -m 0775 /etc/headrace /var/lib/headrace
+ENV PATH=/opt/headrace/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV HEADRACE_LISTEN=0.0.0.0:9470 HEADRACE_STATE=/var/lib/headrace
 USER 10001:0
-WORKDIR /etc/penstock
-VOLUME /var/lib/penstock
+WORKDIR /etc/headrace
+VOLUME /var/lib/headrace
 EXPOSE 9470
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["penstock", "status", "--check"]
-ENTRYPOINT ["penstock"]
-CMD ["run", "/etc/penstock"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["headrace", "status", "--check"]
+ENTRYPOINT ["headrace"]
+CMD ["run", "/etc/headrace"]

@@ -12,14 +12,14 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$each" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$each"; break; }; done)
-NONE = $(error Penstock needs Python 3.11 or newer, and there is none on PATH. Name one: make PYTHON=/path/to/python3)
+NONE = $(error Headrace needs Python 3.11 or newer, and there is none on PATH. Name one: make PYTHON=/path/to/python3)
 PY := .venv/bin/python
 SUITES := $(wildcard $(addprefix tests/,unit property scenario contract integration acceptance))
 TESTS ?= $(SUITES)
 SOURCE ?= sqs
 EMULATOR ?=
 ORDERS ?=
-PACKAGES := -p penstock.config -p penstock.dispatch -p penstock.pollers -p penstock.service
+PACKAGES := -p headrace.config -p headrace.dispatch -p headrace.pollers -p headrace.service
 FORMATTED := .ci config dispatch pollers service tests examples $(wildcard benchmarks)
 
 .PHONY: help
@@ -43,7 +43,7 @@ test: venv emulators ## Run the tests, the fast ones first
 
 .PHONY: proof
 proof: venv emulators ## Run the tests with full counts (up to two hours)
-	PENSTOCK_PROOF=1 $(PY) -m pytest -n auto $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
+	HEADRACE_PROOF=1 $(PY) -m pytest -n auto $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
 
 .PHONY: check
 check: format-check lint types docs-check wheel-check ## Format, lint, strict types, generated documents, the wheel
@@ -67,11 +67,11 @@ types: venv
 
 .PHONY: docs docs-check
 docs: venv ## Write the generated parts of the documents
-	$(PY) -m penstock.config.schema --write
+	$(PY) -m headrace.config.schema --write
 	$(PY) .ci/documents.py --write
 
 docs-check: venv
-	$(PY) -m penstock.config.schema --check
+	$(PY) -m headrace.config.schema --check
 	$(PY) .ci/documents.py --check
 	$(PY) .ci/semantics.py --check
 
@@ -92,5 +92,5 @@ bench-%: venv emulators ## Run one: bench-isolation is benchmarks/isolation.py
 
 .PHONY: clean
 clean: ## Remove what the other targets made, environments and fetched servers too
-	rm -rf .venv .venv.lock .emulators .emulators.lock .servers .penstock build dist *.egg-info
+	rm -rf .venv .venv.lock .emulators .emulators.lock .servers .headrace build dist *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

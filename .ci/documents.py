@@ -14,9 +14,9 @@ from pathlib import Path
 
 import semantics
 
-from penstock.config import limits
-from penstock.service.api import standing
-from penstock.service.api.standing_tables import FORWARDED
+from headrace.config import limits
+from headrace.service.api import standing
+from headrace.service.api.standing_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {

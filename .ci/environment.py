@@ -27,7 +27,7 @@ LOCKED_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
 
 def main() -> int:
     if sys.version_info < (3, 11):  # noqa: UP036, whoever runs make may have an older one
-        print(f"Penstock needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.11 …")
+        print(f"Headrace needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.11 …")
         return 2
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("directory", type=Path)
@@ -75,7 +75,7 @@ def install(environment: Path, lock: Path, project: bool) -> None:
     if not usable(environment):
         run(sys.executable, "-m", "venv", "--clear", environment)
     pip(environment, "install", "--require-hashes", "--requirement", lock)
-    strangers = installed(environment) - locked(lock) - {"pip", "penstock"}
+    strangers = installed(environment) - locked(lock) - {"pip", "headrace"}
     if strangers:
         pip(environment, "uninstall", "--yes", *sorted(strangers))
     if project:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import orjson
 
-from penstock.dispatch.patterns.formats import RecordFilter
+from headrace.dispatch.patterns.formats import RecordFilter
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_MATCHING = [

@@ -59,7 +59,7 @@ def source() -> Iterator[Source]:
 @contextmanager
 def daemon(directory: Path, endpoint: str, functions: dict[str, Any], mappings: dict[str, Any]) -> Iterator[None]:
     """A daemon that is ready."""
-    config = directory / "penstock.json"
+    config = directory / "headrace.json"
     config.write_text(
         json.dumps(
             {
@@ -71,7 +71,7 @@ def daemon(directory: Path, endpoint: str, functions: dict[str, Any], mappings: 
             }
         )
     )
-    command = [sys.executable, "-m", "penstock.service.cli", "run", str(config)]
+    command = [sys.executable, "-m", "headrace.service.cli", "run", str(config)]
     with (
         (directory / "log").open("ab") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as running,

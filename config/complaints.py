@@ -58,7 +58,7 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
 _FORMS = {
     URL_FORM: ("is no URL", "it must begin with http:// or https://"),
     VARIABLE_FORM: ("is no name for a variable", "letters, digits and '_', no digit first"),
-    RUNTIME_FORM: ("is no runtime that Penstock starts", "python, nodejs, provided.*; for any other use 'command'"),
+    RUNTIME_FORM: ("is no runtime that Headrace starts", "python, nodejs, provided.*; for any other use 'command'"),
     ROLE_FORM: ("is no role", "it must look like arn:aws:iam::000000000000:role/orders"),
     ACCOUNT_FORM: ("is no account", "it must be 12 digits; quotes keep a zero at the front"),
 }

@@ -18,7 +18,7 @@ _READERS = {
     ".json": read_json.read,
     ".toml": read_toml.read,
 }
-DEFAULT_NAMES = tuple(f"penstock{ending}" for ending in (".yaml", ".yml", ".toml", ".json"))
+DEFAULT_NAMES = tuple(f"headrace{ending}" for ending in (".yaml", ".yml", ".toml", ".json"))
 
 
 def find_default(directory: Path) -> Path | None:

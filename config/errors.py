@@ -1,6 +1,6 @@
 """The product's exceptions, split by who is to blame. A leaf: imports nothing of ours.
 
-    PenstockError
+    HeadraceError
     ├── ConfigError            the user: every problem of a configuration, at once
     ├── SourceError            outside: a queue or stream did not do what was asked
     │   ├── SourceUnavailable      passing; try again with back-off
@@ -37,11 +37,11 @@ class Problem:
         return f"{place}: {subject}{hint}" if place else f"{subject}{hint}"
 
 
-class PenstockError(Exception):
-    """Base of everything that Penstock raises on purpose."""
+class HeadraceError(Exception):
+    """Base of everything that Headrace raises on purpose."""
 
 
-class ConfigError(PenstockError):
+class ConfigError(HeadraceError):
     """What the user asked for cannot be done; `problems` has every reason, in document order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -49,7 +49,7 @@ class ConfigError(PenstockError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-class SourceError(PenstockError):
+class SourceError(HeadraceError):
     """A queue or stream did not do what was asked of it."""
 
 
@@ -65,5 +65,5 @@ class SourceRefused(SourceError):
     """The source refuses us for good (permission, wrong kind): say so, and ask again rarely."""
 
 
-class BugError(PenstockError):
+class BugError(HeadraceError):
     """A state that the design rules out."""

@@ -213,7 +213,7 @@ class CommandFunction(_Started):
 
 
 class ExternalFunction(_Owned):
-    """A runtime that somebody else starts, such as an IDE: Penstock waits for it."""
+    """A runtime that somebody else starts, such as an IDE: Headrace waits for it."""
 
     external: Literal[True]
     timeout: Whole = Field(900, ge=1, le=900)

@@ -1,7 +1,7 @@
 """What each source allows, and what this version does with each field of a mapping: one table, read by the rules, by
 the reference page and by the README.
 
-A follow-up that teaches Penstock a source changes its column here and nothing else in this layer.
+A follow-up that teaches Headrace a source changes its column here and nothing else in this layer.
 """
 
 from __future__ import annotations

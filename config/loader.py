@@ -278,7 +278,7 @@ class _Loading:
                     continue
             if url and section and would_call_itself(url, str(settings.listen)):
                 place = locate(section, [name, *keys], "functions")
-                what = f"{masking.masked(url)} is Penstock's own address: it would call itself for ever"
+                what = f"{masking.masked(url)} is Headrace's own address: it would call itself for ever"
                 self.problems.append(place.problem(what, "name the emulator's address, or change 'listen'"))
 
     # --- mappings -----------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ class EventSourceMapping(Spoken):
     scaling_config: ScalingConfig | None = None
     """Bounds the batches in flight."""
     receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
-    """Receivers of a queue at most (Penstock's own). Default: the maximum concurrency, else the function's
+    """Receivers of a queue at most (Headrace's own). Default: the maximum concurrency, else the function's
     concurrency, else 5."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
     """AWS's dedicated pollers. Without it a Kafka topic has one poller, with a batch in flight per partition."""
@@ -182,9 +182,9 @@ class EventSourceMapping(Spoken):
     bisect_batch_on_function_error: bool | None = None
     """Halve a failed batch to corner the bad record. Default: false."""
     deaggregate: bool | None = None
-    """Take records apart that a producer library packed into one (Penstock's own). Default: false, as on AWS."""
+    """Take records apart that a producer library packed into one (Headrace's own). Default: false, as on AWS."""
     recreated_stream: Literal["start_over", "stop"] | None = None
-    """What to do when the stream was deleted and made anew (Penstock's own): `start_over`, the default, reads the new
+    """What to do when the stream was deleted and made anew (Headrace's own): `start_over`, the default, reads the new
     one from its beginning; `stop` leaves it alone until the stored positions are removed."""
 
     topics: list[_Topic] | None = Field(None, min_length=1, max_length=1)
@@ -200,16 +200,16 @@ class EventSourceMapping(Spoken):
     bootstrap_servers: (
         list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None
     ) = Field(None, min_length=1, max_length=10, examples=[["localhost:9092"]])
-    """`host:port` of the brokers of an MSK cluster (Penstock's own). Default: the endpoint is asked."""
+    """`host:port` of the brokers of an MSK cluster (Headrace's own). Default: the endpoint is asked."""
     kafka_security: KafkaSecurity | None = None
-    """How to reach Kafka brokers, as far as AWS has no word for it (Penstock's own)."""
+    """How to reach Kafka brokers, as far as AWS has no word for it (Headrace's own)."""
     logging_config: LoggingConfig | None = None
     """`system_log_level` of a Kafka mapping's own lines in the log. Default: `log.level`. Needs no provisioned mode
     here."""
     queues: list[str] | None = Field(None, min_length=1, max_length=1)
-    """Amazon MQ, which Penstock does not poll."""
+    """Amazon MQ, which Headrace does not poll."""
     document_db_event_source_config: DocumentDbConfig | None = None
-    """Amazon DocumentDB, which Penstock does not poll."""
+    """Amazon DocumentDB, which Headrace does not poll."""
 
     kms_key_arn: str | None = Field(None, pattern=r"^(arn:.+|)$")
     """Recorded: filters are not encrypted locally."""
@@ -225,7 +225,7 @@ class EventSourceMapping(Spoken):
 
     @property
     def kind(self) -> SourceKind | None:
-        """The kind of source; None for one that Penstock knows nothing of."""
+        """The kind of source; None for one that Headrace knows nothing of."""
         match self.arn:
             case None:
                 return SourceKind.KAFKA if self.self_managed_event_source else None

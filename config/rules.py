@@ -70,7 +70,7 @@ def _unknown_source(mapping: EventSourceMapping) -> Violation:
     if mapping.arn is None:
         hint = "give 'source', an ARN of a queue, stream or cluster"
         return Violation("source", "Unrecognized event source.", hint)
-    what = f"Unrecognized event source. Penstock knows nothing of the service {mapping.arn.service!r}"
+    what = f"Unrecognized event source. Headrace knows nothing of the service {mapping.arn.service!r}"
     return Violation("source", what, _POLLED)
 
 

@@ -1,6 +1,6 @@
 """The JSON Schema of a configuration file, out of the models, and the command that keeps the generated documents.
 
-`python -m penstock.config.schema --check` compares `docs/` with the models, `--write` writes it. The schema accepts
+`python -m headrace.config.schema --check` compares `docs/` with the models, `--write` writes it. The schema accepts
 both spellings of every field, and a `${VARIABLE}` wherever a value has a form.
 """
 
@@ -27,7 +27,7 @@ _VARIABLE = {"$ref": "#/$defs/Variable"}
 
 
 class Document(Settings):
-    """A Penstock configuration."""
+    """A Headrace configuration."""
 
     functions: dict[str, Function] = Field(default_factory=dict)
     """The functions, by name."""
@@ -48,7 +48,7 @@ def json_schema() -> dict[str, Any]:
     definitions["Variable"] = {"type": "string", "pattern": r"\$\{"}
     schema["properties"]["$schema"] = {"type": "string"}
     schema["patternProperties"] = {"^x-": True}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Penstock configuration"}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Headrace configuration"}
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -105,7 +105,7 @@ def _or_variable(schema: Any) -> Any:
 def documents() -> dict[str, str]:
     """The generated files of `docs/`, by name."""
     return {
-        "penstock.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "headrace.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         "configuration.md": reference.page(),
     }
 
@@ -120,7 +120,7 @@ def _text(path: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m penstock.config.schema", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m headrace.config.schema", description=__doc__)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--check", action="store_true", help="end with 1 if docs/ differs from the models")
     action.add_argument("--write", action="store_true", help="write docs/")
@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
             (DOCS / name).write_text(documents()[name], encoding="utf-8")
         return 0
     for name in names:
-        print(f"docs/{name} differs from the models: run python -m penstock.config.schema --write", file=sys.stderr)
+        print(f"docs/{name} differs from the models: run python -m headrace.config.schema --write", file=sys.stderr)
     return 1 if names else 0
 
 

@@ -1,7 +1,7 @@
-"""The daemon's own settings: flags over `PENSTOCK_*` variables over the configuration file's sections.
+"""The daemon's own settings: flags over `HEADRACE_*` variables over the configuration file's sections.
 
 The models are plain pydantic. Reading the variables is pydantic-settings' work, imported only when it is done: it
-doubles the start of `penstock --help`.
+doubles the start of `headrace --help`.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ class Aws(_Section):
     access_key_id: str | None = None
     """Default: what the standard AWS variables and the profile say."""
     secret_access_key: SecretStr | None = None
-    """Better given as `PENSTOCK_AWS__SECRET_ACCESS_KEY_FILE`."""
+    """Better given as `HEADRACE_AWS__SECRET_ACCESS_KEY_FILE`."""
     session_token: SecretStr | None = None
-    """Better given as `PENSTOCK_AWS__SESSION_TOKEN_FILE`."""
+    """Better given as `HEADRACE_AWS__SESSION_TOKEN_FILE`."""
     real: bool = False
     """Allow real AWS, that is: no endpoint. Messages that were taken or filtered are deleted there."""
     rewrite_queue_urls: bool = True
@@ -153,8 +153,8 @@ class Api(_Section):
         Annotated[str, StringConstraints(pattern=r"^\w{3,128}$")], Annotated[SecretStr, Field(min_length=1)]
     ] = Field(default_factory=dict, examples=[{"LOCAL": "a-secret"}])
     """Who may call on an address that is not the loopback: the secret by the access key id that a client signs with, in
-    whichever case. Better given as `PENSTOCK_API__ACCESS_KEYS_FILE`, which names a JSON file."""
-    hosts: list[str] = Field(default_factory=list, examples=[["penstock", "host.docker.internal"]])
+    whichever case. Better given as `HEADRACE_API__ACCESS_KEYS_FILE`, which names a JSON file."""
+    hosts: list[str] = Field(default_factory=list, examples=[["headrace", "host.docker.internal"]])
     """Names besides the loopback's by which a request on the loopback may call this daemon. Others are refused, because
     a web page may have sent them."""
     adopt: bool = False
@@ -198,7 +198,7 @@ class Settings(_Section):
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that answers it, `on` to whatever the
     endpoint is."""
-    state: Path = Path(".penstock")
+    state: Path = Path(".headrace")
     """Directory of what must survive a restart."""
     log: Log = Field(default_factory=Log)
     """What is logged."""
@@ -224,11 +224,11 @@ class Settings(_Section):
 SECTIONS = tuple(Settings.model_fields)
 """The top-level keys of a configuration file that are settings."""
 
-PREFIX = "PENSTOCK_"
+PREFIX = "HEADRACE_"
 
 
 def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
-    """The settings that `PENSTOCK_*` variables give, nested like the file's sections, not yet validated.
+    """The settings that `HEADRACE_*` variables give, nested like the file's sections, not yet validated.
 
     Empty variables count as not set, as compose files leave them. Raises ValueError for a section that is given as
     JSON text and is not JSON.

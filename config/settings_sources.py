@@ -1,6 +1,6 @@
 """The daemon's settings out of their sources, and which source a wrong value came from.
 
-Flags over `PENSTOCK_*` variables over the file's sections over the variables that many programs share (`LOG_LEVEL`,
+Flags over `HEADRACE_*` variables over the file's sections over the variables that many programs share (`LOG_LEVEL`,
 `LOG_FORMAT`, `DEBUG`). Used by the loader.
 """
 

@@ -265,7 +265,7 @@ class Gate:
         try:
             return await self._invoker.probe()
         except Exception as error:  # a fault of ours must not reach the other functions: told as the cause, tried again
-            return NotReady(f"stopped by a fault in Penstock ({error!r}); please report it")
+            return NotReady(f"stopped by a fault in Headrace ({error!r}); please report it")
 
     async def _before_probe(self) -> None:
         """The first probe is at once; after a failure, be it of a probe or of a batch, there is a pause."""

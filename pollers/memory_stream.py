@@ -1,7 +1,7 @@
 """The shipped fake of a stream: Kinesis or DynamoDB Streams in memory, with their shards, iterators, limits and faults.
 
 For tests on virtual time and for trying things out. What a stream forgets (24 hours, shards that were closed that long
-ago) is gone from memory too. `memory_stream_service.py` is how Penstock reads it.
+ago) is gone from memory too. `memory_stream_service.py` is how Headrace reads it.
 
     put ──► shard by hash of the key ──► records(iterator) ──► … until 24 h old
     split, merge, rotate: parents are closed, children go on

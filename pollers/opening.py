@@ -189,7 +189,7 @@ class Opening:
 
     def _refuse(self, what: str) -> None:
         if not self._settings.start_over:
-            ours = f"penstock positions remove {self._settings.mapping}"
+            ours = f"headrace positions remove {self._settings.mapping}"
             hint = f"to read it from its beginning set 'recreated_stream: start_over', or stop and run '{ours}'"
             raise SourceRefused(f"{what} ({hint})")
 

@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
-from ..config.errors import BugError, PenstockError, SourceError, SourceUnavailable
+from ..config.errors import BugError, HeadraceError, SourceError, SourceUnavailable
 from ..dispatch.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .feed import Feed
 from .feed_settings import FeedSettings
@@ -46,7 +46,7 @@ class Supervisor:
         """Those that ended in a failure and have fetched nothing since."""
         self._status = Status(State.WAITING)
         self._failures = 0
-        self._failure: PenstockError | None = None
+        self._failure: HeadraceError | None = None
         self._stopping = False
         self._waiting = anyio.CancelScope()
         self._watching = anyio.CancelScope()
@@ -240,7 +240,7 @@ class Supervisor:
     def _crashed(self, error: Exception) -> BugError:
         """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""
         self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
-        return BugError(f"stopped by a fault in Penstock ({error!r}); please report it")
+        return BugError(f"stopped by a fault in Headrace ({error!r}); please report it")
 
     def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
         self._failures = 0
@@ -260,7 +260,7 @@ class Supervisor:
             self._to(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
             await gate.wait_changed()
 
-    async def _rest(self, error: PenstockError) -> None:
+    async def _rest(self, error: HeadraceError) -> None:
         self._failures += 1
         delay = self._settings.backoff.delay(self._failures, self._dispatcher.jitter())
         self._to(State.WAITING, str(error))

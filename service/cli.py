@@ -1,4 +1,4 @@
-"""The command line: what can be typed, and which verb does it. Imports nothing heavy: `penstock --help` is instant.
+"""The command line: what can be typed, and which verb does it. Imports nothing heavy: `headrace --help` is instant.
 
 Each verb is a module of `verbs` with `run(arguments, observers) -> exit code`, imported when it is chosen. Errors that
 a user can cause end here, as lines on standard error and an exit code; never as a stack trace.
@@ -25,13 +25,13 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib import metadata
 
-        print(f"penstock {metadata.version('penstock')}")
+        print(f"headrace {metadata.version('headrace')}")
         parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="penstock",
+        prog="headrace",
         description="Takes records from queues and streams to functions, as AWS Lambda does.",
         epilog=EPILOG,
     )
@@ -94,7 +94,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("--pattern", action="append", metavar="JSON", help="a pattern, or @FILE; may be given again")
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
-    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./penstock.yaml)")
+    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     verb.add_argument(
         "--source",
         choices=("sqs", "kinesis", "dynamodb", "kafka"),
@@ -114,7 +114,7 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
-    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./penstock.yaml)")
+    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     _aws_arguments(verb)
     _log_arguments(verb)
     verb.set_defaults(module="invoke", operand="payload")
@@ -124,7 +124,7 @@ def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     verb = verbs.add_parser(
         "init",
         help="write a configuration to start from",
-        description="Write penstock.yaml and a function; nothing is overwritten.",
+        description="Write headrace.yaml and a function; nothing is overwritten.",
     )
     verb.add_argument("directory", metavar="DIR", nargs="?", default=".", help="where (default: here)")
     verb.set_defaults(module="init")
@@ -140,7 +140,7 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
     )
     verb.add_argument(
-        "--url", help="address of the daemon (default: that of PENSTOCK_LISTEN, else http://127.0.0.1:9470)"
+        "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
     )
     verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
     verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls")
@@ -175,13 +175,13 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:
     verb.add_argument(
-        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./penstock.yaml)"
+        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
     )
     verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
 
 
 def _config_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./penstock.yaml)")
+    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
     _aws_arguments(verb)
 
 
@@ -252,21 +252,21 @@ def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = (
 
 def _say(error: Exception) -> int:
     """An error as lines on standard error."""
-    from ..config.errors import ConfigError, PenstockError
+    from ..config.errors import ConfigError, HeadraceError
 
     match error:
         case UsageError():
             lines, code = [str(error)], Exit.USAGE
         case ConfigError():
             lines, code = [str(problem) for problem in error.problems], Exit.CONFIG
-        case PenstockError():
+        case HeadraceError():
             lines, code = [str(error)], Exit.FAILURE
         case _:
             from .faults import describe
 
             lines, code = describe(error), Exit.FAILURE
     for line in lines:
-        print(f"penstock: {line}", file=sys.stderr)
+        print(f"headrace: {line}", file=sys.stderr)
     return code
 
 

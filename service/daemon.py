@@ -141,7 +141,7 @@ class Daemon:
     def _state(self, stack: AsyncExitStack) -> tuple[Registry | None, Path]:
         """What is remembered, and a directory for what functions need. A dry run remembers nothing and runs none."""
         if self._settings.dry_run:
-            return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-")))
+            return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
         state = StateDirectory.open(self._settings.state)
         stack.callback(state.close)
         return Registry(state.path), state.path.absolute()

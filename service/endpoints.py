@@ -1,6 +1,6 @@
 """Where the services are that the mappings of a configuration call, and the guard: none may be real AWS unsaid.
 
-Used by the daemon and by `penstock check`. Which endpoint a service has is `config.clients`' business.
+Used by the daemon and by `headrace check`. Which endpoint a service has is `config.clients`' business.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ LONG_INIT = 2.0
 """Seconds after which one that is tried waits for something, and the next one has its turn."""
 THROTTLED = 429
 CONFLICT = 409
-STOPPING = "the function is closed: Penstock is stopping"
+STOPPING = "the function is closed: Headrace is stopping"
 
 
 def missing(name: str, qualifier: str) -> str:

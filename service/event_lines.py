@@ -268,7 +268,7 @@ class Logs:
         trace = "".join(traceback.format_exception(event.error)) if self._log.level <= logging.DEBUG else None
         self._log.error(
             Action.FAULT,
-            f"a fault in Penstock stopped {event.mapping}, which is opened again; please report it: {event.error!r}",
+            f"a fault in Headrace stopped {event.mapping}, which is opened again; please report it: {event.error!r}",
             mapping=event.mapping,
             trace=trace,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from ..config.errors import PenstockError
+from ..config.errors import HeadraceError
 
 
 class Exit(IntEnum):
@@ -25,5 +25,5 @@ class Exit(IntEnum):
     """Ctrl-C where there is nothing to stop in phases."""
 
 
-class UsageError(PenstockError):
+class UsageError(HeadraceError):
     """The command line names something that is not there."""

@@ -13,7 +13,7 @@ def describe(error: BaseException) -> list[str]:
     if _wants_trace():
         lines += [line.rstrip() for fault in faults for line in traceback.format_exception(fault)]
     else:
-        lines.append("this is a fault in Penstock, please report it; LOG_LEVEL=debug shows where it happened")
+        lines.append("this is a fault in Headrace, please report it; LOG_LEVEL=debug shows where it happened")
     return lines
 
 
@@ -24,5 +24,5 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 def _wants_trace() -> bool:
-    levels = (os.environ.get("LOG_LEVEL", ""), os.environ.get("PENSTOCK_LOG__LEVEL", ""))
+    levels = (os.environ.get("LOG_LEVEL", ""), os.environ.get("HEADRACE_LOG__LEVEL", ""))
     return "debug" in (level.lower() for level in levels) or os.environ.get("DEBUG") == "1"

@@ -22,7 +22,7 @@ Lambda = Callable[[], Awaitable[object | None]]
 
 def say_first_lines(log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: Endpoints) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
-    log.info(Action.START, f"penstock {metadata.version('penstock')}", dry_run=config.settings.dry_run or None)
+    log.info(Action.START, f"headrace {metadata.version('headrace')}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
         _say_mapping(log_of(mapping, log), mapping, endpoints.told(mapping))
     for warning in config.warnings:

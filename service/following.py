@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
-from ..config.errors import ConfigError, PenstockError
+from ..config.errors import ConfigError, HeadraceError
 from ..config.mapping import EventSourceMapping, split_function
 from ..dispatch.backoff import Backoff
 from .control.mappings.model import Mapped, State
@@ -126,7 +126,7 @@ class Following:
             return False
         try:
             member = await self._plant.fleet.member(reference_of(config))
-        except PenstockError:
+        except HeadraceError:
             return False
         same = work.config.model_copy(update={"tags": config.tags}) == config
         return same and work.target is member.target and work.facts == member.facts
@@ -165,7 +165,7 @@ class Following:
         except ConfigError as error:
             self._plant.put(config, None, str(error))
         except Exception as error:  # one mapping must not take the others with it
-            obstacle = f"stopped by a fault in Penstock ({error!r}); please report it"
+            obstacle = f"stopped by a fault in Headrace ({error!r}); please report it"
             self._log.error(Action.FAULT, f"{config.name}: {obstacle}", mapping=config.name)
             self._plant.put(config, None, obstacle)
 
@@ -214,7 +214,7 @@ class Following:
         try:
             await self._parts.forget_positions(mapped.config)
             await self._plane.end(mapped)
-        except PenstockError as error:
+        except HeadraceError as error:
             if not failures:
                 text = f"{mapped.config.name}: cannot be deleted yet, and is tried again: {error}"
                 self._log.warning(Action.MAPPING, text, mapping=mapped.config.name)

@@ -92,7 +92,7 @@ class FunctionLogs:
         finally:
             self._scope.cancel()
             self._backlog.give_up()
-            self._say_dropped("Penstock was stopped before they could be sent")
+            self._say_dropped("Headrace was stopped before they could be sent")
 
     # --- whether there is anybody to send to ------------------------------------------------------------------------
 

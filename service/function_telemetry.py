@@ -81,7 +81,7 @@ class FunctionMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"penstock_{name}", text, labels, registry=registry)
+            return Counter(f"headrace_{name}", text, labels, registry=registry)
 
         self._events = counter(
             "async_events", "Events of asynchronous invocations that are over.", "function", "condition"

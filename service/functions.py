@@ -1,6 +1,6 @@
 """The ways to invoke the functions of a configuration: the concrete invokers, and what is wrong without a try.
 
-Beside `daemon.py` the only place that knows concrete invokers. Used by the daemon and by `penstock invoke`.
+Beside `daemon.py` the only place that knows concrete invokers. Used by the daemon and by `headrace invoke`.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ class _Families:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"penstock_{name}", text, (*LABELS, *labels), registry=registry)
+            return Counter(f"headrace_{name}", text, (*LABELS, *labels), registry=registry)
 
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"penstock_{name}", text, LABELS, buckets=buckets, registry=registry)
+            return Histogram(f"headrace_{name}", text, LABELS, buckets=buckets, registry=registry)
 
         self.received = counter("records_received", "Records fetched from the source.")
         self.filtered = counter("records_filtered", "Records that a filter refused.")
@@ -93,11 +93,11 @@ class _Families:
         self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
         self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
         about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
-        self.iterator_age = Gauge("penstock_iterator_age_milliseconds", about, LABELS, registry=registry)
+        self.iterator_age = Gauge("headrace_iterator_age_milliseconds", about, LABELS, registry=registry)
         about = "Offsets from what is committed to the end, of the partition that is most behind."
-        self.lag_max = Gauge("penstock_offset_lag_max", about, LABELS, registry=registry)
+        self.lag_max = Gauge("headrace_offset_lag_max", about, LABELS, registry=registry)
         about = "Offsets from what is committed to the end, of all partitions that are read here."
-        self.lag_sum = Gauge("penstock_offset_lag_sum", about, LABELS, registry=registry)
+        self.lag_sum = Gauge("headrace_offset_lag_sum", about, LABELS, registry=registry)
 
     def remove(self, labels: Labels) -> None:
         """Every series of a mapping, with whatever further labels."""
@@ -162,8 +162,8 @@ class Metrics:
         self._series: dict[str, _Series] = {}
         for labels in mappings:
             self.add(labels)
-        build = Gauge("penstock_build_info", "The running version.", ("version",), registry=self.registry)
-        build.labels(metadata.version("penstock")).set(1)
+        build = Gauge("headrace_build_info", "The running version.", ("version",), registry=self.registry)
+        build.labels(metadata.version("headrace")).set(1)
         self._count: dict[type, Callable[[_Series, Any], None]] = {
             seen.Fetched: _fetched,
             seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
@@ -276,16 +276,16 @@ class _Looks(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         state = GaugeMetricFamily(
-            "penstock_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
+            "headrace_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
         )
-        feeds = GaugeMetricFamily("penstock_feeds", "Receivers, shards or members at work.", labels=LABELS)
+        feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or members at work.", labels=LABELS)
         for mapping in self._view.mappings():
             values = (mapping.name, mapping.kind, mapping.function)
             feeds.add_metric(values, mapping.feeds)
             for name in STATES:
                 state.add_metric((*values, name), float(name == mapping.state))
-        in_flight = GaugeMetricFamily("penstock_invocations_in_flight", "Invocations under way.", labels=("function",))
-        up = GaugeMetricFamily("penstock_function_up", "Whether the function can start.", labels=("function",))
+        in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations under way.", labels=("function",))
+        up = GaugeMetricFamily("headrace_function_up", "Whether the function can start.", labels=("function",))
         for function in self._view.functions():
             in_flight.add_metric((function.name,), function.in_flight)
             up.add_metric((function.name,), float(function.up))

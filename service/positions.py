@@ -1,6 +1,6 @@
 """The stored positions of streams, seen from the configuration: opened in the state directory, and whose they are.
 
-Used by the daemon and by `penstock positions`. Whoever opens them holds the state directory.
+Used by the daemon and by `headrace positions`. Whoever opens them holds the state directory.
 """
 
 from __future__ import annotations
@@ -95,5 +95,5 @@ def unused_line(left: Collection[Kept]) -> str:
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (
         f"positions are stored that no mapping uses: {', '.join(named)}{more}; stop, then give them to another mapping "
-        "with `penstock positions move MAPPING SOURCE TO`, or forget them with `penstock positions remove MAPPING`"
+        "with `headrace positions move MAPPING SOURCE TO`, or forget them with `headrace positions remove MAPPING`"
     )

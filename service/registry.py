@@ -21,7 +21,7 @@ from ..dispatch.observer import Event, GateClosed
 FILE = "functions.json"
 FILES_MAX = 20_000
 """Files of code that are looked at."""
-SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".penstock"})
+SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".headrace"})
 """Directories that change without the code's changing."""
 
 

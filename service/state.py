@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from ..config.errors import PenstockError
+from ..config.errors import HeadraceError
 
 LOCK = "lock"
 PRIVATE = 0o700
@@ -18,7 +18,7 @@ PRIVATE = 0o700
 rights."""
 
 
-class StateError(PenstockError):
+class StateError(HeadraceError):
     """The state directory cannot be used; the message says why and what to do."""
 
 
@@ -44,7 +44,7 @@ class StateDirectory:
             lock.close()
             raise StateError(
                 f"another daemon{owner} uses the state directory {path}; stop it, or name another directory with "
-                "--state or PENSTOCK_STATE"
+                "--state or HEADRACE_STATE"
             ) from error
         try:
             lock.truncate(0)
@@ -61,7 +61,7 @@ class StateDirectory:
 def _unusable(path: Path, error: OSError) -> StateError:
     return StateError(
         f"cannot use the state directory {path}: {error.strerror or error}; "
-        "name another one with --state or PENSTOCK_STATE"
+        "name another one with --state or HEADRACE_STATE"
     )
 
 

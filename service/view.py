@@ -1,4 +1,4 @@
-"""What the daemon shows of itself, as values: for the HTTP surface, the metrics and `penstock status`."""
+"""What the daemon shows of itself, as values: for the HTTP surface, the metrics and `headrace status`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from support.servers import moto as moto_server
 from support.servers.running import Server
 from support.workers import Sharing, workers
 
-STRICT = os.environ.get("PENSTOCK_STRICT") == "1"
+STRICT = os.environ.get("HEADRACE_STRICT") == "1"
 QUIRKS = Path(__file__).resolve().parent.parent / "docs" / "emulators.md"
 LAYERS = ("unit", "property", "scenario", "contract", "integration", "acceptance", "proof")
 """Fast ones first."""
@@ -30,8 +30,8 @@ for name in [each for each in os.environ if each.startswith("AWS_")]:
     del os.environ[name]  # a profile, a region, an endpoint, real credentials of whoever runs the tests
 os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
-settings.register_profile("penstock", deadline=None, print_blob=True)
-settings.load_profile("penstock")
+settings.register_profile("headrace", deadline=None, print_blob=True)
+settings.load_profile("headrace")
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "semantics(*ids): rules of docs/semantics that this test proves")
     config.addinivalue_line("markers", "needs(*programs): left out where one of them is not installed")
     config.addinivalue_line("markers", "quirk(*rows): skipped on the servers of these rows of docs/emulators.md")
-    config.pluginmanager.register(Account(), "penstock-account")
+    config.pluginmanager.register(Account(), "headrace-account")
 
 
 PROGRAMS = {"maven": "mvn"}
@@ -133,7 +133,7 @@ def listed(row: str) -> bool:
     return QUIRKS.exists() and f"\n| {row} |" in QUIRKS.read_text()
 
 
-PROVES, LEFT_OUT = "semantics", "penstock_left_out"
+PROVES, LEFT_OUT = "semantics", "headrace_left_out"
 """What a test's reports, and a worker's last word, call what the account wants of them."""
 
 
@@ -191,14 +191,14 @@ class Account:
 
     def _close(self, session: pytest.Session) -> None:
         if session.config.pluginmanager.hasplugin("cacheprovider") and session.config.cache is not None:
-            cache = Path(session.config.cache.mkdir("penstock"))
+            cache = Path(session.config.cache.mkdir("headrace"))
             found = {rule: sorted(tests) for rule, tests in sorted(self.ids.items())}
             (cache.parent.parent / "semantics.json").write_text(json.dumps(found, indent=1))
         if STRICT:
             self._judge(session)
 
     def _judge(self, session: pytest.Session) -> None:
-        least = int(os.environ.get("PENSTOCK_MIN_TESTS", "0"))
+        least = int(os.environ.get("HEADRACE_MIN_TESTS", "0"))
         if self.left_out:
             self.complaints.append(f"{self.left_out.total()} tests were left out")
         if self.skipped:

@@ -215,7 +215,7 @@ class Clients:
             read_timeout=None if service in UNTIMED_SERVICES else self.settings.read_timeout,
             max_pool_connections=self.settings.max_connections,
             retries={"total_max_attempts": 1, "mode": "standard"},  # who may try again decides it where it is known
-            user_agent=f"penstock/{metadata.version('penstock')}",  # a fixed one: building it costs 15 % of a call
+            user_agent=f"headrace/{metadata.version('headrace')}",  # a fixed one: building it costs 15 % of a call
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             connector_args={"keepalive_timeout": KEEP_ALIVE},

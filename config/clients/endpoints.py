@@ -82,7 +82,7 @@ def _unwanted(service: str, url: str | None) -> Problem:
         f"the endpoint of {service}, {url}, is real AWS" if url else f"{service} has no endpoint: it would be real AWS"
     )
     return Problem(
-        f"{where}, where Penstock reads, deletes and writes for good",
+        f"{where}, where Headrace reads, deletes and writes for good",
         path="aws.endpoint_url",
         hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; if real AWS is meant, set aws.real: true or "
         "give --real-aws",
@@ -96,7 +96,7 @@ def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
 
 def brokers_problem(servers: str, path: str) -> Problem:
     """What is wrong with brokers that are `unwanted_brokers`."""
-    what = f"the brokers {servers} are real AWS, where Penstock takes the place of a group's members and moves offsets"
+    what = f"the brokers {servers} are real AWS, where Headrace takes the place of a group's members and moves offsets"
     return Problem(what, path=path, hint="if real AWS is meant, set aws.real: true or give --real-aws")
 
 

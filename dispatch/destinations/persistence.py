@@ -134,7 +134,7 @@ class FailureDestination:
         except SourceError as error:
             self._stands(str(error))
         except Exception as error:  # a fault of ours must not reach other mappings: told as the cause, tried again
-            self._stands(f"failure destination {self.arn}: a fault in Penstock ({error!r}); please report it")
+            self._stands(f"failure destination {self.arn}: a fault in Headrace ({error!r}); please report it")
         else:
             self._stands("")
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..model import Reply
 
-HOPS = "x-penstock-hops"
+HOPS = "x-headrace-hops"
 """Header: how many daemons sent a call on. Each refuses what was sent on too often, so that circles end."""
 MOST_HOPS = 4
 """Daemons that may send a call on, one to the next."""
@@ -26,7 +26,7 @@ class Invocation:
     trace: str = ""
     """`_X_AMZN_TRACE_ID` to hand on; empty: the invoker makes one."""
     client_context: str = ""
-    """Client context as JSON text; empty for none. Event source mappings never set it; Invoke and `penstock invoke`
+    """Client context as JSON text; empty for none. Event source mappings never set it; Invoke and `headrace invoke`
     can."""
     invoked_arn: str = ""
     """The function as it was asked for, with the qualifier if there was one; empty: unqualified."""

@@ -112,7 +112,7 @@ class CallableInvoker:
             case Expired():
                 return answers.timed_out(failed, self._timeout or 0.0)
             case Closed():
-                return Unreachable(self._attempt(invocation, started), "the function is closed: Penstock is stopping")
+                return Unreachable(self._attempt(invocation, started), "the function is closed: Headrace is stopping")
             case _:
                 assert_never(ended)
 

@@ -80,7 +80,7 @@ class RemoteInvoker:
         self._deadline = None if timeout is None else timeout + margin
         self._concurrency = concurrency
         self._calls = Calls(self._deadline)
-        client.meta.events.register("before-call.lambda.Invoke", _add_headers, unique_id="penstock-headers")
+        client.meta.events.register("before-call.lambda.Invoke", _add_headers, unique_id="headrace-headers")
 
     @property
     def concurrency(self) -> int | None:
@@ -158,7 +158,7 @@ class RemoteInvoker:
 
 def closing(closed: Closed) -> str:
     """Why there is no answer, when the invoker was closed."""
-    return f"Penstock is stopping; {UNCERTAIN}" if closed.started else "Penstock is stopping: not invoked"
+    return f"Headrace is stopping; {UNCERTAIN}" if closed.started else "Headrace is stopping: not invoked"
 
 
 async def _read(answer: dict[str, Any]) -> _Answer:

@@ -1,4 +1,4 @@
-"""Why a record passed a pattern, or why not, in words. For `penstock filter test`; never on the way of records."""
+"""Why a record passed a pattern, or why not, in words. For `headrace filter test`; never on the way of records."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def main() -> int:
     if count < 1:
         parser.error("at least one order is needed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as directory:
+    with tempfile.TemporaryDirectory(prefix="headrace-demo-") as directory:
         return demo(given.source, emulator, [Order(number) for number in range(1, count + 1)], Path(directory))
 
 

@@ -73,7 +73,7 @@ def demo(orders: list[Order], endpoint: str, directory: Path) -> int:
     journals = directory / "journals"
     journals.mkdir()
     queues = Queues.create(client("sqs", endpoint))
-    gatherer = Gatherer(journals, directory / "penstock.log")
+    gatherer = Gatherer(journals, directory / "headrace.log")
     variables = {
         "AWS_ENDPOINT_URL": endpoint,
         "DEMO_SOURCE_ARN": queues.orders_arn,

@@ -63,14 +63,14 @@ def daemon(directory: Path, config: str, variables: Mapping[str, str]) -> Iterat
     """The daemon as a process, which ends by itself when nothing is left to do. It is gone when this returns."""
     scripts = Path(sys.executable).parent
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PENSTOCK_"))},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADRACE_"))},
         **SECRETS,
         **variables,
         "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     options = [f"--until-idle={GIVE_UP}", "--listen", "127.0.0.1:0", "--state", str(directory / "state")]
-    command = [str(scripts / "penstock"), "run", str(HERE / config), *options]
-    with (directory / "penstock.log").open("wb") as log:
+    command = [str(scripts / "headrace"), "run", str(HERE / config), *options]
+    with (directory / "headrace.log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
@@ -122,5 +122,5 @@ def report(gatherer: Gatherer, orders: list[Order], code: int, words: Words, dir
         print(f"filtered, and not of this demo: {gatherer.strangers[:10]}")
     if code != 0:
         print(f"the daemon ended with code {code}; the end of its log:")
-        print("\n".join((directory / "penstock.log").read_text(errors="replace").splitlines()[-15:]))
+        print("\n".join((directory / "headrace.log").read_text(errors="replace").splitlines()[-15:]))
     return 0 if result.balances and code == 0 and result.sent == len(orders) and not gatherer.strangers else 1

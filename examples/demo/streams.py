@@ -123,7 +123,7 @@ def demo(source: str, orders: list[Order], endpoint: str, queues_endpoint: str, 
     sent = SOURCES[source](endpoint)
     queues = client("sqs", queues_endpoint)
     destination = queues.create_queue(QueueName="orders-discarded")["QueueUrl"]
-    gatherer = Gatherer(journals, directory / "penstock.log")
+    gatherer = Gatherer(journals, directory / "headrace.log")
     variables = {
         "AWS_ENDPOINT_URL": endpoint,
         "DEMO_QUEUES_URL": queues_endpoint,

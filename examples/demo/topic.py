@@ -53,7 +53,7 @@ def demo(orders: list[Order], server: str, directory: Path) -> int:
     topics = Topics(server)
     sent = Topic(topics)
     topics.create(DISCARDED)
-    gatherer = Gatherer(journals, directory / "penstock.log")
+    gatherer = Gatherer(journals, directory / "headrace.log")
     variables = {"DEMO_BROKER": server, "DEMO_JOURNAL": str(journals)}
     began = time.monotonic()
     with sending(sent.send, orders, 25) as under_way, daemon(directory, "kafka.yaml", variables) as process:

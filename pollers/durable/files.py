@@ -139,8 +139,8 @@ def _damaged(path: Path, form: Format, detail: str) -> UnusableState:
 
 
 def _newer(path: Path, form: Format, version: int) -> UnusableState:
-    hint = "start that version, or name another state directory with --state or PENSTOCK_STATE; it was left as it is"
-    what = f"the {form.what} are of a newer version of Penstock (format {version}, this one knows {form.schema})"
+    hint = "start that version, or name another state directory with --state or HEADRACE_STATE; it was left as it is"
+    what = f"the {form.what} are of a newer version of Headrace (format {version}, this one knows {form.schema})"
     return _refused(path, what, hint)
 
 

@@ -20,7 +20,7 @@ from .lookups import Registry
 from .records import RecordSchemas
 
 LIBRARIES = ("fastavro", "google.protobuf", "jsonschema")
-EXTRA = "pip install 'penstock[schemas]'"
+EXTRA = "pip install 'headrace[schemas]'"
 
 
 def open_schemas(

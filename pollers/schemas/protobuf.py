@@ -15,7 +15,7 @@ from ...dispatch.model import encode
 from . import proto_text, wire
 from .model import Codec, Schema, Undecodable
 
-FILE = "penstock.proto"
+FILE = "headrace.proto"
 """What a schema's own file is called where its registry has no name for it."""
 
 CONFLUENT_FILES = {

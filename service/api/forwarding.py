@@ -1,6 +1,6 @@
 """Calls that are not served here, to the configured upstream, as they came; its answers come back as they are.
 
-Nothing is signed again: emulators do not check. Each daemon on the way raises `x-penstock-hops`, so a call that is sent
+Nothing is signed again: emulators do not check. Each daemon on the way raises `x-headrace-hops`, so a call that is sent
 in a circle ends.
 """
 
@@ -129,7 +129,7 @@ def _onward(headers: Mapping[str, str], hops: int) -> CIMultiDict[str]:
 def _no_upstream(operation: str) -> ApiError:
     about = standing.subject(operation)
     what = f"{operation} ({about}) is not served here" if about else f"{operation} is not served here"
-    how = "set api.upstream (PENSTOCK_API__UPSTREAM) to the address of an emulator's Lambda, which it is then sent to"
+    how = "set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, which it is then sent to"
     return errors.invalid_parameter(f"{what}; {how}.")
 
 

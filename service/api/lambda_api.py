@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 from aiohttp import web
 
-from ...config.errors import BugError, PenstockError
+from ...config.errors import BugError, HeadraceError
 from ..telemetry import Action, Log
 from . import standing
 from .access import Access
@@ -120,11 +120,11 @@ class LambdaApi:
     def _say_fault(self, request: web.Request, request_id: str, fault: Exception) -> None:
         """Without the query string, which may hold a signature."""
         asked = f"{request.method} {path_of(request.raw_path).partition('?')[0]}"
-        if isinstance(fault, PenstockError) and not isinstance(fault, BugError):
+        if isinstance(fault, HeadraceError) and not isinstance(fault, BugError):
             self._log.error(Action.FAULT, f"{asked} failed: {fault}", request_id=request_id)
             return
         trace = "".join(traceback.format_exception(fault)) if self._log.level <= logging.DEBUG else None
-        text = f"a fault in Penstock: {asked}: please report it: {fault!r}"
+        text = f"a fault in Headrace: {asked}: please report it: {fault!r}"
         self._log.error(Action.FAULT, text, request_id=request_id, trace=trace)
 
 

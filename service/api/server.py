@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ...config.errors import PenstockError
+from ...config.errors import HeadraceError
 from ...config.settings import Address
 from ..view import View
 from .code_downloads import ROUTE, CodeDownloads
@@ -31,7 +31,7 @@ LONGEST_LINE = 64 * 1024
 """Bytes of a request's first line and of one header: a call may name fifty tags in its query string."""
 
 
-class ListenError(PenstockError):
+class ListenError(HeadraceError):
     """The address cannot be listened on; the message says why and what to do."""
 
 
@@ -52,7 +52,7 @@ def bind(address: Address) -> socket.socket:
     except OSError as error:
         raise ListenError(
             f"cannot listen on {address}: {error.strerror or error}; name another address with --listen or "
-            "PENSTOCK_LISTEN (port 0 is any free one)"
+            "HEADRACE_LISTEN (port 0 is any free one)"
         ) from error
     listener.setblocking(False)
     return listener
@@ -138,7 +138,7 @@ def status(view: View) -> dict[str, Any]:
     """All that is to be seen, as plain data."""
     readiness = view.readiness()
     return {
-        "version": metadata.version("penstock"),
+        "version": metadata.version("headrace"),
         "ready": readiness.ready,
         "polling": readiness.polling,
         "reasons": list(readiness.reasons),

@@ -176,7 +176,7 @@ class Deliveries:
             await self._work_on(held)
         except Exception as error:  # a fault of ours must not reach the other events
             self._observer.observe(
-                EventDelayed(held.event.function, f"a fault in Penstock ({error!r}); please report it")
+                EventDelayed(held.event.function, f"a fault in Headrace ({error!r}); please report it")
             )
             await self._put_back(replace(held.event, due=self._clock.wall() + FAULT_DELAY))
         finally:

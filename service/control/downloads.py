@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .code import CodeStore
 
-PREFIX = "/_penstock/code/"
+PREFIX = "/_headrace/code/"
 _TOKEN = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})")
 
 

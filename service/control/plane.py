@@ -138,7 +138,7 @@ class FunctionPlane:
         if named.name in self._filed:
             raise conflict(
                 f"The function {named.name} is one of the configuration file, which owns it: "
-                "change it there and start Penstock again, or use another name."
+                "change it there and start Headrace again, or use another name."
             )
 
     async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:

@@ -1,4 +1,4 @@
-"""`penstock check`: every problem of a configuration, or what it says. Starts no function and calls nobody."""
+"""`headrace check`: every problem of a configuration, or what it says. Starts no function and calls nobody."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
     for warning in config.warnings:
-        print(f"penstock: warning: {warning}", file=sys.stderr)
+        print(f"headrace: warning: {warning}", file=sys.stderr)
     if arguments.output == "json":
         show_json({**config.effective(), "endpoints": endpoints.shown()})
     else:
@@ -39,7 +39,7 @@ async def _endpoints(config: Config) -> Endpoints:
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         endpoints = await Endpoints.find(config.mappings.values(), clients)
         endpoints.refuse_real_aws(config.mappings.values())
-        with tempfile.TemporaryDirectory(prefix="penstock-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
             await Functions(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
         return endpoints
 

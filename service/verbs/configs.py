@@ -11,9 +11,9 @@ from ...config.errors import ConfigError, Problem
 from ...config.loader import Config, find_default, load
 from ..filters import check_patterns
 
-SYSTEM = Path("/etc/penstock")
+SYSTEM = Path("/etc/headrace")
 """Where a container's configuration stands."""
-NOTHING_NAMED = f"no configuration was named, and there is neither penstock.yaml here nor {SYSTEM}"
+NOTHING_NAMED = f"no configuration was named, and there is neither headrace.yaml here nor {SYSTEM}"
 
 
 def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
@@ -58,5 +58,5 @@ def default() -> list[Path]:
 
 
 def nothing_named() -> ConfigError:
-    hint = "name a file or a directory, or write one with `penstock init`"
+    hint = "name a file or a directory, or write one with `headrace init`"
     return ConfigError([Problem(NOTHING_NAMED, hint=hint)])

@@ -1,4 +1,4 @@
-"""`penstock filter test`: does a filter keep this record, and why."""
+"""`headrace filter test`: does a filter keep this record, and why."""
 
 from __future__ import annotations
 

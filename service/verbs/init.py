@@ -1,4 +1,4 @@
-"""`penstock init`: a commented configuration and a function to start from. Nothing is overwritten."""
+"""`headrace init`: a commented configuration and a function to start from. Nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..exits import Exit, UsageError
 from .tables import show
 
 CONFIG = """\
-# Takes records from queues and streams to functions. `penstock check` checks this file, `penstock run` runs it.
+# Takes records from queues and streams to functions. `headrace check` checks this file, `headrace run` runs it.
 
 aws:
   # The emulator. Standard variables (AWS_ENDPOINT_URL, AWS_REGION, AWS_PROFILE, …) are understood too.
@@ -63,7 +63,7 @@ def handler(event, context):
     return {"batchItemFailures": failed}
 '''
 
-FILES = {"penstock.yaml": CONFIG, "functions/hello/app.py": FUNCTION}
+FILES = {"headrace.yaml": CONFIG, "functions/hello/app.py": FUNCTION}
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -79,5 +79,5 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
             show(f"wrote {path}")
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
-    show("next: penstock check, then penstock run")
+    show("next: headrace check, then headrace run")
     return Exit.OK

@@ -1,4 +1,4 @@
-"""`penstock invoke`: one invocation of one function, as a mapping would make it."""
+"""`headrace invoke`: one invocation of one function, as a mapping would make it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _payload(text: str) -> bytes:
 
 
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
-    with tempfile.TemporaryDirectory(prefix="penstock-", dir=_not_hidden()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_not_hidden()) as scratch:
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = Functions(config, clients, observer, Path(scratch))
             with closing(functions):
@@ -84,7 +84,7 @@ def _show(reply: Reply) -> int:
                 show(_text(body))
         case Throttled(reason=said):
             said = f"the function is throttled: {said}"
-    print(f"penstock: {said}", file=sys.stderr)
+    print(f"headrace: {said}", file=sys.stderr)
     return Exit.FAILURE
 
 

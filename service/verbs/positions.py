@@ -1,4 +1,4 @@
-"""`penstock positions`: what is stored of streams, listed, given to another mapping, or forgotten.
+"""`headrace positions`: what is stored of streams, listed, given to another mapping, or forgotten.
 
 Works on the state directory of the configuration, which no daemon may be using meanwhile.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from ...config.errors import PenstockError
+from ...config.errors import HeadraceError
 from ...config.loader import Config
 from ...config.mapping import UUID_FORM
 from ...dispatch.model import Position
@@ -43,7 +43,7 @@ async def _run(config: Config, arguments: argparse.Namespace) -> None:
     work = _WORK[arguments.positions_verb]
     if not are_stored(directory):
         if work is not _list:
-            raise PenstockError(f"no positions are stored in {directory}")
+            raise HeadraceError(f"no positions are stored in {directory}")
         _show([], arguments.output)
         return
     with closing(StateDirectory.open(directory)):
@@ -138,9 +138,9 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
         raise UsageError(f"mapping {other.name} reads {other.source}, so positions in {source} are of no use to it")
     number = await _lanes(store, mapping, source)
     if not await store.move(mapping, source, to):
-        raise PenstockError(
+        raise HeadraceError(
             f"mapping {arguments.to} has positions of its own in {source}; forget those first, if they may go: "
-            f"penstock positions remove {arguments.to} {source}"
+            f"headrace positions remove {arguments.to} {source}"
         )
     show(f"moved {number} positions in {source} from {arguments.mapping} to {arguments.to}")
 
@@ -153,11 +153,11 @@ async def _remove(store: CheckpointStore, config: Config, arguments: argparse.Na
 
 
 async def _lanes(store: CheckpointStore, mapping: str, source: str | None) -> int:
-    """How many positions these are. Raises PenstockError when there are none."""
+    """How many positions these are. Raises HeadraceError when there are none."""
     kept = [each for each in await store.kept() if each.mapping == mapping and source in (None, each.source)]
     if not kept:
         where = f" in {source}" if source else ""
-        raise PenstockError(f"no positions of {mapping} are stored{where}; `penstock positions` lists what is stored")
+        raise HeadraceError(f"no positions of {mapping} are stored{where}; `headrace positions` lists what is stored")
     return sum(each.lanes for each in kept)
 
 

@@ -1,4 +1,4 @@
-"""`penstock run`: the daemon, with its configuration, its log and its exit code."""
+"""`headrace run`: the daemon, with its configuration, its log and its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penstock schema`: the JSON Schema of a configuration, for editors."""
+"""`headrace schema`: the JSON Schema of a configuration, for editors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`penstock status`: asks the running daemon over HTTP. Also a container's health check: it needs no curl."""
+"""`headrace status`: asks the running daemon over HTTP. Also a container's health check: it needs no curl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...config.errors import PenstockError
+from ...config.errors import HeadraceError
 from ..exits import Exit
 from .tables import show, show_json, table
 
@@ -23,7 +23,7 @@ PATIENCE = 5.0
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    url = (arguments.url or url_of(os.environ.get("PENSTOCK_LISTEN", ""))).rstrip("/")
+    url = (arguments.url or url_of(os.environ.get("HEADRACE_LISTEN", ""))).rstrip("/")
     if arguments.check:
         return _check(f"{url}/readyz" + ("?strict" if arguments.strict else ""))
     status = _get(f"{url}/status")
@@ -51,9 +51,9 @@ def _check(url: str) -> int:
 
 
 def _get(url: str) -> dict[str, Any]:
-    """The answer, a refusal's too. Raises PenstockError when there is none."""
+    """The answer, a refusal's too. Raises HeadraceError when there is none."""
     if not url.startswith(("http://", "https://")):
-        raise PenstockError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
+        raise HeadraceError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
     try:
         with opener.open(url, timeout=PATIENCE) as answer:
@@ -62,7 +62,7 @@ def _get(url: str) -> dict[str, Any]:
         text = refusal.read()
     except OSError as error:
         reason = getattr(error, "reason", error)
-        raise PenstockError(
+        raise HeadraceError(
             f"no daemon answers at {url}: {reason}; is it running, and does it listen there?"
         ) from error
     try:
@@ -70,7 +70,7 @@ def _get(url: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or "reasons" not in found:
-        raise PenstockError(f"what answers at {url} is no Penstock daemon; name the daemon's address with --url")
+        raise HeadraceError(f"what answers at {url} is no Headrace daemon; name the daemon's address with --url")
     return found
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from penstock.dispatch.invokers.local.isolation import supported
+from headrace.dispatch.invokers.local.isolation import supported
 from support import daemons
-from support.daemons import penstock
+from support.daemons import headrace
 from support.servers.running import Server
 
 QUEUE = f"arn:aws:sqs:us-east-1:{daemons.ACCOUNT}:orders"
@@ -27,7 +27,7 @@ def handler(event, context):
         raise ValueError("at your request")
     if event.get("exit"):
         os._exit(3)
-    return {"stage": os.environ["STAGE"], "secret": os.environ.get("PENSTOCK_TEST_SECRET"), "event": event}
+    return {"stage": os.environ["STAGE"], "secret": os.environ.get("HEADRACE_TEST_SECRET"), "event": event}
 """
 
 
@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
     """A directory with a configuration of one local function."""
     (tmp_path / "functions").mkdir()
     (tmp_path / "functions" / "app.py").write_text(HANDLER)
-    (tmp_path / "penstock.yaml").write_text(
+    (tmp_path / "headrace.yaml").write_text(
         f"""
 aws: {{endpoint_url: "{EMULATOR}", region: us-east-1}}
 functions:
@@ -61,7 +61,7 @@ def clean(text: str) -> bool:
 
 @pytest.mark.semantics("CLI-17")
 def test_check_says_what_a_good_configuration_holds(project: Path) -> None:
-    done = penstock("check", cwd=project)
+    done = headrace("check", cwd=project)
     assert (done.returncode, done.stderr) == (0, "")
     assert QUEUE in done.stdout
     assert EMULATOR in done.stdout
@@ -81,16 +81,16 @@ def of_streams(directory: Path, code: Path) -> None:
             }
         },
     }
-    (directory / "penstock.json").write_text(json.dumps(config))
+    (directory / "headrace.json").write_text(json.dumps(config))
 
 
 @pytest.mark.semantics("CLI-17")
 def test_check_says_where_each_service_is(tmp_path: Path) -> None:
     of_streams(tmp_path, tmp_path)
-    done = penstock("check", cwd=tmp_path)
+    done = headrace("check", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "kinesis at http://127.0.0.1:7\ns3 at http://127.0.0.1:8\n" in done.stdout
-    shown = json.loads(penstock("check", "--output", "json", cwd=tmp_path).stdout)
+    shown = json.loads(headrace("check", "--output", "json", cwd=tmp_path).stdout)
     assert shown["endpoints"] == {"kinesis": "http://127.0.0.1:7", "s3": "http://127.0.0.1:8"}
 
 
@@ -98,13 +98,13 @@ def test_a_function_is_told_where_its_stream_is(tmp_path: Path) -> None:
     of_streams(tmp_path, tmp_path)
     handler = "import os\n\ndef handler(event, context):\n    return os.environ['AWS_ENDPOINT_URL']\n"
     (tmp_path / "app.py").write_text(handler)
-    assert json.loads(penstock("invoke", "f", cwd=tmp_path).stdout) == "http://127.0.0.1:7"
+    assert json.loads(headrace("invoke", "f", cwd=tmp_path).stdout) == "http://127.0.0.1:7"
 
 
 @pytest.mark.semantics("CLI-17")
 def test_check_in_json_masks_secrets(project: Path) -> None:
-    env = {"PENSTOCK_AWS__SECRET_ACCESS_KEY": "hush-hush"}
-    done = penstock("check", "--output", "json", cwd=project, env=env)
+    env = {"HEADRACE_AWS__SECRET_ACCESS_KEY": "hush-hush"}
+    done = headrace("check", "--output", "json", cwd=project, env=env)
     assert done.returncode == 0
     assert json.loads(done.stdout)["mappings"]["orders"]["source"] == QUEUE
     assert "hush-hush" not in done.stdout
@@ -113,7 +113,7 @@ def test_check_in_json_masks_secrets(project: Path) -> None:
 @pytest.mark.semantics("CLI-02", "CLI-17")
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_every_problem_is_said_at_once_and_nothing_starts(tmp_path: Path, verb: str) -> None:
-    (tmp_path / "penstock.yaml").write_text(
+    (tmp_path / "headrace.yaml").write_text(
         f"""
 aws: {{endpoint_url: "{EMULATOR}"}}
 functions:
@@ -127,30 +127,30 @@ mappings:
     filter_criteria: {{filters: [{{pattern: {{body: {{type: created}}}}}}]}}
 """
     )
-    done = penstock(verb, cwd=tmp_path)
+    done = headrace(verb, cwd=tmp_path)
     assert done.returncode == 78
     assert done.stdout == ""
     assert clean(done.stderr)
     for words in ("did you mean 'timeout'", "did you mean 'hello'", "mappings.two.source", "mappings.three"):
         assert words in done.stderr
-    assert all(line.startswith("penstock: ") for line in done.stderr.splitlines())
-    assert not (tmp_path / ".penstock").exists()
+    assert all(line.startswith("headrace: ") for line in done.stderr.splitlines())
+    assert not (tmp_path / ".headrace").exists()
 
 
 @pytest.mark.semantics("CLI-03")
 @pytest.mark.parametrize("verb", ["check", "run"])
 def test_real_aws_is_refused_unless_it_is_meant(tmp_path: Path, verb: str) -> None:
-    (tmp_path / "penstock.yaml").write_text(
+    (tmp_path / "headrace.yaml").write_text(
         f"""
 functions: {{f: {{http: "{HTTP}"}}}}
 mappings: {{m: {{source: "{QUEUE}", function: f}}}}
 """
     )
-    done = penstock(verb, cwd=tmp_path)
+    done = headrace(verb, cwd=tmp_path)
     assert done.returncode == 78
     assert "real AWS" in done.stderr
     assert "--real-aws" in done.stderr
-    assert penstock("check", "--real-aws", cwd=tmp_path).returncode == 0
+    assert headrace("check", "--real-aws", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.semantics("CLI-21")
@@ -158,15 +158,15 @@ def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path) -> None:
     config = daemons.write_config(
         tmp_path, EMULATOR, "http://localhost:9470/", {"m": {"source": QUEUE}}, listen="127.0.0.1:9470"
     )
-    done = penstock("run", str(config), cwd=tmp_path)
+    done = headrace("run", str(config), cwd=tmp_path)
     assert done.returncode == 78
     assert "would call itself" in done.stderr
 
 
 def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
-    done = penstock("check", cwd=tmp_path)
+    done = headrace("check", cwd=tmp_path)
     assert done.returncode == 78
-    assert "penstock init" in done.stderr
+    assert "headrace init" in done.stderr
 
 
 # --- invoke ---------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_without_a_configuration_it_says_how_to_get_one(tmp_path: Path) -> None:
 
 @pytest.mark.semantics("CLI-15")
 def test_invoke_prints_the_answer_and_logs_elsewhere(project: Path) -> None:
-    done = penstock("invoke", "hello", '{"n": 1}', cwd=project, env={"PENSTOCK_TEST_SECRET": "mine"})
+    done = headrace("invoke", "hello", '{"n": 1}', cwd=project, env={"HEADRACE_TEST_SECRET": "mine"})
     assert done.returncode == 0
     assert json.loads(done.stdout) == {"stage": "dev", "secret": None, "event": {"n": 1}}
     assert "it was said" in done.stderr
@@ -186,11 +186,11 @@ def test_invoke_gives_the_function_a_tmp_of_its_own() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # a /tmp of one's own does not hide it
         project = Path(name)
         (project / "app.py").write_text("import os\n\ndef handler(event, context):\n    return os.listdir('/tmp')\n")
-        (project / "penstock.yaml").write_text(
+        (project / "headrace.yaml").write_text(
             f"aws: {{endpoint_url: '{EMULATOR}', region: us-east-1}}\n"
             "functions: {f: {runtime: python, handler: app.handler, code: ., isolation: namespace}}\n"
         )
-        done = penstock("invoke", "f", cwd=project)
+        done = headrace("invoke", "f", cwd=project)
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
@@ -198,7 +198,7 @@ def test_invoke_gives_the_function_a_tmp_of_its_own() -> None:
 def test_invoke_takes_the_payload_from_a_file_or_stdin(project: Path) -> None:
     (project / "event.json").write_text('{"n": 2}')
     for payload, stdin in (("@event.json", ""), ("-", '{"n": 2}')):
-        done = penstock("invoke", "hello", payload, cwd=project, stdin=stdin)
+        done = headrace("invoke", "hello", payload, cwd=project, stdin=stdin)
         assert json.loads(done.stdout)["event"] == {"n": 2}
 
 
@@ -217,15 +217,15 @@ def test_invoke_takes_the_payload_from_a_file_or_stdin(project: Path) -> None:
 def test_what_goes_wrong_with_an_invocation_is_said(
     project: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = penstock("invoke", *arguments, cwd=project)
+    done = headrace("invoke", *arguments, cwd=project)
     assert done.returncode == code
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("penstock: ")
+    assert last.startswith("headrace: ")
     assert said in last
 
 
 def test_the_error_of_a_function_is_its_answer(project: Path) -> None:
-    done = penstock("invoke", "hello", '{"fail": true}', cwd=project)
+    done = headrace("invoke", "hello", '{"fail": true}', cwd=project)
     assert json.loads(done.stdout)["errorType"] == "ValueError"
 
 
@@ -234,30 +234,30 @@ def test_the_error_of_a_function_is_its_answer(project: Path) -> None:
 
 @pytest.mark.semantics("CLI-14")
 def test_filter_test_in_a_project(project: Path) -> None:
-    assert penstock("filter", "test", cwd=project, stdin='{"type": "created"}').returncode == 0
-    done = penstock("filter", "test", cwd=project, stdin='{"type": "other"}')
+    assert headrace("filter", "test", cwd=project, stdin='{"type": "created"}').returncode == 0
+    done = headrace("filter", "test", cwd=project, stdin='{"type": "other"}')
     assert done.returncode == 1
     assert done.stdout.startswith("FILTERED\t")
 
 
 @pytest.mark.semantics("CLI-16")
 def test_init_writes_what_check_likes_and_overwrites_nothing(tmp_path: Path) -> None:
-    first = penstock("init", "new", cwd=tmp_path)
+    first = headrace("init", "new", cwd=tmp_path)
     assert first.returncode == 0
     new = tmp_path / "new"
-    assert penstock("check", cwd=new).returncode == 0
+    assert headrace("check", cwd=new).returncode == 0
     event = json.dumps({"Records": [{"messageId": "1", "body": "hello"}]})
-    assert json.loads(penstock("invoke", "hello", event, cwd=new).stdout) == {"batchItemFailures": []}
-    (new / "penstock.yaml").write_text("mine")
-    again = penstock("init", "new", cwd=tmp_path)
+    assert json.loads(headrace("invoke", "hello", event, cwd=new).stdout) == {"batchItemFailures": []}
+    (new / "headrace.yaml").write_text("mine")
+    again = headrace("init", "new", cwd=tmp_path)
     assert again.returncode == 2
-    assert "penstock.yaml" in again.stderr
-    assert (new / "penstock.yaml").read_text() == "mine"
+    assert "headrace.yaml" in again.stderr
+    assert (new / "headrace.yaml").read_text() == "mine"
 
 
 @pytest.mark.semantics("CLI-23")
 def test_the_schema_takes_the_configuration(project: Path) -> None:
-    schema = json.loads(penstock("schema", cwd=project).stdout)
+    schema = json.loads(headrace("schema", cwd=project).stdout)
     jsonschema.validate(
         {"functions": {"f": {"http": HTTP}}, "mappings": {"m": {"source": QUEUE, "function": "f"}}}, schema
     )
@@ -274,18 +274,18 @@ def test_status_shows_and_checks_a_running_daemon(ministack: Server, tmp_path: P
         config = daemons.write_config(tmp_path, ministack.endpoint_url, function.url, mappings)
         with daemons.running(str(config), cwd=tmp_path) as daemon:
             daemon.ready()
-            listen = {"PENSTOCK_LISTEN": daemon.url.removeprefix("http://")}
-            shown = penstock("status", cwd=tmp_path, env=listen)
+            listen = {"HEADRACE_LISTEN": daemon.url.removeprefix("http://")}
+            shown = headrace("status", cwd=tmp_path, env=listen)
             assert shown.returncode == 0
             assert "polling" in shown.stdout
-            found = json.loads(penstock("status", "--url", daemon.url, "--output", "json", cwd=tmp_path).stdout)
+            found = json.loads(headrace("status", "--url", daemon.url, "--output", "json", cwd=tmp_path).stdout)
             assert [mapping["state"] for mapping in found["mappings"]] == ["polling", "waiting"]
-            assert penstock("status", "--check", cwd=tmp_path, env=listen).returncode == 0
-            strict = penstock("status", "--check", "--strict", cwd=tmp_path, env=listen)
+            assert headrace("status", "--check", cwd=tmp_path, env=listen).returncode == 0
+            strict = headrace("status", "--check", "--strict", cwd=tmp_path, env=listen)
             assert strict.returncode == 1
             assert "late: " in strict.stderr
     queues.close()
-    gone = penstock("status", "--check", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    gone = headrace("status", "--check", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert gone.returncode == 1
     assert "no daemon answers" in gone.stderr
     assert clean(gone.stderr)

@@ -40,7 +40,7 @@ def test_the_file_is_a_compose_file() -> None:
 
 
 def test_the_schema_would_refuse_a_wrong_one() -> None:
-    wrong = {"services": {"penstock": {"comand": ["run"]}}}
+    wrong = {"services": {"headrace": {"comand": ["run"]}}}
     with pytest.raises(jsonschema.ValidationError, match="comand"):
         jsonschema.Draft202012Validator(schema()).validate(wrong)
 
@@ -82,16 +82,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> containers.Builder:
 
 
 def test_the_image_is_small_minded(images: containers.Builder) -> None:
-    image = images.build("penstock")
+    image = images.build("headrace")
     user, _, group = image.user.partition(":")
     assert user.isdigit()
     assert user != "0"
     assert group == "0"
-    for directory in ("/etc/penstock", "/var/lib/penstock"):
+    for directory in ("/etc/headrace", "/var/lib/headrace"):
         assert image.place(directory).stat().st_mode & 0o070 == 0o070, f"{directory} is not writable for group 0"
-    assert image.volumes == ["/var/lib/penstock"]
-    assert image.health == ["penstock", "status", "--check"]
-    assert image.health == SERVICES["penstock"]["healthcheck"]["test"][1:]
+    assert image.volumes == ["/var/lib/headrace"]
+    assert image.health == ["headrace", "status", "--check"]
+    assert image.health == SERVICES["headrace"]["healthcheck"]["test"][1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,32 +199,32 @@ def files(image: containers.Image) -> set[Path]:
 
 def test_the_services_work_together(images: containers.Builder, tmp_path: Path) -> None:
     network = Network.free("4566", "9470")
-    emulator, penstock, producer = (
+    emulator, headrace, producer = (
         Service(name, images.build(SERVICES[name]["build"]["target"]), network, tmp_path / f"{name}.log")
-        for name in ("emulator", "penstock", "producer")
+        for name in ("emulator", "headrace", "producer")
     )
-    before = files(penstock.image)
-    with emulator.running() as server, penstock_beside(emulator, server, penstock) as daemon, producer.running():
+    before = files(headrace.image)
+    with emulator.running() as server, headrace_beside(emulator, server, headrace) as daemon, producer.running():
         until = time.monotonic() + PATIENCE
-        while counted(network, "penstock_records_delivered_total") < 2 or not counted(
-            network, "penstock_records_filtered_total"
+        while counted(network, "headrace_records_delivered_total") < 2 or not counted(
+            network, "headrace_records_filtered_total"
         ):
-            assert time.monotonic() < until, f"{penstock.output.read_text()}{producer.output.read_text()}"
+            assert time.monotonic() < until, f"{headrace.output.read_text()}{producer.output.read_text()}"
             time.sleep(0.2)
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(10) == 0, penstock.output.read_text()
-        assert not penstock.healthy()
-    assert "order 1: " in penstock.output.read_text()
-    assert files(penstock.image) == before
+        assert daemon.wait(10) == 0, headrace.output.read_text()
+        assert not headrace.healthy()
+    assert "order 1: " in headrace.output.read_text()
+    assert files(headrace.image) == before
 
 
 @contextmanager
-def penstock_beside(
-    emulator: Service, server: subprocess.Popen[bytes], penstock: Service
+def headrace_beside(
+    emulator: Service, server: subprocess.Popen[bytes], headrace: Service
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Penstock, started when the emulator is healthy, and healthy itself."""
+    """Headrace, started when the emulator is healthy, and healthy itself."""
     emulator.wait_for_health(server)
-    assert not penstock.healthy()
-    with penstock.running() as daemon:
-        penstock.wait_for_health(daemon)
+    assert not headrace.healthy()
+    with headrace.running() as daemon:
+        headrace.wait_for_health(daemon)
         yield daemon

@@ -1,4 +1,4 @@
-"""What users have, boto3, the AWS CLI and the SDK for JavaScript, deploys functions and mappings to Penstock, which is
+"""What users have, boto3, the AWS CLI and the SDK for JavaScript, deploys functions and mappings to Headrace, which is
 killed and started again in between."""
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from support.sdks.script import Script
 from support.servers.running import Server, free_port
 
 CALLS = 40
-"""To Penstock at least, as one script of a deployment makes them."""
+"""To Headrace at least, as one script of a deployment makes them."""
 
 
 class Restarted:
-    """Penstock at one address, beside an emulator, through several lives."""
+    """Headrace at one address, beside an emulator, through several lives."""
 
     def __init__(self, directory: Path, emulator: str) -> None:
         self._directory = directory
@@ -49,7 +49,7 @@ class Restarted:
 
 
 @pytest.fixture
-def penstock(ministack: Server, tmp_path: Path) -> Iterator[Restarted]:
+def headrace(ministack: Server, tmp_path: Path) -> Iterator[Restarted]:
     restarted = Restarted(tmp_path, ministack.endpoint_url)
     yield restarted
     assert restarted.lives[-1].stop() == 0, restarted.lives[-1].everything
@@ -63,11 +63,11 @@ def penstock(ministack: Server, tmp_path: Path) -> Iterator[Restarted]:
         pytest.param(JavaScript, id="javascript", marks=pytest.mark.needs("node", "npm")),
     ],
 )
-def test_a_script_of_a_deployment(penstock: Restarted, ministack: Server, make: Callable[[str, str], Client]) -> None:
-    with contextlib.closing(make(penstock.url, ministack.endpoint_url)) as client:
-        script = Script(client, penstock.restart, f"orders-{uuid.uuid4().hex[:8]}")
+def test_a_script_of_a_deployment(headrace: Restarted, ministack: Server, make: Callable[[str, str], Client]) -> None:
+    with contextlib.closing(make(headrace.url, ministack.endpoint_url)) as client:
+        script = Script(client, headrace.restart, f"orders-{uuid.uuid4().hex[:8]}")
         script.run()
     assert len(script.made) >= CALLS
-    assert len(penstock.lives) == 3
-    crashes = [line for life in penstock.lives for line in life.logged("crash")]
+    assert len(headrace.lives) == 3
+    crashes = [line for life in headrace.lives for line in life.logged("crash")]
     assert not crashes

@@ -465,7 +465,7 @@ def test_a_destination_that_is_not_there_is_given_up_aloud(account: Account) -> 
     line = account.daemon.wait_logged("record_failed")
     assert line["destination"] == gone
     assert "create it, or name another one in the event-invoke configuration" in line["event"]
-    assert 'penstock_async_destination_failures_total{function="orders"} 1.0' in account.daemon.get("/metrics")[1]
+    assert 'headrace_async_destination_failures_total{function="orders"} 1.0' in account.daemon.get("/metrics")[1]
 
 
 @pytest.mark.semantics("ASYNC-10", "API-INVOKE-12")

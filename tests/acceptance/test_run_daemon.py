@@ -44,7 +44,7 @@ def test_from_a_queue_to_a_function(queues: Queues, tmp_path: Path) -> None:
             assert daemon.get("/livez") == (200, "ok\n")
             assert daemon.get("/readyz?strict")[0] == 200
             assert (
-                'penstock_records_received_total{function="f",mapping="m",source="sqs"} 3.0'
+                'headrace_records_received_total{function="f",mapping="m",source="sqs"} 3.0'
                 in daemon.get("/metrics")[1]
             )
             assert daemon.status()["mappings"][0]["counts"]["filtered"] == 1
@@ -253,7 +253,7 @@ def test_a_state_directory_has_one_daemon_and_is_free_when_that_was_killed(queue
     )
     with daemons.running(str(config), cwd=tmp_path) as first:
         first.ready()
-        second = daemons.penstock("run", str(config), cwd=tmp_path)
+        second = daemons.headrace("run", str(config), cwd=tmp_path)
         assert second.returncode == 1
         assert f"pid {first.process.pid}" in second.stderr
         assert "--state" in second.stderr
@@ -271,7 +271,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(queues: Queues, tmp
     with daemons.function() as function:
         config = daemons.write_config(tmp_path, queues.endpoint_url, function.url, mapping(queues, name))
         port = queues.endpoint_url.rpartition(":")[2]
-        taken = daemons.penstock("run", str(config), "--listen", f"127.0.0.1:{port}", cwd=tmp_path)
+        taken = daemons.headrace("run", str(config), "--listen", f"127.0.0.1:{port}", cwd=tmp_path)
         assert taken.returncode == 1
         assert f"cannot listen on 127.0.0.1:{port}" in taken.stderr
         assert "--listen" in taken.stderr

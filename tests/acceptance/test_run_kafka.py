@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from support import daemons
-from support.daemons import penstock
+from support.daemons import headrace
 from support.eventually import eventually
 from support.servers import kafka
 from support.servers.running import Server
@@ -67,7 +67,7 @@ def counts(daemon: daemons.Daemon) -> dict[str, int]:
 
 def metric(daemon: daemons.Daemon, name: str) -> float:
     labels = '{function="f",mapping="m",source="kafka"}'
-    (line,) = [line for line in daemon.get("/metrics")[1].splitlines() if line.startswith(f"penstock_{name}{labels}")]
+    (line,) = [line for line in daemon.get("/metrics")[1].splitlines() if line.startswith(f"headrace_{name}{labels}")]
     return float(line.rpartition(" ")[2])
 
 
@@ -168,7 +168,7 @@ def test_a_poison_record_goes_to_the_topic_for_it_and_the_others_go_on(topics: T
 def test_what_no_topic_takes_is_held_against_the_configuration(topics: Topics, tmp_path: Path) -> None:
     more = {"destination_config": {"on_failure": {"destination": "kafka://orders"}}}
     config = configured(tmp_path, "http://127.0.0.1:9", reading(topics, "orders", **more))
-    done = penstock("check", config, cwd=tmp_path)
+    done = headrace("check", config, cwd=tmp_path)
     assert done.returncode == 78
     assert "would come back for ever" in done.stderr
 

@@ -65,7 +65,7 @@ def states(daemon: daemons.Daemon) -> dict[str, tuple[str, str]]:
 
 def poll_errors(daemon: daemons.Daemon) -> float:
     lines = daemon.get("/metrics")[1].splitlines()
-    (line,) = [line for line in lines if line.startswith("penstock_poll_errors_total{")]
+    (line,) = [line for line in lines if line.startswith("headrace_poll_errors_total{")]
     return float(line.rpartition(" ")[2])
 
 

@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka.serialization import MessageField
 
 from support import daemons, schema_registry_stub
-from support.daemons import penstock
+from support.daemons import headrace
 from support.schema_producers import ORDER, PRODUCERS, written
 from support.schema_registry_stub import SchemaRegistry
 from support.servers import kafka
@@ -232,7 +232,7 @@ def test_glue_and_a_login_from_secrets_manager_are_reached_through_the_endpoint(
     }
     with daemons.function() as function:
         config = configured(tmp_path, function, mappings, moto.endpoint_url)
-        checked = penstock("check", config, cwd=tmp_path)
+        checked = headrace("check", config, cwd=tmp_path)
         assert checked.returncode == 0, checked.stderr
         assert f"glue at {moto.endpoint_url}\nsecretsmanager at {moto.endpoint_url}\n" in checked.stdout
         with daemons.running(config, "--until-idle=60", cwd=tmp_path) as daemon:

@@ -49,7 +49,7 @@ def test_a_mapping_of_a_queue_comes_changes_and_goes(streams: Streams, tmp_path:
             queues.send(name, "one")
             function.wait_begun()
             metrics = api.daemon.get("/metrics")[1]
-            assert f'penstock_records_received_total{{function="f",mapping="{made["UUID"]}",source="sqs"}}' in metrics
+            assert f'headrace_records_received_total{{function="f",mapping="{made["UUID"]}",source="sqs"}}' in metrics
             changed = api.update(made["UUID"], FilterCriteria={"Filters": [{"Pattern": '{"body":["three"]}'}]})
             assert changed["State"] == "Updating"
             api.wait_state(made["UUID"], "Enabled")
@@ -138,7 +138,7 @@ def test_a_mapping_of_a_stream_goes_on_after_a_kill_and_begins_anew_when_it_is_m
             api.daemon.wait_until(lambda: api.counts(uuid)["delivered"] == 2)
             before = api.get(uuid)
             kill(api)
-        (kept,) = json.loads(daemons.penstock("positions", "--output", "json", cwd=tmp_path).stdout)
+        (kept,) = json.loads(daemons.headrace("positions", "--output", "json", cwd=tmp_path).stdout)
         assert (kept["mapping"], kept["mapping_uuid"], kept["used"]) == (uuid, uuid, True)
         put(streams, source, 2)
         with running(config) as api:
@@ -242,7 +242,7 @@ def test_a_mapping_to_an_alias_follows_its_function(streams: Streams, tmp_path: 
     queues = streams.queues
     name, notes = queues.create(), tmp_path / "notes"
     notes.touch()
-    config = tmp_path / "penstock.json"
+    config = tmp_path / "headrace.json"
     config.write_text(json.dumps({"aws": {"endpoint_url": queues.endpoint_url}, "listen": "127.0.0.1:0"}))
 
     def wait_notes(api: Api, *lines: str) -> None:
@@ -308,9 +308,9 @@ def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> N
         assert refusal(lambda: api.create(streams.queues.arn(name)))[1] == "Function does not exist"
         api.client.close()
         assert daemon.stop() == 0
-    assert json.loads(daemons.penstock("positions", "--output", "json", cwd=tmp_path).stdout) == []
-    for arguments, more in ((("--dry-run",), {}), ((), {"PENSTOCK_API__ENABLED": "false"})):
-        refused = daemons.penstock("run", *arguments, cwd=tmp_path, env={**env, **more})
+    assert json.loads(daemons.headrace("positions", "--output", "json", cwd=tmp_path).stdout) == []
+    for arguments, more in ((("--dry-run",), {}), ((), {"HEADRACE_API__ENABLED": "false"})):
+        refused = daemons.headrace("run", *arguments, cwd=tmp_path, env={**env, **more})
         assert (refused.returncode, "no configuration was named" in refused.stderr) == (78, True)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from penstock.pollers.checkpoints.state_file import APPLICATION, SCHEMA
+from headrace.pollers.checkpoints.state_file import APPLICATION, SCHEMA
 from support import daemons
-from support.daemons import penstock
+from support.daemons import headrace
 from support.servers.running import Server
 from support.streams import Streams
 
@@ -60,10 +60,10 @@ def test_from_a_stream_to_a_function_and_on_after_a_restart(streams: Streams, tm
             daemon.wait_until(lambda: daemon.status()["mappings"][0]["counts"]["filtered"] == 1)
             daemon.wait_until(lambda: delivered(daemon) == 3)
             assert (
-                'penstock_records_delivered_total{function="f",mapping="m",source="kinesis"} 3.0'
+                'headrace_records_delivered_total{function="f",mapping="m",source="kinesis"} 3.0'
                 in (daemon.get("/metrics")[1])
             )
-            refused = penstock("positions", cwd=tmp_path)
+            refused = headrace("positions", cwd=tmp_path)
             assert (refused.returncode, refused.stdout) == (1, "")
             assert f"pid {daemon.process.pid}" in refused.stderr
             assert daemon.stop() == 0
@@ -71,7 +71,7 @@ def test_from_a_stream_to_a_function_and_on_after_a_restart(streams: Streams, tm
         with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:
             assert daemon.wait() == 0
     assert [each["n"] for each in data(function)] == [0, 1, 2, 3]  # type: ignore[index]
-    (kept,) = json.loads(penstock("positions", "--output", "json", cwd=tmp_path).stdout)
+    (kept,) = json.loads(headrace("positions", "--output", "json", cwd=tmp_path).stdout)
     assert (kept["mapping"], kept["source"], kept["used"]) == ("m", streams.arn(name), True)
     assert [shard["place"] for shard in kept["shards"]] == ["position"]
 
@@ -105,7 +105,7 @@ def test_a_dry_run_tells_and_stores_nothing(streams: Streams, tmp_path: Path) ->
             told = [line.split("\t") for line in daemon.stdout if "\t" in line]
             assert sorted(line[2] for line in told) == ["FILTERED", "WOULD DELIVER to f"]
         assert function.events == []
-    assert not (tmp_path / ".penstock").exists()
+    assert not (tmp_path / ".headrace").exists()
 
 
 @pytest.mark.semantics("CLI-12", "STREAM-58")
@@ -174,7 +174,7 @@ def test_a_destination_that_never_takes_it_is_given_up_as_soon_as_the_settings_s
 
     with daemons.function(fail) as function:
         config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, mappings)
-        once = {"PENSTOCK_DESTINATIONS__ATTEMPTS": "1"}
+        once = {"HEADRACE_DESTINATIONS__ATTEMPTS": "1"}
         arguments = ("--until-idle=60", "--fail-on-discard")
         with daemons.running(str(config), *arguments, cwd=tmp_path, env=once) as daemon:
             assert daemon.wait() == 4
@@ -193,7 +193,7 @@ def make_newer(file: Path) -> str:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-    return "checkpoints.db: the stored positions are of a newer version of Penstock"
+    return "checkpoints.db: the stored positions are of a newer version of Headrace"
 
 
 @pytest.mark.semantics("CLI-27", "STREAM-09")
@@ -203,13 +203,13 @@ def test_a_file_of_positions_that_cannot_be_used_lets_nothing_start_and_is_left_
 ) -> None:
     name = streams.create()
     streams.put(name, "stays")
-    file = tmp_path / ".penstock" / "checkpoints.db"
+    file = tmp_path / ".headrace" / "checkpoints.db"
     file.parent.mkdir()
     told = spoil(file)
     before = file.read_bytes()
     with daemons.function() as function:
         config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, reading(streams.arn(name)))
-        done = penstock("run", str(config), cwd=tmp_path)
+        done = headrace("run", str(config), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (78, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
@@ -232,8 +232,8 @@ def test_a_mapping_that_was_renamed_gets_its_positions_back(streams: Streams, tm
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
         (source, _, owner) = line["event"].partition("uses: ")[2].partition(";")[0].split()
-        assert penstock("positions", "remove", "new", cwd=tmp_path).returncode == 0
-        moved = penstock("positions", "move", owner, source, "new", cwd=tmp_path)
+        assert headrace("positions", "remove", "new", cwd=tmp_path).returncode == 0
+        moved = headrace("positions", "move", owner, source, "new", cwd=tmp_path)
         assert (moved.returncode, moved.stderr) == (0, "")
         streams.put(name, "after")
         with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:

@@ -12,7 +12,7 @@ import pytest
 
 from support import wheel
 
-EXAMPLES = sorted(path.relative_to(wheel.ROOT) for path in (wheel.ROOT / "examples").glob("*/penstock.yaml"))
+EXAMPLES = sorted(path.relative_to(wheel.ROOT) for path in (wheel.ROOT / "examples").glob("*/headrace.yaml"))
 VARIABLES = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
     "DEMO_QUEUE_ARN": "arn:aws:sqs:us-east-1:000000000000:orders",
@@ -20,27 +20,27 @@ VARIABLES = {
 }
 
 
-def penstock(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(wheel.installed() / "penstock"), *arguments]
+def headrace(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(wheel.installed() / "headrace"), *arguments]
     return subprocess.run(command, cwd=cwd, env=wheel.clean() | VARIABLES, capture_output=True, text=True, check=False)
 
 
 def test_the_wheel_holds_exactly_what_git_holds() -> None:
     with zipfile.ZipFile(wheel.built()) as archive:
         shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert shipped == {f"penstock/{path.as_posix()}" for path in wheel.tracked(*wheel.LAYERS)}
+    assert shipped == {f"headrace/{path.as_posix()}" for path in wheel.tracked(*wheel.LAYERS)}
 
 
 def test_the_wheel_carries_the_licence_and_the_program() -> None:
     with zipfile.ZipFile(wheel.built()) as archive:
         names = {name.partition(".dist-info/")[2]: name for name in archive.namelist()}
         assert "licenses/LICENSE" in names
-        assert "penstock = penstock.service.cli:main" in archive.read(names["entry_points.txt"]).decode()
+        assert "headrace = headrace.service.cli:main" in archive.read(names["entry_points.txt"]).decode()
         assert HeaderParser().parsestr(archive.read(names["METADATA"]).decode())["License-Expression"] == "Apache-2.0"
 
 
 def test_it_is_the_wheel_that_runs(tmp_path: Path) -> None:
-    ask = "import penstock.service.cli as cli; print(cli.__file__)"
+    ask = "import headrace.service.cli as cli; print(cli.__file__)"
     python = str(wheel.installed() / "python")
     answer = subprocess.run(
         [python, "-c", ask], cwd=tmp_path, env=wheel.clean(), capture_output=True, text=True, check=True
@@ -49,20 +49,20 @@ def test_it_is_the_wheel_that_runs(tmp_path: Path) -> None:
 
 
 def test_it_tells_its_version(tmp_path: Path) -> None:
-    answer = penstock("--version", cwd=tmp_path)
+    answer = headrace("--version", cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert wheel.built().name.split("-")[1] in answer.stdout
 
 
 def test_it_helps(tmp_path: Path) -> None:
-    answer = penstock("--help", cwd=tmp_path)
+    answer = headrace("--help", cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert {"run", "check"} <= set(answer.stdout.replace(",", " ").split())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
 def test_the_examples_are_sound(example: Path, tmp_path: Path) -> None:
-    answer = penstock("check", str(wheel.ROOT / example), cwd=tmp_path)
+    answer = headrace("check", str(wheel.ROOT / example), cwd=tmp_path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 

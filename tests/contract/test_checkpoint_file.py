@@ -11,11 +11,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from penstock.config.errors import BugError, ConfigError
-from penstock.dispatch.model import Lane, OpenWindow, Position, Window
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.state_file import FILE, SCHEMA
-from penstock.pollers.checkpoints.store import (
+from headrace.config.errors import BugError, ConfigError
+from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.state_file import FILE, SCHEMA
+from headrace.pollers.checkpoints.store import (
     BEGINNING,
     Answer,
     Checkpoint,
@@ -25,7 +25,7 @@ from penstock.pollers.checkpoints.store import (
     StartKind,
     Token,
 )
-from penstock.pollers.durable.faults import StoreUnavailable, UnusableState
+from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
 from support.counts import count
 from support.virtual_time import VirtualLoop
 
@@ -314,10 +314,10 @@ KILLED = """
 import sys
 import anyio
 from pathlib import Path
-from penstock.dispatch.model import Lane, Position, Window
-from penstock.dispatch.model import OpenWindow
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.store import Checkpoint, Key
+from headrace.dispatch.model import Lane, Position, Window
+from headrace.dispatch.model import OpenWindow
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.store import Checkpoint, Key
 
 async def work(store, lane):
     key = Key("m", Lane("s", str(lane)))
@@ -344,7 +344,7 @@ KILLED_AT = """
 import os, signal, sys
 import anyio
 from pathlib import Path
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 
 def watch(event, arguments):
     if event == sys.argv[2]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from penstock.config.errors import BugError
-from penstock.dispatch.model import Lane, OpenWindow, Position, Window
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.state_file import FILE
-from penstock.pollers.checkpoints.store import (
+from headrace.config.errors import BugError
+from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.state_file import FILE
+from headrace.pollers.checkpoints.store import (
     BEGINNING,
     Answer,
     Checkpoint,

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.errors import SourceMissing
-from penstock.dispatch.model import DiscardReason
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.errors import SourceMissing
+from headrace.dispatch.model import DiscardReason
 from support.destination_labs import ACCOUNTS, LABS, Lab, MemoryLab, report
 
 HEAD = (

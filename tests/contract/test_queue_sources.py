@@ -11,14 +11,14 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceMissing
-from penstock.dispatch.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
-from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
-from penstock.pollers.source import Fetched, Reader, Source
-from penstock.pollers.sqs import QueueSettings, SqsSource
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.config.errors import SourceMissing
+from headrace.dispatch.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
+from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.source import Fetched, Reader, Source
+from headrace.pollers.sqs import QueueSettings, SqsSource
 
 VISIBILITY = 2
 

@@ -10,14 +10,14 @@ from typing import Any, Literal, Protocol
 
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.errors import SourceRefused, SourceUnavailable
-from penstock.dispatch.events import SchemaMetadata
-from penstock.pollers.schemas import Decoded, RecordSchemas, SchemaFailure
-from penstock.pollers.schemas.confluent import ConfluentRegistry, RestAccess
-from penstock.pollers.schemas.glue import GlueRegistry
-from penstock.pollers.schemas.lookups import Registry
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.errors import SourceRefused, SourceUnavailable
+from headrace.dispatch.events import SchemaMetadata
+from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure
+from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess
+from headrace.pollers.schemas.glue import GlueRegistry
+from headrace.pollers.schemas.lookups import Registry
 from support import schema_registry_stub
 from support.schema_registry_stub import SchemaRegistry
 from support.servers.running import Server

@@ -11,13 +11,13 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.model import OpenWindow, Record, Window
-from penstock.dispatch.observer import Gap, StreamRecreated
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import BEGINNING
-from penstock.pollers.source import LaneLost, Mark
-from penstock.pollers.streams import ShardReader, StreamRoster, StreamSource
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.model import OpenWindow, Record, Window
+from headrace.dispatch.observer import Gap, StreamRecreated
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.checkpoints.store import BEGINNING
+from headrace.pollers.source import LaneLost, Mark
+from headrace.pollers.streams import ShardReader, StreamRoster, StreamSource
 from support.eventually import eventually_async
 from support.stream_source_labs import Lab, Service, stream_of
 from support.stream_world import data_of

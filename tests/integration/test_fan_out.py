@@ -12,14 +12,14 @@ import anyio
 import pytest
 from aiobotocore.session import get_session
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import LoopClock, SystemClock
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Lane, Position, Record
-from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from penstock.pollers.fan_out import SubscribedShard
-from penstock.pollers.kinesis import RecordMaker
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import LoopClock, SystemClock
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.model import Lane, Position, Record
+from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from headrace.pollers.fan_out import SubscribedShard
+from headrace.pollers.kinesis import RecordMaker
 from support import stream_stub
 from support.aggregates import aggregate
 from support.servers.running import Server
@@ -43,7 +43,7 @@ def orders(stub: Stub) -> KinesisStream:
 
 @pytest.fixture
 def consumer(orders: KinesisStream) -> Consumer:
-    return orders.consumer("penstock")
+    return orders.consumer("headrace")
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ async def test_an_hour_is_read_by_subscriptions_that_the_service_never_had_to_en
         get_session().create_client("kinesis", "us-east-1", endpoint_url=stub.url, verify=False) as client,
     ):
         orders = stub.kinesis("orders")
-        subscriber = Subscriber(client, orders.consumer("penstock").arn)
+        subscriber = Subscriber(client, orders.consumer("headrace").arn)
         sent: list[str] = []
         while clock.monotonic() < 3600:
             sent += put(orders, 3)
@@ -394,7 +394,7 @@ async def test_it_reads_from_an_emulator(ministack: Server) -> None:
         await client.create_stream(StreamName="pushed", ShardCount=1)
         about = await client.describe_stream(StreamName="pushed")
         arn = about["StreamDescription"]["StreamARN"]
-        registered = await client.register_stream_consumer(StreamARN=arn, ConsumerName="penstock")
+        registered = await client.register_stream_consumer(StreamARN=arn, ConsumerName="headrace")
         subscriber = Subscriber(client, registered["Consumer"]["ConsumerARN"])
         sent: list[str] = []
         for number in range(6):

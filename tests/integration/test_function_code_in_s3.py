@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.service.api.wire.errors import ApiError
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.service.api.wire.errors import ApiError
 from support.function_api import FunctionApi, function_api, zipped
 from support.servers.running import Server
 

@@ -7,10 +7,10 @@ import uuid
 import anyio
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.dispatch.observer import Event, FunctionLog
-from penstock.service.function_logs import FunctionLogs
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.dispatch.observer import Event, FunctionLog
+from headrace.service.function_logs import FunctionLogs
 from support.servers.running import Server
 
 STREAM = "2025/01/01/[$LATEST]0123456789abcdef0123456789abcdef"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import anyio.to_thread
 import pytest
 
-from penstock.config.clock import SystemClock
-from penstock.dispatch.observer import FetchFailed, Rebalanced
-from penstock.pollers.decoding import DecodingSource
-from penstock.pollers.schemas import RecordSchemas
-from penstock.pollers.schemas.model import Schema
+from headrace.config.clock import SystemClock
+from headrace.dispatch.observer import FetchFailed, Rebalanced
+from headrace.pollers.decoding import DecodingSource
+from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.model import Schema
 from support.eventually import eventually_async
 from support.paper_registry import PaperRegistry
 from support.servers import kafka

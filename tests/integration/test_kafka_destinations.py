@@ -9,18 +9,18 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.clients.kafka import KafkaConnection
-from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceError, SourceRefused
-from penstock.dispatch import events
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.destinations.base import Report
-from penstock.dispatch.destinations.kafka import KafkaDestination
-from penstock.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
-from penstock.dispatch.documents import KafkaSubject
-from penstock.dispatch.events import KafkaEnvelope
-from penstock.dispatch.model import DiscardReason, Lane, Position, Record
-from penstock.dispatch.steps import Discard
+from headrace.config.clients.kafka import KafkaConnection
+from headrace.config.clock import SystemClock
+from headrace.config.errors import SourceError, SourceRefused
+from headrace.dispatch import events
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.destinations.base import Report
+from headrace.dispatch.destinations.kafka import KafkaDestination
+from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
+from headrace.dispatch.documents import KafkaSubject
+from headrace.dispatch.events import KafkaEnvelope
+from headrace.dispatch.model import DiscardReason, Lane, Position, Record
+from headrace.dispatch.steps import Discard
 from support.servers import kafka
 from support.topics import Topics
 from support.world import Watch, no_jitter

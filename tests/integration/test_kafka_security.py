@@ -28,15 +28,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     UserScramCredentialUpsertion,
 )
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clients.kafka import Access, KafkaConnection, MappingAccess
-from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
-from penstock.config.mapping import EventSourceMapping
-from penstock.dispatch.model import Record
-from penstock.dispatch.observer import Observers
-from penstock.pollers.kafka import KafkaSource
-from penstock.pollers.kafka_settings import TopicSettings
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clients.kafka import Access, KafkaConnection, MappingAccess
+from headrace.config.clock import SystemClock
+from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch.model import Record
+from headrace.dispatch.observer import Observers
+from headrace.pollers.kafka import KafkaSource
+from headrace.pollers.kafka_settings import TopicSettings
 from support.certificates import Authority, Pair
 from support.servers import kafka_secured, ministack
 from support.servers.kafka_secured import MSK_KEY, NOWHERE, PASSWORD, USER, Issuer, Secured
@@ -229,7 +229,7 @@ class Endpoint:
 
 @asynccontextmanager
 async def endpoint(issuer: Issuer, lifetime: float = 3600.0) -> AsyncIterator[tuple[Endpoint, str]]:
-    """Client `penstock`, secret `s3cr3t`."""
+    """Client `headrace`, secret `s3cr3t`."""
     tokens = Endpoint(issuer, lifetime)
     application = web.Application()
     application.router.add_post("/token", tokens.answer)
@@ -244,7 +244,7 @@ async def endpoint(issuer: Issuer, lifetime: float = 3600.0) -> AsyncIterator[tu
 
 
 def asking(url: str) -> dict[str, str]:
-    return {"token_endpoint": url, "client_id": "penstock", "client_secret": "env:CLIENT_SECRET", "scope": "kafka"}
+    return {"token_endpoint": url, "client_id": "headrace", "client_secret": "env:CLIENT_SECRET", "scope": "kafka"}
 
 
 @pytest.mark.semantics("KAFKA-SEC-05")

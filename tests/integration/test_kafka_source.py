@@ -9,11 +9,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from penstock.config.errors import SourceMissing, SourceUnavailable
-from penstock.dispatch.model import Lane, Position
-from penstock.pollers.kafka import KafkaSource
-from penstock.pollers.kafka_reader import KafkaReader
-from penstock.pollers.source import Fetched, Mark
+from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.dispatch.model import Lane, Position
+from headrace.pollers.kafka import KafkaSource
+from headrace.pollers.kafka_reader import KafkaReader
+from headrace.pollers.source import Fetched, Mark
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Server

@@ -14,12 +14,12 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation, NotReady
-from penstock.dispatch.invokers.local.launch import Command, Refused, plan
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
-from penstock.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation, NotReady
+from headrace.dispatch.invokers.local.launch import Command, Refused, plan
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
+from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
 
@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Shop:
 async def test_a_function_sees_awss_variables_and_its_own_and_nothing_of_the_daemons(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PENSTOCK_AWS__SECRET_ACCESS_KEY", "daemon's")
+    monkeypatch.setenv("HEADRACE_AWS__SECRET_ACCESS_KEY", "daemon's")
     monkeypatch.setenv("SOME_SECRET", "daemon's")
     source = "import os\ndef handler(event, context):\n    return dict(os.environ)\n"
     aws = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "theirs"}
@@ -390,11 +390,11 @@ async def _gone(pid: int) -> bool:
 HOST = """
 import sys, anyio
 from pathlib import Path
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import FunctionSpec, RuntimeLaunch
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import FunctionSpec, RuntimeLaunch
 
 class Silent:
     def observe(self, event): pass

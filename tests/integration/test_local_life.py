@@ -17,17 +17,17 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.config.loader import load
-from penstock.dispatch.invokers.base import NotReady, Ready
-from penstock.dispatch.invokers.local import temporary
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
-from penstock.dispatch.invokers.local.warm import Warm
-from penstock.dispatch.model import FunctionFailed, Returned, Unreachable
-from penstock.service.functions import Functions
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.config.loader import load
+from headrace.dispatch.invokers.base import NotReady, Ready
+from headrace.dispatch.invokers.local import temporary
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
+from headrace.dispatch.invokers.local.warm import Warm
+from headrace.dispatch.model import FunctionFailed, Returned, Unreachable
+from headrace.service.functions import Functions
 from support import configs
 from support.counts import count
 from support.eventually import eventually, eventually_async
@@ -93,7 +93,7 @@ async def test_of_the_idle_environments_of_all_functions_the_last_ones_stay(shop
 async def test_the_setting_says_how_many_stay(shop: Shop) -> None:
     local = {"runtime": "python", "handler": "app.handler", "code": str(shop.write(PID)), "isolation": "env"}
     functions = {name: {**local, "environment": {"MARK": shop.mark}} for name in ("first", "second")}
-    file = configs.write(shop.directory, orjson.dumps({"warm": 1, "functions": functions}).decode(), "penstock.json")
+    file = configs.write(shop.directory, orjson.dumps({"warm": 1, "functions": functions}).decode(), "headrace.json")
     config = load([file], environ={})
     async with Clients(AwsSettings(endpoint_url="http://127.0.0.1:1")) as clients:
         made = Functions(config, clients, shop.logs, shop.directory / "state")
@@ -219,10 +219,10 @@ async def test_a_wrapper_that_does_not_exist_is_exit_status_127(shop: Shop) -> N
 HOST = """
 import os, signal, sys, anyio
 from pathlib import Path
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec
 
 class Silent:
     def observe(self, event): pass
@@ -259,10 +259,10 @@ def test_a_reaper_that_was_killed_is_replaced_and_knows_what_the_first_one_knew(
 STARTER = """
 import sys, anyio
 from pathlib import Path
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec
 
 class Silent:
     def observe(self, event): pass

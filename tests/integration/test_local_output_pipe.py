@@ -9,7 +9,7 @@ import threading
 import pytest
 from anyio.lowlevel import checkpoint
 
-from penstock.dispatch.invokers.local.output import LINES_PER_TURN, PIECE, Budget, Output
+from headrace.dispatch.invokers.local.output import LINES_PER_TURN, PIECE, Budget, Output
 
 WRITTEN = 200_000
 
@@ -32,7 +32,7 @@ async def test_every_line_is_passed_on_or_counted_as_dropped() -> None:
     while writer.is_alive():
         await checkpoint()
     await output.close()
-    said = [re.fullmatch(r"\[Penstock dropped (\d+) lines: .*\]", line) for line in lines]
+    said = [re.fullmatch(r"\[Headrace dropped (\d+) lines: .*\]", line) for line in lines]
     dropped = sum(int(match[1]) for match in said if match)
     passed = [int(line) for line, match in zip(lines, said, strict=True) if not match]
     # A line that was cut by the border of what was dropped is neither.

@@ -21,12 +21,12 @@ from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegis
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.errors import SourceError, SourceRefused, SourceUnavailable
-from penstock.config.kafka_mapping import SchemaRegistryConfig
-from penstock.dispatch.events import SchemaMetadata
-from penstock.dispatch.patterns.formats import RecordFilter
-from penstock.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening, proto_text
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
+from headrace.config.kafka_mapping import SchemaRegistryConfig
+from headrace.dispatch.events import SchemaMetadata
+from headrace.dispatch.patterns.formats import RecordFilter
+from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening, proto_text
 from support import schema_registry_stub
 from support.certificates import Authority
 from support.schema_producers import ORDER, ORDER_PROTOBUF, PRODUCERS, written
@@ -249,8 +249,8 @@ async def test_a_secret_that_is_not_there_judges_no_record(registry: SchemaRegis
 @pytest.mark.semantics("SCHEMA-12")
 async def test_certificates_of_ones_own(clients: Clients) -> None:
     authority, other = Authority("registry's"), Authority("somebody's")
-    server, client = authority.pair("registry", hosts=("127.0.0.1",)), authority.pair("penstock")
-    stranger = other.pair("penstock")
+    server, client = authority.pair("registry", hosts=("127.0.0.1",)), authority.pair("headrace")
+    stranger = other.pair("headrace")
 
     def secret(pair: Any) -> str:
         return json.dumps({"certificate": pair.certificate, "privateKey": pair.private_key})
@@ -410,6 +410,6 @@ def test_without_the_libraries() -> None:
 def test_no_library_is_loaded_before_it_is_needed() -> None:
     """Their start-up time is paid by mappings with a registry, and they may be missing."""
     libraries = ["fastavro", "google.protobuf", "jsonschema", "referencing", "aiohttp"]
-    script = f"import sys, penstock.pollers.schemas; print([name for name in {libraries} if name in sys.modules])"
+    script = f"import sys, headrace.pollers.schemas; print([name for name in {libraries} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

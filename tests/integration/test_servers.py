@@ -219,7 +219,7 @@ def test_a_server_that_never_answers_is_ended(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_missing_emulator_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PENSTOCK_EMULATORS", str(tmp_path))
+    monkeypatch.setenv("HEADRACE_EMULATORS", str(tmp_path))
     with pytest.raises(ServerError, match="make emulators"), ministack.start():
         pass
 

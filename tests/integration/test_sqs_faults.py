@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.model import DELIVERED, Settlement
-from penstock.pollers.sqs import QueueSettings, SqsReceiver, SqsSource
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.model import DELIVERED, Settlement
+from headrace.pollers.sqs import QueueSettings, SqsReceiver, SqsSource
 from support.sqs_stub import Faults, Stub, serving
 
 

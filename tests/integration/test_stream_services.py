@@ -11,16 +11,16 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.model import Record
-from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from penstock.pollers.dynamodb import DynamoDbService
-from penstock.pollers.kinesis import KinesisService
-from penstock.pollers.polled_shard import Cadence
-from penstock.pollers.stream_service import Lost, Pages, Probed, StreamService
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.model import Record
+from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from headrace.pollers.dynamodb import DynamoDbService
+from headrace.pollers.kinesis import KinesisService
+from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.stream_service import Lost, Pages, Probed, StreamService
 from support import stream_stub
 from support.eventually import PATIENCE, eventually_async
 from support.servers.running import Server
@@ -600,7 +600,7 @@ async def test_a_position_of_another_stream_is_an_answer(either: Either) -> None
 async def test_a_consumer_reads_its_stream_and_is_named_by_its_events(
     stub: Stub, clients: Clients, orders: KinesisStream
 ) -> None:
-    consumer = orders.consumer("penstock")
+    consumer = orders.consumer("headrace")
     service = KinesisService(Arn.parse(consumer.arn), await clients.get("kinesis"), SystemClock(), role="role")
     put_orders(orders, 1)
     listing = await service.list()

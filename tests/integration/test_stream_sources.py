@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import ServiceClock, SystemClock
-from penstock.config.errors import SourceRefused
-from penstock.config.loader import load
-from penstock.dispatch.model import Lane, Record
-from penstock.dispatch.observer import StreamRecreated
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import CheckpointStore
-from penstock.pollers.source import Mark, Source
-from penstock.service.endpoints import Endpoints
-from penstock.service.fleet import facts_of
-from penstock.service.sources import Sources
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import ServiceClock, SystemClock
+from headrace.config.errors import SourceRefused
+from headrace.config.loader import load
+from headrace.dispatch.model import Lane, Record
+from headrace.dispatch.observer import StreamRecreated
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.checkpoints.store import CheckpointStore
+from headrace.pollers.source import Mark, Source
+from headrace.service.endpoints import Endpoints
+from headrace.service.fleet import facts_of
+from headrace.service.sources import Sources
 from support import stream_stub
 from support.aggregates import aggregate
 from support.stream_stub import Stub
@@ -50,7 +50,7 @@ class Making:
     ) -> Source:
         mapping = {"source": source, "function": "f", "starting_position": "TRIM_HORIZON", **fields}
         functions = {"f": {"http": "http://127.0.0.1:9/", **(function or {})}}
-        file = self._directory / "penstock.json"
+        file = self._directory / "headrace.json"
         file.write_text(json.dumps({"aws": self._aws, "functions": functions, "mappings": {"m": mapping}}))
         config = load([file], environ={})
         endpoints = await Endpoints.find(config.mappings.values(), self._clients)
@@ -130,7 +130,7 @@ async def test_a_stream_is_read_from_the_time_that_the_mapping_says(stub: Stub, 
 @pytest.mark.semantics("EFO-01")
 async def test_a_consumer_is_subscribed(stub: Stub, making: Making) -> None:
     orders = stub.kinesis("orders")
-    consumer = orders.consumer("penstock")
+    consumer = orders.consumer("headrace")
     orders.put("k", b"x")
     (record,) = await making.records(consumer.arn)
     assert (record.lane.source, record.item["eventSourceARN"]) == (orders.arn, consumer.arn)

@@ -291,7 +291,7 @@ async def subscribe(asking: Lab) -> AsyncIterator[Subscribe]:
     made = []
 
     async def subscribe(stream: KinesisStream, **where: Any) -> Subscriber:
-        arn = (stream.consumers.get("penstock") or stream.consumer("penstock")).arn
+        arn = (stream.consumers.get("headrace") or stream.consumer("headrace")).arn
         position = where or {"Type": "TRIM_HORIZON"}
         reply = await asking.kinesis.subscribe_to_shard(ConsumerARN=arn, ShardId=FIRST, StartingPosition=position)
         made.append(Subscriber(reply))
@@ -364,10 +364,10 @@ async def test_an_unknown_or_inactive_consumer_does_not_subscribe(
     stub: Stub, asking: Lab, subscribe: Subscribe
 ) -> None:
     orders = stub.kinesis("orders")
-    orders.consumer("penstock").status = "CREATING"
+    orders.consumer("headrace").status = "CREATING"
     assert await refused(subscribe(orders)) == "ResourceInUseException"
     where = {"ShardId": FIRST, "StartingPosition": {"Type": "LATEST"}}
-    subscribing = asking.kinesis.subscribe_to_shard(ConsumerARN=orders.arn + "/consumer/penstock:1", **where)
+    subscribing = asking.kinesis.subscribe_to_shard(ConsumerARN=orders.arn + "/consumer/headrace:1", **where)
     assert await refused(subscribing) == "ResourceNotFoundException"
 
 

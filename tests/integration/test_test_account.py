@@ -43,9 +43,9 @@ class Runner:
     def __call__(self, *tests: str, strict: bool = False, least: int = 0) -> Run:
         (self.home / "test_it.py").write_text(HEAD + "".join(tests))
         (self.home / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers -p conftest\n")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-        environment |= {"PYTHONPATH": str(TESTS), "PENSTOCK_MIN_TESTS": str(least)}
-        environment |= {"PENSTOCK_STRICT": "1"} if strict else {}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HEADRACE_")}
+        environment |= {"PYTHONPATH": str(TESTS), "HEADRACE_MIN_TESTS": str(least)}
+        environment |= {"HEADRACE_STRICT": "1"} if strict else {}
         command = [sys.executable, "-m", "pytest", "-q", *self.options, str(self.home)]
         done = subprocess.run(command, cwd=self.home, env=environment, capture_output=True, text=True, check=False)
         record = self.home / ".pytest_cache" / "semantics.json"

@@ -64,7 +64,7 @@ class Bench:
 
     @property
     def config(self) -> Path:
-        return self.directory / "penstock.json"
+        return self.directory / "headrace.json"
 
     def _write_config(self) -> None:
         function = {
@@ -144,8 +144,8 @@ class Bench:
 
 @pytest.fixture(params=["ministack", pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven"))])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    seed = int(os.environ.get("PENSTOCK_SEED", random.randrange(2**32)))
-    print(f"PENSTOCK_SEED={seed}")
+    seed = int(os.environ.get("HEADRACE_SEED", random.randrange(2**32)))
+    print(f"HEADRACE_SEED={seed}")
     bench = Bench(request.getfixturevalue(request.param).endpoint_url, tmp_path, random.Random(seed))
     yield bench
     for pid in bench.workers():

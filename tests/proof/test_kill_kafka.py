@@ -32,8 +32,8 @@ def broker() -> Iterator[Restartable]:
 
 @pytest.fixture
 def bench(broker: Restartable, tmp_path: Path) -> Iterator[Bench]:
-    seed = int(os.environ.get("PENSTOCK_SEED", random.randrange(2**32)))
-    print(f"PENSTOCK_SEED={seed}")
+    seed = int(os.environ.get("HEADRACE_SEED", random.randrange(2**32)))
+    print(f"HEADRACE_SEED={seed}")
     server = broker.server
     bench = Bench(Topics(f"{server.host}:{server.port}"), broker, tmp_path, random.Random(seed))
     yield bench

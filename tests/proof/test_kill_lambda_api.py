@@ -26,8 +26,8 @@ MOST_CALLS = 400
 
 @pytest.fixture
 def bench(ministack: Server, tmp_path: Path) -> Iterator[Bench]:
-    seed = int(os.environ.get("PENSTOCK_SEED", random.randrange(2**32)))
-    print(f"PENSTOCK_SEED={seed}")
+    seed = int(os.environ.get("HEADRACE_SEED", random.randrange(2**32)))
+    print(f"HEADRACE_SEED={seed}")
     bench = Bench(ministack.endpoint_url, tmp_path, random.Random(seed))
     yield bench
     for pid in bench.workers():

@@ -46,8 +46,8 @@ MakeBench = Callable[..., Bench]
 def make_bench(
     request: pytest.FixtureRequest, tmp_path: Path, make_stream: Callable[..., Stream], server: str
 ) -> Iterator[MakeBench]:
-    seed = int(os.environ.get("PENSTOCK_SEED", random.randrange(2**32)))
-    print(f"PENSTOCK_SEED={seed}")
+    seed = int(os.environ.get("HEADRACE_SEED", random.randrange(2**32)))
+    print(f"HEADRACE_SEED={seed}")
     endpoint = request.getfixturevalue(server).endpoint_url
     queues = request.getfixturevalue("ministack").endpoint_url
     made: list[Bench] = []

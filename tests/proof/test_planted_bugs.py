@@ -23,7 +23,7 @@ from support.wheel import LAYERS, ROOT, tracked
 
 BUGS = bugs()
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "support.only_from_here"]
-OURS = ("PENSTOCK_", "PYTEST_")
+OURS = ("HEADRACE_", "PYTEST_")
 """What the variables are called that say how this run is done, full counts among them; the runs inside are short."""
 AT_ONCE = 2
 """Runs at a time: most of a run is the start of an interpreter."""
@@ -54,9 +54,9 @@ class Copy:
             shutil.copy2(ROOT / path, root / path)
         (ROOT / ".servers").mkdir(exist_ok=True)
         (root / ".servers").symlink_to(ROOT / ".servers")  # what servers are made of is fetched once
-        (root / "on_path" / "penstock").mkdir(parents=True)
+        (root / "on_path" / "headrace").mkdir(parents=True)
         for layer in LAYERS:
-            (root / "on_path" / "penstock" / layer).symlink_to(root / layer)
+            (root / "on_path" / "headrace" / layer).symlink_to(root / layer)
         return cls(root)
 
     @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, event, given, settings
 
-from penstock.service.api.wire.call import Answer, Call
+from headrace.service.api.wire.call import Answer, Call
 from support import api_model
 from support.api_lab import Lab, Recorder, Reply, lab
 from support.api_requests import Asked, wild

@@ -7,10 +7,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from penstock.service.asynchronous import decisions
-from penstock.service.asynchronous.model import Again, Condition, Event, Over
-from penstock.service.control.catalogue import AsynchronousSettings
+from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.service.asynchronous import decisions
+from headrace.service.asynchronous.model import Again, Condition, Event, Over
+from headrace.service.control.catalogue import AsynchronousSettings
 
 RAN = Attempt("r", 0.0, 0.0, 200, "1", "Unhandled")
 REPLIES: list[Reply] = [

@@ -10,12 +10,12 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from penstock.dispatch.batcher import Batcher, Limits
-from penstock.dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope
-from penstock.dispatch.lane_draining import LaneDraining
-from penstock.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
-from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
-from penstock.dispatch.steps import Settle
+from headrace.dispatch.batcher import Batcher, Limits
+from headrace.dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.lane_draining import LaneDraining
+from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
+from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
+from headrace.dispatch.steps import Settle
 from support.counts import count
 from support.paper import EPOCH, at, partition
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from penstock.dispatch.model import Lane, OpenWindow, Position, Window
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.state_file import FILE
-from penstock.pollers.checkpoints.store import (
+from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.state_file import FILE
+from headrace.pollers.checkpoints.store import (
     Answer,
     Checkpoint,
     CheckpointStore,
@@ -27,7 +27,7 @@ from penstock.pollers.checkpoints.store import (
     StartKind,
     Token,
 )
-from penstock.pollers.durable.faults import UnusableState
+from headrace.pollers.durable.faults import UnusableState
 from support.counts import count
 
 names = st.sampled_from(["m", "n"])

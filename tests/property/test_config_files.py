@@ -12,11 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from penstock.config import read_json, read_toml, read_yaml
-from penstock.config.function import KINDS
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.nodes import Node, plain, scalar
-from penstock.config.settings import Api, Aws, Destinations, Log, Settings
+from headrace.config import read_json, read_toml, read_yaml
+from headrace.config.function import KINDS
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.nodes import Node, plain, scalar
+from headrace.config.settings import Api, Aws, Destinations, Log, Settings
 from support.configs import problems
 from support.counts import count
 
@@ -40,7 +40,7 @@ DOCUMENTS = st.dictionaries(st.sampled_from(["functions", "mappings", "aws", "lo
 
 def survives(data: bytes, ending: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / f"penstock{ending}"
+        file = Path(directory) / f"headrace{ending}"
         file.write_bytes(data)
         found = problems(file, environ={"X": "3"})
         assert all(found)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.runtimes import CREATABLE, RETIRED
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.runtimes import CREATABLE, RETIRED
 from support.counts import count
 from support.function_api import ARN, ROLE, UUID, ZIP, function_api, model, zipped
 

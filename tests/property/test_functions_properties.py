@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control import (
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control import (
     aliases,
     event_invokes,
     functions,
@@ -24,8 +24,8 @@ from penstock.service.control import (
     upkeep,
     versions,
 )
-from penstock.service.control.model import Decision, Function, Moment, Package
-from penstock.service.control.names import Named
+from headrace.service.control.model import Decision, Function, Moment, Package
+from headrace.service.control.names import Named
 from support.counts import count
 from support.function_api import ARN, HERE, creation
 

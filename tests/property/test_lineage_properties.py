@@ -12,10 +12,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from penstock.dispatch.model import Position
-from penstock.pollers.absence import GONE_AFTER, Absences
-from penstock.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from penstock.pollers.lineage import Plan, Shard, initial, plan
+from headrace.dispatch.model import Position
+from headrace.pollers.absence import GONE_AFTER, Absences
+from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
+from headrace.pollers.lineage import Plan, Shard, initial, plan
 from support.counts import count
 
 START = st.sampled_from([BEGINNING, Start(StartKind.LATEST, 5.0), Start(StartKind.AT_TIMESTAMP, 1.0)])

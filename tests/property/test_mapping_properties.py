@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.mappings import checks, decisions, stored
-from penstock.service.control.mappings.model import Mapped, Seen, State, settled
-from penstock.service.control.mappings.shown import shown
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.mappings import checks, decisions, stored
+from headrace.service.control.mappings.model import Mapped, Seen, State, settled
+from headrace.service.control.mappings.shown import shown
 from support.counts import count
 from support.function_api import check
 from support.mapping_requests import DYNAMODB, FIFO, GROUND, HERE, KAFKA, KINESIS, MSK, NOW, QUEUE, SQS, moment

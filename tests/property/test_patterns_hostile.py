@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dispatch.patterns.compile import NAMES, compile_branches
-from penstock.dispatch.patterns.errors import PatternError, PatternProblem
-from penstock.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns.compile import NAMES, compile_branches
+from headrace.dispatch.patterns.errors import PatternError, PatternProblem
+from headrace.dispatch.patterns.filters import Pattern
 from support.counts import count
 
 SEED = 41_000

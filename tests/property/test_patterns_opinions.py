@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from penstock.dispatch.patterns.arrays import ArrayMatcher
-from penstock.dispatch.patterns.filters import Pattern
-from penstock.dispatch.patterns.formats import RecordFilter
+from headrace.dispatch.patterns.arrays import ArrayMatcher
+from headrace.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns.formats import RecordFilter
 from support import naive_patterns
 from support.counts import count
 from support.event_ruler import differences, ruler

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from penstock.dispatch.model import (
+from headrace.dispatch.model import (
     ABANDONED,
     DELIVERED,
     RETURNED,
@@ -26,8 +26,8 @@ from penstock.dispatch.model import (
     Succeeded,
     Window,
 )
-from penstock.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
-from penstock.dispatch.policy import Policy, Progress
+from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.policy import Policy, Progress
 from support.counts import count
 from support.paper import ATTEMPT, EPOCH, at, failed, ok, partition, throttled, unreachable
 

@@ -19,8 +19,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from penstock.service.api.standing_tables import SERVED
-from penstock.service.api.wire.call import Answer, Call, Serve
+from headrace.service.api.standing_tables import SERVED
+from headrace.service.api.wire.call import Answer, Call, Serve
 from support import api_model
 from support.api_lab import Reply, Web, web
 from support.api_requests import Asked, bent, fitting, varied, wild

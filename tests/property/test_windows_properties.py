@@ -9,13 +9,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.events import WindowEnvelope
-from penstock.dispatch.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
-from penstock.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import Taken
-from penstock.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.events import WindowEnvelope
+from headrace.dispatch.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
+from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import Taken
+from headrace.dispatch.windows import WindowSlot, window_of
 from support.counts import count
 from support.paper import EPOCH, LANE, at, failed, named, ok, throttled
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Attempt, Record, Throttled
-from penstock.pollers.memory import MemoryQueue
-from penstock.pollers.supervisor import Supervisor
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.model import Attempt, Record, Throttled
+from headrace.pollers.memory import MemoryQueue
+from headrace.pollers.supervisor import Supervisor
 from support.counts import count
 from support.virtual_time import EPOCH
 from support.world import Function, World

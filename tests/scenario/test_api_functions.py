@@ -13,20 +13,20 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.loader import Config, load
-from penstock.dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Reply, Returned, Throttled, Unreachable
-from penstock.dispatch.observer import Observers
-from penstock.service import environments as at_work
-from penstock.service.control.catalogue import LATEST, Runnable
-from penstock.service.environments import Environments
-from penstock.service.fleet import Fleet, Member
-from penstock.service.plant import Changes
-from penstock.service.references import References
-from penstock.service.registry import Forgetting, Registry
-from penstock.service.targets import Targets
+from headrace.config.clock import LoopClock
+from headrace.config.loader import Config, load
+from headrace.dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Reply, Returned, Throttled, Unreachable
+from headrace.dispatch.observer import Observers
+from headrace.service import environments as at_work
+from headrace.service.control.catalogue import LATEST, Runnable
+from headrace.service.environments import Environments
+from headrace.service.fleet import Fleet, Member
+from headrace.service.plant import Changes
+from headrace.service.references import References
+from headrace.service.registry import Forgetting, Registry
+from headrace.service.targets import Targets
 from support.catalogues import PaperCatalogue
 from support.virtual_time import EPOCH, VirtualLoop
 

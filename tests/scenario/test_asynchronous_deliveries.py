@@ -11,18 +11,18 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Reply, Returned, Unreachable
-from penstock.dispatch.observer import Event as Seen
-from penstock.dispatch.observer import EventDropped, EventFinished, EventRetried
-from penstock.service.asynchronous.deliveries import Deliveries, Pace, Queue
-from penstock.service.asynchronous.model import Held, Over
-from penstock.service.asynchronous.store import FILE, EventStore
-from penstock.service.control.catalogue import AsynchronousSettings, Runnable
-from penstock.service.environments import Environments
-from penstock.service.invocations import Invocations
+from headrace.config.clock import LoopClock
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Reply, Returned, Unreachable
+from headrace.dispatch.observer import Event as Seen
+from headrace.dispatch.observer import EventDropped, EventFinished, EventRetried
+from headrace.service.asynchronous.deliveries import Deliveries, Pace, Queue
+from headrace.service.asynchronous.model import Held, Over
+from headrace.service.asynchronous.store import FILE, EventStore
+from headrace.service.control.catalogue import AsynchronousSettings, Runnable
+from headrace.service.environments import Environments
+from headrace.service.invocations import Invocations
 from support.catalogues import PaperCatalogue
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop

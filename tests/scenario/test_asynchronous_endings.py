@@ -9,17 +9,17 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clients.endpoints import Local, Target
-from penstock.config.clock import LoopClock
-from penstock.dispatch.invokers.base import Invoker
-from penstock.dispatch.observer import Event as Seen
-from penstock.dispatch.observer import RecordUndelivered
-from penstock.pollers.durable.faults import StoreUnavailable
-from penstock.service.asynchronous.endings import Endings
-from penstock.service.asynchronous.model import Condition, Event, Held, Over, Response
-from penstock.service.control.catalogue import AsynchronousSettings, Runnable
-from penstock.service.environments import Environments
-from penstock.service.invocations import Invocations
+from headrace.config.clients.endpoints import Local, Target
+from headrace.config.clock import LoopClock
+from headrace.dispatch.invokers.base import Invoker
+from headrace.dispatch.observer import Event as Seen
+from headrace.dispatch.observer import RecordUndelivered
+from headrace.pollers.durable.faults import StoreUnavailable
+from headrace.service.asynchronous.endings import Endings
+from headrace.service.asynchronous.model import Condition, Event, Held, Over, Response
+from headrace.service.control.catalogue import AsynchronousSettings, Runnable
+from headrace.service.environments import Environments
+from headrace.service.invocations import Invocations
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
 from support.scripted_client import ScriptedClient, refused

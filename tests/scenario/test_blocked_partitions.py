@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.observer import Blocked, Fetched
-from penstock.pollers.marks import SHARE
-from penstock.pollers.pool import Pool, weight
+from headrace.config.clock import LoopClock
+from headrace.dispatch.observer import Blocked, Fetched
+from headrace.pollers.marks import SHARE
+from headrace.pollers.pool import Pool, weight
 from support.paper import partition
 from support.topic_lab import Member
 from support.virtual_time import EPOCH

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceMissing, SourceUnavailable
-from penstock.dispatch import events
-from penstock.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
-from penstock.dispatch.observer import Discarded, FetchFailed
-from penstock.pollers.decoding import BESIDE, DecodingReader, DecodingSource
-from penstock.pollers.lifecycle import State, Status
-from penstock.pollers.schemas import RecordSchemas
-from penstock.pollers.schemas.model import Schema
-from penstock.pollers.source import Fetched, Mark, Owner
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.dispatch import events
+from headrace.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
+from headrace.dispatch.observer import Discarded, FetchFailed
+from headrace.pollers.decoding import BESIDE, DecodingReader, DecodingSource
+from headrace.pollers.lifecycle import State, Status
+from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.model import Schema
+from headrace.pollers.source import Fetched, Mark, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry
 from support.topic_lab import Member

@@ -6,12 +6,12 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.errors import SourceRefused
-from penstock.dispatch.destinations.memory import MemoryDestination
-from penstock.dispatch.model import DiscardReason, FateKind
-from penstock.dispatch.observer import DestinationFailed, Discarded, Settled, Settling
-from penstock.pollers.supervisor import Supervisor
-from penstock.service.account import Account
+from headrace.config.errors import SourceRefused
+from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.model import DiscardReason, FateKind
+from headrace.dispatch.observer import DestinationFailed, Discarded, Settled, Settling
+from headrace.pollers.supervisor import Supervisor
+from headrace.service.account import Account
 from support.stream_world import Call, Handler, Reading, StreamWorld, data_of, until
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:failed"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from penstock.dispatch.invokers.base import Invocation, NotReady, Ready
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Lane, Record, Reply
-from penstock.dispatch.observer import Crashed
-from penstock.pollers.memory import MemoryQueueReceiver, MemoryQueueSource
-from penstock.pollers.roster import ElasticReceivers
-from penstock.pollers.source import Owner
+from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Lane, Record, Reply
+from headrace.dispatch.observer import Crashed
+from headrace.pollers.memory import MemoryQueueReceiver, MemoryQueueSource
+from headrace.pollers.roster import ElasticReceivers
+from headrace.pollers.source import Owner
 from support.world import World
 
 

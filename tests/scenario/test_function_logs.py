@@ -11,10 +11,10 @@ import anyio
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from penstock.config.clients.endpoints import Local, Real, Target
-from penstock.config.clock import LoopClock
-from penstock.dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
-from penstock.service.function_logs import FunctionLogs, Mode
+from headrace.config.clients.endpoints import Local, Real, Target
+from headrace.config.clock import LoopClock
+from headrace.dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
+from headrace.service.function_logs import FunctionLogs, Mode
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 
@@ -202,4 +202,4 @@ async def test_a_stop_waits_no_longer_than_that_and_says_what_is_lost() -> None:
         await anyio.sleep(1)
         before = anyio.current_time()
     assert anyio.current_time() - before <= 2.0
-    assert rig.seen[-1] == LogsDropped(GROUP, 1, "Penstock was stopped before they could be sent")
+    assert rig.seen[-1] == LogsDropped(GROUP, 1, "Headrace was stopped before they could be sent")

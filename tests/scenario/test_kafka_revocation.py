@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.destinations.base import Report
-from penstock.dispatch.policy import Policy, Progress
+from headrace.config.clock import LoopClock
+from headrace.dispatch.destinations.base import Report
+from headrace.dispatch.policy import Policy, Progress
 from support.paper import partition
 from support.topic_lab import Member
 from support.virtual_time import EPOCH, VirtualLoop

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.dispatcher import SETTLE_DEADLINE
-from penstock.dispatch.model import ABANDONED, Attempt, Record, Reply, Unreachable
-from penstock.dispatch.observer import Crashed, FeedsChanged, GateClosed, Settled
-from penstock.pollers.memory import MemoryQueueReceiver
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.dispatcher import SETTLE_DEADLINE
+from headrace.dispatch.model import ABANDONED, Attempt, Record, Reply, Unreachable
+from headrace.dispatch.observer import Crashed, FeedsChanged, GateClosed, Settled
+from headrace.pollers.memory import MemoryQueueReceiver
 from support.virtual_time import EPOCH
 from support.world import World
 

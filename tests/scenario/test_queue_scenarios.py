@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
-from penstock.dispatch.observer import FetchFailed, Filtered, Settled
-from penstock.pollers.feed import REFUSALS
-from penstock.pollers.lifecycle import State
-from penstock.pollers.memory import MemoryQueueReceiver
-from penstock.pollers.supervisor import Supervisor
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
+from headrace.dispatch.observer import FetchFailed, Filtered, Settled
+from headrace.pollers.feed import REFUSALS
+from headrace.pollers.lifecycle import State
+from headrace.pollers.memory import MemoryQueueReceiver
+from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import World
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.observer import Blocked, Discarded
-from penstock.pollers.lifecycle import State
-from penstock.pollers.memory_stream import Flavour
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.observer import Blocked, Discarded
+from headrace.pollers.lifecycle import State
+from headrace.pollers.memory_stream import Flavour
 from support.stream_world import Call, Reading, StreamWorld, throttled, until, where
 
 MB = 1_000_000

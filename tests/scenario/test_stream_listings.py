@@ -8,9 +8,9 @@ from typing import Literal
 import anyio
 import pytest
 
-from penstock.dispatch.observer import Gap
-from penstock.pollers.checkpoints.store import BEGINNING
-from penstock.pollers.memory_stream import Flavour, MemoryStream
+from headrace.dispatch.observer import Gap
+from headrace.pollers.checkpoints.store import BEGINNING
+from headrace.pollers.memory_stream import Flavour, MemoryStream
 from support.stream_world import Call, Forgetful, Reading, StreamWorld, until
 
 HOUR = 3600.0

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from penstock.dispatch.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
-from penstock.pollers.memory_stream import Flavour
-from penstock.pollers.polled_shard import Cadence
+from headrace.dispatch.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
+from headrace.pollers.memory_stream import Flavour
+from headrace.pollers.polled_shard import Cadence
 from support.counts import count
 from support.stream_world import Call, Reading, StreamWorld
 from support.world import Watch
@@ -126,8 +126,8 @@ class Long:
 
     async def size(self) -> Size:
         gc.collect()
-        ours = (type(each) for each in gc.get_objects() if str(type(each).__module__).startswith("penstock"))
-        objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "penstock.pollers.memory_stream")
+        ours = (type(each) for each in gc.get_objects() if str(type(each).__module__).startswith("headrace"))
+        objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "headrace.pollers.memory_stream")
         kept = await self.world.store.kept()
         return Size(objects, sys.getallocatedblocks(), sum(row.lanes for row in kept))
 

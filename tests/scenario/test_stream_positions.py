@@ -6,11 +6,11 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.observer import Gap, StreamRecreated
-from penstock.pollers.lifecycle import State
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.observer import Gap, StreamRecreated
+from headrace.pollers.lifecycle import State
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
 from support.stream_world import STREAMS, Call, Reading, StreamWorld, until, where
 
 HOUR = 3600.0

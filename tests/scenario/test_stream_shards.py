@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import anyio
 import pytest
 
-from penstock.dispatch.observer import Gap
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.polled_shard import Cadence
+from headrace.dispatch.observer import Gap
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.polled_shard import Cadence
 from support.stream_world import Call, Reading, StreamWorld, until
 
 SLOW = Cadence(20.0, 5, None, 1000)

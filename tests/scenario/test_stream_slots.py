@@ -8,10 +8,10 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from penstock.config.limits import SourceKind
-from penstock.dispatch.observer import Blocked, Filtered
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.service.filters import Keeps
+from headrace.config.limits import SourceKind
+from headrace.dispatch.observer import Blocked, Filtered
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.service.filters import Keeps
 from support.stream_world import Call, Reading, StreamWorld, until
 
 KEYS = [f"key-{number}" for number in range(16)]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.model import Position, Record
-from penstock.dispatch.observer import Crashed, Gap, StreamRecreated
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.checkpoints.store import (
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.model import Position, Record
+from headrace.dispatch.observer import Crashed, Gap, StreamRecreated
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.checkpoints.store import (
     BEGINNING,
     Answer,
     Checkpoint,
@@ -25,10 +25,10 @@ from penstock.pollers.checkpoints.store import (
     Start,
     Token,
 )
-from penstock.pollers.durable.faults import StoreUnavailable
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.polled_shard import Cadence
-from penstock.pollers.supervisor import Supervisor
+from headrace.pollers.durable.faults import StoreUnavailable
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.supervisor import Supervisor
 from support.counts import count
 from support.stream_world import Call, Reading, StreamWorld, data_of, throttled
 

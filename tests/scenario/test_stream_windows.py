@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.dispatch.model import Lane
-from penstock.dispatch.observer import Gap
-from penstock.dispatch.windows import QUIET
-from penstock.pollers.checkpoints.store import Key
+from headrace.dispatch.model import Lane
+from headrace.dispatch.observer import Gap
+from headrace.dispatch.windows import QUIET
+from headrace.pollers.checkpoints.store import Key
 from support.stream_world import Call, Reading, StreamFunction, StreamWorld, until
 
 MINUTE = 60

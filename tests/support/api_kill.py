@@ -134,7 +134,7 @@ class Bench:
 
     @property
     def config(self) -> Path:
-        return self.directory / "penstock.json"
+        return self.directory / "headrace.json"
 
     @property
     def state(self) -> Path:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from penstock.service.asynchronous.model import Event
-from penstock.service.asynchronous.store import EventStore
-from penstock.service.cli import main
-from penstock.service.control import code, documents
-from penstock.service.control.documents import Documents, Name, Row
+from headrace.service.asynchronous.model import Event
+from headrace.service.asynchronous.store import EventStore
+from headrace.service.cli import main
+from headrace.service.control import code, documents
+from headrace.service.control.documents import Documents, Name, Row
 
 POINTS = ("Unpacked", "Storing", "Stored", "Accepted", "Delivered", "Swept")
 

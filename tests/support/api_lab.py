@@ -11,16 +11,16 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from penstock.config.clock import SystemClock
-from penstock.config.settings import Address
-from penstock.service.api.access import Access
-from penstock.service.api.forwarding import Forwarding
-from penstock.service.api.lambda_api import LambdaApi
-from penstock.service.api.server import address_of, bind, serving
-from penstock.service.api.standing_tables import SERVED
-from penstock.service.api.wire.call import Answer, Call, Group, Serve
-from penstock.service.telemetry import Log
-from penstock.service.view import FunctionView, MappingView, Readiness
+from headrace.config.clock import SystemClock
+from headrace.config.settings import Address
+from headrace.service.api.access import Access
+from headrace.service.api.forwarding import Forwarding
+from headrace.service.api.lambda_api import LambdaApi
+from headrace.service.api.server import address_of, bind, serving
+from headrace.service.api.standing_tables import SERVED
+from headrace.service.api.wire.call import Answer, Call, Group, Serve
+from headrace.service.telemetry import Log
+from headrace.service.view import FunctionView, MappingView, Readiness
 from support import api_model
 
 _OF_THE_CALL = {"content-type", "x-amz-invocation-type", "x-amz-log-type", "x-amz-client-context"}

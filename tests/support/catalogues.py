@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from penstock.service.control.catalogue import LATEST, AsynchronousSettings, Runnable
-from penstock.service.control.names import Here
+from headrace.service.control.catalogue import LATEST, AsynchronousSettings, Runnable
+from headrace.service.control.names import Here
 
 HERE = Here("us-east-1", "000000000000")
 

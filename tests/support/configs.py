@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from penstock.config.errors import ConfigError
-from penstock.config.loader import CheckPatterns, Config, load
+from headrace.config.errors import ConfigError
+from headrace.config.loader import CheckPatterns, Config, load
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 FIFO = f"{QUEUE}.fifo"
 FUNCTION = {"http": "http://localhost:9000/invoke"}
 
 
-def write(directory: Path, text: str, name: str = "penstock.yaml") -> Path:
+def write(directory: Path, text: str, name: str = "headrace.yaml") -> Path:
     file = directory / name
     file.write_text(text, encoding="utf-8")
     return file
@@ -39,12 +39,12 @@ def problems(
 def with_mapping(directory: Path, **fields: object) -> Path:
     """A configuration of one mapping `m`, to the function `f`, as JSON."""
     mapping = {"source": QUEUE, "function": "f", **fields}
-    return write(directory, json.dumps({"functions": {"f": FUNCTION}, "mappings": {"m": mapping}}), "penstock.json")
+    return write(directory, json.dumps({"functions": {"f": FUNCTION}, "mappings": {"m": mapping}}), "headrace.json")
 
 
 def with_function(directory: Path, **fields: object) -> Path:
     """A configuration of one function `f`, as JSON."""
-    return write(directory, json.dumps({"functions": {"f": fields}}), "penstock.json")
+    return write(directory, json.dumps({"functions": {"f": fields}}), "headrace.json")
 
 
 def loaded(

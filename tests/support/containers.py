@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-IMAGE_PATHS = re.compile(r"(?<![\w./-])/(opt|src|etc/penstock|var/lib/penstock|producer|tmp)(?![\w.-])")
+IMAGE_PATHS = re.compile(r"(?<![\w./-])/(opt|src|etc/headrace|var/lib/headrace|producer|tmp)(?![\w.-])")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 

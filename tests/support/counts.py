@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-PROOF = os.environ.get("PENSTOCK_PROOF") == "1"
+PROOF = os.environ.get("HEADRACE_PROOF") == "1"
 
 
 def count(small: int, full: int) -> int:
-    """`full` under `make proof` (PENSTOCK_PROOF=1), else `small`."""
+    """`full` under `make proof` (HEADRACE_PROOF=1), else `small`."""
     return full if PROOF else small

@@ -1,6 +1,6 @@
 """The daemon as a process: what it prints, what it logs, what it answers; and a function over HTTP for it to invoke.
 
-`PENSTOCK_TREE=1` runs the working tree's code and not the wheel's: quicker while one works on it.
+`HEADRACE_TREE=1` runs the working tree's code and not the wheel's: quicker while one works on it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ ACCOUNT = "000000000000"
 
 
 def command() -> list[str]:
-    if os.environ.get("PENSTOCK_TREE"):
-        return [sys.executable, "-m", "penstock.service.cli"]
-    return [str(wheel.installed() / "penstock")]
+    if os.environ.get("HEADRACE_TREE"):
+        return [sys.executable, "-m", "headrace.service.cli"]
+    return [str(wheel.installed() / "headrace")]
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in wheel.clean().items() if not name.startswith("PENSTOCK_")}
+    kept = {name: value for name, value in wheel.clean().items() if not name.startswith("HEADRACE_")}
     return kept | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"} | more
 
 
-def penstock(
+def headrace(
     *arguments: str, cwd: Path, stdin: str = "", env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """One run of the command line to its end."""
@@ -339,6 +339,6 @@ def write_config(
         "mappings": {name: {"function": "f", **mapping} for name, mapping in mappings.items()},
         **more,
     }
-    file = directory / "penstock.json"
+    file = directory / "headrace.json"
     file.write_text(json.dumps(config))
     return file

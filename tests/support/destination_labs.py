@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import Clients
-from penstock.dispatch.destinations.aws import make_destination
-from penstock.dispatch.destinations.base import Destination, Report, stream_documents
-from penstock.dispatch.destinations.memory import MemoryDestination
-from penstock.dispatch.documents import Subject
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.model import Attempt, DiscardReason, Lane, Position, Record
-from penstock.dispatch.planner import Discard
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import Clients
+from headrace.dispatch.destinations.aws import make_destination
+from headrace.dispatch.destinations.base import Destination, Report, stream_documents
+from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.documents import Subject
+from headrace.dispatch.events import RecordsEnvelope
+from headrace.dispatch.model import Attempt, DiscardReason, Lane, Position, Record
+from headrace.dispatch.planner import Discard
 from support.eventually import eventually_async
 from support.paper import failed
 

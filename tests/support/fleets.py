@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.service.fleet import Fleet, Member
+from headrace.service.fleet import Fleet, Member
 
 
 def fleet_of(*members: Member) -> Fleet:

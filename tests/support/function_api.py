@@ -13,25 +13,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from penstock.config.clock import Clock, SystemClock
-from penstock.service.api.calls.account import AccountCalls
-from penstock.service.api.calls.aliases import AliasCalls
-from penstock.service.api.calls.concurrency import ConcurrencyCalls
-from penstock.service.api.calls.event_invoke_configs import EventInvokeConfigCalls
-from penstock.service.api.calls.functions import FunctionCalls
-from penstock.service.api.calls.policies import PolicyCalls
-from penstock.service.api.calls.tags import TagCalls
-from penstock.service.api.calls.versions import VersionCalls
-from penstock.service.api.wire.call import Call, Group
-from penstock.service.control.catalogue import Runnable
-from penstock.service.control.code import DIRECTORY, CodeStore
-from penstock.service.control.documents import FILE, Documents
-from penstock.service.control.downloads import Downloads
-from penstock.service.control.filed import Filed
-from penstock.service.control.names import Here
-from penstock.service.control.plane import FunctionPlane
-from penstock.service.control.tags import Change
-from penstock.service.control.uploads import Uploads
+from headrace.config.clock import Clock, SystemClock
+from headrace.service.api.calls.account import AccountCalls
+from headrace.service.api.calls.aliases import AliasCalls
+from headrace.service.api.calls.concurrency import ConcurrencyCalls
+from headrace.service.api.calls.event_invoke_configs import EventInvokeConfigCalls
+from headrace.service.api.calls.functions import FunctionCalls
+from headrace.service.api.calls.policies import PolicyCalls
+from headrace.service.api.calls.tags import TagCalls
+from headrace.service.api.calls.versions import VersionCalls
+from headrace.service.api.wire.call import Call, Group
+from headrace.service.control.catalogue import Runnable
+from headrace.service.control.code import DIRECTORY, CodeStore
+from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.downloads import Downloads
+from headrace.service.control.filed import Filed
+from headrace.service.control.names import Here
+from headrace.service.control.plane import FunctionPlane
+from headrace.service.control.tags import Change
+from headrace.service.control.uploads import Uploads
 
 HERE = Here("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"

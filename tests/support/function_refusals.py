@@ -39,7 +39,7 @@ POLICY_REVISION = (
     "Revision Id"
 )
 FILED = (
-    "The function filed is one of the configuration file, which owns it: change it there and start Penstock again, or "
+    "The function filed is one of the configuration file, which owns it: change it there and start Headrace again, or "
     "use another name."
 )
 NO_CONFIG = "The function {} doesn't have an EventInvokeConfig"

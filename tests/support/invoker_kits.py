@@ -22,17 +22,17 @@ from typing import Any
 
 import anyio
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers import answers
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.invokers.http import HttpInvoker
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, Launch, RuntimeLaunch
-from penstock.dispatch.invokers.remote import RemoteInvoker
-from penstock.dispatch.observer import Event
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers import answers
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.invokers.http import HttpInvoker
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, Launch, RuntimeLaunch
+from headrace.dispatch.invokers.remote import RemoteInvoker
+from headrace.dispatch.observer import Event
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
 
 FUNCTION = "orders"

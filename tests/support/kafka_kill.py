@@ -65,7 +65,7 @@ class Bench:
         life = f"life-{self.lives}"
         home = self.directory / life
         home.mkdir()
-        config = home / "penstock.json"
+        config = home / "headrace.json"
         config.write_bytes(orjson.dumps(self._config(life, home)))
         environment = {**os.environ, "KILL_AT": kill_at, "WITNESS": str(self.directory / "witness")}
         with (home / "log").open("wb") as log:

@@ -12,8 +12,8 @@ import sys
 
 import orjson
 
-from penstock.dispatch.observer import Event, Fetched, Filtered
-from penstock.service.cli import main
+from headrace.dispatch.observer import Event, Fetched, Filtered
+from headrace.service.cli import main
 
 
 class Killer:

@@ -11,42 +11,42 @@ from typing import Any
 
 import anyio
 
-from penstock.config.clock import LoopClock
-from penstock.config.mapping import EventSourceMapping
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.dispatcher import Dispatcher, Target
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.observer import Observers
-from penstock.dispatch.permits import Gate, Permits
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.durable.faults import StoreUnavailable
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
-from penstock.pollers.opening import StreamSettings
-from penstock.pollers.roster import ElasticReceivers
-from penstock.pollers.source import Source
-from penstock.pollers.streams import StreamSource
-from penstock.pollers.supervisor import Supervisor
-from penstock.service.account import Account
-from penstock.service.api.calls.mappings import MappingCalls
-from penstock.service.api.wire.call import Call
-from penstock.service.control.documents import FILE, Documents
-from penstock.service.control.mappings.decisions import Ground
-from penstock.service.control.mappings.filed import Filed
-from penstock.service.control.mappings.model import Found, Seen
-from penstock.service.control.mappings.plane import MappingPlane
-from penstock.service.dispatching import envelope_of, policy_of, slots_of
-from penstock.service.filters import keep_all
-from penstock.service.fleet import Facts, Fleet, Member, reference_of
-from penstock.service.following import Following, Parts
-from penstock.service.mapping_logs import MappingLogs
-from penstock.service.metrics import Metrics
-from penstock.service.plant import Changes, Plant, Work
-from penstock.service.progress import Progresses
-from penstock.service.telemetry import Log
+from headrace.config.clock import LoopClock
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.observer import Observers
+from headrace.dispatch.permits import Gate, Permits
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.durable.faults import StoreUnavailable
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.opening import StreamSettings
+from headrace.pollers.roster import ElasticReceivers
+from headrace.pollers.source import Source
+from headrace.pollers.streams import StreamSource
+from headrace.pollers.supervisor import Supervisor
+from headrace.service.account import Account
+from headrace.service.api.calls.mappings import MappingCalls
+from headrace.service.api.wire.call import Call
+from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.mappings.decisions import Ground
+from headrace.service.control.mappings.filed import Filed
+from headrace.service.control.mappings.model import Found, Seen
+from headrace.service.control.mappings.plane import MappingPlane
+from headrace.service.dispatching import envelope_of, policy_of, slots_of
+from headrace.service.filters import keep_all
+from headrace.service.fleet import Facts, Fleet, Member, reference_of
+from headrace.service.following import Following, Parts
+from headrace.service.mapping_logs import MappingLogs
+from headrace.service.metrics import Metrics
+from headrace.service.plant import Changes, Plant, Work
+from headrace.service.progress import Progresses
+from headrace.service.telemetry import Log
 from support.function_api import check
 from support.mapping_requests import HERE, QUEUE, STREAM
 from support.virtual_time import EPOCH

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.service.control.mappings import decisions
-from penstock.service.control.mappings.decisions import Ground
-from penstock.service.control.mappings.model import NOT_LOOKED_AT, Found, Mapped, Mappings, Seen
-from penstock.service.control.model import Moment
-from penstock.service.control.names import Here
+from headrace.service.control.mappings import decisions
+from headrace.service.control.mappings.decisions import Ground
+from headrace.service.control.mappings.model import NOT_LOOKED_AT, Found, Mapped, Mappings, Seen
+from headrace.service.control.model import Moment
+from headrace.service.control.names import Here
 
 HERE = Here("us-east-1", "000000000000")
 NOW = 1_700_000_000.0

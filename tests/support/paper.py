@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import inf
 
-from penstock.dispatch.model import (
+from headrace.dispatch.model import (
     Attempt,
     Batch,
     DiscardReason,
@@ -27,7 +27,7 @@ from penstock.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from penstock.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
+from headrace.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
 
 EPOCH = 1_700_000_000.0
 """Wall-clock time at monotonic zero."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import anyio
 
-from penstock.config.errors import SourceUnavailable
-from penstock.pollers.schemas import avro, json_schema, wire
-from penstock.pollers.schemas.model import Codec, DataFormat, Schema
+from headrace.config.errors import SourceUnavailable
+from headrace.pollers.schemas import avro, json_schema, wire
+from headrace.pollers.schemas.model import Codec, DataFormat, Schema
 
 
 class PaperRegistry:

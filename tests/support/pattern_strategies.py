@@ -15,8 +15,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from penstock.dispatch.patterns.errors import PatternError
-from penstock.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns.errors import PatternError
+from headrace.dispatch.patterns.filters import Pattern
 
 KEYS = ["a", "b", "c", "Type", "a.b", "b.c", "x y", "é"]
 TEXTS = [

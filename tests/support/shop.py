@@ -13,14 +13,14 @@ from typing import Any
 import anyio
 import orjson
 
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.local.external import ExternalInvoker
-from penstock.dispatch.invokers.local.pool import LocalInvoker
-from penstock.dispatch.invokers.local.reaper import Reaper
-from penstock.dispatch.invokers.local.spec import FunctionSpec, Launch, RuntimeLaunch
-from penstock.dispatch.model import Reply, Returned
-from penstock.dispatch.observer import Event, FunctionLog
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.local.external import ExternalInvoker
+from headrace.dispatch.invokers.local.pool import LocalInvoker
+from headrace.dispatch.invokers.local.reaper import Reaper
+from headrace.dispatch.invokers.local.spec import FunctionSpec, Launch, RuntimeLaunch
+from headrace.dispatch.model import Reply, Returned
+from headrace.dispatch.observer import Event, FunctionLog
 
 from .marked import marked
 

@@ -18,8 +18,8 @@ import anyio
 import orjson
 from aiohttp import web
 
-from penstock.config.clock import SystemClock
-from penstock.pollers.memory import MemoryQueue, Message
+from headrace.config.clock import SystemClock
+from headrace.pollers.memory import MemoryQueue, Message
 
 Body = dict[str, object]
 Entries = list[dict[str, object]]

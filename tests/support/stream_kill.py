@@ -18,10 +18,10 @@ import anyio
 import botocore.session
 import orjson
 
-from penstock.dispatch.model import Position
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.state_file import FILE
-from penstock.pollers.checkpoints.store import Checkpoint, Finished
+from headrace.dispatch.model import Position
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.state_file import FILE
+from headrace.pollers.checkpoints.store import Checkpoint, Finished
 from support.eventually import eventually
 from support.marked import marked
 from support.stream_kill_account import Life, Placed
@@ -183,7 +183,7 @@ class Bench:
 
     @property
     def config(self) -> Path:
-        return self.directory / "penstock.json"
+        return self.directory / "headrace.json"
 
     def _write_config(self, destination: str) -> None:
         function = {

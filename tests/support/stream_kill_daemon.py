@@ -15,11 +15,11 @@ import sqlite3
 import sys
 from unittest.mock import patch
 
-from penstock.dispatch.observer import Discarded, Event, Fetched, Filtered, Settled
-from penstock.pollers.checkpoints import rows
-from penstock.pollers.checkpoints.sqlite import SqliteCheckpoints
-from penstock.pollers.checkpoints.store import Answer, Checkpoint, Key, Token
-from penstock.service.cli import main
+from headrace.dispatch.observer import Discarded, Event, Fetched, Filtered, Settled
+from headrace.pollers.checkpoints import rows
+from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
+from headrace.pollers.checkpoints.store import Answer, Checkpoint, Key, Token
+from headrace.service.cli import main
 
 
 class Killer:

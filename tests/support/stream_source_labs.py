@@ -9,18 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.dynamodb import DynamoDbService
-from penstock.pollers.kinesis import KinesisService
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
-from penstock.pollers.opening import StreamSettings
-from penstock.pollers.polled_shard import Cadence
-from penstock.pollers.stream_service import StreamService
-from penstock.pollers.streams import StreamSource
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.dynamodb import DynamoDbService
+from headrace.pollers.kinesis import KinesisService
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.opening import StreamSettings
+from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.stream_service import StreamService
+from headrace.pollers.streams import StreamSource
 from support import stream_lab, stream_stub
 from support.stream_stub import KinesisStream, Stub, TableStream
 from support.world import Watch, no_jitter

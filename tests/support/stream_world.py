@@ -14,33 +14,33 @@ from typing import Any, Literal
 import anyio
 import orjson
 
-from penstock.config.clock import Clock, LoopClock, ServiceClock
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.destinations.base import stream_documents
-from penstock.dispatch.destinations.memory import MemoryDestination
-from penstock.dispatch.destinations.persistence import FailureDestination, Persistence
-from penstock.dispatch.dispatcher import Dispatcher
-from penstock.dispatch.documents import Subject
-from penstock.dispatch.events import Envelope, RecordsEnvelope, WindowEnvelope
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
-from penstock.dispatch.observer import Discarded, Invoking
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import KeyHash, Slots
-from penstock.dispatch.windows import WindowSlot
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.feed_settings import FeedSettings, Keeps
-from penstock.pollers.lifecycle import State
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
-from penstock.pollers.opening import StreamSettings
-from penstock.pollers.polled_shard import Cadence
-from penstock.pollers.pool import Pool
-from penstock.pollers.stream_service import Listing
-from penstock.pollers.streams import StreamSource
-from penstock.pollers.supervisor import Supervisor
+from headrace.config.clock import Clock, LoopClock, ServiceClock
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.destinations.base import stream_documents
+from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
+from headrace.dispatch.dispatcher import Dispatcher
+from headrace.dispatch.documents import Subject
+from headrace.dispatch.events import Envelope, RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
+from headrace.dispatch.observer import Discarded, Invoking
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import KeyHash, Slots
+from headrace.dispatch.windows import WindowSlot
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.feed_settings import FeedSettings, Keeps
+from headrace.pollers.lifecycle import State
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.opening import StreamSettings
+from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.pool import Pool
+from headrace.pollers.stream_service import Listing
+from headrace.pollers.streams import StreamSource
+from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import Watch, World, keep_all, no_jitter, target
 

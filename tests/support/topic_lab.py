@@ -12,26 +12,26 @@ from typing import Any
 import anyio
 import orjson
 
-from penstock.config.clients.kafka import KafkaConnection
-from penstock.config.clock import Clock, SystemClock
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.destinations.base import Destination
-from penstock.dispatch.destinations.persistence import FailureDestination, Persistence
-from penstock.dispatch.dispatcher import Dispatcher
-from penstock.dispatch.events import KafkaEnvelope
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.lane_draining import LaneDraining
-from penstock.dispatch.model import Record
-from penstock.dispatch.policy import Policy, Progress
-from penstock.pollers.feed_settings import AHEAD_BYTES, FeedSettings
-from penstock.pollers.kafka import KafkaSource
-from penstock.pollers.kafka_reader import KafkaReader
-from penstock.pollers.kafka_settings import TopicSettings
-from penstock.pollers.pool import Pool
-from penstock.pollers.source import Fetched, Source
-from penstock.pollers.supervisor import Supervisor
+from headrace.config.clients.kafka import KafkaConnection
+from headrace.config.clock import Clock, SystemClock
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.destinations.base import Destination
+from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
+from headrace.dispatch.dispatcher import Dispatcher
+from headrace.dispatch.events import KafkaEnvelope
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.lane_draining import LaneDraining
+from headrace.dispatch.model import Record
+from headrace.dispatch.policy import Policy, Progress
+from headrace.pollers.feed_settings import AHEAD_BYTES, FeedSettings
+from headrace.pollers.kafka import KafkaSource
+from headrace.pollers.kafka_reader import KafkaReader
+from headrace.pollers.kafka_settings import TopicSettings
+from headrace.pollers.pool import Pool
+from headrace.pollers.source import Fetched, Source
+from headrace.pollers.supervisor import Supervisor
 
 from .topics import Topics
 from .world import Watch, keep_all, no_jitter, target

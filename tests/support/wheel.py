@@ -1,6 +1,6 @@
 """The product as users get it: a wheel built from the files that git knows, in an environment of its own.
 
-The acceptance tests run `installed() / "penstock"`, so that what is missing from the wheel fails there.
+The acceptance tests run `installed() / "headrace"`, so that what is missing from the wheel fails there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def copied(into: Path) -> Path:
 @functools.cache
 def built() -> Path:
     """The wheel's file."""
-    out = Path(tempfile.mkdtemp(prefix="penstock-wheel-"))
+    out = Path(tempfile.mkdtemp(prefix="headrace-wheel-"))
     source = copied(out / "source")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)

@@ -15,32 +15,32 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from penstock.config.clients.aws import Clients
-from penstock.config.clock import SystemClock
-from penstock.config.loader import AnyFunction, load
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.settings import Address
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned
-from penstock.dispatch.observer import FunctionLog, Observers
-from penstock.service.api.calls.mappings import MappingCalls
-from penstock.service.api.calls.tags import TagCalls
-from penstock.service.api.wire.call import Call, Group, Serve
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.api_functions import ApiFunctions, Surroundings
-from penstock.service.control.catalogue import Runnable
-from penstock.service.control.documents import FILE
-from penstock.service.control.mappings.model import Seen, State
-from penstock.service.control.names import Here
-from penstock.service.fleet import Fleet
-from penstock.service.functions import Functions
-from penstock.service.planes import Planes
-from penstock.service.plant import Changes
-from penstock.service.progress import Progresses
-from penstock.service.tails import Tails
-from penstock.service.targets import Targets
-from penstock.service.telemetry import Log
+from headrace.config.clients.aws import Clients
+from headrace.config.clock import SystemClock
+from headrace.config.loader import AnyFunction, load
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.settings import Address
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned
+from headrace.dispatch.observer import FunctionLog, Observers
+from headrace.service.api.calls.mappings import MappingCalls
+from headrace.service.api.calls.tags import TagCalls
+from headrace.service.api.wire.call import Call, Group, Serve
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.api_functions import ApiFunctions, Surroundings
+from headrace.service.control.catalogue import Runnable
+from headrace.service.control.documents import FILE
+from headrace.service.control.mappings.model import Seen, State
+from headrace.service.control.names import Here
+from headrace.service.fleet import Fleet
+from headrace.service.functions import Functions
+from headrace.service.planes import Planes
+from headrace.service.plant import Changes
+from headrace.service.progress import Progresses
+from headrace.service.tails import Tails
+from headrace.service.targets import Targets
+from headrace.service.telemetry import Log
 from support import api_lab, api_model
 from support.scripted_client import ScriptedClient, refused
 
@@ -242,7 +242,7 @@ async def over_http(state: Path) -> AsyncIterator[Over]:
 @asynccontextmanager
 async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
     """On this state directory; leaving it is a restart's first half."""
-    file = state / "penstock.json"
+    file = state / "headrace.json"
     file.write_text(json.dumps(CONFIGURATION))
     config = load([file], environ={})
     clock, log, tails, changes, progresses = SystemClock(), Log(StringIO()), Tails(), Changes(), Progresses()

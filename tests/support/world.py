@@ -11,21 +11,21 @@ import anyio
 import orjson
 from anyio.abc import TaskGroup
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.dispatcher import Dispatcher, Target
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Record, Reply
-from penstock.dispatch.observer import Event, Invoked, Invoking
-from penstock.dispatch.permits import Gate, Permits
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import SingleSlot
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
-from penstock.pollers.supervisor import Supervisor
+from headrace.config.clock import LoopClock
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.events import RecordsEnvelope
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Record, Reply
+from headrace.dispatch.observer import Event, Invoked, Invoking
+from headrace.dispatch.permits import Gate, Permits
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import SingleSlot
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.model import Position
-from penstock.pollers.absence import GONE_AFTER, Absences
-from penstock.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished
-from penstock.pollers.lineage import Shard
+from headrace.dispatch.model import Position
+from headrace.pollers.absence import GONE_AFTER, Absences
+from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished
+from headrace.pollers.lineage import Shard
 
 P, C = Shard("P", ("G",), closed=True), Shard("C", ("P",))
 STORED = {"P": Checkpoint(BEGINNING), "C": Checkpoint(BEGINNING)}

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
-from penstock.dispatch.events import kinesis_item
-from penstock.dispatch.model import Position
-from penstock.pollers.aggregation import UserRecord, expand, split
+from headrace.dispatch.events import kinesis_item
+from headrace.dispatch.model import Position
+from headrace.pollers.aggregation import UserRecord, expand, split
 from support.aggregates import MAGIC, aggregate, field, record, sealed, varint
 
 NUMBER = "49590338271490256608559692538361571095921575989136588898"

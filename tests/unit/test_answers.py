@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from penstock.dispatch.invokers import answers
-from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Unreachable
+from headrace.dispatch.invokers import answers
+from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Unreachable
 
 ATTEMPT = Attempt("r", 1.0, 2.0, 200, "$LATEST", "Unhandled")
 

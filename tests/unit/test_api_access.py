@@ -13,11 +13,11 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from penstock.config.settings import Address
-from penstock.service.api import signatures
-from penstock.service.api.access import Access
-from penstock.service.api.signatures import Head
-from penstock.service.api.wire.errors import ApiError
+from headrace.config.settings import Address
+from headrace.service.api import signatures
+from headrace.service.api.access import Access
+from headrace.service.api.signatures import Head
+from headrace.service.api.wire.errors import ApiError
 
 LOOPBACK, OUTSIDE = Address("127.0.0.1", 9470), Address("10.0.0.7", 9470)
 SECRETS = {"LOCAL": "a secret"}
@@ -98,13 +98,13 @@ def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
         {"Host": "LOCALHOST"},
         {"Host": "lambda.localhost:9470"},
         {"Host": "[::1]:9470"},
-        {"Host": "penstock:9470"},
+        {"Host": "headrace:9470"},
         {"Host": "localhost:9470", "Origin": "http://localhost:3000"},
         {"Host": "localhost:9470", "Authorization": "AWS4-HMAC-SHA256 Credential=anybody"},
     ],
 )
 def test_this_machine_needs_no_signature(headers: dict[str, str]) -> None:
-    admit(head(headers=headers), address=LOOPBACK, hosts=["Penstock:9470", ""])
+    admit(head(headers=headers), address=LOOPBACK, hosts=["Headrace:9470", ""])
 
 
 @pytest.mark.semantics("API-11")

@@ -12,11 +12,11 @@ import orjson
 import pytest
 from aiohttp import web
 
-from penstock.config.settings import Address
-from penstock.dispatch.invokers.base import HOPS, MOST_HOPS
-from penstock.service.api.forwarding import hops_of
-from penstock.service.api.server import address_of, bind
-from penstock.service.api.standing_tables import FORWARDED
+from headrace.config.settings import Address
+from headrace.dispatch.invokers.base import HOPS, MOST_HOPS
+from headrace.service.api.forwarding import hops_of
+from headrace.service.api.server import address_of, bind
+from headrace.service.api.standing_tables import FORWARDED
 from support.api_lab import Recorder, lab
 from support.invoker_kits import closed_port
 
@@ -110,7 +110,7 @@ async def test_without_an_upstream_the_call_and_the_setting_are_named() -> None:
     for reply, what in ((layers, "ListLayerVersions (layers)"), (served, "ListFunctions")):
         assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (400, "InvalidParameterValueException")
         message = orjson.loads(reply.body)["message"]
-        assert message.startswith(f"{what} is not served here; set api.upstream (PENSTOCK_API__UPSTREAM)")
+        assert message.startswith(f"{what} is not served here; set api.upstream (HEADRACE_API__UPSTREAM)")
 
 
 @pytest.mark.semantics("API-16")

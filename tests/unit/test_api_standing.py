@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.model import Shape
 
-from penstock.config import limits
-from penstock.service.api import standing
-from penstock.service.api.standing import Standing
-from penstock.service.api.standing_tables import FORWARDED, SERVED
+from headrace.config import limits
+from headrace.service.api import standing
+from headrace.service.api.standing import Standing
+from headrace.service.api.standing_tables import FORWARDED, SERVED
 from support import api_model
 
 FORWARDED_CALLS = [name for names in FORWARDED.values() for name in names]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from penstock.service.api.recorded import DEVIATIONS
-from penstock.service.api.wire import constraints, errors
-from penstock.service.api.wire.model import Model, load
-from penstock.service.api.wire.printing import printed
+from headrace.service.api.recorded import DEVIATIONS
+from headrace.service.api.wire import constraints, errors
+from headrace.service.api.wire.model import Model, load
+from headrace.service.api.wire.printing import printed
 
 READS = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"

@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
-from penstock.config.errors import BugError
-from penstock.service.api.recorded import DEVIATIONS
-from penstock.service.api.wire import errors
-from penstock.service.api.wire.call import Answer
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.api.wire.model import Model, load
-from penstock.service.api.wire.writing import Response, refused, written
+from headrace.config.errors import BugError
+from headrace.service.api.recorded import DEVIATIONS
+from headrace.service.api.wire import errors
+from headrace.service.api.wire.call import Answer
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.api.wire.model import Model, load
+from headrace.service.api.wire.writing import Response, refused, written
 from support import api_model
 
 ID = "11111111-2222-4333-8444-555555555555"

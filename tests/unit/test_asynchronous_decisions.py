@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from penstock.service.asynchronous import decisions
-from penstock.service.asynchronous.model import Again, Condition, Event, Over, Response
-from penstock.service.control.catalogue import AsynchronousSettings
+from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.service.asynchronous import decisions
+from headrace.service.asynchronous.model import Again, Condition, Event, Over, Response
+from headrace.service.control.catalogue import AsynchronousSettings
 
 ACCEPTED = 1000.0
 EVENT = Event(1, "orders", "", "r", ACCEPTED, ACCEPTED)

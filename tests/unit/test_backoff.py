@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.backoff import Backoff
+from headrace.dispatch.backoff import Backoff
 
 
 @pytest.mark.semantics("RETRY-10")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
-from penstock.dispatch.events import KafkaEnvelope, RecordsEnvelope
-from penstock.dispatch.model import DiscardReason
+from headrace.dispatch.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
+from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.model import DiscardReason
 from support.paper import flawed, ids, kafka_records, partition, record, records
 
 ENVELOPE = RecordsEnvelope()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.model import Lane, Position
-from penstock.dispatch.watermark import Blocker
-from penstock.pollers.blockage import BLOCKED_AFTER, Blockage
-from penstock.pollers.marks import Stuck
+from headrace.dispatch.model import Lane, Position
+from headrace.dispatch.watermark import Blocker
+from headrace.pollers.blockage import BLOCKED_AFTER, Blockage
+from headrace.pollers.marks import Stuck
 
 
 def stuck(number: int, shard: str = "shard-1") -> Stuck:

@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.invokers.base import Invocation, NotReady, Ready
-from penstock.dispatch.invokers.callable import CallableInvoker, Function
-from penstock.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.config.clock import LoopClock
+from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
+from headrace.dispatch.invokers.callable import CallableInvoker, Function
+from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.virtual_time import EPOCH, VirtualLoop
 
 ASKED = Invocation(b'{"a": 1}', "request-1")

@@ -12,19 +12,19 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Attempt, Reply, Throttled, Unreachable
-from penstock.dispatch.observer import FunctionLog
-from penstock.pollers.durable.faults import StoreUnavailable
-from penstock.service.api.calls.invoke import InvokeCalls
-from penstock.service.api.wire.call import Answer, Call
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.catalogue import Runnable
-from penstock.service.environments import Environments
-from penstock.service.invocations import Invocations
-from penstock.service.tails import Tails
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Attempt, Reply, Throttled, Unreachable
+from headrace.dispatch.observer import FunctionLog
+from headrace.pollers.durable.faults import StoreUnavailable
+from headrace.service.api.calls.invoke import InvokeCalls
+from headrace.service.api.wire.call import Answer, Call
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.catalogue import Runnable
+from headrace.service.environments import Environments
+from headrace.service.invocations import Invocations
+from headrace.service.tails import Tails
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
 

@@ -14,10 +14,10 @@ import anyio
 import pytest
 from aiohttp import web
 
-from penstock.config.clients import faults
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clients.endpoints import Local, Real, Refused
-from penstock.config.errors import ConfigError, SourceUnavailable
+from headrace.config.clients import faults
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clients.endpoints import Local, Real, Refused
+from headrace.config.errors import ConfigError, SourceUnavailable
 from support import lambda_stub
 
 Profile = Callable[[str], None]
@@ -316,7 +316,7 @@ async def test_no_request_is_repeated_by_the_client(server: Server, monkeypatch:
 async def test_the_user_agent_is_ours(server: Server) -> None:
     async with Clients(AwsSettings(endpoint_url=server.url)) as clients:
         await (await clients.get("sqs")).list_queues()
-    assert server.headers[0]["User-Agent"].startswith("penstock/")
+    assert server.headers[0]["User-Agent"].startswith("headrace/")
     assert "ua/2" not in server.headers[0]["User-Agent"]  # the one that is put together anew for every call
 
 
@@ -401,7 +401,7 @@ async def test_many_ask_at_once_and_share_one_client() -> None:
 def test_nothing_heavy_is_imported_until_a_client_is_wanted() -> None:
     code = (
         "import json, sys\n"
-        "from penstock.config.clients import aws, endpoints, faults, foreign_mappings, queue_urls, retry, session\n"
+        "from headrace.config.clients import aws, endpoints, faults, foreign_mappings, queue_urls, retry, session\n"
         "print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,8 +7,8 @@ from importlib import resources
 
 import pytest
 
-from penstock.config.clients import endpoints
-from penstock.config.clients.endpoints import Local, Real, Refused
+from headrace.config.clients import endpoints
+from headrace.config.clients.endpoints import Local, Real, Refused
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_every_domain_that_botocore_knows_is_aws() -> None:
         ("http://0.0.0.0:9470", "127.0.0.1:9470", True),
         ("http://localhost", "127.0.0.1:80", True),
         ("https://localhost", "127.0.0.1:443", True),
-        ("http://penstock:9470", "penstock:9470", True),
-        ("http://penstock:9470", "0.0.0.0:9470", True),
-        ("http://PENSTOCK:9470", "0.0.0.0:9470", True),
+        ("http://headrace:9470", "headrace:9470", True),
+        ("http://headrace:9470", "0.0.0.0:9470", True),
+        ("http://HEADRACE:9470", "0.0.0.0:9470", True),
         ("http://localhost:9470", ":9470", True),
         ("http://localhost:3001", "127.0.0.1:9470", False),
         ("http://emulator:9470", "127.0.0.1:9470", False),
@@ -118,4 +118,4 @@ def test_every_domain_that_botocore_knows_is_aws() -> None:
     ],
 )
 def test_a_function_at_our_own_address(function: str, listen: str, itself: bool) -> None:
-    assert endpoints.would_call_itself(function, listen, own_hosts=("penstock",)) is itself
+    assert endpoints.would_call_itself(function, listen, own_hosts=("headrace",)) is itself

@@ -8,8 +8,8 @@ import botocore.parsers
 import pytest
 from botocore.exceptions import ClientError
 
-from penstock.config.clients import faults
-from penstock.config.errors import BugError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.clients import faults
+from headrace.config.errors import BugError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 
 ROOTS = {"BotoCoreError", "Exception", "BaseException", "object"}
 

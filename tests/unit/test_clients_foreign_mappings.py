@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from penstock.config.clients import foreign_mappings
-from penstock.config.clients.foreign_mappings import ForeignMapping
+from headrace.config.clients import foreign_mappings
+from headrace.config.clients.foreign_mappings import ForeignMapping
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"

@@ -22,14 +22,14 @@ import yaml
 from aiohttp import web
 from aiokafka import errors as kafka
 
-from penstock.config import kafka_security, rules, schema_registry
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clients.kafka import KafkaConnection, MappingAccess, msk, servers_of, tls, tokens, translate
-from penstock.config.clients.kafka.secrets import Certificate, Secrets
-from penstock.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from penstock.config.kafka_mapping import KafkaOauth
-from penstock.config.kafka_security import Plan, plan, violations
-from penstock.config.mapping import EventSourceMapping
+from headrace.config import kafka_security, rules, schema_registry
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clients.kafka import KafkaConnection, MappingAccess, msk, servers_of, tls, tokens, translate
+from headrace.config.clients.kafka.secrets import Certificate, Secrets
+from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.kafka_mapping import KafkaOauth
+from headrace.config.kafka_security import Plan, plan, violations
+from headrace.config.mapping import EventSourceMapping
 from support.certificates import Authority
 from support.configs import problems, with_mapping
 
@@ -540,7 +540,7 @@ async def test_the_token_of_iam(session: str | None, tmp_path: Path) -> None:
 async def test_iam_without_its_package(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
     access = MappingAccess(mapping(arn=CLUSTER, servers=["b-1:9098"]), clients, tmp_path)
-    with pytest.raises(SourceRefused, match=r"pip install 'penstock\[msk\]'"):
+    with pytest.raises(SourceRefused, match=r"pip install 'headrace\[msk\]'"):
         await access.connection()
 
 

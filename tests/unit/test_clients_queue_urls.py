@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from penstock.config.clients import queue_urls
-from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.clients import queue_urls
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 
 
 @pytest.mark.parametrize(

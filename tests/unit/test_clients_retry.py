@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config.clients import retry
-from penstock.config.errors import SourceMissing, SourceUnavailable
+from headrace.config.clients import retry
+from headrace.config.errors import SourceMissing, SourceUnavailable
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config.arn import Arn, ArnError
+from headrace.config.arn import Arn, ArnError
 
 
 def test_an_arn_is_read_and_written_back_unchanged() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.function import (
+from headrace.config.function import (
     CommandFunction,
     ExternalFunction,
     HttpFunction,
@@ -98,7 +98,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({}, "functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)"),
     ({"environment": {}}, "functions.f: does not say how it is run"),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
-    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Penstock starts: 'java21'"),
+    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Headrace starts: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
     ({**PYTHON, "code": "gone"}, "functions.f.code: there is no directory"),
@@ -144,8 +144,8 @@ def test_every_variable_that_is_refused_is_named_with_all_other_problems(code: P
 @pytest.mark.semantics("CONFIG-20")
 def test_a_misspelled_kind_is_recognised(code: Path) -> None:
     assert problems(with_function(code, runtme="python", handler="a.b", code="code")) == [
-        "penstock.json:1: functions.f: 'runtime' is missing",
-        "penstock.json:1: functions.f.runtme: unknown key (did you mean 'runtime'?)",
+        "headrace.json:1: functions.f: 'runtime' is missing",
+        "headrace.json:1: functions.f.runtme: unknown key (did you mean 'runtime'?)",
     ]
 
 
@@ -169,8 +169,8 @@ def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, url: str) ->
 def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
     found = problems(write(tmp_path, 'functions: {"a b": {http: "http://x"}, c: 3}'))
     assert found == [
-        "penstock.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
-        "penstock.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
+        "headrace.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
+        "headrace.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
     ]
 
 

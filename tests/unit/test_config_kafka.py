@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from penstock.config import rules
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.schema_registry import glue_registry, is_url
-from penstock.config.services import services_of
+from headrace.config import rules
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.schema_registry import glue_registry, is_url
+from headrace.config.services import services_of
 from support.configs import FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
 CLUSTER = "arn:aws:kafka:us-east-1:000000000000:cluster/c/11111111-1111-1111-1111-111111111111-1"
@@ -215,7 +215,7 @@ def test_shared_pollers_are_recorded() -> None:
 def config(directory: Path, **mappings: dict[str, object]) -> Path:
     given = {name: {"function": "f", **fields} for name, fields in mappings.items()}
     functions = {"f": FUNCTION, "g": FUNCTION}
-    return write(directory, json.dumps({"functions": functions, "mappings": given}), "penstock.json")
+    return write(directory, json.dumps({"functions": functions, "mappings": given}), "headrace.json")
 
 
 def brokers(*servers: str) -> dict[str, object]:

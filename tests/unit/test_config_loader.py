@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.errors import ConfigError
-from penstock.config.limits import SourceKind
-from penstock.config.loader import find_default, load
+from headrace.config.errors import ConfigError
+from headrace.config.limits import SourceKind
+from headrace.config.loader import find_default, load
 from support.configs import FIFO, FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
 YAML = f"""\
@@ -120,7 +120,7 @@ def test_every_problem_at_once_with_its_line_in_every_format(tmp_path: Path, nam
 
 def test_problems_come_in_the_order_of_the_file(tmp_path: Path) -> None:
     found = problems(write(tmp_path, "mappings: {m: 1}\nfunctions: {f: 1}\nlistn: 1\nlog: {level: x}\n"))
-    assert [line.partition(": ")[0] for line in found] == [f"penstock.yaml:{number}" for number in (1, 2, 3, 4)]
+    assert [line.partition(": ")[0] for line in found] == [f"headrace.yaml:{number}" for number in (1, 2, 3, 4)]
 
 
 TOML_PLACES = [
@@ -232,10 +232,10 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 def test_a_key_that_is_given_twice_is_a_problem_beside_all_others(tmp_path: Path) -> None:
     text = "functions: {f: {http: x, http: y}}\nmappings:\n  m: {function: f}\n  m: {}\n"
     assert problems(write(tmp_path, text)) == [
-        "penstock.yaml:1: functions.f: the key 'http' is given twice; the first time in line 1 (remove one)",
-        "penstock.yaml:1: functions.f.http: is no URL: 'x' (it must begin with http:// or https://)",
-        "penstock.yaml:3: mappings.m: Unrecognized event source. (give 'source', an ARN of a queue, stream or cluster)",
-        "penstock.yaml:4: mappings: the key 'm' is given twice; the first time in line 3 (remove one)",
+        "headrace.yaml:1: functions.f: the key 'http' is given twice; the first time in line 1 (remove one)",
+        "headrace.yaml:1: functions.f.http: is no URL: 'x' (it must begin with http:// or https://)",
+        "headrace.yaml:3: mappings.m: Unrecognized event source. (give 'source', an ARN of a queue, stream or cluster)",
+        "headrace.yaml:4: mappings: the key 'm' is given twice; the first time in line 3 (remove one)",
     ]
     found = problems(write(tmp_path, '{"log": {"level": "info",\n"level": "info"}}', "a.json"))
     assert found == ["a.json:2: log: the key 'level' is given twice; the first time in line 1 (remove one)"]
@@ -387,18 +387,18 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
 @pytest.mark.semantics("CONFIG-29")
 def test_the_default_file(tmp_path: Path) -> None:
     assert find_default(tmp_path) is None
-    file = write(tmp_path, "", "penstock.toml")
+    file = write(tmp_path, "", "headrace.toml")
     assert find_default(tmp_path) == file
-    write(tmp_path, "", "penstock.yml")
-    with pytest.raises(ConfigError, match=r"penstock\.yml and penstock\.toml both stand here"):
+    write(tmp_path, "", "headrace.yml")
+    with pytest.raises(ConfigError, match=r"headrace\.yml and headrace\.toml both stand here"):
         find_default(tmp_path)
 
 
 def test_the_top_of_the_file(tmp_path: Path) -> None:
     text = "$schema: x\nx-mine: {a: 1}\nmapings: {}\nfunctions:\nmappings: []\n"
     assert problems(write(tmp_path, text)) == [
-        "penstock.yaml:3: mapings: unknown key (did you mean 'mappings'?)",
-        "penstock.yaml:5: mappings: must be a mapping of names to values",
+        "headrace.yaml:3: mapings: unknown key (did you mean 'mappings'?)",
+        "headrace.yaml:5: mappings: must be a mapping of names to values",
     ]
     assert "nothing to do" in loaded(write(tmp_path, "log: {level: info}")).warnings[0].what
 
@@ -417,9 +417,9 @@ def test_a_function_that_is_not_defined(tmp_path: Path) -> None:
       d: {{source: {QUEUE}, function: "arn:aws:lambda:us-east-1:000000000000:function:orders"}}
     """
     assert problems(write(tmp_path, text)) == [
-        "penstock.yaml:2: functions.broken.http: must be text, not 3",
-        "penstock.yaml:4: mappings.a.function: there is no function 'ordrs' (did you mean 'orders'?)",
-        "penstock.yaml:5: mappings.b.function: there is no function 'zzz' (defined are orders, broken)",
+        "headrace.yaml:2: functions.broken.http: must be text, not 3",
+        "headrace.yaml:4: mappings.a.function: there is no function 'ordrs' (did you mean 'orders'?)",
+        "headrace.yaml:5: mappings.b.function: there is no function 'zzz' (defined are orders, broken)",
     ]
 
 
@@ -437,7 +437,7 @@ def test_a_source_goes_to_a_function_once(tmp_path: Path) -> None:
     found = problems(write(tmp_path, text))
     assert len(found) == 1
     assert found[0].startswith(
-        f'penstock.yaml:8: mappings.c.EventSourceArn: An event source mapping with SQS arn (" {QUEUE}'
+        f'headrace.yaml:8: mappings.c.EventSourceArn: An event source mapping with SQS arn (" {QUEUE}'
     )
     assert found[0].endswith("(the other is 'a')")
 
@@ -451,7 +451,7 @@ def test_an_identity_is_given_once(tmp_path: Path) -> None:
       b: {{source: {FIFO}, function: f, UUID: {key.upper()}}}
     """
     found = problems(write(tmp_path, text))
-    assert found == ["penstock.yaml:5: mappings.b.UUID: has the UUID of the mapping 'a' (remove it, or give another)"]
+    assert found == ["headrace.yaml:5: mappings.b.UUID: has the UUID of the mapping 'a' (remove it, or give another)"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,8 +486,8 @@ def test_faults_in_patterns_are_placed_inside_them(tmp_path: Path) -> None:
                     - 2
     """
     assert problems(write(tmp_path, text), check_patterns=refuse) == [
-        'penstock.yaml:9: mappings.m.FilterCriteria.Filters[0].Pattern: no good (at $.body["a b"][1]) (write another)',
-        'penstock.yaml:14: mappings.m.FilterCriteria.Filters[1].Pattern.body["a b"][1]: no good (write another)',
+        'headrace.yaml:9: mappings.m.FilterCriteria.Filters[0].Pattern: no good (at $.body["a b"][1]) (write another)',
+        'headrace.yaml:14: mappings.m.FilterCriteria.Filters[1].Pattern.body["a b"][1]: no good (write another)',
     ]
 
 

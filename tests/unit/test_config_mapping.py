@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config import limits, rules
-from penstock.config.limits import FIELDS, SourceKind, Standing
-from penstock.config.mapping import EventSourceMapping, derive_uuid, split_function
-from penstock.config.spoken import aws_name
+from headrace.config import limits, rules
+from headrace.config.limits import FIELDS, SourceKind, Standing
+from headrace.config.mapping import EventSourceMapping, derive_uuid, split_function
+from headrace.config.spoken import aws_name
 from support.configs import FIFO, QUEUE, loaded, problems, with_mapping
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -69,7 +69,7 @@ def test_a_mapping_in_the_words_of_aws_is_the_same_mapping() -> None:
 @pytest.mark.semantics("CONFIG-01")
 def test_a_field_in_both_spellings_is_a_problem(tmp_path: Path) -> None:
     found = problems(with_mapping(tmp_path, batch_size=1, BatchSize=2))
-    assert found == ["penstock.json:1: mappings.m: gives one field twice, as 'batch_size' and as 'BatchSize'"]
+    assert found == ["headrace.json:1: mappings.m: gives one field twice, as 'batch_size' and as 'BatchSize'"]
 
 
 def test_every_member_of_the_aws_request_is_a_field() -> None:
@@ -275,7 +275,7 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
     broker = "arn:aws:mq:us-east-1:000000000000:broker:orders:b-1"
     found = problems(with_mapping(tmp_path, source=broker, queues=["orders"]))
     assert len(found) == 1
-    assert "mappings.m.source: Unrecognized event source. Penstock knows nothing of the service 'mq'" in found[0]
+    assert "mappings.m.source: Unrecognized event source. Headrace knows nothing of the service 'mq'" in found[0]
     polled = "SQS standard queues, SQS FIFO queues, Kinesis streams, DynamoDB streams and Kafka topics"
     assert f"this version polls {polled}" in found[0]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from penstock.config import limits, schema
-from penstock.config.spoken import Spoken
+from headrace.config import limits, schema
+from headrace.config.spoken import Spoken
 from support.configs import QUEUE, problems, write
 
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
@@ -25,7 +25,7 @@ def test_the_committed_documents_are_fresh() -> None:
 
 def test_stale_documents_are_named(tmp_path: Path) -> None:
     (tmp_path / "configuration.md").write_text("old")
-    assert schema.stale(tmp_path) == ["penstock.schema.json", "configuration.md"]
+    assert schema.stale(tmp_path) == ["headrace.schema.json", "configuration.md"]
 
 
 def test_every_field_is_described() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.masking import MASK
-from penstock.config.settings import Address, Settings
+from headrace.config.masking import MASK
+from headrace.config.settings import Address, Settings
 from support.configs import loaded, problems, write
 
 
@@ -22,7 +22,7 @@ def settings(
 def test_defaults() -> None:
     made = Settings()
     assert made.listen == Address("127.0.0.1", 9470)
-    assert (made.stop_timeout, made.until_idle, made.dry_run, made.state) == (8.0, None, False, Path(".penstock"))
+    assert (made.stop_timeout, made.until_idle, made.dry_run, made.state) == (8.0, None, False, Path(".headrace"))
     assert (made.aws.real, made.aws.rewrite_queue_urls, made.aws.endpoint_url) == (False, True, None)
     assert (made.log.level, made.log.format) == ("info", "auto")
     kept = made.destinations
@@ -34,7 +34,7 @@ def test_defaults() -> None:
 @pytest.mark.semantics("CONFIG-09")
 def test_flags_over_variables_over_the_file_over_shared_variables(tmp_path: Path) -> None:
     text = "log: {level: warning}\nlisten: '127.0.0.1:1'\naws: {region: file, profile: file}"
-    environ = {"PENSTOCK_AWS__REGION": "variable", "PENSTOCK_LISTEN": "127.0.0.1:2", "LOG_LEVEL": "error"}
+    environ = {"HEADRACE_AWS__REGION": "variable", "HEADRACE_LISTEN": "127.0.0.1:2", "LOG_LEVEL": "error"}
     environ["LOG_FORMAT"] = "json"
     made = settings(tmp_path, text, environ, {"listen": "127.0.0.1:3", "aws.real": True, "dry_run": None})
     assert str(made.listen) == "127.0.0.1:3"
@@ -54,14 +54,14 @@ def test_shared_variables_are_understood_where_they_can_be(
 
 def test_variables_of_every_shape(tmp_path: Path) -> None:
     environ = {
-        "PENSTOCK_AWS": '{"account": "000000000001"}',
-        "PENSTOCK_AWS__ENDPOINT_URLS__SQS": "http://localhost:9324",
-        "PENSTOCK_STOP_TIMEOUT": "2.5",
-        "PENSTOCK_UNTIL_IDLE": "30",
-        "PENSTOCK_DRY_RUN": "true",
-        "PENSTOCK_LOG__LEVEL": "",
-        "PENSTOCK_DESTINATIONS__BLOCK": "true",
-        "PENSTOCK_VERSION": "1.2.3",
+        "HEADRACE_AWS": '{"account": "000000000001"}',
+        "HEADRACE_AWS__ENDPOINT_URLS__SQS": "http://localhost:9324",
+        "HEADRACE_STOP_TIMEOUT": "2.5",
+        "HEADRACE_UNTIL_IDLE": "30",
+        "HEADRACE_DRY_RUN": "true",
+        "HEADRACE_LOG__LEVEL": "",
+        "HEADRACE_DESTINATIONS__BLOCK": "true",
+        "HEADRACE_VERSION": "1.2.3",
     }
     made = settings(tmp_path, "x-a: 1", environ)
     assert (made.aws.account, made.aws.endpoint_urls) == ("000000000001", {"sqs": "http://localhost:9324"})
@@ -92,7 +92,7 @@ def test_accounts_are_text_with_or_without_quotes(tmp_path: Path) -> None:
 
 def test_the_state_directory_of_a_file_is_relative_to_the_file(tmp_path: Path) -> None:
     assert settings(tmp_path, "state: kept").state == tmp_path / "kept"
-    assert settings(tmp_path, "state: kept", {"PENSTOCK_STATE": "other"}).state == Path("other")
+    assert settings(tmp_path, "state: kept", {"HEADRACE_STATE": "other"}).state == Path("other")
     assert settings(tmp_path, "x-a: 1", flags={"state": "flag"}).state == Path("flag")
 
 
@@ -100,13 +100,13 @@ def test_the_state_directory_of_a_file_is_relative_to_the_file(tmp_path: Path) -
 def test_a_secret_comes_out_of_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s3cret\n")
-    made = settings(tmp_path, "x-a: 1", {"PENSTOCK_AWS__SECRET_ACCESS_KEY_FILE": str(secret)})
+    made = settings(tmp_path, "x-a: 1", {"HEADRACE_AWS__SECRET_ACCESS_KEY_FILE": str(secret)})
     assert made.aws.secret_access_key is not None
     assert made.aws.secret_access_key.get_secret_value() == "s3cret"
     assert made.aws.arguments()["secret_access_key"] == "s3cret"
-    both = {"PENSTOCK_AWS__REGION": "here", "PENSTOCK_AWS__REGION_FILE": str(secret)}
+    both = {"HEADRACE_AWS__REGION": "here", "HEADRACE_AWS__REGION_FILE": str(secret)}
     found = problems(write(tmp_path, "x-a: 1"), environ=both)
-    assert found == ["PENSTOCK_AWS__REGION and PENSTOCK_AWS__REGION_FILE are both set: unset one"]
+    assert found == ["HEADRACE_AWS__REGION and HEADRACE_AWS__REGION_FILE are both set: unset one"]
 
 
 @pytest.mark.semantics("API-12", "CONFIG-05")
@@ -114,36 +114,36 @@ def test_the_keys_of_the_api_come_out_of_the_file_a_variable_or_a_file(tmp_path:
     keys = tmp_path / "keys"
     keys.write_text('{"Local": "s3cret", "OTHER": "s4cret"}\n')
     want = {"LOCAL": "s3cret", "OTHER": "s4cret"}
-    text = "api: {access_keys: {local: s3cret, OTHER: s4cret}, hosts: [penstock]}"
+    text = "api: {access_keys: {local: s3cret, OTHER: s4cret}, hosts: [headrace]}"
     assert settings(tmp_path, text).api.secrets() == want
-    assert settings(tmp_path, text).api.hosts == ["penstock"]
-    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__ACCESS_KEYS_FILE": str(keys)}).api.secrets() == want
-    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__ACCESS_KEYS": keys.read_text()}).api.secrets() == want
-    variable = {"PENSTOCK_API__ACCESS_KEYS__LOCAL": "s3cret"}
+    assert settings(tmp_path, text).api.hosts == ["headrace"]
+    assert settings(tmp_path, "x-a: 1", {"HEADRACE_API__ACCESS_KEYS_FILE": str(keys)}).api.secrets() == want
+    assert settings(tmp_path, "x-a: 1", {"HEADRACE_API__ACCESS_KEYS": keys.read_text()}).api.secrets() == want
+    variable = {"HEADRACE_API__ACCESS_KEYS__LOCAL": "s3cret"}
     assert settings(tmp_path, "x-a: 1", variable).api.secrets() == {"LOCAL": "s3cret"}
-    assert settings(tmp_path, "x-a: 1", {"PENSTOCK_API__HOSTS": '["a", "b"]'}).api.hosts == ["a", "b"]
+    assert settings(tmp_path, "x-a: 1", {"HEADRACE_API__HOSTS": '["a", "b"]'}).api.hosts == ["a", "b"]
     assert "s3cret" not in str(loaded(write(tmp_path, text)).effective())
 
 
 WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
-    ("aws: {endpoint_ur: x}", {}, {}, "penstock.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
-    ("aws: {endpoint_url: localhost}", {}, {}, "penstock.yaml:1: aws.endpoint_url: is no URL: 'localhost'"),
-    ("aws: {account: 12}", {}, {}, "penstock.yaml:1: aws.account: is no account"),
-    ("x-a: 1\nlisten: nowhere", {}, {}, "penstock.yaml:2: listen: must be HOST:PORT"),
-    ("listen: 'a:70000'", {}, {}, "penstock.yaml:1: listen: must be HOST:PORT"),
-    ("stop_timeout: -1", {}, {}, "penstock.yaml:1: stop_timeout: must be at least 0"),
-    ("destinations: {attempts: 0}", {}, {}, "penstock.yaml:1: destinations.attempts: must be at least 1, not 0"),
-    ("api: {upstream: localhost}", {}, {}, "penstock.yaml:1: api.upstream: is no URL: 'localhost'"),
-    ("api: {access_keys: {a b: hidden}}", {}, {}, "penstock.yaml:1: api.access_keys"),
-    ("api: {access_keys: {LOCAL: ''}}", {}, {}, "penstock.yaml:1: api.access_keys.LOCAL"),
-    ("api: {access_keys: {LOCAL: [hidden]}}", {}, {}, "penstock.yaml:1: api.access_keys.LOCAL: must be text"),
-    ("until_idle: soon", {}, {}, "penstock.yaml:1: until_idle: must be a number, not 'soon'"),
-    ("aws: {secret_access_key: [hidden]}", {}, {}, "penstock.yaml:1: aws.secret_access_key: must be text"),
-    ("x-a: 1", {"PENSTOCK_LOG__LEVEL": "loud"}, {}, "PENSTOCK_LOG__LEVEL: must be 'debug'"),
-    ("log: {level: info}", {"PENSTOCK_LOG__LEVL": "x"}, {}, "PENSTOCK_LOG__LEVL: unknown key (did you mean 'level'?)"),
-    ("x-a: 1", {"PENSTOCK_LISTN": "x"}, {}, "PENSTOCK_LISTN: unknown variable (did you mean PENSTOCK_LISTEN?)"),
-    ("x-a: 1", {"PENSTOCK_AWS": "{"}, {}, "PENSTOCK_AWS: is not JSON"),
-    ("x-a: 1", {"PENSTOCK_STATE_FILE": "/nowhere/at/all"}, {}, "PENSTOCK_STATE_FILE names the file /nowhere/at/all"),
+    ("aws: {endpoint_ur: x}", {}, {}, "headrace.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
+    ("aws: {endpoint_url: localhost}", {}, {}, "headrace.yaml:1: aws.endpoint_url: is no URL: 'localhost'"),
+    ("aws: {account: 12}", {}, {}, "headrace.yaml:1: aws.account: is no account"),
+    ("x-a: 1\nlisten: nowhere", {}, {}, "headrace.yaml:2: listen: must be HOST:PORT"),
+    ("listen: 'a:70000'", {}, {}, "headrace.yaml:1: listen: must be HOST:PORT"),
+    ("stop_timeout: -1", {}, {}, "headrace.yaml:1: stop_timeout: must be at least 0"),
+    ("destinations: {attempts: 0}", {}, {}, "headrace.yaml:1: destinations.attempts: must be at least 1, not 0"),
+    ("api: {upstream: localhost}", {}, {}, "headrace.yaml:1: api.upstream: is no URL: 'localhost'"),
+    ("api: {access_keys: {a b: hidden}}", {}, {}, "headrace.yaml:1: api.access_keys"),
+    ("api: {access_keys: {LOCAL: ''}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL"),
+    ("api: {access_keys: {LOCAL: [hidden]}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL: must be text"),
+    ("until_idle: soon", {}, {}, "headrace.yaml:1: until_idle: must be a number, not 'soon'"),
+    ("aws: {secret_access_key: [hidden]}", {}, {}, "headrace.yaml:1: aws.secret_access_key: must be text"),
+    ("x-a: 1", {"HEADRACE_LOG__LEVEL": "loud"}, {}, "HEADRACE_LOG__LEVEL: must be 'debug'"),
+    ("log: {level: info}", {"HEADRACE_LOG__LEVL": "x"}, {}, "HEADRACE_LOG__LEVL: unknown key (did you mean 'level'?)"),
+    ("x-a: 1", {"HEADRACE_LISTN": "x"}, {}, "HEADRACE_LISTN: unknown variable (did you mean HEADRACE_LISTEN?)"),
+    ("x-a: 1", {"HEADRACE_AWS": "{"}, {}, "HEADRACE_AWS: is not JSON"),
+    ("x-a: 1", {"HEADRACE_STATE_FILE": "/nowhere/at/all"}, {}, "HEADRACE_STATE_FILE names the file /nowhere/at/all"),
     ("log: {level: info}", {}, {"log.level": "loud"}, "log.level (command line): must be 'debug'"),
 ]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config import rules
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.services import services_of
+from headrace.config import rules
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.services import services_of
 from support.configs import QUEUE, loaded, problems, with_mapping
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"

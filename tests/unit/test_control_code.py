@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.code import CodeStore, boot_id, digest
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.code import CodeStore, boot_id, digest
 from support.function_api import ZIP, zipped
 
 SHA = digest(ZIP)

@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from penstock.config.errors import BugError
-from penstock.pollers.durable.faults import StoreUnavailable, UnusableState
-from penstock.service.control.documents import FILE, FORMAT, Documents
+from headrace.config.errors import BugError
+from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
+from headrace.service.control.documents import FILE, FORMAT, Documents
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def _statement(path: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
-        (f"PRAGMA user_version = {FORMAT.schema + 1}", "newer version of Penstock"),
+        (f"PRAGMA user_version = {FORMAT.schema + 1}", "newer version of Headrace"),
         ("PRAGMA user_version = 0", "never was a version 0"),
         ("PRAGMA application_id = 7", "not a file of stored functions"),
         ("UPDATE documents SET body = '{\"n\":2}'", "does not match its checksum"),

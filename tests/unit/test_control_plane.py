@@ -11,12 +11,12 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.function import LocalFunction
-from penstock.pollers.durable.faults import StoreUnavailable, UnusableState
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.code import DIRECTORY
-from penstock.service.control.documents import FILE, Documents
-from penstock.service.control.names import Here
+from headrace.config.function import LocalFunction
+from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.code import DIRECTORY
+from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.names import Here
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
 

@@ -10,11 +10,11 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceRefused, SourceUnavailable
-from penstock.dispatch.destinations.base import Report, stream_documents
-from penstock.dispatch.destinations.memory import MemoryDestination
-from penstock.dispatch.destinations.persistence import (
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceRefused, SourceUnavailable
+from headrace.dispatch.destinations.base import Report, stream_documents
+from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.destinations.persistence import (
     Ending,
     FailureDestination,
     GivenUp,
@@ -23,16 +23,16 @@ from penstock.dispatch.destinations.persistence import (
     Persistence,
     Written,
 )
-from penstock.dispatch.dispatcher import Dispatcher
-from penstock.dispatch.documents import Subject
-from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Batch, BatchKind, DiscardReason, Record, Window
-from penstock.dispatch.observer import DestinationChanged, DestinationFailed, Discarded
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import Taken
-from penstock.dispatch.steps import Discard, Settle
+from headrace.dispatch.dispatcher import Dispatcher
+from headrace.dispatch.documents import Subject
+from headrace.dispatch.events import RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Batch, BatchKind, DiscardReason, Record, Window
+from headrace.dispatch.observer import DestinationChanged, DestinationFailed, Discarded
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import Taken
+from headrace.dispatch.steps import Discard, Settle
 from support.paper import ATTEMPT, LANE, failed, records
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, no_jitter, target
@@ -332,7 +332,7 @@ async def test_a_fault_of_ours_in_a_probe_is_told_and_ends_nothing() -> None:
     rig = Rig()
     rig.failure.destination = Broken(ARN, DOCUMENTS)
     await rig.failure.probe()
-    assert "a fault in Penstock (RuntimeError('boom'))" in rig.failure.trouble
+    assert "a fault in Headrace (RuntimeError('boom'))" in rig.failure.trouble
 
 
 # --- which event it is ------------------------------------------------------------------------------------------------

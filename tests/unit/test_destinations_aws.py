@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from penstock.config.arn import Arn
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
-from penstock.dispatch.destinations.base import Report, stream_documents
-from penstock.dispatch.destinations.channels import Bucket, Queue, Role, Topic
-from penstock.dispatch.documents import Subject
-from penstock.dispatch.model import DiscardReason
-from penstock.dispatch.planner import Discard
+from headrace.config.arn import Arn
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
+from headrace.dispatch.destinations.base import Report, stream_documents
+from headrace.dispatch.destinations.channels import Bucket, Queue, Role, Topic
+from headrace.dispatch.documents import Subject
+from headrace.dispatch.model import DiscardReason
+from headrace.dispatch.planner import Discard
 from support.paper import ATTEMPT, EPOCH, LANE, failed, records
 
 SQS = "arn:aws:sqs:us-east-1:000000000000:failed"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from penstock.dispatch.documents import (
+from headrace.dispatch.documents import (
     KafkaSubject,
     Subject,
     kafka_document,
@@ -16,9 +16,9 @@ from penstock.dispatch.documents import (
     timestamp,
     with_payload,
 )
-from penstock.dispatch.events import KafkaEnvelope, RecordsEnvelope
-from penstock.dispatch.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
-from penstock.dispatch.planner import Discard
+from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
+from headrace.dispatch.planner import Discard
 from support.paper import failed, kafka_records, partition
 
 WRITTEN = 1657720081.25

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.model import Lane, Position
-from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from penstock.pollers.dynamodb import DynamoDbService
-from penstock.pollers.lineage import Shard
-from penstock.pollers.stream_service import Lost, Probed
+from headrace.config.arn import Arn
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.model import Lane, Position
+from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from headrace.pollers.dynamodb import DynamoDbService
+from headrace.pollers.lineage import Shard
+from headrace.pollers.stream_service import Lost, Probed
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 

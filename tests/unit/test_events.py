@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from penstock.dispatch.events import (
+from headrace.dispatch.events import (
     Envelope,
     KafkaEnvelope,
     RecordsEnvelope,
@@ -22,7 +22,7 @@ from penstock.dispatch.events import (
     seconds,
     sqs_item,
 )
-from penstock.dispatch.model import BatchKind, Lane, Record, Window, encode
+from headrace.dispatch.model import BatchKind, Lane, Record, Window, encode
 from support.paper import LANE, kafka_records, partition, records
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -15,15 +15,15 @@ import pytest
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError, EndpointConnectionError, EventStreamError
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import BugError, SourceUnavailable
-from penstock.dispatch.model import Lane, Position, Record
-from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from penstock.pollers.fan_out import SubscribedShard, starting
-from penstock.pollers.stream_service import Page
+from headrace.config.clock import LoopClock
+from headrace.config.errors import BugError, SourceUnavailable
+from headrace.dispatch.model import Lane, Position, Record
+from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from headrace.pollers.fan_out import SubscribedShard, starting
+from headrace.pollers.stream_service import Page
 from support.virtual_time import EPOCH, VirtualLoop
 
-CONSUMER = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/penstock:1700000000"
+CONSUMER = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/headrace:1700000000"
 SHARD = "shardId-000000000007"
 LOST = aiohttp.ClientPayloadError("Response payload is not completed")
 SILENT = aiohttp.SocketTimeoutError("Timeout on reading data from socket")

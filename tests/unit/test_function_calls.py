@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock.service.api.wire.errors import ApiError
+from headrace.service.api.wire.errors import ApiError
 from support.function_api import ARN, BASE, ROLE, ZIP, FunctionApi, function_api, zipped
 
 F: dict[str, Any] = {"FunctionName": "orders"}
@@ -158,8 +158,8 @@ async def test_the_package_can_be_fetched_by_who_knows_its_address_alone(api: Fu
     for wrong in (
         path[:-1] + ("0" if path[-1] != "0" else "1"),
         path[:40],
-        "/_penstock/code/../lock",
-        "/_penstock/code/",
+        "/_headrace/code/../lock",
+        "/_headrace/code/",
     ):
         assert api.downloads.find(wrong) is None
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from penstock.config.function import LocalFunction
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control import runtimes
-from penstock.service.control.catalogue import Runnable
-from penstock.service.control.stored import FUNCTION, VERSION
+from headrace.config.function import LocalFunction
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control import runtimes
+from headrace.service.control.catalogue import Runnable
+from headrace.service.control.stored import FUNCTION, VERSION
 from support.function_api import FunctionApi, function_api, zipped
 from support.function_refusals import IPV, PERMISSION, RNF, ROWS, STATUS, F, new
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from penstock.config.function import HttpFunction, LocalFunction
-from penstock.service.api.wire.errors import ApiError
+from headrace.config.function import HttpFunction, LocalFunction
+from headrace.service.api.wire.errors import ApiError
 from support.function_api import ARN, UUID, ZIP, FunctionApi, function_api, zipped
 
 F: dict[str, Any] = {"FunctionName": "orders"}

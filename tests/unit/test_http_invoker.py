@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation, NotReady
-from penstock.dispatch.invokers.http import HttpInvoker
-from penstock.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation, NotReady
+from headrace.dispatch.invokers.http import HttpInvoker
+from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.invoker_kits import closed_port
 from support.lambda_stub import Function, LambdaStub, Raw, Result, error_body, serving
 

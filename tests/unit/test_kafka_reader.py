@@ -12,10 +12,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CorruptRecordException, GroupAuthorizationFailedError, OffsetOutOfRangeError
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceError
-from penstock.pollers.kafka_reader import KafkaReader
-from penstock.pollers.kafka_settings import TopicSettings
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceError
+from headrace.pollers.kafka_reader import KafkaReader
+from headrace.pollers.kafka_settings import TopicSettings
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from penstock.config.arn import Arn
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from penstock.dispatch.model import Lane, Position
-from penstock.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from penstock.pollers.fan_out import SubscribedShard
-from penstock.pollers.kinesis import KinesisService, RecordMaker
-from penstock.pollers.lineage import Shard
-from penstock.pollers.stream_service import Lost, Probed
+from headrace.config.arn import Arn
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.model import Lane, Position
+from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
+from headrace.pollers.fan_out import SubscribedShard
+from headrace.pollers.kinesis import KinesisService, RecordMaker
+from headrace.pollers.lineage import Shard
+from headrace.pollers.stream_service import Lost, Probed
 from support.aggregates import aggregate
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
-CONSUMER = f"{STREAM}/consumer/penstock:1700000000"
+CONSUMER = f"{STREAM}/consumer/headrace:1700000000"
 ENDPOINT = "http://127.0.0.1:4566"
 ROLE = "arn:aws:iam::000000000000:role/lambda"
 SHARD = "shardId-000000000000"

@@ -13,16 +13,16 @@ import anyio
 import orjson
 import pytest
 
-from penstock.config.errors import BugError, PenstockError
-from penstock.config.settings import Address
-from penstock.service.api import recorded
-from penstock.service.api.access import Access
-from penstock.service.api.bodies import Room
-from penstock.service.api.forwarding import Forwarding
-from penstock.service.api.lambda_api import LambdaApi
-from penstock.service.api.wire import errors
-from penstock.service.api.wire.call import Answer, Call, Serve
-from penstock.service.telemetry import Log
+from headrace.config.errors import BugError, HeadraceError
+from headrace.config.settings import Address
+from headrace.service.api import recorded
+from headrace.service.api.access import Access
+from headrace.service.api.bodies import Room
+from headrace.service.api.forwarding import Forwarding
+from headrace.service.api.lambda_api import LambdaApi
+from headrace.service.api.wire import errors
+from headrace.service.api.wire.call import Answer, Call, Serve
+from headrace.service.telemetry import Log
 from support import api_model
 from support.api_lab import Recorder, Reply, lab
 
@@ -125,7 +125,7 @@ async def test_what_failed_for_a_known_reason_is_not_told_as_a_fault() -> None:
     """Nor does the line hold the query string, where a signature may stand."""
 
     def fail(call: Call) -> Answer:
-        raise PenstockError("the disk is full")
+        raise HeadraceError("the disk is full")
 
     async with lab(Recorder(answer=fail)) as api:
         reply = await api.ask("GET", f"{FUNCTIONS}/f?X-Amz-Signature=5ec2e7")

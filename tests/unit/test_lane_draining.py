@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.events import KafkaEnvelope
-from penstock.dispatch.lane_draining import LaneDraining
-from penstock.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
-from penstock.dispatch.slots import Slots, Taken, Waiting
-from penstock.dispatch.steps import Settle
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.events import KafkaEnvelope
+from headrace.dispatch.lane_draining import LaneDraining
+from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
+from headrace.dispatch.slots import Slots, Taken, Waiting
+from headrace.dispatch.steps import Settle
 from support.paper import at, flawed, ids, kafka_records, partition
 
 ENVELOPE = KafkaEnvelope("b:9092")

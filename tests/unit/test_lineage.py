@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.model import Position
-from penstock.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from penstock.pollers.lineage import Finding, Plan, Probe, Shard, compare, examine, initial, plan
+from headrace.dispatch.model import Position
+from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
+from headrace.pollers.lineage import Finding, Plan, Probe, Shard, compare, examine, initial, plan
 
 LATEST = Start(StartKind.LATEST, 1_700_000_000.0)
 NEWER = Start(StartKind.NEWER_THAN, 1_700_000_000.0)

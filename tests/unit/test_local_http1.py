@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from penstock.dispatch.invokers.local.http1 import AHEAD, CONNECTIONS, HEAD_LIMIT, Connection, Request
+from headrace.dispatch.invokers.local.http1 import AHEAD, CONNECTIONS, HEAD_LIMIT, Connection, Request
 
 LIMIT = 100
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"

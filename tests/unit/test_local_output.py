@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.dispatch.invokers.local.output import LINE_LIMIT, Budget, Lines
-from penstock.dispatch.invokers.local.worker import describe_exit
+from headrace.dispatch.invokers.local.output import LINE_LIMIT, Budget, Lines
+from headrace.dispatch.invokers.local.worker import describe_exit
 
 
 def generous() -> Lines:

@@ -7,9 +7,9 @@ import base64
 import orjson
 import pytest
 
-from penstock.dispatch.invokers.answers import RESPONSE_LIMIT
-from penstock.dispatch.invokers.local.http1 import Request
-from penstock.dispatch.invokers.local.runtime_api import Answer, Handed, Session, State
+from headrace.dispatch.invokers.answers import RESPONSE_LIMIT
+from headrace.dispatch.invokers.local.http1 import Request
+from headrace.dispatch.invokers.local.runtime_api import Answer, Handed, Session, State
 
 HANDED = Handed("r-1", b'{"a":1}', {"Lambda-Runtime-Aws-Request-Id": "r-1"})
 

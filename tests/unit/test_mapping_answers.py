@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from penstock.config.mapping import EventSourceMapping
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control import paging
-from penstock.service.control.mappings import decisions
-from penstock.service.control.mappings.model import Mapped, State, settled
-from penstock.service.control.mappings.shown import Progress, shown
+from headrace.config.mapping import EventSourceMapping
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control import paging
+from headrace.service.control.mappings import decisions
+from headrace.service.control.mappings.model import Mapped, State, settled
+from headrace.service.control.mappings.shown import Progress, shown
 from support.mapping_requests import (
     CLUSTER,
     DYNAMODB,
@@ -388,6 +388,6 @@ def test_what_a_file_alone_can_say_is_not_shown() -> None:
             "filter_criteria": {"filters": [{"pattern": {"data": {"type": ["créée"]}}}]},
         }
     )
-    found = shown(Mapped(config, NOW, State.ENABLED, "penstock.yaml"), HERE)
+    found = shown(Mapped(config, NOW, State.ENABLED, "headrace.yaml"), HERE)
     assert found["FilterCriteria"] == {"Filters": [{"Pattern": '{"data":{"type":["créée"]}}'}]}
     assert not {"Deaggregate", "deaggregate", "RecreatedStream", "recreated_stream"} & found.keys()

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from penstock.config.mapping import EventSourceMapping
-from penstock.pollers.durable.faults import UnusableState
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.documents import Documents
-from penstock.service.control.mappings import decisions, filed, stored
-from penstock.service.control.mappings.model import Mapped, Seen, State, settled
-from penstock.service.control.mappings.shown import shown
+from headrace.config.mapping import EventSourceMapping
+from headrace.pollers.durable.faults import UnusableState
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.documents import Documents
+from headrace.service.control.mappings import decisions, filed, stored
+from headrace.service.control.mappings.model import Mapped, Seen, State, settled
+from headrace.service.control.mappings.shown import shown
 from support.mapping_requests import (
     FUNCTION,
     GROUND,
@@ -31,7 +31,7 @@ from support.mapping_requests import (
 )
 
 UUID = "00000000-0000-4000-8000-000000000000"
-FILE = "/here/penstock.yaml"
+FILE = "/here/headrace.yaml"
 
 
 def again(mapped: Mapped) -> Mapped:

@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from penstock.config.mapping import EventSourceMapping
-from penstock.dispatch import observer as seen
-from penstock.dispatch.model import DiscardReason, Lane, Record
-from penstock.service.mapping_logs import MappingLogs, log_of
-from penstock.service.telemetry import Action, Log
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch import observer as seen
+from headrace.dispatch.model import DiscardReason, Lane, Record
+from headrace.service.mapping_logs import MappingLogs, log_of
+from headrace.service.telemetry import Action, Log
 
 RECORDS = (Record(Lane("b:9092/orders", "orders-0"), ("orders-0", 15), {}, 0.0),)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.service.api.wire.errors import ApiError
-from penstock.service.control.mappings import decisions
-from penstock.service.control.mappings.model import Found, Mapped, Seen, State, settled
+from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.mappings import decisions
+from headrace.service.control.mappings.model import Found, Mapped, Seen, State, settled
 from support.mapping_requests import (
     CLUSTER,
     DYNAMODB,
@@ -170,7 +170,7 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
         ),
         (
             SQS | {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b", "Queues": ["q"]},
-            "Unrecognized event source. Penstock knows nothing of the service 'mq'",
+            "Unrecognized event source. Headrace knows nothing of the service 'mq'",
         ),
         (
             SQS | {"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:no good"},

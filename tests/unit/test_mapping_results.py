@@ -7,10 +7,10 @@ import ssl
 import pytest
 from aiokafka import errors
 
-from penstock.config.clients.kafka.faults import translate
-from penstock.config.errors import SourceRefused
-from penstock.config.mapping import EventSourceMapping
-from penstock.dispatch.model import (
+from headrace.config.clients.kafka.faults import translate
+from headrace.config.errors import SourceRefused
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch.model import (
     Attempt,
     FailedItems,
     Failure,
@@ -22,10 +22,10 @@ from penstock.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from penstock.dispatch.observer import Fetched, Filtered, Invoked
-from penstock.service.control.mappings import results
-from penstock.service.control.mappings.shown import Progress
-from penstock.service.progress import Progresses
+from headrace.dispatch.observer import Fetched, Filtered, Invoked
+from headrace.service.control.mappings import results
+from headrace.service.control.mappings.shown import Progress
+from headrace.service.progress import Progresses
 from support.mapping_requests import KAFKA, KINESIS, SQS, created
 
 ATTEMPT = Attempt("r", 0.0, 1.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.model import Lane, OpenWindow, Position, Record, Window
-from penstock.pollers.marks import SHARE, Marks, Room
-from penstock.pollers.pool import AROUND_A_RECORD, UNKNOWN, Pool
-from penstock.pollers.source import Mark
+from headrace.dispatch.model import Lane, OpenWindow, Position, Record, Window
+from headrace.pollers.marks import SHARE, Marks, Room
+from headrace.pollers.pool import AROUND_A_RECORD, UNKNOWN, Pool
+from headrace.pollers.source import Mark
 
 LANE, OTHER = Lane("stream", "shard-1"), Lane("stream", "shard-2")
 WINDOW = OpenWindow(Window(0, 60), b'{"sum":3}')

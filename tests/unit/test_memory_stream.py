@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config.errors import SourceMissing, SourceUnavailable
-from penstock.pollers.memory_stream import (
+from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.pollers.memory_stream import (
     Entry,
     ExpiredIterator,
     Flavour,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.patterns.explain import explain, explain_record
-from penstock.dispatch.patterns.filters import Pattern
-from penstock.dispatch.patterns.formats import RecordFilter
+from headrace.dispatch.patterns.explain import explain, explain_record
+from headrace.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns.formats import RecordFilter
 from support.counts import count
 from support.pattern_strategies import pair
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.patterns.errors import PatternError
-from penstock.dispatch.patterns.formats import DATA_KEYS, Data, Format, Kind, RecordFilter, read
+from headrace.dispatch.patterns.errors import PatternError
+from headrace.dispatch.patterns.formats import DATA_KEYS, Data, Format, Kind, RecordFilter, read
 
 PLAIN, JSON = "order", '{"type": "order", "n": 1}'
 PLAIN_RULE, JSON_RULE = ["order", {"prefix": "x"}], {"type": ["order"]}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.patterns import casing
-from penstock.dispatch.patterns.arrays import ArrayMatcher
-from penstock.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns import casing
+from headrace.dispatch.patterns.arrays import ArrayMatcher
+from headrace.dispatch.patterns.filters import Pattern
 
 MISSING = object()
 ROWS: list[tuple[str, Any, Any, bool]] = [

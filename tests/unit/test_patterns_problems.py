@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.patterns.errors import PatternError, PatternProblem
-from penstock.dispatch.patterns.filters import FilterSet, Pattern
-from penstock.dispatch.patterns.limits import DEFAULT_FILTERS, MAX_DEPTH, MAX_FILTERS, MAX_PATTERN_CHARS
+from headrace.dispatch.patterns.errors import PatternError, PatternProblem
+from headrace.dispatch.patterns.filters import FilterSet, Pattern
+from headrace.dispatch.patterns.limits import DEFAULT_FILTERS, MAX_DEPTH, MAX_FILTERS, MAX_PATTERN_CHARS
 
 
 def problems(source: object) -> list[PatternProblem]:

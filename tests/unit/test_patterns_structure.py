@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.patterns.filters import FilterSet, Pattern, Shape
-from penstock.dispatch.patterns.limits import MAX_CHOICES
+from headrace.dispatch.patterns.filters import FilterSet, Pattern, Shape
+from headrace.dispatch.patterns.limits import MAX_CHOICES
 
 PATHS: list[tuple[str, str, Any, bool]] = [
     ("FILTER-08", '{"a": {"b": [1]}}', {"a": {"b": 1}}, True),

@@ -6,12 +6,12 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.observer import Event, GateClosed, GateOpened
-from penstock.dispatch.permits import Gate, GateState, Permits
+from headrace.config.clock import LoopClock
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.observer import Event, GateClosed, GateOpened
+from headrace.dispatch.permits import Gate, GateState, Permits
 
 
 async def granted_order(permits: Permits, waiters: list[str]) -> list[str]:

@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.model import (
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.model import (
     ABANDONED,
     DELIVERED,
     RETURNED,
@@ -19,8 +19,8 @@ from penstock.dispatch.model import (
     Record,
     discarded,
 )
-from penstock.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
-from penstock.dispatch.policy import Policy, Progress
+from headrace.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
+from headrace.dispatch.policy import Policy, Progress
 from support.paper import (
     EPOCH,
     Function,

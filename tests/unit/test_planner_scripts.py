@@ -11,10 +11,10 @@ from math import inf
 
 import pytest
 
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
-from penstock.dispatch.lane_draining import LaneDraining
-from penstock.dispatch.model import (
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.lane_draining import LaneDraining
+from headrace.dispatch.model import (
     ABANDONED,
     DELIVERED,
     BatchKind,
@@ -27,11 +27,11 @@ from penstock.dispatch.model import (
     Record,
     discarded,
 )
-from penstock.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import KeyHash, Slots
-from penstock.dispatch.watermark import Watermark
-from penstock.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import KeyHash, Slots
+from headrace.dispatch.watermark import Watermark
+from headrace.dispatch.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, Function, at, failed, ids, kafka_records, named, naming, ok, partition, poison
 
 EXHAUSTED = discarded(DiscardReason.RETRIES_EXHAUSTED)

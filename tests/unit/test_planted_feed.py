@@ -9,19 +9,19 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.dispatcher import Dispatcher
-from penstock.dispatch.events import RecordsEnvelope, kinesis_item
-from penstock.dispatch.model import Lane, OpenWindow, Position, Record, Settlement
-from penstock.dispatch.observer import CommitFailed, Discarded, SettleFailed
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import KeyHash
-from penstock.pollers.feed import Feed
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.source import Fetched, LaneLost, Mark, Owner
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.dispatcher import Dispatcher
+from headrace.dispatch.events import RecordsEnvelope, kinesis_item
+from headrace.dispatch.model import Lane, OpenWindow, Position, Record, Settlement
+from headrace.dispatch.observer import CommitFailed, Discarded, SettleFailed
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import KeyHash
+from headrace.pollers.feed import Feed
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.source import Fetched, LaneLost, Mark, Owner
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, keep_all, no_jitter

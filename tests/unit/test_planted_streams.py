@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from penstock.dispatch.model import Position
-from penstock.dispatch.observer import Gap
-from penstock.pollers.checkpoints.store import Checkpoint, Finished, Key
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
-from penstock.pollers.source import LaneLost, Mark
-from penstock.pollers.streams import ShardReader
+from headrace.dispatch.model import Position
+from headrace.dispatch.observer import Gap
+from headrace.pollers.checkpoints.store import Checkpoint, Finished, Key
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.source import LaneLost, Mark
+from headrace.pollers.streams import ShardReader
 from support.stream_world import Call, Reading, StreamWorld, until
 from support.virtual_time import VirtualLoop
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from penstock.config.clients.aws import AwsSettings, Clients
-from penstock.config.clock import SystemClock
-from penstock.dispatch.invokers.base import Invocation, NotReady, Ready
-from penstock.dispatch.invokers.remote import RemoteInvoker
-from penstock.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.config.clock import SystemClock
+from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
+from headrace.dispatch.invokers.remote import RemoteInvoker
+from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.invoker_kits import TOO_MANY, closed_port
 from support.lambda_stub import Function, LambdaStub, Raw, Result, error_body, refusal, serving
 
@@ -73,7 +73,7 @@ async def test_a_qualifier_is_sent_and_the_version_comes_back(bench: Bench) -> N
 @pytest.mark.parametrize(("hops", "said"), [(0, "1"), (3, "4")])
 async def test_how_often_an_invocation_was_sent_on_is_a_header(bench: Bench, hops: int, said: str) -> None:
     await bench.invoke(answering(Result(b"null")), Invocation(b"{}", "r", hops=hops))
-    assert bench.stub.seen[0].headers["x-penstock-hops"] == said
+    assert bench.stub.seen[0].headers["x-headrace-hops"] == said
 
 
 @pytest.mark.semantics("INVOKE-11")

@@ -74,9 +74,9 @@ IMPURE = {
 
 
 def module_of(path: Path) -> tuple[str, ...]:
-    """`dispatch/model.py` is ("penstock", "dispatch", "model"), a package is itself without `__init__`."""
+    """`dispatch/model.py` is ("headrace", "dispatch", "model"), a package is itself without `__init__`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ("penstock", *(parts[:-1] if parts[-1] == "__init__" else parts))
+    return ("headrace", *(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 def imports(path: Path) -> Iterator[tuple[int, tuple[str, ...], bool]]:
@@ -92,7 +92,7 @@ def imports(path: Path) -> Iterator[tuple[int, tuple[str, ...], bool]]:
 
 
 def layer_of(module: tuple[str, ...]) -> int | None:
-    return LAYERS.index(module[1]) if module[0] == "penstock" and module[1:2] and module[1] in LAYERS else None
+    return LAYERS.index(module[1]) if module[0] == "headrace" and module[1:2] and module[1] in LAYERS else None
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -102,7 +102,7 @@ def test_imports_go_down_and_are_relative(path: Path) -> None:
     for line, module, relative in imports(path):
         where = f"{path.relative_to(ROOT)}:{line} imports {'.'.join(module)}"
         assert module[0] not in (*LAYERS, "tests"), f"{where}: a plain top-level name, which a user's module may shadow"
-        if module[0] == "penstock":
+        if module[0] == "headrace":
             target = layer_of(module)
             assert target is not None, f"{where}: no such layer"
             assert relative, f"{where}: inside the product every import is relative"
@@ -131,8 +131,8 @@ def test_the_walk_sees_what_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "from ...service import cli\nimport os.path\nfrom . import two\n\ndef f():\n    from ..model import X\n"
     )
     assert [(line, ".".join(name), relative) for line, name, relative in imports(module)] == [
-        (1, "penstock.service.cli", True),
+        (1, "headrace.service.cli", True),
         (2, "os.path", False),
-        (3, "penstock.dispatch.patterns.two", True),
-        (6, "penstock.dispatch.model.X", True),
+        (3, "headrace.dispatch.patterns.two", True),
+        (6, "headrace.dispatch.model.X", True),
     ]

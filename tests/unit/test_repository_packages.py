@@ -15,7 +15,7 @@ SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setup
 def directories() -> set[str]:
     """Each directory of the four layers that holds Python modules, as the package that it is installed as."""
     return {
-        ".".join(("penstock", *path.parent.relative_to(ROOT).parts))
+        ".".join(("headrace", *path.parent.relative_to(ROOT).parts))
         for layer in LAYERS
         for path in (ROOT / layer).rglob("*.py")
     }
@@ -34,10 +34,10 @@ def test_every_package_says_what_it_owns() -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_is_mapped_typed_and_linked_for_checkers(layer: str) -> None:
-    assert SETUPTOOLS["package-dir"][f"penstock.{layer}"] == layer
+    assert SETUPTOOLS["package-dir"][f"headrace.{layer}"] == layer
     assert (ROOT / layer / "py.typed").is_file()
-    assert "py.typed" in SETUPTOOLS["package-data"][f"penstock.{layer}"]
-    link = ROOT / ".typing" / "penstock" / layer
+    assert "py.typed" in SETUPTOOLS["package-data"][f"headrace.{layer}"]
+    link = ROOT / ".typing" / "headrace" / layer
     assert link.is_symlink()
     assert link.readlink() == Path("..", "..", layer)
 
@@ -50,7 +50,7 @@ def test_data_files_of_packages_are_listed() -> None:
         if Path(path).suffix != ".typed"
     }
     present = {
-        (".".join(("penstock", *path.parent.relative_to(ROOT).parts)), path.suffix)
+        (".".join(("headrace", *path.parent.relative_to(ROOT).parts)), path.suffix)
         for layer in LAYERS
         for path in (ROOT / layer).rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc", ".typed"}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.pollers.schemas import json_schema
-from penstock.pollers.schemas.model import Schema, Undecodable
+from headrace.pollers.schemas import json_schema
+from headrace.pollers.schemas.model import Schema, Undecodable
 
 ORDER = {
     "type": "object",

@@ -7,11 +7,11 @@ import json
 import anyio
 import pytest
 
-from penstock.config.errors import SourceUnavailable
-from penstock.dispatch.events import SchemaMetadata
-from penstock.pollers.schemas.lookups import Known, Lookups
-from penstock.pollers.schemas.model import Decoded, Schema, SchemaFailure
-from penstock.pollers.schemas.records import RecordSchemas
+from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.events import SchemaMetadata
+from headrace.pollers.schemas.lookups import Known, Lookups
+from headrace.pollers.schemas.model import Decoded, Schema, SchemaFailure
+from headrace.pollers.schemas.records import RecordSchemas
 from support.paper_registry import PaperRegistry
 
 LONG = Schema("AVRO", '"long"')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from penstock.dispatch import observer as seen
-from penstock.dispatch.model import (
+from headrace.dispatch import observer as seen
+from headrace.dispatch.model import (
     ABANDONED,
     DELIVERED,
     FILTERED,
@@ -25,9 +25,9 @@ from penstock.dispatch.model import (
     Unreachable,
     discarded,
 )
-from penstock.service.account import Account, Counts
-from penstock.service.metrics import Labels, Metrics
-from penstock.service.view import FunctionView, MappingView, Readiness
+from headrace.service.account import Account, Counts
+from headrace.service.metrics import Labels, Metrics
+from headrace.service.view import FunctionView, MappingView, Readiness
 
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
 ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
@@ -111,7 +111,7 @@ def told(*events: seen.Event) -> dict[tuple[str, frozenset[tuple[str, str]]], fl
     ],
 )
 def test_counts_of_a_mapping(name: str, value: float) -> None:
-    assert told(*STORY)[f"penstock_{name}", frozenset(LABELS.items())] == pytest.approx(value)
+    assert told(*STORY)[f"headrace_{name}", frozenset(LABELS.items())] == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +126,16 @@ def test_counts_of_a_mapping(name: str, value: float) -> None:
 )
 def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label: str, failed: int | None) -> None:
     found = told(seen.Invoked("m", "f", records(5), outcome, 0.1))
-    assert found["penstock_batches_total", frozenset({**LABELS, "outcome": label}.items())] == 1
+    assert found["headrace_batches_total", frozenset({**LABELS, "outcome": label}.items())] == 1
     if failed is not None:
-        assert found["penstock_records_failed_total", frozenset({**LABELS, "reason": label}.items())] == failed
+        assert found["headrace_records_failed_total", frozenset({**LABELS, "reason": label}.items())] == failed
 
 
 @pytest.mark.semantics("OBS-15")
 def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
     metrics = Metrics([Labels("m", "kinesis", "f"), Labels("q", "sqs", "f")], wall=lambda: 100.0)
     of_stream = {**LABELS, "source": "kinesis"}
-    ages = "penstock_iterator_age_milliseconds"
+    ages = "headrace_iterator_age_milliseconds"
     old, young = (Record(LANE, "1", {}, arrived) for arrived in (10.0, 99.75))
     metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10))
     metrics.observe(seen.Invoking("q", "f", "r", (old,), 10))
@@ -155,13 +155,13 @@ def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
     ],
 )
 def test_what_happens_to_a_stream_is_counted(event: seen.Event, name: str) -> None:
-    assert told(event)[f"penstock_{name}", frozenset(LABELS.items())] == 1
+    assert told(event)[f"headrace_{name}", frozenset(LABELS.items())] == 1
 
 
 def test_discards_count_as_failed_with_their_reason() -> None:
     found = told(seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""))
     key = frozenset({**LABELS, "reason": "MaximumPayloadSizeExceeded"}.items())
-    assert found["penstock_records_failed_total", key] == 4
+    assert found["headrace_records_failed_total", key] == 4
 
 
 @pytest.mark.semantics("DEST-11")
@@ -186,13 +186,13 @@ def test_what_a_destination_has_and_what_nobody_has_are_counted_apart(
     found = told(event)
     names = ("destination_records", "records_dropped", "destination_documents", "destination_failures")
     for name in [f"{each}_total" for each in (*names, "destination_errors")]:
-        assert found[f"penstock_{name}", frozenset(LABELS.items())] == counted.get(name, 0)
+        assert found[f"headrace_{name}", frozenset(LABELS.items())] == counted.get(name, 0)
 
 
 def test_every_series_is_there_from_the_start() -> None:
     found = told()
-    assert found["penstock_records_delivered_total", frozenset(LABELS.items())] == 0
-    assert found["penstock_batches_total", frozenset({**LABELS, "outcome": "crash"}.items())] == 0
+    assert found["headrace_records_delivered_total", frozenset(LABELS.items())] == 0
+    assert found["headrace_batches_total", frozenset({**LABELS, "outcome": "crash"}.items())] == 0
 
 
 class View:
@@ -210,9 +210,9 @@ def test_states_are_looked_up_when_somebody_scrapes() -> None:
     metrics = Metrics([Labels("m", "sqs", "f")])
     metrics.look_at(View())
     found = samples(metrics)
-    assert found["penstock_mapping_state", frozenset({**LABELS, "state": "waiting"}.items())] == 1
-    assert found["penstock_mapping_state", frozenset({**LABELS, "state": "polling"}.items())] == 0
-    assert found["penstock_feeds", frozenset(LABELS.items())] == 3
-    assert found["penstock_invocations_in_flight", frozenset({"function": "f"}.items())] == 2
-    assert found["penstock_function_up", frozenset({"function": "f"}.items())] == 0
-    assert any(name == "penstock_build_info" for name, _ in found)
+    assert found["headrace_mapping_state", frozenset({**LABELS, "state": "waiting"}.items())] == 1
+    assert found["headrace_mapping_state", frozenset({**LABELS, "state": "polling"}.items())] == 0
+    assert found["headrace_feeds", frozenset(LABELS.items())] == 3
+    assert found["headrace_invocations_in_flight", frozenset({"function": "f"}.items())] == 2
+    assert found["headrace_function_up", frozenset({"function": "f"}.items())] == 0
+    assert any(name == "headrace_build_info" for name, _ in found)

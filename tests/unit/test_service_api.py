@@ -11,10 +11,10 @@ import aiohttp
 import anyio
 import pytest
 
-from penstock.config.settings import Address
-from penstock.service.api.connections import most_connections
-from penstock.service.api.server import ListenError, address_of, bind, serving
-from penstock.service.view import FunctionView, MappingView, Readiness
+from headrace.config.settings import Address
+from headrace.service.api.connections import most_connections
+from headrace.service.api.server import ListenError, address_of, bind, serving
+from headrace.service.view import FunctionView, MappingView, Readiness
 from support.eventually import eventually_async
 
 
@@ -42,7 +42,7 @@ async def asking(readiness: Readiness) -> AsyncIterator[aiohttp.ClientSession]:
     listener = bind(Address("127.0.0.1", 0))
     try:
         async with (
-            serving(listener, View(readiness), lambda: b"penstock_up 1\n"),
+            serving(listener, View(readiness), lambda: b"headrace_up 1\n"),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
             yield session
@@ -110,7 +110,7 @@ async def test_readiness_with_its_reasons(path: str, readiness: Readiness, query
 async def test_metrics_are_text() -> None:
     async with asking(POLLING) as session, session.get("/metrics") as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        assert await answer.read() == b"penstock_up 1\n"
+        assert await answer.read() == b"headrace_up 1\n"
 
 
 @pytest.mark.semantics("OBS-04")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.errors import ConfigError, Problem
-from penstock.service import cli, faults
-from penstock.service.exits import Exit, UsageError
-from penstock.service.verbs import filter_test
-from penstock.service.verbs.configs import flags_of
-from penstock.service.verbs.status import url_of
-from penstock.service.verbs.tables import table
+from headrace.config.errors import ConfigError, Problem
+from headrace.service import cli, faults
+from headrace.service.exits import Exit, UsageError
+from headrace.service.verbs import filter_test
+from headrace.service.verbs.configs import flags_of
+from headrace.service.verbs.status import url_of
+from headrace.service.verbs.tables import table
 
 HEAVY = ("pydantic", "aiobotocore", "botocore", "aiohttp", "structlog", "anyio", "yaml", "orjson", "prometheus_client")
 
@@ -26,7 +26,7 @@ HEAVY = ("pydantic", "aiobotocore", "botocore", "aiohttp", "structlog", "anyio",
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     program = f"""
 import sys
-from penstock.service import cli
+from headrace.service import cli
 try:
     cli.main({arguments!r})
 except SystemExit as end:
@@ -35,7 +35,7 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
-    assert "penstock" in done.stdout
+    assert "headrace" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_a_wrong_command_line_is_a_usage_error(argv: list[str], capsys: pytest.C
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (UsageError("no such thing"), Exit.USAGE, "penstock: no such thing\n"),
-        (ConfigError([Problem("one"), Problem("two")]), Exit.CONFIG, "penstock: one\npenstock: two\n"),
+        (UsageError("no such thing"), Exit.USAGE, "headrace: no such thing\n"),
+        (ConfigError([Problem("one"), Problem("two")]), Exit.CONFIG, "headrace: one\nheadrace: two\n"),
     ],
 )
 def test_errors_of_the_user_are_lines_and_a_code(
@@ -120,7 +120,7 @@ def test_errors_of_the_user_are_lines_and_a_code(
 
 
 def test_a_fault_of_ours_is_said_without_a_trace_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOG_LEVEL", "PENSTOCK_LOG__LEVEL", "DEBUG"):
+    for name in ("LOG_LEVEL", "HEADRACE_LOG__LEVEL", "DEBUG"):
         monkeypatch.delenv(name, raising=False)
     group = ExceptionGroup("tasks", [ValueError("one"), ExceptionGroup("more", [KeyError("two")])])
     lines = faults.describe(group)
@@ -206,7 +206,7 @@ def test_the_verdict_says_why(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_the_filters_of_a_mapping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = tmp_path / "penstock.json"
+    config = tmp_path / "headrace.json"
     mapping = {
         "source": "arn:aws:sqs:us-east-1:000000000000:orders",
         "function": "f",
@@ -220,7 +220,7 @@ def test_the_filters_of_a_mapping(
     assert code == 0
     assert [line.split(":")[:2] for line in out.splitlines()[1:]] == [["  filter 0", " no"], ["  filter 1", " yes"]]
     code, _, err = tried("{}", *more[:2], "--mapping", "other", monkeypatch=monkeypatch, capsys=capsys)
-    assert (code, err) == (2, "penstock: there is no mapping 'other'; there are m\n")
+    assert (code, err) == (2, "headrace: there is no mapping 'other'; there are m\n")
 
 
 @pytest.mark.parametrize(

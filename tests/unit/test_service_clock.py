@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.config.clock import ServiceClock
+from headrace.config.clock import ServiceClock
 
 
 class Clock:

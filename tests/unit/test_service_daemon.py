@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from penstock.config.clients.endpoints import Local, Real, unwanted_brokers
-from penstock.config.errors import ConfigError
-from penstock.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
-from penstock.config.loader import Config, load
-from penstock.config.mapping import EventSourceMapping, derive_uuid
-from penstock.config.settings import Aws
-from penstock.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Logging, RuntimeLaunch
-from penstock.pollers.checkpoints.state_file import FILE
-from penstock.pollers.checkpoints.store import Start, StartKind
-from penstock.service.daemon import Daemon
-from penstock.service.fleet import facts_of
-from penstock.service.local import aws_variables, spec_of, spec_of_runnable
-from penstock.service.positions import open_positions
-from penstock.service.sources import receivers_of
-from penstock.service.state import StateDirectory, StateError
-from penstock.service.telemetry import Log
+from headrace.config.clients.endpoints import Local, Real, unwanted_brokers
+from headrace.config.errors import ConfigError
+from headrace.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
+from headrace.config.loader import Config, load
+from headrace.config.mapping import EventSourceMapping, derive_uuid
+from headrace.config.settings import Aws
+from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Logging, RuntimeLaunch
+from headrace.pollers.checkpoints.state_file import FILE
+from headrace.pollers.checkpoints.store import Start, StartKind
+from headrace.service.daemon import Daemon
+from headrace.service.fleet import facts_of
+from headrace.service.local import aws_variables, spec_of, spec_of_runnable
+from headrace.service.positions import open_positions
+from headrace.service.sources import receivers_of
+from headrace.service.state import StateDirectory, StateError
+from headrace.service.telemetry import Log
 from support.catalogues import HERE, runnable
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -166,7 +166,7 @@ def configured(directory: Path, function: Mapping[str, object], **more: object) 
         "mappings": {"m": {"source": QUEUE, "function": "f"}},
         **more,
     }
-    file = directory / "penstock.json"
+    file = directory / "headrace.json"
     file.write_text(json.dumps(config))
     return load([file], environ={})
 
@@ -213,7 +213,7 @@ async def test_an_upstream_that_is_the_daemon_itself_is_refused(tmp_path: Path) 
 async def test_a_function_without_an_interpreter_is_refused(tmp_path: Path) -> None:
     function = {"runtime": "python", "handler": "app.handler", "code": str(tmp_path), "interpreter": "no-such-python"}
     problems, out = await refused(configured(tmp_path, function))
-    assert re.match(r".*penstock\.\w+:\d+: functions\.f: .*no-such-python", problems[0])
+    assert re.match(r".*headrace\.\w+:\d+: functions\.f: .*no-such-python", problems[0])
     assert out == []
 
 
@@ -300,7 +300,7 @@ async def test_a_registry_without_the_libraries_is_refused_with_what_to_install(
     problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, mappings=mappings))
     (problem,) = problems
     assert re.match(r".*:\d+: mappings\.m: schema_registry_config needs fastavro, jsonschema, ", problem)
-    assert problem.endswith("which is not installed: pip install 'penstock[schemas]'")
+    assert problem.endswith("which is not installed: pip install 'headrace[schemas]'")
     assert out == []
 
 
@@ -366,7 +366,7 @@ async def test_positions_of_nobody_are_told_in_one_line(tmp_path: Path) -> None:
     said = await ended(configured(tmp_path, HTTP_FUNCTION, until_idle=0, mappings=reading(STREAM)))
     assert said.count("\n") == 1
     assert f"{STREAM} for {GONE};" in said
-    assert "penstock positions move" in said
+    assert "headrace positions move" in said
 
 
 @pytest.mark.semantics("OBS-17")

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from penstock.config.errors import BugError
-from penstock.config.limits import SourceKind
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.settings import Aws, Destinations
-from penstock.dispatch.batcher import PAYLOAD_LIMIT
-from penstock.dispatch.destinations.persistence import Persistence
-from penstock.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
-from penstock.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
-from penstock.dispatch.windows import WindowSlot
-from penstock.service.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
-from penstock.service.filters import Keeps
+from headrace.config.errors import BugError
+from headrace.config.limits import SourceKind
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.settings import Aws, Destinations
+from headrace.dispatch.batcher import PAYLOAD_LIMIT
+from headrace.dispatch.destinations.persistence import Persistence
+from headrace.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
+from headrace.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
+from headrace.dispatch.windows import WindowSlot
+from headrace.service.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
+from headrace.service.filters import Keeps
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"

@@ -13,35 +13,35 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceUnavailable
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.settings import Settings
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.dispatcher import Dispatcher, Target
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.invokers.base import Invocation, Invoker
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import DiscardReason, Record, Settlement, discarded
-from penstock.dispatch.observer import Observers, Settled
-from penstock.dispatch.permits import Gate, Permits
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import SingleSlot
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
-from penstock.pollers.source import Source
-from penstock.pollers.supervisor import Supervisor
-from penstock.service import signals
-from penstock.service.account import Account
-from penstock.service.dry_run import DryInvoker, DryQueue, Verdict
-from penstock.service.event_lines import Logs
-from penstock.service.exits import Exit
-from penstock.service.fleet import Member
-from penstock.service.idle import IdleWatch
-from penstock.service.life import Life, Outside
-from penstock.service.plant import Changes, Plant, Work
-from penstock.service.telemetry import Log
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceUnavailable
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.settings import Settings
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.events import RecordsEnvelope
+from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import DiscardReason, Record, Settlement, discarded
+from headrace.dispatch.observer import Observers, Settled
+from headrace.dispatch.permits import Gate, Permits
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import SingleSlot
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.source import Source
+from headrace.pollers.supervisor import Supervisor
+from headrace.service import signals
+from headrace.service.account import Account
+from headrace.service.dry_run import DryInvoker, DryQueue, Verdict
+from headrace.service.event_lines import Logs
+from headrace.service.exits import Exit
+from headrace.service.fleet import Member
+from headrace.service.idle import IdleWatch
+from headrace.service.life import Life, Outside
+from headrace.service.plant import Changes, Plant, Work
+from headrace.service.telemetry import Log
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 

@@ -10,25 +10,25 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.mapping import EventSourceMapping
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.dispatcher import Dispatcher, Target
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.observer import Observers
-from penstock.dispatch.permits import Gate, Permits
-from penstock.dispatch.policy import Policy, Progress
-from penstock.dispatch.slots import SingleSlot
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.memory import MemoryQueue, MemoryQueueSource
-from penstock.pollers.supervisor import Supervisor
-from penstock.service.account import Account
-from penstock.service.fleet import Fleet, Member
-from penstock.service.metrics import Labels, Metrics
-from penstock.service.plant import Changes, Plant, Work
+from headrace.config.clock import LoopClock
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.events import RecordsEnvelope
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.observer import Observers
+from headrace.dispatch.permits import Gate, Permits
+from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.slots import SingleSlot
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.supervisor import Supervisor
+from headrace.service.account import Account
+from headrace.service.fleet import Fleet, Member
+from headrace.service.metrics import Labels, Metrics
+from headrace.service.plant import Changes, Plant, Work
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"

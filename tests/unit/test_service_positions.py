@@ -9,13 +9,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from penstock.config.mapping import EventSourceMapping, derive_uuid
-from penstock.dispatch.model import Lane, OpenWindow, Position, Window
-from penstock.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
-from penstock.service import cli
-from penstock.service.exits import Exit
-from penstock.service.positions import open_positions, reads, unused_line, without_mapping
-from penstock.service.state import StateDirectory
+from headrace.config.mapping import EventSourceMapping, derive_uuid
+from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
+from headrace.service import cli
+from headrace.service.exits import Exit
+from headrace.service.positions import open_positions, reads, unused_line, without_mapping
+from headrace.service.state import StateDirectory
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 OTHER = "arn:aws:kinesis:us-east-1:000000000000:stream/other"
@@ -34,7 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "table": {"source": TABLE, "function": "f", "starting_position": "LATEST"},
     }
     config = {"functions": {"f": {"http": "http://localhost:1/"}}, "mappings": mappings}
-    (tmp_path / "penstock.json").write_text(json.dumps(config))
+    (tmp_path / "headrace.json").write_text(json.dumps(config))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,8 +43,8 @@ def store(project: Path, positions: Mapping[tuple[str, str], Mapping[str, Checkp
     """Positions by mapping and source, as a daemon would leave them."""
 
     async def write() -> None:
-        (project / ".penstock").mkdir(exist_ok=True)
-        kept = await open_positions(project / ".penstock")
+        (project / ".headrace").mkdir(exist_ok=True)
+        kept = await open_positions(project / ".headrace")
         for (mapping, source), lanes in positions.items():
             await _write(kept, mapping, source, lanes)
         await kept.aclose()
@@ -65,7 +65,7 @@ def at(number: int) -> dict[str, Checkpoint]:
     return {"shard-1": Checkpoint(Position.parse(str(number)))}
 
 
-def penstock(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def headrace(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = cli.main(["positions", *arguments])
     said = capsys.readouterr()
     return code, said.out, said.err
@@ -73,7 +73,7 @@ def penstock(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 def rows(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
     """The table without its head, and without blanks."""
-    code, out, _ = penstock(capsys)
+    code, out, _ = headrace(capsys)
     assert code == Exit.OK
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in out.splitlines()[1:]]
 
@@ -106,7 +106,7 @@ def test_every_shard_is_listed_with_its_place(project: Path, capsys: pytest.Capt
 def test_the_list_is_there_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     window = OpenWindow(Window(60, 120), b'{"secret": 1}')
     store(project, {(ORDERS, STREAM): {"shard-1": Checkpoint(Position(7, 3, "0007"), window)}})
-    code, out, _ = penstock(capsys, "--output", "json")
+    code, out, _ = headrace(capsys, "--output", "json")
     assert code == Exit.OK
     place = {"place": "position", "sequence_number": "0007", "sub_sequence_number": 3}
     shards = [{"shard": "shard-1", **place, "window": {"start": 60, "end": 120}}]
@@ -118,8 +118,8 @@ def test_where_nothing_was_stored_nothing_is_listed_and_nothing_is_made(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert rows(capsys) == []
-    assert penstock(capsys, "--output", "json")[1] == "[]\n"
-    assert not (project / ".penstock").exists()
+    assert headrace(capsys, "--output", "json")[1] == "[]\n"
+    assert not (project / ".headrace").exists()
 
 
 @pytest.mark.semantics("CLI-26")
@@ -128,8 +128,8 @@ def test_a_running_daemon_is_not_interfered_with(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     store(project, {(ORDERS, STREAM): at(1)})
-    daemon = StateDirectory.open(project / ".penstock")
-    code, out, err = penstock(capsys, *arguments)
+    daemon = StateDirectory.open(project / ".headrace")
+    code, out, err = headrace(capsys, *arguments)
     daemon.close()
     assert (code, out) == (Exit.FAILURE, "")
     assert "another daemon (pid " in err
@@ -139,20 +139,20 @@ def test_a_running_daemon_is_not_interfered_with(
 
 def test_a_state_directory_can_be_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store(project, {(ORDERS, STREAM): at(1)})
-    (project / ".penstock").rename(project / "kept")
+    (project / ".headrace").rename(project / "kept")
     assert rows(capsys) == []
-    assert "after 1" in penstock(capsys, "--state", "kept")[1]
-    assert penstock(capsys, "remove", "--state", "kept", "orders")[0] == Exit.OK
+    assert "after 1" in headrace(capsys, "--state", "kept")[1]
+    assert headrace(capsys, "remove", "--state", "kept", "orders")[0] == Exit.OK
 
 
 @pytest.mark.semantics("CLI-27")
 def test_a_damaged_file_is_refused_and_left_as_it_is(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / ".penstock").mkdir()
-    (project / ".penstock" / "checkpoints.db").write_bytes(b"not ours")
-    code, _, err = penstock(capsys)
+    (project / ".headrace").mkdir()
+    (project / ".headrace" / "checkpoints.db").write_bytes(b"not ours")
+    code, _, err = headrace(capsys)
     assert code == Exit.CONFIG
     assert "the stored positions are damaged" in err
-    assert (project / ".penstock" / "checkpoints.db").read_bytes() == b"not ours"
+    assert (project / ".headrace" / "checkpoints.db").read_bytes() == b"not ours"
 
 
 # --- move and remove ------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_positions_of_a_mapping_that_was_renamed_are_given_to_the_new_one(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store(project, {(GONE, STREAM): at(5)})
-    code, out, _ = penstock(capsys, "move", GONE, STREAM, "orders")
+    code, out, _ = headrace(capsys, "move", GONE, STREAM, "orders")
     assert (code, out) == (Exit.OK, f"moved 1 positions in {STREAM} from {GONE} to orders\n")
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 5"]]
 
@@ -171,11 +171,11 @@ def test_positions_of_a_mapping_that_was_renamed_are_given_to_the_new_one(
 @pytest.mark.semantics("CLI-26")
 def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store(project, {(GONE, STREAM): at(5), (ORDERS, STREAM): at(9)})
-    code, _, err = penstock(capsys, "move", GONE, STREAM, "orders")
+    code, _, err = headrace(capsys, "move", GONE, STREAM, "orders")
     assert code == Exit.FAILURE
-    assert f"penstock positions remove orders {STREAM}" in err
-    assert penstock(capsys, "remove", "orders", STREAM)[0] == Exit.OK
-    assert penstock(capsys, "move", GONE, STREAM, "orders")[0] == Exit.OK
+    assert f"headrace positions remove orders {STREAM}" in err
+    assert headrace(capsys, "remove", "orders", STREAM)[0] == Exit.OK
+    assert headrace(capsys, "move", GONE, STREAM, "orders")[0] == Exit.OK
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 5"]]
 
 
@@ -183,9 +183,9 @@ def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsy
 def test_positions_are_forgotten_by_source_or_all_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streams = [f"{TABLE}/stream/{label}" for label in ("one", "two", "three")]
     store(project, {(GONE, stream): at(5) for stream in streams})
-    assert penstock(capsys, "remove", GONE, streams[0])[1] == f"removed 1 positions of {GONE}\n"
+    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 positions of {GONE}\n"
     assert [row[2] for row in rows(capsys)] == [streams[2], streams[1]]
-    assert penstock(capsys, "remove", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
+    assert headrace(capsys, "remove", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
     assert rows(capsys) == []
 
 
@@ -203,14 +203,14 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: Exit, said: str
 ) -> None:
     store(project, {(GONE, STREAM): at(5)})
-    got, out, err = penstock(capsys, *arguments)
+    got, out, err = headrace(capsys, *arguments)
     assert (got, out) == (code, "")
     assert said in err
     assert rows(capsys) == [[GONE, "no", STREAM, "shard-1", "after 5"]]
 
 
 def test_where_nothing_was_stored_nothing_can_be_changed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = penstock(capsys, "remove", "orders")
+    code, _, err = headrace(capsys, "remove", "orders")
     assert code == Exit.FAILURE
     assert "no positions are stored in" in err
 
@@ -253,5 +253,5 @@ def test_one_line_tells_of_all_of_them() -> None:
     assert f"{STREAM}0 for {GONE}" in line
     assert f"{STREAM}3" not in line
     assert "and 2 more; " in line
-    assert "penstock positions move MAPPING SOURCE TO" in line
+    assert "headrace positions move MAPPING SOURCE TO" in line
     assert "\n" not in line

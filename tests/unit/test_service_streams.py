@@ -11,37 +11,37 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.mapping import EventSourceMapping
-from penstock.config.settings import Settings
-from penstock.dispatch.backoff import Backoff
-from penstock.dispatch.destinations.base import stream_documents
-from penstock.dispatch.destinations.memory import MemoryDestination
-from penstock.dispatch.destinations.persistence import FailureDestination
-from penstock.dispatch.dispatcher import Dispatcher, Target
-from penstock.dispatch.documents import Subject
-from penstock.dispatch.invokers.base import Invocation
-from penstock.dispatch.invokers.callable import CallableInvoker
-from penstock.dispatch.model import Record
-from penstock.dispatch.observer import DestinationChanged, Observers
-from penstock.dispatch.permits import Gate, Permits
-from penstock.pollers.checkpoints.memory import MemoryCheckpoints
-from penstock.pollers.feed_settings import FeedSettings
-from penstock.pollers.memory_stream import Flavour, MemoryStream
-from penstock.pollers.memory_stream_service import MemoryStreamService
-from penstock.pollers.opening import StreamSettings
-from penstock.pollers.streams import StreamSource
-from penstock.pollers.supervisor import Supervisor
-from penstock.service.account import Account
-from penstock.service.dispatching import envelope_of, persistence_of, policy_of, slots_of
-from penstock.service.dry_run import DryInvoker, Verdict, dry
-from penstock.service.event_lines import Logs
-from penstock.service.exits import Exit
-from penstock.service.filters import keep_all
-from penstock.service.fleet import Member
-from penstock.service.life import Life, Outside
-from penstock.service.plant import Changes, Plant, Work
-from penstock.service.telemetry import Log
+from headrace.config.clock import LoopClock
+from headrace.config.mapping import EventSourceMapping
+from headrace.config.settings import Settings
+from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.destinations.base import stream_documents
+from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.destinations.persistence import FailureDestination
+from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.documents import Subject
+from headrace.dispatch.invokers.base import Invocation
+from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.model import Record
+from headrace.dispatch.observer import DestinationChanged, Observers
+from headrace.dispatch.permits import Gate, Permits
+from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.feed_settings import FeedSettings
+from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.opening import StreamSettings
+from headrace.pollers.streams import StreamSource
+from headrace.pollers.supervisor import Supervisor
+from headrace.service.account import Account
+from headrace.service.dispatching import envelope_of, persistence_of, policy_of, slots_of
+from headrace.service.dry_run import DryInvoker, Verdict, dry
+from headrace.service.event_lines import Logs
+from headrace.service.exits import Exit
+from headrace.service.filters import keep_all
+from headrace.service.fleet import Member
+from headrace.service.life import Life, Outside
+from headrace.service.plant import Changes, Plant, Work
+from headrace.service.telemetry import Log
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 

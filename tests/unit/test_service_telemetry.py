@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from penstock.dispatch import observer as seen
-from penstock.dispatch.model import (
+from headrace.dispatch import observer as seen
+from headrace.dispatch.model import (
     FILTERED,
     Attempt,
     DiscardReason,
@@ -26,8 +26,8 @@ from penstock.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from penstock.service.event_lines import OUTPUT_BURST, Logs
-from penstock.service.telemetry import Action, LibraryLines, Log, open_log
+from headrace.service.event_lines import OUTPUT_BURST, Logs
+from headrace.service.telemetry import Action, LibraryLines, Log, open_log
 
 SECRET = "the body of the message"
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")

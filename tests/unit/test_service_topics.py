@@ -8,13 +8,13 @@ import logging
 
 import pytest
 
-from penstock.dispatch.model import Lane, Position, Record
-from penstock.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
-from penstock.pollers.kafka_pollers import GROW, SHRINK, Pollers
-from penstock.pollers.source import Fetched
-from penstock.service.event_lines import Logs
-from penstock.service.metrics import Labels, Metrics
-from penstock.service.telemetry import LibraryLines, Log
+from headrace.dispatch.model import Lane, Position, Record
+from headrace.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
+from headrace.pollers.kafka_pollers import GROW, SHRINK, Pollers
+from headrace.pollers.source import Fetched
+from headrace.service.event_lines import Logs
+from headrace.service.metrics import Labels, Metrics
+from headrace.service.telemetry import LibraryLines, Log
 
 
 def lane(number: int) -> Lane:
@@ -98,7 +98,7 @@ def test_the_lag_is_that_of_all_members_until_a_partition_goes() -> None:
 
     def gauges() -> tuple[float | None, float | None]:
         labels = {"mapping": "m", "source": "kafka", "function": "f"}
-        names = ("penstock_offset_lag_max", "penstock_offset_lag_sum")
+        names = ("headrace_offset_lag_max", "headrace_offset_lag_sum")
         return tuple(metrics.registry.get_sample_value(name, labels) for name in names)  # type: ignore[return-value]
 
     told: list[tuple[Event, tuple[float, float]]] = [
@@ -118,8 +118,8 @@ def test_commits_and_rebalances_are_counted() -> None:
     for event in (*events, Rebalanced("m", lost=(lane(0),))):
         metrics.observe(event)
     text = metrics.render().decode()
-    assert 'penstock_offsets_committed_total{function="f",mapping="m",source="kafka"} 7.0' in text
-    assert 'penstock_rebalances_total{function="f",mapping="m",source="kafka"} 1.0' in text
+    assert 'headrace_offsets_committed_total{function="f",mapping="m",source="kafka"} 7.0' in text
+    assert 'headrace_rebalances_total{function="f",mapping="m",source="kafka"} 1.0' in text
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.events import RecordsEnvelope
-from penstock.dispatch.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
-from penstock.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
-from penstock.dispatch.steps import Settle
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.events import RecordsEnvelope
+from headrace.dispatch.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
+from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
+from headrace.dispatch.steps import Settle
 from support.paper import at, flawed, ids, record
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.pollers.roster import ElasticReceivers
-from penstock.pollers.source import Fetched
-from penstock.pollers.sqs import visibility_to_ask
+from headrace.pollers.roster import ElasticReceivers
+from headrace.pollers.source import Fetched
+from headrace.pollers.sqs import visibility_to_ask
 
 
 @pytest.mark.semantics("SQS-21")

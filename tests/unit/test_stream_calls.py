@@ -7,11 +7,11 @@ from typing import Any
 import anyio
 import pytest
 
-from penstock.config.clock import LoopClock
-from penstock.config.errors import SourceError, SourceMissing, SourceUnavailable
-from penstock.pollers.lineage import Shard
-from penstock.pollers.stream_calls import Listed
-from penstock.pollers.stream_service import Listing
+from headrace.config.clock import LoopClock
+from headrace.config.errors import SourceError, SourceMissing, SourceUnavailable
+from headrace.pollers.lineage import Shard
+from headrace.pollers.stream_calls import Listed
+from headrace.pollers.stream_service import Listing
 from support.virtual_time import EPOCH, VirtualLoop
 
 OPEN, CLOSED = Shard("a"), Shard("a", closed=True)

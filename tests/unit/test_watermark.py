@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.model import Position
-from penstock.dispatch.watermark import Blocker, Watermark
+from headrace.dispatch.model import Position
+from headrace.dispatch.watermark import Blocker, Watermark
 
 
 def positions(*numbers: int) -> list[Position]:

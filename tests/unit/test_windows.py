@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.dispatch.batcher import Limits
-from penstock.dispatch.events import STATE_LIMIT, WindowEnvelope
-from penstock.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
-from penstock.dispatch.slots import Slots, Taken, Waiting
-from penstock.dispatch.steps import Discard, Settle
-from penstock.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.batcher import Limits
+from headrace.dispatch.events import STATE_LIMIT, WindowEnvelope
+from headrace.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
+from headrace.dispatch.slots import Slots, Taken, Waiting
+from headrace.dispatch.steps import Discard, Settle
+from headrace.dispatch.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, at, flawed, ids, record
 
 MINUTE = 60

@@ -15,7 +15,7 @@ from .faults import explain, look
 
 REQUEST_TIMEOUT = 20_000
 """Milliseconds."""
-CLIENT_ID = "penstock"
+CLIENT_ID = "headrace"
 
 
 class Access(Protocol):

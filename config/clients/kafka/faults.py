@@ -101,7 +101,7 @@ async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[A
     connection = None
     try:
         with anyio.fail_after(LOOK):
-            connection = await create_conn(host, port, client_id="penstock", **login)
+            connection = await create_conn(host, port, client_id="headrace", **login)
             answer = await connection.send(MetadataRequest([]))
             return list(answer.brokers)
     finally:

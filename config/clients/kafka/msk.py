@@ -14,7 +14,7 @@ from ..aws import Clients
 from ..endpoints import Local, unwanted_brokers
 from .tokens import Renewed, Token
 
-EXTRA = "pip install 'penstock[msk]'"
+EXTRA = "pip install 'headrace[msk]'"
 _ANSWER = "BootstrapBrokerString"
 _NAMES = {"iam": "SaslIam", "scram": "SaslScram", "tls": "Tls", "plain": ""}
 

@@ -26,7 +26,7 @@ def context(authority: str | None = None, certificate: Certificate | None = None
 
 def _load(made: ssl.SSLContext, certificate: Certificate) -> None:
     """Python takes a chain from files alone: they are ours to read, and gone at once."""
-    with tempfile.TemporaryDirectory(prefix="penstock-") as directory:
+    with tempfile.TemporaryDirectory(prefix="headrace-") as directory:
         chain, key = Path(directory, "chain"), Path(directory, "key")
         for path, text in ((chain, certificate.certificate), (key, certificate.private_key)):
             path.touch(mode=0o600)

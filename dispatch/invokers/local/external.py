@@ -40,14 +40,14 @@ class ExternalInvoker:
     async def probe(self) -> Ready | NotReady:
         """Ready while a runtime waits for an invocation."""
         if self._closed:
-            return NotReady("the function is closed: Penstock is stopping")
+            return NotReady("the function is closed: Headrace is stopping")
         api = await self._open()
         return Ready() if api.session.state is State.WAITING else NotReady(self._waiting(api))
 
     async def invoke(self, invocation: Invocation) -> Reply:
         started = self._clock.wall()
         if self._closed:
-            cause = "the function is closed: Penstock is stopping"
+            cause = "the function is closed: Headrace is stopping"
             return Unreachable(self._attempt(invocation, started, None), cause, down=True)
         if self._busy:
             return Throttled(self._attempt(invocation, started, 429), reason="the runtime is busy")

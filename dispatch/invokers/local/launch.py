@@ -1,7 +1,7 @@
 """From a function's description to the command that starts its runtime. Refuses, with the reason, what cannot start.
 
 Python    the interpreter or venv that the function names; else a `.venv` beside the code; else the runtime's name on
-          PATH (`python` alone: the interpreter that Penstock itself runs on, without Penstock's packages). Through the
+          PATH (`python` alone: the interpreter that Headrace itself runs on, without Headrace's packages). Through the
           function's own `awslambdaric` where it has one, else ours when the minor version is the same.
 Node      `node` on PATH (or the interpreter named), through the function's own `aws-lambda-ric` or a small one of ours.
 provided  the file `bootstrap` in the code, else in a layer; so is any other runtime.

@@ -94,7 +94,7 @@ class Lines:
 
     def _say_dropped(self) -> list[str]:
         dropped, self._dropped = self._dropped, 0
-        return [f"[Penstock dropped {dropped} lines: the function writes faster than can be logged]"] if dropped else []
+        return [f"[Headrace dropped {dropped} lines: the function writes faster than can be logged]"] if dropped else []
 
     @staticmethod
     def _text(line: bytes) -> str:

@@ -38,7 +38,7 @@ OK = 200
 THROTTLED = 429
 HARD_WORK = 2.0
 """Seconds for which an init counts as hard work; after that it waits for something, and others may start."""
-STOPPING = "the function is closed: Penstock is stopping"
+STOPPING = "the function is closed: Headrace is stopping"
 
 
 class LocalInvoker:

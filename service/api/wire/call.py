@@ -19,7 +19,7 @@ class Call:
     request_id: str
     """A lower-case UUID, this call's own; goes out as `x-amzn-RequestId`."""
     hops: int = 0
-    """How many daemons sent it on before (`x-penstock-hops`), so that loops end."""
+    """How many daemons sent it on before (`x-headrace-hops`), so that loops end."""
     host: str = ""
     """By which the caller reaches us, with the port; empty where the request does not say."""
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ....config.errors import PenstockError
+from ....config.errors import HeadraceError
 
 Member = Literal["message", "Message"]
 
 
-class ApiError(PenstockError):
+class ApiError(HeadraceError):
     """A call is refused, as the Lambda API says it."""
 
     def __init__(

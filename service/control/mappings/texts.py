@@ -32,7 +32,7 @@ PROVISIONED_ONLY = "{member} is for Kafka in provisioned mode only: give Provisi
 GROUP_IS_FOR_GOOD = "ConsumerGroupId cannot be changed."
 SAME_GROUP = "ConsumerGroupId: {fault}."
 OF_THE_FILE = (
-    "The event source mapping {name!r} is defined in {file}: change it there, or start Penstock with --adopt "
+    "The event source mapping {name!r} is defined in {file}: change it there, or start Headrace with --adopt "
     "(api.adopt) to let the API change it."
 )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from penstock.dispatch.patterns.errors import PatternError
-from penstock.dispatch.patterns.filters import Pattern
+from headrace.dispatch.patterns.errors import PatternError
+from headrace.dispatch.patterns.filters import Pattern
 from support import naive_patterns
 from support.event_ruler.ruler import EventRuler
 

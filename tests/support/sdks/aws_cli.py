@@ -35,8 +35,8 @@ def packages() -> Path:
 
 
 class AwsCli:
-    def __init__(self, penstock: str, emulator: str) -> None:
-        self._urls = {"lambda": penstock}
+    def __init__(self, headrace: str, emulator: str) -> None:
+        self._urls = {"lambda": headrace}
         self._emulator = emulator
         self._files = tempfile.TemporaryDirectory(prefix="aws-cli-")
         self._environment = {

@@ -12,8 +12,8 @@ from .clients import CREDENTIALS, REGION, Data, Refused
 
 
 class Boto:
-    def __init__(self, penstock: str, emulator: str) -> None:
-        self._urls = {"lambda": penstock}
+    def __init__(self, headrace: str, emulator: str) -> None:
+        self._urls = {"lambda": headrace}
         self._emulator = emulator
         self._session = boto3.Session(
             CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"], region_name=REGION

@@ -16,7 +16,7 @@ HOME = Path(__file__).parent / "javascript_package"
 
 
 class JavaScript:
-    def __init__(self, penstock: str, emulator: str) -> None:
+    def __init__(self, headrace: str, emulator: str) -> None:
         modules = packages(HOME / "package-lock.json")
         self._process = subprocess.Popen(
             ["node", str(HOME / "calls.mjs"), str(modules)],
@@ -27,7 +27,7 @@ class JavaScript:
                 "PATH": os.environ["PATH"],
                 "AWS_REGION": REGION,
                 "AWS_MAX_ATTEMPTS": "1",
-                "PENSTOCK": penstock,
+                "HEADRACE": headrace,
                 "EMULATOR": emulator,
                 "NODE_NO_WARNINGS": "1",  # of versions of Node to come
                 **CREDENTIALS,

@@ -1,6 +1,6 @@
 """One script of calls, as somebody would make them who deploys a function and its mappings, whatever the SDK.
 
-It knows the emulator for queues, streams and logs, and Penstock for Lambda. `restart` ends Penstock by force and starts
+It knows the emulator for queues, streams and logs, and Headrace for Lambda. `restart` ends Headrace by force and starts
 it again; everything after it must find what was there before it.
 """
 
@@ -47,7 +47,7 @@ class Script:
     name: str
     """Of function, queue and stream: unlike any other's."""
     made: list[str] = field(default_factory=list)
-    """The calls to Penstock."""
+    """The calls to Headrace."""
 
     def run(self) -> None:
         self.create()
@@ -66,16 +66,16 @@ class Script:
 
     # --- how calls are made -----------------------------------------------------------------------------------------
 
-    def penstock(self, operation: str, **parameters: Any) -> Data:
+    def headrace(self, operation: str, **parameters: Any) -> Data:
         self.made.append(operation)
         return self.client.call("lambda", operation, **parameters)
 
     def of_function(self, operation: str, **parameters: Any) -> Data:
-        return self.penstock(operation, FunctionName=self.name, **parameters)
+        return self.headrace(operation, FunctionName=self.name, **parameters)
 
     def refused(self, operation: str, **parameters: Any) -> Refused:
         try:
-            answer = self.penstock(operation, **parameters)
+            answer = self.headrace(operation, **parameters)
         except Refused as refusal:
             return refusal
         raise AssertionError(f"{operation} was not refused: {answer}")
@@ -91,7 +91,7 @@ class Script:
         eventually(found, what, PATIENCE)
 
     def state(self, uuid: str) -> str:
-        state: str = self.penstock("GetEventSourceMapping", UUID=uuid)["State"]
+        state: str = self.headrace("GetEventSourceMapping", UUID=uuid)["State"]
         return state
 
     def logged(self, text: str) -> bool:
@@ -105,7 +105,7 @@ class Script:
     # --- the script -------------------------------------------------------------------------------------------------
 
     def create(self) -> None:
-        assert self.name not in [each["FunctionName"] for each in self.penstock("ListFunctions").get("Functions", [])]
+        assert self.name not in [each["FunctionName"] for each in self.headrace("ListFunctions").get("Functions", [])]
         missing = self.refused("GetFunction", FunctionName=self.name)
         assert missing.code == "ResourceNotFoundException"
         created = self.of_function(
@@ -130,7 +130,7 @@ class Script:
         )
         assert again.code == "ResourceConflictException"
         assert self.of_function("GetFunctionConfiguration")["CodeSha256"] == created["CodeSha256"]
-        assert self.name in [each["FunctionName"] for each in self.penstock("ListFunctions")["Functions"]]
+        assert self.name in [each["FunctionName"] for each in self.headrace("ListFunctions")["Functions"]]
 
     def invoke(self) -> None:
         assert self.invoked(Payload=b'{"given": 7}') == {"answer": "one", "stage": "dev", "given": 7}
@@ -187,15 +187,15 @@ class Script:
         listed = self.of_function("ListEventSourceMappings")["EventSourceMappings"]
         assert len(listed) == 2
         self.until(lambda: self.state(uuid) == "Enabled", "the mapping after a restart")
-        updated = self.penstock("UpdateEventSourceMapping", UUID=uuid, BatchSize=1)
+        updated = self.headrace("UpdateEventSourceMapping", UUID=uuid, BatchSize=1)
         assert (updated["State"], updated["BatchSize"]) == ("Updating", 1)
         self.until(lambda: self.state(uuid) == "Enabled", "the mapping after its update")
         self.send("order-2")
         self.put("record-2")
         arn = updated["EventSourceMappingArn"]
-        self.penstock("TagResource", Resource=arn, Tags={"team": "orders", "cost": "low"})
-        self.penstock("UntagResource", Resource=arn, TagKeys=["cost"])
-        assert self.penstock("ListTags", Resource=arn)["Tags"] == {"team": "orders"}
+        self.headrace("TagResource", Resource=arn, Tags={"team": "orders", "cost": "low"})
+        self.headrace("UntagResource", Resource=arn, TagKeys=["cost"])
+        assert self.headrace("ListTags", Resource=arn)["Tags"] == {"team": "orders"}
 
     def publish(self) -> None:
         assert self.of_function("PublishVersion")["Version"] == "1"
@@ -249,22 +249,22 @@ class Script:
         assert [statement["Sid"] for statement in policy["Statement"]] == ["s3"]
         self.of_function("RemovePermission", StatementId="s3")
         arn = self.of_function("GetFunction")["Configuration"]["FunctionArn"]
-        self.penstock("TagResource", Resource=arn, Tags={"team": "orders"})
-        assert self.penstock("ListTags", Resource=arn)["Tags"] == {"team": "orders"}
-        settings = self.penstock("GetAccountSettings")
+        self.headrace("TagResource", Resource=arn, Tags={"team": "orders"})
+        assert self.headrace("ListTags", Resource=arn)["Tags"] == {"team": "orders"}
+        settings = self.headrace("GetAccountSettings")
         assert settings["AccountUsage"]["FunctionCount"] >= 1
 
     def disable(self, uuid: str) -> None:
-        assert self.penstock("UpdateEventSourceMapping", UUID=uuid, Enabled=False)["State"] == "Disabling"
+        assert self.headrace("UpdateEventSourceMapping", UUID=uuid, Enabled=False)["State"] == "Disabling"
         self.until(lambda: self.state(uuid) == "Disabled", "the mapping that was switched off")
         self.client.call("sqs", "SendMessage", QueueUrl=self.url, MessageBody="order-3")
-        self.penstock("UpdateEventSourceMapping", UUID=uuid, Enabled=True)
+        self.headrace("UpdateEventSourceMapping", UUID=uuid, Enabled=True)
         self.until(lambda: self.logged("took order-3"), "what waited in the queue")
 
     def remove(self, *uuids: str) -> None:
         for uuid in uuids:
             self.until(lambda uuid=uuid: self.state(uuid) == "Enabled", "a mapping at rest")  # type: ignore[misc]
-            assert self.penstock("DeleteEventSourceMapping", UUID=uuid)["State"] == "Deleting"
+            assert self.headrace("DeleteEventSourceMapping", UUID=uuid)["State"] == "Deleting"
             self.until(lambda uuid=uuid: self._is_gone(uuid), "the end of a mapping")  # type: ignore[misc]
         self.of_function("DeleteAlias", Name="live")
         self.of_function("DeleteFunction", Qualifier="1")

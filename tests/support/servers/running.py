@@ -156,7 +156,7 @@ def _start(program: Program, directory: Path) -> tuple[Server, subprocess.Popen[
 
 
 def _spawn(program: Program, server: Server, directory: Path) -> subprocess.Popen[bytes]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PENSTOCK_"))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADRACE_"))}
     guard = [sys.executable, "-I", "-S", str(_GUARD)]
     with server.log.open("wb") as log:
         return subprocess.Popen(
@@ -193,8 +193,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def emulator(name: str) -> str:
-    """A program of the emulators' own environment (PENSTOCK_EMULATORS, default `.emulators` in the project)."""
-    program = Path(os.environ.get("PENSTOCK_EMULATORS", ROOT / ".emulators")).resolve() / "bin" / name
+    """A program of the emulators' own environment (HEADRACE_EMULATORS, default `.emulators` in the project)."""
+    program = Path(os.environ.get("HEADRACE_EMULATORS", ROOT / ".emulators")).resolve() / "bin" / name
     if not program.exists():
-        raise ServerError(f"there is no {program}: run `make emulators`, or say where with PENSTOCK_EMULATORS")
+        raise ServerError(f"there is no {program}: run `make emulators`, or say where with HEADRACE_EMULATORS")
     return str(program)

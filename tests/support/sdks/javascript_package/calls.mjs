@@ -17,7 +17,7 @@ const clients = {};
 
 function client(service) {
   const [name, kind] = packages[service];
-  const endpoint = service === "lambda" ? process.env.PENSTOCK : process.env.EMULATOR;
+  const endpoint = service === "lambda" ? process.env.HEADRACE : process.env.EMULATOR;
   // Kinesis' own default is HTTP/2, which emulators do not speak without TLS.
   clients[service] ??= new (require(name)[kind])({ endpoint, requestHandler: new NodeHttpHandler() });
   return clients[service];
