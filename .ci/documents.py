@@ -15,8 +15,8 @@ from pathlib import Path
 import semantics
 
 from headrace.config import limits
-from headrace.service.api import standing
-from headrace.service.api.standing_tables import FORWARDED
+from headrace.service.api import field_support
+from headrace.service.api.field_support_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {
@@ -68,9 +68,9 @@ def legend() -> list[str]:
 def calls() -> str:
     """For each call of the Lambda API, what becomes of it and of its fields."""
     head = ["| call | honoured | recorded | refused |", "|---|---|---|---|"]
-    rows = [f"| `{name}` | {' | '.join(_fields(name, each) for each in _COLUMNS)} |" for name in standing.FIELDS]
+    rows = [f"| `{name}` | {' | '.join(_fields(name, each) for each in _COLUMNS)} |" for name in field_support.FIELDS]
     reasons: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for name, fields in standing.FIELDS.items():
+    for name, fields in field_support.FIELDS.items():
         for field in fields.values():
             if field.reason:
                 reasons[field.path, field.standing.value, field.reason].append(f"`{name}`")
@@ -84,11 +84,11 @@ def calls() -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-_COLUMNS = (standing.Standing.HONOURED, standing.Standing.RECORDED, standing.Standing.REFUSED)
+_COLUMNS = (field_support.Standing.HONOURED, field_support.Standing.RECORDED, field_support.Standing.REFUSED)
 
 
-def _fields(operation: str, wanted: standing.Standing) -> str:
-    fields = standing.FIELDS[operation].values()
+def _fields(operation: str, wanted: field_support.Standing) -> str:
+    fields = field_support.FIELDS[operation].values()
     return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
 
 

@@ -71,7 +71,7 @@ def daemon(directory: Path, endpoint: str, functions: dict[str, Any], mappings: 
             }
         )
     )
-    command = [sys.executable, "-m", "headrace.service.cli", "run", str(config)]
+    command = [sys.executable, "-m", "headrace.service.cli.main", "run", str(config)]
     with (
         (directory / "log").open("ab") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as running,

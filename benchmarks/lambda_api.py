@@ -42,7 +42,7 @@ class Daemon:
 
     def __init__(self, directory: Path, endpoint: str) -> None:
         state, listen = str(directory / "state"), "127.0.0.1:0"
-        command = [sys.executable, "-m", "headrace.service.cli", "run", "--endpoint-url", endpoint]
+        command = [sys.executable, "-m", "headrace.service.cli.main", "run", "--endpoint-url", endpoint]
         command += ["--region", "us-east-1", "--state", state, "--listen", listen]
         self._log = (directory / "log").open("ab")
         began = time.monotonic()

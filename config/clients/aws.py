@@ -1,8 +1,8 @@
 """The daemon's one AWS session, and the clients that everything shares.
 
 Owns: which endpoint a service has, the region, the credentials, the guard against real AWS, connection pools and
-timeouts. Does not own: trying again (`retry`), what a failure means (`faults`). `service/daemon.py` opens it; sources,
-destinations and remote invokers are handed single clients.
+timeouts. Does not own: trying again (`retry`), what a failure means (`faults`). `service/wiring/daemon.py` opens it;
+sources, destinations and remote invokers are handed single clients.
 
 Where botocore is not enough, and what is done about it here:
 

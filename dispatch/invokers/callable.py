@@ -10,14 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from ...config.clock import Clock
-from ..model import (
-    Attempt,
-    FunctionFailed,
-    Reply,
-    Returned,
-    Throttled,
-    Unreachable,
-)
+from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from . import answers
 from .base import Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired

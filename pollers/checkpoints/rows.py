@@ -1,8 +1,8 @@
 """The rows of the state file, and each request of the store as statements: one function per request.
 
-Runs in the store's thread, inside a transaction of `writer.py`; the connection is always the last argument. Whether a
-commit may be stored is decided by `store.judge`; here it is only read and written. Each row carries a checksum: a
-position that was damaged on the disk could pass over records in silence.
+Runs in the store's thread, inside a transaction of `config/durable/writer.py`; the connection is always the last
+argument. Whether a commit may be stored is decided by `store.judge`; here it is only read and written. Each row carries
+a checksum: a position that was damaged on the disk could pass over records in silence.
 """
 
 # ruff: noqa: S608 - what is put together below are constants of this file; every value is bound

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from ..durable.writer import GroupWriter
+from ...config.durable.writer import GroupWriter
 from . import rows
 from .state_file import POSITIONS
 from .store import BEGINNING, Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Start, Token

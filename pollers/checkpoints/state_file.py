@@ -1,8 +1,8 @@
-"""The file of the positions, as a format of `durable/files.py`."""
+"""The file of the positions, as a format of `config/durable/files.py`."""
 
 from __future__ import annotations
 
-from ..durable.files import Format
+from ...config.durable.files import Format
 from . import rows
 
 FILE = "checkpoints.db"

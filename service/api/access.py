@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from ...config.clock import Clock
 from ...config.settings import Address
+from ..control import refusals
+from ..control.refusals import ApiError
 from . import signatures
 from .signatures import Claim, Head
-from .wire import errors
-from .wire.errors import ApiError
 
 CLOSED = (
     "The Lambda API is closed on this address: whoever reaches it could run code here. Set api.access_keys (key id and "
@@ -49,7 +49,7 @@ class Access:
             self._refuse_browsers(head)
             return Admitted()
         if not self._secrets:
-            raise errors.access_denied(CLOSED)
+            raise refusals.access_denied(CLOSED)
         claim = signatures.claimed(head)
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         signatures.verify_claim(claim, head, self._secrets, now)
@@ -94,7 +94,7 @@ def is_loopback(host: str) -> bool:
 
 def _foreign(header: str, values: Sequence[str]) -> ApiError:
     told = ", ".join(values)[:200] or "missing"
-    return errors.access_denied(
+    return refusals.access_denied(
         f"The request's {header} ({told}) is not this machine's, so a web page may have sent it. If it is yours, add "
         "its name to api.hosts."
     )

@@ -10,8 +10,8 @@ import anyio
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
+from ..control import refusals
 from . import recorded
-from .wire import errors
 
 TOGETHER = 512 * 1024 * 1024
 """Bytes of all bodies at a time. Whoever is above it is told to come again."""
@@ -57,19 +57,19 @@ class Held:
         most = recorded.most_bytes(operation, headers)
         told = request.content_length or 0
         if told > most:
-            raise errors.too_large(recorded.too_many_bytes(operation, headers, told))
+            raise refusals.too_large(recorded.too_many_bytes(operation, headers, told))
         pieces = []
         try:
             with anyio.fail_after(self._room.total):
                 while piece := await self._piece(request):
                     self._take(piece)
                     if self.bytes > most:
-                        raise errors.too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
+                        raise refusals.too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
                     pieces.append(piece)
         except TimeoutError as fault:
-            raise errors.too_slow("The body came too slowly: send it again.") from fault
+            raise refusals.too_slow("The body came too slowly: send it again.") from fault
         except (aiohttp.ClientError, BadHttpMessage, ConnectionError) as fault:
-            raise errors.serialization("the body broke off") from fault
+            raise refusals.serialization("the body broke off") from fault
         return b"".join(pieces)
 
     async def _piece(self, request: web.Request) -> bytes:
@@ -79,5 +79,5 @@ class Held:
 
     def _take(self, piece: bytes) -> None:
         if not self._room.take(len(piece)):
-            raise errors.too_many("CallerRateLimitExceeded", retry_after=1)
+            raise refusals.too_many("CallerRateLimitExceeded", retry_after=1)
         self.bytes += len(piece)

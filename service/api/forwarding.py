@@ -16,9 +16,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...dispatch.invokers.base import HOPS, MOST_HOPS
-from . import standing
-from .wire import errors
-from .wire.errors import ApiError
+from ..control import refusals
+from ..control.refusals import ApiError
+from . import field_support
 
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
 """Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""
@@ -127,15 +127,15 @@ def _onward(headers: Mapping[str, str], hops: int) -> CIMultiDict[str]:
 
 
 def _no_upstream(operation: str) -> ApiError:
-    about = standing.subject(operation)
+    about = field_support.subject(operation)
     what = f"{operation} ({about}) is not served here" if about else f"{operation} is not served here"
     how = "set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, which it is then sent to"
-    return errors.invalid_parameter(f"{what}; {how}.")
+    return refusals.invalid_parameter(f"{what}; {how}.")
 
 
 def _circle(operation: str, upstream: str) -> ApiError:
     what = f"{operation} was sent on {MOST_HOPS} times and came back: api.upstream ({_shown(upstream)}) leads to itself"
-    return errors.invalid_parameter(f"{what}; name the emulator's own address.")
+    return refusals.invalid_parameter(f"{what}; name the emulator's own address.")
 
 
 def _unreachable(operation: str, upstream: str, fault: Exception) -> ApiError:

@@ -22,16 +22,17 @@ import anyio.to_thread
 from aiohttp import web
 
 from ...config.errors import BugError, HeadraceError
-from ..telemetry import Action, Log
-from . import standing
+from ..control import refusals
+from ..control.refusals import ApiError
+from ..telemetry.log import Action, Log
+from . import field_support
 from .access import Access
 from .bodies import Room
 from .forwarding import Forwarding, hops_of, path_of
 from .recorded import DEVIATIONS
 from .signatures import Head
-from .wire import constraints, errors, reading, routing, writing
+from .wire import constraints, reading, routing, writing
 from .wire.call import Call, Group, Serve
-from .wire.errors import ApiError
 from .wire.model import Operation, load
 
 _T = TypeVar("_T")
@@ -81,14 +82,14 @@ class LambdaApi:
             return _response(writing.refused(error, request_id))
         except Exception as fault:
             self._say_fault(request, request_id, fault)
-            return _response(writing.refused(errors.service(), request_id))
+            return _response(writing.refused(refusals.service(), request_id))
 
     async def _answer(self, request: web.Request, request_id: str) -> web.StreamResponse:
         parts = _parts(request)
         admitted = self._access.admit(parts.head)
         found = (await self._routes()).find(request.method, parts.head.path, parts.query)
         if found is None:
-            raise errors.unknown_operation(f"{request.method} {parts.head.path[:200]} is no call of the Lambda API.")
+            raise refusals.unknown_operation(f"{request.method} {parts.head.path[:200]} is no call of the Lambda API.")
         name, hops = found.operation.name, hops_of(parts.headers)
         with self._room.hold() as held:
             body = await held.read(request, name, parts.headers)
@@ -110,7 +111,7 @@ class LambdaApi:
 
     def _say_recorded(self, call: Call) -> None:
         """Each field that has no effect here, once."""
-        for field in standing.recorded(call.operation, call.parameters):
+        for field in field_support.recorded(call.operation, call.parameters):
             if field.path not in self._told:
                 self._told.add(field.path)
                 self._log.info(
@@ -139,7 +140,7 @@ def _together(groups: Iterable[Group]) -> dict[str, Serve]:
         for operation, one in group.calls().items():
             if operation in serve:
                 raise BugError(f"two groups serve {operation}")
-            if not standing.served(operation):
+            if not field_support.served(operation):
                 raise BugError(f"{operation} is served, and the table of standings does not say so")
             serve[operation] = one
     return serve
@@ -154,8 +155,8 @@ def _checked(operation: Operation, asked: reading.Request) -> Mapping[str, Any]:
     found = reading.read(operation, asked)
     faults = constraints.faults(operation.input, found.values)
     if faults:
-        raise errors.validation(*faults)
-    refusal = standing.refusal(operation.name, found.values, found.unknown)
+        raise refusals.validation(*faults)
+    refusal = field_support.refusal(operation.name, found.values, found.unknown)
     if refusal is not None:
         raise refusal
     return found.values
@@ -170,7 +171,7 @@ def _parts(request: web.Request) -> Parts:
     try:
         query = parse_qs(target.query, keep_blank_values=True, errors="replace", max_num_fields=_MOST_PARAMETERS)
     except ValueError as fault:
-        raise errors.serialization(f"the query string has more than {_MOST_PARAMETERS} parameters") from fault
+        raise refusals.serialization(f"the query string has more than {_MOST_PARAMETERS} parameters") from fault
     head = Head(request.method, target.path, target.query, headers)
     return Parts(head, query, {name: _text(values[-1]) for name, values in headers.items()})
 

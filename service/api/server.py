@@ -22,7 +22,7 @@ from aiohttp import web
 
 from ...config.errors import HeadraceError
 from ...config.settings import Address
-from ..view import View
+from ..telemetry.view import View
 from .code_downloads import ROUTE, CodeDownloads
 from .connections import bounded, most_connections
 from .lambda_api import LambdaApi

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
-from .wire import errors
-from .wire.errors import ApiError
+from ..control import refusals
+from ..control.refusals import ApiError
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=5)
@@ -67,7 +67,7 @@ def claimed(head: Head) -> Claim:
         return _presigned(parameters)
     authorization = head.one("authorization")
     if not authorization:
-        raise errors.unauthorized("MissingAuthenticationTokenException", "Missing Authentication Token")
+        raise refusals.unauthorized("MissingAuthenticationTokenException", "Missing Authentication Token")
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise _incomplete(f"Authorization header requires the algorithm {ALGORITHM}.")
@@ -108,11 +108,11 @@ def _claim(parts: Mapping[str, str], moment: str, *, presigned: bool, seconds: i
 
 
 def _incomplete(message: str) -> ApiError:
-    return errors.unauthorized("IncompleteSignatureException", message)
+    return refusals.unauthorized("IncompleteSignatureException", message)
 
 
 def _invalid(message: str) -> ApiError:
-    return errors.unauthorized("InvalidSignatureException", message)
+    return refusals.unauthorized("InvalidSignatureException", message)
 
 
 # --- before the body -------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def verify_claim(claim: Claim, head: Head, secrets: Mapping[str, str], now: date
     """Key, scope, time and, where the header says what the body is, the signature. Raises ApiError."""
     if claim.key_id not in secrets:
         message = "The security token included in the request is invalid."
-        raise errors.unauthorized("UnrecognizedClientException", message)
+        raise refusals.unauthorized("UnrecognizedClientException", message)
     _verify_scope(claim)
     _verify_time(claim, now)
     _verify_headers(claim, head)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.wire.errors import conflict, invalid_parameter, no_such_resource
 from . import versions
 from .catalogue import LATEST
 from .model import Alias, Answer, Decision, Function, Moment, existing, expect_revision, not_found
 from .names import Named, unqualified
+from .refusals import conflict, invalid_parameter, no_such_resource
 
 
 def show(function: Function, alias: Alias) -> Answer:

@@ -6,8 +6,8 @@
     <state>/code/.boot            since which start of the machine the unpacked files are there
 
 A package is there before a function that has it is stored, and goes after the last function that had it. What is in
-neither a function nor a hand (`held`) is swept. `plane.py` says what functions have. The zip outlives a loss of power;
-the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
+neither a function nor a hand (`held`) is swept. `function_plane.py` says what functions have. The zip outlives a loss
+of power; the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from ...pollers.durable.faults import StoreUnavailable
-from ...pollers.durable.files import sync_directory
+from ...config.durable.faults import StoreUnavailable
+from ...config.durable.files import sync_directory
 from . import packages
 from .model import Package
 

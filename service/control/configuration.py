@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...config.function import RESERVED
-from ..api.wire.errors import ApiError, invalid_parameter, validation
 from . import runtimes
+from .refusals import ApiError, invalid_parameter, validation
 
 Configuration = Mapping[str, Any]
 

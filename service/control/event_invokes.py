@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.wire.errors import ApiError, invalid_parameter, no_such_resource
 from .catalogue import LATEST, AsynchronousSettings
 from .model import Answer, Decision, EventInvoke, Function, Moment
 from .names import Named
+from .refusals import ApiError, invalid_parameter, no_such_resource
 
 NUMBERS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
 SIDES = ("OnSuccess", "OnFailure")

@@ -11,8 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from ..api.wire.errors import conflict, invalid_parameter, too_large
-from . import configuration, shown, tags, versions
+from . import answers, configuration, tags, versions
 from .catalogue import LATEST
 from .model import (
     Answer,
@@ -28,6 +27,7 @@ from .model import (
     not_found,
 )
 from .names import Named, too_long, unqualified
+from .refusals import conflict, invalid_parameter, too_large
 
 ZIPPED_MAX = 52_428_800
 """Bytes of a zip."""
@@ -56,9 +56,9 @@ def create(function: Function | None, named: Named, request: Request, package: P
     latest = Version(LATEST, package, configured, moment.stamp, moment.id(), Phase.CREATING)
     fresh = Function(named.name, named.arn, latest, tags=tags.merged({}, request.get("Tags", {})))
     if not request.get("Publish"):
-        return fresh, shown.configuration(fresh, latest, fresh.arn)
+        return fresh, answers.configuration(fresh, latest, fresh.arn)
     fresh, first = versions.freeze(fresh, moment.id(1), moment, phase=Phase.CREATING)
-    return fresh, shown.configuration(fresh, first, fresh.arn)  # recorded: without the qualifier
+    return fresh, answers.configuration(fresh, first, fresh.arn)  # recorded: without the qualifier
 
 
 # --- update -----------------------------------------------------------------------------------------------------------
@@ -78,21 +78,21 @@ def update_code(
     given = {key: request[key] for key in ("Architectures",) if key in request}
     latest = replace(function.latest, package=package, configuration={**function.latest.configuration, **given})
     if request.get("DryRun"):
-        return function, shown.configuration(function, latest, named.qualified)
+        return function, answers.configuration(function, latest, named.qualified)
     updated = _update(function, latest, moment)
     if not request.get("Publish"):
-        return updated, shown.configuration(updated, updated.latest, named.qualified)
+        return updated, answers.configuration(updated, updated.latest, named.qualified)
     version = versions.unchanged(updated)
     if version is None:
         updated, version = versions.freeze(updated, moment.id(1), moment, phase=Phase.CREATING)
-    return updated, shown.configuration(updated, version, shown.qualified(updated, version))
+    return updated, answers.configuration(updated, version, answers.qualified(updated, version))
 
 
 def update_configuration(function: Function | None, named: Named, request: Request, moment: Moment) -> Decision:
     function = _updatable(function, named, request)
     configured = configuration.updated(function.latest.configuration, request)
     updated = _update(function, replace(function.latest, configuration=configured), moment)
-    return updated, shown.configuration(updated, updated.latest, named.qualified)
+    return updated, answers.configuration(updated, updated.latest, named.qualified)
 
 
 def _updatable(function: Function | None, named: Named, request: Request) -> Function:

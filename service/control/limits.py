@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..api.wire.errors import invalid_parameter
 from .functions import ZIPPED_MAX
 from .model import Answer, Decision, Function, existing, not_found
 from .names import Named, unqualified
+from .refusals import invalid_parameter
 
 CONCURRENT = 1000
 """Executions of an account at once."""

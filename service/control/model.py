@@ -1,5 +1,5 @@
 """What a function is, as values: nothing here is ever changed in place. Pure; what calls do to it is in the modules
-beside, and `plane.py` alone keeps functions.
+beside, and `function_plane.py` alone keeps functions.
 
     Function ── latest: Version      $LATEST, which updates change
              ├─ before: Version      what $LATEST was, while an update is in progress
@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from ..api.wire.errors import ApiError, conflict, no_such_resource, precondition_failed
 from .catalogue import LATEST
 from .names import Named
+from .refusals import ApiError, conflict, no_such_resource, precondition_failed
 
 
 class Phase(Enum):

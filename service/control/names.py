@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..api.wire.errors import ApiError, access_denied, invalid_parameter, no_such_resource
 from .catalogue import LATEST
+from .refusals import ApiError, access_denied, invalid_parameter, no_such_resource
 
 NAME_MAX = 64
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
-from ..api.wire.errors import ApiError, invalid_parameter
 from .limits import UNZIPPED_MAX
+from .refusals import ApiError, invalid_parameter
 
 ENTRIES_MAX = 50_000
 """Files, directories and links of a package."""

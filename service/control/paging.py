@@ -11,8 +11,8 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..api.wire.errors import invalid_parameter
 from .model import Answer
+from .refusals import invalid_parameter
 
 PAGE_MAX = 50
 

@@ -8,16 +8,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.wire.errors import (
-    conflict,
-    invalid_parameter,
-    no_such_resource,
-    policy_too_long,
-    precondition_failed,
-)
 from .catalogue import LATEST
 from .model import Answer, Decision, Function, Moment, Policy, missing_qualifier, not_found
 from .names import Named
+from .refusals import conflict, invalid_parameter, no_such_resource, policy_too_long, precondition_failed
 
 SIZE_MAX = 20_480
 """Bytes of a policy."""

@@ -5,7 +5,7 @@ The list and its order are those of AWS's message. Whether this machine can run 
 
 from __future__ import annotations
 
-from ..api.wire.errors import invalid_parameter
+from .refusals import invalid_parameter
 
 CREATABLE = (
     *("nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from ..api.wire.errors import invalid_parameter
 from .model import Decision, Function, Moment, existing
 from .names import Named
+from .refusals import invalid_parameter
 
 TAGS_MAX = 50
 Change = Callable[[Mapping[str, str]], Mapping[str, str]]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.wire.errors import invalid_parameter
 from .model import Answer, Decision, Function, asked, existing
 from .names import Named, unqualified
+from .refusals import invalid_parameter
 
 
 def put_recursion(function: Function | None, named: Named, loop: str) -> Decision:

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from ...config.clients import faults
+from ...config.durable.faults import StoreUnavailable
 from ...config.errors import ConfigError
-from ...pollers.durable.faults import StoreUnavailable
-from ..api.wire.errors import ApiError, invalid_parameter, service, too_large
 from .code import CodeStore
 from .functions import ZIPPED_MAX
 from .model import Package
+from .refusals import ApiError, invalid_parameter, service, too_large
 
 CHUNK = 1 << 20
 KNOWN = {

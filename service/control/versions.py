@@ -6,19 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..api.wire.errors import conflict, invalid_parameter
-from . import configuration, shown
-from .model import (
-    Decision,
-    Function,
-    Moment,
-    Phase,
-    Version,
-    expect_revision,
-    expect_settled,
-    not_found,
-)
+from . import answers, configuration
+from .model import Decision, Function, Moment, Phase, Version, expect_revision, expect_settled, not_found
 from .names import Named, unqualified
+from .refusals import conflict, invalid_parameter
 
 
 def publish(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
@@ -28,7 +19,7 @@ def publish(function: Function | None, named: Named, request: Mapping[str, Any],
         raise not_found(named.arn)
     expect_revision(request.get("RevisionId"), function.latest.revision)
     expect_settled(function)
-    actual, given = shown.sha256(function.latest.package.sha256), request.get("CodeSha256")
+    actual, given = answers.sha256(function.latest.package.sha256), request.get("CodeSha256")
     if given and given != actual:
         raise invalid_parameter(
             f"CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({actual}). "
@@ -38,7 +29,7 @@ def publish(function: Function | None, named: Named, request: Mapping[str, Any],
     if version is None:
         function, version = freeze(function, moment.id(), moment, description=request.get("Description"))
         function = replace(function, latest=replace(function.latest, revision=moment.id(1)))
-    return function, shown.configuration(function, version, shown.qualified(function, version))
+    return function, answers.configuration(function, version, answers.qualified(function, version))
 
 
 def unchanged(function: Function) -> Version | None:

@@ -35,12 +35,12 @@ def test_the_wheel_carries_the_licence_and_the_program() -> None:
     with zipfile.ZipFile(wheel.built()) as archive:
         names = {name.partition(".dist-info/")[2]: name for name in archive.namelist()}
         assert "licenses/LICENSE" in names
-        assert "headrace = headrace.service.cli:main" in archive.read(names["entry_points.txt"]).decode()
+        assert "headrace = headrace.service.cli.main:main" in archive.read(names["entry_points.txt"]).decode()
         assert HeaderParser().parsestr(archive.read(names["METADATA"]).decode())["License-Expression"] == "Apache-2.0"
 
 
 def test_it_is_the_wheel_that_runs(tmp_path: Path) -> None:
-    ask = "import headrace.service.cli as cli; print(cli.__file__)"
+    ask = "import headrace.service.cli.main as cli; print(cli.__file__)"
     python = str(wheel.installed() / "python")
     answer = subprocess.run(
         [python, "-c", ask], cwd=tmp_path, env=wheel.clean(), capture_output=True, text=True, check=True

@@ -11,21 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.errors import BugError, ConfigError
 from headrace.dispatch.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE, SCHEMA
-from headrace.pollers.checkpoints.store import (
-    BEGINNING,
-    Answer,
-    Checkpoint,
-    Finished,
-    Key,
-    Start,
-    StartKind,
-    Token,
-)
-from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
+from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Finished, Key, Start, StartKind, Token
 from support.counts import count
 from support.virtual_time import VirtualLoop
 

@@ -16,9 +16,9 @@ from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing
 from headrace.dispatch.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
-from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Fetched, Reader, Source
-from headrace.pollers.sqs import QueueSettings, SqsSource
+from headrace.pollers.sqs.source import QueueSettings, SqsSource
 
 VISIBILITY = 2
 

@@ -17,7 +17,7 @@ from headrace.dispatch.observer import Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING
 from headrace.pollers.source import LaneLost, Mark
-from headrace.pollers.streams import ShardReader, StreamRoster, StreamSource
+from headrace.pollers.streams.source import ShardReader, StreamRoster, StreamSource
 from support.eventually import eventually_async
 from support.stream_source_labs import Lab, Service, stream_of
 from support.stream_world import data_of

@@ -18,8 +18,8 @@ from headrace.config.clock import LoopClock, SystemClock
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from headrace.pollers.fan_out import SubscribedShard
-from headrace.pollers.kinesis import RecordMaker
+from headrace.pollers.kinesis.fan_out import SubscribedShard
+from headrace.pollers.kinesis.service import RecordMaker
 from support import stream_stub
 from support.aggregates import aggregate
 from support.servers.running import Server

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
-from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.refusals import ApiError
 from support.function_api import FunctionApi, function_api, zipped
 from support.servers.running import Server
 

@@ -10,7 +10,7 @@ import pytest
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.dispatch.observer import Event, FunctionLog
-from headrace.service.function_logs import FunctionLogs
+from headrace.service.telemetry.log_shipping import FunctionLogs
 from support.servers.running import Server
 
 STREAM = "2025/01/01/[$LATEST]0123456789abcdef0123456789abcdef"

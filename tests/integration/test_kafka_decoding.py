@@ -10,8 +10,8 @@ import pytest
 
 from headrace.config.clock import SystemClock
 from headrace.dispatch.observer import FetchFailed, Rebalanced
-from headrace.pollers.decoding import DecodingSource
 from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.decoding import DecodingSource
 from headrace.pollers.schemas.model import Schema
 from support.eventually import eventually_async
 from support.paper_registry import PaperRegistry

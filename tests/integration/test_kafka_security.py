@@ -35,8 +35,8 @@ from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.model import Record
 from headrace.dispatch.observer import Observers
-from headrace.pollers.kafka import KafkaSource
-from headrace.pollers.kafka_settings import TopicSettings
+from headrace.pollers.kafka.settings import TopicSettings
+from headrace.pollers.kafka.source import KafkaSource
 from support.certificates import Authority, Pair
 from support.servers import kafka_secured, ministack
 from support.servers.kafka_secured import MSK_KEY, NOWHERE, PASSWORD, USER, Issuer, Secured

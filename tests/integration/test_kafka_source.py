@@ -11,8 +11,8 @@ import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.dispatch.model import Lane, Position
-from headrace.pollers.kafka import KafkaSource
-from headrace.pollers.kafka_reader import KafkaReader
+from headrace.pollers.kafka.reader import KafkaReader
+from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.source import Fetched, Mark
 from support.eventually import eventually_async
 from support.servers import kafka

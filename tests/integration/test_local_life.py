@@ -27,7 +27,7 @@ from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 from headrace.dispatch.invokers.local.warm import Warm
 from headrace.dispatch.model import FunctionFailed, Returned, Unreachable
-from headrace.service.functions import Functions
+from headrace.service.wiring.invokers import Functions
 from support import configs
 from support.counts import count
 from support.eventually import eventually, eventually_async

@@ -17,10 +17,10 @@ from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from headrace.dispatch.model import Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from headrace.pollers.dynamodb import DynamoDbService
-from headrace.pollers.kinesis import KinesisService
-from headrace.pollers.polled_shard import Cadence
-from headrace.pollers.stream_service import Lost, Pages, Probed, StreamService
+from headrace.pollers.dynamodb.service import DynamoDbService
+from headrace.pollers.kinesis.service import KinesisService
+from headrace.pollers.streams.polled_shard import Cadence
+from headrace.pollers.streams.service import Lost, Pages, Probed, StreamService
 from support import stream_stub
 from support.eventually import PATIENCE, eventually_async
 from support.servers.running import Server

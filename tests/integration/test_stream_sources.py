@@ -19,9 +19,9 @@ from headrace.dispatch.observer import StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.source import Mark, Source
-from headrace.service.endpoints import Endpoints
-from headrace.service.fleet import facts_of
-from headrace.service.sources import Sources
+from headrace.service.running.functions import facts_of
+from headrace.service.wiring.endpoints import Endpoints
+from headrace.service.wiring.source_factory import Sources
 from support import stream_stub
 from support.aggregates import aggregate
 from support.stream_stub import Stub

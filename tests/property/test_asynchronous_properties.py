@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from headrace.service.asynchronous import decisions
-from headrace.service.asynchronous.model import Again, Condition, Event, Over
+from headrace.service.async_invoke import decisions
+from headrace.service.async_invoke.model import Again, Condition, Event, Over
 from headrace.service.control.catalogue import AsynchronousSettings
 
 RAN = Attempt("r", 0.0, 0.0, 200, "1", "Unhandled")

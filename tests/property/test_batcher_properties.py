@@ -12,8 +12,8 @@ from hypothesis.strategies import DataObject
 
 from headrace.dispatch.batcher import Batcher, Limits
 from headrace.dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope
-from headrace.dispatch.lane_draining import LaneDraining
 from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
+from headrace.dispatch.partition_slots import LaneDraining
 from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
 from headrace.dispatch.steps import Settle
 from support.counts import count

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from headrace.config.durable.faults import UnusableState
 from headrace.dispatch.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
@@ -27,7 +28,6 @@ from headrace.pollers.checkpoints.store import (
     StartKind,
     Token,
 )
-from headrace.pollers.durable.faults import UnusableState
 from support.counts import count
 
 names = st.sampled_from(["m", "n"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.refusals import ApiError
 from headrace.service.control.runtimes import CREATABLE, RETIRED
 from support.counts import count
 from support.function_api import ARN, ROLE, UUID, ZIP, function_api, model, zipped

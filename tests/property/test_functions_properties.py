@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control import (
     aliases,
+    answers,
+    as_documents,
     event_invokes,
     functions,
     limits,
     policies,
-    shown,
-    stored,
     tags,
     upkeep,
     versions,
 )
 from headrace.service.control.model import Decision, Function, Moment, Package
 from headrace.service.control.names import Named
+from headrace.service.control.refusals import ApiError
 from support.counts import count
 from support.function_api import ARN, HERE, creation
 
@@ -187,16 +187,16 @@ class Disk:
     def keep(self, before: Function | None, after: Function | None) -> None:
         if before is None and after is None:
             return
-        puts, deletes = stored.changes(before, after)
+        puts, deletes = as_documents.changes(before, after)
         self.documents.update({name: json.dumps(document) for name, document in puts.items()})
         for name in deletes:
             del self.documents[name]
 
     def read(self) -> Function | None:
-        kinds: dict[str, dict[str, Any]] = {stored.FUNCTION: {}, stored.VERSION: {}}
+        kinds: dict[str, dict[str, Any]] = {as_documents.FUNCTION: {}, as_documents.VERSION: {}}
         for (kind, key), text in self.documents.items():
             kinds[kind][key] = json.loads(text)
-        return stored.functions(kinds[stored.FUNCTION], kinds[stored.VERSION], HERE).get("orders")
+        return as_documents.functions(kinds[as_documents.FUNCTION], kinds[as_documents.VERSION], HERE).get("orders")
 
 
 def revisions(function: Function | None) -> dict[str, str]:
@@ -236,7 +236,7 @@ def test_functions_keep_their_rules_under_any_calls(calls: list[Step]) -> None:
             after, _ = step.decide(function, Moment(1_700_000_000.0 + index, str(index)))
         except ApiError:
             assert json.dumps(list(disk.documents.items())) == text
-            assert function is None or shown.configuration(function, function.latest, ARN)
+            assert function is None or answers.configuration(function, function.latest, ARN)
             continue
         disk.keep(before, after)
         assert disk.read() == after, "a restart shows the same"

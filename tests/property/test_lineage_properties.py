@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from headrace.dispatch.model import Position
-from headrace.pollers.absence import GONE_AFTER, Absences
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from headrace.pollers.lineage import Plan, Shard, initial, plan
+from headrace.pollers.streams.absence import GONE_AFTER, Absences
+from headrace.pollers.streams.lineage import Plan, Shard, initial, plan
 from support.counts import count
 
 START = st.sampled_from([BEGINNING, Start(StartKind.LATEST, 5.0), Start(StartKind.AT_TIMESTAMP, 1.0)])

@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from headrace.service.api.wire.errors import ApiError
-from headrace.service.control.mappings import checks, decisions, stored
+from headrace.service.control.mappings import as_documents, checks, decisions
+from headrace.service.control.mappings.answers import shown
 from headrace.service.control.mappings.model import Mapped, Seen, State, settled
-from headrace.service.control.mappings.shown import shown
+from headrace.service.control.refusals import ApiError
 from support.counts import count
 from support.function_api import check
 from support.mapping_requests import DYNAMODB, FIFO, GROUND, HERE, KAFKA, KINESIS, MSK, NOW, QUEUE, SQS, moment
@@ -146,7 +146,7 @@ class Run:
         elif mapped.state is not before.state:
             assert mapped.state in NEXT[before.state]
         self.mappings[mapped.uuid] = mapped
-        self.documents[mapped.uuid] = json.dumps(stored.document(mapped))
+        self.documents[mapped.uuid] = json.dumps(as_documents.document(mapped))
 
     def settle(self, uuid: str) -> None:
         mapped = self.mappings[uuid]
@@ -158,7 +158,7 @@ class Run:
             self.mappings[uuid] = after
 
     def restart(self) -> None:
-        read = {uuid: stored.read(json.loads(text)) for uuid, text in self.documents.items()}
+        read = {uuid: as_documents.read(json.loads(text)) for uuid, text in self.documents.items()}
         assert read.keys() == self.mappings.keys()
         for uuid, mapped in read.items():
             expected = settled(self.mappings[uuid]) or self.mappings[uuid]

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Attempt, Record, Throttled
-from headrace.pollers.memory import MemoryQueue
+from headrace.pollers.memory.queue import MemoryQueue
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count
 from support.virtual_time import EPOCH

@@ -19,14 +19,14 @@ from headrace.dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.observer import Observers
-from headrace.service import environments as at_work
 from headrace.service.control.catalogue import LATEST, Runnable
-from headrace.service.environments import Environments
-from headrace.service.fleet import Fleet, Member
-from headrace.service.plant import Changes
-from headrace.service.references import References
-from headrace.service.registry import Forgetting, Registry
-from headrace.service.targets import Targets
+from headrace.service.running import environments as at_work
+from headrace.service.running.environments import Environments
+from headrace.service.running.function_references import References
+from headrace.service.running.functions import Fleet, Member
+from headrace.service.running.mappings import Changes
+from headrace.service.wiring.function_factory import Targets
+from headrace.service.wiring.known_starts import Forgetting, Registry
 from support.catalogues import PaperCatalogue
 from support.virtual_time import EPOCH, VirtualLoop
 

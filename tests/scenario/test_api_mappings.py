@@ -8,9 +8,9 @@ from typing import Any
 import anyio
 import pytest
 
-from headrace.service.api.wire.errors import ApiError
-from headrace.service.following import SIGHT
-from headrace.service.idle import IdleWatch
+from headrace.service.control.refusals import ApiError
+from headrace.service.running.reconciler import SIGHT
+from headrace.service.wiring.idle import IdleWatch
 from support.mapping_plant import GRACE, World, running
 from support.mapping_requests import KINESIS, QUEUE, SQS
 

@@ -17,12 +17,12 @@ from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Reply, Returned, Unreachable
 from headrace.dispatch.observer import Event as Seen
 from headrace.dispatch.observer import EventDropped, EventFinished, EventRetried
-from headrace.service.asynchronous.deliveries import Deliveries, Pace, Queue
-from headrace.service.asynchronous.model import Held, Over
-from headrace.service.asynchronous.store import FILE, EventStore
+from headrace.service.async_invoke.deliveries import Deliveries, Pace, Queue
+from headrace.service.async_invoke.model import Held, Over
+from headrace.service.async_invoke.store import FILE, EventStore
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
-from headrace.service.environments import Environments
-from headrace.service.invocations import Invocations
+from headrace.service.running.environments import Environments
+from headrace.service.running.invocations import Invocations
 from support.catalogues import PaperCatalogue
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop

@@ -11,15 +11,15 @@ import pytest
 
 from headrace.config.clients.endpoints import Local, Target
 from headrace.config.clock import LoopClock
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.dispatch.invokers.base import Invoker
 from headrace.dispatch.observer import Event as Seen
 from headrace.dispatch.observer import RecordUndelivered
-from headrace.pollers.durable.faults import StoreUnavailable
-from headrace.service.asynchronous.endings import Endings
-from headrace.service.asynchronous.model import Condition, Event, Held, Over, Response
+from headrace.service.async_invoke.endings import Endings
+from headrace.service.async_invoke.model import Condition, Event, Held, Over, Response
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
-from headrace.service.environments import Environments
-from headrace.service.invocations import Invocations
+from headrace.service.running.environments import Environments
+from headrace.service.running.invocations import Invocations
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
 from support.scripted_client import ScriptedClient, refused

@@ -15,9 +15,9 @@ from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.dispatch import events
 from headrace.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.observer import Discarded, FetchFailed
-from headrace.pollers.decoding import BESIDE, DecodingReader, DecodingSource
 from headrace.pollers.lifecycle import State, Status
 from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
 from headrace.pollers.schemas.model import Schema
 from headrace.pollers.source import Fetched, Mark, Owner
 from support.paper import partition

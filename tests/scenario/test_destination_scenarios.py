@@ -11,7 +11,7 @@ from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.model import DiscardReason, FateKind
 from headrace.dispatch.observer import DestinationFailed, Discarded, Settled, Settling
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.account import Account
+from headrace.service.telemetry.account import Account
 from support.stream_world import Call, Handler, Reading, StreamWorld, data_of, until
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:failed"

@@ -9,9 +9,9 @@ from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Lane, Record, Reply
 from headrace.dispatch.observer import Crashed
-from headrace.pollers.memory import MemoryQueueReceiver, MemoryQueueSource
-from headrace.pollers.roster import ElasticReceivers
+from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
 from headrace.pollers.source import Owner
+from headrace.pollers.sqs.scaling import ElasticReceivers
 from support.world import World
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from headrace.config.clients.endpoints import Local, Real, Target
 from headrace.config.clock import LoopClock
 from headrace.dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
-from headrace.service.function_logs import FunctionLogs, Mode
+from headrace.service.telemetry.log_shipping import FunctionLogs, Mode
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 

@@ -11,7 +11,7 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.dispatcher import SETTLE_DEADLINE
 from headrace.dispatch.model import ABANDONED, Attempt, Record, Reply, Unreachable
 from headrace.dispatch.observer import Crashed, FeedsChanged, GateClosed, Settled
-from headrace.pollers.memory import MemoryQueueReceiver
+from headrace.pollers.memory.queue import MemoryQueueReceiver
 from support.virtual_time import EPOCH
 from support.world import World
 

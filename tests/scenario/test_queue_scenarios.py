@@ -12,7 +12,7 @@ from headrace.dispatch.model import Attempt, FateKind, Record, Reply, Settlement
 from headrace.dispatch.observer import FetchFailed, Filtered, Settled
 from headrace.pollers.feed import REFUSALS
 from headrace.pollers.lifecycle import State
-from headrace.pollers.memory import MemoryQueueReceiver
+from headrace.pollers.memory.queue import MemoryQueueReceiver
 from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import World

@@ -11,17 +11,17 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Position, Record
 from headrace.dispatch.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, Token
-from headrace.pollers.durable.faults import StoreUnavailable
 from headrace.pollers.lifecycle import State, Status
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
-from headrace.pollers.polled_shard import Cadence
-from headrace.pollers.stream_service import Listing, Page, Pages
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
+from headrace.pollers.streams.polled_shard import Cadence
+from headrace.pollers.streams.service import Listing, Page, Pages
 from support.stream_world import STREAMS, Call, Forgetful, Reading, StreamWorld, data_of, until
 from support.virtual_time import EPOCH
 

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.dispatch.observer import Gap
 from headrace.pollers.checkpoints.store import BEGINNING
-from headrace.pollers.memory_stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream import Flavour, MemoryStream
 from support.stream_world import Call, Forgetful, Reading, StreamWorld, until
 
 HOUR = 3600.0

@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from headrace.dispatch.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
-from headrace.pollers.memory_stream import Flavour
-from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.memory.stream import Flavour
+from headrace.pollers.streams.polled_shard import Cadence
 from support.counts import count
 from support.stream_world import Call, Reading, StreamWorld
 from support.world import Watch
@@ -127,7 +127,7 @@ class Long:
     async def size(self) -> Size:
         gc.collect()
         ours = (type(each) for each in gc.get_objects() if str(type(each).__module__).startswith("headrace"))
-        objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "headrace.pollers.memory_stream")
+        objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "headrace.pollers.memory.stream")
         kept = await self.world.store.kept()
         return Size(objects, sys.getallocatedblocks(), sum(row.lanes for row in kept))
 

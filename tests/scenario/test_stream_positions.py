@@ -9,8 +9,8 @@ import pytest
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.observer import Gap, StreamRecreated
 from headrace.pollers.lifecycle import State
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
 from support.stream_world import STREAMS, Call, Reading, StreamWorld, until, where
 
 HOUR = 3600.0

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from headrace.dispatch.observer import Gap
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.streams.polled_shard import Cadence
 from support.stream_world import Call, Reading, StreamWorld, until
 
 SLOW = Cadence(20.0, 5, None, 1000)

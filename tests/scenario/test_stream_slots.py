@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from headrace.config.limits import SourceKind
+from headrace.dispatch.keeping import Keeps
 from headrace.dispatch.observer import Blocked, Filtered
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.service.filters import Keeps
+from headrace.pollers.memory.stream import Flavour, MemoryStream
 from support.stream_world import Call, Reading, StreamWorld, until
 
 KEYS = [f"key-{number}" for number in range(16)]

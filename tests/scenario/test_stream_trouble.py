@@ -10,24 +10,14 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Position, Record
 from headrace.dispatch.observer import Crashed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.checkpoints.store import (
-    BEGINNING,
-    Answer,
-    Checkpoint,
-    Finished,
-    Held,
-    Key,
-    Opened,
-    Start,
-    Token,
-)
-from headrace.pollers.durable.faults import StoreUnavailable
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Finished, Held, Key, Opened, Start, Token
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count
 from support.stream_world import Call, Reading, StreamWorld, data_of, throttled

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from headrace.service.asynchronous.model import Event
-from headrace.service.asynchronous.store import EventStore
-from headrace.service.cli import main
-from headrace.service.control import code, documents
-from headrace.service.control.documents import Documents, Name, Row
+from headrace.service.async_invoke.model import Event
+from headrace.service.async_invoke.store import EventStore
+from headrace.service.cli.main import main
+from headrace.service.control import code, document_store
+from headrace.service.control.document_store import Documents, Name, Row
 
 POINTS = ("Unpacked", "Storing", "Stored", "Accepted", "Delivered", "Swept")
 
@@ -47,7 +47,7 @@ class Killer:
 
 def run(killer: Killer) -> int:
     """The command line, with stores that tell the killer what they do."""
-    add, sweep, write_rows = code._add, code._sweep, documents._write
+    add, sweep, write_rows = code._add, code._sweep, document_store._write
     write, accept, remove = Documents.write, EventStore.add, EventStore.remove
 
     def unpacked(data: bytes, root: Path, sha256: str) -> None:
@@ -79,7 +79,7 @@ def run(killer: Killer) -> int:
     changed: list[tuple[object, str, Callable[..., Any]]] = [
         (code, "_add", unpacked),
         (code, "_sweep", swept),
-        (documents, "_write", storing),
+        (document_store, "_write", storing),
         (Documents, "write", stored),
         (EventStore, "add", accepted),
         (EventStore, "remove", delivered),

@@ -14,13 +14,13 @@ from yarl import URL
 from headrace.config.clock import SystemClock
 from headrace.config.settings import Address
 from headrace.service.api.access import Access
+from headrace.service.api.field_support_tables import SERVED
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
 from headrace.service.api.server import address_of, bind, serving
-from headrace.service.api.standing_tables import SERVED
 from headrace.service.api.wire.call import Answer, Call, Group, Serve
-from headrace.service.telemetry import Log
-from headrace.service.view import FunctionView, MappingView, Readiness
+from headrace.service.telemetry.log import Log
+from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 from support import api_model
 
 _OF_THE_CALL = {"content-type", "x-amz-invocation-type", "x-amz-log-type", "x-amz-client-context"}

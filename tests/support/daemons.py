@@ -38,7 +38,7 @@ ACCOUNT = "000000000000"
 
 def command() -> list[str]:
     if os.environ.get("HEADRACE_TREE"):
-        return [sys.executable, "-m", "headrace.service.cli"]
+        return [sys.executable, "-m", "headrace.service.cli.main"]
     return [str(wheel.installed() / "headrace")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.service.fleet import Fleet, Member
+from headrace.service.running.functions import Fleet, Member
 
 
 def fleet_of(*members: Member) -> Fleet:

@@ -25,11 +25,11 @@ from headrace.service.api.calls.versions import VersionCalls
 from headrace.service.api.wire.call import Call, Group
 from headrace.service.control.catalogue import Runnable
 from headrace.service.control.code import DIRECTORY, CodeStore
-from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.downloads import Downloads
-from headrace.service.control.filed import Filed
+from headrace.service.control.from_file import Filed
+from headrace.service.control.function_plane import FunctionPlane
 from headrace.service.control.names import Here
-from headrace.service.control.plane import FunctionPlane
 from headrace.service.control.tags import Change
 from headrace.service.control.uploads import Uploads
 

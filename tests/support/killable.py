@@ -13,7 +13,7 @@ import sys
 import orjson
 
 from headrace.dispatch.observer import Event, Fetched, Filtered
-from headrace.service.cli import main
+from headrace.service.cli.main import main
 
 
 class Killer:

@@ -12,41 +12,41 @@ from typing import Any
 import anyio
 
 from headrace.config.clock import LoopClock
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.backoff import Backoff
 from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.keeping import keep_all
 from headrace.dispatch.observer import Observers
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.durable.faults import StoreUnavailable
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
-from headrace.pollers.opening import StreamSettings
-from headrace.pollers.roster import ElasticReceivers
+from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.source import Source
-from headrace.pollers.streams import StreamSource
+from headrace.pollers.sqs.scaling import ElasticReceivers
+from headrace.pollers.streams.opening import StreamSettings
+from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.account import Account
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
-from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.mappings.decisions import Ground
-from headrace.service.control.mappings.filed import Filed
+from headrace.service.control.mappings.from_file import Filed
+from headrace.service.control.mappings.mapping_plane import MappingPlane
 from headrace.service.control.mappings.model import Found, Seen
-from headrace.service.control.mappings.plane import MappingPlane
-from headrace.service.dispatching import envelope_of, policy_of, slots_of
-from headrace.service.filters import keep_all
-from headrace.service.fleet import Facts, Fleet, Member, reference_of
-from headrace.service.following import Following, Parts
-from headrace.service.mapping_logs import MappingLogs
-from headrace.service.metrics import Metrics
-from headrace.service.plant import Changes, Plant, Work
-from headrace.service.progress import Progresses
-from headrace.service.telemetry import Log
+from headrace.service.running.functions import Facts, Fleet, Member, reference_of
+from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.running.progress import Progresses
+from headrace.service.running.reconciler import Following, Parts
+from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.log import Log
+from headrace.service.telemetry.mapping_logs import MappingLogs
+from headrace.service.telemetry.metrics import Metrics
+from headrace.service.wiring.dispatching import envelope_of, policy_of, slots_of
 from support.function_api import check
 from support.mapping_requests import HERE, QUEUE, STREAM
 from support.virtual_time import EPOCH

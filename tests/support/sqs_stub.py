@@ -19,7 +19,7 @@ import orjson
 from aiohttp import web
 
 from headrace.config.clock import SystemClock
-from headrace.pollers.memory import MemoryQueue, Message
+from headrace.pollers.memory.queue import MemoryQueue, Message
 
 Body = dict[str, object]
 Entries = list[dict[str, object]]

@@ -19,7 +19,7 @@ from headrace.dispatch.observer import Discarded, Event, Fetched, Filtered, Sett
 from headrace.pollers.checkpoints import rows
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.store import Answer, Checkpoint, Key, Token
-from headrace.service.cli import main
+from headrace.service.cli.main import main
 
 
 class Killer:

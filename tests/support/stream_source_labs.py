@@ -13,14 +13,14 @@ from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.dynamodb import DynamoDbService
-from headrace.pollers.kinesis import KinesisService
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
-from headrace.pollers.opening import StreamSettings
-from headrace.pollers.polled_shard import Cadence
-from headrace.pollers.stream_service import StreamService
-from headrace.pollers.streams import StreamSource
+from headrace.pollers.dynamodb.service import DynamoDbService
+from headrace.pollers.kinesis.service import KinesisService
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
+from headrace.pollers.streams.opening import StreamSettings
+from headrace.pollers.streams.polled_shard import Cadence
+from headrace.pollers.streams.service import StreamService
+from headrace.pollers.streams.source import StreamSource
 from support import stream_lab, stream_stub
 from support.stream_stub import KinesisStream, Stub, TableStream
 from support.world import Watch, no_jitter

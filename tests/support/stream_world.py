@@ -33,13 +33,13 @@ from headrace.dispatch.windows import WindowSlot
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.feed_settings import FeedSettings, Keeps
 from headrace.pollers.lifecycle import State
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
-from headrace.pollers.opening import StreamSettings
-from headrace.pollers.polled_shard import Cadence
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.pool import Pool
-from headrace.pollers.stream_service import Listing
-from headrace.pollers.streams import StreamSource
+from headrace.pollers.streams.opening import StreamSettings
+from headrace.pollers.streams.polled_shard import Cadence
+from headrace.pollers.streams.service import Listing
+from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 from support.world import Watch, World, keep_all, no_jitter, target

@@ -22,13 +22,13 @@ from headrace.dispatch.dispatcher import Dispatcher
 from headrace.dispatch.events import KafkaEnvelope
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.lane_draining import LaneDraining
 from headrace.dispatch.model import Record
+from headrace.dispatch.partition_slots import LaneDraining
 from headrace.dispatch.policy import Policy, Progress
 from headrace.pollers.feed_settings import AHEAD_BYTES, FeedSettings
-from headrace.pollers.kafka import KafkaSource
-from headrace.pollers.kafka_reader import KafkaReader
-from headrace.pollers.kafka_settings import TopicSettings
+from headrace.pollers.kafka.reader import KafkaReader
+from headrace.pollers.kafka.settings import TopicSettings
+from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.pool import Pool
 from headrace.pollers.source import Fetched, Source
 from headrace.pollers.supervisor import Supervisor

@@ -27,20 +27,20 @@ from headrace.dispatch.observer import FunctionLog, Observers
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.wire.call import Call, Group, Serve
-from headrace.service.api.wire.errors import ApiError
-from headrace.service.api_functions import ApiFunctions, Surroundings
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.documents import FILE
+from headrace.service.control.document_store import FILE
 from headrace.service.control.mappings.model import Seen, State
 from headrace.service.control.names import Here
-from headrace.service.fleet import Fleet
-from headrace.service.functions import Functions
-from headrace.service.planes import Planes
-from headrace.service.plant import Changes
-from headrace.service.progress import Progresses
-from headrace.service.tails import Tails
-from headrace.service.targets import Targets
-from headrace.service.telemetry import Log
+from headrace.service.control.refusals import ApiError
+from headrace.service.running.functions import Fleet
+from headrace.service.running.mappings import Changes
+from headrace.service.running.progress import Progresses
+from headrace.service.telemetry.log import Log
+from headrace.service.telemetry.tails import Tails
+from headrace.service.wiring.api_functions import ApiFunctions, Surroundings
+from headrace.service.wiring.control_plane import Planes
+from headrace.service.wiring.function_factory import Targets
+from headrace.service.wiring.invokers import Functions
 from support import api_lab, api_model
 from support.scripted_client import ScriptedClient, refused
 

@@ -24,7 +24,7 @@ from headrace.dispatch.permits import Gate, Permits
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
 

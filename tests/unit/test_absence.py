@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.model import Position
-from headrace.pollers.absence import GONE_AFTER, Absences
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished
-from headrace.pollers.lineage import Shard
+from headrace.pollers.streams.absence import GONE_AFTER, Absences
+from headrace.pollers.streams.lineage import Shard
 
 P, C = Shard("P", ("G",), closed=True), Shard("C", ("P",))
 STORED = {"P": Checkpoint(BEGINNING), "C": Checkpoint(BEGINNING)}

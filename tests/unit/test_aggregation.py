@@ -8,7 +8,7 @@ import pytest
 
 from headrace.dispatch.events import kinesis_item
 from headrace.dispatch.model import Position
-from headrace.pollers.aggregation import UserRecord, expand, split
+from headrace.pollers.kinesis.aggregation import UserRecord, expand, split
 from support.aggregates import MAGIC, aggregate, field, record, sealed, varint
 
 NUMBER = "49590338271490256608559692538361571095921575989136588898"

@@ -17,7 +17,7 @@ from headrace.config.settings import Address
 from headrace.service.api import signatures
 from headrace.service.api.access import Access
 from headrace.service.api.signatures import Head
-from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.refusals import ApiError
 
 LOOPBACK, OUTSIDE = Address("127.0.0.1", 9470), Address("10.0.0.7", 9470)
 SECRETS = {"LOCAL": "a secret"}

@@ -9,9 +9,9 @@ import pytest
 from botocore.model import Shape
 
 from headrace.config import limits
-from headrace.service.api import standing
-from headrace.service.api.standing import Standing
-from headrace.service.api.standing_tables import FORWARDED, SERVED
+from headrace.service.api import field_support
+from headrace.service.api.field_support import Standing
+from headrace.service.api.field_support_tables import FORWARDED, SERVED
 from support import api_model
 
 FORWARDED_CALLS = [name for names in FORWARDED.values() for name in names]
@@ -38,14 +38,14 @@ def paths(shape: Shape | None, prefix: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("operation", SERVED)
 def test_every_field_has_a_standing_and_no_other_has_one(operation: str) -> None:
     known = list(paths(api_model.operation(operation).input_shape))
-    assert [path for path in known if standing.of(operation, path) is None] == []
-    assert [path for path in standing.FIELDS[operation] if path.partition("=")[0] not in known] == []
+    assert [path for path in known if field_support.of(operation, path) is None] == []
+    assert [path for path in field_support.FIELDS[operation] if path.partition("=")[0] not in known] == []
 
 
 @pytest.mark.semantics("API-06")
 @pytest.mark.parametrize("operation", SERVED)
 def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
-    for field in standing.FIELDS[operation].values():
+    for field in field_support.FIELDS[operation].values():
         assert (field.standing is Standing.HONOURED) == (not field.reason), field
 
 
@@ -72,7 +72,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
     ],
 )
 def test_what_is_refused(operation: str, given: dict[str, Any], text: str) -> None:
-    error = standing.refusal(operation, given, [])
+    error = field_support.refusal(operation, given, [])
     assert error is not None
     assert (error.code, error.status) == ("InvalidParameterValueException", 400)
     assert error.message is not None
@@ -91,12 +91,12 @@ def test_what_is_refused(operation: str, given: dict[str, Any], text: str) -> No
     ],
 )
 def test_what_asks_for_nothing_is_not_refused(operation: str, given: dict[str, Any]) -> None:
-    assert standing.refusal(operation, given, []) is None
+    assert field_support.refusal(operation, given, []) is None
 
 
 @pytest.mark.semantics("API-07")
 def test_what_the_model_does_not_know_is_refused_by_name() -> None:
-    error = standing.refusal("DeleteFunction", {"FunctionName": "f"}, ["qualifier"])
+    error = field_support.refusal("DeleteFunction", {"FunctionName": "f"}, ["qualifier"])
     assert error is not None
     assert error.message == "qualifier is no parameter of DeleteFunction; remove it."
 
@@ -104,8 +104,8 @@ def test_what_the_model_does_not_know_is_refused_by_name() -> None:
 @pytest.mark.semantics("API-08")
 def test_what_is_recorded() -> None:
     given = {**FUNCTION, "TracingConfig": {"Mode": "Active"}, "VpcConfig": {}}
-    assert [field.path for field in standing.recorded("CreateFunction", given)] == ["Role", "TracingConfig"]
+    assert [field.path for field in field_support.recorded("CreateFunction", given)] == ["Role", "TracingConfig"]
     mapping = {"KMSKeyArn": "arn:aws:kms:a", "Tags": {"a": "b"}, "BatchSize": 1}
-    recorded = standing.recorded("CreateEventSourceMapping", mapping)
+    recorded = field_support.recorded("CreateEventSourceMapping", mapping)
     assert {field.path for field in recorded} == {"KMSKeyArn", "Tags"}
     assert {field.reason for field in recorded} == {limits.RECORDED["kms_key_arn"], limits.RECORDED["tags"]}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from headrace.service.api.recorded import DEVIATIONS
-from headrace.service.api.wire import constraints, errors
+from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.printing import printed
+from headrace.service.control import refusals
 
 READS = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?"
@@ -319,8 +320,8 @@ def test_the_texts(operation: str, values: dict[str, Any], texts: list[str]) -> 
 
 @pytest.mark.semantics("API-04")
 def test_all_of_a_request_are_told_together() -> None:
-    one = errors.validation("a")
-    two = errors.validation("a", "b")
+    one = refusals.validation("a")
+    two = refusals.validation("a", "b")
     assert one.message == "1 validation error detected: a"
     assert two.message == "2 validation errors detected: a; b"
     assert (two.code, two.status, two.type, two.member) == ("ValidationException", 400, None, "message")

@@ -13,11 +13,11 @@ import pytest
 
 from headrace.service.api.recorded import DEVIATIONS
 from headrace.service.api.wire import constraints
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.model import Shape as OurShape
 from headrace.service.api.wire.reading import Parameters, Request, read
 from headrace.service.api.wire.routing import Found, Router
+from headrace.service.control.refusals import ApiError
 from support import api_model
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"

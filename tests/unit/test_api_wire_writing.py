@@ -11,11 +11,11 @@ import pytest
 
 from headrace.config.errors import BugError
 from headrace.service.api.recorded import DEVIATIONS
-from headrace.service.api.wire import errors
 from headrace.service.api.wire.call import Answer
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.writing import Response, refused, written
+from headrace.service.control import refusals
+from headrace.service.control.refusals import ApiError
 from support import api_model
 
 ID = "11111111-2222-4333-8444-555555555555"
@@ -92,21 +92,21 @@ def test_an_output_that_the_model_does_not_know_is_a_fault_of_ours(output: dict[
 @pytest.mark.parametrize(
     ("error", "status", "body"),
     [
-        (errors.invalid_parameter("m"), 400, {"Type": "User", "message": "m"}),
-        (errors.invalid_parameter("m", type=None), 400, {"message": "m"}),
-        (errors.validation("m"), 400, {"message": "1 validation error detected: m"}),
-        (errors.no_such_resource("m"), 404, {"Type": "User", "Message": "m"}),
-        (errors.no_such_provisioned_concurrency("m"), 404, {"Type": "User", "message": "m"}),
-        (errors.conflict("m"), 409, {"Type": "User", "message": "m"}),
-        (errors.in_use("m"), 400, {"Type": "User", "Message": "m"}),
-        (errors.precondition_failed("m"), 412, {"Type": "User", "message": "m"}),
-        (errors.policy_too_long("m"), 400, {"Type": "User", "message": "m"}),
-        (errors.unreadable_event("m"), 400, None),
-        (errors.too_large("m"), 413, {"message": "m"}),
-        (errors.unsupported_media_type("m"), 415, {"Type": "User", "message": "m"}),
-        (errors.access_denied(), 403, {"Message": None}),
+        (refusals.invalid_parameter("m"), 400, {"Type": "User", "message": "m"}),
+        (refusals.invalid_parameter("m", type=None), 400, {"message": "m"}),
+        (refusals.validation("m"), 400, {"message": "1 validation error detected: m"}),
+        (refusals.no_such_resource("m"), 404, {"Type": "User", "Message": "m"}),
+        (refusals.no_such_provisioned_concurrency("m"), 404, {"Type": "User", "message": "m"}),
+        (refusals.conflict("m"), 409, {"Type": "User", "message": "m"}),
+        (refusals.in_use("m"), 400, {"Type": "User", "Message": "m"}),
+        (refusals.precondition_failed("m"), 412, {"Type": "User", "message": "m"}),
+        (refusals.policy_too_long("m"), 400, {"Type": "User", "message": "m"}),
+        (refusals.unreadable_event("m"), 400, None),
+        (refusals.too_large("m"), 413, {"message": "m"}),
+        (refusals.unsupported_media_type("m"), 415, {"Type": "User", "message": "m"}),
+        (refusals.access_denied(), 403, {"Message": None}),
         (
-            errors.too_many("ReservedFunctionConcurrentInvocationLimitExceeded", retry_after=1),
+            refusals.too_many("ReservedFunctionConcurrentInvocationLimitExceeded", retry_after=1),
             429,
             {
                 "Type": "User",
@@ -114,7 +114,7 @@ def test_an_output_that_the_model_does_not_know_is_a_fault_of_ours(output: dict[
                 "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
             },
         ),
-        (errors.service("m"), 500, {"Type": "Service", "Message": "m"}),
+        (refusals.service("m"), 500, {"Type": "Service", "Message": "m"}),
     ],
 )
 def test_refusals(error: ApiError, status: int, body: dict[str, Any] | None) -> None:
@@ -129,17 +129,17 @@ def test_refusals(error: ApiError, status: int, body: dict[str, Any] | None) -> 
 @pytest.mark.semantics("API-05")
 def test_the_members_of_errors_are_those_of_the_model() -> None:
     made = [
-        errors.invalid_parameter("m"),
-        errors.no_such_resource("m"),
-        errors.no_such_provisioned_concurrency("m"),
-        errors.conflict("m"),
-        errors.in_use("m"),
-        errors.precondition_failed("m"),
-        errors.policy_too_long("m"),
-        errors.unreadable_event("m"),
-        errors.unsupported_media_type("m"),
-        errors.too_many(),
-        errors.service("m"),
+        refusals.invalid_parameter("m"),
+        refusals.no_such_resource("m"),
+        refusals.no_such_provisioned_concurrency("m"),
+        refusals.conflict("m"),
+        refusals.in_use("m"),
+        refusals.precondition_failed("m"),
+        refusals.policy_too_long("m"),
+        refusals.unreadable_event("m"),
+        refusals.unsupported_media_type("m"),
+        refusals.too_many(),
+        refusals.service("m"),
     ]
     for error in made:
         shape = api_model.service().shape_for(error.code)
@@ -149,5 +149,5 @@ def test_the_members_of_errors_are_those_of_the_model() -> None:
 
 
 def test_no_text_breaks_an_answer() -> None:
-    response = refused(errors.invalid_parameter("\ud800"), ID)
+    response = refused(refusals.invalid_parameter("\ud800"), ID)
     assert orjson.loads(response.body) == {"Type": "User", "message": "?"}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from headrace.service.asynchronous import decisions
-from headrace.service.asynchronous.model import Again, Condition, Event, Over, Response
+from headrace.service.async_invoke import decisions
+from headrace.service.async_invoke.model import Again, Condition, Event, Over, Response
 from headrace.service.control.catalogue import AsynchronousSettings
 
 ACCEPTED = 1000.0

@@ -14,9 +14,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headrace.pollers.durable.faults import UnusableState
-from headrace.service.asynchronous.model import Event, Held, Response
-from headrace.service.asynchronous.store import BESIDES, FILE, EventStore
+from headrace.config.durable.faults import UnusableState
+from headrace.service.async_invoke.model import Event, Held, Response
+from headrace.service.async_invoke.store import BESIDES, FILE, EventStore
 from support import counts
 
 FIRST = Event(0, "orders", "live", "r", 10.0, 10.0, hops=2)
@@ -106,8 +106,8 @@ async def test_a_damaged_event_is_refused_and_left_as_it_is(tmp_path: Path, colu
 ACCEPTS = """
 import sys, anyio
 from pathlib import Path
-from headrace.service.asynchronous.model import Event
-from headrace.service.asynchronous.store import EventStore
+from headrace.service.async_invoke.model import Event
+from headrace.service.async_invoke.store import EventStore
 
 async def main():
     store = await EventStore.open(Path(sys.argv[1]))

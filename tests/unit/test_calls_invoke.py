@@ -13,18 +13,18 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from headrace.config.clock import SystemClock
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Attempt, Reply, Throttled, Unreachable
 from headrace.dispatch.observer import FunctionLog
-from headrace.pollers.durable.faults import StoreUnavailable
 from headrace.service.api.calls.invoke import InvokeCalls
 from headrace.service.api.wire.call import Answer, Call
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control.catalogue import Runnable
-from headrace.service.environments import Environments
-from headrace.service.invocations import Invocations
-from headrace.service.tails import Tails
+from headrace.service.control.refusals import ApiError
+from headrace.service.running.environments import Environments
+from headrace.service.running.invocations import Invocations
+from headrace.service.telemetry.tails import Tails
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
 

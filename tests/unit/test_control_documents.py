@@ -9,9 +9,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.errors import BugError
-from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
-from headrace.service.control.documents import FILE, FORMAT, Documents
+from headrace.service.control.document_store import FILE, FORMAT, Documents
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control.names import Here, Named, resolve, too_long, unqualified
+from headrace.service.control.refusals import ApiError
 
 HERE = Here("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"

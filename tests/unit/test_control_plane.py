@@ -11,12 +11,12 @@ from typing import Any
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.function import LocalFunction
-from headrace.pollers.durable.faults import StoreUnavailable, UnusableState
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control.code import DIRECTORY
-from headrace.service.control.documents import FILE, Documents
+from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.names import Here
+from headrace.service.control.refusals import ApiError
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from headrace.pollers.durable.faults import StoreUnavailable
-from headrace.pollers.durable.writer import GroupWriter
+from headrace.config.durable.faults import StoreUnavailable
+from headrace.config.durable.writer import GroupWriter
 
 
 class Locked:

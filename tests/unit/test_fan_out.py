@@ -19,8 +19,8 @@ from headrace.config.clock import LoopClock
 from headrace.config.errors import BugError, SourceUnavailable
 from headrace.dispatch.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from headrace.pollers.fan_out import SubscribedShard, starting
-from headrace.pollers.stream_service import Page
+from headrace.pollers.kinesis.fan_out import SubscribedShard, starting
+from headrace.pollers.streams.service import Page
 from support.virtual_time import EPOCH, VirtualLoop
 
 CONSUMER = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/headrace:1700000000"

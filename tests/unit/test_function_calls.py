@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.refusals import ApiError
 from support.function_api import ARN, BASE, ROLE, ZIP, FunctionApi, function_api, zipped
 
 F: dict[str, Any] = {"FunctionName": "orders"}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from headrace.config.function import LocalFunction
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control import runtimes
+from headrace.service.control.as_documents import FUNCTION, VERSION
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.stored import FUNCTION, VERSION
+from headrace.service.control.refusals import ApiError
 from support.function_api import FunctionApi, function_api, zipped
 from support.function_refusals import IPV, PERMISSION, RNF, ROWS, STATUS, F, new
 

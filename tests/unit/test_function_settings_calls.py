@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.config.function import HttpFunction, LocalFunction
-from headrace.service.api.wire.errors import ApiError
+from headrace.service.control.refusals import ApiError
 from support.function_api import ARN, UUID, ZIP, FunctionApi, function_api, zipped
 
 F: dict[str, Any] = {"FunctionName": "orders"}

@@ -14,8 +14,8 @@ from aiokafka.errors import CorruptRecordException, GroupAuthorizationFailedErro
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceError
-from headrace.pollers.kafka_reader import KafkaReader
-from headrace.pollers.kafka_settings import TopicSettings
+from headrace.pollers.kafka.reader import KafkaReader
+from headrace.pollers.kafka.settings import TopicSettings
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch
 

@@ -20,9 +20,9 @@ from headrace.service.api.access import Access
 from headrace.service.api.bodies import Room
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
-from headrace.service.api.wire import errors
 from headrace.service.api.wire.call import Answer, Call, Serve
-from headrace.service.telemetry import Log
+from headrace.service.control import refusals
+from headrace.service.telemetry.log import Log
 from support import api_model
 from support.api_lab import Recorder, Reply, lab
 
@@ -90,7 +90,7 @@ async def test_what_is_refused_reaches_no_call(body: bytes, code: str) -> None:
 
 async def test_a_refusal_by_the_call_itself() -> None:
     def answer(call: Call) -> Answer:
-        raise errors.no_such_resource("Function not found: f")
+        raise refusals.no_such_resource("Function not found: f")
 
     async with lab(Recorder(answer=answer)) as api:
         reply = await api.ask("GET", f"{FUNCTIONS}/f")

@@ -6,8 +6,8 @@ import pytest
 
 from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import KafkaEnvelope
-from headrace.dispatch.lane_draining import LaneDraining
 from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
+from headrace.dispatch.partition_slots import LaneDraining
 from headrace.dispatch.slots import Slots, Taken, Waiting
 from headrace.dispatch.steps import Settle
 from support.paper import at, flawed, ids, kafka_records, partition

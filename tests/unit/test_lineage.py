@@ -8,7 +8,7 @@ import pytest
 
 from headrace.dispatch.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from headrace.pollers.lineage import Finding, Plan, Probe, Shard, compare, examine, initial, plan
+from headrace.pollers.streams.lineage import Finding, Plan, Probe, Shard, compare, examine, initial, plan
 
 LATEST = Start(StartKind.LATEST, 1_700_000_000.0)
 NEWER = Start(StartKind.NEWER_THAN, 1_700_000_000.0)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.service import log_backlog
-from headrace.service.log_backlog import BATCH_SPAN, Backlog, Batch, Place
+from headrace.service.telemetry import log_backlog
+from headrace.service.telemetry.log_backlog import BATCH_SPAN, Backlog, Batch, Place
 
 A, B = Place("/aws/lambda/a", "one"), Place("/aws/lambda/b", "two")
 PLENTY = 1 << 30

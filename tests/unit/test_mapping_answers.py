@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from headrace.config.mapping import EventSourceMapping
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control import paging
 from headrace.service.control.mappings import decisions
+from headrace.service.control.mappings.answers import Progress, shown
 from headrace.service.control.mappings.model import Mapped, State, settled
-from headrace.service.control.mappings.shown import Progress, shown
+from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     CLUSTER,
     DYNAMODB,

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from headrace.config.durable.faults import UnusableState
 from headrace.config.mapping import EventSourceMapping
-from headrace.pollers.durable.faults import UnusableState
-from headrace.service.api.wire.errors import ApiError
-from headrace.service.control.documents import Documents
-from headrace.service.control.mappings import decisions, filed, stored
+from headrace.service.control.document_store import Documents
+from headrace.service.control.mappings import as_documents, decisions, from_file
+from headrace.service.control.mappings.answers import shown
 from headrace.service.control.mappings.model import Mapped, Seen, State, settled
-from headrace.service.control.mappings.shown import shown
+from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     FUNCTION,
     GROUND,
@@ -35,7 +35,7 @@ FILE = "/here/headrace.yaml"
 
 
 def again(mapped: Mapped) -> Mapped:
-    return stored.read(json.loads(json.dumps(stored.document(mapped))))
+    return as_documents.read(json.loads(json.dumps(as_documents.document(mapped))))
 
 
 @pytest.mark.semantics("ESM-30")
@@ -62,16 +62,18 @@ def test_what_was_under_way_is_taken_up_where_it_was_to_go() -> None:
     assert again(decisions.delete(mappings, mapped.uuid, GROUND)).state is State.DELETING
     disabling = decisions.update(mappings, {"UUID": mapped.uuid, "Enabled": False}, Seen(), moment(), GROUND)
     assert (disabling.state, again(disabling).state) == (State.DISABLING, State.DISABLED)
-    assert stored.ending(mapped) == ({}, [("mapping", mapped.uuid)])
+    assert as_documents.ending(mapped) == ({}, [("mapping", mapped.uuid)])
 
 
 async def test_a_document_that_is_no_mapping_of_ours_lets_nothing_start(tmp_path: Path) -> None:
     documents = await Documents.open(tmp_path / "control.db")
     mapped = created(SQS)
-    document = dict(stored.document(mapped))
-    await documents.write({stored.name_of(mapped): document | {"mapping": {**document["mapping"], "from": "later"}}})
+    document = dict(as_documents.document(mapped))
+    await documents.write(
+        {as_documents.name_of(mapped): document | {"mapping": {**document["mapping"], "from": "later"}}}
+    )
     with pytest.raises(UnusableState, match=f"stored mapping {mapped.uuid} is none that this version understands"):
-        stored.mappings(documents)
+        as_documents.mappings(documents)
     await documents.aclose()
 
 
@@ -84,9 +86,9 @@ def definition(**more: Any) -> EventSourceMapping:
 
 
 def begun(
-    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, stored.Document] | None = None
-) -> filed.Beginning:
-    return filed.begin(
+    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, as_documents.Document] | None = None
+) -> from_file.Beginning:
+    return from_file.begin(
         {UUID: (file, FILE)} if file else {}, {each.uuid: each for each in kept}, deleted or {}, HERE, NOW
     )
 
@@ -128,7 +130,7 @@ def changed(file: EventSourceMapping, **members: Any) -> Mapped:
     """As the store has it."""
     mappings = begun(file).mappings
     after = decisions.update(mappings, {"UUID": UUID, **members}, Seen(), moment(), adopting())
-    return again(filed.adopted(after, file))
+    return again(from_file.adopted(after, file))
 
 
 @pytest.mark.semantics("ESM-42")
@@ -151,7 +153,7 @@ def test_what_was_adopted_stays_until_the_file_says_something_else() -> None:
 @pytest.mark.semantics("ESM-43")
 def test_what_was_deleted_of_the_file_stays_so_until_the_file_says_something_else() -> None:
     file = definition()
-    puts, deletes = stored.ending(changed(file, BatchSize=1))
+    puts, deletes = as_documents.ending(changed(file, BatchSize=1))
     assert deletes == [("mapping", UUID)]
     deleted = {UUID: puts["deleted_mapping", UUID]}
     found = begun(file, deleted=deleted)
@@ -161,7 +163,7 @@ def test_what_was_deleted_of_the_file_stays_so_until_the_file_says_something_els
     assert found.mappings[UUID].config.batch_limit == 2
     assert found.forgotten == (("deleted_mapping", UUID),)
     assert "has changed" in found.lines[0]
-    assert begun(None, deleted=deleted) == filed.Beginning({}, (("deleted_mapping", UUID),))
+    assert begun(None, deleted=deleted) == from_file.Beginning({}, (("deleted_mapping", UUID),))
 
 
 @pytest.mark.semantics("ESM-44")

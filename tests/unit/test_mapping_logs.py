@@ -10,8 +10,8 @@ import pytest
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch import observer as seen
 from headrace.dispatch.model import DiscardReason, Lane, Record
-from headrace.service.mapping_logs import MappingLogs, log_of
-from headrace.service.telemetry import Action, Log
+from headrace.service.telemetry.log import Action, Log
+from headrace.service.telemetry.mapping_logs import MappingLogs, log_of
 
 RECORDS = (Record(Lane("b:9092/orders", "orders-0"), ("orders-0", 15), {}, 0.0),)
 

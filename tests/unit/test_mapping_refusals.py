@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from headrace.service.api.wire.errors import ApiError
 from headrace.service.control.mappings import decisions
 from headrace.service.control.mappings.model import Found, Mapped, Seen, State, settled
+from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     CLUSTER,
     DYNAMODB,

@@ -24,8 +24,8 @@ from headrace.dispatch.model import (
 )
 from headrace.dispatch.observer import Fetched, Filtered, Invoked
 from headrace.service.control.mappings import results
-from headrace.service.control.mappings.shown import Progress
-from headrace.service.progress import Progresses
+from headrace.service.control.mappings.answers import Progress
+from headrace.service.running.progress import Progresses
 from support.mapping_requests import KAFKA, KINESIS, SQS, created
 
 ATTEMPT = Attempt("r", 0.0, 1.0)

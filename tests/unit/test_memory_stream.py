@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
-from headrace.pollers.memory_stream import (
+from headrace.pollers.memory.stream import (
     Entry,
     ExpiredIterator,
     Flavour,

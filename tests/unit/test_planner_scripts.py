@@ -13,7 +13,6 @@ import pytest
 
 from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
-from headrace.dispatch.lane_draining import LaneDraining
 from headrace.dispatch.model import (
     ABANDONED,
     DELIVERED,
@@ -27,6 +26,7 @@ from headrace.dispatch.model import (
     Record,
     discarded,
 )
+from headrace.dispatch.partition_slots import LaneDraining
 from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import KeyHash, Slots

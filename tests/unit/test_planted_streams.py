@@ -10,10 +10,10 @@ import pytest
 from headrace.dispatch.model import Position
 from headrace.dispatch.observer import Gap
 from headrace.pollers.checkpoints.store import Checkpoint, Finished, Key
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.source import LaneLost, Mark
-from headrace.pollers.streams import ShardReader
+from headrace.pollers.streams.source import ShardReader
 from support.stream_world import Call, Reading, StreamWorld, until
 from support.virtual_time import VirtualLoop
 

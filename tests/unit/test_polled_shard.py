@@ -12,9 +12,9 @@ from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from headrace.pollers.lineage import Shard
-from headrace.pollers.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
-from headrace.pollers.stream_service import Lost, Page
+from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
+from headrace.pollers.streams.service import Lost, Page
 from support.virtual_time import EPOCH, VirtualLoop
 
 KINESIS = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2_000_000.0, page=10_000)

@@ -25,9 +25,9 @@ from headrace.dispatch.model import (
     Unreachable,
     discarded,
 )
-from headrace.service.account import Account, Counts
-from headrace.service.metrics import Labels, Metrics
-from headrace.service.view import FunctionView, MappingView, Readiness
+from headrace.service.telemetry.account import Account, Counts
+from headrace.service.telemetry.metrics import Labels, Metrics
+from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
 ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)

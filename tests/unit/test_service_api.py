@@ -14,7 +14,7 @@ import pytest
 from headrace.config.settings import Address
 from headrace.service.api.connections import most_connections
 from headrace.service.api.server import ListenError, address_of, bind, serving
-from headrace.service.view import FunctionView, MappingView, Readiness
+from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 from support.eventually import eventually_async
 
 

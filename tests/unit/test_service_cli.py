@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from headrace.config.errors import ConfigError, Problem
-from headrace.service import cli, faults
-from headrace.service.exits import Exit, UsageError
-from headrace.service.verbs import filter_test
-from headrace.service.verbs.configs import flags_of
-from headrace.service.verbs.status import url_of
-from headrace.service.verbs.tables import table
+from headrace.service.cli import faults
+from headrace.service.cli import main as cli
+from headrace.service.cli.verbs import filter_test
+from headrace.service.cli.verbs.configs import flags_of
+from headrace.service.cli.verbs.status import url_of
+from headrace.service.cli.verbs.tables import table
+from headrace.service.wiring.exits import Exit, UsageError
 
 HEAVY = ("pydantic", "aiobotocore", "botocore", "aiohttp", "structlog", "anyio", "yaml", "orjson", "prometheus_client")
 
@@ -26,7 +27,7 @@ HEAVY = ("pydantic", "aiobotocore", "botocore", "aiohttp", "structlog", "anyio",
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     program = f"""
 import sys
-from headrace.service import cli
+from headrace.service.cli import main as cli
 try:
     cli.main({arguments!r})
 except SystemExit as end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, Place
+from headrace.service.running.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, Place
 
 
 def taken(place: Place | str) -> Place:

@@ -21,13 +21,13 @@ from headrace.config.settings import Aws
 from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Logging, RuntimeLaunch
 from headrace.pollers.checkpoints.state_file import FILE
 from headrace.pollers.checkpoints.store import Start, StartKind
-from headrace.service.daemon import Daemon
-from headrace.service.fleet import facts_of
-from headrace.service.local import aws_variables, spec_of, spec_of_runnable
-from headrace.service.positions import open_positions
-from headrace.service.sources import receivers_of
-from headrace.service.state import StateDirectory, StateError
-from headrace.service.telemetry import Log
+from headrace.service.running.functions import facts_of
+from headrace.service.telemetry.log import Log
+from headrace.service.wiring.daemon import Daemon
+from headrace.service.wiring.local_functions import aws_variables, spec_of, spec_of_runnable
+from headrace.service.wiring.positions import open_positions
+from headrace.service.wiring.source_factory import receivers_of
+from headrace.service.wiring.state import StateDirectory, StateError
 from support.catalogues import HERE, runnable
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -14,12 +14,12 @@ from headrace.config.settings import Aws, Destinations
 from headrace.dispatch.batcher import PAYLOAD_LIMIT
 from headrace.dispatch.destinations.persistence import Persistence
 from headrace.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
+from headrace.dispatch.keeping import Keeps
 from headrace.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
 from headrace.dispatch.windows import WindowSlot
-from headrace.service.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
-from headrace.service.filters import Keeps
+from headrace.service.wiring.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"

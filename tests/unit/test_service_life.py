@@ -29,19 +29,19 @@ from headrace.dispatch.permits import Gate, Permits
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Source
 from headrace.pollers.supervisor import Supervisor
-from headrace.service import signals
-from headrace.service.account import Account
-from headrace.service.dry_run import DryInvoker, DryQueue, Verdict
-from headrace.service.event_lines import Logs
-from headrace.service.exits import Exit
-from headrace.service.fleet import Member
-from headrace.service.idle import IdleWatch
-from headrace.service.life import Life, Outside
-from headrace.service.plant import Changes, Plant, Work
-from headrace.service.telemetry import Log
+from headrace.service.running.dry_run import DryInvoker, DryQueue, Verdict
+from headrace.service.running.functions import Member
+from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.event_lines import Logs
+from headrace.service.telemetry.log import Log
+from headrace.service.wiring import signals
+from headrace.service.wiring.exits import Exit
+from headrace.service.wiring.idle import IdleWatch
+from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 

@@ -23,12 +23,12 @@ from headrace.dispatch.permits import Gate, Permits
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.memory import MemoryQueue, MemoryQueueSource
+from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.account import Account
-from headrace.service.fleet import Fleet, Member
-from headrace.service.metrics import Labels, Metrics
-from headrace.service.plant import Changes, Plant, Work
+from headrace.service.running.functions import Fleet, Member
+from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.metrics import Labels, Metrics
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"

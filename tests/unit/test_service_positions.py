@@ -12,10 +12,10 @@ import pytest
 from headrace.config.mapping import EventSourceMapping, derive_uuid
 from headrace.dispatch.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
-from headrace.service import cli
-from headrace.service.exits import Exit
-from headrace.service.positions import open_positions, reads, unused_line, without_mapping
-from headrace.service.state import StateDirectory
+from headrace.service.cli import main as cli
+from headrace.service.wiring.exits import Exit
+from headrace.service.wiring.positions import open_positions, reads, unused_line, without_mapping
+from headrace.service.wiring.state import StateDirectory
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 OTHER = "arn:aws:kinesis:us-east-1:000000000000:stream/other"

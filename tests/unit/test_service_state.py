@@ -11,9 +11,9 @@ import pytest
 from headrace.config.function import LocalFunction
 from headrace.dispatch.observer import GateClosed, GateOpened
 from headrace.service.control.code import CodeStore
-from headrace.service.control.documents import Documents
-from headrace.service.registry import FILE, Forgetting, Registry, fingerprint
-from headrace.service.state import StateDirectory, StateError
+from headrace.service.control.document_store import Documents
+from headrace.service.wiring.known_starts import FILE, Forgetting, Registry, fingerprint
+from headrace.service.wiring.state import StateDirectory, StateError
 
 
 def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ async def test_what_is_stored_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_free_the_moment_its_owner_is_killed(tmp_path: Path) -> None:
-    hold = "import sys, time; from pathlib import Path; from headrace.service.state import StateDirectory\n"
+    hold = "import sys, time; from pathlib import Path; from headrace.service.wiring.state import StateDirectory\n"
     hold += "state = StateDirectory.open(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None

@@ -22,26 +22,26 @@ from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.documents import Subject
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.keeping import keep_all
 from headrace.dispatch.model import Record
 from headrace.dispatch.observer import DestinationChanged, Observers
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.memory_stream import Flavour, MemoryStream
-from headrace.pollers.memory_stream_service import MemoryStreamService
-from headrace.pollers.opening import StreamSettings
-from headrace.pollers.streams import StreamSource
+from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream_service import MemoryStreamService
+from headrace.pollers.streams.opening import StreamSettings
+from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.account import Account
-from headrace.service.dispatching import envelope_of, persistence_of, policy_of, slots_of
-from headrace.service.dry_run import DryInvoker, Verdict, dry
-from headrace.service.event_lines import Logs
-from headrace.service.exits import Exit
-from headrace.service.filters import keep_all
-from headrace.service.fleet import Member
-from headrace.service.life import Life, Outside
-from headrace.service.plant import Changes, Plant, Work
-from headrace.service.telemetry import Log
+from headrace.service.running.dry_run import DryInvoker, Verdict, dry
+from headrace.service.running.functions import Member
+from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.event_lines import Logs
+from headrace.service.telemetry.log import Log
+from headrace.service.wiring.dispatching import envelope_of, persistence_of, policy_of, slots_of
+from headrace.service.wiring.exits import Exit
+from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of
 from support.virtual_time import EPOCH, VirtualLoop
 

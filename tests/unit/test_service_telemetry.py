@@ -26,8 +26,8 @@ from headrace.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from headrace.service.event_lines import OUTPUT_BURST, Logs
-from headrace.service.telemetry import Action, LibraryLines, Log, open_log
+from headrace.service.telemetry.event_lines import OUTPUT_BURST, Logs
+from headrace.service.telemetry.log import Action, LibraryLines, Log, open_log
 
 SECRET = "the body of the message"
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")

@@ -10,11 +10,11 @@ import pytest
 
 from headrace.dispatch.model import Lane, Position, Record
 from headrace.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
-from headrace.pollers.kafka_pollers import GROW, SHRINK, Pollers
+from headrace.pollers.kafka.scaling import GROW, SHRINK, Pollers
 from headrace.pollers.source import Fetched
-from headrace.service.event_lines import Logs
-from headrace.service.metrics import Labels, Metrics
-from headrace.service.telemetry import LibraryLines, Log
+from headrace.service.telemetry.event_lines import Logs
+from headrace.service.telemetry.log import LibraryLines, Log
+from headrace.service.telemetry.metrics import Labels, Metrics
 
 
 def lane(number: int) -> Lane:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.pollers.roster import ElasticReceivers
 from headrace.pollers.source import Fetched
-from headrace.pollers.sqs import visibility_to_ask
+from headrace.pollers.sqs.scaling import ElasticReceivers
+from headrace.pollers.sqs.source import visibility_to_ask
 
 
 @pytest.mark.semantics("SQS-21")

@@ -9,9 +9,9 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceError, SourceMissing, SourceUnavailable
-from headrace.pollers.lineage import Shard
-from headrace.pollers.stream_calls import Listed
-from headrace.pollers.stream_service import Listing
+from headrace.pollers.streams.calls import Listed
+from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.service import Listing
 from support.virtual_time import EPOCH, VirtualLoop
 
 OPEN, CLOSED = Shard("a"), Shard("a", closed=True)

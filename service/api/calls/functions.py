@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ...control import functions, shown
+from ...control import answers, functions
 from ...control.catalogue import Runnable
 from ...control.downloads import Downloads
+from ...control.function_plane import FunctionPlane
 from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
-from ...control.plane import FunctionPlane
+from ...control.refusals import invalid_parameter
 from ...control.uploads import Uploads
 from ..wire.call import Answer, Call, Serve
-from ..wire.errors import invalid_parameter
 from .naming import named
 
 
@@ -66,7 +66,7 @@ class FunctionCalls:
     async def _get(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
         function, version = asked(self._plane.find(which.name), which)
-        return Answer(shown.whole(function, version, which.qualified, self._code(function, version, call.host)))
+        return Answer(answers.whole(function, version, which.qualified, self._code(function, version, call.host)))
 
     def _code(self, function: Function, version: Version, host: str) -> Mapping[str, str]:
         """Nothing for a function of the configuration file: its code is no package."""
@@ -78,7 +78,7 @@ class FunctionCalls:
     async def _get_configuration(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
         function, version = asked(self._plane.find(which.name), which)
-        return Answer(shown.configuration(function, version, which.qualified))
+        return Answer(answers.configuration(function, version, which.qualified))
 
     async def _code_signing(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
@@ -127,9 +127,9 @@ def _runtime(function: Function) -> str:
 
 
 def _unqualified(function: Function) -> Mapping[str, Any]:
-    return shown.listed(function, function.latest, function.arn)
+    return answers.listed(function, function.latest, function.arn)
 
 
 def _qualified(each: tuple[Function, Version]) -> Mapping[str, Any]:
     function, version = each
-    return shown.listed(function, version, shown.qualified(function, version))
+    return answers.listed(function, version, answers.qualified(function, version))

@@ -15,16 +15,16 @@ from typing import Any, NoReturn, assert_never
 import anyio.to_thread
 import orjson
 
+from ....config.durable.faults import StoreUnavailable
 from ....dispatch.invokers.base import MOST_HOPS, Invocation
 from ....dispatch.invokers.local.pool import new_trace
 from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ....pollers.durable.faults import StoreUnavailable
-from ...asynchronous.model import Accepts
+from ...async_invoke.model import Accepts
+from ...control import refusals
 from ...control.catalogue import LATEST
 from ...control.names import Here, Named
-from ...invocations import Invocations, failed_function
-from ...tails import Tails
-from ..wire import errors
+from ...running.invocations import Invocations, failed_function
+from ...telemetry.tails import Tails
 from ..wire.call import Answer, Call, Serve
 from . import naming
 
@@ -80,9 +80,9 @@ class InvokeCalls:
     def _expect_ready(self, named: Named) -> None:
         found = self._invocations.find(named.name, named.qualifier)
         if found is None:
-            raise errors.no_such_resource(f"Function not found: {named.explicit}")
+            raise refusals.no_such_resource(f"Function not found: {named.explicit}")
         if found.state != "Active":
-            raise errors.conflict(
+            raise refusals.conflict(
                 "The operation cannot be performed at this time. "
                 f"The function is currently in the following state: {found.state}"
             )
@@ -92,11 +92,11 @@ class InvokeCalls:
     async def _queued(self, call: Call, named: Named, event: bytes) -> None:
         """Returns once it is durable: from then on it is delivered, whatever becomes of us."""
         if not self._queue.has_room(len(event)):
-            raise errors.too_many("CallerRateLimitExceeded", retry_after=1)
+            raise refusals.too_many("CallerRateLimitExceeded", retry_after=1)
         try:
             await self._queue.accept(named.name, named.qualifier, call.request_id, event, call.hops)
         except StoreUnavailable as error:
-            raise errors.service(str(error)) from error
+            raise refusals.service(str(error)) from error
 
     async def _answered(self, call: Call, named: Named, event: bytes, context: str) -> Answer:
         trace = new_trace()
@@ -122,7 +122,7 @@ class InvokeCalls:
             case FunctionFailed(attempt=attempt, body=body):
                 return {**_ran(attempt.executed_version, body), "FunctionError": attempt.function_error or UNHANDLED}
             case Throttled(reason=reason, after=after):
-                raise errors.too_many(reason, retry_after=None if after is None else int(after))
+                raise refusals.too_many(reason, retry_after=None if after is None else int(after))
             case Unreachable(attempt=attempt) if failed_function(reply):
                 return {**_ran(attempt.executed_version, _init_error(reply)), "FunctionError": UNHANDLED}
             case Unreachable():
@@ -144,19 +144,19 @@ def _init_error(reply: Unreachable) -> bytes:
     return orjson.dumps({"errorType": "Runtime.Unavailable", "errorMessage": text})
 
 
-def _not_reached(reply: Unreachable) -> errors.ApiError:
+def _not_reached(reply: Unreachable) -> refusals.ApiError:
     """A function elsewhere, which is not ours to know more of."""
     if reply.attempt.status == 404:
-        return errors.no_such_resource(reply.cause)
-    return errors.ApiError("ServiceException", reply.cause, 502, type="Service", member="Message")
+        return refusals.no_such_resource(reply.cause)
+    return refusals.ApiError("ServiceException", reply.cause, 502, type="Service", member="Message")
 
 
-def _in_a_circle(hops: int) -> errors.ApiError:
+def _in_a_circle(hops: int) -> refusals.ApiError:
     text = (
         f"This invocation was sent on by {hops} daemons, which looks like a circle: "
         "correct the endpoints of the functions that are invoked elsewhere"
     )
-    return errors.ApiError("RecursiveInvocationException", text, member="Message")
+    return refusals.ApiError("RecursiveInvocationException", text, member="Message")
 
 
 # --- what was sent ----------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def _in_a_circle(hops: int) -> errors.ApiError:
 def _client_context(sent: str) -> str:
     """The JSON text of a client context. Raises ApiError."""
     if len(sent) > CONTEXT_MAX:
-        raise errors.ApiError(
+        raise refusals.ApiError(
             "InvalidRequestContentException", f"Client context must be no more than {CONTEXT_MAX} bytes."
         )
     if not sent:
@@ -176,7 +176,7 @@ def _client_context(sent: str) -> str:
             return context.decode()
     except ValueError:
         pass
-    raise errors.ApiError(
+    raise refusals.ApiError(
         "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."
     )
 
@@ -185,7 +185,7 @@ async def _expect_json(event: bytes) -> None:
     """The event goes on byte for byte; it only has to be JSON. Raises ApiError."""
     fault = await anyio.to_thread.run_sync(_fault_of, event) if len(event) > LARGE else _fault_of(event)
     if fault:
-        raise errors.unreadable_event(fault)
+        raise refusals.unreadable_event(fault)
 
 
 def _fault_of(event: bytes) -> str:

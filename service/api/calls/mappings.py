@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from ....config.errors import ConfigError
 from ....config.mapping import EventSourceMapping
 from ...control.mappings import decisions
+from ...control.mappings.answers import Progress, Shown, shown
+from ...control.mappings.mapping_plane import MappingPlane
 from ...control.mappings.model import Mapped, Seen
-from ...control.mappings.plane import MappingPlane
-from ...control.mappings.shown import Progress, Shown, shown
 from ...control.paging import page
+from ...control.refusals import invalid_parameter
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
-from ..wire.errors import invalid_parameter
 
 Look = Callable[[EventSourceMapping], Awaitable[Seen]]
 """Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...control import shown, versions
+from ...control import answers, versions
+from ...control.function_plane import FunctionPlane
 from ...control.model import Version, not_found
 from ...control.paging import numbered, page
-from ...control.plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 
@@ -34,7 +34,7 @@ class VersionCalls:
             raise not_found(which.arn)
 
         def show(version: Version) -> Mapping[str, Any]:
-            return shown.listed(function, version, shown.qualified(function, version))
+            return answers.listed(function, version, answers.qualified(function, version))
 
         every = {numbered(version.number): version for version in (function.latest, *function.versions)}
         return Answer(page("Versions", every, show, call.parameters))

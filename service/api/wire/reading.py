@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from . import errors
+from ...control import refusals
 from .model import Member, Operation, Shape
 
 _NAMES = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
@@ -94,7 +94,7 @@ def _from_text(member: Member, text: str) -> Any:
         case "boolean" if text in ("true", "false"):
             return text == "true"
         case "boolean":
-            raise errors.serialization(f"'{text}' is not a Boolean ({member.name})")
+            raise refusals.serialization(f"'{text}' is not a Boolean ({member.name})")
         case "timestamp":
             return _timestamp(text, member.name)
         case _:
@@ -104,13 +104,13 @@ def _from_text(member: Member, text: str) -> Any:
 def _whole(shape: Shape, text: str) -> int:
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
-        raise errors.serialization(f"{text[:40]!r} is not a number")
+        raise refusals.serialization(f"{text[:40]!r} is not a number")
     return _in_range(shape, int(text))
 
 
 def _in_range(shape: Shape, number: int) -> int:
     if not -(2 ** _BITS[shape.kind]) <= number < 2 ** _BITS[shape.kind]:
-        raise errors.serialization(f"{number} is out of the range of {_WANTED[shape.kind]}")
+        raise refusals.serialization(f"{number} is out of the range of {_WANTED[shape.kind]}")
     return number
 
 
@@ -139,7 +139,7 @@ def _json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as fault:
-        raise errors.serialization(f"Could not parse request body into json: {fault}") from fault
+        raise refusals.serialization(f"Could not parse request body into json: {fault}") from fault
 
 
 def _structure(shape: Shape, value: Any, path: str, found: Parameters) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _structure(shape: Shape, value: Any, path: str, found: Parameters) -> dict[s
 
 def _members(members: Mapping[str, Member], value: Any, path: str, found: Parameters) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise errors.serialization(_unexpected(value, "structure"))
+        raise refusals.serialization(_unexpected(value, "structure"))
     result = {}
     for key, each in value.items():
         where = f"{path}.{key}" if path else key
@@ -167,13 +167,13 @@ def _value(shape: Shape, value: Any, path: str, found: Parameters) -> Any:
             return _structure(shape, value, path, found)
         case "list":
             if not isinstance(value, list):
-                raise errors.serialization(_unexpected(value, "list"))
+                raise refusals.serialization(_unexpected(value, "list"))
             assert shape.item is not None
             item = shape.item
             return [None if each is None else _value(item, each, f"{path}[]", found) for each in value]
         case "map":
             if not isinstance(value, dict):
-                raise errors.serialization(_unexpected(value, "map"))
+                raise refusals.serialization(_unexpected(value, "map"))
             assert shape.value is not None
             inner = shape.value
             return {key: None if each is None else _value(inner, each, path, found) for key, each in value.items()}
@@ -197,7 +197,7 @@ def _scalar(shape: Shape, value: Any) -> Any:
             return _in_range(shape, int(value))
         case "double", (int() | float()) if not isinstance(value, bool):
             return float(value)
-    raise errors.serialization(_unexpected(value, shape.kind))
+    raise refusals.serialization(_unexpected(value, shape.kind))
 
 
 def _unexpected(value: Any, kind: str) -> str:
@@ -217,11 +217,11 @@ def _unexpected(value: Any, kind: str) -> str:
 
 def _blob(value: Any, path: str) -> bytes:
     if not isinstance(value, str):
-        raise errors.serialization(_unexpected(value, "blob"))
+        raise refusals.serialization(_unexpected(value, "blob"))
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as fault:
-        raise errors.serialization(f"{path} is not base64: {fault}") from fault
+        raise refusals.serialization(f"{path} is not base64: {fault}") from fault
 
 
 def _timestamp(value: Any, path: str) -> float:
@@ -235,7 +235,7 @@ def _timestamp(value: Any, path: str) -> float:
             moment = _moment(value)
             if moment is not None:
                 return moment.timestamp()
-    raise errors.serialization(f"{path} is not a timestamp: it must be a number of seconds, or ISO 8601")
+    raise refusals.serialization(f"{path} is not a timestamp: it must be a number of seconds, or ISO 8601")
 
 
 def _moment(text: str) -> datetime | None:

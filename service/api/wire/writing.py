@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from ....config.errors import BugError
+from ...control.refusals import ApiError
 from .call import Answer
-from .errors import ApiError
 from .model import Member, Operation, Shape
 
 JSON = "application/json"

@@ -15,8 +15,8 @@ from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given, split_function
 from ....config.rules import Violation
 from ....config.spoken import aws_name
-from ...api.wire.errors import conflict, invalid_parameter
-from ...filters import check_patterns
+from ....dispatch.keeping import check_patterns
+from ..refusals import conflict, invalid_parameter
 from . import texts
 from .model import Find, Found, Mappings, Seen
 from .requests import Request, gives_on_success

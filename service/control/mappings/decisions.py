@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 from ....config.mapping import EventSourceMapping, split_function
 from ....config.rules import SHORTEST_AGE
-from ...api.wire.errors import ApiError, conflict, in_use, invalid_parameter, no_such_resource
 from .. import tags as tagging
 from ..model import Moment
 from ..names import Here, resolve
+from ..refusals import ApiError, conflict, in_use, invalid_parameter, no_such_resource
 from . import checks, requests, texts
 from .model import Find, Found, Mapped, Mappings, Seen, State
 from .requests import Request

@@ -7,8 +7,8 @@
 
     Enabled, Disabled ── Delete ──► Deleting ──► gone
 
-Whoever makes the plant follow (`following.py`) says when a mapping has `settled`. Only what is asked for is stored, not
-how far it is done: after a crash every mapping is taken up where it was to go.
+Whoever makes the plant follow (`running/reconciler.py`) says when a mapping has `settled`. Only what is asked for is
+stored, not how far it is done: after a crash every mapping is taken up where it was to go.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from ....config.kafka_mapping import KafkaSourceConfig
 from ....config.mapping import EventSourceMapping, ProvisionedPollerConfig
-from ...api.wire.errors import ApiError, invalid_parameter
+from ..refusals import ApiError, invalid_parameter
 from . import texts
 
 Request = Mapping[str, Any]

@@ -1,0 +1,154 @@
+"""The one thread that touches a file, and how many writes become one transaction.
+
+    submit ──► waiting ──(the loop has had its turn)──► one transaction in the thread ──► every caller gets its answer
+                  ▲                                              │
+                  └────────── what came meanwhile ◄──────────────┘
+
+A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
+answer. Jobs run in the order of their submission. Each store of the state
+directory has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+
+from ..errors import BugError
+from .faults import StoreUnavailable
+from .files import Format, open_file
+
+T = TypeVar("T")
+
+GROUP_MAX = 5_000
+"""Jobs of one transaction: so that no answer waits for an endless one."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    done: anyio.Event = field(default_factory=anyio.Event)
+    result: Any = None
+    error: BaseException | None = None
+
+
+class GroupWriter:
+    """Runs jobs on a connection in the thread of `executor`, which has exactly one. Belongs to the running loop."""
+
+    def __init__(self, connection: sqlite3.Connection, executor: Executor, name: str, what: str) -> None:
+        self._connection = connection
+        self._executor = executor
+        self._name = name
+        self._what = what
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Job] = []
+        self._armed = False
+        """A transaction is under way or about to begin."""
+        self._closed = False
+        self.commits = 0
+        """Transactions that wrote something, each made durable once."""
+
+    @classmethod
+    async def open(cls, path: Path, form: Format) -> GroupWriter:
+        """One for the file of this format, which is made where there is none. Raises UnusableState: damaged, newer, no
+        rights; the file is left as it is."""
+        executor = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.CancelScope(shield=True):  # else nobody would close the connection
+                connection = await loop.run_in_executor(executor, open_file, path, form)
+        except BaseException:
+            executor.shutdown()
+            raise
+        return cls(connection, executor, str(path), form.what)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer of `work`, once it is durable. Raises StoreUnavailable, and then nothing of it was stored."""
+        if self._closed:
+            raise BugError(f"{self._name} was closed")
+        job = self._submit(work)
+        await job.done.wait()
+        if isinstance(job.error, sqlite3.Error):
+            what = (
+                f"cannot store {self._what} in {self._name}: {job.error}; free some space or look at the file's rights"
+            )
+            raise StoreUnavailable(what) from job.error
+        if job.error is not None:
+            raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error
+        result: T = job.result
+        return result
+
+    async def aclose(self) -> None:
+        """Run what was submitted, then close the connection."""
+        if self._closed:
+            return
+        self._closed = True
+        with anyio.CancelScope(shield=True):
+            await self._submit(lambda connection: None).done.wait()
+            await self._loop.run_in_executor(self._executor, self._connection.close)
+        self._executor.shutdown()
+
+    def _submit(self, work: Callable[[sqlite3.Connection], Any]) -> _Job:
+        job = _Job(work)
+        self._waiting.append(job)
+        self._arm()
+        return job
+
+    def _arm(self) -> None:
+        """Begin after all who are ready to run have run, for they may have something to store too."""
+        if self._waiting and not self._armed:
+            self._armed = True
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+        under_way = self._loop.run_in_executor(self._executor, self._write, group)
+        under_way.add_done_callback(lambda future: self._written(group, future))
+
+    def _written(self, group: Sequence[_Job], future: asyncio.Future[None]) -> None:
+        failure = asyncio.CancelledError() if future.cancelled() else future.exception()
+        for job in group:
+            job.error = job.error or failure
+            job.done.set()
+        self._armed = False
+        self._arm()
+
+    # --- in the thread -----------------------------------------------------------------------------------------------
+
+    def _write(self, group: Sequence[_Job]) -> None:
+        """One transaction for all; where it fails, one for each, so that a bad request is nobody else's. Where none can
+        begin, no request is at fault, and each would wait as long for the other program that holds the file."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except Exception as error:
+            for job in group:
+                job.error = error
+            return
+        try:
+            self._transaction(group)
+        except Exception as error:  # each goes to whoever submitted the job
+            if len(group) == 1:
+                group[0].error = error
+            else:
+                for job in group:
+                    self._write([job])
+
+    def _transaction(self, group: Sequence[_Job]) -> None:
+        connection = self._connection
+        before = connection.total_changes
+        try:
+            for job in group:
+                job.result = job.work(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self.commits += connection.total_changes > before

@@ -1,0 +1,3 @@
+"""DynamoDB streams as a source."""
+
+from __future__ import annotations

@@ -1,0 +1,404 @@
+"""One member of a consumer group: what it fetches and commits, and what becomes of partitions that come and go.
+
+    assigned ──► fetch, commit ──► revoked: the feed gives back what it has of them (`source.Owner`), commits, and only
+                                   then the group goes on
+
+Made by `source.py`, which finds the topic and decides where its group starts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from gzip import BadGzipFile
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+
+from ...config.clients.kafka import translate
+from ...config.clock import Clock
+from ...config.errors import SourceUnavailable
+from ...dispatch.model import Lane, OpenWindow, Record, Settlement
+from ...dispatch.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
+from ..source import Fetched, Mark, Owner
+from .quiet import Quiet
+from .records import lane_of, lanes_of, record_of
+from .settings import TopicSettings
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+POLL = 1.0
+"""Seconds that one fetch waits for records at most."""
+SKIPPING_POLL = 0.1
+"""The same while lanes are full: they may have room again at any moment."""
+PATIENCE = 5.0
+"""Seconds that the client gets for what it would try without end."""
+INSPECTION = 500
+"""Milliseconds in which a partition that has something gives it."""
+AGAIN = 60.0
+"""Seconds after which a damaged partition is looked at again."""
+
+
+class Topic(Protocol):
+    """What the source knows of its topic."""
+
+    @property
+    def note(self) -> str | None:
+        """Goes with each offset that is committed: of which topic it is. None: it is gone, commit nothing."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Who of those who are needed was away at the last look; empty when nobody was."""
+        ...
+
+    async def expect_same(self) -> None:
+        """Raises SourceMissing when the topic is gone, or another one under the same name."""
+        ...
+
+    def closed(self, reader: KafkaReader) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Damage:
+    what: str
+    until: float
+    """Monotonic; then it is looked at again."""
+
+
+class KafkaReader:
+    """One member of the group."""
+
+    lane: Lane | None = None
+    window: OpenWindow | None = None
+
+    def __init__(
+        self, settings: TopicSettings, consumer: AIOKafkaConsumer, clock: Clock, observer: Observer, topic: Topic
+    ) -> None:
+        self._settings = settings
+        self._consumer = consumer
+        self._clock = clock
+        self._observer = observer
+        self._topic = topic
+        self._owner: Owner | None = None
+        self._held: set[TopicPartition] = set()
+        self._leaving: set[TopicPartition] = set()
+        self._next: dict[TopicPartition, int] = {}
+        """The offset after the last record that was given, since the partition came."""
+        self._done: dict[TopicPartition, int] = {}
+        """What is committed, as far as it is known."""
+        self._astray: set[TopicPartition] = set()
+        """Partitions of which the client has gone past records that were not given."""
+        self._damaged: dict[TopicPartition, _Damage] = {}
+        self._quiet: Quiet[TopicPartition] = Quiet()
+        self._fed: set[TopicPartition] = set()
+        self._full = False
+        self._trouble = ""
+
+    def join(self) -> None:
+        """Be a member of the group, from the start of the consumer on."""
+        self._consumer.subscribe([self._settings.topic], listener=_listener(self))
+
+    def take(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Read these partitions without a group."""
+        self._consumer.assign(list(starts))
+        for partition, offset in starts.items():
+            self._consumer.seek(partition, offset)
+        self._held = set(starts)
+        self._next = dict(starts)
+
+    async def reached(self, partition: TopicPartition) -> int | None:
+        """The offset up to which this member has read; None where the partition is not its own."""
+        if partition in self._held and partition in self._consumer.assignment():
+            with anyio.move_on_after(POLL):
+                offset: int = await self._consumer.position(partition)
+                return offset
+        return None
+
+    def attach(self, owner: Owner) -> None:
+        self._owner = owner
+
+    # --- fetching ---------------------------------------------------------------------------------------------------
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        self._pause(skip)
+        wait = SKIPPING_POLL if skip else POLL
+        if until is not None:
+            wait = max(0.0, min(wait, until - self._clock.monotonic()))
+        try:
+            with anyio.fail_after(PATIENCE):
+                await self._rewind()
+                self._trouble = await self._look_for_trouble()
+            with anyio.move_on_after(wait + POLL):  # the client waits for the end of a rebalance, however long
+                batches = await self._consumer.getmany(timeout_ms=math.ceil(wait * 1000), max_records=limit)
+                return self._fetched(batches, limit)
+        except Exception as error:
+            self._astray |= self._held  # the client forgets what it had gathered of others when one of them fails
+            return await self._after(error, limit)
+        return Fetched(trouble=self._trouble)
+
+    async def _after(self, error: Exception, limit: int) -> Fetched:
+        try:
+            with anyio.fail_after(PATIENCE + len(self._held) * INSPECTION / 1000):
+                return await self._mended(error, limit)
+        except Exception as failure:
+            raise translate(failure, f"read topic {self._settings.topic}") from failure
+
+    async def _mended(self, error: Exception, limit: int) -> Fetched:
+        """What can be done about a fetch that failed; else it is tried again."""
+        from aiokafka import errors
+
+        match error:
+            case errors.NoOffsetForPartitionError():
+                for partition in await self._without_offset():
+                    await self._consumer.seek_to_beginning(partition)
+                return Fetched()
+            case errors.OffsetOutOfRangeError():
+                leaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
+                return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
+            case _ if isinstance(error, _damages()):
+                await self._rewind()
+                return self._fetched(await self._inspected(self._suspects(error), limit), limit)
+            case _:
+                raise error
+
+    def _fetched(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], limit: int) -> Fetched:
+        """What is being taken away is not begun any more: its next owner gets it. Nothing may wait between the client
+        and this, and this and the feed: partitions would come and go meanwhile."""
+        ours = self._held - self._leaving
+        self._astray |= batches.keys() - self._held
+        now = self._clock.wall()
+        records: list[Record] = []
+        for partition, raws in batches.items():
+            if partition in ours and raws:
+                records += [record_of(self._settings.source, raw, now) for raw in raws]
+                self._done.setdefault(partition, raws[0].offset)
+                self._next[partition] = raws[-1].offset + 1
+        self._fed, self._full = set(batches), len(records) >= limit
+        behind = self._tell_lag()
+        return Fetched(tuple(records), full=bool(records) and behind, trouble=self._trouble)
+
+    def _tell_lag(self) -> bool:
+        """Whether there is more to be had."""
+        assigned = self._consumer.assignment() & self._held
+        ends = {partition: self._consumer.highwater(partition) for partition in assigned}
+        known = {partition: end for partition, end in ends.items() if end is not None}
+        lags = {self._lane(each): max(0, end - self._done.get(each, end)) for each, end in known.items()}
+        self._observer.observe(Lagging(self._settings.mapping, lags))
+        return any(end > self._next.get(partition, end) for partition, end in known.items())
+
+    async def _rewind(self) -> None:
+        """Before more is fetched of those that went astray: back to the first record that was not given."""
+        for partition in self._astray & self._held & self._consumer.assignment():
+            offset = self._next.get(partition)
+            if offset is None:  # the client's own seek_to_committed passes over offset 0
+                offset = await self._consumer.committed(partition)
+            if offset is None:  # it was added later, and begins where it begins
+                offset = (await self._consumer.beginning_offsets([partition]))[partition]
+            if partition in self._consumer.assignment():
+                self._consumer.seek(partition, offset)
+            self._astray.discard(partition)
+
+    async def _without_offset(self) -> list[TopicPartition]:
+        """Partitions that begin where they begin. Of those that gave something it is known where to go on."""
+        return [each for each in self._held - self._next.keys() if await self._consumer.committed(each) is None]
+
+    async def _leap(self, partition: TopicPartition, offset: int) -> Gap | None:
+        """Go on at the oldest record that there is: behind the offset when retention took what was there, before it
+        when the topic has less than was read."""
+        lane = self._lane(partition)
+        begin = (await self._consumer.beginning_offsets([partition]))[partition]
+        if begin < offset:
+            await self._topic.expect_same()
+            if self._owner is not None:  # offsets begin again: nothing is known of them
+                await self._owner.revoke([lane], self._clock.monotonic())
+        self._consumer.seek(partition, begin)
+        self._astray.discard(partition)
+        self._next[partition] = self._done[partition] = begin
+        if begin >= offset:
+            return Gap(self._settings.mapping, lane, str(offset), str(begin), "trimmed by retention")
+        self._observer.observe(StreamRecreated(self._settings.mapping, lane.shard, lane.shard))
+        return None
+
+    # --- what does not come -----------------------------------------------------------------------------------------
+
+    def _suspects(self, error: Exception) -> list[TopicPartition]:
+        """Of which an error tells: not each one names its partition."""
+        number = re.search(r"partition=(\d+)", str(error))
+        return sorted(each for each in self._asked_for() if number is None or each.partition == int(number[1]))
+
+    async def _inspected(
+        self, suspects: Sequence[TopicPartition], limit: int
+    ) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+        """One partition after the other and record by record, so that the one that is damaged is found, and nothing
+        before the damage is lost. It is left alone for a while; the others go on. What breaks this off takes along all
+        that was found: until it is over they are astray."""
+        found: dict[TopicPartition, list[ConsumerRecord]] = {}
+        sound = set(suspects)
+        self._astray |= sound
+        for partition in suspects:
+            records: list[ConsumerRecord] = []
+            try:
+                while len(records) < limit:
+                    wait = 0 if records else INSPECTION
+                    if not (batch := await self._consumer.getmany(partition, timeout_ms=wait, max_records=1)):
+                        break
+                    records += batch[partition]
+            except _damages() as error:
+                self._leave_alone(partition, records[-1].offset + 1 if records else self._next.get(partition), error)
+                sound.discard(partition)
+            if records:
+                found[partition] = records
+        self._astray -= sound
+        return found
+
+    def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
+        at = "" if offset is None else f", at offset {offset}"
+        what = f"{self._lane(partition).shard} is damaged at the broker{at}"
+        advice = f"stop, and move the group {self._settings.group} behind it ({error})"
+        self._damaged[partition] = _Damage(f"{what}: {advice}", self._clock.monotonic() + AGAIN)
+        self._consumer.pause(partition)
+
+    async def _look_for_trouble(self) -> str:
+        """What stands in the way of a partition or more, in words; by what the fetch before this one brought."""
+        if self._damaged:
+            return next(iter(self._damaged.values())).what
+        asked = self._asked_for()
+        answers = {each: self._consumer.last_poll_timestamp(each) for each in asked}
+        behind = await self._behind(asked)
+        quiet = self._quiet.after(self._clock.monotonic(), answers, self._fed, behind, full=self._full)
+        if self._topic.trouble or not quiet:
+            return self._topic.trouble
+        names = ", ".join(f"{self._lane(each).shard} from offset {self._next.get(each, '?')} on" for each in quiet)
+        return (
+            f"nothing comes of {names}, although the brokers answer: is it damaged there? See their log; "
+            f"to go on behind it, stop and move the group {self._settings.group}"
+        )
+
+    async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:
+        """Those with records that may be read, as far as this is known."""
+        found = []
+        for each in asked:
+            end = self._consumer.last_stable_offset(each)
+            if end is not None and self._next.get(each, end) < end and (await self.reached(each) or end) < end:
+                found.append(each)
+        return found
+
+    def _asked_for(self) -> set[TopicPartition]:
+        assigned: set[TopicPartition] = self._consumer.assignment() - self._consumer.paused()
+        return assigned & self._held - self._leaving
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return until
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        return ()  # the group is told nothing of single records: the offset says it
+
+    async def release(self, records: Sequence[Record]) -> None:
+        """Nothing was lent."""
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        offsets, note = self._ours(marks), self._topic.note
+        if not offsets or note is None:
+            return
+        try:
+            with anyio.fail_after(PATIENCE):  # the client tries again without end
+                await self._consumer.commit({partition: (offset, note) for partition, offset in offsets.items()})
+        except Exception as error:
+            failure = translate(error, f"commit offsets of topic {self._settings.topic}")
+            raise failure if isinstance(failure, SourceUnavailable) else SourceUnavailable(str(failure)) from error
+        moved = sum(max(0, offset - self._done.get(partition, offset)) for partition, offset in offsets.items())
+        self._done.update(offsets)
+        self._observer.observe(OffsetsCommitted(self._settings.mapping, moved))
+
+    def _ours(self, marks: Mapping[Lane, Mark]) -> dict[TopicPartition, int]:
+        """The offsets of partitions that are here, as far as their records were given since they came: what is said of
+        the time before is not ours to commit, and the client would send it as a member of today. Nor does it move what
+        is committed back: others may have gone on meanwhile."""
+        held = {self._lane(partition): partition for partition in self._held if self._settings.joins}
+        offsets = {
+            held[lane]: mark.position.number + 1
+            for lane, mark in marks.items()
+            if lane in held and mark.position is not None
+        }
+        given = offsets.keys() & self._next.keys()
+        return {each: offsets[each] for each in given if self._done[each] <= offsets[each] <= self._next[each]}
+
+    async def aclose(self) -> None:
+        self._topic.closed(self)
+        await stopped(self._consumer)
+        self._gone(self._held)
+
+    # --- partitions that come and go --------------------------------------------------------------------------------
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Returns when nothing of them is under way any more, or the time for it is over."""
+        self._leaving |= set(partitions)
+        if self._owner is not None and partitions:
+            lanes = [self._lane(partition) for partition in partitions]
+            await self._owner.revoke(lanes, self._clock.monotonic() + self._settings.withdraw)
+        self._leaving -= set(partitions)
+        self._gone(partitions)
+
+    def _gone(self, partitions: Collection[TopicPartition]) -> None:
+        lost = set(partitions) & self._held
+        self._held -= lost
+        for partition in lost:
+            self._next.pop(partition, None)
+            self._done.pop(partition, None)
+            self._damaged.pop(partition, None)
+        if lost:
+            self._observer.observe(Rebalanced(self._settings.mapping, lost=self._lanes(lost)))
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        self._held |= set(partitions)
+        self._observer.observe(Rebalanced(self._settings.mapping, gained=self._lanes(partitions)))
+
+    def _lanes(self, partitions: Collection[TopicPartition]) -> tuple[Lane, ...]:
+        return lanes_of(self._settings.source, partitions)
+
+    def _pause(self, skip: Collection[Lane]) -> None:
+        now = self._clock.monotonic()
+        self._damaged = {each: damage for each, damage in self._damaged.items() if damage.until > now}
+        held = self._held & self._consumer.assignment()
+        wanted = {each for each in held if self._lane(each) in skip or each in self._damaged}
+        paused = self._consumer.paused()
+        if resumed := paused - wanted:
+            self._consumer.resume(*resumed)
+        if added := wanted - paused:
+            self._consumer.pause(*added)
+
+    def _lane(self, partition: TopicPartition) -> Lane:
+        return lane_of(self._settings.source, partition)
+
+
+def _damages() -> tuple[type[Exception], ...]:
+    """What the client raises for a batch whose checksum is wrong, which does not decompress, or whose records make no
+    sense: its decoders' own errors."""
+    from aiokafka.errors import CorruptRecordException
+    from cramjam import DecompressionError
+
+    return CorruptRecordException, UnicodeDecodeError, DecompressionError, BadGzipFile, zlib.error, EOFError
+
+
+async def stopped(consumer: AIOKafkaConsumer) -> None:
+    """Whatever becomes of who waits for it."""
+    with anyio.CancelScope(shield=True):
+        await consumer.stop()
+
+
+def _listener(reader: KafkaReader) -> Any:
+    from aiokafka import ConsumerRebalanceListener
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+        async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+            await reader.revoked(revoked)
+
+        async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+            reader.assigned(assigned)
+
+    return Listener()

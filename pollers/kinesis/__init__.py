@@ -1,0 +1,3 @@
+"""Kinesis streams as a source, by GetRecords or by enhanced fan-out."""
+
+from __future__ import annotations

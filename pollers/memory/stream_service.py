@@ -1,0 +1,167 @@
+"""How a `MemoryStream` is read: the protocol of the stream services over the shipped fake.
+
+A shard's records come by the same `PolledShard` as those of the real services, so its pace, its iterators and its end
+are the real ones. `tests/contract/` holds all of them to the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import floor
+from typing import Any, TypeVar
+
+import anyio.lowlevel
+
+from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...dispatch import events
+from ...dispatch.model import Lane, Position, Record
+from ..checkpoints.store import Start, StartKind
+from ..streams.calls import Listed, probe
+from ..streams.lineage import Shard
+from ..streams.polled_shard import Cadence, PolledShard, Reply
+from ..streams.service import Listing, Pages, Probed
+from .stream import Entry, Flavour, MemoryStream
+
+T = TypeVar("T")
+
+CADENCES = {
+    Flavour.KINESIS: Cadence(1.0, 5, None, Flavour.KINESIS.page),
+    Flavour.DYNAMODB: Cadence(0.25, 5, None, Flavour.DYNAMODB.page),
+}
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+
+
+class MemoryStreamService:
+    """A `StreamService`. `name` is the ARN that the user gave, where that is a table's or a consumer's."""
+
+    def __init__(self, stream: MemoryStream, *, name: str = "", cadence: Cadence | None = None) -> None:
+        self._name = name or stream.arn
+        self._clock = stream.clock
+        self._cadence = cadence or CADENCES[stream.flavour]
+        self._streams: dict[str, MemoryStream] = {}
+        self._listed: dict[str, Listed] = {}
+        self.replace(stream)
+
+    def replace(self, stream: MemoryStream) -> None:
+        """The table has another stream from now on; the one before can be read as long as it exists."""
+        self._newest = stream
+        self._streams[stream.arn] = stream
+        self._listed[stream.arn] = Listed(partial(self.list, stream.arn), self._clock)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def latest(self) -> StartKind:
+        return StartKind.LATEST if self._newest.flavour is Flavour.KINESIS else StartKind.NEWER_THAN
+
+    async def list(self, stream: str = "") -> Listing:
+        await turn()
+        found = self._streams.get(stream) if stream else self._newest
+        if found is None:
+            raise SourceMissing(f"stream {stream} does not exist")
+        shards = found.describe()
+        self._listed[found.arn].saw({shard.id: shard for shard in shards}, self._clock.monotonic())
+        return Listing(found.arn, found.created, shards, float(floor(self._clock.wall())))
+
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
+
+    async def probe(self, stream: str, shard: str, position: Position) -> Probed:
+        return await probe(self._calls(stream, shard), position)
+
+    def _calls(self, stream: str, shard: str) -> _ShardCalls:
+        return _ShardCalls(self._streams[stream], Lane(stream, shard), self._listed[stream])
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardCalls:
+    """`polled_shard.ShardCalls` of one shard."""
+
+    stream: MemoryStream
+    lane: Lane
+    listed: Listed
+
+    async def iterator(self, place: Start | Position) -> str:
+        return await self._ask(lambda: self._iterator(place))
+
+    def _iterator(self, place: Start | Position) -> str:
+        shard = self.lane.shard
+        if isinstance(place, Position):
+            return self.stream.from_number(shard, place.number, after=True)
+        if place.at is None or place.kind is StartKind.NEWER_THAN:
+            return self.stream.from_horizon(shard)
+        return self.stream.from_time(shard, place.at)
+
+    async def get(self, iterator: str, limit: int) -> Reply:
+        read = await self._ask(lambda: self.stream.records(iterator, limit))
+        told = self.stream.flavour is Flavour.KINESIS
+        behind = round(read.behind * 1000) if told else None
+        size = sum(len(entry.data) for entry in read.entries)
+        return Reply([self._described(entry) for entry in read.entries], read.iterator, behind, size)
+
+    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+        kinesis = self.stream.flavour is Flavour.KINESIS
+        return [self._kinesis_record(raw) if kinesis else self._dynamodb_record(raw)]
+
+    async def look(self, fresh: float) -> Shard | None:
+        return await self.listed.look(self.lane.shard, fresh)
+
+    async def iterator_at(self, position: Position) -> str:
+        return await self._ask(lambda: self.stream.from_number(self.lane.shard, position.number, after=False))
+
+    def probed(self, raw: Mapping[str, Any]) -> Probed:
+        (record,) = self.make(raw)
+        assert record.position is not None
+        return Probed(record.position.number, record.arrived)
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        await turn()
+        try:
+            return question()
+        except SourceUnavailable:
+            raise
+        except SourceError as error:
+            raise SourceUnavailable(str(error)) from error
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    def _described(self, entry: Entry) -> Mapping[str, Any]:
+        """A record as botocore gives it."""
+        if self.stream.flavour is Flavour.KINESIS:
+            return {
+                "SequenceNumber": entry.text,
+                "PartitionKey": entry.key,
+                "Data": entry.data,
+                "ApproximateArrivalTimestamp": entry.arrived,
+            }
+        image = {"id": {"S": entry.key}, "data": {"S": entry.data.decode(errors="replace")}}
+        change = {
+            "ApproximateCreationDateTime": floor(entry.arrived),
+            "Keys": {"id": {"S": entry.key}},
+            "NewImage": image,
+            "SequenceNumber": entry.text,
+            "SizeBytes": len(entry.data),
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        }
+        return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
+
+    def _kinesis_record(self, raw: Mapping[str, Any]) -> Record:
+        lane, region = self.lane, self.lane.source.split(":")[3]
+        item = events.kinesis_item(raw, shard=lane.shard, arn=lane.source, region=region, role=ROLE)
+        text, arrived = raw["SequenceNumber"], raw["ApproximateArrivalTimestamp"]
+        return Record(lane, text, item, arrived, Position.parse(text), raw["PartitionKey"])
+
+    def _dynamodb_record(self, raw: Mapping[str, Any]) -> Record:
+        item = events.dynamodb_item(raw, arn=self.lane.source, region=self.lane.source.split(":")[3])
+        change = raw["dynamodb"]
+        text, arrived = change["SequenceNumber"], float(change["ApproximateCreationDateTime"])
+        return Record(self.lane, text, item, arrived, Position.parse(text), events.dynamodb_key(raw))
+
+
+async def turn() -> None:
+    """A call takes a moment, in which everybody else has a turn."""
+    await anyio.lowlevel.checkpoint()

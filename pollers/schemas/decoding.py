@@ -1,0 +1,246 @@
+"""A source whose records are decoded before anybody looks at them: what a schema registry is for.
+
+A wrapper around a source, as the dry run's are: the loop, the filters and the source know nothing of it.
+
+    fetch ─► waiting, by lane ─► worker of the lane ─► ready ─► the loop: filters, batches
+                   ▲                    │ the registry does not answer
+                   └── as they were ◄───┘   (told as a fetch that failed: backed off, visible)
+
+Each lane keeps its order, and what waits for its schema holds up its own lane alone: nothing more is fetched of it. So
+no more waits than a fetch's limit, and beyond it `BESIDE` records of each lane.
+Workers run beside the feeds, so that a slow registry neither outlasts the window of an open batch nor begins anew with
+each fetch. What waits has no fate and moved no position: whoever reads the lane next gets it again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from ...config.clock import Clock
+from ...config.errors import SourceError, SourceUnavailable
+from ...dispatch.model import Lane, OpenWindow, Record, Settlement
+from ..source import Fetched, Mark, Owner, Reader, Roster, Source
+
+PATIENCE = 1.0
+"""Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""
+BESIDE = 1000
+"""Records that may be fetched of the other lanes, however much waits for its schema: within the fetch's limit."""
+AT_ONCE = 50
+"""Records that one lane decodes before others get their turn."""
+
+Decode = Callable[[Record], Awaitable[Record]]
+"""A record as the mapping wants it, or with the flaw for which it is given up. Raises SourceError: nothing is known of
+it yet."""
+
+
+class DecodingSource:
+    """A mapping's source, with decoded records. `close` ends what decoding needs."""
+
+    lent = False
+
+    def __init__(self, inner: Source, decode: Decode, close: Callable[[], Awaitable[None]], clock: Clock) -> None:
+        self._inner = inner
+        self._decode = decode
+        self._close = close
+        self._clock = clock
+        self._readers: set[DecodingReader] = set()
+        self._workers: TaskGroup | None = None
+
+    async def open(self) -> Roster:
+        return await self._inner.open()
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        failure: SourceError | None = None
+        async with anyio.create_task_group() as self._workers:
+            try:
+                await self._inner.watch(changed)
+                await anyio.sleep_forever()  # the workers are wanted for as long as the feeds are
+            except SourceError as error:
+                failure = error
+            finally:
+                self._workers.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def reader(self, feed: str) -> DecodingReader:
+        reader = DecodingReader(await self._inner.reader(feed), self._start, self._clock, self._readers.discard)
+        self._readers.add(reader)
+        return reader
+
+    async def empty(self) -> bool:
+        """What waits for its schema was read to the end, and is not done."""
+        return not any(reader.waits for reader in self._readers) and await self._inner.empty()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+        await self._close()
+
+    def _start(self, queue: _Queue, reader: DecodingReader) -> bool:
+        """False when nobody would work on it: the source is being closed."""
+        if self._workers is None or self._workers.cancel_scope.cancel_called:
+            return False
+        self._workers.start_soon(reader.work_off, queue, self._decode)
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits of one lane, in order. It is another one when the lane went and came back."""
+
+    lane: Lane
+    records: deque[Record] = field(default_factory=deque)
+    working: bool = False
+    trouble: str = ""
+    """Why its first record waits, once that is known."""
+
+
+class DecodingReader:
+    """One feed's view of the source, with decoded records."""
+
+    def __init__(
+        self,
+        inner: Reader,
+        start: Callable[[_Queue, DecodingReader], bool],
+        clock: Clock,
+        closed: Callable[[DecodingReader], None],
+    ) -> None:
+        self._inner = inner
+        self._start = start
+        self._clock = clock
+        self._closed = closed
+        self._owner: Owner | None = None
+        self._queues: dict[Lane, _Queue] = {}
+        self._ready: deque[Record] = deque()
+        self._news = ""
+        """Trouble that nobody was told of yet."""
+        self._worked = anyio.Event()
+
+    @property
+    def lane(self) -> Lane | None:
+        return self._inner.lane
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self._inner.window
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything that was fetched is not handed on yet."""
+        return bool(self._queues or self._ready)
+
+    def attach(self, owner: Owner) -> None:
+        self._owner = owner
+        self._inner.attach(self)
+
+    async def revoke(self, lanes: Collection[Lane], until: float) -> None:
+        """As `source.Owner.revoke`. What was not handed on is forgotten: the lane's next reader gets it."""
+        for queue in [self._queues.pop(lane) for lane in lanes if lane in self._queues]:
+            queue.records.clear()
+        self._ready = deque(record for record in self._ready if record.lane not in lanes)
+        if self._owner is not None:
+            await self._owner.revoke(lanes, until)
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        """As `source.Reader.fetch`. A registry that does not answer is a fetch that failed, unless other lanes brought
+        something: then the next one is."""
+        if self._news:
+            raise self._unavailable(self._news)
+        fetched = await self._fetch(limit, until, skip)
+        self._admit(fetched.records)
+        await self._wait(until)
+        records = tuple(self._handed_on(limit))
+        if not records and not fetched.gaps and (trouble := self._trouble()):
+            raise self._unavailable(trouble)
+        return replace(fetched, records=records)
+
+    async def _fetch(self, limit: int, until: float | None, skip: Collection[Lane]) -> Fetched:
+        """Nothing of the lanes that wait: each fetch that brings more to wait has another lane waiting."""
+        room = limit - len(self._ready)
+        if room <= 0:
+            return Fetched(full=True)
+        waiting = sum(len(queue.records) for queue in self._queues.values())
+        return await self._inner.fetch(min(room, max(BESIDE, room - waiting)), until, {*skip, *self._queues})
+
+    def _admit(self, records: Sequence[Record]) -> None:
+        for record in records:
+            queue = self._queues.get(record.lane)
+            if queue is None:
+                queue = self._queues[record.lane] = _Queue(record.lane)
+            queue.records.append(record)
+        for queue in self._queues.values():
+            queue.working = queue.working or self._start(queue, self)
+
+    async def _wait(self, until: float | None) -> None:
+        """Until there is something to hand on and nobody works, or the time is over."""
+        patience = PATIENCE if until is None else min(PATIENCE, max(0.0, until - self._clock.monotonic()))
+        with anyio.move_on_after(patience):
+            while any(queue.working for queue in self._queues.values()):
+                await self._worked.wait()
+
+    def _handed_on(self, limit: int) -> Iterator[Record]:
+        while self._ready and limit:
+            limit -= 1
+            yield self._ready.popleft()
+
+    def _trouble(self) -> str:
+        return self._news or next((queue.trouble for queue in self._queues.values() if queue.trouble), "")
+
+    def _unavailable(self, trouble: str) -> SourceUnavailable:
+        self._news = ""
+        return SourceUnavailable(trouble)
+
+    # --- workers ----------------------------------------------------------------------------------------------------
+
+    async def work_off(self, queue: _Queue, decode: Decode) -> None:
+        """Decode what waits of a lane, in order, until the registry says nothing."""
+        try:
+            while queue.records:
+                await self._work_on(queue, decode)
+        except SourceError as error:
+            queue.trouble = self._news = str(error)
+        finally:
+            queue.working = False
+            if not queue.records and self._queues.get(queue.lane) is queue:
+                del self._queues[queue.lane]
+            worked, self._worked = self._worked, anyio.Event()
+            worked.set()
+
+    async def _work_on(self, queue: _Queue, decode: Decode) -> None:
+        for _ in range(AT_ONCE):
+            if not queue.records:
+                return
+            record = queue.records[0]
+            decoded = await decode(record)
+            if not queue.records:  # the lane went meanwhile
+                return
+            queue.records.popleft()
+            queue.trouble = ""
+            self._ready.append(decoded)
+        await anyio.lowlevel.checkpoint()
+
+    # --- as they were -----------------------------------------------------------------------------------------------
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self._inner.hold(records, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        return await self._inner.settle(settlements)
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self._inner.release(records)
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        await self._inner.commit(marks)
+
+    async def aclose(self) -> None:
+        self._closed(self)
+        for queue in self._queues.values():
+            queue.records.clear()
+        self._queues.clear()
+        await self._inner.aclose()

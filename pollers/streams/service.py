@@ -1,0 +1,100 @@
+"""The protocols between the engine of streams and the services that it reads: what Kinesis and DynamoDB differ in.
+
+    streams.py (engine) ── list, probe ──► StreamService ◄── kinesis.py, dynamodb.py, memory_stream.py
+           └── next ──► Pages, one shard's records ◄── polled_shard.py (GetRecords), fan_out.py (SubscribeToShard)
+
+`tests/contract/` holds every service, shipped fake included, to these words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...dispatch.model import Position, Record
+from ..checkpoints.store import Start, StartKind
+from .lineage import Shard
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A stream as it stands, all its pages."""
+
+    arn: str
+    """The stream itself, where the user named a table or a consumer. Positions are kept under it."""
+    created: float | None
+    """Wall-clock seconds; None where the service does not tell."""
+    shards: tuple[Shard, ...]
+    at: float
+    """When the last page was answered, by the service's own clock: whole seconds, rounded down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A range that the source does not have any more, in sequence numbers or words."""
+
+    start: str
+    end: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one look at a shard brought."""
+
+    records: tuple[Record, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    """What is missing before these records."""
+    ended: bool = False
+    """The shard is closed and this was the last of it."""
+    caught_up: bool = True
+    """Nothing more is there at this moment, as far as the service tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The record that stands at a position, or the nothing that does."""
+
+    number: int | None = None
+    arrived: float | None = None
+    """Wall-clock seconds."""
+
+
+class Pages(Protocol):
+    """One shard's records, from one place on, in order. Every failure is a `config.errors.SourceUnavailable`; after
+    one, `next` goes on where it was."""
+
+    async def next(self, limit: int, until: float | None) -> Page:
+        """The next records, at most `limit`; waits for the service's pace and for records, but never beyond `until`
+        (monotonic). A page without records says nothing but that it was asked."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class StreamService(Protocol):
+    """One stream of one service."""
+
+    @property
+    def name(self) -> str:
+        """For messages: the ARN that the user gave."""
+        ...
+
+    @property
+    def latest(self) -> StartKind:
+        """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
+        ...
+
+    async def list(self, stream: str = "") -> Listing:
+        """The stream and all its shards. `stream`: this one of a table's streams, not its newest. Raises SourceMissing,
+        SourceRefused, SourceUnavailable."""
+        ...
+
+    def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
+        """The records of a shard of this stream (`Listing.arn`) after `place`. No call is made here."""
+        ...
+
+    async def probe(self, stream: str, shard: str, position: Position) -> Probed:
+        """Read one record at the position. Raises SourceUnavailable when the service could not be asked; that it knows
+        no such position is an answer."""
+        ...

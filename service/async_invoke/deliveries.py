@@ -1,0 +1,238 @@
+"""Delivers accepted events. A lane for each function that has some, so that none waits for another's function.
+
+    accept ──► store ──► lane ──► due ──► attempt ──► decided ──► put back | told and forgotten
+
+A lane holds a few events at a time, and ends when its function has none. When we are stopped, nothing new is begun;
+what is cut off is in the store as it was, and is attempted again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ...config.clock import Clock
+from ...config.durable.faults import StoreUnavailable
+from ...dispatch.invokers.base import Invocation
+from ...dispatch.observer import EventDelayed, EventDropped, EventFinished, EventRetried, Observer
+from ..running.invocations import Found, Invocations
+from . import decisions
+from .model import Again, Event, Held, Over, Step, Tells
+from .store import EventStore
+
+LONGEST_SLEEP = 60.0
+"""Seconds after which the wall clock, by which events are due, is looked at again."""
+STORE_AGAIN = 1.0
+"""Seconds between attempts to write what the store did not take."""
+FAULT_DELAY = 60.0
+"""Seconds for which an event is left alone that met a fault of ours."""
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    function: str
+    in_hand: set[int] = field(default_factory=set)
+    woken: anyio.Event = field(default_factory=anyio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast events are delivered."""
+
+    at_once: int = 10
+    """Events of one function at a time."""
+    factor: float = 1.0
+    """Shortens the pauses between attempts that failed."""
+
+
+class Queue:
+    """Takes events, and says which function has one more."""
+
+    def __init__(self, store: EventStore, clock: Clock) -> None:
+        self.store = store
+        self._clock = clock
+        self._arrived: list[str] = []
+        self._arrival = anyio.Event()
+
+    def has_room(self, size: int) -> bool:
+        return self.store.has_room(size)
+
+    async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
+        now = self._clock.wall()
+        await self.store.add(Event(0, function, qualifier, request_id, now, now, hops=hops), payload)
+        self._arrived.append(function)
+        self._arrival.set()
+
+    async def arrivals(self) -> set[str]:
+        """Functions that got events since this was asked last; waits for one."""
+        await self._arrival.wait()
+        self._arrival = anyio.Event()
+        arrived, self._arrived = set(self._arrived), []
+        return arrived
+
+
+class Deliveries:
+    """The driver. `run` it once; `stop` it once."""
+
+    def __init__(
+        self, queue: Queue, invocations: Invocations, endings: Tells, observer: Observer, clock: Clock, pace: Pace
+    ) -> None:
+        self._queue = queue
+        self._store = queue.store
+        self._invocations = invocations
+        self._endings = endings
+        self._observer = observer
+        self._clock = clock
+        self._pace = pace
+        self._lanes: dict[str, _Lane] = {}
+        self._scope = anyio.CancelScope()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Deliver what the store has and what comes, until stopped."""
+        with self._scope:
+            async with anyio.create_task_group() as tasks:
+                await self._feed(tasks)
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more; what is under way has so many seconds."""
+        self._stopping = True
+        for lane in self._lanes.values():
+            lane.woken.set()
+        with anyio.move_on_after(grace):
+            while any(lane.in_hand for lane in self._lanes.values()):
+                busy = next(lane for lane in self._lanes.values() if lane.in_hand)
+                busy.woken = anyio.Event()
+                await busy.woken.wait()
+        self._scope.cancel()
+
+    async def _feed(self, tasks: TaskGroup) -> None:
+        for function in await self._asked_functions():
+            self._wake(function, tasks)
+        while True:
+            for function in await self._queue.arrivals():
+                self._wake(function, tasks)
+
+    async def _asked_functions(self) -> list[str]:
+        while True:
+            try:
+                return await self._store.functions()
+            except StoreUnavailable as error:
+                await self._store_fails("", error)
+
+    def _wake(self, function: str, tasks: TaskGroup) -> None:
+        if self._stopping:
+            return
+        lane = self._lanes.get(function)
+        if lane is None:
+            lane = self._lanes[function] = _Lane(function)
+            tasks.start_soon(self._run_lane, lane, tasks)
+        lane.woken.set()
+
+    # --- one function -----------------------------------------------------------------------------------------------
+
+    async def _run_lane(self, lane: _Lane, tasks: TaskGroup) -> None:
+        while not self._stopping:
+            lane.woken = anyio.Event()
+            try:
+                for held in await self._due(lane):
+                    lane.in_hand.add(held.event.id)
+                    tasks.start_soon(self._deliver, lane, held)
+                if await self._rest(lane):
+                    return
+            except StoreUnavailable as error:
+                await self._store_fails(lane.function, error)
+
+    async def _due(self, lane: _Lane) -> list[Held]:
+        room = self._room(lane.function) - len(lane.in_hand)
+        if room <= 0:
+            return []
+        due = await self._store.due(lane.function, self._clock.wall(), room, lane.in_hand)
+        return [] if self._stopping else due
+
+    def _room(self, function: str) -> int:
+        """No more than may run, where that is known: the others would only be refused."""
+        reserved = self._invocations.catalogue.reserved(function)
+        return self._pace.at_once if not reserved else min(reserved, self._pace.at_once)
+
+    async def _rest(self, lane: _Lane) -> bool:
+        """Wait until there is something to do; True when there is nothing left at all, and the lane is closed."""
+        full = len(lane.in_hand) >= self._room(lane.function)
+        due = None if full else await self._store.next_due(lane.function, lane.in_hand)
+        if due is None and not lane.in_hand and not lane.woken.is_set():
+            del self._lanes[lane.function]
+            return True
+        pause = None if due is None else min(max(0.0, due - self._clock.wall()), LONGEST_SLEEP)
+        with anyio.move_on_after(pause):
+            await lane.woken.wait()
+        return False
+
+    # --- one event --------------------------------------------------------------------------------------------------
+
+    async def _deliver(self, lane: _Lane, held: Held) -> None:
+        try:
+            await self._work_on(held)
+        except Exception as error:  # a fault of ours must not reach the other events
+            self._observer.observe(
+                EventDelayed(held.event.function, f"a fault in Headrace ({error!r}); please report it")
+            )
+            await self._put_back(replace(held.event, due=self._clock.wall() + FAULT_DELAY))
+        finally:
+            lane.in_hand.discard(held.event.id)
+            lane.woken.set()
+
+    async def _work_on(self, held: Held) -> None:
+        event = held.event
+        found = self._invocations.find(event.function, event.qualifier)
+        if found is None:
+            self._observer.observe(EventDropped(event.function, event.request_id))
+            await self._forget(event)
+            return
+        match await self._attempt(held):
+            case Again(event=later):
+                delay = later.due - self._clock.wall()
+                self._observer.observe(EventRetried(event.function, event.request_id, later.attempts, delay))
+                await self._put_back(later)
+            case Over() as over:
+                await self._finish(held, over, found)
+
+    async def _attempt(self, held: Held) -> Step:
+        event, catalogue = held.event, self._invocations.catalogue
+        settings = catalogue.asynchronous(event.function, event.qualifier)
+        over = decisions.before(event, settings, catalogue.reserved(event.function), self._clock.wall())
+        if over is not None:
+            return over
+        invocation = Invocation(held.payload, event.request_id, hops=event.hops)
+        reply = await self._invocations.invoke(event.function, event.qualifier, invocation)
+        settings = catalogue.asynchronous(event.function, event.qualifier)  # it may have changed meanwhile
+        return decisions.after(event, settings, reply, self._clock.wall(), self._pace.factor)
+
+    async def _finish(self, held: Held, over: Over, found: Found) -> None:
+        """Told, then forgotten: a crash between the two attempts it again rather than losing it."""
+        event = held.event
+        settings = self._invocations.catalogue.asynchronous(event.function, event.qualifier)
+        await self._endings.tell(held, over, settings, found.dead_letter)
+        await self._forget(event)
+        self._observer.observe(EventFinished(event.function, event.request_id, over.condition.value, over.attempts))
+
+    # --- the store --------------------------------------------------------------------------------------------------
+
+    async def _put_back(self, event: Event) -> None:
+        while True:
+            try:
+                return await self._store.put_back(event)
+            except StoreUnavailable as error:
+                await self._store_fails(event.function, error)
+
+    async def _forget(self, event: Event) -> None:
+        while True:
+            try:
+                return await self._store.remove(event)
+            except StoreUnavailable as error:
+                await self._store_fails(event.function, error)
+
+    async def _store_fails(self, function: str, error: StoreUnavailable) -> None:
+        self._observer.observe(EventDelayed(function, str(error)))
+        await anyio.sleep(STORE_AGAIN)

@@ -1,0 +1,135 @@
+"""Tells of an event that is over: its destination, and its dead-letter queue. A destination that fails is tried a few
+times, then given up aloud: the event is over all the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from ...config.arn import Arn, ArnError
+from ...config.clients.aws import Clients
+from ...config.clients.retry import retrying
+from ...config.clock import Clock, Jitter
+from ...config.durable.faults import StoreUnavailable
+from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
+from ...dispatch.destinations.channels import Bucket, Bus, Channel, Queue, Role, Topic, make_channel
+from ...dispatch.invokers.local.pool import new_trace
+from ...dispatch.observer import Observer, RecordUndelivered
+from ..control.catalogue import AsynchronousSettings
+from ..control.names import Here, resolve
+from ..control.refusals import ApiError
+from ..running.invocations import Invocations
+from . import records
+from .model import Accepts, Condition, Held, Over
+
+ATTEMPTS = 5
+"""Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""
+CIRCLE = 16
+"""Functions that may follow one another as destinations; AWS too ends what looks like a circle there."""
+DESTINATION = Role("destination", "the event-invoke configuration")
+DEAD_LETTERS = Role("dead-letter queue", "DeadLetterConfig")
+SERVICES = ("sqs", "sns", "s3", "events")
+
+Send = Callable[[], Awaitable[None]]
+"""Sends what is to be told, once."""
+
+
+class Endings:
+    """`queue` takes events for functions that are destinations."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        invocations: Invocations,
+        queue: Accepts,
+        here: Here,
+        observer: Observer,
+        clock: Clock,
+        jitter: Jitter,
+        *,
+        fresh_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        self._clients = clients
+        self._invocations = invocations
+        self._queue = queue
+        self._here = here
+        self._observer = observer
+        self._clock = clock
+        self._jitter = jitter
+        self._fresh_id = fresh_id
+
+    async def tell(self, held: Held, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+        """Return when everybody was told, or given up."""
+        if over.condition is Condition.SUCCESS:
+            await self._told(held, settings.on_success, lambda: self._record(held, over, settings.on_success))
+            return
+        await self._told(held, settings.on_failure, lambda: self._record(held, over, settings.on_failure))
+        await self._told(held, dead_letter, lambda: self._dead_letter(held, over, dead_letter))
+
+    async def _told(self, held: Held, arn: str, sending: Callable[[], Awaitable[Send]]) -> None:
+        if not arn:
+            return
+        try:
+            send = await sending()
+            async for attempt in retrying(ATTEMPTS, self._jitter):
+                with attempt:
+                    await send()
+        except (SourceError, ConfigError, ArnError) as error:
+            cause = " ".join(str(error).split())
+            self._observer.observe(RecordUndelivered(held.event.function, held.event.request_id, arn, cause))
+
+    # --- what is sent -----------------------------------------------------------------------------------------------
+
+    async def _record(self, held: Held, over: Over, target: str) -> Send:
+        """Made once, so that a second try sends the same."""
+        event, now = held.event, self._clock.wall()
+        arn = self._here.arn(event.function)
+        record = records.record(held, over, arn, now)
+        if target.split(":")[2:3] == ["lambda"]:
+            return lambda: self._invoke(held, target, record)
+        channel = await self._channel(target, DESTINATION)
+        match channel:
+            case Queue():
+                trace = new_trace()
+                return lambda: channel.send(record.decode(), trace=trace)
+            case Topic():
+                return lambda: channel.send(record.decode())
+            case Bucket():
+                key = records.s3_key(event.function, now, self._fresh_id())
+                return lambda: channel.put(key, record)
+            case Bus():
+                entry = records.bridge_entry(record, over.condition, target, arn, event)
+                return lambda: channel.send(entry)
+            case _:
+                assert_never(channel)
+
+    async def _dead_letter(self, held: Held, over: Over, target: str) -> Send:
+        channel = await self._channel(target, DEAD_LETTERS)
+        if not isinstance(channel, Queue | Topic):
+            raise SourceRefused(f"dead-letter queue: {target} is no queue and no topic; name one in DeadLetterConfig")
+        attributes = records.dead_letter_attributes(held.event, over)
+        return lambda: channel.send(held.payload.decode(), attributes)
+
+    async def _channel(self, target: str, role: Role) -> Channel:
+        arn = Arn.parse(target)
+        if arn.service not in SERVICES:
+            raise SourceRefused(f"{role.what}: {target} is of the service {arn.service!r}; correct {role.named_in}")
+        return await make_channel(arn, self._clients, role)
+
+    async def _invoke(self, held: Held, target: str, record: bytes) -> None:
+        """A function is invoked asynchronously too, and its own configuration says what becomes of that."""
+        hops = held.event.hops + 1
+        try:
+            named = resolve(target, self._here)
+        except ApiError as error:
+            raise SourceMissing(f"destination: {error.message or error.code}") from error
+        if self._invocations.find(named.name, named.qualifier) is None:
+            raise SourceMissing(f"destination: there is no function {target}; create it")
+        if hops > CIRCLE:
+            raise SourceRefused(f"destination: {CIRCLE} functions followed one another as destinations: a circle")
+        try:
+            await self._queue.accept(named.name, named.qualifier, self._fresh_id(), record, hops)
+        except StoreUnavailable as error:
+            raise type(error)(f"destination: {error}") from error

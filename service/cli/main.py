@@ -1,0 +1,274 @@
+"""The command line: what can be typed, and which verb does it. Imports nothing heavy: `headrace --help` is instant.
+
+Each verb is a module of `verbs` with `run(arguments, observers) -> exit code`, imported when it is chosen. Errors that
+a user can cause end here, as lines on standard error and an exit code; never as a stack trace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..wiring.exits import Exit, UsageError
+
+if TYPE_CHECKING:
+    from ...dispatch.observer import Observer
+
+UNTIL_IDLE = "--until-idle"
+EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+
+        print(f"headrace {metadata.version('headrace')}")
+        parser.exit()
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="headrace",
+        description="Takes records from queues and streams to functions, as AWS Lambda does.",
+        epilog=EPILOG,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_run(verbs)
+    _add_check(verbs)
+    _add_filter(verbs)
+    _add_invoke(verbs)
+    _add_init(verbs)
+    _add_schema(verbs)
+    _add_status(verbs)
+    _add_positions(verbs)
+    return top
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until it is told to stop.")
+    _config_arguments(verb)
+    verb.add_argument("--listen", metavar="HOST:PORT", help="address of /livez, /readyz, /metrics, /status and the API")
+    verb.add_argument("--state", metavar="DIR", help="directory of what must survive a restart")
+    verb.add_argument("--stop-timeout", metavar="SECONDS", help="seconds in which a stop finishes")
+    verb.add_argument(
+        UNTIL_IDLE,
+        metavar="TIMEOUT",
+        help="stop when nothing is left to do; with a number, give up after so many seconds (exit code 3)",
+    )
+    verb.add_argument(
+        "--fail-on-discard", action="store_const", const=True, help="with --until-idle: exit code 4 after a discard"
+    )
+    verb.add_argument(
+        "--dry-run", action="store_const", const=True, help="show what would happen; invoke and delete nothing"
+    )
+    verb.add_argument(
+        "--adopt", action="store_const", const=True, help="let the Lambda API change the mappings of the configuration"
+    )
+    _output_argument(verb, "form of the lines of a dry run")
+    _log_arguments(verb)
+    verb.set_defaults(module="run", operand="config")
+
+
+def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("check", help="check a configuration", description="Name every problem; start nothing.")
+    _config_arguments(verb)
+    _output_argument(verb, "form of the summary")
+    verb.set_defaults(module="check", operand="config")
+
+
+def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    group = verbs.add_parser("filter", help="try filters").add_subparsers(
+        dest="filter_verb", metavar="VERB", required=True
+    )
+    verb = group.add_parser(
+        "test",
+        help="does a filter keep this record?",
+        description="Say whether a record passes, and why. Exit code 0 if it does, 1 if not.",
+    )
+    verb.add_argument(
+        "record", metavar="RECORD", nargs="?", help="file of a record, an event or a body (default: stdin)"
+    )
+    verb.add_argument("--pattern", action="append", metavar="JSON", help="a pattern, or @FILE; may be given again")
+    verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
+    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
+    verb.add_argument(
+        "--source",
+        choices=("sqs", "kinesis", "dynamodb", "kafka"),
+        default="sqs",
+        help="whose rules to use with --pattern (default: sqs)",
+    )
+    verb.add_argument("--body", action="store_true", help="take the file for a message's body, whatever it looks like")
+    _output_argument(verb, "form of the verdict")
+    verb.set_defaults(module="filter_test", operand="record")
+
+
+def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "invoke",
+        help="invoke a function once",
+        description="Print what the function answers; its output goes to standard error. Exit code 1 if it fails.",
+    )
+    verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
+    verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
+    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
+    _aws_arguments(verb)
+    _log_arguments(verb)
+    verb.set_defaults(module="invoke", operand="payload")
+
+
+def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "init",
+        help="write a configuration to start from",
+        description="Write headrace.yaml and a function; nothing is overwritten.",
+    )
+    verb.add_argument("directory", metavar="DIR", nargs="?", default=".", help="where (default: here)")
+    verb.set_defaults(module="init")
+
+
+def _add_schema(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("schema", help="print the JSON Schema of the configuration")
+    verb.set_defaults(module="schema")
+
+
+def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
+    )
+    verb.add_argument(
+        "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
+    )
+    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
+    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls")
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="status")
+
+
+def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "positions",
+        help="list, move and remove stored positions",
+        description="Show how far each shard of a stream was read, while no daemon runs.",
+    )
+    _positions_arguments(verb)
+    _output_argument(verb, "form of the list")
+    verb.set_defaults(module="positions")
+    group = verb.add_subparsers(dest="positions_verb", metavar="VERB")
+    move = group.add_parser(
+        "move", help="give them to another mapping", description="Give the positions in a stream to another mapping."
+    )
+    remove = group.add_parser(
+        "remove", help="forget them", description="Forget positions: the mapping begins anew at its starting position."
+    )
+    for each in (move, remove):
+        each.add_argument("mapping", metavar="MAPPING", help="name of a mapping of the configuration, or a UUID")
+    move.add_argument("source", metavar="SOURCE", help="ARN of the stream")
+    remove.add_argument("source", metavar="SOURCE", nargs="?", help="ARN of the stream (default: all of the mapping's)")
+    move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
+    for each in (move, remove):
+        _positions_arguments(each, default=argparse.SUPPRESS)
+
+
+def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:
+    verb.add_argument(
+        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
+    )
+    verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
+
+
+def _config_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
+    _aws_arguments(verb)
+
+
+def _aws_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
+    verb.add_argument("--region", help="AWS region")
+    verb.add_argument("--profile", help="AWS profile")
+    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS, where messages are deleted")
+
+
+def _log_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    verb.add_argument("--log-format", choices=("auto", "json", "console"))
+
+
+def _output_argument(verb: argparse.ArgumentParser, text: str) -> None:
+    verb.add_argument("--output", choices=("table", "json"), default="table", help=f"{text} (default: table)")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments. What argparse cannot do by itself: take operands that follow options, and an option that may
+    stand alone before an operand."""
+    top = parser()
+    arguments, late = top.parse_known_args(_joined(argv))
+    operand = getattr(arguments, "operand", None)
+    if operand is None or any(each.startswith("-") and each != "-" for each in late):
+        if late:
+            top.error(f"unrecognized arguments: {' '.join(late)}")
+    elif isinstance(given := getattr(arguments, operand), list):
+        setattr(arguments, operand, [*given, *late])
+    elif len(late) == 1 and given is None:
+        setattr(arguments, operand, late[0])
+    elif late:
+        top.error(f"unrecognized arguments: {' '.join(late)}")
+    return arguments
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """`--until-idle 30` as `--until-idle=30`, and `--until-idle` before anything else as `--until-idle=true`."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] == UNTIL_IDLE:
+            is_number = word.replace(".", "", 1).isdigit()
+            joined[-1] = f"{UNTIL_IDLE}={word}" if is_number else f"{UNTIL_IDLE}=true"
+            if is_number:
+                continue
+        joined.append(word)
+    return [f"{UNTIL_IDLE}=true" if word == UNTIL_IDLE else word for word in joined]
+
+
+def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = ()) -> int:
+    """Run one verb and return the exit code; a wrong command line raises SystemExit(2), as argparse does.
+
+    `observers` are handed to the daemon, for programs around it.
+    """
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    verb = import_module(f".verbs.{arguments.module}", __package__)
+    try:
+        return int(verb.run(arguments, observers))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us went away: say nothing more, not even at exit
+        return Exit.FAILURE
+    except Exception as error:
+        return _say(error)
+
+
+def _say(error: Exception) -> int:
+    """An error as lines on standard error."""
+    from ...config.errors import ConfigError, HeadraceError
+
+    match error:
+        case UsageError():
+            lines, code = [str(error)], Exit.USAGE
+        case ConfigError():
+            lines, code = [str(problem) for problem in error.problems], Exit.CONFIG
+        case HeadraceError():
+            lines, code = [str(error)], Exit.FAILURE
+        case _:
+            from .faults import describe
+
+            lines, code = describe(error), Exit.FAILURE
+    for line in lines:
+        print(f"headrace: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""`headrace filter test`: does a filter keep this record, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....config.errors import ConfigError, Problem
+from ....dispatch.keeping import DATA, KINDS
+from ....dispatch.observer import Observer
+from ....dispatch.patterns.errors import PatternError
+from ....dispatch.patterns.explain import Explanation, explain_record
+from ....dispatch.patterns.formats import Data, Kind, RecordFilter
+from ...wiring.exits import Exit, UsageError
+from .configs import load_config
+from .tables import show, show_json
+
+AT = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One record to be tried."""
+
+    name: str
+    metadata: Mapping[str, object]
+    data: Data
+
+
+def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    tested = _filter(arguments)
+    candidates = candidates_of(read_text(arguments.record or "-"), tested.kind, as_body=arguments.body)
+    verdicts = [
+        (one, tested.keeps(one.metadata, one.data), explain_record(tested, one.metadata, one.data))
+        for one in candidates
+    ]
+    if arguments.output == "json":
+        show_json([_as_json(*verdict) for verdict in verdicts])
+    else:
+        for verdict in verdicts:
+            _show(*verdict)
+    return Exit.OK if all(kept for _, kept, _ in verdicts) else Exit.FAILURE
+
+
+def read_text(name: str) -> str:
+    """A file's text, or standard input's for `-`. Raises UsageError."""
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return raw.decode()
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text: {error}") from error
+
+
+# --- which filter ---------------------------------------------------------------------------------------------------
+
+
+def _filter(arguments: argparse.Namespace) -> RecordFilter:
+    if arguments.pattern:
+        if arguments.mapping:
+            raise UsageError("give --pattern or --mapping, not both")
+        return _parsed(arguments.source, [_pattern(text) for text in arguments.pattern])
+    config = load_config(arguments.config or (), arguments)
+    name = arguments.mapping or _only(list(config.mappings))
+    if name not in config.mappings:
+        raise UsageError(f"there is no mapping {name!r}; there are {', '.join(config.mappings) or 'none'}")
+    mapping = config.mappings[name]
+    assert mapping.kind is not None
+    return _parsed(KINDS[mapping.kind], mapping.patterns)
+
+
+def _only(names: Sequence[str]) -> str:
+    if len(names) != 1:
+        raise UsageError(f"say which mapping with --mapping: {', '.join(names) or 'the configuration has none'}")
+    return names[0]
+
+
+def _pattern(text: str) -> str:
+    return read_text(text.removeprefix(AT)) if text.startswith(AT) else text
+
+
+def _parsed(kind: Kind, patterns: Sequence[object]) -> RecordFilter:
+    try:
+        return RecordFilter.parse(kind, patterns)
+    except PatternError as error:
+        raise ConfigError(
+            [Problem(each.reason, f"pattern{each.path}", hint=each.hint) for each in error.problems]
+        ) from error
+
+
+# --- which records --------------------------------------------------------------------------------------------------
+
+
+def candidates_of(text: str, kind: Kind, *, as_body: bool) -> list[Candidate]:
+    """The records that a text holds: an event's, one record, or a record's data alone."""
+    records = None if as_body else _records(_json(text))
+    if records is None:
+        return [Candidate("the body", {}, text.removesuffix("\n"))]
+    return [_candidate(record, kind) for record in records]
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _records(value: object) -> list[dict[str, Any]] | None:
+    match value:
+        case {"Records": [*records]}:
+            return [record for record in records if isinstance(record, dict)]
+        case {"records": dict(lanes)}:
+            return [record for lane in lanes.values() for record in lane if isinstance(record, dict)]
+        case {"eventSource": str()} | {"messageId": str(), "body": str()}:
+            return [value]  # type: ignore[list-item]
+        case _:
+            return None
+
+
+def _candidate(record: dict[str, Any], kind: Kind) -> Candidate:
+    try:
+        data = DATA[kind](record)
+        named = record["kinesis"] if kind == "kinesis" else record
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"this is no record of {kind}: {error}") from error
+    except ValueError as error:
+        raise UsageError(f"the record's data are not base64: {error}") from error
+    return Candidate(str(named.get(NAMES[kind], "the record")), record, data)
+
+
+NAMES: Mapping[Kind, str] = {
+    "sqs": "messageId",
+    "kinesis": "sequenceNumber",
+    "dynamodb": "eventID",
+    "kafka": "offset",
+}
+"""What tells a record from the others of its event."""
+
+
+# --- the verdict ----------------------------------------------------------------------------------------------------
+
+
+def _show(one: Candidate, kept: bool, explanations: Sequence[Explanation]) -> None:
+    show(f"{'KEPT' if kept else 'FILTERED'}\t{one.name}")
+    if not explanations:
+        show("  there is no filter")
+    for index, explanation in enumerate(explanations):
+        show(f"  filter {index}: {'yes' if explanation.matched else 'no'}: {explanation.reason}")
+
+
+def _as_json(one: Candidate, kept: bool, explanations: Sequence[Explanation]) -> dict[str, object]:
+    filters = [{"matched": each.matched, "reason": each.reason, "path": each.path} for each in explanations]
+    return {"record": one.name, "kept": kept, "filters": filters}

@@ -1,0 +1,92 @@
+"""`headrace invoke`: one invocation of one function, as a mapping would make it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+
+from ....config.clients.aws import AwsSettings, Clients
+from ....config.loader import Config
+from ....dispatch.invokers.base import Invocation
+from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ....dispatch.observer import Event, FunctionLog, Observer, Observers
+from ...wiring.exits import Exit, UsageError
+from ...wiring.invokers import Functions
+from .configs import load_config
+from .filter_test import AT, read_text
+from .tables import show
+
+
+class Output:
+    """Writes what the function prints to standard error, as it is."""
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, FunctionLog):
+            print(event.line.rstrip("\n"), file=sys.stderr, flush=True)
+
+
+def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    config = load_config(arguments.config or (), arguments)
+    if arguments.function not in config.functions:
+        known = ", ".join(config.functions) or "none"
+        raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
+    payload = _payload("{}" if arguments.payload is None else arguments.payload)
+    reply = anyio.run(_invoke, config, arguments.function, payload, Observers([Output(), *observers]))
+    return _show(reply)
+
+
+def _payload(text: str) -> bytes:
+    if text == "-" or text.startswith(AT):
+        text = read_text(text.removeprefix(AT))
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"the payload is not JSON: {error}") from error
+    return text.encode()
+
+
+async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
+    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_not_hidden()) as scratch:
+        async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+            functions = Functions(config, clients, observer, Path(scratch))
+            with closing(functions):
+                await functions.refuse_unstartable([name])
+                invoker = await functions.invoker(config.functions[name])
+                try:
+                    return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await invoker.aclose()
+
+
+def _not_hidden() -> str | None:
+    """Where the function still sees what is ours when it has a /tmp of its own."""
+    kept = "/var/tmp"  # noqa: S108 - a fresh directory in it, which nobody else may enter
+    return kept if "TMPDIR" not in os.environ and os.access(kept, os.W_OK) else None
+
+
+def _show(reply: Reply) -> int:
+    match reply:
+        case Returned(body=body):
+            show(_text(body))
+            return Exit.OK
+        case FunctionFailed(body=body, detail=said) | Unreachable(body=body, cause=said):
+            if body:
+                show(_text(body))
+        case Throttled(reason=said):
+            said = f"the function is throttled: {said}"
+    print(f"headrace: {said}", file=sys.stderr)
+    return Exit.FAILURE
+
+
+def _text(body: bytes) -> str:
+    return body.decode(errors="backslashreplace")

@@ -1,0 +1,110 @@
+"""Functions as documents, and back. Pure.
+
+One document for a function, and one for each published version: those are many, large, and do not change. What is
+stored of a change is what differs (`changes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from ...config.durable.faults import UnusableState
+from ...config.errors import Problem
+from .document_store import Name
+from .model import Alias, EventInvoke, Function, Package, Phase, Policy, Version
+from .names import Here
+
+FUNCTION = "function"
+VERSION = "version"
+
+Document = Mapping[str, Any]
+
+
+def changes(before: Function | None, after: Function | None) -> tuple[dict[Name, Document], list[Name]]:
+    """What to store and what to delete, so that `after` is stored where `before` was."""
+    name = (after or before or _never()).name
+    old = {version.number: version for version in before.versions} if before else {}
+    new = {version.number: version for version in after.versions} if after else {}
+    puts: dict[Name, Document] = {
+        (VERSION, f"{name}:{number}"): _version(version)
+        for number, version in new.items()
+        if version is not old.get(number)
+    }
+    if after is not None:
+        puts[FUNCTION, name] = _function(after)
+    deletes = [(VERSION, f"{name}:{number}") for number in old if number not in new]
+    return puts, deletes if after else [*deletes, (FUNCTION, name)]
+
+
+def _never() -> Function:
+    raise ValueError("a change from nothing to nothing")
+
+
+def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Here) -> dict[str, Function]:
+    """Every function, by name. They are of the region and account that are set now, wherever they were made. Raises
+    UnusableState for what this version does not understand: leaving it out in silence would lose its code."""
+    numbered: dict[str, list[Version]] = {}
+    for key, document in versions.items():
+        with _understanding(VERSION, key):
+            numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
+    found: dict[str, Function] = {}
+    for name, document in documents.items():
+        with _understanding(FUNCTION, name):
+            ascending = sorted(numbered.get(name, []), key=lambda version: int(version.number))
+            found[name] = _read_function(document, ascending, here)
+    return found
+
+
+@contextmanager
+def _understanding(kind: str, key: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"the stored {kind} {key} is none that this version understands: {error!r}"
+        raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+
+
+def _function(function: Function) -> Document:
+    return {
+        "name": function.name,
+        "latest": _version(function.latest),
+        "before": _version(function.before) if function.before else None,
+        "last_number": function.last_number,
+        "published": function.published,
+        "aliases": [asdict(alias) for alias in function.aliases.values()],
+        "reserved": function.reserved,
+        "event_invokes": {key: asdict(each) for key, each in function.event_invokes.items()},
+        "policies": {key: asdict(each) for key, each in function.policies.items()},
+        "tags": function.tags,
+        "recursion": function.recursion,
+        "runtime_management": function.runtime_management,
+    }
+
+
+def _version(version: Version) -> Document:
+    return {**asdict(version), "phase": version.phase.value}
+
+
+def _read_function(document: Document, versions: list[Version], here: Here) -> Function:
+    plain = {key: document[key] for key in ("name", "last_number", "published", "reserved", "tags", "recursion")}
+    return Function(
+        **plain,
+        arn=here.arn(document["name"]),
+        latest=_read_version(document["latest"]),
+        before=_read_version(document["before"]) if document["before"] else None,
+        versions=tuple(versions),
+        aliases={each["name"]: Alias(**each) for each in document["aliases"]},
+        event_invokes={key: EventInvoke(**each) for key, each in document["event_invokes"].items()},
+        policies={
+            key: Policy(tuple(each["statements"]), each["revision"]) for key, each in document["policies"].items()
+        },
+        runtime_management=document["runtime_management"],
+    )
+
+
+def _read_version(document: Document) -> Version:
+    read = {**document, "package": Package(**document["package"]), "phase": Phase(document["phase"])}
+    return Version(**read)

@@ -1,0 +1,63 @@
+"""Mappings as documents, and back. Pure.
+
+What is stored is what was asked for: how far it is done is not. So a mapping that was being created, changed or enabled
+when the daemon ended is found where it was to go, and one that was being deleted is found as such, to be finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ....config.durable.faults import UnusableState
+from ....config.errors import Problem
+from ....config.mapping import EventSourceMapping
+from ..document_store import Documents, Name
+from .model import Mapped, State, steady
+
+MAPPING = "mapping"
+DELETED = "deleted_mapping"
+"""A mapping of the configuration file that was deleted through the API, by UUID."""
+
+Document = Mapping[str, Any]
+
+
+def name_of(mapped: Mapped) -> Name:
+    return MAPPING, mapped.uuid
+
+
+def document(mapped: Mapped) -> Document:
+    return {
+        "mapping": mapped.config.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+        "modified": mapped.modified,
+        "deleting": mapped.state is State.DELETING,
+        "adopted": mapped.adopted,
+    }
+
+
+def read(document: Document) -> Mapped:
+    """Raises ValueError for what this version does not understand."""
+    config = EventSourceMapping.model_validate(document["mapping"])
+    state = State.DELETING if document["deleting"] else steady(config)
+    return Mapped(config, document["modified"], state, adopted=document["adopted"])
+
+
+def mappings(documents: Documents) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
+    """By UUID: what is stored, and what was deleted of a file. Raises UnusableState: leaving one out in silence would
+    leave its records where they are."""
+    found: dict[str, Mapped] = {}
+    for uuid, each in documents.all(MAPPING).items():
+        try:
+            found[uuid] = read(each)
+        except (ValueError, KeyError) as error:
+            what = f"the stored mapping {uuid} is none that this version understands: {' '.join(str(error).split())}"
+            raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+    return found, documents.all(DELETED)
+
+
+def ending(mapped: Mapped) -> tuple[dict[Name, Document], list[Name]]:
+    """What to store and what to delete when a mapping is gone. One of the file would come again with the next start."""
+    puts: dict[Name, Document] = {}
+    if mapped.adopted:
+        puts[DELETED, mapped.uuid] = {"name": mapped.config.name, "adopted": mapped.adopted}
+    return puts, [name_of(mapped)]

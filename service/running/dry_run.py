@@ -1,0 +1,262 @@
+"""`run --dry-run`: the whole path with a source that changes nothing and a function that is not invoked.
+
+A wrapper around each source, and an invoker. The loop knows nothing of it. What was fetched of a queue is held until
+the end, so that it is received once, which a queue counts; then it is released. A stream is only read, and its
+positions are in memory (the daemon's business), so it goes on from record to record and from shard to shard. A topic is
+read from where the mapping says, by nobody's group.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+
+from ...config.clock import Clock
+from ...dispatch.invokers.base import Invocation, Ready
+from ...dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
+from ...pollers.source import Fetched, Mark, Owner, Reader, Roster, Source
+
+POLL = 1.5
+"""Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
+HOLD = 60.0
+"""Seconds for which a record that was shown is held at a time. Short, so that a dry run which is killed hides it for no
+longer."""
+REFRESH = 30.0
+"""Seconds before the end of that time at which it is held again."""
+RELEASE_DEADLINE = 5.0
+TAKEN = b'{"state":{}}'
+"""What a function answers that takes everything, in a tumbling window too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What would become of one record."""
+
+    mapping: str
+    id: str
+    fate: Fate
+    function: str
+
+    @property
+    def text(self) -> str:
+        match self.fate.kind:
+            case FateKind.DELIVERED:
+                return f"WOULD DELIVER to {self.function}"
+            case FateKind.DISCARDED:
+                return f"WOULD DISCARD ({self.fate.reason.value})" if self.fate.reason else "WOULD DISCARD"
+            case kind:
+                return kind.name
+
+
+Show = Callable[[Verdict], None]
+
+
+class DryInvoker:
+    """Takes every batch without looking at it."""
+
+    concurrency = None
+    timeout: float | None = 1.0
+    ends_on_cancel = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def probe(self) -> Ready:
+        return Ready()
+
+    async def invoke(self, invocation: Invocation) -> Returned:
+        now = self._clock.wall()
+        return Returned(Attempt(invocation.request_id or str(uuid.uuid4()), now, now, 200), TAKEN)
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def dry(source: Source, mapping: str, function: str, show: Show) -> Source:
+    """The source as a dry run wants it."""
+    return DryQueue(source, mapping, function, show) if source.lent else DryStream(source, mapping, function, show)
+
+
+class DryQueue:
+    """A source that only lends: every record is shown once with its fate, and given back at the end."""
+
+    def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
+        self._inner = inner
+        self._mapping = mapping
+        self._function = function
+        self._show = show
+        self._lent: dict[ItemId, Record] = {}
+
+    @property
+    def lent(self) -> bool:
+        return self._inner.lent
+
+    async def open(self) -> Roster:
+        return await self._inner.open()
+
+    async def reader(self, feed: str) -> DryReceiver:
+        return DryReceiver(await self._inner.reader(feed), self)
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        await self._inner.watch(changed)
+
+    async def empty(self) -> bool:
+        """What we hold is not empty to the source. It is enough that it answers: nothing was fetched for a while."""
+        await self._inner.empty()
+        return True
+
+    async def aclose(self) -> None:
+        if self._lent:
+            await anyio.sleep(POLL)
+            reader = await self._inner.reader("release")
+            with anyio.move_on_after(RELEASE_DEADLINE):
+                await reader.release(tuple(self._lent.values()))
+            await reader.aclose()
+        await self._inner.aclose()
+
+    def is_new(self, record: Record) -> bool:
+        return record.id not in self._lent
+
+    def decided(self, record: Record, fate: Fate) -> None:
+        if fate.kind in (FateKind.RETURNED, FateKind.ABANDONED):
+            return
+        if self.is_new(record):
+            self._show(Verdict(self._mapping, record.name, fate, self._function))
+        self.keep(record)
+
+    def keep(self, record: Record) -> None:
+        """Remember what is lent: the receipt alone, not the message."""
+        kept = Record(record.lane, record.id, {}, record.arrived, token=record.token, held_until=record.held_until)
+        self._lent[record.id] = kept
+
+    async def refresh(self, reader: Reader) -> None:
+        """Hold again what would come back soon."""
+        now = anyio.current_time()
+        ending = [record for record in self._lent.values() if record.held_until < now + REFRESH]
+        if ending:
+            reached = await reader.hold(ending, now + HOLD)
+            for record in ending:
+                record.held_until = max(record.held_until, reached)
+
+
+@dataclass(frozen=True, slots=True)
+class DryReceiver:
+    """A reader that tells its source nothing."""
+
+    inner: Reader
+    source: DryQueue
+
+    @property
+    def lane(self) -> Lane | None:
+        return self.inner.lane
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self.inner.window
+
+    def attach(self, owner: Owner) -> None:
+        self.inner.attach(owner)
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        await self.source.refresh(self.inner)
+        short = anyio.current_time() + POLL
+        fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
+        fresh = tuple(record for record in fetched.records if self.source.is_new(record))
+        if len(fresh) < len(fetched.records):
+            # A message came again because its time ran out: keep the new receipt, and do not show it twice.
+            for record in fetched.records:
+                if record not in fresh:
+                    self.source.keep(record)
+        return replace(fetched, records=fresh)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self.inner.hold(records, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        for settlement in settlements:
+            for record in settlement.records:
+                self.source.decided(record, settlement.fate)
+        await self.source.refresh(self.inner)
+        return ()
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self.inner.release(records)
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        """No position moves."""
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class DryStream:
+    """A source of positions that nobody keeps: the fates of its records are shown as they fall."""
+
+    inner: Source
+    mapping: str
+    function: str
+    show: Show
+    lent: bool = False
+
+    async def open(self) -> Roster:
+        return await self.inner.open()
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        await self.inner.watch(changed)
+
+    async def reader(self, feed: str) -> DryShard:
+        return DryShard(await self.inner.reader(feed), self)
+
+    async def empty(self) -> bool:
+        return await self.inner.empty()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def decided(self, record: Record, fate: Fate) -> None:
+        if fate.kind is not FateKind.ABANDONED:
+            self.show(Verdict(self.mapping, record.name, fate, self.function))
+
+
+@dataclass(frozen=True, slots=True)
+class DryShard:
+    """A reader that shows what becomes of its records."""
+
+    inner: Reader
+    source: DryStream
+
+    @property
+    def lane(self) -> Lane | None:
+        return self.inner.lane
+
+    @property
+    def window(self) -> OpenWindow | None:
+        return self.inner.window
+
+    def attach(self, owner: Owner) -> None:
+        self.inner.attach(owner)
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+        return await self.inner.fetch(limit, until, skip)
+
+    async def hold(self, records: Sequence[Record], until: float) -> float:
+        return await self.inner.hold(records, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
+        for settlement in settlements:
+            for record in settlement.records:
+                self.source.decided(record, settlement.fate)
+        return ()
+
+    async def release(self, records: Sequence[Record]) -> None:
+        await self.inner.release(records)
+
+    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
+        await self.inner.commit(marks)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()

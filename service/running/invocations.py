@@ -1,0 +1,82 @@
+"""Invokes any function by name and qualifier: those of the API, and those of the configuration file.
+
+What Invoke and asynchronous invocation have in common. Which function a call names, and what a reply means for it, is
+theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import anyio
+
+from ...config.clock import Clock
+from ...dispatch.invokers.base import Invocation
+from ...dispatch.model import Attempt, Reply, Unreachable
+from ..control.catalogue import LATEST, Catalogue
+from .environments import STOPPING, Environments
+from .functions import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function that can be invoked."""
+
+    state: str
+    """`Active`, or why it cannot be just now."""
+    dead_letter: str = ""
+    """ARN; empty for none."""
+
+
+class Invocations:
+    """`configured` are the names of the configuration file's functions. They have no versions and no aliases."""
+
+    def __init__(self, configured: Collection[str], fleet: Fleet, environments: Environments, clock: Clock) -> None:
+        self._configured = frozenset(configured)
+        self._fleet = fleet
+        self._environments = environments
+        self._clock = clock
+        self._running = 0
+        self._ended = anyio.Event()
+        self._stopping = False
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._environments.catalogue
+
+    def find(self, name: str, qualifier: str) -> Found | None:
+        """None: there is no such function, version or alias."""
+        if name in self._configured:
+            return Found("Active") if qualifier in ("", LATEST) else None
+        runnable = self.catalogue.runnable(name, qualifier)
+        return None if runnable is None else Found(runnable.state, runnable.dead_letter)
+
+    async def invoke(self, name: str, qualifier: str, invocation: Invocation) -> Reply:
+        if self._stopping:
+            now = self._clock.wall()
+            return Unreachable(Attempt(invocation.request_id, now, now), STOPPING)
+        self._running += 1
+        try:
+            if name not in self._configured:
+                return await self._environments.invoke(name, qualifier, invocation)
+            return await (await self._fleet.invoker(name)).invoke(invocation)
+        finally:
+            self._running -= 1
+            self._ended.set()
+
+    async def run(self) -> None:
+        """Nothing runs but what is asked for."""
+
+    async def stop(self, grace: float) -> None:
+        """Take no more; those that run have so many seconds."""
+        self._stopping = True
+        with anyio.move_on_after(grace):
+            while self._running:
+                self._ended = anyio.Event()
+                await self._ended.wait()
+
+
+def failed_function(reply: Reply) -> bool:
+    """Whether an unreachable function is to blame itself: its init failed, or this machine has nothing to run it."""
+    return isinstance(reply, Unreachable) and (bool(reply.body) or reply.attempt.status == 200)

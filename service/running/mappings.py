@@ -1,0 +1,330 @@
+"""The mappings of a running daemon and how each stands. Mappings come, change and go while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ...config.mapping import EventSourceMapping
+from ...dispatch.destinations.persistence import FailureDestination
+from ...dispatch.dispatcher import Target
+from ...dispatch.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
+from ...pollers.lifecycle import State, Status
+from ...pollers.supervisor import Supervisor
+from ..telemetry.account import Account
+from ..telemetry.view import FunctionView, MappingView, Readiness
+from .functions import Facts, Fleet, reference_of
+
+DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A mapping at work: also what `idle.Watched` looks at."""
+
+    config: EventSourceMapping
+    supervisor: Supervisor
+    target: Target
+    destination: FailureDestination | None = None
+    facts: Facts = field(default_factory=Facts)
+    """Of its function, as it was made for them."""
+
+    @property
+    def mapping(self) -> str:
+        return self.config.name
+
+    @property
+    def standing(self) -> Status:
+        """Where the mapping stands, its function included; without a reason while nothing is known yet."""
+        status, gate = self.supervisor.status, self.target.gate
+        if status.state not in (State.WAITING, State.POLLING):
+            return status
+        if not gate.is_open:
+            return Status(State.WAITING, f"function {self.target.name}: {gate.cause}")
+        if status.reason.startswith(f"function {self.target.name}: "):
+            return Status(State.WAITING)  # the function is there by now, and the source is being opened
+        return status
+
+    @property
+    def polling(self) -> bool:
+        return self.standing.state is State.POLLING
+
+    @property
+    def waits_for(self) -> str:
+        standing = self.standing
+        return "" if standing.state is State.POLLING else standing.reason or "it is being opened"
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with its failure destination; empty when nothing is, or when it has none."""
+        return self.destination.trouble if self.destination else ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the failure destination, if there is one, was asked."""
+        return self.destination is None or self.destination.known
+
+    @property
+    def busy(self) -> bool:
+        return self.supervisor.busy
+
+    @property
+    def fetched_at(self) -> float:
+        return self.supervisor.fetched_at
+
+    async def empty(self) -> bool:
+        return await self.supervisor.empty()
+
+    async def run(self) -> None:
+        """Until it is stopped."""
+        async with anyio.create_task_group() as tasks:
+            if self.destination is not None:
+                tasks.start_soon(self.destination.watch)
+            await self.supervisor.run()
+            tasks.cancel_scope.cancel()
+
+    async def aclose(self) -> None:
+        if self.destination is not None:
+            await self.destination.destination.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
+
+    mapping: str
+    waits_for: str
+    polling: bool = False
+    busy: bool = False
+    fetched_at: float = -math.inf
+
+    async def empty(self) -> bool:
+        return False
+
+
+class Changes:
+    """The observer that wakes those who wait for a change of state, and knows which functions were tried."""
+
+    def __init__(self) -> None:
+        self._changed = anyio.Event()
+        self.tried: set[str] = set()
+        """Functions of which is known whether they can start."""
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case GateClosed(function=function) | GateOpened(function=function):
+                self.tried.add(function)
+            case MappingChanged() | DestinationChanged():
+                pass
+            case _:
+                return
+        self.changed()
+
+    def changed(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    def next(self) -> anyio.Event:
+        """Set at the next change. Taken before one looks, so that no change falls between."""
+        return self._changed
+
+
+class _Running:
+    """A mapping's task, which can be ended for itself."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+
+    async def run(self) -> None:
+        with self._scope:
+            await self._work.run()
+        self._ended.set()
+
+    async def end(self) -> None:
+        """After its stop: what is still under way has had its time."""
+        self._scope.cancel()
+        await self._ended.wait()
+
+
+class Part(Protocol):
+    """Something that runs beside the mappings and has its own way to stop."""
+
+    async def run(self) -> None:
+        """Until it is stopped, or cancelled."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more, and end within so many seconds."""
+        ...
+
+
+class Plant:
+    """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
+    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more."""
+
+    def __init__(
+        self,
+        mappings: Iterable[EventSourceMapping],
+        works: Iterable[Work],
+        fleet: Fleet,
+        account: Account,
+        changes: Changes,
+        parts: Sequence[Part] = (),
+        last: Sequence[Part] = (),
+    ) -> None:
+        self._parts = parts
+        self._last = last
+        self._mappings = {mapping.name: mapping for mapping in mappings}
+        self._works = {work.mapping: work for work in works}
+        self._obstacles: dict[str, str] = {}
+        """Why those that are enabled and not at work are not."""
+        self.fleet = fleet
+        self._account = account
+        self.changes = changes
+        self.stopping = False
+        self._tasks: TaskGroup | None = None
+        self._running: dict[str, _Running] = {}
+
+    @property
+    def works(self) -> Collection[Work]:
+        """Those that are at work now; the collection changes with them."""
+        return self._works.values()
+
+    def watched(self) -> list[Work | Held]:
+        """All that are enabled, at work or not."""
+        return [*self._works.values(), *(Held(name, obstacle) for name, obstacle in self._obstacles.items())]
+
+    @property
+    def account(self) -> Account:
+        return self._account
+
+    # --- what runs --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run what is here and what comes, until this is cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.fleet.run)
+            for part in (*self._parts, *self._last):
+                tasks.start_soon(part.run)
+            self._tasks = tasks
+            for work in self._works.values():
+                self._begin(work)
+            await anyio.sleep_forever()
+
+    def put(self, mapping: EventSourceMapping, work: Work | None, obstacle: str = "") -> None:
+        """Take in a mapping that is new or was taken down; None for one that is not enabled, or that cannot be at work
+        for an `obstacle`."""
+        self._mappings[mapping.name] = mapping
+        self._obstacles.pop(mapping.name, None)
+        if obstacle:
+            self._obstacles[mapping.name] = obstacle
+        if work is not None:
+            self._works[mapping.name] = work
+            self._begin(work)
+        self.changes.changed()
+
+    async def take_down(self, name: str, grace: float) -> None:
+        """Stop a mapping as a stop of the daemon does; it stays in sight, as one that is not enabled."""
+        work = self._works.get(name)
+        if work is not None:
+            await work.supervisor.stop(grace)
+            if name in self._running:
+                await self._running.pop(name).end()
+            del self._works[name]
+            await work.aclose()
+            self.changes.changed()
+
+    def forget(self, name: str) -> None:
+        """A mapping that was taken down is out of sight."""
+        self._mappings.pop(name, None)
+        self._obstacles.pop(name, None)
+        self.changes.changed()
+
+    async def stop(self, grace: float) -> None:
+        """Stop all mappings at once, and take in none any more."""
+        self.stopping = True
+        async with anyio.create_task_group() as tasks:
+            for work in self._works.values():
+                tasks.start_soon(work.supervisor.stop, grace)
+            for part in self._parts:
+                tasks.start_soon(part.stop, grace)
+
+    async def stop_last(self, grace: float) -> None:
+        """After the functions: what they left to be sent."""
+        async with anyio.create_task_group() as tasks:
+            for part in self._last:
+                tasks.start_soon(part.stop, grace)
+
+    async def aclose(self) -> None:
+        """Let go of what destinations hold."""
+        for work in self._works.values():
+            await work.aclose()
+
+    def _begin(self, work: Work) -> None:
+        if self._tasks is not None and not self.stopping:
+            running = self._running[work.mapping] = _Running(work)
+            self._tasks.start_soon(running.run)
+
+    # --- what there is to see ---------------------------------------------------------------------------------------
+
+    def readiness(self) -> Readiness:
+        if self.stopping:
+            return Readiness(ready=False, polling=False, reasons=("the daemon is stopping",))
+        reasons = [
+            f"{work.mapping}: {reason}" for work in self.works for reason in (work.waits_for, work.trouble) if reason
+        ]
+        reasons += [f"{name}: {obstacle}" for name, obstacle in self._obstacles.items()]
+        known = all(self._is_known(work) for work in self.works)
+        return Readiness(known, not reasons, tuple(reasons))
+
+    def work(self, name: str) -> Work | None:
+        """The mapping of this name, if it is at work."""
+        return self._works.get(name)
+
+    def is_known(self, name: str) -> bool:
+        """Whether the mapping polls, or can say what it waits for."""
+        work = self._works.get(name)
+        return work is None or self._is_known(work)
+
+    def waits_for(self, name: str) -> str:
+        """What keeps an enabled mapping from polling; empty when nothing does."""
+        work = self._works.get(name)
+        return work.waits_for if work is not None else self._obstacles.get(name, "")
+
+    def mappings(self) -> tuple[MappingView, ...]:
+        return tuple(self._mapping(config) for config in self._mappings.values())
+
+    def functions(self) -> tuple[FunctionView, ...]:
+        return self.fleet.views()
+
+    def _is_known(self, work: Work) -> bool:
+        return work.is_known and (work.polling or self._known(work))
+
+    def _known(self, work: Work) -> bool:
+        """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
+        return bool(work.standing.reason) and (work.target.gate.is_open or work.target.name in self.changes.tried)
+
+    def _mapping(self, config: EventSourceMapping) -> MappingView:
+        work = self._works.get(config.name)
+        obstacle = self._obstacles.get(config.name, "")
+        standing = work.standing if work else Status(State.WAITING, obstacle) if obstacle else None
+        return MappingView(
+            name=config.name,
+            uuid=config.uuid,
+            source=config.place,
+            kind=str(config.kind),
+            function=reference_of(config),
+            state=standing.state.value if standing else DISABLED,
+            reason=standing.reason if standing else "it is not enabled",
+            feeds=work.supervisor.feeds if work else 0,
+            counts=self._account.as_json(config.name),
+            destination=work.destination.arn if work and work.destination else "",
+            trouble=work.trouble if work else "",
+        )

@@ -1,0 +1,41 @@
+"""The observer that knows what came of each mapping last, for the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...config.limits import SourceKind
+from ...config.mapping import EventSourceMapping
+from ...dispatch.observer import Event
+from ..control.mappings import results
+from ..control.mappings.answers import NO_PROGRESS, Progress
+
+
+class Progresses:
+    """By the mapping's name. `waits_for` says what keeps a mapping from polling."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, str] = {}
+        self._waits_for: Callable[[str], str] = lambda name: ""
+
+    def look_at(self, waits_for: Callable[[str], str]) -> None:
+        self._waits_for = waits_for
+
+    def observe(self, event: Event) -> None:
+        found = results.after(event)
+        if found is not None:
+            mapping, result = found
+            self._results[mapping] = result
+
+    def forget(self, mapping: str) -> None:
+        """The mapping is gone."""
+        self._results.pop(mapping, None)
+
+    def of(self, mapping: EventSourceMapping) -> Progress:
+        if mapping.kind is None or mapping.kind.is_queue:
+            return NO_PROGRESS
+        result = self._results.get(mapping.name, "")
+        trouble = None
+        if mapping.kind is SourceKind.KAFKA and mapping.enabled:
+            trouble = results.trouble_of(self._waits_for(mapping.name))
+        return Progress(trouble.result or result, trouble.code) if trouble else Progress(result)

@@ -1,0 +1,222 @@
+"""Makes the plant follow the mappings of the API: one of them comes, changes and goes while all others run.
+
+    a change ──► the mapping's follower ──► taken down ──► made anew ──► polls, or says what it waits for ──► settled
+
+Each mapping has a follower of its own, for as long as there is something to follow; so a slow one holds up no other,
+and the call that changed it was answered long before. A mapping whose function is not there waits, visibly, until it
+comes. Deletion is tried until it is done: what is left of it stands in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ...config.errors import ConfigError, HeadraceError
+from ...config.mapping import EventSourceMapping, split_function
+from ...dispatch.backoff import Backoff
+from ..control.mappings.mapping_plane import MappingPlane
+from ..control.mappings.model import Mapped, State
+from ..telemetry.log import Action, Log
+from ..telemetry.mapping_logs import MappingLogs
+from ..telemetry.metrics import Labels, Metrics
+from .functions import reference_of
+from .mappings import Plant, Work
+
+SIGHT = 5.0
+"""Seconds that a mapping is given to poll or to say what it waits for, before it counts as done all the same."""
+AGAIN = Backoff(base=1.0, cap=30.0)
+"""Between attempts to delete what cannot be deleted just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a mapping leaves its traces in."""
+
+    make: Callable[[EventSourceMapping], Awaitable[Work]]
+    """A mapping at work. Raises ConfigError for what cannot be."""
+    let_go: Callable[[EventSourceMapping], None]
+    """Forgets what was held for a mapping that is gone or changed."""
+    forget_positions: Callable[[EventSourceMapping], Awaitable[None]]
+    """A mapping that is made anew starts anew."""
+    metrics: Metrics
+    logs: MappingLogs
+    forget: Callable[[str], None]
+    """Forgets what was counted of a mapping that is gone, by its name."""
+
+
+class Following:
+    """`grace`: seconds that invocations in flight get at least when their mapping changes."""
+
+    def __init__(self, plane: MappingPlane, plant: Plant, parts: Parts, log: Log, *, grace: float) -> None:
+        self._plane = plane
+        self._plant = plant
+        self._parts = parts
+        self._log = log
+        self._grace = grace
+        self._labels: dict[str, Labels] = {}
+        self._fetching: dict[str, str] = {}
+        """By UUID, the function that a mapping was put to work for."""
+        self._wanted: set[str] = set()
+        """UUIDs of what is to be looked at again."""
+        self._followers: set[str] = set()
+        self._tasks: TaskGroup | None = None
+        plane.watch(self.follow)
+
+    async def begin(self) -> None:
+        """Take in what there is, before the plant runs. Calls nobody on the network."""
+        for mapped in tuple(self._plane.all.values()):
+            if mapped.state is State.DELETING:
+                self.follow(mapped.uuid)
+            elif mapped.is_stored:
+                await self._put(mapped)
+                self._fetching[mapped.uuid] = reference_of(mapped.config)
+
+    async def run(self) -> None:
+        """Follow, until this is cancelled."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            for uuid in tuple(self._wanted):
+                self.follow(uuid)
+            await anyio.sleep_forever()
+
+    def follow(self, uuid: str) -> None:
+        """This mapping is new, changed, or to go."""
+        self._wanted.add(uuid)
+        if self._tasks is not None and uuid not in self._followers:
+            self._followers.add(uuid)
+            self._tasks.start_soon(self._follow, uuid)
+
+    def function_changed(self, name: str) -> None:
+        """A function came, changed or went."""
+        for mapped in self._plane.all.values():
+            if mapped.is_stored and mapped.config.function_name == name:
+                self.follow(mapped.uuid)
+
+    async def _follow(self, uuid: str) -> None:
+        try:
+            while uuid in self._wanted:
+                self._wanted.discard(uuid)
+                mapped = self._plane.all.get(uuid)
+                if mapped is not None:
+                    await self._align(mapped)
+        finally:
+            self._followers.discard(uuid)
+
+    async def _align(self, mapped: Mapped) -> None:
+        if mapped.state is State.DELETING:
+            await self._end(mapped)
+            return
+        if not await self._is_as_wanted(mapped.config):
+            await self._take_down(mapped.config)
+            await self._put(mapped)
+            await self._release(mapped)
+            await self._sighted(mapped.config.name)
+        self._plane.settle(mapped)
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    async def _is_as_wanted(self, config: EventSourceMapping) -> bool:
+        """Whether a mapping at work needs no change: neither it nor its function is another one."""
+        work = self._plant.work(config.name)
+        if work is None or not config.enabled or self._missing(config):
+            return False
+        try:
+            member = await self._plant.fleet.member(reference_of(config))
+        except HeadraceError:
+            return False
+        same = work.config.model_copy(update={"tags": config.tags}) == config
+        return same and work.target is member.target and work.facts == member.facts
+
+    def _missing(self, config: EventSourceMapping) -> str:
+        """What is said of a function that is not there; empty when it is."""
+        if self._plane.ground.find(*split_function(config.function)) is not None:
+            return ""
+        return f"there is no function {reference_of(config)}; it is waited for"
+
+    async def _release(self, mapped: Mapped) -> None:
+        """Let go of the function that it fetched for, where it goes to another one, or is gone."""
+        before, now = self._fetching.pop(mapped.uuid, ""), self._plane.all.get(mapped.uuid)
+        if now is not None:
+            self._fetching[mapped.uuid] = reference_of(mapped.config)
+        if before:
+            await self._plant.fleet.release(before, lambda: self._is_needed(before))
+
+    def _is_needed(self, reference: str) -> bool:
+        return any(reference_of(each.config) == reference for each in self._plane.all.values())
+
+    async def _put(self, mapped: Mapped) -> None:
+        config = mapped.config
+        self._count(config)
+        self._parts.logs.add(config)
+        if not config.enabled:
+            self._plant.put(config, None)
+        elif missing := self._missing(config):
+            self._plant.put(config, None, missing)
+        else:
+            await self._put_to_work(config)
+
+    async def _put_to_work(self, config: EventSourceMapping) -> None:
+        try:
+            self._plant.put(config, await self._parts.make(config))
+        except ConfigError as error:
+            self._plant.put(config, None, str(error))
+        except Exception as error:  # one mapping must not take the others with it
+            obstacle = f"stopped by a fault in Headrace ({error!r}); please report it"
+            self._log.error(Action.FAULT, f"{config.name}: {obstacle}", mapping=config.name)
+            self._plant.put(config, None, obstacle)
+
+    def _count(self, config: EventSourceMapping) -> None:
+        labels = Labels(config.name, str(config.kind), reference_of(config))
+        if self._labels.get(config.name) != labels:
+            self._parts.metrics.remove(config.name)
+            self._parts.metrics.add(labels)
+            self._labels[config.name] = labels
+
+    async def _take_down(self, config: EventSourceMapping) -> None:
+        """An invocation in flight ends in its own time, as far as its function has a timeout: nobody waits for us, and
+        its records would come again."""
+        work = self._plant.work(config.name)
+        deadline = (work.facts.deadline if work else None) or 0.0
+        await self._plant.take_down(config.name, max(self._grace, deadline))
+        self._parts.let_go(config)
+
+    async def _sighted(self, name: str) -> None:
+        """Until the mapping polls or can say why not: who waits for it to be enabled may send records then."""
+        with anyio.move_on_after(SIGHT):
+            while True:
+                changed = self._plant.changes.next()
+                if self._plant.is_known(name):
+                    return
+                await changed.wait()
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    async def _end(self, mapped: Mapped) -> None:
+        config = mapped.config
+        await self._take_down(config)
+        failures = 0
+        while not await self._forgotten(mapped, failures):
+            failures += 1
+            await anyio.sleep(AGAIN.ceiling(failures))
+        self._plant.forget(config.name)
+        self._labels.pop(config.name, None)
+        self._parts.metrics.remove(config.name)
+        self._parts.logs.remove(config.name)
+        self._parts.forget(config.name)
+        await self._release(mapped)
+
+    async def _forgotten(self, mapped: Mapped, failures: int) -> bool:
+        """Positions first: they must not outlive the mapping."""
+        try:
+            await self._parts.forget_positions(mapped.config)
+            await self._plane.end(mapped)
+        except HeadraceError as error:
+            if not failures:
+                text = f"{mapped.config.name}: cannot be deleted yet, and is tried again: {error}"
+                self._log.warning(Action.MAPPING, text, mapping=mapped.config.name)
+            return False
+        return True

@@ -1,0 +1,79 @@
+"""The account: how many records had which fate, per mapping. An observer; `status` and `--until-idle` ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from ...dispatch.model import FateKind
+from ...dispatch.observer import Discarded, Event, Fetched, Invoked, Settled, SettleFailed
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one mapping, since the daemon's start. In records, but for `invocations`."""
+
+    fetched: int = 0
+    delivered: int = 0
+    filtered: int = 0
+    discarded: int = 0
+    returned: int = 0
+    abandoned: int = 0
+    unsettled: int = 0
+    """Decided, but the source would not hear of it: they may come again."""
+    invocations: int = 0
+    documented: int = 0
+    """Discarded, and the failure destination has their document."""
+
+    @property
+    def undecided(self) -> int:
+        """Fetched, and still here without a fate."""
+        ended = self.delivered + self.filtered + self.discarded + self.returned + self.abandoned + self.unsettled
+        return self.fetched - ended
+
+
+_COUNTER = {kind: kind.value for kind in FateKind}
+
+
+class Account:
+    """Counts per mapping; a mapping that never saw a record stands there with zeros."""
+
+    def __init__(self, mappings: Iterable[str] = ()) -> None:
+        self._counts = {mapping: Counts() for mapping in mappings}
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        return self._counts
+
+    @property
+    def discarded(self) -> int:
+        return sum(counts.discarded for counts in self._counts.values())
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case Fetched(mapping=mapping, records=records):
+                self._of(mapping).fetched += len(records)
+            case Settled(mapping=mapping, settlements=settlements):
+                counts = self._of(mapping)
+                for settlement in settlements:
+                    name = _COUNTER[settlement.fate.kind]
+                    setattr(counts, name, getattr(counts, name) + len(settlement.records))
+            case SettleFailed(mapping=mapping, records=records):
+                self._of(mapping).unsettled += len(records)
+            case Invoked(mapping=mapping):
+                self._of(mapping).invocations += 1
+            case Discarded(mapping=mapping, records=records) if event.destination:
+                self._of(mapping).documented += len(records)
+            case _:
+                pass
+
+    def forget(self, mapping: str) -> None:
+        """The mapping is gone."""
+        self._counts.pop(mapping, None)
+
+    def as_json(self, mapping: str) -> dict[str, int]:
+        counts = self._of(mapping)
+        return {**asdict(counts), "undecided": counts.undecided}
+
+    def _of(self, mapping: str) -> Counts:
+        return self._counts.setdefault(mapping, Counts())

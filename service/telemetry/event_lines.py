@@ -1,0 +1,376 @@
+"""Which events of the observer become a line of the log, what it says, and how often.
+
+Used through `mapping_logs.py`, which has one for each level that a mapping asks for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+from ...dispatch import observer as seen
+from ...dispatch.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
+from .log import Action, Log
+from .repeats import Flow, Repeats
+
+OUTPUT_RATE = 1000.0
+"""Lines that one function may print per second on the long run (512 characters count as one more); what is above is
+counted and left out."""
+OUTPUT_BURST = 10_000.0
+
+
+class Logs:
+    """The observer that writes lines. Only events that can become a line at the log's level cost anything."""
+
+    def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._repeats = Repeats()
+        self._output: dict[str, Flow] = {}
+        self._down: dict[str, Hashable] = {}
+        self._stands: dict[str, Hashable] = {}
+        self._unfetched: set[str] = set()
+        """Mappings of which the last line said that a fetch failed."""
+        self._say: dict[type, Callable[[Any], None]] = {}
+        for level, sayers in self._by_level().items():
+            if level >= log.level:
+                self._say.update(sayers)
+
+    def observe(self, event: seen.Event) -> None:
+        say = self._say.get(type(event))
+        if say is not None:
+            say(event)
+
+    def _by_level(self) -> dict[int, dict[type, Callable[[Any], None]]]:
+        """The most important level that an event can have, and what says it."""
+        return {
+            logging.ERROR: {seen.Gap: self._gap, seen.Discarded: self._discarded, seen.Crashed: self._crashed},
+            logging.WARNING: {
+                seen.FetchFailed: self._fetch_failed,
+                seen.Invoked: self._invoked,
+                seen.SettleFailed: self._settle_failed,
+                seen.CommitFailed: self._commit_failed,
+                seen.StreamRecreated: self._recreated,
+                seen.DestinationFailed: self._destination_failed,
+                seen.DestinationChanged: self._destination_changed,
+                seen.Blocked: self._blocked,
+                seen.GateClosed: self._gate_closed,
+                seen.GateOpened: self._gate_opened,
+            },
+            logging.INFO: {
+                seen.MappingChanged: self._mapping_changed,
+                seen.FetchesAgain: self._fetches_again,
+                seen.Rebalanced: self._rebalanced,
+                seen.FunctionLog: self._function_log,
+            },
+            logging.DEBUG: {
+                seen.Fetched: self._fetched,
+                seen.Filtered: self._filtered,
+                seen.Invoking: self._invoking,
+                seen.Retrying: self._retrying,
+                seen.Bisected: self._bisected,
+                seen.Settled: self._settled,
+                seen.FeedsChanged: self._feeds_changed,
+                seen.OffsetsCommitted: self._committed,
+            },
+        }
+
+    def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> bool:
+        """Say it, unless the same was said just now. Whether it was said."""
+        left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
+        if left_out is None:
+            return False
+        if left_out:
+            fields["repeated"] = left_out
+        self._log.warning(action, text, **fields)
+        return True
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def _mapping_changed(self, event: seen.MappingChanged) -> None:
+        key = (event.mapping, event.state, event.reason)
+        if self._stands.get(event.mapping) != key:  # the last line of a mapping must say where it stands
+            self._repeats.forget(key)
+        if self._repeats.admit(key, self._monotonic()) is None:
+            return
+        self._stands[event.mapping] = key
+        text = f"{event.mapping} is {event.state}" + (f": {event.reason}" if event.reason else "")
+        self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, reason=event.reason or None)
+
+    def _gate_closed(self, event: seen.GateClosed) -> None:
+        text = f"function {event.function} cannot start: {event.cause}"
+        self._down[event.function] = event.cause
+        self._warn(
+            Action.FUNCTION_DOWN,
+            text,
+            (event.function, event.cause),
+            function=event.function,
+            next_probe=_round(event.delay),
+        )
+
+    def _gate_opened(self, event: seen.GateOpened) -> None:
+        cause = self._down.pop(event.function, None)
+        self._repeats.forget((Action.FUNCTION_DOWN, (event.function, cause)))
+        self._log.info(
+            Action.FUNCTION_UP,
+            f"function {event.function} can start" + (" again" if cause else ""),
+            function=event.function,
+            seconds=_round(event.seconds),
+        )
+
+    def _rebalanced(self, event: seen.Rebalanced) -> None:
+        went, came = _shards(event.lost), _shards(event.gained)
+        parts = [part for part in (went and f"gives back {went}", came and f"takes {came}") if part]
+        if parts:
+            self._log.info(Action.REBALANCE, f"{event.mapping} {' and '.join(parts)}", mapping=event.mapping)
+
+    def _feeds_changed(self, event: seen.FeedsChanged) -> None:
+        self._log.debug(Action.FEEDS, f"{event.mapping} has {event.feeds} feeds", mapping=event.mapping)
+
+    # --- faults -----------------------------------------------------------------------------------------------------
+
+    def _fetch_failed(self, event: seen.FetchFailed) -> None:
+        said = self._warn(
+            Action.FETCH_FAILED,
+            f"{event.mapping} could not fetch: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+            delay=_round(event.delay),
+        )
+        if said:
+            self._unfetched.add(event.mapping)
+
+    def _fetches_again(self, event: seen.FetchesAgain) -> None:
+        """Where what failed was left out, so is that it is over: there are no more of these than of those."""
+        if event.mapping in self._unfetched:
+            self._unfetched.remove(event.mapping)
+            self._log.info(Action.FETCHES_AGAIN, f"{event.mapping} fetches again", mapping=event.mapping)
+
+    def _invoked(self, event: seen.Invoked) -> None:
+        who = {"mapping": event.mapping, "function": event.function, "records": len(event.records)}
+        if isinstance(event.outcome, Succeeded):
+            self._log.debug(
+                Action.INVOKE,
+                "the function took the batch",
+                request_id=event.outcome.attempt.request_id,
+                seconds=_round(event.seconds),
+                **who,
+            )
+        else:
+            shard = _shard(event.records)
+            first = str(event.records[0].id) if event.records else None
+            self._not_taken(event, (event.mapping, shard), who | {"shard": shard, "first": first})
+
+    def _not_taken(self, event: seen.Invoked, key: tuple[Hashable, ...], who: dict[str, Any]) -> None:
+        match event.outcome:
+            case FailedItems(attempt=attempt, ids=ids):
+                self._warn(
+                    Action.INVOKE_FAILED,
+                    f"function {event.function} did not take {len(ids)} of {len(event.records)} records",
+                    (*key, "items"),
+                    request_id=attempt.request_id,
+                    failure="items",
+                    ids=sorted(str(record) for record in ids)[:10],
+                    **who,
+                )
+            case FunctionFailed(attempt=attempt, failure=failure, detail=detail):
+                self._warn(
+                    Action.INVOKE_FAILED,
+                    f"function {event.function} failed: {detail}",
+                    (*key, failure, detail),
+                    request_id=attempt.request_id,
+                    failure=failure.value,
+                    **who,
+                )
+            case Throttled(reason=reason):
+                text = f"function {event.function} is throttled" + (f": {reason}" if reason else "")
+                self._warn(Action.THROTTLED, text, (event.mapping, reason), **who)
+            case Unreachable(cause=cause, down=down):
+                if not down:  # a function that cannot start is said by its gate
+                    text = f"function {event.function} was not reached: {cause}"
+                    self._warn(Action.UNREACHABLE, text, (event.mapping, cause), **who)
+
+    def _settle_failed(self, event: seen.SettleFailed) -> None:
+        self._warn(
+            Action.SETTLE_FAILED,
+            f"{event.mapping} could not settle {len(event.records)} records, they may come again: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+            records=len(event.records),
+        )
+
+    def _destination_failed(self, event: seen.DestinationFailed) -> None:
+        """One that was given up is said by the discard."""
+        if event.delay is not None:
+            self._warn(
+                Action.DESTINATION_FAILED,
+                f"{event.mapping} could not write a discarded batch, and tries again: {event.cause}",
+                (event.mapping, event.cause),
+                mapping=event.mapping,
+                delay=_round(event.delay),
+            )
+
+    def _destination_changed(self, event: seen.DestinationChanged) -> None:
+        say = self._log.warning if event.cause else self._log.info
+        text = event.cause or f"failure destination {event.destination} is there"
+        who = {"mapping": event.mapping, "destination": event.destination}
+        say(Action.DESTINATION, f"{event.mapping}: {text}", **who)
+
+    def _commit_failed(self, event: seen.CommitFailed) -> None:
+        self._warn(
+            Action.COMMIT_FAILED,
+            f"{event.mapping} could not store a position, the next commit will: {event.cause}",
+            (event.mapping, event.cause),
+            mapping=event.mapping,
+        )
+
+    def _recreated(self, event: seen.StreamRecreated) -> None:
+        what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        kind = "stream" if event.source.startswith("arn:") else "topic"
+        self._log.warning(
+            Action.RECREATED,
+            f"{event.mapping}: the {kind} {event.source} {what}, and is read from its beginning",
+            mapping=event.mapping,
+            source=event.source,
+            before=event.before,
+        )
+
+    def _discarded(self, event: seen.Discarded) -> None:
+        where = f"; {event.destination} has their document" if event.destination else ", and no destination has them"
+        shard = _shard(event.records)
+        of_shard = f" of {shard}" if shard else ""
+        flaws = [record.flaw.detail for record in event.records if record.flaw]
+        reason = ": ".join([event.reason.value, *flaws[:1]])
+        self._log.error(
+            Action.DISCARD,
+            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({reason}){where}",
+            mapping=event.mapping,
+            shard=shard,
+            reason=event.reason.value,
+            ids=[record.name for record in event.records[:10]],
+            records=len(event.records),
+            cause=event.cause or None,
+        )
+
+    def _gap(self, event: seen.Gap) -> None:
+        self._log.error(
+            Action.GAP,
+            f"{event.mapping}: the source lost {event.start} to {event.end} before it was read: {event.reason}",
+            mapping=event.mapping,
+            source=event.lane.source,
+            shard=event.lane.shard or None,
+        )
+
+    def _crashed(self, event: seen.Crashed) -> None:
+        trace = "".join(traceback.format_exception(event.error)) if self._log.level <= logging.DEBUG else None
+        self._log.error(
+            Action.FAULT,
+            f"a fault in Headrace stopped {event.mapping}, which is opened again; please report it: {event.error!r}",
+            mapping=event.mapping,
+            trace=trace,
+        )
+
+    def _blocked(self, event: seen.Blocked) -> None:
+        text = f"{event.mapping}: key {event.key} holds up {event.records} records"
+        self._warn(
+            Action.BLOCKED, text, (event.mapping, event.lane, event.key), mapping=event.mapping, shard=event.lane.shard
+        )
+
+    # --- what functions print ---------------------------------------------------------------------------------------
+
+    def _function_log(self, event: seen.FunctionLog) -> None:
+        flow = self._output.get(event.function)
+        if flow is None:
+            flow = self._output[event.function] = Flow(OUTPUT_RATE, OUTPUT_BURST)
+        left_out = flow.admit(self._monotonic(), len(event.line))
+        if left_out is None:
+            return
+        if left_out:
+            self._log.warning(
+                Action.OUTPUT_LEFT_OUT,
+                f"function {event.function} prints too fast: {left_out} lines left out",
+                function=event.function,
+                lines=left_out,
+            )
+        self._log.info(
+            Action.FUNCTION_LOG,
+            event.line.rstrip("\n"),
+            function=event.function,
+            request_id=event.request_id or None,
+            stream=event.stream,
+        )
+
+    # --- detail, for `debug` ----------------------------------------------------------------------------------------
+
+    def _fetched(self, event: seen.Fetched) -> None:
+        if event.records:
+            self._log.debug(
+                Action.FETCH,
+                "fetched",
+                mapping=event.mapping,
+                records=len(event.records),
+                seconds=_round(event.seconds),
+            )
+
+    def _filtered(self, event: seen.Filtered) -> None:
+        ids = [record.name for record in event.records]
+        self._log.debug(Action.FILTER, "filtered", mapping=event.mapping, records=len(ids), ids=ids)
+
+    def _invoking(self, event: seen.Invoking) -> None:
+        self._log.debug(
+            Action.INVOKE,
+            "invoking",
+            mapping=event.mapping,
+            function=event.function,
+            request_id=event.request_id,
+            records=len(event.records),
+            bytes=event.payload_bytes,
+        )
+
+    def _retrying(self, event: seen.Retrying) -> None:
+        self._log.debug(
+            Action.RETRY,
+            "will invoke again",
+            mapping=event.mapping,
+            records=len(event.records),
+            attempt=event.attempt,
+            delay=_round(event.delay),
+        )
+
+    def _bisected(self, event: seen.Bisected) -> None:
+        self._log.debug(Action.BISECT, "cut in two", mapping=event.mapping, records=len(event.records))
+
+    def _committed(self, event: seen.OffsetsCommitted) -> None:
+        self._log.debug(Action.COMMIT, "committed", mapping=event.mapping, offsets=event.offsets)
+
+    def _settled(self, event: seen.Settled) -> None:
+        for settlement in event.settlements:
+            self._log.debug(
+                Action.SETTLE,
+                "settled",
+                mapping=event.mapping,
+                fate=settlement.fate.kind.value,
+                records=len(settlement.records),
+            )
+
+
+NAMED = 10
+"""Of many partitions, so many are named in a line."""
+
+
+def _shards(lanes: Sequence[Lane]) -> str:
+    more = f" and {len(lanes) - NAMED} more" if len(lanes) > NAMED else ""
+    return ", ".join(lane.shard for lane in lanes[:NAMED]) + more
+
+
+def _shard(records: Sequence[Record]) -> str | None:
+    """The shard or partition that all of them are of."""
+    shards = {record.lane.shard for record in records}
+    return next(iter(shards)) or None if len(shards) == 1 else None
+
+
+def _round(seconds: float) -> float:
+    return round(seconds, 3)

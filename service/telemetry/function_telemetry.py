@@ -1,0 +1,109 @@
+"""What there is to see of asynchronous invocations and of shipped logs: lines and metrics. Two observers.
+
+Normal operation is quiet: an event that its function took is a line at `debug`, one that is over otherwise a warning.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+
+from prometheus_client import CollectorRegistry, Counter
+
+from ...dispatch.observer import (
+    Event,
+    EventDelayed,
+    EventDropped,
+    EventFinished,
+    EventRetried,
+    LogsDropped,
+    LogsUnshipped,
+    RecordUndelivered,
+)
+from .log import Action, Log
+from .repeats import Repeats
+
+
+class FunctionLines:
+    """The lines."""
+
+    def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._monotonic = monotonic
+        self._repeats = Repeats()
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case EventRetried() | EventFinished(condition="Success"):
+                self._debug(event)
+            case EventFinished() | EventDropped() | RecordUndelivered():
+                self._over(event)
+            case EventDelayed(function=function, cause=cause):
+                text = f"an event of {function or 'the queue'} waits: {cause}"
+                self._now_and_then(Action.ASYNCHRONOUS, text, (function, cause), function=function or None)
+            case LogsUnshipped(group=group, cause=cause, delay=delay):
+                text = f"lines of functions are not in CloudWatch Logs yet, they are sent again: {cause}"
+                self._now_and_then(Action.FUNCTION_LOGS, text, cause, group=group, delay=round(delay, 3))
+            case LogsDropped(group=group, lines=lines, cause=cause):
+                text = f"{lines or 'some'} lines of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
+                self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), group=group or None, lines=lines or None)
+            case _:
+                pass
+
+    def _debug(self, event: EventRetried | EventFinished) -> None:
+        who = {"function": event.function, "request_id": event.request_id, "attempts": event.attempts}
+        if isinstance(event, EventFinished):
+            self._log.debug(Action.ASYNCHRONOUS, f"function {event.function} took the event", **who)
+        else:
+            self._log.debug(Action.ASYNCHRONOUS, "the event will be tried again", delay=round(event.delay, 3), **who)
+
+    def _over(self, event: EventFinished | EventDropped | RecordUndelivered) -> None:
+        who = {"function": event.function, "request_id": event.request_id}
+        match event:
+            case EventFinished(condition=condition, attempts=attempts):
+                text = f"function {event.function} did not take the event ({condition}, {attempts} attempts)"
+                self._log.warning(Action.ASYNCHRONOUS, text, condition=condition, attempts=attempts, **who)
+            case EventDropped():
+                text = f"an event was dropped: there is no function {event.function} any more"
+                self._log.error(Action.ASYNCHRONOUS, text, **who)
+            case RecordUndelivered(destination=destination, cause=cause):
+                text = f"{destination} was not told of an event of {event.function}, and will not be: {cause}"
+                self._log.error(Action.RECORD_FAILED, text, destination=destination, **who)
+
+    def _now_and_then(self, action: Action, text: str, key: Hashable, **fields: object) -> None:
+        left_out = self._repeats.admit((action, key), self._monotonic())
+        if left_out is not None:
+            self._log.warning(action, text, repeated=left_out or None, **fields)
+
+
+class FunctionMetrics:
+    """The counters; of events by function, of which there are as many as there were functions."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"headrace_{name}", text, labels, registry=registry)
+
+        self._events = counter(
+            "async_events", "Events of asynchronous invocations that are over.", "function", "condition"
+        )
+        self._retries = counter("async_retries", "Events that are tried again.", "function")
+        self._undelivered = counter("async_destination_failures", "Destinations that were not told.", "function")
+        self._unshipped = counter("function_log_errors", "Times that CloudWatch Logs did not take lines.")
+        self._dropped = counter("function_log_lines_dropped", "Lines that will not be in CloudWatch Logs.")
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case EventFinished(function=function, condition=condition):
+                self._events.labels(function, condition).inc()
+            case EventDropped(function=function):
+                self._events.labels(function, "FunctionGone").inc()
+            case EventRetried(function=function):
+                self._retries.labels(function).inc()
+            case RecordUndelivered(function=function):
+                self._undelivered.labels(function).inc()
+            case LogsUnshipped():
+                self._unshipped.inc()
+            case LogsDropped(lines=lines):
+                self._dropped.inc(lines)
+            case _:
+                pass

@@ -1,0 +1,50 @@
+"""The lines of mappings that ask for a level of their own (`logging_config`), whatever the level of all others is.
+
+A mapping's own lines are those of events that name it, what is said of it at the start included. What its function
+prints, and whether that can start, is the function's: several mappings may share it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/esm-logging.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...config.mapping import EventSourceMapping
+from ...dispatch.observer import Event
+from .event_lines import Logs
+from .log import Log
+
+LEVELS = {"DEBUG": "debug", "INFO": "info", "WARN": "warning"}
+"""AWS's words, and the log's. Each has what is more important than it, too."""
+
+
+def log_of(mapping: EventSourceMapping, log: Log) -> Log:
+    """Where the mapping's own lines go."""
+    level = mapping.logging_config.system_log_level if mapping.logging_config else None
+    return log.at(LEVELS[level]) if level else log
+
+
+class MappingLogs:
+    """The observer that writes lines, for each mapping at its level."""
+
+    def __init__(self, mappings: Iterable[EventSourceMapping], log: Log) -> None:
+        self._log = log
+        self._others = Logs(log)
+        self._own: dict[str, Logs] = {}
+        for mapping in mappings:
+            self.add(mapping)
+
+    def add(self, mapping: EventSourceMapping) -> None:
+        """A mapping that is new, or has another level from now on."""
+        self.remove(mapping.name)
+        own = log_of(mapping, self._log)
+        if own is not self._log:
+            self._own[mapping.name] = Logs(own)
+
+    def remove(self, mapping: str) -> None:
+        """The mapping is gone."""
+        self._own.pop(mapping, None)
+
+    def observe(self, event: Event) -> None:
+        self._own.get(getattr(event, "mapping", ""), self._others).observe(event)

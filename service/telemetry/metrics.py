@@ -1,0 +1,292 @@
+"""Prometheus metrics: an observer that counts, and a collector that looks at the daemon when it is scraped.
+
+Every series of a mapping exists from the start, with zero. Labels are the mapping, its source's kind and its function;
+nothing without a bound is one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from ...config.limits import SourceKind
+from ...dispatch import observer as seen
+from ...dispatch.model import (
+    DiscardReason,
+    FailedItems,
+    Failure,
+    FateKind,
+    FunctionFailed,
+    Lane,
+    Outcome,
+    Succeeded,
+    Throttled,
+    Unreachable,
+)
+from ...pollers.lifecycle import State
+from .view import View
+
+LABELS = ("mapping", "source", "function")
+OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "throttled", "unreachable")
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
+RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
+STREAMS = tuple(kind for kind in SourceKind if kind.is_stream)
+GAUGES = ("iterator_age", "lag_max", "lag_sum")
+STATES = ("disabled", *(state.value for state in State))
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a mapping's series are told apart by."""
+
+    mapping: str
+    source: str
+    function: str
+
+    @property
+    def values(self) -> tuple[str, str, str]:
+        return self.mapping, self.source, self.function
+
+
+class _Families:
+    """The metrics, by the names that users know."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"headrace_{name}", text, (*LABELS, *labels), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"headrace_{name}", text, LABELS, buckets=buckets, registry=registry)
+
+        self.received = counter("records_received", "Records fetched from the source.")
+        self.filtered = counter("records_filtered", "Records that a filter refused.")
+        self.delivered = counter("records_delivered", "Records that the function took and the source was told of.")
+        self.returned = counter("records_returned", "Records left to the source, which hands them out again.")
+        self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
+        self.failed = counter("records_failed", "Records that an invocation did not take, or policy gave up.", "reason")
+        self.dropped = counter("records_dropped", "Discarded records that no failure destination has.")
+        self.documented = counter("destination_records", "Discarded records that the failure destination has.")
+        self.documents = counter("destination_documents", "Documents that the failure destination has.")
+        self.undelivered = counter("destination_failures", "Documents that were given up.")
+        self.destination_errors = counter("destination_errors", "Attempts to write a document that failed.")
+        self.unsettled = counter("records_unsettled", "Decided records of which the source would not hear.")
+        self.batches = counter("batches", "Invocations by outcome.", "outcome")
+        self.retries = counter("retries", "Batches that are invoked again.")
+        self.bisects = counter("bisects", "Failing batches that were cut in two.")
+        self.polls = counter("polls", "Fetches that were answered, empty ones included.")
+        self.poll_errors = counter("poll_errors", "Fetches that failed.")
+        self.gaps = counter("gaps", "Ranges that the source lost before they were read.")
+        self.commit_errors = counter("commit_errors", "Positions that could not be stored when they were due.")
+        self.committed = counter("offsets_committed", "Offsets by which consumer groups were moved.")
+        self.rebalances = counter("rebalances", "Times that partitions were taken from a member of a consumer group.")
+        self.recreated = counter("streams_recreated", "Streams that took the place of the one that was read.")
+        self.batch_records = histogram("batch_size_records", "Records per invocation.", RECORDS)
+        self.batch_bytes = histogram("batch_size_bytes", "Bytes of the event per invocation.", BYTES)
+        self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
+        self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
+        about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
+        self.iterator_age = Gauge("headrace_iterator_age_milliseconds", about, LABELS, registry=registry)
+        about = "Offsets from what is committed to the end, of the partition that is most behind."
+        self.lag_max = Gauge("headrace_offset_lag_max", about, LABELS, registry=registry)
+        about = "Offsets from what is committed to the end, of all partitions that are read here."
+        self.lag_sum = Gauge("headrace_offset_lag_sum", about, LABELS, registry=registry)
+
+    def remove(self, labels: Labels) -> None:
+        """Every series of a mapping, with whatever further labels."""
+        of_mapping = dict(zip(LABELS, labels.values, strict=True))
+        for family in vars(self).values():
+            family.remove_by_labels(of_mapping)
+
+
+class _Series:
+    """The series of one mapping, looked up once."""
+
+    def __init__(self, families: _Families, labels: Labels) -> None:
+        self.labels = labels
+        values = labels.values
+        for name, family in vars(families).items():
+            if name not in ("failed", "batches", *GAUGES):
+                setattr(self, name, family.labels(*values))
+        reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
+        self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
+        self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
+        self.iterator_age = families.iterator_age.labels(*values) if labels.source in STREAMS else None
+        self.lags: dict[Lane, int] = {}
+        kafka = labels.source == SourceKind.KAFKA
+        self.lag_max, self.lag_sum = (
+            (family.labels(*values) if kafka else None) for family in (families.lag_max, families.lag_sum)
+        )
+
+    def __getattr__(self, name: str) -> Any:  # the series made in the constructor
+        raise AttributeError(name)
+
+    def lagging(self, lags: Mapping[Lane, int], lost: Iterable[Lane] = ()) -> None:
+        """What one member says of its partitions; others' are as they were."""
+        self.lags.update(lags)
+        for lane in lost:
+            self.lags.pop(lane, None)
+        if self.lag_max is not None and self.lag_sum is not None:
+            self.lag_max.set(max(self.lags.values(), default=0))
+            self.lag_sum.set(sum(self.lags.values()))
+
+
+def name_of(outcome: Outcome) -> str:
+    """The outcome as a label."""
+    match outcome:
+        case Succeeded():
+            return "success"
+        case FailedItems():
+            return "items"
+        case FunctionFailed(failure=failure):
+            return failure.value
+        case Throttled():
+            return "throttled"
+        case Unreachable():
+            return "unreachable"
+
+
+class Metrics:
+    """The observer. One scrape is one text, `render`."""
+
+    def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._families = _Families(self.registry)
+        self._series: dict[str, _Series] = {}
+        for labels in mappings:
+            self.add(labels)
+        build = Gauge("headrace_build_info", "The running version.", ("version",), registry=self.registry)
+        build.labels(metadata.version("headrace")).set(1)
+        self._count: dict[type, Callable[[_Series, Any], None]] = {
+            seen.Fetched: _fetched,
+            seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
+            seen.Filtered: lambda series, event: series.filtered.inc(len(event.records)),
+            seen.Invoking: lambda series, event: _invoking(series, event, wall()),
+            seen.Invoked: _invoked,
+            seen.Retrying: lambda series, _: series.retries.inc(),
+            seen.Bisected: lambda series, _: series.bisects.inc(),
+            seen.Settled: _settled,
+            seen.SettleFailed: lambda series, event: series.unsettled.inc(len(event.records)),
+            seen.Discarded: _discarded,
+            seen.DestinationFailed: lambda series, _: series.destination_errors.inc(),
+            seen.Gap: lambda series, _: series.gaps.inc(),
+            seen.CommitFailed: lambda series, _: series.commit_errors.inc(),
+            seen.StreamRecreated: lambda series, _: series.recreated.inc(),
+            seen.OffsetsCommitted: lambda series, event: series.committed.inc(event.offsets),
+            seen.Lagging: lambda series, event: series.lagging(event.lags),
+            seen.Rebalanced: _rebalanced,
+        }
+
+    def add(self, labels: Labels) -> None:
+        """Count for a mapping that is new, or goes to another function from now on."""
+        self._series[labels.mapping] = _Series(self._families, labels)
+
+    def remove(self, mapping: str) -> None:
+        """The mapping is gone, and its series with it: their number follows that of the mappings."""
+        series = self._series.pop(mapping, None)
+        if series is not None:
+            self._families.remove(series.labels)
+
+    def observe(self, event: seen.Event) -> None:
+        count = self._count.get(type(event))
+        series = self._series.get(getattr(event, "mapping", "")) if count is not None else None
+        if count is not None and series is not None:
+            count(series, event)
+
+    def look_at(self, view: View) -> None:
+        """Show the states of this daemon as well."""
+        self.registry.register(_Looks(view))
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+def _fetched(series: _Series, event: seen.Fetched) -> None:
+    series.polls.inc()
+    series.poll_seconds.observe(event.seconds)
+    if event.records:
+        series.received.inc(len(event.records))
+
+
+def _invoking(series: _Series, event: seen.Invoking, now: float) -> None:
+    series.batch_records.observe(len(event.records))
+    series.batch_bytes.observe(event.payload_bytes)
+    if series.iterator_age is not None and event.records:
+        series.iterator_age.set(max(0.0, now - event.records[-1].arrived) * 1000)
+
+
+def _invoked(series: _Series, event: seen.Invoked) -> None:
+    outcome = name_of(event.outcome)
+    series.batches[outcome].inc()
+    series.invoke_seconds.observe(event.seconds)
+    match event.outcome:
+        case Succeeded():
+            pass
+        case FailedItems(ids=ids):
+            series.failed[outcome].inc(len(ids))
+        case _:
+            series.failed[outcome].inc(len(event.records))
+
+
+def _discarded(series: _Series, event: seen.Discarded) -> None:
+    series.failed[event.reason.value].inc(len(event.records))
+    if event.destination:
+        series.documents.inc()
+        series.documented.inc(len(event.records))
+        return
+    series.dropped.inc(len(event.records))
+    if event.cause:
+        series.undelivered.inc()
+
+
+def _rebalanced(series: _Series, event: seen.Rebalanced) -> None:
+    series.lagging({}, event.lost)
+    if event.lost:
+        series.rebalances.inc()
+
+
+def _settled(series: _Series, event: seen.Settled) -> None:
+    for settlement in event.settlements:
+        match settlement.fate.kind:
+            case FateKind.DELIVERED:
+                series.delivered.inc(len(settlement.records))
+            case FateKind.RETURNED:
+                series.returned.inc(len(settlement.records))
+            case FateKind.ABANDONED:
+                series.abandoned.inc(len(settlement.records))
+            case FateKind.FILTERED | FateKind.DISCARDED:
+                pass  # counted when it was decided, with the reason
+
+
+class _Looks(Collector):
+    """What is a state and not a count: asked when somebody scrapes."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        return iter(())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        state = GaugeMetricFamily(
+            "headrace_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
+        )
+        feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or members at work.", labels=LABELS)
+        for mapping in self._view.mappings():
+            values = (mapping.name, mapping.kind, mapping.function)
+            feeds.add_metric(values, mapping.feeds)
+            for name in STATES:
+                state.add_metric((*values, name), float(name == mapping.state))
+        in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations under way.", labels=("function",))
+        up = GaugeMetricFamily("headrace_function_up", "Whether the function can start.", labels=("function",))
+        for function in self._view.functions():
+            in_flight.add_metric((function.name,), function.in_flight)
+            up.add_metric((function.name,), float(function.up))
+        yield from (state, feeds, in_flight, up)

@@ -1,0 +1,52 @@
+"""The end of an invocation's log, for those who ask for it with Invoke."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...dispatch.observer import Event, FunctionLog
+
+TAIL = 4096
+"""Bytes."""
+
+
+class Tail:
+    """The last lines of one log, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._lines: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        """A line, whether it ends in a newline or not."""
+        written = line.removesuffix("\n").encode("utf-8", "replace")[-TAIL:] + b"\n"
+        self._lines.append(written)
+        self._size += len(written)
+        while self._size - len(self._lines[0]) >= TAIL:
+            self._size -= len(self._lines.popleft())
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self._lines)[-TAIL:]
+
+
+class Tails:
+    """The observer. Only invocations that somebody wants the log of cost anything."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, Tail] = {}
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, FunctionLog) and (tail := self._wanted.get(event.request_id)) is not None:
+            tail.add(event.line)
+
+    @contextmanager
+    def of(self, request_id: str) -> Iterator[Tail]:
+        """What is logged under this request id meanwhile."""
+        tail = self._wanted[request_id] = Tail()
+        try:
+            yield tail
+        finally:
+            del self._wanted[request_id]

@@ -1,0 +1,3 @@
+"""Puts a daemon together and runs it. The only room that knows concrete classes."""
+
+from __future__ import annotations

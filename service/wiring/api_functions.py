@@ -1,0 +1,121 @@
+"""The functions of the Lambda API in a running daemon: the control plane, what runs them, what invokes them, and the
+calls for all of it, put together. Beside `daemon.py` a place that knows concrete classes.
+
+    open ──► what the fleet needs (`references`, `environments`) ──► served, with the fleet ──► parts and calls
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...config.clients.aws import Clients
+from ...config.clock import Clock, Jitter
+from ...config.loader import Config
+from ...config.settings import Address
+from ...dispatch.observer import Observer
+from ..api.calls.account import AccountCalls
+from ..api.calls.aliases import AliasCalls
+from ..api.calls.concurrency import ConcurrencyCalls
+from ..api.calls.event_invoke_configs import EventInvokeConfigCalls
+from ..api.calls.functions import FunctionCalls
+from ..api.calls.invoke import InvokeCalls
+from ..api.calls.policies import PolicyCalls
+from ..api.calls.versions import VersionCalls
+from ..api.code_downloads import CodeDownloads
+from ..api.wire.call import Group
+from ..async_invoke.deliveries import Deliveries, Pace, Queue
+from ..async_invoke.endings import Endings
+from ..async_invoke.store import FILE as EVENTS
+from ..async_invoke.store import EventStore
+from ..control.downloads import Downloads
+from ..control.function_plane import FunctionPlane
+from ..control.uploads import Uploads
+from ..running.environments import Environments
+from ..running.function_references import References
+from ..running.functions import Fleet
+from ..running.invocations import Invocations
+from ..running.mappings import Part
+from ..telemetry.tails import Tails
+from .invokers import Functions
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the rest of the daemon gives to them."""
+
+    config: Config
+    clients: Clients
+    observer: Observer
+    tails: Tails
+    clock: Clock
+    jitter: Jitter
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What runs for them, and the calls on them."""
+
+    parts: tuple[Part, ...] = ()
+    groups: tuple[Group, ...] = ()
+    code: CodeDownloads | None = None
+
+
+class ApiFunctions:
+    """The functions that the API made, as they are stored and run."""
+
+    def __init__(
+        self,
+        given: Surroundings,
+        plane: FunctionPlane,
+        functions: Functions,
+        environments: Environments,
+        queue: Queue,
+    ) -> None:
+        self._given = given
+        self._functions = functions
+        self.plane = plane
+        self.environments = environments
+        self.references = References(environments)
+        self._queue = queue
+
+    @classmethod
+    async def open(
+        cls, given: Surroundings, plane: FunctionPlane, functions: Functions, state: Path, stack: AsyncExitStack
+    ) -> ApiFunctions:
+        """With the events that `state` keeps. Raises UnusableState where they cannot be used."""
+        store = await EventStore.open(state / EVENTS)
+        stack.push_async_callback(store.aclose)
+        make = await functions.maker(plane.here)
+        at_once = given.config.settings.concurrency
+        environments = Environments(plane, make, at_once, given.clock, given.jitter)
+        return cls(given, plane, functions, environments, Queue(store, given.clock))
+
+    def served(self, fleet: Fleet, address: Address) -> Served:
+        """`fleet` runs the functions of the configuration file; `address` is where we listen."""
+        given, settings = self._given, self._given.config.settings.asynchronous
+        invocations = Invocations(given.config.functions, fleet, self.environments, given.clock)
+        endings = Endings(
+            given.clients, invocations, self._queue, self.plane.here, given.observer, given.clock, given.jitter
+        )
+        pace = Pace(settings.at_once, settings.retry_factor)
+        deliveries = Deliveries(self._queue, invocations, endings, given.observer, given.clock, pace)
+        downloads = Downloads(self.plane.code, lambda: f"http://{address}", secrets.token_bytes(32))
+        return Served((deliveries, invocations), self._groups(invocations, downloads), CodeDownloads(downloads))
+
+    def _groups(self, invocations: Invocations, downloads: Downloads) -> tuple[Group, ...]:
+        plane = self.plane
+        obstacle = partial(self._functions.obstacle, here=plane.here)
+        return (
+            FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads, obstacle),
+            VersionCalls(plane),
+            AliasCalls(plane),
+            ConcurrencyCalls(plane),
+            EventInvokeConfigCalls(plane),
+            PolicyCalls(plane),
+            AccountCalls(plane),
+            InvokeCalls(plane.here, invocations, self._queue, self._given.tails),
+        )

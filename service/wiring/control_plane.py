@@ -1,0 +1,87 @@
+"""The control plane of a running daemon: the store, the functions and the mappings, put together.
+
+What becomes of a change while the daemon runs is in `running/function_references.py` for functions, in
+`running/reconciler.py` for mappings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...config.clients.aws import LOCAL_ACCOUNT, LOCAL_REGION
+from ...config.clock import Clock
+from ...config.loader import Config
+from ...config.settings import Settings
+from ..control.code import DIRECTORY, CodeStore
+from ..control.document_store import FILE, Documents
+from ..control.function_plane import FunctionPlane
+from ..control.mappings import as_documents, from_file
+from ..control.mappings.decisions import Ground
+from ..control.mappings.from_file import Filed
+from ..control.mappings.mapping_plane import MappingPlane
+from ..control.mappings.model import Found, State
+from ..control.names import Here
+from ..telemetry.log import Action, Log
+
+
+def here_of(settings: Settings, region: str) -> Here:
+    """Whose functions and mappings the API has."""
+    return Here(region, settings.aws.account or LOCAL_ACCOUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    functions: FunctionPlane
+    mappings: MappingPlane
+
+    @classmethod
+    async def open(
+        cls, state: Path, config: Config, region: str, clock: Clock, log: Log, stack: AsyncExitStack
+    ) -> Planes:
+        """Of this state directory, which is ours; `region` is the clients'. Raises UnusableState, StoreUnavailable."""
+        documents = await Documents.open(state / FILE)
+        stack.push_async_callback(documents.aclose)
+        here = here_of(config.settings, region)
+        functions = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, config.functions, clock=clock)
+        ground = Ground(here, finder(functions), config.settings.api.adopt, config.settings.shortest_record_age)
+        mappings = MappingPlane(
+            documents, filed_of(config), ground, clock, say=lambda line: log.info(Action.MAPPING, line)
+        )
+        for name in await functions.start():
+            log.error(Action.FUNCTION_DOWN, f"{name}: its code is lost from {state}; upload it again", function=name)
+        await mappings.start()
+        return cls(functions, mappings)
+
+
+def finder(functions: FunctionPlane) -> Callable[[str, str], Found | None]:
+    """Whether a function is there that a mapping names, of the file or of the API."""
+
+    def find(name: str, qualifier: str) -> Found | None:
+        function = functions.find(name)
+        version = function.resolve(qualifier) if function else None
+        return Found(version.configuration.get("Timeout")) if version else None
+
+    return find
+
+
+def filed_of(config: Config) -> Filed:
+    """The mappings of the configuration, each with its file."""
+    return {mapping.uuid: (mapping, config.file(mapping)) for mapping in config.mappings.values()}
+
+
+async def with_stored(config: Config, state: Path) -> Config:
+    """The configuration with the mappings that a daemon on this state directory would have, but for the region of their
+    functions. Raises UnusableState."""
+    if not (state / FILE).exists():
+        return config
+    documents = await Documents.open(state / FILE)
+    try:
+        read = as_documents.mappings(documents)
+        begun = from_file.begin(filed_of(config), *read, here_of(config.settings, LOCAL_REGION), 0.0)
+    finally:
+        await documents.aclose()
+    mappings = [mapped.config for mapped in begun.mappings.values() if mapped.state is not State.DELETING]
+    return replace(config, mappings={mapping.name: mapping for mapping in mappings})

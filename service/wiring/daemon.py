@@ -1,0 +1,371 @@
+"""The daemon: puts a configuration together into what runs. With `source_factory.py`, `mapping_factory.py`,
+`invokers.py`, `api_functions.py` and `function_factory.py` the only place that knows concrete classes.
+
+What happens to the parts while they run is in `life.py`. What can be found wrong is found here, before the first
+message is touched.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from ...config.clients.aws import AwsSettings, Clients
+from ...config.clients.endpoints import Local, Refused, is_loopback, would_call_itself
+from ...config.clock import SystemClock, system_jitter
+from ...config.errors import ConfigError, Problem
+from ...config.loader import Config
+from ...config.mapping import EventSourceMapping
+from ...dispatch.observer import Observer, Observers
+from ...pollers.checkpoints.store import CheckpointStore
+from ..api.access import Access
+from ..api.calls.mappings import MappingCalls
+from ..api.calls.tags import TagCalls
+from ..api.code_downloads import CodeDownloads
+from ..api.forwarding import Forwarding
+from ..api.lambda_api import LambdaApi
+from ..api.server import address_of, bind
+from ..api.wire.call import Group
+from ..running.dry_run import Show, Verdict
+from ..running.functions import Fleet, reference_of
+from ..running.mappings import Changes, Part, Plant
+from ..running.progress import Progresses
+from ..running.reconciler import Following, Parts
+from ..telemetry.account import Account
+from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
+from ..telemetry.log import Action, Log
+from ..telemetry.log_shipping import FunctionLogs, Mode
+from ..telemetry.mapping_logs import MappingLogs
+from ..telemetry.metrics import Labels, Metrics
+from ..telemetry.tails import Tails
+from .api_functions import ApiFunctions, Served, Surroundings
+from .control_plane import Planes
+from .endpoints import Endpoints
+from .exits import Exit
+from .function_factory import Targets
+from .invokers import Functions, url_of
+from .known_starts import Forgetting, Registry
+from .life import ENDING, Life, Outside
+from .mapping_factory import Works
+from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
+from .source_factory import Sources, refuse_missing_libraries
+from .start_lines import say_first_lines, watch_foreign
+from .state import StateDirectory
+
+Keeper = Callable[[], Coroutine[Any, Any, None]]
+"""Runs beside the plant, until it is cancelled."""
+
+
+def say(line: str) -> None:
+    """A line to standard output. Whoever read it may be gone, which is no reason to stop."""
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
+
+
+def say_verdict(verdict: Verdict) -> None:
+    say(f"{verdict.mapping}\t{verdict.id}\t{verdict.text}")
+
+
+class Daemon:
+    """One run of one configuration.
+
+    `observers` are told every event after our own; tests use one that kills the process. `show` gets the verdicts of a
+    dry run.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        *,
+        observers: Sequence[Observer] = (),
+        out: Callable[[str], None] = say,
+        show: Show = say_verdict,
+    ) -> None:
+        self._config = config
+        self._settings = config.settings
+        self._log = log
+        self._out = out
+        self._show = show
+        self._extra_observers = observers
+        self._clock = SystemClock()
+        self._jitter = system_jitter()
+        self._account = Account(config.mappings)
+        self._metrics = Metrics(
+            Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
+        )
+        self._function_metrics = FunctionMetrics(self._metrics.registry)
+        self._mapping_logs = MappingLogs(config.mappings.values(), log)
+        self._tails = Tails()
+        self._progresses = Progresses()
+        self._changes = Changes()
+
+    async def run(self) -> Exit:
+        """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        refuse_missing_libraries(self._config)
+        async with AsyncExitStack() as stack:
+            clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
+            endpoints = await Endpoints.find(self._config.mappings.values(), clients)
+            endpoints.refuse_real_aws(self._config.mappings.values())
+            registry, scratch = self._state(stack)
+            planes = await self._planes(clients, stack, scratch)
+            positions = await self._positions(stack, scratch)
+            listener = None if self._settings.dry_run else self._listener(stack)
+            own = self._observer(registry)
+            logs = FunctionLogs(self._logs_mode, clients, own, self._clock, self._jitter)
+            observer = Observers([own, logs, self._tails, *self._extra_observers])
+            functions = Functions(self._config, clients, observer, scratch, self._own(listener))
+            stack.callback(functions.close)
+            made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
+            fleet = self._fleet(functions, registry, observer, made)
+            served = made.served(fleet, address_of(listener)) if made and listener else Served()
+            sources = self._sources(clients, endpoints, positions.store, observer)
+            works = self._works(clients, fleet, sources, observer)
+            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs)
+            keepers = await self._keepers(planes, plant, works, sources, positions)
+            if listener is not None:
+                await self._refuse_loops(clients, listener)
+            await self._say_start(endpoints, positions, planes, listener)
+            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
+            outside = self._outside(plant, keepers, clients, listener, api, served.code)
+            return await Life(plant, self._settings, outside, self._clock).run()
+
+    # --- before anything begins -------------------------------------------------------------------------------------
+
+    def _state(self, stack: AsyncExitStack) -> tuple[Registry | None, Path]:
+        """What is remembered, and a directory for what functions need. A dry run remembers nothing and runs none."""
+        if self._settings.dry_run:
+            return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
+        state = StateDirectory.open(self._settings.state)
+        stack.callback(state.close)
+        return Registry(state.path), state.path.absolute()
+
+    async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> Planes | None:
+        """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
+        region. A dry run is of the configuration alone."""
+        if self._settings.dry_run:
+            return None
+        planes = await Planes.open(state, self._config, await clients.region(), self._clock, self._log, stack)
+        for name, mapping in self._config.mappings.items():
+            if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
+                self._metrics.remove(name)
+        return planes
+
+    async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
+        """Where the positions of streams are kept. Raises UnusableState. A dry run keeps them for itself, so each time
+        it begins where the mapping says."""
+        if self._settings.dry_run:
+            return Volatile()
+        positions = Positions(state)
+        stack.push_async_callback(positions.aclose)
+        if are_stored(state) or any(mapping.kind and mapping.kind.is_stream for mapping in self._config.enabled):
+            await positions.store()  # what is wrong with them lets nothing start
+        return positions
+
+    def _listener(self, stack: AsyncExitStack) -> socket.socket:
+        listener = bind(self._settings.listen)
+        stack.callback(listener.close)
+        return listener
+
+    def _own(self, listener: socket.socket | None) -> str:
+        """The Lambda API, as functions call it: without a key, so only where none is needed."""
+        if listener is None or not self._settings.api.enabled or not is_loopback(address_of(listener).host):
+            return ""
+        return f"http://{address_of(listener)}"
+
+    def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
+        """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
+        given = self._settings.api
+        if listener is None or not given.enabled:
+            return None
+        address = address_of(listener)
+        if given.upstream and would_call_itself(given.upstream, str(address)):
+            what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
+            raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
+        access = Access(address, given.hosts, given.secrets(), self._clock)
+        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
+        stack.push_async_callback(api.aclose)
+        return api
+
+    def _observer(self, registry: Registry | None) -> Observers:
+        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
+        own += [self._mapping_logs, FunctionLines(self._log)]
+        if registry is not None:
+            own.append(Forgetting(registry))
+        return Observers(own)
+
+    @property
+    def _logs_mode(self) -> Mode:
+        """In a dry run nothing is said by functions."""
+        return "off" if self._settings.dry_run else self._settings.function_logs
+
+    # --- the parts --------------------------------------------------------------------------------------------------
+
+    async def _api_functions(
+        self,
+        planes: Planes | None,
+        functions: Functions,
+        clients: Clients,
+        observer: Observer,
+        state: Path,
+        stack: AsyncExitStack,
+    ) -> ApiFunctions | None:
+        if planes is None:
+            return None
+        given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
+        return await ApiFunctions.open(given, planes.functions, functions, state, stack)
+
+    def _fleet(
+        self, functions: Functions, registry: Registry | None, observer: Observer, made: ApiFunctions | None
+    ) -> Fleet:
+        references = made.references if made else None
+        targets = Targets(
+            self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
+        )
+        environments = made.environments if made else None
+        return Fleet(targets.make, environments=environments, kept=self._config.functions)
+
+    def _sources(
+        self,
+        clients: Clients,
+        endpoints: Endpoints,
+        store: Callable[[], Awaitable[CheckpointStore]],
+        observer: Observer,
+    ) -> Sources:
+        directory = self._config.directory
+        return Sources(self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer)
+
+    def _works(self, clients: Clients, fleet: Fleet, sources: Sources, observer: Observer) -> Works:
+        return Works(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
+
+    async def _plant(
+        self,
+        functions: Functions,
+        fleet: Fleet,
+        works: Works,
+        planes: Planes | None,
+        stack: AsyncExitStack,
+        parts: Sequence[Part],
+        logs: FunctionLogs,
+    ) -> Plant:
+        configured = [
+            mapping
+            for mapping in self._config.mappings.values()
+            if planes is None or planes.mappings.is_of_the_file(mapping.uuid)
+        ]
+        mappings = [mapping for mapping in configured if mapping.enabled]
+        names = sorted({reference_of(mapping) for mapping in mappings})
+        if not self._settings.dry_run:
+            await functions.refuse_unstartable(names)
+        stack.push_async_callback(fleet.aclose)
+        for name in names:
+            await fleet.member(name)
+        made = [await works.work(mapping) for mapping in mappings]
+        plant = Plant(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
+        stack.push_async_callback(plant.aclose)
+        self._metrics.look_at(plant)
+        self._progresses.look_at(plant.waits_for)
+        return plant
+
+    async def _keepers(
+        self, planes: Planes | None, plant: Plant, works: Works, sources: Sources, positions: Positions | Volatile
+    ) -> list[Keeper]:
+        """What keeps functions and plant in step with the API; the plant has what is stored by then."""
+        if planes is None:
+            return []
+
+        async def forget_positions(mapping: EventSourceMapping) -> None:
+            if mapping.kind and mapping.kind.is_stream:
+                await (await positions.store()).remove(mapping.uuid)
+
+        def forget(mapping: str) -> None:
+            self._account.forget(mapping)
+            self._progresses.forget(mapping)
+
+        parts = Parts(
+            make=works.work,
+            let_go=lambda mapping: sources.forget(mapping.name),
+            forget_positions=forget_positions,
+            metrics=self._metrics,
+            logs=self._mapping_logs,
+            forget=forget,
+        )
+        grace = max(0.0, self._settings.stop_timeout - ENDING)
+        following = Following(planes.mappings, plant, parts, self._log, grace=grace)
+        planes.functions.watch(following.function_changed)
+        await following.begin()
+        return [planes.functions.run, following.run]
+
+    def _groups(self, planes: Planes | None, sources: Sources) -> list[Group]:
+        """The calls of the API that are served."""
+        if planes is None:
+            return []
+        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of)
+        return [mappings, TagCalls(planes.functions, mappings)]
+
+    # --- around it --------------------------------------------------------------------------------------------------
+
+    async def _refuse_loops(self, clients: Clients, listener: socket.socket) -> None:
+        """As the loader does for what stands in the file; here for profiles and for a port that was free."""
+        listen = str(address_of(listener))
+        for name, function in self._config.functions.items():
+            url = await url_of(function, clients)
+            if url and would_call_itself(url, listen):
+                what = f"{url} is this daemon's own address: it would call itself for ever"
+                raise ConfigError([Problem(what, f"functions.{name}", hint="name the emulator's address")])
+
+    async def _say_start(
+        self,
+        endpoints: Endpoints,
+        positions: Positions | Volatile,
+        planes: Planes | None,
+        listener: socket.socket | None,
+    ) -> None:
+        mappings = list(self._config.mappings.values())
+        if planes is not None:
+            mappings = [mapped.config for mapped in planes.mappings.all.values()]
+        for mapping in mappings:
+            await endpoints.add(mapping)
+        say_first_lines(self._log, self._config, mappings, endpoints)
+        left = without_mapping(await positions.kept(), mappings)
+        if left:
+            self._log.warning(Action.POSITIONS, unused_line(left))
+        if listener is not None:
+            address = address_of(listener)
+            self._log.info(Action.LISTEN, f"listening on http://{address}", host=address.host, port=address.port)
+            self._out(f"Listening on http://{address}")
+
+    def _outside(
+        self,
+        plant: Plant,
+        keepers: Sequence[Keeper],
+        clients: Clients,
+        listener: socket.socket | None,
+        api: LambdaApi | None,
+        code: CodeDownloads | None,
+    ) -> Outside:
+        async def beside() -> None:
+            async with anyio.create_task_group() as tasks:
+                for keeper in keepers:
+                    tasks.start_soon(keeper)
+                await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
+
+        return Outside(self._log, self._out, listener, self._metrics.render, beside, api, code)
+
+    async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
+        """The client of the endpoint's Lambda API; None where it is refused or our own."""
+        endpoint = await clients.target("lambda")
+        listen = str(address_of(listener)) if listener else ""
+        ours = isinstance(endpoint, Local) and listen and would_call_itself(endpoint.url, listen)
+        if ours or isinstance(endpoint, Refused):
+            return None
+        try:
+            return await clients.get("lambda")
+        except ConfigError:  # it is only asked out of courtesy
+            return None

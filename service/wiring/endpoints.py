@@ -1,0 +1,73 @@
+"""Where the services are that the mappings of a configuration call, and the guard: none may be real AWS unsaid.
+
+Used by the daemon and by `headrace check`. Which endpoint a service has is `config.clients`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...config.clients.aws import Clients
+from ...config.clients.endpoints import Local, Real, Refused, Target, brokers_problem, unwanted_brokers
+from ...config.errors import ConfigError, Problem
+from ...config.mapping import EventSourceMapping
+from ...config.services import services_of
+
+
+class Endpoints:
+    """The endpoint of each service, by botocore's name."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._targets: dict[str, Target] = {}
+
+    @classmethod
+    async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> Endpoints:
+        """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
+        endpoints = cls(clients)
+        for mapping in mappings:
+            await endpoints.add(mapping)
+        return endpoints
+
+    async def add(self, mapping: EventSourceMapping) -> None:
+        """What another mapping calls. Raises ConfigError for a broken profile."""
+        for service in services_of(mapping):
+            if service not in self._targets:
+                self._targets[service] = await self._clients.target(service)
+
+    def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
+        """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid, and for
+        each mapping whose brokers are."""
+        polled = [mapping for mapping in mappings if mapping.enabled]
+        called = dict.fromkeys(service for mapping in polled for service in services_of(mapping))
+        targets = [self._targets[service] for service in called]
+        problems = [target.problem for target in targets if isinstance(target, Refused)]
+        problems += [problem for mapping in polled if (problem := self._brokers_problem(mapping))]
+        if problems:
+            raise ConfigError(problems)
+
+    def _brokers_problem(self, mapping: EventSourceMapping) -> Problem | None:
+        unwanted = unwanted_brokers(mapping.servers, self._clients.settings.real)
+        return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
+
+    def of(self, mapping: EventSourceMapping) -> Target:
+        """Where the mapping's source is, unless it names its brokers itself."""
+        return self._targets[services_of(mapping)[0]]
+
+    def told(self, mapping: EventSourceMapping) -> str:
+        """The same for people, brokers included."""
+        return ",".join(mapping.servers) or where(self.of(mapping))
+
+    def shown(self) -> dict[str, str]:
+        """The services with where they are, for people."""
+        return {service: where(target) for service, target in self._targets.items()}
+
+
+def where(endpoint: Target) -> str:
+    match endpoint:
+        case Local(url=url):
+            return url
+        case Real(url=url):
+            return f"REAL AWS ({url})" if url else "REAL AWS"
+        case Refused():
+            return "nowhere: real AWS is not allowed"

@@ -1,0 +1,121 @@
+"""Makes the members of the fleet, out of the configuration's functions and the API's: invoker, permits and gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio.to_thread
+
+from ...config.clock import Clock, Jitter
+from ...config.function import CommandFunction, ExternalFunction, LocalFunction, describe
+from ...config.loader import AnyFunction, Config
+from ...dispatch.backoff import Backoff
+from ...dispatch.dispatcher import Target
+from ...dispatch.invokers.base import Invoker
+from ...dispatch.observer import Observer
+from ...dispatch.permits import Gate, Permits
+from ..running.dry_run import DryInvoker
+from ..running.function_references import ReferenceInvoker, References, split
+from ..running.functions import Facts, Member, facts_of
+from ..running.mappings import Changes
+from .invokers import Functions
+from .known_starts import Registry, fingerprint
+
+PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
+"""Between probes of a function that cannot start."""
+EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
+"""The same for a runtime that somebody is about to start; such a probe is only a look."""
+
+
+class Targets:
+    """`registry` is None where nothing is remembered: in a dry run, which invokes nothing. `references` is None where
+    there is no API."""
+
+    def __init__(
+        self,
+        config: Config,
+        functions: Functions,
+        registry: Registry | None,
+        changes: Changes,
+        observer: Observer,
+        clock: Clock,
+        jitter: Jitter,
+        references: References | None = None,
+    ) -> None:
+        self._config = config
+        self._functions = functions
+        self._registry = registry
+        self._changes = changes
+        self._observer = observer
+        self._clock = clock
+        self._jitter = jitter
+        self._references = references
+
+    async def make(self, name: str) -> Member:
+        """The function of this name: of the configuration, else `name` or `name:qualifier` of the API."""
+        if name not in self._config.functions and self._references is not None:
+            return self._referred(name, self._references)
+        function = self._config.functions[name]
+        dry = self._config.settings.dry_run
+        invoker: Invoker = DryInvoker(self._clock) if dry else await self._functions.invoker(function)
+        gate = await self._gate(function, invoker)
+        target = Target(function.name, invoker, Permits(invoker.concurrency), gate)
+        facts = facts_of(function)
+        return Member(target, describe(function), lambda: facts)
+
+    def _referred(self, reference: str, references: References) -> Member:
+        invoker = references.invoker(reference)
+        remembered = self._known(reference, invoker)
+        gate = self._made_gate(reference, invoker, PROBE_BACKOFF, remembered, lambda: self._learn(reference, invoker))
+        permits = Permits(max(1, invoker.concurrency))
+        references.add(invoker, permits, gate)
+        runnable = references.environments.catalogue.runnable(*split(reference))
+        what = f"{runnable.runtime} by the Lambda API" if runnable else "by the Lambda API"
+        return Member(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
+
+    def _known(self, reference: str, invoker: ReferenceInvoker) -> bool:
+        identity = invoker.identity
+        remembered = bool(self._registry and identity and self._registry.remembers(reference, identity))
+        return remembered and invoker.concurrency > 0
+
+    def _learn(self, reference: str, invoker: ReferenceInvoker) -> None:
+        if self._registry is not None:
+            self._registry.remember(reference, invoker.tried)
+
+    async def _gate(self, function: AnyFunction, invoker: Invoker) -> Gate:
+        remembered, remember = await self._memory(function)
+        backoff = EXTERNAL_BACKOFF if isinstance(function, ExternalFunction) else PROBE_BACKOFF
+        return self._made_gate(function.name, invoker, backoff, remembered, remember)
+
+    def _made_gate(
+        self, name: str, invoker: Invoker, backoff: Backoff, remembered: bool, remember: Callable[[], None]
+    ) -> Gate:
+        if remembered:
+            self._changes.tried.add(name)
+        return Gate(
+            name,
+            invoker,
+            observer=self._observer,
+            jitter=self._jitter,
+            backoff=backoff,
+            remembered=remembered,
+            on_ready=remember,
+        )
+
+    async def _memory(self, function: AnyFunction) -> tuple[bool, Callable[[], None]]:
+        """Whether the function is known to start, and how to remember it."""
+        registry = self._registry
+        if registry is None or not isinstance(function, LocalFunction | CommandFunction):
+            return False, _nothing
+        known = await anyio.to_thread.run_sync(fingerprint, function, [function.code, *function.layers])
+        return registry.remembers(function.name, known), lambda: registry.remember(function.name, known)
+
+
+def _nothing() -> None:
+    """Nothing to remember."""
+
+
+def _facts(invoker: ReferenceInvoker, references: References) -> Facts:
+    """What is so of a function of the API now."""
+    runnable = references.environments.catalogue.runnable(invoker.name, invoker.qualifier)
+    return Facts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)

@@ -1,0 +1,105 @@
+"""When there is nothing left to do: for `--until-idle`.
+
+Idle is: for two seconds nothing was fetched and nothing is in flight, and then every source says twice that it is
+empty, lent and delayed messages included. A message that waits for its redrive is work to come, so it is not idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import anyio
+
+from ...config.clock import Clock
+
+QUIET = 2.0
+"""Seconds in which nothing may happen."""
+BETWEEN_READS = 0.5
+"""Seconds between two questions to the sources."""
+READS = 2
+
+
+class Watched(Protocol):
+    """As much of a mapping's supervisor as this needs."""
+
+    @property
+    def mapping(self) -> str: ...
+
+    @property
+    def polling(self) -> bool: ...
+
+    @property
+    def waits_for(self) -> str:
+        """Why it does not poll; empty when it does."""
+        ...
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def fetched_at(self) -> float: ...
+
+    async def empty(self) -> bool: ...
+
+
+class IdleWatch:
+    """Looks until all is done."""
+
+    def __init__(self, mappings: Callable[[], Collection[Watched]], clock: Clock) -> None:
+        """`mappings` gives those of now: they come and go."""
+        self._now = mappings
+        self._clock = clock
+        self._not_empty: tuple[str, ...] = ()
+
+    async def wait(self) -> None:
+        """Return once there is nothing left to do."""
+        reads = 0
+        quiet_since = self._clock.monotonic()
+        while reads < READS:
+            if not self._quiet():
+                quiet_since, reads = self._clock.monotonic(), 0
+            until_quiet = max(self._last_fetch(), quiet_since) + QUIET - self._clock.monotonic()
+            if until_quiet > 0:
+                reads = 0
+                await anyio.sleep(min(until_quiet, BETWEEN_READS))
+                continue
+            reads = reads + 1 if await self._empty() and self._quiet() else 0
+            if reads < READS:
+                await anyio.sleep(BETWEEN_READS)
+
+    def reasons(self) -> tuple[str, ...]:
+        """What keeps it from being idle, one line per mapping."""
+        reasons = (self._reason(mapping) for mapping in self._now())
+        return tuple(reason for reason in reasons if reason) or ("records arrived all the time",)
+
+    def _reason(self, mapping: Watched) -> str:
+        if not mapping.polling:
+            return f"{mapping.mapping} is waiting: {mapping.waits_for}"
+        if mapping.busy:
+            return f"{mapping.mapping} has records in flight"
+        if self._clock.monotonic() - mapping.fetched_at < QUIET:
+            return f"{mapping.mapping} fetched a record just now"
+        if mapping.mapping in self._not_empty:
+            return f"the source of {mapping.mapping} does not say that it is empty (lent and delayed messages count)"
+        return ""
+
+    def _quiet(self) -> bool:
+        return all(mapping.polling and not mapping.busy for mapping in self._now())
+
+    def _last_fetch(self) -> float:
+        return max((mapping.fetched_at for mapping in self._now()), default=-float("inf"))
+
+    async def _empty(self) -> bool:
+        """Ask every source, all at once."""
+        not_empty: list[str] = []
+
+        async def ask(mapping: Watched) -> None:
+            if not await mapping.empty():
+                not_empty.append(mapping.mapping)
+
+        async with anyio.create_task_group() as tasks:
+            for mapping in self._now():
+                tasks.start_soon(ask, mapping)
+        self._not_empty = tuple(sorted(not_empty))
+        return not not_empty

@@ -1,0 +1,175 @@
+"""The ways to invoke the functions of a configuration: the concrete invokers, and what is wrong without a try.
+
+Beside `daemon.py` the only place that knows concrete invokers. Used by the daemon and by `headrace invoke`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from ...config.arn import Arn
+from ...config.clients.aws import Clients
+from ...config.clients.endpoints import Local
+from ...config.clients.endpoints import Refused as NotAllowed
+from ...config.clock import SystemClock
+from ...config.errors import ConfigError, Problem
+from ...config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
+from ...config.loader import AnyFunction, Config
+from ...config.mapping import EventSourceMapping
+from ...config.services import services_of
+from ...dispatch.invokers.base import Invoker
+from ...dispatch.invokers.http import HttpInvoker
+from ...dispatch.invokers.local import temporary
+from ...dispatch.invokers.local.external import ExternalInvoker
+from ...dispatch.invokers.local.launch import Refused, plan
+from ...dispatch.invokers.local.pool import LocalInvoker
+from ...dispatch.invokers.local.reaper import Reaper
+from ...dispatch.invokers.local.spec import FunctionSpec
+from ...dispatch.invokers.local.warm import Warm
+from ...dispatch.invokers.remote import RemoteInvoker
+from ...dispatch.observer import Observer
+from ..control.catalogue import Runnable
+from ..control.names import Here
+from .local_functions import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
+
+INITS = 4
+"""Environments at a time that are started, at most, however many cores there are."""
+
+
+class Functions:
+    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: the URL of the Lambda API
+    for functions, empty for none."""
+
+    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: str = "") -> None:
+        self._config = config
+        self._clients = clients
+        self._observer = observer
+        self._scratch = scratch
+        self._own = own
+        self._clock = SystemClock()
+        self._reaper = Reaper()
+        self._inits = anyio.CapacityLimiter(min(INITS, max(2, os.cpu_count() or 1)))
+        self._warm = Warm(config.settings.warm)
+
+    def close(self) -> None:
+        self._reaper.close()
+
+    async def invoker(self, function: AnyFunction) -> Invoker:
+        match function:
+            case RemoteFunction(invoke=invoke):
+                return RemoteInvoker(
+                    await self._clients.get("lambda", invoke.endpoint_url),
+                    invoke.function_name,
+                    clock=self._clock,
+                    qualifier=invoke.qualifier,
+                    timeout=function.deadline,
+                    concurrency=function.concurrency,
+                )
+            case HttpFunction():
+                return HttpInvoker(
+                    function.http, clock=self._clock, timeout=function.deadline, concurrency=function.concurrency
+                )
+            case ExternalFunction():
+                return ExternalInvoker(await self._spec(function), clock=self._clock)
+            case _:
+                return LocalInvoker(
+                    await self._spec(function),
+                    clock=self._clock,
+                    observer=self._observer,
+                    reaper=self._reaper,
+                    inits=self._inits,
+                    warm=self._warm,
+                )
+
+    async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
+        """What makes the invokers of the API's functions; they start nothing before they are used. What a daemon that
+        was killed left of its processes goes now, whether one is started or not."""
+        scratch = self._scratch / "functions"
+        await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        await anyio.to_thread.run_sync(temporary.sweep, scratch)
+        endpoint = await self._clients.target("sqs")
+        aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ, self._own)
+
+        def make(runnable: Runnable) -> Invoker:
+            return LocalInvoker(
+                spec_of_runnable(runnable, scratch, here, aws),
+                clock=self._clock,
+                observer=self._observer,
+                reaper=self._reaper,
+                inits=self._inits,
+                warm=self._warm,
+            )
+
+        return make
+
+    async def obstacle(self, runnable: Runnable, here: Here) -> str:
+        """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
+        and say so with its first event."""
+        planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
+        return planned.reason if isinstance(planned, Refused) and not planned.entrypoint_error else ""
+
+    async def refuse_unstartable(self, names: Iterable[str]) -> None:
+        """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
+        problems = [problem for name in names if (problem := await self._obstacle(self._config.functions[name]))]
+        if problems:
+            raise ConfigError(problems)
+
+    async def _obstacle(self, function: AnyFunction) -> Problem | None:
+        match function:
+            case LocalFunction() | CommandFunction():
+                planned = await plan(await self._spec(function))
+                if isinstance(planned, Refused):
+                    return self._config.problem(f"functions.{function.name}", planned.reason)
+                return None
+            case RemoteFunction(invoke=invoke):
+                endpoint = await self._clients.target("lambda", invoke.endpoint_url)
+                return endpoint.problem if isinstance(endpoint, NotAllowed) else None
+            case _:
+                return None
+
+    async def _spec(self, function: Owned) -> FunctionSpec:
+        scratch = self._scratch / "functions"
+        await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
+        account = self._account(function.name)
+        endpoint = await self._clients.target(self._service(function.name))
+        aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ, self._own)
+        return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
+
+    def _account(self, name: str) -> str:
+        """The account that the function is told: that of the first source that it gets records from."""
+        arn = self._arn(name)
+        return self._config.settings.aws.account or (arn.account if arn else LOCAL_ACCOUNT)
+
+    async def _region(self, name: str) -> str:
+        arn = self._arn(name)
+        return arn.region if arn else await self._clients.region()
+
+    def _service(self, name: str) -> str:
+        """The service whose endpoint the function is told of where no general one is set: that of its first source."""
+        mapping = self._mapping(name)
+        return next(iter(services_of(mapping)), "sqs") if mapping else "sqs"
+
+    def _arn(self, name: str) -> Arn | None:
+        mapping = self._mapping(name)
+        return mapping.arn if mapping else None
+
+    def _mapping(self, name: str) -> EventSourceMapping | None:
+        mappings = self._config.mappings.values()
+        return next((mapping for mapping in mappings if mapping.function_name == name and mapping.arn), None)
+
+
+async def url_of(function: AnyFunction, clients: Clients) -> str | None:
+    """Where a remote function is; None for a local one."""
+    match function:
+        case RemoteFunction(invoke=invoke):
+            endpoint = await clients.target("lambda", invoke.endpoint_url)
+            return endpoint.url if isinstance(endpoint, Local) else None
+        case HttpFunction():
+            return function.http
+        case _:
+            return None

@@ -1,0 +1,100 @@
+"""Which functions are known to start: remembered in the state directory, once per code and configuration.
+
+So an idle function needs no process after a restart, and a changed one is tried before anything is fetched for it.
+What is stored is a hash: no part of a function's configuration stands in the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from ...dispatch.observer import Event, GateClosed
+
+FILE = "functions.json"
+FILES_MAX = 20_000
+"""Files of code that are looked at."""
+SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".headrace"})
+"""Directories that change without the code's changing."""
+
+
+class Registry:
+    """Fingerprints of functions that started well."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / FILE
+        self._known = _read(self._path)
+
+    def remembers(self, function: str, fingerprint: str) -> bool:
+        return bool(fingerprint) and self._known.get(function) == fingerprint
+
+    def remember(self, function: str, fingerprint: str) -> None:
+        if fingerprint and not self.remembers(function, fingerprint):
+            self._known[function] = fingerprint
+            self._write()
+
+    def forget(self, function: str) -> None:
+        if self._known.pop(function, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        """On a full disk nothing is remembered, which costs one init per function."""
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
+            fresh.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                self._path.unlink()
+
+
+def _read(path: Path) -> dict[str, str]:
+    """What is stored; nothing when the file is missing or damaged, which costs one init per function."""
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+class Forgetting:
+    """The observer that forgets a function as soon as it could not start."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, GateClosed):
+            self._registry.forget(event.function)
+
+
+def fingerprint(function: BaseModel, roots: Iterable[Path]) -> str:
+    """A hash of a function's configuration and of name, size and time of every file of its code. Empty, which nothing
+    remembers, where there are so many files that looking at them takes longer than an init."""
+    digest = hashlib.sha256(function.model_dump_json().encode())
+    for root in roots:
+        found = sorted(islice(_files(root), FILES_MAX + 1))
+        if len(found) > FILES_MAX:
+            return ""
+        for name, size, changed in found:
+            digest.update(f"{name}\0{size}\0{changed}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> Iterator[tuple[str, int, int]]:
+    for directory, below, files in os.walk(root):
+        below[:] = [name for name in below if name not in SKIPPED]
+        for name in files:
+            path = os.path.join(directory, name)
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue  # gone since it was listed, or a link to nowhere
+            yield path, found.st_size, found.st_mtime_ns

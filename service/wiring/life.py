@@ -1,0 +1,143 @@
+"""A daemon's life: start, `Ready.`, run, stop in phases, exit code. Knows the parts only by their protocols.
+
+starting --> ready --> stopping: no fetch | invocations end or are ended | settled | functions closed --> exit
+                           ^ signal, idle, time over
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from ...config.clock import Clock
+from ...config.settings import Settings
+from ..api.code_downloads import CodeDownloads
+from ..api.lambda_api import LambdaApi
+from ..api.server import serving
+from ..running.mappings import Plant
+from ..telemetry.log import Action, Log
+from . import signals
+from .exits import Exit
+from .idle import IdleWatch
+
+ENDING = 2.0
+"""Of the seconds of a stop, those for ending functions that did not end by themselves, and for the last settlements."""
+CLOSING = 2.0
+"""Seconds for closing functions, whose processes end with the daemon at the latest; and for what is left after them."""
+SENDING = 1.5
+"""Of those, the seconds for sending what functions said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a daemon has to do with the world around it."""
+
+    log: Log
+    out: Callable[[str], None]
+    """Writes a line to standard output."""
+    listener: socket.socket | None
+    """None: nothing is served."""
+    render_metrics: Callable[[], bytes]
+    beside: Callable[[], Coroutine[Any, Any, None]]
+    """Runs beside the mappings; may end when it likes."""
+    api: LambdaApi | None = None
+    """None: there is no Lambda API."""
+    code: CodeDownloads | None = None
+    """Serves the packages of its functions."""
+
+
+class Life:
+    """Runs a plant once."""
+
+    def __init__(self, plant: Plant, settings: Settings, outside: Outside, clock: Clock) -> None:
+        self._plant = plant
+        self._settings = settings
+        self._outside = outside
+        self._log = outside.log
+        self._clock = clock
+        self._stop_wanted = anyio.Event()
+        self._exit = Exit.OK
+
+    def stop(self) -> None:
+        """Begin to stop; `run` returns when it is done."""
+        self._stop_wanted.set()
+
+    async def run(self) -> Exit:
+        async with AsyncExitStack() as stack:
+            outside = self._outside
+            if outside.listener is not None:
+                await stack.enter_async_context(
+                    serving(outside.listener, self._plant, outside.render_metrics, outside.api, outside.code)
+                )
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(signals.watch, self._signalled)
+                tasks.start_soon(self._plant.run)
+                tasks.start_soon(self._announce)
+                tasks.start_soon(self._outside.beside)
+                if self._settings.until_idle is not None:
+                    tasks.start_soon(self._until_idle, self._settings.until_idle)
+                await self._stop_wanted.wait()
+                await self._stop()
+                tasks.cancel_scope.cancel()
+        self._say_account()
+        return self._exit
+
+    def _signalled(self, received: signal.Signals) -> None:
+        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
+        self.stop()
+
+    async def _announce(self) -> None:
+        """`Ready.`, once, when every mapping polls or can say what it waits for."""
+        while True:
+            changed = self._plant.changes.next()
+            readiness = self._plant.readiness()
+            if readiness.ready:
+                break
+            await changed.wait()
+        self._log.info(Action.READY, "ready", waiting=list(readiness.reasons) or None)
+        self._outside.out("Ready.")
+
+    async def _until_idle(self, limit: float) -> None:
+        watch = IdleWatch(self._plant.watched, self._clock)
+        with anyio.move_on_after(None if math.isinf(limit) else limit):
+            await watch.wait()
+            self._idle()
+            return
+        self._exit = Exit.NOT_IDLE
+        for reason in watch.reasons():
+            self._log.error(Action.NOT_IDLE, f"not idle after {limit:g} s: {reason}")
+        self.stop()
+
+    def _idle(self) -> None:
+        discarded = self._plant.account.discarded
+        self._log.info(Action.IDLE, "idle: nothing is left to do")
+        if discarded and self._settings.fail_on_discard:
+            self._log.error(Action.DISCARD, f"{discarded} records were discarded")
+            self._exit = Exit.DISCARDED
+        self.stop()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    async def _stop(self) -> None:
+        """Readiness goes first, so that nobody sends us more; then all mappings at once."""
+        seconds = self._settings.stop_timeout
+        self._log.info(Action.STOP, f"stopping within {seconds:g} s")
+        with anyio.move_on_after(max(seconds, ENDING)):
+            await self._plant.stop(max(0.0, seconds - ENDING))
+        with anyio.move_on_after(CLOSING, shield=True):
+            await self._plant.fleet.aclose()
+            await self._plant.stop_last(SENDING)
+
+    def _say_account(self) -> None:
+        for mapping, counts in self._plant.account.counts.items():
+            if counts.fetched:
+                fields = self._plant.account.as_json(mapping)
+                text = ", ".join(f"{name} {number}" for name, number in fields.items() if number)
+                self._log.info(Action.ACCOUNT, f"{mapping}: {text}", mapping=mapping, **fields)

@@ -1,0 +1,120 @@
+"""From a function of the configuration, or of the API, to what the local invoker wants to know. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import assert_never
+
+from ...config.clients.endpoints import Local, Target
+from ...config.function import CommandFunction, ExternalFunction, LocalFunction
+from ...config.settings import Aws
+from ...dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, Logging, RuntimeLaunch
+from ..control.catalogue import Runnable
+from ..control.names import Here
+
+Owned = LocalFunction | CommandFunction | ExternalFunction
+"""Functions whose runtime speaks to us over the Runtime API."""
+
+ENDPOINT = "AWS_ENDPOINT_URL"
+LOCAL_ACCOUNT = "000000000000"
+_VARIABLE = {"dynamodbstreams": "DYNAMODB_STREAMS", "secretsmanager": "SECRETS_MANAGER", "stepfunctions": "SFN"}
+"""Services whose variable is not their name in capitals."""
+
+
+def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: Mapping[str, str]) -> FunctionSpec:
+    """`scratch` is a directory that is ours to fill; `aws` are the variables by which the function reaches AWS."""
+    if isinstance(function, ExternalFunction):
+        return FunctionSpec(
+            name=function.name,
+            launch=ExternalLaunch(function.port),
+            code=scratch,
+            scratch=scratch,
+            timeout=function.deadline,
+            concurrency=function.concurrency,
+            environment=function.environment,
+            memory_size=function.memory_size,
+            region=region,
+            account=account,
+            aws=aws,
+        )
+    return FunctionSpec(
+        name=function.name,
+        launch=_launch(function),
+        code=function.code,
+        scratch=scratch,
+        timeout=function.deadline,
+        concurrency=function.processes,
+        environment=function.environment,
+        layers=tuple(function.layers),
+        memory_size=function.memory_size,
+        isolation=function.isolation,
+        reload=function.reload,
+        debug_port=function.debug or None,
+        idle_timeout=float(function.idle_timeout),
+        region=region,
+        account=account,
+        aws=aws,
+    )
+
+
+AT_ONCE = 1000
+"""Environments of one version of the API's functions: who invokes them bounds them over all versions."""
+
+
+def spec_of_runnable(runnable: Runnable, scratch: Path, here: Here, aws: Mapping[str, str]) -> FunctionSpec:
+    """`scratch` and `aws` as for `spec_of`."""
+    return FunctionSpec(
+        name=runnable.name,
+        launch=RuntimeLaunch(runnable.runtime, runnable.handler),
+        code=runnable.code,
+        scratch=scratch,
+        version=runnable.version,
+        timeout=float(runnable.timeout),
+        concurrency=AT_ONCE,
+        environment=runnable.environment,
+        layers=runnable.layers,
+        memory_size=runnable.memory_size,
+        reload=False,  # what is unpacked does not change
+        region=here.region,
+        account=here.account,
+        aws=aws,
+        logging=Logging(
+            group=runnable.log_group,
+            format="JSON" if runnable.log_format == "JSON" else "Text",
+            application_level=runnable.application_log_level or "INFO",
+            system_level=runnable.system_log_level or "INFO",
+        ),
+    )
+
+
+def _launch(function: LocalFunction | CommandFunction) -> Launch:
+    match function:
+        case LocalFunction():
+            interpreter = str(function.venv) if function.venv else function.interpreter
+            return RuntimeLaunch(function.runtime, function.handler or "", interpreter)
+        case CommandFunction():
+            return CommandLaunch(tuple(function.command), function.handler or "")
+        case _:
+            assert_never(function)
+
+
+def aws_variables(
+    aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str], own: str = ""
+) -> dict[str, str]:
+    """How a function reaches what the daemon reaches. At an emulator: its endpoints, and credentials that are nobody's
+    secret. At real AWS nothing: a function brings its own. `own` is the URL of our Lambda API, by which functions find
+    each other, unless another one is configured for Lambda; empty where they cannot use it."""
+    if not isinstance(endpoint, Local):
+        return {}
+    general = aws.endpoint_url or environ.get(ENDPOINT) or endpoint.url
+    single = {name: url for name, url in environ.items() if name.startswith(f"{ENDPOINT}_") and url}
+    single |= {f"{ENDPOINT}_{_variable(service)}": url for service, url in aws.endpoint_urls.items()}
+    # Some emulators take an access key of twelve digits for the account.
+    key = "test" if account == LOCAL_ACCOUNT else account
+    functions = {f"{ENDPOINT}_LAMBDA": own} if own else {}
+    return {ENDPOINT: general, **functions, **single, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+def _variable(service: str) -> str:
+    return _VARIABLE.get(service) or service.upper().replace("-", "_")

@@ -1,0 +1,112 @@
+"""Makes a mapping at work out of its configuration: source, policy, slots, filters, failure destination, supervisor."""
+
+from __future__ import annotations
+
+from ...config.clients.aws import Clients
+from ...config.clock import Clock, Jitter, ServiceClock
+from ...config.limits import SourceKind
+from ...config.mapping import EventSourceMapping
+from ...config.settings import Settings
+from ...dispatch.backoff import Backoff
+from ...dispatch.destinations.aws import make_destination
+from ...dispatch.destinations.base import Destination, kafka_documents, stream_documents
+from ...dispatch.destinations.kafka import KafkaDestination
+from ...dispatch.destinations.persistence import FailureDestination
+from ...dispatch.dispatcher import Dispatcher, Target
+from ...dispatch.documents import Subject
+from ...dispatch.keeping import Keeps, keep_all
+from ...dispatch.observer import Observer
+from ...pollers.feed_settings import FeedSettings
+from ...pollers.supervisor import Supervisor
+from ..running.dry_run import Show, dry
+from ..running.functions import Fleet, reference_of
+from ..running.mappings import Work
+from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
+from .source_factory import Sources
+
+SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
+"""Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
+
+
+class Works:
+    """`show` gets the verdicts of a dry run."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clients: Clients,
+        fleet: Fleet,
+        sources: Sources,
+        observer: Observer,
+        clock: Clock,
+        jitter: Jitter,
+        show: Show,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._fleet = fleet
+        self._sources = sources
+        self._observer = observer
+        self._clock = clock
+        self._jitter = jitter
+        self._show = show
+
+    async def work(self, mapping: EventSourceMapping) -> Work:
+        clock = ServiceClock(self._clock)  # by which the age of the source's records is judged
+        member = await self._fleet.member(reference_of(mapping))
+        source = await self._sources.source(mapping, member.facts, clock)
+        destination = await self._destination(mapping)
+        dispatcher = self._dispatcher(mapping, member.target, clock, destination)
+        ahead_records, ahead_bytes = ahead_of(mapping)
+        feeds = FeedSettings(
+            dispatcher=dispatcher,
+            slots=slots_of(mapping, dispatcher.envelope, dispatcher.now),
+            keeps=Keeps(mapping.kind, mapping.patterns) if mapping.patterns and mapping.kind else keep_all,
+            backoff=SOURCE_BACKOFF,
+            lent=source.lent,
+            ahead_records=ahead_records,
+            ahead_bytes=ahead_bytes,
+        )
+        if self._settings.dry_run:
+            source = dry(source, mapping.name, member.target.name, self._show)
+        return Work(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
+
+    def _dispatcher(
+        self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None
+    ) -> Dispatcher:
+        return Dispatcher(
+            mapping=mapping.name,
+            target=target,
+            policy=policy_of(mapping),
+            envelope=envelope_of(mapping, lambda: str(self._sources.access(mapping))),
+            identifiers="kafka" if mapping.kind is SourceKind.KAFKA else "string",
+            clock=clock,
+            jitter=self._jitter,
+            observer=self._observer,
+            destination=destination,
+        )
+
+    async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:
+        """Where discarded records are told of; nowhere in a dry run."""
+        destination = None if self._settings.dry_run else await self._place(mapping)
+        if destination is None:
+            return None
+        persistence = persistence_of(self._settings.destinations)
+        return FailureDestination(mapping.name, destination, persistence, self._clock, self._jitter, self._observer)
+
+    async def _place(self, mapping: EventSourceMapping) -> Destination | None:
+        """What takes the documents of a mapping."""
+        aws = self._settings.aws
+        subject = kafka_subject(mapping, aws, lambda: str(self._sources.access(mapping)))
+        if mapping.failure_topic:
+            return KafkaDestination(mapping.failure_topic, self._sources.access(mapping), subject)
+        if mapping.failure_destination is None:
+            return None
+        match mapping.kind:
+            case SourceKind.KAFKA:
+                documents = kafka_documents(subject)
+            case SourceKind.DYNAMODB:
+                documents = stream_documents("dynamodb", Subject(function_arn(mapping, aws)))
+            case _:
+                documents = stream_documents("kinesis", Subject(function_arn(mapping, aws)))
+        return await make_destination(mapping.failure_destination, self._clients, documents, mapping.uuid)

@@ -1,0 +1,99 @@
+"""The stored positions of streams, seen from the configuration: opened in the state directory, and whose they are.
+
+Used by the daemon and by `headrace positions`. Whoever opens them holds the state directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import anyio
+
+from ...config.mapping import EventSourceMapping
+from ...pollers.checkpoints.memory import MemoryCheckpoints
+from ...pollers.checkpoints.sqlite import SqliteCheckpoints
+from ...pollers.checkpoints.state_file import FILE
+from ...pollers.checkpoints.store import CheckpointStore, Kept, unused
+
+NAMED = 3
+"""Of what nobody uses, so many are named in a line; the verb lists them all."""
+
+
+def are_stored(directory: Path) -> bool:
+    """Whether positions were ever stored in this state directory."""
+    return (directory / FILE).exists()
+
+
+class Positions:
+    """The store of a state directory that is ours, opened when it is first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._opening = anyio.Lock()
+        self._store: SqliteCheckpoints | None = None
+
+    async def store(self) -> CheckpointStore:
+        """Raises UnusableState."""
+        async with self._opening:
+            if self._store is None:
+                self._store = await open_positions(self._directory)
+            return self._store
+
+    async def kept(self) -> Sequence[Kept]:
+        """What is stored, as far as anybody asked for the store."""
+        return await self._store.kept() if self._store is not None else ()
+
+    async def aclose(self) -> None:
+        if self._store is not None:
+            await self._store.aclose()
+
+
+class Volatile:
+    """Positions that nobody has afterwards."""
+
+    def __init__(self) -> None:
+        self._store = MemoryCheckpoints()
+
+    async def store(self) -> CheckpointStore:
+        return self._store
+
+    async def kept(self) -> Sequence[Kept]:
+        return ()
+
+
+async def open_positions(directory: Path) -> SqliteCheckpoints:
+    """The store in a state directory that is ours. Raises UnusableState."""
+    return await SqliteCheckpoints.open(directory / FILE)
+
+
+def reads(mapping: EventSourceMapping, source: str) -> bool:
+    """Whether the mapping may keep positions under this stream: its own, its consumer's, one of its table's."""
+    return (
+        mapping.source == source or source.startswith(f"{mapping.source}/stream/") or _is_consumer_of(mapping, source)
+    )
+
+
+def _is_consumer_of(mapping: EventSourceMapping, source: str) -> bool:
+    return mapping.source.startswith(f"{source}/consumer/")
+
+
+def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:
+    """What is stored for no mapping of the configuration. Mappings that are not enabled keep their positions."""
+    by_uuid = {mapping.uuid: mapping for mapping in mappings}
+    used = [
+        (each.mapping, each.source)
+        for each in kept
+        if each.mapping in by_uuid and reads(by_uuid[each.mapping], each.source)
+    ]
+    return unused(kept, used)
+
+
+def unused_line(left: Collection[Kept]) -> str:
+    """One line for all of them, with what to do."""
+    named = [f"{each.source} for {each.mapping}" for each in list(left)[:NAMED]]
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
+    return (
+        f"positions are stored that no mapping uses: {', '.join(named)}{more}; stop, then give them to another mapping "
+        "with `headrace positions move MAPPING SOURCE TO`, or forget them with `headrace positions remove MAPPING`"
+    )

@@ -1,0 +1,83 @@
+"""What is said at the start: what each mapping takes from where, and whether somebody else takes from there too."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from importlib import metadata
+
+import anyio
+
+from ...config.clients import foreign_mappings
+from ...config.function import RemoteFunction
+from ...config.loader import AnyFunction, Config
+from ...config.mapping import EventSourceMapping
+from ..running.mappings import Plant, Work
+from ..telemetry.log import Action, Log
+from ..telemetry.mapping_logs import log_of
+from .endpoints import Endpoints
+
+Lambda = Callable[[], Awaitable[object | None]]
+"""Gives the client of the endpoint's Lambda API; None where it must not be asked."""
+
+
+def say_first_lines(log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: Endpoints) -> None:
+    """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
+    log.info(Action.START, f"headrace {metadata.version('headrace')}", dry_run=config.settings.dry_run or None)
+    for mapping in mappings:
+        _say_mapping(log_of(mapping, log), mapping, endpoints.told(mapping))
+    for warning in config.warnings:
+        log.warning(Action.RECORDED, str(warning))
+
+
+def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
+    arn = mapping.arn
+    account, region = (arn.account, arn.region) if arn else ("", "")
+    remark = "" if mapping.enabled else ", which is not enabled"
+    log.info(
+        Action.MAPPING,
+        f"{mapping.name}: {mapping.place} to {mapping.function_name} at {endpoint}{remark}",
+        mapping=mapping.name,
+        mapping_uuid=mapping.uuid,
+        account=account,
+        region=region,
+        endpoint=endpoint,
+        enabled=mapping.enabled,
+    )
+
+
+async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
+    """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
+
+    Asked when a mapping polls, because before that the endpoint may not be there to answer. Mappings that come later
+    are asked for too."""
+    asked: set[str] = set()
+    while True:
+        changed = plant.changes.next()
+        polling = [work for work in plant.works if work.config.source and work.polling and work.mapping not in asked]
+        asked.update(work.mapping for work in polling)
+        if polling and not await _ask(polling, functions, connect, log):
+            return
+        await changed.wait()
+
+
+async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> bool:
+    client = await connect()
+    if client is None:
+        return False
+    async with anyio.create_task_group() as tasks:
+        for work in works:
+            tasks.start_soon(_ask_one, client, work, functions.get(work.target.name), log_of(work.config, log))
+    return True
+
+
+async def _ask_one(client: object, work: Work, function: AnyFunction | None, log: Log) -> None:
+    name = function.invoke.function_name if isinstance(function, RemoteFunction) else work.target.name
+    for foreign in await foreign_mappings.find(client, work.config.source, name):
+        log.warning(
+            Action.FOREIGN_MAPPING,
+            f"{work.mapping}: {foreign.text}",
+            mapping=work.mapping,
+            foreign_uuid=foreign.uuid,
+            foreign_function=foreign.function_arn,
+            same_function=foreign.same_function,
+        )

@@ -1,0 +1,71 @@
+"""The state directory: what must survive a restart, and the lock that one daemon holds on it.
+
+The lock is the operating system's, so it is free the moment its owner dies, however it died.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from ...config.errors import HeadraceError
+
+LOCK = "lock"
+PRIVATE = 0o700
+"""Variables of functions and payloads of events are in it, which may be secrets. A directory that was there keeps its
+rights."""
+
+
+class StateError(HeadraceError):
+    """The state directory cannot be used; the message says why and what to do."""
+
+
+class StateDirectory:
+    """A locked directory. Closing it, or dying, frees it."""
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> StateDirectory:
+        """Make the directory where it is missing, and lock it. Raises StateError."""
+        try:
+            path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            lock = (path / LOCK).open("a+")
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = _owner(lock)
+            lock.close()
+            raise StateError(
+                f"another daemon{owner} uses the state directory {path}; stop it, or name another directory with "
+                "--state or HEADRACE_STATE"
+            ) from error
+        try:
+            lock.truncate(0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
+        except OSError as error:  # the disk is full
+            lock.close()
+            raise _unusable(path, error) from error
+        return cls(path, lock)
+
+    def close(self) -> None:
+        self._lock.close()
+
+
+def _unusable(path: Path, error: OSError) -> StateError:
+    return StateError(
+        f"cannot use the state directory {path}: {error.strerror or error}; "
+        "name another one with --state or HEADRACE_STATE"
+    )
+
+
+def _owner(lock: IO[str]) -> str:
+    lock.seek(0)
+    pid = lock.read().strip()
+    return f" (pid {pid})" if pid.isdigit() else ""
