@@ -20,9 +20,9 @@ from headrace.service.api.field_support_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {
-    limits.Standing.HONOURED: "yes",
-    limits.Standing.REFUSED: "–",
-    limits.Standing.RECORDED: "recorded",
+    limits.Support.HONOURED: "yes",
+    limits.Support.REFUSED: "–",
+    limits.Support.RECORDED: "recorded",
 }
 
 
@@ -46,7 +46,7 @@ def today() -> str:
     rows = [
         f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in kinds) + " |"
         for name, standing in limits.FIELDS.items()
-        if any(standing[kind] is not limits.Standing.REFUSED for kind in kinds)
+        if any(standing[kind] is not limits.Support.REFUSED for kind in kinds)
     ]
     head = "| setting of a mapping | " + " | ".join(limits.LIMITS[kind].title for kind in kinds) + " |"
     return "\n".join([head, "|---" * (len(kinds) + 1) + "|", *rows, "", *legend()])
@@ -84,10 +84,10 @@ def calls() -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-_COLUMNS = (field_support.Standing.HONOURED, field_support.Standing.RECORDED, field_support.Standing.REFUSED)
+_COLUMNS = (field_support.Support.HONOURED, field_support.Support.RECORDED, field_support.Support.REFUSED)
 
 
-def _fields(operation: str, wanted: field_support.Standing) -> str:
+def _fields(operation: str, wanted: field_support.Support) -> str:
     fields = field_support.FIELDS[operation].values()
     return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
 

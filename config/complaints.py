@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from . import masking
 from .errors import Problem
 from .function import ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
-from .nodes import Node, Place, locate
+from .nodes import Node, NodePlace, locate
 from .settings import ACCOUNT_FORM
 from .spoken import URL_FORM, folded
 
@@ -96,7 +96,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, path: str)
     return place.problem(_wording(error, place), _suggestion(error))
 
 
-def _wording(error: ErrorDetails, place: Place) -> str:
+def _wording(error: ErrorDetails, place: NodePlace) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
@@ -138,7 +138,7 @@ def _shown(link: str, value: object, path: str) -> str:
 # --- names ----------------------------------------------------------------------------------------------------------
 
 
-def unknown_key(key: str, known: Sequence[str], place: Place) -> Problem:
+def unknown_key(key: str, known: Sequence[str], place: NodePlace) -> Problem:
     """An unknown key is an error, with the nearest known one as a suggestion."""
     if key in _REPORTED:
         return place.problem("unknown key", "AWS reports this, nobody sets it: remove it")

@@ -227,7 +227,7 @@ class ExternalFunction(_Owned):
         return self
 
 
-class Invoke(Spoken):
+class InvokeTarget(Spoken):
     """Where the Invoke API finds the function."""
 
     function_name: _Word = Field(max_length=256, examples=["billing"])
@@ -255,7 +255,7 @@ class _Elsewhere(_Common):
 class RemoteFunction(_Elsewhere):
     """A function behind any Invoke API: an emulator's, `sam local`'s, AWS's."""
 
-    invoke: Invoke
+    invoke: InvokeTarget
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
     """Invocations at once at most. Default: no bound but the mappings' own; a 429 lowers it."""
 

@@ -26,7 +26,7 @@ class SourceAccessConfiguration(Spoken):
     uri: Uri
 
 
-class Endpoints(Spoken):
+class SelfManagedEndpoints(Spoken):
     kafka_bootstrap_servers: list[Annotated[str, StringConstraints(min_length=1, max_length=300)]] = Field(
         min_length=1, max_length=10, examples=[["localhost:9092"]]
     )
@@ -34,7 +34,7 @@ class Endpoints(Spoken):
 
 
 class SelfManagedEventSource(Spoken):
-    endpoints: Endpoints
+    endpoints: SelfManagedEndpoints
 
 
 class KafkaOauth(Spoken):

@@ -35,7 +35,7 @@ _ACCESS, _SECURITY = "source_access_configurations", "kafka_security"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SecurityPlan:
     """How to reach the brokers. The references say where the secrets are; no secret is in here."""
 
     protocol: Protocol
@@ -52,7 +52,7 @@ class Plan:
     iam: bool = False
 
 
-def plan(mapping: EventSourceMapping) -> Plan:
+def plan(mapping: EventSourceMapping) -> SecurityPlan:
     """What a mapping without `violations` means."""
     uris: dict[str, str] = {each.type: each.uri for each in mapping.source_access_configurations or ()}
     security = mapping.kafka_security or KafkaSecurity()
@@ -60,7 +60,7 @@ def plan(mapping: EventSourceMapping) -> Plan:
     iam = _means_iam(mapping, bool(password or security.oauth or _CLIENT in uris))
     mechanism = _PASSWORDS.get(password, "OAUTHBEARER" if security.oauth or iam else "")
     tls = _CLIENT in uris or _AUTHORITY in uris or _has_port(mapping, _TLS_PORT)
-    return Plan(
+    return SecurityPlan(
         protocol=security.protocol or ("SASL_SSL" if mechanism else "SSL" if tls else "PLAINTEXT"),
         given=security.protocol is not None,
         mechanism=mechanism,

@@ -30,7 +30,7 @@ class SourceKind(StrEnum):
         return self in {SourceKind.KINESIS, SourceKind.DYNAMODB}
 
 
-class Standing(Enum):
+class Support(Enum):
     """What becomes of a field that a user gives."""
 
     HONOURED = "honoured"
@@ -76,7 +76,7 @@ FILTERS_QUOTA = 5
 FILTERS_MAX = 10
 """AWS's quota is 5 filters, and on request up to 10."""
 
-_LEGEND = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED}
+_LEGEND = {"+": Support.HONOURED, "-": Support.REFUSED, "r": Support.RECORDED}
 
 # Columns: sqs, sqs-fifo, kinesis, dynamodb, kafka. Names are the mapping model's.
 _FIELDS = {
@@ -116,7 +116,7 @@ _FIELDS = {
     "tags": "r r r r r",
 }
 
-FIELDS: Mapping[str, Mapping[SourceKind, Standing]] = MappingProxyType(
+FIELDS: Mapping[str, Mapping[SourceKind, Support]] = MappingProxyType(
     {
         name: MappingProxyType(dict(zip(SourceKind, (_LEGEND[sign] for sign in row.split()), strict=True)))
         for name, row in _FIELDS.items()
@@ -139,7 +139,7 @@ def polled() -> str:
     return f"{', '.join(titles[:-1])} and {titles[-1]}"
 
 
-def standing(field: str, kind: SourceKind) -> Standing:
+def standing(field: str, kind: SourceKind) -> Support:
     """What this version does with `field` of a mapping of that kind."""
     return FIELDS[field][kind]
 

@@ -24,7 +24,7 @@ from .errors import ConfigError, Problem
 from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from .limits import SourceKind
 from .mapping import EventSourceMapping, derive_uuid
-from .nodes import Node, Place, locate
+from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
 from .spoken import folded
 
@@ -63,7 +63,7 @@ class Config:
     mappings: dict[str, EventSourceMapping]
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
-    places: Mapping[str, Place] = field(default_factory=dict)
+    places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
     @property
@@ -162,13 +162,13 @@ class _Loading:
         self._loops(functions, settings, environ)
         return Config(settings, functions, mappings, tuple(self.warnings), self._places())
 
-    def _places(self) -> dict[str, Place]:
+    def _places(self) -> dict[str, NodePlace]:
         named = {
             nodes.join(section, name): node
             for section in ("functions", "mappings")
             for name, node in self._named(section).items()
         }
-        return {path: Place(path, node.file, node.line) for path, node in named.items()}
+        return {path: NodePlace(path, node.file, node.line) for path, node in named.items()}
 
     # --- sections -----------------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class _Loading:
         for key, node in self.members.items():
             if key not in known and not key.startswith("x-") and key != "$schema":
                 self.problems.append(
-                    complaints.unknown_key(key, known, Place(nodes.join("", key), node.file, node.line))
+                    complaints.unknown_key(key, known, NodePlace(nodes.join("", key), node.file, node.line))
                 )
 
     def _named(self, section: str) -> dict[str, Node]:
@@ -187,7 +187,7 @@ class _Loading:
             return {}
         if isinstance(node.value, dict):
             return node.value
-        self.problems.append(Place(section, node.file, node.line).problem("must be a mapping of names to values"))
+        self.problems.append(NodePlace(section, node.file, node.line).problem("must be a mapping of names to values"))
         return {}
 
     def _validated(self, model: type[_Model], node: Node, name: str, path: str) -> tuple[_Model | None, set[str]]:
@@ -224,7 +224,7 @@ class _Loading:
         functions: dict[str, AnyFunction] = {}
         for name, node in self._named("functions").items():
             path = nodes.join("functions", name)
-            if (kind := self._kind(name, node, Place(path, node.file, node.line))) is None:
+            if (kind := self._kind(name, node, NodePlace(path, node.file, node.line))) is None:
                 continue
             made, wrong = self._validated(kind, node, name, path)
             if made is not None:
@@ -233,7 +233,7 @@ class _Loading:
                 self._paths_exist(functions[name], node, path, wrong)
         return functions
 
-    def _kind(self, name: str, node: Node, place: Place) -> type[BaseModel] | None:
+    def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
         if not _FUNCTION_NAME.fullmatch(name):
             self.problems.append(place.problem("is no name for a function", "1 to 64 letters, digits, '-' or '_'"))
         if not isinstance(node.value, dict):
@@ -286,7 +286,7 @@ class _Loading:
     def _mappings(self, settings: Settings) -> dict[str, EventSourceMapping]:
         mappings: dict[str, EventSourceMapping] = {}
         for name, node in self._named("mappings").items():
-            place = Place(nodes.join("mappings", name), node.file, node.line)
+            place = NodePlace(nodes.join("mappings", name), node.file, node.line)
             if not _MAPPING_NAME.fullmatch(name):
                 what = "is no name for a mapping"
                 self.problems.append(place.problem(what, "1 to 128 letters, digits, '-', '_' or '.'"))
@@ -325,7 +325,7 @@ class _Loading:
                     place, what = locate(node, [*keys, *_steps(fault.path)], path), fault.what
                 self.problems.append(place.problem(what, fault.hint))
 
-    def _place(self, name: str, key: str) -> Place:
+    def _place(self, name: str, key: str) -> NodePlace:
         return locate(self.members["mappings"], [name, key], "mappings")
 
     def _references(self, mappings: Mapping[str, EventSourceMapping]) -> None:

@@ -99,15 +99,15 @@ class ProvisionedPollerConfig(Spoken):
     """Recorded: mappings share no pollers here."""
 
 
-class Destination(Spoken):
+class OnFailureDestination(Spoken):
     destination: str | None = Field(None, max_length=350, pattern=r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)")
     """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
 
 
 class DestinationConfig(Spoken):
-    on_failure: Destination | None = None
+    on_failure: OnFailureDestination | None = None
     """Where what was discarded goes."""
-    on_success: Destination | None = None
+    on_success: OnFailureDestination | None = None
     """Refused, as AWS refuses it for mappings."""
 
 

@@ -45,7 +45,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodePlace:
     """Where a path leads: the path as the user spelled it, and the nearest place that exists."""
 
     path: str
@@ -90,7 +90,7 @@ def join(path: str, key: str | int) -> str:
     return f"{path}.{key}" if path else key[:80]
 
 
-def locate(node: Node, keys: Sequence[str | int], path: str = "") -> Place:
+def locate(node: Node, keys: Sequence[str | int], path: str = "") -> NodePlace:
     """The place of a path below `node`, in any spelling. What does not exist stands where its parent stands."""
     for key in keys:
         match node.value:
@@ -100,7 +100,7 @@ def locate(node: Node, keys: Sequence[str | int], path: str = "") -> Place:
                 node, path = items[key], join(path, key)
             case _:
                 break
-    return Place(path, node.file, node.line)
+    return NodePlace(path, node.file, node.line)
 
 
 def spelling(members: Mapping[str, Node], key: str) -> str:
@@ -128,18 +128,18 @@ class Variables:
             case list() as items:
                 return replace(node, value=[self.fill(item, join(path, index)) for index, item in enumerate(items)])
             case str() as text if "$" in text:
-                return self._filled(node, text, Place(path, node.file, node.line))
+                return self._filled(node, text, NodePlace(path, node.file, node.line))
             case _:
                 return node
 
-    def _filled(self, node: Node, text: str, place: Place) -> Node:
+    def _filled(self, node: Node, text: str, place: NodePlace) -> Node:
         filled = _VARIABLE.sub(lambda found: self._value(found, place), text)
         if filled == text:
             return node
         value = scalar(filled) if node.plain and filled else filled
         return replace(node, value=value, filled=True)
 
-    def _value(self, found: re.Match[str], place: Place) -> str:
+    def _value(self, found: re.Match[str], place: NodePlace) -> str:
         if found[0] == "$$":
             return "$"
         name, default = found[1], found[2]
@@ -185,5 +185,5 @@ def _join(target: dict[str, Node], members: dict[str, Node], path: str, problems
             target[key] = replace(known, value=joined)
         elif node.value is not None or path:
             first = f"{known.file}:{known.line}" if known.line else known.file
-            place = Place(join(path, key), node.file, node.line)
+            place = NodePlace(join(path, key), node.file, node.line)
             problems.append(place.problem(f"is defined twice; the first time at {first}", "rename or remove one"))

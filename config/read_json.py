@@ -16,7 +16,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-class _Reader:
+class _JsonReader:
     def __init__(self, text: str, file: str) -> None:
         self._text = text
         self._file = file
@@ -147,5 +147,5 @@ class _Reader:
 
 def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     """The document's tree, None for an empty one, and its repeated keys. Raises ConfigError for what is not JSON."""
-    reader = _Reader(text, file)
+    reader = _JsonReader(text, file)
     return reader.document(), reader.problems

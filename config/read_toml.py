@@ -27,7 +27,7 @@ MAX_CHARACTERS = 1024 * 1024
 """Smaller than for the other formats: the library needs quadratic time for some texts."""
 
 
-class _Lost(Exception):
+class _LostLine(Exception):
     """The scan met something that it does not know."""
 
 
@@ -62,7 +62,7 @@ class _Scan:
     def _match(self, pattern: re.Pattern[str]) -> str:
         found = pattern.match(self._text, self._at)
         if found is None:
-            raise _Lost
+            raise _LostLine
         self._at = found.end()
         return found[0]
 
@@ -103,7 +103,7 @@ class _Scan:
         line = self._here()
         path = self._walk(base, self._keys(), line)
         if self._peek() != "=":
-            raise _Lost
+            raise _LostLine
         self._at += 1
         self._match(_SPACE)
         self._value(path, depth)
@@ -111,7 +111,7 @@ class _Scan:
 
     def _value(self, path: Key, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise _Lost
+            raise _LostLine
         match self._peek():
             case "{":
                 self._series(path, "}", depth)
@@ -143,7 +143,7 @@ def _unquoted(part: str) -> str:
     return part.strip("'")
 
 
-class _Tree:
+class _TomlTree:
     def __init__(self, file: str, lines: dict[Key, int]) -> None:
         self._file = file
         self._lines = lines
@@ -188,9 +188,9 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     except ValueError as fault:
         raise ConfigError([_syntax(fault, text, file)]) from None
     scan = _Scan(text)
-    with suppress(_Lost):  # the lines found so far serve
+    with suppress(_LostLine):  # the lines found so far serve
         scan.run()
-    return (_Tree(file, scan.lines).node(value) if value else None), []
+    return (_TomlTree(file, scan.lines).node(value) if value else None), []
 
 
 def _syntax(fault: ValueError, text: str, file: str) -> Problem:

@@ -12,7 +12,7 @@ from .function import KINDS
 from .limits import LIMITS, SourceKind
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .settings import PREFIX, Api, Aws, Destinations, Log, Settings
+from .settings import PREFIX, Api, Aws, Destinations, LogSettings, Settings
 from .spoken import aws_name
 
 _INTRODUCTION = f"""# Configuration
@@ -53,7 +53,7 @@ def page() -> str:
         _table(Settings, skip=("aws", "api", "log", "destinations")),
         "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
         "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
-        "### `log`\n\n" + _doc(Log) + "\n\n" + _table(Log),
+        "### `log`\n\n" + _doc(LogSettings) + "\n\n" + _table(LogSettings),
         "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),

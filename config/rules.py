@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from . import kafka_security, limits, schema_registry
 from .arn import Arn, ArnError
-from .limits import LIMITS, SourceKind, Standing
+from .limits import LIMITS, SourceKind, Support
 from .mapping import EventSourceMapping, is_given, split_function
 from .spoken import aws_name
 
@@ -79,9 +79,9 @@ def _applicable(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viola
         if not is_given(getattr(mapping, name)):
             continue
         match limits.standing(name, kind):
-            case Standing.REFUSED:
+            case Support.REFUSED:
                 yield from _refused(mapping, name, kind)
-            case Standing.HONOURED | Standing.RECORDED:
+            case Support.HONOURED | Support.RECORDED:
                 pass
 
 

@@ -120,7 +120,7 @@ class Aws(_Section):
         }
 
 
-class Log(_Section):
+class LogSettings(_Section):
     """What is logged, to standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
@@ -200,7 +200,7 @@ class Settings(_Section):
     endpoint is."""
     state: Path = Path(".headrace")
     """Directory of what must survive a restart."""
-    log: Log = Field(default_factory=Log)
+    log: LogSettings = Field(default_factory=LogSettings)
     """What is logged."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How long failure destinations are tried."""
@@ -235,10 +235,10 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
     """
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
-    class Variables(BaseSettings, Settings):
+    class VariableSettings(BaseSettings, Settings):
         model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
 
-    class Given(EnvSettingsSource):
+    class GivenVariables(EnvSettingsSource):
         """The source that reads `os.environ`, reading what it is given instead."""
 
         def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -248,7 +248,7 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
             return field.annotation is not Address and super().field_is_complex(field)  # HOST:PORT is no JSON
 
     try:
-        return Given(Variables)()
+        return GivenVariables(VariableSettings)()
     except SettingsError as fault:
         name = re.search(r'"(\w+)"', str(fault))
         raise ValueError(f"{PREFIX}{name[1].upper() if name else '…'}: is not JSON") from fault

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from . import complaints, secret_files
 from .errors import Problem
-from .nodes import Node, Place, plain
+from .nodes import Node, NodePlace, plain
 from .settings import PREFIX, SECTIONS, Settings, read_variables
 from .spoken import absolute
 
@@ -161,5 +161,5 @@ def _misspelled(environ: Mapping[str, str]) -> list[Problem]:
         near = difflib.get_close_matches(section, SECTIONS, n=1, cutoff=0.8)
         if section not in SECTIONS and near:
             hint = f"did you mean {PREFIX}{near[0].upper()}?"
-            problems.append(Place(name, "", None).problem("unknown variable", hint))
+            problems.append(NodePlace(name, "", None).problem("unknown variable", hint))
     return problems

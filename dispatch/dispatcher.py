@@ -17,7 +17,7 @@ import anyio
 
 from ..config.clock import Clock, Jitter
 from .destinations.base import Report
-from .destinations.persistence import Ending, FailureDestination, GivenUp, Handover, Interrupted, Written
+from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .events import Envelope
 from .invokers.base import Invocation, Invoker
 from .model import (
@@ -36,7 +36,7 @@ from .model import (
 )
 from .observer import Bisected, Discarded, Invoked, Invoking, Observer, Retrying
 from .permits import Gate, GateState, Permits
-from .planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Step, Wait
+from .planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Step, Wait
 from .policy import Policy
 from .response import Identifiers, judge
 from .slots import Taken
@@ -67,7 +67,7 @@ class Target:
 class Ledger(Protocol):
     """The feed's side of a delivery: what is done to the records themselves."""
 
-    async def settle(self, step: Settle | Discard) -> None:
+    async def settle(self, step: SettleStep | DiscardStep) -> None:
         """Tell the source this fate, then move the positions past it."""
         ...
 
@@ -124,7 +124,7 @@ class Delivery:
         self._settling = anyio.CancelScope()
         self._settle_until = inf
         self._left_running: set[Record] = set()
-        self._handover: Handover | None = None
+        self._handover: DestinationDelivery | None = None
         self._given_up: tuple[Record, ...] = ()
         """On their way to the failure destination."""
         self._withdrawn: set[Lane] = set()
@@ -165,11 +165,11 @@ class Delivery:
 
     async def _carry_out(self, step: Step) -> None:
         match step:
-            case Invoke():
+            case InvokeStep():
                 await self._invoke(step)
-            case Settle():
+            case SettleStep():
                 await self._settle(step)
-            case Discard():
+            case DiscardStep():
                 await self._discard(step)
             case Wait(until=until):
                 await self._wait(until)
@@ -178,7 +178,7 @@ class Delivery:
             case _:
                 assert_never(step)
 
-    async def _invoke(self, step: Invoke) -> None:
+    async def _invoke(self, step: InvokeStep) -> None:
         """One invocation, if the function may be invoked in time. A call that never began is as if never planned."""
         if not await self._admitted(step):
             self._target.gate.withdraw()
@@ -198,14 +198,14 @@ class Delivery:
         self._ledger.invoked()
         self._tell(news)
 
-    async def _settle(self, step: Settle | Discard) -> None:
+    async def _settle(self, step: SettleStep | DiscardStep) -> None:
         # What is decided is told to the source even when we are being cancelled: else a handled record comes again.
         with anyio.CancelScope(shield=True, deadline=self._settle_until) as self._settling:
             await self._ledger.settle(step)
             if step.fate.kind is FateKind.ABANDONED:
                 await self._ledger.release([record for record in step.records if record not in self._left_running])
 
-    async def _discard(self, step: Discard) -> None:
+    async def _discard(self, step: DiscardStep) -> None:
         """Written, then settled: a crash between the two writes it twice rather than not at all."""
         match await self._hand_over(step):
             case Written(arn=arn):
@@ -214,21 +214,21 @@ class Delivery:
                 told = Discarded(self._common.mapping, step.records, step.reason, "", cause)
             case Interrupted():
                 if step.records:  # the end of a tumbling window may have none; the window stays open in the store
-                    await self._settle(Settle(step.records, ABANDONED))
+                    await self._settle(SettleStep(step.records, ABANDONED))
                 return
         self._common.observer.observe(told)
         await self._settle_ours(step)
 
-    async def _settle_ours(self, step: Discard) -> None:
+    async def _settle_ours(self, step: DiscardStep) -> None:
         """Its writing took a while. Of a lane that went meanwhile the same position may be another record by now."""
         gone = tuple(record for record in step.records if record.lane in self._withdrawn)
         if gone:
-            await self._settle(Settle(gone, ABANDONED))
+            await self._settle(SettleStep(gone, ABANDONED))
             step = replace(step, records=tuple(each for each in step.records if each.lane not in self._withdrawn))
         if step.records or not gone:
             await self._settle(step)
 
-    async def _hand_over(self, step: Discard) -> Ending:
+    async def _hand_over(self, step: DiscardStep) -> Ending:
         destination = self._common.destination
         if destination is None:
             return GivenUp("")
@@ -242,7 +242,7 @@ class Delivery:
         finally:
             self._given_up = ()
 
-    def _report(self, step: Discard) -> Report:
+    def _report(self, step: DiscardStep) -> Report:
         kind, common = BatchKind.WINDOW_END if step.closes else self._kind, self._common
         return Report(
             step,
@@ -275,7 +275,7 @@ class Delivery:
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
-    async def _admitted(self, step: Invoke) -> bool:
+    async def _admitted(self, step: InvokeStep) -> bool:
         """Through the gate and with a permit in hand; False when we stopped, or the records fell back to the source."""
         with self._pause_scope():
             async with self._held(step.records, self._next_step):
@@ -292,7 +292,7 @@ class Delivery:
             return True
         return False
 
-    async def _with_permit(self, step: Invoke) -> Outcome | None:
+    async def _with_permit(self, step: InvokeStep) -> Outcome | None:
         outcome: Outcome | None = None
         try:
             with anyio.CancelScope() as self._running:
@@ -309,7 +309,7 @@ class Delivery:
             self._learn(outcome)
         return outcome
 
-    async def _call(self, step: Invoke) -> Outcome:
+    async def _call(self, step: InvokeStep) -> Outcome:
         common, target = self._common, self._target
         payload = self._render(step.records, step.kind, step.state)
         invocation = Invocation(payload, common.request_id(), common.mapping)

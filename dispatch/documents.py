@@ -1,7 +1,7 @@
 """The documents that a failure destination gets when records are discarded, to the letter. Pure.
 
 One document per discard: SQS and SNS get it as it is, S3 with the whole event as an escaped string; a `kafka://` topic
-gets one per record with the event as an object. Made from the planner's `Discard`; the destinations write them.
+gets one per record with the event as an object. Made from the planner's `DiscardStep`; the destinations write them.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html (and services-ddb, kafka-on-failure);
 docs/semantics/core.md, EVENT-20 and on.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from .model import DiscardReason, Lane, Record, encode
-from .steps import Discard
+from .steps import DiscardStep
 
 Document = dict[str, object]
 
@@ -45,7 +45,7 @@ class KafkaSubject:
 def stream_document(
     kind: Literal["kinesis", "dynamodb"],
     subject: Subject,
-    discard: Discard,
+    discard: DiscardStep,
     lane: Lane,
     *,
     written: float,
@@ -74,7 +74,7 @@ def _shard_info(records: Sequence[Record], lane: Lane, precision: str) -> Docume
 
 def kafka_document(
     subject: KafkaSubject,
-    discard: Discard,
+    discard: DiscardStep,
     *,
     payload_size: int,
     written: float,
@@ -89,7 +89,7 @@ def kafka_document(
 
 def kafka_record_document(
     subject: KafkaSubject,
-    discard: Discard,
+    discard: DiscardStep,
     record: Record,
     *,
     event: bytes,
@@ -128,7 +128,7 @@ def _records_info(records: Sequence[Record]) -> Document:
 # --- what all have ----------------------------------------------------------------------------------------------------
 
 
-def _head(function_arn: str, discard: Discard, written: float, fresh_id: str) -> Document:
+def _head(function_arn: str, discard: DiscardStep, written: float, fresh_id: str) -> Document:
     request_id = discard.last.request_id if discard.last and _exhausted(discard) else fresh_id
     document: Document = {
         "requestContext": {
@@ -143,7 +143,7 @@ def _head(function_arn: str, discard: Discard, written: float, fresh_id: str) ->
     return document | {"version": "1.0", "timestamp": timestamp(written)}
 
 
-def _response_context(discard: Discard) -> Document | None:
+def _response_context(discard: DiscardStep) -> Document | None:
     """Null where no invocation decided it: an oversized record, a schema that is gone."""
     if discard.last is None or not _exhausted(discard):
         return None
@@ -154,7 +154,7 @@ def _response_context(discard: Discard) -> Document | None:
     }
 
 
-def _exhausted(discard: Discard) -> bool:
+def _exhausted(discard: DiscardStep) -> bool:
     return discard.reason is DiscardReason.RETRIES_EXHAUSTED
 
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from .batcher import Entry, Limits, Load, entry
 from .model import Batch, DiscardReason, Lane, Now, OpenWindow, Record
 from .slots import Taken, Waiting
-from .steps import Discard, Settle
+from .steps import DiscardStep, SettleStep
 
 
 @dataclass(slots=True, eq=False)
-class _Queue:
+class _PartitionQueue:
     """What waits of one lane."""
 
     lane: Lane
@@ -60,13 +60,13 @@ class _Slot:
     """Withdrawn lanes whose invocation has not ended."""
 
 
-class LaneDraining:
+class PartitionSlots:
     """`slots`: batches in flight at most; None for as many as there are lanes (one per partition)."""
 
     def __init__(self, limits: Limits, slots: int | None) -> None:
         self._limits = limits
         self._max_slots = slots
-        self._queues: dict[Lane, _Queue] = {}
+        self._queues: dict[Lane, _PartitionQueue] = {}
         self._slots: dict[int, _Slot] = {}
         self._closed = False
 
@@ -76,7 +76,7 @@ class LaneDraining:
         for record in records:
             queue = self._queues.get(record.lane)
             if queue is None:
-                queue = self._queues[record.lane] = _Queue(record.lane)
+                queue = self._queues[record.lane] = _PartitionQueue(record.lane)
             queue.add(entry(self._limits, record, now.monotonic))
 
     def heard(self, now: Now) -> None:
@@ -93,10 +93,10 @@ class LaneDraining:
             return self._hold([(decided, [decided.pop()])], reason)
         return self._hold(self._fill(free), None)
 
-    def _fill(self, free: list[_Queue]) -> list[tuple[_Queue, list[Record]]]:
+    def _fill(self, free: list[_PartitionQueue]) -> list[tuple[_PartitionQueue, list[Record]]]:
         """One lane until it is dry, then the next, until the batch is full."""
         load = Load(self._limits)
-        chosen: list[tuple[_Queue, list[Record]]] = []
+        chosen: list[tuple[_PartitionQueue, list[Record]]] = []
         for queue in free:
             records: list[Record] = []
             full = False
@@ -110,7 +110,7 @@ class LaneDraining:
                 break
         return chosen
 
-    def _hold(self, chosen: list[tuple[_Queue, list[Record]]], discard: DiscardReason | None) -> Taken:
+    def _hold(self, chosen: list[tuple[_PartitionQueue, list[Record]]], discard: DiscardReason | None) -> Taken:
         slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots)
         for queue, _ in chosen:
             queue.held = True
@@ -128,9 +128,9 @@ class LaneDraining:
 
     # --- lanes go one by one ----------------------------------------------------------------------------------------
 
-    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         held = self._slots[slot]
-        running = isinstance(step, Settle) and step.running
+        running = isinstance(step, SettleStep) and step.running
         for record in step.records:
             held.undecided[record.lane] -= 1
             if running:
@@ -159,13 +159,13 @@ class LaneDraining:
         queue.opened = now.monotonic
         self._forget_idle(queue)
 
-    def _forget_idle(self, queue: _Queue) -> None:
+    def _forget_idle(self, queue: _PartitionQueue) -> None:
         if not queue.entries and not queue.held:
             del self._queues[queue.lane]
 
     # --- when -------------------------------------------------------------------------------------------------------
 
-    def _free(self) -> list[_Queue]:
+    def _free(self) -> list[_PartitionQueue]:
         """Lanes with something to take, the longest waiting first."""
         free = [queue for queue in self._queues.values() if queue.entries and not queue.held]
         return sorted(free, key=lambda queue: queue.opened)
@@ -179,7 +179,7 @@ class LaneDraining:
         due_at_once = self._closed or self._is_full(free) or any(queue.decided for queue in free)
         return free[0].opened + (0.0 if due_at_once else self._limits.window)
 
-    def _is_full(self, free: list[_Queue]) -> bool:
+    def _is_full(self, free: list[_PartitionQueue]) -> bool:
         """No batch could take all that waits and one record more."""
         count = sum(len(queue.entries) for queue in free)
         envelope = self._limits.envelope

@@ -43,9 +43,9 @@ from .model import (
     Unreachable,
 )
 from .policy import Policy, Progress
-from .steps import Discard, Done, Halved, Invoke, Retry, Settle, Step, Wait
+from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Step, Wait
 
-__all__ = ["Discard", "Done", "Halved", "Invoke", "Planner", "Retry", "Settle", "Step", "Wait"]
+__all__ = ["DiscardStep", "Done", "Halved", "InvokeStep", "Planner", "Retry", "SettleStep", "Step", "Wait"]
 
 Failed = FunctionFailed | FailedItems
 Records = tuple[Record, ...]
@@ -82,7 +82,7 @@ class Planner:
         self._policy = policy
         self._batch = batch
         self._state = state
-        self._ready: deque[Settle | Discard] = deque()
+        self._ready: deque[SettleStep | DiscardStep] = deque()
         self._parts: deque[_Part] = deque()
         self._flying: _Part | None = None
         self._call: int | None = None
@@ -93,7 +93,7 @@ class Planner:
         """Wall time of the first step."""
         self._lent = any(record.held_until != inf for record in batch.records)
         if discard is not None:
-            self._ready.append(Discard(batch.records, discard, None, 0, None))
+            self._ready.append(DiscardStep(batch.records, discard, None, 0, None))
         elif batch.records or batch.kind is BatchKind.WINDOW_END:
             self._parts.append(_Part(batch.records, batch.kind))
 
@@ -115,11 +115,11 @@ class Planner:
                 return self._invoke()
         return self._ready.popleft()
 
-    def _invoke(self) -> Invoke:
+    def _invoke(self) -> InvokeStep:
         part = self._flying = self._parts.popleft()
         self._calls += 1
         self._call = self._calls
-        return Invoke(self._call, part.kind, part.records, self._state, part.attempts + 1)
+        return InvokeStep(self._call, part.kind, part.records, self._state, part.attempts + 1)
 
     def _waiting_until(self) -> float:
         """When the source takes back the first record that is not in flight."""
@@ -269,7 +269,7 @@ class Planner:
         else:
             self._flying.records = kept
         if gone:
-            self._ready.append(Settle(gone, ABANDONED, running=True))
+            self._ready.append(SettleStep(gone, ABANDONED, running=True))
 
     def hold(self, records: Iterable[Record], until: float) -> None:
         """The source leaves these records to us until then (monotonic)."""
@@ -323,15 +323,15 @@ class Planner:
         new_state = state if self._policy.windowed and not closes else None
         self._state = self._state if new_state is None else new_state
         if records or closes:
-            self._ready.append(Settle(records, DELIVERED, new_state, closes))
+            self._ready.append(SettleStep(records, DELIVERED, new_state, closes))
 
     def _settle(self, records: Records, fate: Fate) -> None:
         if records:
-            self._ready.append(Settle(records, fate))
+            self._ready.append(SettleStep(records, fate))
 
     def _give_up(self, part: _Part, records: Records, reason: DiscardReason, *, closes: bool = False) -> None:
         last = part.failure.attempt if part.failure else None
-        self._ready.append(Discard(records, reason, last, part.attempts, part.failure, closes))
+        self._ready.append(DiscardStep(records, reason, last, part.attempts, part.failure, closes))
 
 
 def _partition(records: Records, chosen: Callable[[Record], bool]) -> tuple[Records, Records]:

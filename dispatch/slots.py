@@ -20,7 +20,7 @@ from zlib import crc32
 
 from .batcher import Batcher, Limits, Portion
 from .model import Batch, DiscardReason, FateKind, Lane, Now, OpenWindow, Record
-from .steps import Discard, Settle
+from .steps import DiscardStep, SettleStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Slots(Protocol):
         """A batch for a free slot, if one is due; ask until None. `flush`: do not wait for more records."""
         ...
 
-    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         """Records of the slot have their fate. What comes back are waiting records that must share it: settle them with
         `step.fate`."""
         ...
@@ -130,7 +130,7 @@ class KeyHash:
                 return taken(slot, portion)
         return None
 
-    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         return ()
 
     def invoked(self, slot: int, now: Now) -> None:
@@ -175,7 +175,7 @@ class SingleSlot(KeyHash):
         super().__init__(limits, 1)
         self._grouped = grouped
 
-    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         if not self._grouped or step.fate.kind not in (FateKind.RETURNED, FateKind.ABANDONED):
             return ()
         groups = {record.key for record in step.records}

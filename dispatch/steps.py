@@ -8,7 +8,7 @@ from .model import Attempt, BatchKind, DiscardReason, FailedItems, Fate, Functio
 
 
 @dataclass(frozen=True, slots=True)
-class Invoke:
+class InvokeStep:
     """Invoke the function with these records, then answer with `Planner.on(call, …)`."""
 
     call: int
@@ -22,7 +22,7 @@ class Invoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class SettleStep:
     """These records have their fate: tell the source."""
 
     records: tuple[Record, ...]
@@ -37,7 +37,7 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
+class DiscardStep:
     """Policy gave up on these records: write the failure destination, then settle them as `fate`.
 
     There is nothing to acknowledge: the records have their fate once the step is handed out.
@@ -53,7 +53,7 @@ class Discard:
     failure: FunctionFailed | FailedItems | None
     """What `last` ended in."""
     closes: bool = False
-    """As in `Settle`: the window's final invocation failed for good, its state is dropped."""
+    """As in `SettleStep`: the window's final invocation failed for good, its state is dropped."""
 
     @property
     def fate(self) -> Fate:
@@ -73,7 +73,7 @@ class Done:
     """Every record has been handed out with its fate. After a withdrawal the last invocation may still be running."""
 
 
-Step = Invoke | Settle | Discard | Wait | Done
+Step = InvokeStep | SettleStep | DiscardStep | Wait | Done
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Blocker:
 
 
 @dataclass(slots=True, eq=False)
-class _Mark:
+class _Tracked:
     position: Position
     size: int
     key: str | None
@@ -41,8 +41,8 @@ class Watermark:
     def __init__(self, cap_records: int, cap_bytes: int) -> None:
         self._cap_records = cap_records
         self._cap_bytes = cap_bytes
-        self._tracked: deque[_Mark] = deque()
-        self._open: dict[Position, _Mark] = {}
+        self._tracked: deque[_Tracked] = deque()
+        self._open: dict[Position, _Tracked] = {}
         self._bytes = 0
         self._last: Position | None = None
         self._mark: Position | None = None
@@ -52,7 +52,7 @@ class Watermark:
         was repeated), and its second copy is to be dropped."""
         if self._last is not None and position <= self._last:
             return False
-        added = _Mark(position, size, key)
+        added = _Tracked(position, size, key)
         self._last = position
         self._tracked.append(added)
         self._open[position] = added

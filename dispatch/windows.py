@@ -21,7 +21,7 @@ from .batcher import Batcher, Limits
 from .events import STATE_LIMIT
 from .model import Batch, BatchKind, Lane, Now, OpenWindow, Record, Window
 from .slots import Taken, Waiting
-from .steps import Discard, Settle
+from .steps import DiscardStep, SettleStep
 
 QUIET = 120.0
 """Seconds without a record, after a window's end, that end the window: once they are over, and the source says that it
@@ -106,10 +106,10 @@ class WindowSlot:
         if self._open is not None:
             self._ends_at = now.monotonic + max(0.0, self._open.window.end - now.wall) + QUIET
 
-    def settled(self, slot: int, step: Settle | Discard, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         if step.closes:
             self._open, self._outgrown, self._ends_at = None, False, inf
-        elif isinstance(step, Settle) and step.state is not None and self._open is not None:
+        elif isinstance(step, SettleStep) and step.state is not None and self._open is not None:
             self._open = replace(self._open, state=step.state)
             self._outgrown = len(step.state) > STATE_LIMIT
         return ()

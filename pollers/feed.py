@@ -21,14 +21,13 @@ from anyio.abc import TaskGroup
 from ..config.errors import SourceError, SourceUnavailable
 from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery
 from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
-from ..dispatch.observer import Blocked, CommitFailed, FetchFailed, Filtered, Settled, SettleFailed, Settling
-from ..dispatch.observer import Fetched as FetchedEvent
-from ..dispatch.planner import Discard, Settle
+from ..dispatch.observer import Blocked, CommitFailed, Fetched, FetchFailed, Filtered, Settled, SettleFailed, Settling
+from ..dispatch.planner import DiscardStep, SettleStep
 from .blockage import BLOCKED_AFTER, Blockage
 from .feed_settings import FeedSettings
 from .marks import Marks
 from .slot_ledger import SlotLedger
-from .source import Fetched, LaneLost, Reader
+from .source import FetchResult, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
@@ -47,7 +46,7 @@ AT_ONCE = 500
 class Feed:
     """One reader at work. `run` ends when the feed was stopped or retired, or raises what its source said for good."""
 
-    def __init__(self, settings: FeedSettings, reader: Reader, polled: Callable[[Fetched], None]) -> None:
+    def __init__(self, settings: FeedSettings, reader: Reader, polled: Callable[[FetchResult], None]) -> None:
         self._settings = settings
         self._dispatcher = settings.dispatcher
         self._observer = settings.dispatcher.observer
@@ -155,22 +154,22 @@ class Feed:
             self._pump()
             await self._commit()  # what could not be stored before
 
-    def _tell_trouble(self, fetched: Fetched) -> None:
+    def _tell_trouble(self, fetched: FetchResult) -> None:
         """Of a part of the source, which the others do not wait for."""
         if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
             self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
         self._trouble = fetched.trouble
 
-    async def _fetch(self) -> Fetched:
+    async def _fetch(self) -> FetchResult:
         started = self._clock.monotonic()
-        fetched = Fetched()
+        fetched = FetchResult()
         with anyio.CancelScope() as self._fetching:
             fetched = await self._fetch_within_limits()
-        self._observer.observe(FetchedEvent(self._mapping, fetched.records, self._clock.monotonic() - started))
+        self._observer.observe(Fetched(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched
 
-    async def _fetch_within_limits(self) -> Fetched:
+    async def _fetch_within_limits(self) -> FetchResult:
         batch = self._slots.room()
         if self._settings.lent:
             return await self._reader.fetch(batch, self._slots.deadline())
@@ -197,7 +196,7 @@ class Feed:
             await self._sleep(delay)
         self._pump()
 
-    async def _take_in(self, fetched: Fetched) -> None:
+    async def _take_in(self, fetched: FetchResult) -> None:
         """Everything that happens to records between the fetch and their batch."""
         self._taking = True
         try:
@@ -207,7 +206,7 @@ class Feed:
             self._wake()
         self._end(fetched.ended)
 
-    async def _sort_in(self, fetched: Fetched) -> None:
+    async def _sort_in(self, fetched: FetchResult) -> None:
         for gap in fetched.gaps:
             self._observer.observe(gap)
         kept: list[Record] = []
@@ -337,7 +336,7 @@ class Feed:
 
     # --- the ledger: what deliveries do to records ------------------------------------------------------------------
 
-    async def settle(self, slot: int, step: Settle | Discard) -> None:
+    async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         shared = self._slots.settled(slot, step, self._now())
         window = self._slots.stored
         heard = await self._tell(Settlement((*step.records, *shared), step.fate))

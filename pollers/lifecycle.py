@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class State(Enum):
+class PollState(Enum):
     WAITING = "waiting"
     POLLING = "polling"
     STOPPING = "stopping"
@@ -24,23 +24,23 @@ class State(Enum):
 class Status:
     """Where a mapping stands."""
 
-    state: State
+    state: PollState
     reason: str = ""
     """Why it waits, for people; empty when it polls."""
 
     @property
     def ready(self) -> bool:
         """Whether it polls, or waits for something that it can name."""
-        return self.state is State.POLLING or bool(self.reason)
+        return self.state is PollState.POLLING or bool(self.reason)
 
 
-NEXT: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.WAITING, State.POLLING, State.STOPPING, State.STOPPED}),
-    State.POLLING: frozenset({State.WAITING, State.POLLING, State.STOPPING}),
-    State.STOPPING: frozenset({State.STOPPED}),
-    State.STOPPED: frozenset(),
+NEXT: dict[PollState, frozenset[PollState]] = {
+    PollState.WAITING: frozenset({PollState.WAITING, PollState.POLLING, PollState.STOPPING, PollState.STOPPED}),
+    PollState.POLLING: frozenset({PollState.WAITING, PollState.POLLING, PollState.STOPPING}),
+    PollState.STOPPING: frozenset({PollState.STOPPED}),
+    PollState.STOPPED: frozenset(),
 }
 
 
-def may_follow(before: State, after: State) -> bool:
+def may_follow(before: PollState, after: PollState) -> bool:
     return after in NEXT[before]

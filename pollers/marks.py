@@ -36,7 +36,7 @@ passed over, and would fetch it again each time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class LaneRoom:
     """What one fetch may bring."""
 
     records: int
@@ -160,7 +160,7 @@ class Marks:
         """Whether the last fetch passed over the lanes that had their share. Of a feed of many lanes."""
         return self._tight
 
-    def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> Room:
+    def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> LaneRoom:
         """What may be fetched now, of `limit` records at most. `batch`: so many does a batch still take; `waiting`:
         bytes that no batch has taken yet."""
         skip, most = self.full, self._caps[0]
@@ -171,7 +171,7 @@ class Marks:
             limit = min(limit, max(1, batch))
         left = most - max((mark.records for lane, mark in self._watermarks.items() if lane not in skip), default=0)
         records, self._promised = self._pool.promise(min(limit, left), batch)
-        return Room(records, skip)
+        return LaneRoom(records, skip)
 
     def _judge(self, waiting: int, full: frozenset[Lane]) -> None:
         """Whether too much is here, and which lanes have their share of it."""

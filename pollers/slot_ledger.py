@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..dispatch.model import Record
-from ..dispatch.planner import Discard, Settle
+from ..dispatch.planner import DiscardStep, SettleStep
 
 if TYPE_CHECKING:
     from .feed import Feed
@@ -18,7 +18,7 @@ class SlotLedger:
     feed: Feed
     slot: int
 
-    async def settle(self, step: Settle | Discard) -> None:
+    async def settle(self, step: SettleStep | DiscardStep) -> None:
         await self.feed.settle(self.slot, step)
 
     def invoked(self) -> None:

@@ -21,7 +21,7 @@ class LaneLost(SourceUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchResult:
     """What one fetch brought."""
 
     records: tuple[Record, ...] = ()
@@ -75,7 +75,7 @@ class Reader(Protocol):
         """Who is to be told when lanes are taken away; before the first fetch. Only where that happens (Kafka)."""
         ...
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         """At most `limit` records; waits for some, but never beyond `until` (monotonic; None: as long as the source
         likes to be asked). Moves no position: what is not settled comes again. Nothing of the lanes in `skip`, which
         are full; a reader of one lane is not asked then."""
@@ -110,7 +110,7 @@ class Roster(Protocol):
         """Names of the feeds that should be running."""
         ...
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         """A fetch of this feed came back."""
         ...
 

@@ -17,8 +17,8 @@ from ..config.errors import BugError, HeadraceError, SourceError, SourceUnavaila
 from ..dispatch.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .feed import Feed
 from .feed_settings import FeedSettings
-from .lifecycle import State, Status
-from .source import Fetched, Roster, Source
+from .lifecycle import PollState, Status
+from .source import FetchResult, Roster, Source
 
 LONG_LIFE = 60.0
 """Seconds after which the end of a feed has nothing to do with its beginning."""
@@ -44,7 +44,7 @@ class Supervisor:
         """How often in a row each of them did not live for long."""
         self._unheard: set[str] = set()
         """Those that ended in a failure and have fetched nothing since."""
-        self._status = Status(State.WAITING)
+        self._status = Status(PollState.WAITING)
         self._failures = 0
         self._failure: HeadraceError | None = None
         self._stopping = False
@@ -63,13 +63,13 @@ class Supervisor:
         """Where the mapping stands now; a closed gate shows as waiting for the function, and a source that every feed
         fails to reach as waiting for it."""
         gate = self._dispatcher.target.gate
-        if self._status.state is not State.POLLING:
+        if self._status.state is not PollState.POLLING:
             return self._status
         if not gate.is_open:
-            return Status(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+            return Status(PollState.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
         troubles = [*(feed.trouble for feed in self._feeds.values()), *self._resting.values()]
         if troubles and all(troubles):
-            return Status(State.WAITING, troubles[0])
+            return Status(PollState.WAITING, troubles[0])
         return self._status
 
     @property
@@ -102,7 +102,7 @@ class Supervisor:
             while not self._stopping:
                 await self._poll_once()
         finally:
-            self._to(State.STOPPED)
+            self._to(PollState.STOPPED)
             self._ended.set()
             with anyio.CancelScope(shield=True):
                 await self._source.aclose()
@@ -110,7 +110,7 @@ class Supervisor:
     async def stop(self, grace: float) -> None:
         """Stop fetching at once, let invocations finish for `grace` seconds, end them, settle, close."""
         self._stopping = True
-        self._to(State.STOPPING)
+        self._to(PollState.STOPPING)
         self._waiting.cancel()
         self._watching.cancel()
         self._over.set()
@@ -141,7 +141,7 @@ class Supervisor:
             await self._rest(self._failure)
 
     async def _run_feeds(self, roster: Roster) -> None:
-        self._to(State.POLLING)
+        self._to(PollState.POLLING)
         self._over = anyio.Event()
         async with anyio.create_task_group() as tasks:
             self._align(tasks, roster)
@@ -227,7 +227,7 @@ class Supervisor:
     def _tell_feeds(self) -> None:
         self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
 
-    def _tell_recovery(self, name: str, fetched: Fetched) -> None:
+    def _tell_recovery(self, name: str, fetched: FetchResult) -> None:
         """A feed has fetched, of every part of its source; when it is the last of those that could not, that is
         told."""
         failed_before = self._feeds[name].trouble or name in self._unheard
@@ -242,7 +242,7 @@ class Supervisor:
         self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
         return BugError(f"stopped by a fault in Headrace ({error!r}); please report it")
 
-    def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: Fetched) -> None:
+    def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: FetchResult) -> None:
         self._failures = 0
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
@@ -257,13 +257,13 @@ class Supervisor:
         """The function is initialised before anything is fetched for it."""
         gate = self._dispatcher.target.gate
         while not gate.is_open:
-            self._to(State.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+            self._to(PollState.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
             await gate.wait_changed()
 
     async def _rest(self, error: HeadraceError) -> None:
         self._failures += 1
         delay = self._settings.backoff.delay(self._failures, self._dispatcher.jitter())
-        self._to(State.WAITING, str(error))
+        self._to(PollState.WAITING, str(error))
         with self._interruptible() as self._waiting:
             await anyio.sleep(delay)
 
@@ -273,7 +273,7 @@ class Supervisor:
             scope.cancel()
         return scope
 
-    def _to(self, state: State, reason: str = "") -> None:
+    def _to(self, state: PollState, reason: str = "") -> None:
         status = Status(state, reason)
         if status != self._status:
             self._status = status

@@ -32,7 +32,7 @@ import anyio.to_thread
 
 from ..errors import ConfigError, SourceError
 from . import faults, session
-from .endpoints import Local, Real, Refused, Target, decide, is_loopback
+from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide, is_loopback
 
 LOCAL_REGION = "us-east-1"
 LOCAL_ACCOUNT = "000000000000"
@@ -99,7 +99,7 @@ class Clients:
         """
         async with self._lock:
             target = await self._target(service, endpoint)
-            if isinstance(target, Refused):
+            if isinstance(target, RefusedEndpoint):
                 raise ConfigError([target.problem])
             chosen = region or await self._region(target)
             key = (service, target.url, chosen)
@@ -124,7 +124,7 @@ class Clients:
         """
         async with self._lock:
             target = await self._target("sqs", None)
-            known = self.settings.account or (None if isinstance(target, Real) else await self._local_account())
+            known = self.settings.account or (None if isinstance(target, RealEndpoint) else await self._local_account())
         if known:
             return known
         try:
@@ -142,7 +142,7 @@ class Clients:
         """
         async with self._lock:
             target = await self._target(service, None)
-            if isinstance(target, Refused):
+            if isinstance(target, RefusedEndpoint):
                 raise ConfigError([target.problem])
             with session.configuring("aws"):
                 if named := await self._credentials(target):
@@ -176,7 +176,7 @@ class Clients:
                 named = opened.get_scoped_config().get("region")
         if named:
             return str(named)
-        if isinstance(target, Real):
+        if isinstance(target, RealEndpoint):
             raise session.config_error("real AWS needs a region", "aws.region", "set aws.region or AWS_REGION")
         return LOCAL_REGION
 
@@ -186,7 +186,7 @@ class Clients:
             self._session = await anyio.to_thread.run_sync(session.open_session, self.settings.profile or None)
         return self._session
 
-    async def _make(self, service: str, target: Local | Real, region: str) -> Any:
+    async def _make(self, service: str, target: LocalEndpoint | RealEndpoint, region: str) -> Any:
         opened = await self._opened()
         with session.configuring("aws"):
             credentials = await self._credentials(target)
@@ -202,11 +202,11 @@ class Clients:
             )
             return await self._stack.enter_async_context(context)
 
-    def _config(self, service: str, target: Local | Real) -> Any:
+    def _config(self, service: str, target: LocalEndpoint | RealEndpoint) -> Any:
         from aiobotocore.config import AioConfig
 
         local: dict[str, Any] = {}
-        if isinstance(target, Local):
+        if isinstance(target, LocalEndpoint):
             local["s3"] = {"addressing_style": "path"}  # bucket names are no host names that an emulator answers to
             if is_loopback(urlsplit(target.url).hostname or ""):
                 local["proxies"] = {}  # no proxy leads to this machine
@@ -222,12 +222,12 @@ class Clients:
             **local,
         )
 
-    async def _credentials(self, target: Local | Real) -> dict[str, str | None]:
+    async def _credentials(self, target: LocalEndpoint | RealEndpoint) -> dict[str, str | None]:
         """Arguments for the client; empty where the session finds the credentials itself."""
         given = self.settings
         if given.access_key_id and given.secret_access_key:
             return session.keys(given.access_key_id, given.secret_access_key, given.session_token)
-        if isinstance(target, Local):
+        if isinstance(target, LocalEndpoint):
             return session.keys(LOCAL_KEY, LOCAL_KEY, None) if await self._without_credentials() else {}
         if await (await self._opened()).get_credentials() is None:
             raise session.config_error(

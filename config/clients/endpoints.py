@@ -36,14 +36,14 @@ WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - names what a l
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalEndpoint:
     """An emulator, or anything else that is not AWS."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Real:
+class RealEndpoint:
     """Real AWS, and the user said so."""
 
     url: str | None = None
@@ -51,13 +51,13 @@ class Real:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedEndpoint:
     """No call may be made."""
 
     problem: Problem
 
 
-Target = Local | Real | Refused
+Target = LocalEndpoint | RealEndpoint | RefusedEndpoint
 
 
 def decide(service: str, url: str | None, real: bool) -> Target:
@@ -66,12 +66,14 @@ def decide(service: str, url: str | None, real: bool) -> Target:
     if url:
         fault = _malformed(url)
         if fault:
-            return Refused(Problem(f"{url!r} is not an endpoint: {fault}", path="aws.endpoint_url", hint=_EXAMPLE))
+            return RefusedEndpoint(
+                Problem(f"{url!r} is not an endpoint: {fault}", path="aws.endpoint_url", hint=_EXAMPLE)
+            )
         if not is_aws(url):
-            return Local(url)
+            return LocalEndpoint(url)
     if real:
-        return Real(url or None)
-    return Refused(_unwanted(service, url))
+        return RealEndpoint(url or None)
+    return RefusedEndpoint(_unwanted(service, url))
 
 
 _EXAMPLE = "write it like http://localhost:4566"

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import BugError, ConfigError, Problem
 from . import faults
-from .endpoints import Local, Real
+from .endpoints import LocalEndpoint, RealEndpoint
 
 INSTANCE_METADATA = "iam-role"  # botocore's name for the credentials of an EC2 instance
 
@@ -64,9 +64,9 @@ def keys(key: str, secret: str, token: str | None) -> dict[str, str | None]:
     return {"aws_access_key_id": key, "aws_secret_access_key": secret, "aws_session_token": token or None}
 
 
-def verification(session: Any, target: Local | Real) -> str | bool:
+def verification(session: Any, target: LocalEndpoint | RealEndpoint) -> str | bool:
     """The certificate authorities to trust: a file's path, or True for the usual ones."""
-    if isinstance(target, Local) and target.url.startswith("http://"):
+    if isinstance(target, LocalEndpoint) and target.url.startswith("http://"):
         return False  # no TLS here, and reading the authorities costs 20 ms and a megabyte per client
     named = environment("AWS_CA_BUNDLE") or session.get_scoped_config().get("ca_bundle")
     return str(named or environment("REQUESTS_CA_BUNDLE") or "") or True

@@ -2,7 +2,7 @@
 
 It is made whole under another name and then renamed, so a file that exists is complete: an empty or short one is
 damage, never the beginning of a new one. Runs in the store's thread; what the rows mean, and whether each is readable,
-its `Format` knows.
+its `FileFormat` knows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OF_THE_PLACE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class FileFormat:
     """What a kind of file holds, and how it is told from others."""
 
     what: str
@@ -52,7 +52,7 @@ class Format:
     """Reads every row; raises ValueError for one that cannot be."""
 
 
-def open_file(path: Path, form: Format) -> sqlite3.Connection:
+def open_file(path: Path, form: FileFormat) -> sqlite3.Connection:
     """A connection of the calling thread; the file is made where there is none. Raises UnusableState."""
     try:
         if not path.exists():
@@ -72,7 +72,7 @@ def _of_the_place(error: Exception) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in OF_THE_PLACE
 
 
-def _create(path: Path, form: Format) -> None:
+def _create(path: Path, form: FileFormat) -> None:
     if path.with_name(f"{path.name}-wal").exists():
         raise _damaged(path, form, "it is missing, but the end of it is still there, with the suffix -wal")
     fresh = path.with_name(f"{path.name}.new")
@@ -96,7 +96,7 @@ def sync_directory(path: Path) -> None:
         os.close(directory)
 
 
-def _inspect(path: Path, form: Format) -> None:
+def _inspect(path: Path, form: FileFormat) -> None:
     """Look without writing: what is refused stays as it is, for the version or the person that can read it."""
     location = f"file:{quote(str(path.absolute()))}?mode=ro"
     with closing(sqlite3.connect(location, uri=True, isolation_level=None, timeout=BUSY)) as connection:
@@ -125,12 +125,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _unreachable(path: Path, form: Format, error: Exception) -> UnusableState:
+def _unreachable(path: Path, form: FileFormat, error: Exception) -> UnusableState:
     hint = "look at its rights and the disk, close other programs that use it, or name another directory with --state"
     return _refused(path, f"cannot open the {form.what}: {error}", hint)
 
 
-def _damaged(path: Path, form: Format, detail: str) -> UnusableState:
+def _damaged(path: Path, form: FileFormat, detail: str) -> UnusableState:
     hint = (
         f"put a copy of it back, or move it and its -wal and -shm files away to begin anew {form.anew}; "
         "it was left as it is"
@@ -138,7 +138,7 @@ def _damaged(path: Path, form: Format, detail: str) -> UnusableState:
     return _refused(path, f"the {form.what} are damaged: {detail}", hint)
 
 
-def _newer(path: Path, form: Format, version: int) -> UnusableState:
+def _newer(path: Path, form: FileFormat, version: int) -> UnusableState:
     hint = "start that version, or name another state directory with --state or HEADRACE_STATE; it was left as it is"
     what = f"the {form.what} are of a newer version of Headrace (format {version}, this one knows {form.schema})"
     return _refused(path, what, hint)

@@ -23,7 +23,7 @@ import anyio
 
 from ..errors import BugError
 from .faults import StoreUnavailable
-from .files import Format, open_file
+from .files import FileFormat, open_file
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class GroupWriter:
         """Transactions that wrote something, each made durable once."""
 
     @classmethod
-    async def open(cls, path: Path, form: Format) -> GroupWriter:
+    async def open(cls, path: Path, form: FileFormat) -> GroupWriter:
         """One for the file of this format, which is made where there is none. Raises UnusableState: damaged, newer, no
         rights; the file is left as it is."""
         executor = ThreadPoolExecutor(1, thread_name_prefix=path.stem)

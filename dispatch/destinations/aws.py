@@ -15,13 +15,13 @@ from ...config.errors import ConfigError, Problem
 from ..documents import s3_key, with_payload
 from ..model import encode
 from .base import Destination, Documents, Report
-from .channels import Bucket, Bus, Queue, Role, Topic, make_channel
+from .channels import BucketChannel, BusChannel, QueueChannel, Role, TopicChannel, make_channel
 
 
 class MessageDestination:
     """A queue or a topic gets the document as a message."""
 
-    def __init__(self, arn: Arn, channel: Queue | Topic, documents: Documents) -> None:
+    def __init__(self, arn: Arn, channel: QueueChannel | TopicChannel, documents: Documents) -> None:
         self._arn = arn
         self._channel = channel
         self._documents = documents
@@ -43,7 +43,7 @@ class MessageDestination:
 class S3Destination:
     """A bucket gets an object with the document and the whole event. Writing a report again writes the same object."""
 
-    def __init__(self, arn: Arn, channel: Bucket, documents: Documents, mapping_uuid: str) -> None:
+    def __init__(self, arn: Arn, channel: BucketChannel, documents: Documents, mapping_uuid: str) -> None:
         self._arn = arn
         self._channel = channel
         self._documents = documents
@@ -74,9 +74,9 @@ async def make_destination(arn: Arn, clients: Clients, documents: Documents, map
         hint = "name a standard SQS queue, a standard SNS topic or an S3 bucket"
         raise ConfigError([Problem(f"{arn} {fault}", path="destination_config", hint=hint)])
     channel = await make_channel(arn, clients, Role())
-    if isinstance(channel, Bucket):
+    if isinstance(channel, BucketChannel):
         return S3Destination(arn, channel, documents, mapping_uuid)
-    assert not isinstance(channel, Bus)
+    assert not isinstance(channel, BusChannel)
     return MessageDestination(arn, channel, documents)
 
 

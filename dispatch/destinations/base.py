@@ -14,14 +14,14 @@ from typing import Literal, Protocol
 
 from ..documents import Document, KafkaSubject, Subject, kafka_document, stream_document
 from ..model import Lane, Record
-from ..steps import Discard
+from ..steps import DiscardStep
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """One discard, as a destination is told of it."""
 
-    discard: Discard
+    discard: DiscardStep
     lane: Lane
     """The batch's shard or partition; of several partitions, the first record's."""
     written: float

@@ -14,7 +14,7 @@ from typing import Any
 from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.aws import Clients
-from ...config.clients.endpoints import Local
+from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 
@@ -35,7 +35,7 @@ class Role:
     named_in: str = "destination_config"
 
 
-class Queue:
+class QueueChannel:
     """An SQS queue."""
 
     def __init__(self, arn: Arn, client: Any, role: Role, *, endpoint: str | None, rewrite_urls: bool) -> None:
@@ -61,7 +61,7 @@ class Queue:
         return await resolve(self._client, self._arn, self._endpoint, self._rewrite_urls)
 
 
-class Topic:
+class TopicChannel:
     """An SNS topic."""
 
     def __init__(self, arn: Arn, client: Any, role: Role) -> None:
@@ -79,7 +79,7 @@ class Topic:
             await self._client.publish(TopicArn=self._arn, Message=body, **more)
 
 
-class Bucket:
+class BucketChannel:
     """An S3 bucket."""
 
     def __init__(self, arn: Arn, client: Any, role: Role) -> None:
@@ -89,14 +89,16 @@ class Bucket:
 
     async def probe(self) -> None:
         with calling(self._role, "look at", str(self._arn), "s3:ListBucket"):
-            await self._client.head_bucket(Bucket=self._arn.resource)
+            await self._client.head_bucket(BucketChannel=self._arn.resource)
 
     async def put(self, key: str, body: bytes) -> None:
         with calling(self._role, "write to", str(self._arn), "s3:PutObject"):
-            await self._client.put_object(Bucket=self._arn.resource, Key=key, Body=body, ContentType="application/json")
+            await self._client.put_object(
+                BucketChannel=self._arn.resource, Key=key, Body=body, ContentType="application/json"
+            )
 
 
-class Bus:
+class BusChannel:
     """An EventBridge bus."""
 
     def __init__(self, arn: Arn, client: Any, role: Role) -> None:
@@ -114,7 +116,7 @@ class Bus:
                 raise SourceUnavailable(f"put an event on {self._arn}: {said}")
 
 
-Channel = Queue | Topic | Bucket | Bus
+Channel = QueueChannel | TopicChannel | BucketChannel | BusChannel
 
 
 async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
@@ -126,14 +128,14 @@ async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
     match arn.service:
         case "sqs":
             target = await clients.target("sqs")
-            endpoint = target.url if isinstance(target, Local) else None
-            return Queue(arn, client, role, endpoint=endpoint, rewrite_urls=clients.settings.rewrite_queue_urls)
+            endpoint = target.url if isinstance(target, LocalEndpoint) else None
+            return QueueChannel(arn, client, role, endpoint=endpoint, rewrite_urls=clients.settings.rewrite_queue_urls)
         case "sns":
-            return Topic(arn, client, role)
+            return TopicChannel(arn, client, role)
         case "events":
-            return Bus(arn, client, role)
+            return BusChannel(arn, client, role)
         case _:
-            return Bucket(arn, client, role)
+            return BucketChannel(arn, client, role)
 
 
 def _attributes(attributes: Attributes) -> dict[str, dict[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ...config.clients.kafka import Access
+from ...config.clients.kafka import BrokerAccess
 from ...config.errors import SourceMissing
 from ..documents import KafkaSubject, kafka_record_document
 from ..model import Record
@@ -42,7 +42,7 @@ class KafkaDestination:
     started ──► shared by all who write ──► one of them fails: the next one makes another ──► stopped by the last
     """
 
-    def __init__(self, topic: str, access: Access, subject: Callable[[], KafkaSubject]) -> None:
+    def __init__(self, topic: str, access: BrokerAccess, subject: Callable[[], KafkaSubject]) -> None:
         self._topic = topic
         self._access = access
         self._subject = subject

@@ -88,7 +88,7 @@ class FailureDestination:
         self.clock = clock
         self.jitter = jitter
         self.observer = observer
-        self._failing: dict[Handover, str] = {}
+        self._failing: dict[DestinationDelivery, str] = {}
         self._standing: str | None = None
         self._doubted = anyio.Event()
 
@@ -109,8 +109,8 @@ class FailureDestination:
             return failing or self._standing or ""
         return f"failure destination {self.arn} was not asked yet"
 
-    def handover(self, report: Report) -> Handover:
-        return Handover(self, report)
+    def handover(self, report: Report) -> DestinationDelivery:
+        return DestinationDelivery(self, report)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -145,12 +145,12 @@ class FailureDestination:
 
     # --- what handovers tell ----------------------------------------------------------------------------------------
 
-    def failed(self, handover: Handover, cause: str, delay: float | None) -> None:
+    def failed(self, handover: DestinationDelivery, cause: str, delay: float | None) -> None:
         """An attempt failed; the next one is in `delay` seconds, None: there is none."""
         self._failing[handover] = cause
         self.observer.observe(DestinationFailed(self.mapping, self.arn, cause, delay))
 
-    def ended(self, handover: Handover, ending: Ending) -> None:
+    def ended(self, handover: DestinationDelivery, ending: Ending) -> None:
         self._failing.pop(handover, None)
         match ending:
             case Written():
@@ -162,7 +162,7 @@ class FailureDestination:
                 pass
 
 
-class Handover:
+class DestinationDelivery:
     """One report on its way. `run` once; `stop` at any time."""
 
     def __init__(self, common: FailureDestination, report: Report) -> None:

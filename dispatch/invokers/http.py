@@ -36,7 +36,7 @@ _DOWN = frozenset({401, 403, 404, 405, 410, 501})
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _HttpAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes | None
@@ -85,7 +85,7 @@ class HttpInvoker:
         ended = await self._calls.run(lambda: self._called(invocation))
         attempt = Attempt(invocation.request_id, started, self._clock.wall())
         match ended:
-            case _Answer():
+            case _HttpAnswer():
                 return self._judged(attempt, ended)
             case Closed():
                 return Unreachable(attempt, closing(ended))
@@ -94,14 +94,14 @@ class HttpInvoker:
             case _:
                 return self._unanswered(attempt, ended)
 
-    async def _called(self, invocation: Invocation) -> _Answer | Exception:
+    async def _called(self, invocation: Invocation) -> _HttpAnswer | Exception:
         """The answer, or what the client raised; what no client raises goes on."""
         try:
             session = self._opened()
             async with session.post(
                 self._url, data=in_pieces(invocation.payload), headers=_headers(invocation), allow_redirects=False
             ) as response:
-                return _Answer(response.status, response.headers, await _bounded(response.content))
+                return _HttpAnswer(response.status, response.headers, await _bounded(response.content))
         except Exception as error:
             if not faults.foreign(error):
                 raise
@@ -123,7 +123,7 @@ class HttpInvoker:
             return Unreachable(attempt, f"{said}; is it running, and is the address right?", down=True)
         return Unreachable(attempt, f"{said}; {UNCERTAIN}")
 
-    def _judged(self, attempt: Attempt, answer: _Answer) -> Reply:
+    def _judged(self, attempt: Attempt, answer: _HttpAnswer) -> Reply:
         attempt = replace(
             attempt,
             request_id=answer.headers.get("x-amzn-RequestId") or attempt.request_id,
@@ -137,7 +137,7 @@ class HttpInvoker:
             return _of_function(attempt, answer)
         return Unreachable(attempt, self._refusal(answer), answer.status in _DOWN or 300 <= answer.status < 400)
 
-    def _refusal(self, answer: _Answer) -> str:
+    def _refusal(self, answer: _HttpAnswer) -> str:
         said = answers.one_line((answer.body or b"").decode(errors="replace"))
         text = f"{self._url} answered {answer.status}{f': {said}' if said else ''}"
         if answer.status in _DOWN or answer.status < 400:
@@ -151,7 +151,7 @@ class HttpInvoker:
             await session.close()
 
 
-def _of_function(attempt: Attempt, answer: _Answer) -> Returned | FunctionFailed | Unreachable:
+def _of_function(attempt: Attempt, answer: _HttpAnswer) -> Returned | FunctionFailed | Unreachable:
     """An answer that came from the function or its environment; its status is then what AWS would answer."""
     version = answer.headers.get("X-Amz-Executed-Version") or "$LATEST"
     attempt = replace(attempt, status=200, executed_version=version)

@@ -46,7 +46,7 @@ _sent: ContextVar[Invocation | None] = ContextVar("sent", default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _RemoteAnswer:
     status: int
     request_id: str
     version: str | None
@@ -106,7 +106,7 @@ class RemoteInvoker:
         ended = await self._calls.run(lambda: self._called(invocation))
         attempt = Attempt(invocation.request_id, started, self._clock.wall())
         match ended:
-            case _Answer():
+            case _RemoteAnswer():
                 return _judged(attempt, ended)
             case Closed():
                 return Unreachable(attempt, closing(ended))
@@ -116,7 +116,7 @@ class RemoteInvoker:
             case _:
                 return self._refused(attempt, ended)
 
-    async def _called(self, invocation: Invocation) -> _Answer | Exception:
+    async def _called(self, invocation: Invocation) -> _RemoteAnswer | Exception:
         """The answer, or what the client raised; what no client raises goes on."""
         context = {}
         if invocation.client_context:
@@ -161,9 +161,9 @@ def closing(closed: Closed) -> str:
     return f"Headrace is stopping; {UNCERTAIN}" if closed.started else "Headrace is stopping: not invoked"
 
 
-async def _read(answer: dict[str, Any]) -> _Answer:
+async def _read(answer: dict[str, Any]) -> _RemoteAnswer:
     metadata = answer["ResponseMetadata"]
-    return _Answer(
+    return _RemoteAnswer(
         status=int(metadata["HTTPStatusCode"]),
         request_id=str(metadata.get("RequestId") or ""),
         version=answer.get("ExecutedVersion"),
@@ -185,7 +185,7 @@ async def _bounded(payload: Any) -> bytes | None:
         payload.close()  # cuts the connection if something is left to read; one that was read to its end is kept
 
 
-def _judged(attempt: Attempt, answer: _Answer) -> Returned | FunctionFailed | Unreachable:
+def _judged(attempt: Attempt, answer: _RemoteAnswer) -> Returned | FunctionFailed | Unreachable:
     attempt = replace(
         attempt,
         request_id=answer.request_id or attempt.request_id,

@@ -38,7 +38,7 @@ def can_choose(steps: Sequence[Step]) -> bool:
     """Whether one choice meets all rules, in their order. Raises TooManyChoices."""
     if any(not step.met and step.present is None for step in steps):
         return False
-    budget = _Budget()
+    budget = _StepBudget()
     choices: set[Place] = {()}
     for step, later in zip(steps, _needed_later(steps), strict=True):
         choices = _extended(choices, step, later, budget)
@@ -56,10 +56,10 @@ def _needed_later(steps: Sequence[Step]) -> list[set[int]]:
     return needed[::-1]
 
 
-def _extended(choices: set[Place], step: Step, later: set[int], budget: _Budget) -> set[Place]:
+def _extended(choices: set[Place], step: Step, later: set[int], budget: _StepBudget) -> set[Place]:
     known = {array for choice in choices for array, _ in choice}
-    met = _Tree.of(_only(place, known | later) for place in step.met)
-    present = None if step.present is None else _Tree.of(_only(place, known) for place in step.present)
+    met = _ChoiceTree.of(_only(place, known | later) for place in step.met)
+    present = None if step.present is None else _ChoiceTree.of(_only(place, known) for place in step.present)
     after: set[Place] = set()
     for choice in choices:
         chosen = dict(choice)
@@ -75,7 +75,7 @@ def _only(pairs: Iterable[tuple[int, int]], arrays: Collection[int]) -> Place:
 
 
 @dataclass(slots=True)
-class _Budget:
+class _StepBudget:
     left: int = MAX_CHOICES
 
     def spend(self) -> None:
@@ -85,15 +85,15 @@ class _Budget:
 
 
 @dataclass(slots=True)
-class _Tree:
+class _ChoiceTree:
     """Places by their common beginnings, so that a choice finds the few that agree without trying all."""
 
-    below: dict[int, dict[int, _Tree]] = field(default_factory=dict)
+    below: dict[int, dict[int, _ChoiceTree]] = field(default_factory=dict)
     place: Place | None = None
     """Set where a place ends."""
 
     @classmethod
-    def of(cls, places: Iterable[Place]) -> _Tree:
+    def of(cls, places: Iterable[Place]) -> _ChoiceTree:
         root = cls()
         for place in places:
             node = root
@@ -102,7 +102,7 @@ class _Tree:
             node.place = place
         return root
 
-    def agreeing(self, chosen: Mapping[int, int], budget: _Budget) -> Iterator[Place]:
+    def agreeing(self, chosen: Mapping[int, int], budget: _StepBudget) -> Iterator[Place]:
         waiting = [self]
         while waiting:
             budget.spend()

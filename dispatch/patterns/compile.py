@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 
 from .arrays import ArrayMatcher, content_without
 from .limits import MAX_COMPILED_NAMES
-from .operators import AnythingButTexts, Constant, Exists, Operator, Prefix, Suffix, Text
+from .operators import AnythingButTexts, ConstantLiteral, Exists, Operator, Prefix, Suffix, TextLiteral
 from .tree import Branch, Rule
 
 Matcher = Callable[[object], bool]
@@ -53,7 +53,7 @@ def compile_branches(branches: Iterable[Branch], *, arrays: bool = False) -> Com
     """
     kept = tuple(branches)
     general = ArrayMatcher.of(kept)
-    writer = _Writer()
+    writer = _CodeWriter()
     source = writer.source(kept, arrays=arrays)
     scope: dict[str, object] = {
         "__builtins__": {},
@@ -78,17 +78,17 @@ _MISSING = _Missing()
 
 
 @dataclass(slots=True)
-class _Node:
+class _CodeNode:
     """One level of the fields that a pattern reads."""
 
-    children: dict[str, _Node] = field(default_factory=dict)
+    children: dict[str, _CodeNode] = field(default_factory=dict)
     path: str | None = None
     """Set when a rule reads this place as a leaf."""
 
     def insert(self, path: str) -> None:
         node = self
         for name in path.split("."):
-            node = node.children.setdefault(name, _Node())
+            node = node.children.setdefault(name, _CodeNode())
         node.path = path
 
     def dotted(self, prefix: str = "") -> Iterable[str]:
@@ -100,7 +100,7 @@ class _Node:
             yield from child.dotted(f"{full}.")
 
 
-class _Writer:
+class _CodeWriter:
     def __init__(self) -> None:
         self.constants: list[object] = []
         self._lines: list[str] = []
@@ -117,7 +117,7 @@ class _Writer:
         if any(path.count(".") >= MAX_COMPILED_NAMES for path in paths):
             self._line("return general(view)")
             return self._text()
-        root = _Node()
+        root = _CodeNode()
         for path in paths:
             root.insert(path)
         self._load(root, "view")
@@ -141,7 +141,7 @@ class _Writer:
         self._variables += 1
         return f"v{self._variables - 1}"
 
-    def _load(self, node: _Node, parent: str) -> None:
+    def _load(self, node: _CodeNode, parent: str) -> None:
         """Loads what lies below a node whose value, a dict, is in the variable `parent`."""
         for name in node.dotted():
             self._line(f"if {self._constant(name)} in {parent}:", "    return general(view)")
@@ -153,7 +153,7 @@ class _Writer:
             if child.children:
                 self._inner(child, variable)
 
-    def _inner(self, node: _Node, variable: str) -> None:
+    def _inner(self, node: _CodeNode, variable: str) -> None:
         gone = "return False" if self._decided_below(node) else f"{variable} = empty"
         self._line(
             f"if not isinstance({variable}, dict):",
@@ -163,7 +163,7 @@ class _Writer:
         )
         self._load(node, variable)
 
-    def _decided_below(self, node: _Node) -> bool:
+    def _decided_below(self, node: _CodeNode) -> bool:
         """Whether a rule of the only branch fails for sure when nothing is below this node."""
         if self._only is None:
             return False
@@ -177,7 +177,7 @@ class _Writer:
         if inner:
             self._line(f"{leaf} = {variable}")
         rule = None if self._only is None else self._only[path]
-        if rule is not None and all(isinstance(operator, Text) for operator in rule):
+        if rule is not None and all(isinstance(operator, TextLiteral) for operator in rule):
             self._only_texts(leaf, rule)
             return
         self._line(
@@ -215,7 +215,7 @@ class _Writer:
 
     def _condition(self, rule: Rule, leaf: str) -> str:
         """An expression over a leaf that is a string, number, true, false, null, or missing."""
-        terms = [self._term(operator, leaf) for operator in rule if not isinstance(operator, Text)]
+        terms = [self._term(operator, leaf) for operator in rule if not isinstance(operator, TextLiteral)]
         texts = _texts(rule)
         if texts:
             terms.insert(0, f"{leaf} in {self._constant(texts)}")
@@ -225,7 +225,7 @@ class _Writer:
         match operator:
             case Exists(wanted):
                 return f"{leaf} is not missing" if wanted else f"{leaf} is missing"
-            case Constant(constant):
+            case ConstantLiteral(constant):
                 return f"{leaf} is {self._constant(constant)}"
             case Prefix(text):
                 return f"isinstance({leaf}, str) and {leaf}.startswith({self._constant(text)})"
@@ -238,4 +238,4 @@ class _Writer:
 
 
 def _texts(rule: Rule) -> frozenset[str]:
-    return frozenset(operator.text for operator in rule if isinstance(operator, Text))
+    return frozenset(operator.text for operator in rule if isinstance(operator, TextLiteral))

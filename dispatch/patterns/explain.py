@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .arrays import ArrayMatcher, Found, consistent, content_without, passes
 from .choices import TooManyChoices
 from .filters import Pattern
-from .formats import DATA_KEYS, Data, Format, Kind, RecordFilter, left_of, read
+from .formats import DATA_KEYS, Data, DataFormat, Kind, RecordFilter, left_of, read
 from .operators import describe, quoted
 from .tree import Branch, Rule
 
@@ -30,7 +30,7 @@ def explain(pattern: Pattern, view: object) -> Explanation:
 
 def explain_record(record_filter: RecordFilter, metadata: Mapping[str, object], data: Data = None) -> list[Explanation]:
     """The verdict of each filter of a mapping on one record, formats included; the record is kept when one matched."""
-    form = Format.JSON if record_filter.kind == "dynamodb" else read(data)[0]
+    form = DataFormat.JSON if record_filter.kind == "dynamodb" else read(data)[0]
     view = record_filter.view(metadata, data)
     return [
         _best([_explain_format(record_filter.kind, branch, form, view) for branch in pattern.branches])
@@ -38,7 +38,7 @@ def explain_record(record_filter: RecordFilter, metadata: Mapping[str, object], 
     ]
 
 
-def _explain_format(kind: Kind, branch: Branch, form: Format, view: object) -> tuple[int, Explanation]:
+def _explain_format(kind: Kind, branch: Branch, form: DataFormat, view: object) -> tuple[int, Explanation]:
     key = DATA_KEYS[kind]
     left = left_of(kind, branch, form)
     if left is None:

@@ -13,22 +13,22 @@ from typing import TypeVar
 from . import addresses, wildcards
 from .document import Json, Object
 from .operators import (
-    Address,
+    AddressLiteral,
     AnythingButNumbers,
     AnythingButOperator,
     AnythingButTexts,
     Cidr,
-    Constant,
+    ConstantLiteral,
     EqualsIgnoreCase,
     Exists,
-    Number,
+    NumberLiteral,
     Numeric,
     Operator,
     Prefix,
     PrefixIgnoreCase,
     Suffix,
     SuffixIgnoreCase,
-    Text,
+    TextLiteral,
     TextOperator,
     Wildcard,
     double,
@@ -58,10 +58,10 @@ def operator(element: Json) -> Operator:
         )
     if isinstance(element, str):
         address = addresses.packed(element)
-        return Text(element) if address is None else Address(element, address)
+        return TextLiteral(element) if address is None else AddressLiteral(element, address)
     if isinstance(element, bool) or element is None:
-        return Constant(element)
-    return Number(double(element))
+        return ConstantLiteral(element)
+    return NumberLiteral(double(element))
 
 
 def _expression(expression: Object) -> Operator:

@@ -17,7 +17,7 @@ from .parse import parse
 from .tree import Branch
 
 
-class Shape(Enum):
+class RuleShape(Enum):
     """What the rules on one top-level field expect to find there."""
 
     NONE = "none"
@@ -49,23 +49,23 @@ class Pattern:
 
     def touches(self, key: str) -> bool:
         """Whether a rule reads this top-level field of the view."""
-        return self.shape(key) is not Shape.NONE
+        return self.shape(key) is not RuleShape.NONE
 
-    def shape(self, key: str) -> Shape:
+    def shape(self, key: str) -> RuleShape:
         """What the rules on a top-level field expect, over all branches."""
-        shapes = {shape_of(branch, key) for branch in self.branches} - {Shape.NONE}
+        shapes = {shape_of(branch, key) for branch in self.branches} - {RuleShape.NONE}
         if not shapes:
-            return Shape.NONE
-        return shapes.pop() if len(shapes) == 1 else Shape.BOTH
+            return RuleShape.NONE
+        return shapes.pop() if len(shapes) == 1 else RuleShape.BOTH
 
 
-def shape_of(branch: Branch, key: str) -> Shape:
+def shape_of(branch: Branch, key: str) -> RuleShape:
     """What the rules of one branch expect at a top-level field."""
     plain = key in branch
     below = any(path.startswith(f"{key}.") for path in branch)
     if plain:
-        return Shape.BOTH if below else Shape.PLAIN
-    return Shape.JSON if below else Shape.NONE
+        return RuleShape.BOTH if below else RuleShape.PLAIN
+    return RuleShape.JSON if below else RuleShape.NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

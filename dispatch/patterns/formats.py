@@ -23,7 +23,7 @@ import orjson
 from .compile import Matcher, compile_branches
 from .document import depth
 from .errors import PatternError, PatternProblem, member
-from .filters import Pattern, Shape, at_filter, parse_all, shape_of
+from .filters import Pattern, RuleShape, at_filter, parse_all, shape_of
 from .limits import MAX_RECORD_DEPTH
 from .tree import Branch
 
@@ -36,7 +36,7 @@ Data = str | bytes | None
 """A record's data, decoded from base64; None when there are none (a Kafka tombstone)."""
 
 
-class Format(Enum):
+class DataFormat(Enum):
     """What a record's data turned out to be."""
 
     PLAIN = "plain"
@@ -67,8 +67,8 @@ class RecordFilter:
             for branch in pattern.branches
             for path in branch
         )
-        self._matchers = {form: _matchers(kind, self.patterns, form) for form in Format}
-        self._json = self._matchers[Format.JSON]
+        self._matchers = {form: _matchers(kind, self.patterns, form) for form in DataFormat}
+        self._json = self._matchers[DataFormat.JSON]
         if not self._reads_metadata and kind != "dynamodb":
             self._json = _matchers_of_data(kind, self.patterns)
 
@@ -118,11 +118,11 @@ def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
             ),
         )
         for index, pattern in enumerate(patterns)
-        if pattern.shape(key) in (Shape.PLAIN, Shape.BOTH)
+        if pattern.shape(key) in (RuleShape.PLAIN, RuleShape.BOTH)
     ]
 
 
-def read(data: Data) -> tuple[Format, object]:
+def read(data: Data) -> tuple[DataFormat, object]:
     """A record's data as far as they can be read: a JSON object or array, a text, or nothing."""
     try:
         value = orjson.loads(data)  # type: ignore[arg-type]
@@ -131,21 +131,21 @@ def read(data: Data) -> tuple[Format, object]:
     return (_JSON, value) if isinstance(value, (dict, list)) else _read_text(data)
 
 
-_JSON = Format.JSON
+_JSON = DataFormat.JSON
 
 
-def _read_text(data: Data) -> tuple[Format, object]:
+def _read_text(data: Data) -> tuple[DataFormat, object]:
     if data is None:
-        return Format.ABSENT, None
+        return DataFormat.ABSENT, None
     if isinstance(data, str):
-        return Format.PLAIN, data
+        return DataFormat.PLAIN, data
     try:
-        return Format.PLAIN, data.decode()
+        return DataFormat.PLAIN, data.decode()
     except UnicodeDecodeError:
-        return Format.OPAQUE, None
+        return DataFormat.OPAQUE, None
 
 
-def _read_again(data: Data) -> tuple[Format, object]:
+def _read_again(data: Data) -> tuple[DataFormat, object]:
     """What orjson refuses may still be JSON: lone surrogates, numbers beyond a double. Depth stays bounded as there."""
     form, text = _read_text(data)
     if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
@@ -153,8 +153,8 @@ def _read_again(data: Data) -> tuple[Format, object]:
     try:
         value = json.loads(text, parse_int=_number, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return Format.PLAIN, text
-    return (Format.PLAIN, text) if depth(text) > MAX_RECORD_DEPTH else (Format.JSON, value)
+        return DataFormat.PLAIN, text
+    return (DataFormat.PLAIN, text) if depth(text) > MAX_RECORD_DEPTH else (DataFormat.JSON, value)
 
 
 def _number(text: str) -> float:
@@ -165,7 +165,7 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-def _matchers(kind: Kind, patterns: Iterable[Pattern], form: Format) -> tuple[Matcher, ...]:
+def _matchers(kind: Kind, patterns: Iterable[Pattern], form: DataFormat) -> tuple[Matcher, ...]:
     """What is left of each pattern for data of one format."""
     found: list[Matcher] = []
     for pattern in patterns:
@@ -182,25 +182,25 @@ def _matchers_of_data(kind: Kind, patterns: Iterable[Pattern]) -> tuple[Matcher,
     key = f"{DATA_KEYS[kind]}."
     found: list[Matcher] = []
     for pattern in patterns:
-        kept = [left for branch in pattern.branches if (left := left_of(kind, branch, Format.JSON)) is not None]
+        kept = [left for branch in pattern.branches if (left := left_of(kind, branch, DataFormat.JSON)) is not None]
         if kept:
             inner = ({path.removeprefix(key): rule for path, rule in branch.items()} for branch in kept)
             found.append(compile_branches(inner, arrays=True).matches)
     return tuple(found)
 
 
-def left_of(kind: Kind, branch: Branch, form: Format) -> Branch | None:
+def left_of(kind: Kind, branch: Branch, form: DataFormat) -> Branch | None:
     """What is left of a branch for data of one format: all of it, its rules on other fields, or nothing."""
     key = DATA_KEYS[kind]
     shape = shape_of(branch, key)
-    if shape is Shape.NONE or (shape, form) in _FITTING:
+    if shape is RuleShape.NONE or (shape, form) in _FITTING:
         return branch
     if kind != "kafka":
         return None
     return {path: rule for path, rule in branch.items() if path != key and not path.startswith(f"{key}.")}
 
 
-_FITTING = frozenset([(Shape.PLAIN, Format.PLAIN), (Shape.JSON, Format.JSON)])
+_FITTING = frozenset([(RuleShape.PLAIN, DataFormat.PLAIN), (RuleShape.JSON, DataFormat.JSON)])
 
 
 def _any(matchers: tuple[Matcher, ...], view: object) -> bool:

@@ -38,7 +38,7 @@ def quoted(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextLiteral:
     """A literal string: equal, character by character."""
 
     text: str
@@ -51,7 +51,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class AddressLiteral:
     """A literal string that looks like an IP address: any spelling of that address."""
 
     text: str
@@ -65,7 +65,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberLiteral:
     """A literal number: equal as IEEE doubles, so 300 is 300.0 and 3e2."""
 
     number: float
@@ -78,7 +78,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Constant:
+class ConstantLiteral:
     """A literal true, false or null."""
 
     constant: bool | None
@@ -259,10 +259,10 @@ class AnythingButOperator:
 
 
 Operator = (
-    Text
-    | Address
-    | Number
-    | Constant
+    TextLiteral
+    | AddressLiteral
+    | NumberLiteral
+    | ConstantLiteral
     | Prefix
     | Suffix
     | PrefixIgnoreCase

@@ -26,7 +26,7 @@ def parse(source: object) -> tuple[Branch, ...]:
     if not isinstance(root, Object):
         hint = 'write an object of field names, e.g. {"body": {"type": ["order"]}}'
         raise PatternError([PatternProblem("$", "Filter is not an object", hint)])
-    reader = _Reader()
+    reader = _PatternReader()
     tree = reader.conjunction(root, "$", None, inside_or=False)
     if reader.problems:
         raise PatternError(reader.problems)
@@ -37,7 +37,7 @@ def parse(source: object) -> tuple[Branch, ...]:
         raise PatternError([PatternProblem("$", reason, "split the pattern over several filters")]) from None
 
 
-class _Reader:
+class _PatternReader:
     """One walk over a document. `path` is where we are in the pattern, `name` the field's dotted name in a record
     (None at its root)."""
 

@@ -10,7 +10,7 @@ from itertools import count
 from anyio.lowlevel import checkpoint as turn
 
 from ...dispatch.model import Lane
-from .store import BEGINNING, Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Start, Token, judge
+from .store import BEGINNING, Checkpoint, CommitAnswer, Finished, HeldLane, Kept, Key, Opened, Start, Token, judge
 
 
 @dataclass(slots=True)
@@ -75,18 +75,18 @@ class MemoryCheckpoints:
             self._created[mapping, source] = created
         await turn()
 
-    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
         row = self._rows.setdefault(key, _Row(Checkpoint(start)))
         row.holder = next(self._tokens)
-        held = Held(Token(row.holder), row.checkpoint)
+        held = HeldLane(Token(row.holder), row.checkpoint)
         await turn()
         return held
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         row = self._rows.get(key)
         stored, holder = (row.checkpoint.place, row.holder) if row else (None, None)
         answer = judge(stored, holder, token, checkpoint.place)
-        if row and answer is Answer.COMMITTED:
+        if row and answer is CommitAnswer.COMMITTED:
             row.checkpoint = checkpoint
         await turn()
         return answer

@@ -15,7 +15,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ...dispatch.model import Lane, OpenWindow, Position, Window
-from .store import Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Place, Start, StartKind, Token, judge
+from .store import (
+    Checkpoint,
+    CommitAnswer,
+    Finished,
+    HeldLane,
+    Kept,
+    Key,
+    Opened,
+    Place,
+    Start,
+    StartKind,
+    Token,
+    judge,
+)
 
 Row = tuple[Any, ...]
 
@@ -87,20 +100,20 @@ def confirm(mapping: str, source: str, created: float | None, connection: sqlite
     connection.execute(f"UPDATE sources SET created = ? WHERE {ROWS}", (created, mapping, source))
 
 
-def acquire(key: Key, start: Start, connection: sqlite3.Connection) -> Held:
+def acquire(key: Key, start: Start, connection: sqlite3.Connection) -> HeldLane:
     _insert(connection, [(key, Checkpoint(start))])
     connection.execute("UPDATE tokens SET last = last + 1")
     token = int(connection.execute("SELECT last FROM tokens").fetchone()[0])
     connection.execute(f"UPDATE lanes SET token = ? WHERE {ROW}", (token, *_id(key)))
     row = connection.execute(f"SELECT {COLUMNS} FROM lanes WHERE {ROW}", _id(key)).fetchone()
-    return Held(Token(token), _decode(row))
+    return HeldLane(Token(token), _decode(row))
 
 
-def commit(key: Key, token: Token, checkpoint: Checkpoint, connection: sqlite3.Connection) -> Answer:
+def commit(key: Key, token: Token, checkpoint: Checkpoint, connection: sqlite3.Connection) -> CommitAnswer:
     row = connection.execute(f"SELECT token, {PLACE} FROM lanes WHERE {ROW}", _id(key)).fetchone()
     stored, holder = (None, None) if row is None else (_decode_place(row[1:]), int(row[0]))
     answer = judge(stored, holder, token, checkpoint.place)
-    if answer is Answer.COMMITTED:
+    if answer is CommitAnswer.COMMITTED:
         values = (*_encode(key, checkpoint), *_id(key))
         connection.execute(f"UPDATE lanes SET ({COLUMNS}, checksum) = (?{', ?' * 8}) WHERE {ROW}", values)
     return answer

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...config.durable.writer import GroupWriter
 from . import rows
 from .state_file import POSITIONS
-from .store import BEGINNING, Answer, Checkpoint, Finished, Held, Kept, Key, Opened, Start, Token
+from .store import BEGINNING, Checkpoint, CommitAnswer, Finished, HeldLane, Kept, Key, Opened, Start, Token
 
 
 class SqliteCheckpoints:
@@ -56,10 +56,10 @@ class SqliteCheckpoints:
     async def confirm(self, mapping: str, source: str, created: float | None) -> None:
         await self._writer.run(partial(rows.confirm, mapping, source, created))
 
-    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
         return await self._writer.run(partial(rows.acquire, key, start))
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         return await self._writer.run(partial(rows.commit, key, token, checkpoint))
 
     async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:

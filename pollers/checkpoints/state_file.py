@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.durable.files import Format
+from ...config.durable.files import FileFormat
 from . import rows
 
 FILE = "checkpoints.db"
@@ -28,7 +28,7 @@ INSERT INTO tokens VALUES (0);
 COMMIT;
 """
 
-POSITIONS = Format(
+POSITIONS = FileFormat(
     what="stored positions",
     application=APPLICATION,
     schema=SCHEMA,

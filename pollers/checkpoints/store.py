@@ -86,14 +86,14 @@ Token = NewType("Token", int)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLane:
     """A lane that is ours until somebody acquires it after us, and where it stood at that moment."""
 
     token: Token
     checkpoint: Checkpoint
 
 
-class Answer(Enum):
+class CommitAnswer(Enum):
     """What became of a commit."""
 
     COMMITTED = "committed"
@@ -120,11 +120,11 @@ class Kept:
     lanes: int
 
 
-def judge(stored: Place | None, holder: int | None, token: Token, offered: Place) -> Answer:
+def judge(stored: Place | None, holder: int | None, token: Token, offered: Place) -> CommitAnswer:
     """The rule of a commit, for every store. `holder` is the token of the last acquisition; None or 0 before any."""
     if stored is None or not holder or holder != token:
-        return Answer.STALE
-    return Answer.BELOW if _behind(offered, stored) else Answer.COMMITTED
+        return CommitAnswer.STALE
+    return CommitAnswer.BELOW if _behind(offered, stored) else CommitAnswer.COMMITTED
 
 
 def _behind(offered: Place, stored: Place) -> bool:
@@ -190,11 +190,11 @@ class CheckpointStore(Protocol):
         """The stream is the one that we know, although its creation time changed: remember the new one."""
         ...
 
-    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
         """Become the lane's only committer. A lane without a position gets `start`, stored before this returns."""
         ...
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         """Store place and window together, if `judge` allows it. The same place again is legal: windows change."""
         ...
 

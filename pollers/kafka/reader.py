@@ -23,7 +23,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
 from ...dispatch.model import Lane, OpenWindow, Record, Settlement
 from ...dispatch.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
-from ..source import Fetched, Mark, Owner
+from ..source import FetchResult, Mark, Owner
 from .quiet import Quiet
 from .records import lane_of, lanes_of, record_of
 from .settings import TopicSettings
@@ -43,7 +43,7 @@ AGAIN = 60.0
 """Seconds after which a damaged partition is looked at again."""
 
 
-class Topic(Protocol):
+class TopicState(Protocol):
     """What the source knows of its topic."""
 
     @property
@@ -77,7 +77,7 @@ class KafkaReader:
     window: OpenWindow | None = None
 
     def __init__(
-        self, settings: TopicSettings, consumer: AIOKafkaConsumer, clock: Clock, observer: Observer, topic: Topic
+        self, settings: TopicSettings, consumer: AIOKafkaConsumer, clock: Clock, observer: Observer, topic: TopicState
     ) -> None:
         self._settings = settings
         self._consumer = consumer
@@ -124,7 +124,7 @@ class KafkaReader:
 
     # --- fetching ---------------------------------------------------------------------------------------------------
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         self._pause(skip)
         wait = SKIPPING_POLL if skip else POLL
         if until is not None:
@@ -139,16 +139,16 @@ class KafkaReader:
         except Exception as error:
             self._astray |= self._held  # the client forgets what it had gathered of others when one of them fails
             return await self._after(error, limit)
-        return Fetched(trouble=self._trouble)
+        return FetchResult(trouble=self._trouble)
 
-    async def _after(self, error: Exception, limit: int) -> Fetched:
+    async def _after(self, error: Exception, limit: int) -> FetchResult:
         try:
             with anyio.fail_after(PATIENCE + len(self._held) * INSPECTION / 1000):
                 return await self._mended(error, limit)
         except Exception as failure:
             raise translate(failure, f"read topic {self._settings.topic}") from failure
 
-    async def _mended(self, error: Exception, limit: int) -> Fetched:
+    async def _mended(self, error: Exception, limit: int) -> FetchResult:
         """What can be done about a fetch that failed; else it is tried again."""
         from aiokafka import errors
 
@@ -156,17 +156,17 @@ class KafkaReader:
             case errors.NoOffsetForPartitionError():
                 for partition in await self._without_offset():
                     await self._consumer.seek_to_beginning(partition)
-                return Fetched()
+                return FetchResult()
             case errors.OffsetOutOfRangeError():
                 leaps = [await self._leap(each, offset) for each, offset in error.args[0].items()]
-                return Fetched(gaps=tuple(gap for gap in leaps if gap is not None))
+                return FetchResult(gaps=tuple(gap for gap in leaps if gap is not None))
             case _ if isinstance(error, _damages()):
                 await self._rewind()
                 return self._fetched(await self._inspected(self._suspects(error), limit), limit)
             case _:
                 raise error
 
-    def _fetched(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], limit: int) -> Fetched:
+    def _fetched(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], limit: int) -> FetchResult:
         """What is being taken away is not begun any more: its next owner gets it. Nothing may wait between the client
         and this, and this and the feed: partitions would come and go meanwhile."""
         ours = self._held - self._leaving
@@ -180,7 +180,7 @@ class KafkaReader:
                 self._next[partition] = raws[-1].offset + 1
         self._fed, self._full = set(batches), len(records) >= limit
         behind = self._tell_lag()
-        return Fetched(tuple(records), full=bool(records) and behind, trouble=self._trouble)
+        return FetchResult(tuple(records), full=bool(records) and behind, trouble=self._trouble)
 
     def _tell_lag(self) -> bool:
         """Whether there is more to be had."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...config.clock import Clock
-from ..source import Fetched
+from ..source import FetchResult
 
 GROW = 15.0
 SHRINK = 60.0
@@ -23,7 +23,7 @@ class Pollers:
     def wanted(self) -> list[str]:
         return [f"poller-{number}" for number in range(1, max(1, min(self._count, self.partitions)) + 1)]
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         now = self._clock.monotonic()
         if fetched.full or fetched.passed_over:
             self._behind = now

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ...config.clients.kafka import Access, topics, translate
+from ...config.clients.kafka import BrokerAccess, topics, translate
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 from ...dispatch.observer import Observer, StreamRecreated
@@ -43,7 +43,7 @@ class KafkaSource:
 
     lent = False
 
-    def __init__(self, settings: TopicSettings, access: Access, clock: Clock, observer: Observer) -> None:
+    def __init__(self, settings: TopicSettings, access: BrokerAccess, clock: Clock, observer: Observer) -> None:
         self._settings = settings
         self._access = access
         self._clock = clock
@@ -158,7 +158,7 @@ class KafkaSource:
 
     # --- what the brokers say ---------------------------------------------------------------------------------------
 
-    async def _look(self) -> topics.Topic:
+    async def _look(self) -> topics.TopicDescription:
         """Raises SourceMissing, and SourceUnavailable while nobody keeps the offsets of the group."""
         async with self._asking("look for") as client:
             topic = await self._found(client)
@@ -166,7 +166,7 @@ class KafkaSource:
                 raise SourceUnavailable(f"{self._what('open')}: {gone}")
             return topic
 
-    async def _look_around(self) -> topics.Topic:
+    async def _look_around(self) -> topics.TopicDescription:
         """The same topic as before, and who of those who are needed is away. Raises SourceMissing."""
         name, group = self._settings.topic, self._settings.group
         async with self._asking("read") as client:
@@ -180,7 +180,7 @@ class KafkaSource:
             raise SourceMissing(f"topic {name} at {self._access} is not the one that was read: it was made anew")
         return topic
 
-    async def _found(self, client: AIOKafkaClient) -> topics.Topic:
+    async def _found(self, client: AIOKafkaClient) -> topics.TopicDescription:
         topic = await topics.find(client, self._settings.topic)
         if topic is None:
             self._anew = self._gone = True
@@ -197,7 +197,7 @@ class KafkaSource:
         except Exception as error:
             raise await self._access.explain(error, self._what(what)) from error
 
-    def _all(self, topic: topics.Topic) -> list[TopicPartition]:
+    def _all(self, topic: topics.TopicDescription) -> list[TopicPartition]:
         from aiokafka import TopicPartition
 
         return [TopicPartition(self._settings.topic, number) for number in sorted(topic.leaders)]
@@ -220,7 +220,7 @@ class KafkaSource:
 
     # --- where a group starts ---------------------------------------------------------------------------------------
 
-    async def _begin(self, consumer: AIOKafkaConsumer, topic: topics.Topic) -> bool:
+    async def _begin(self, consumer: AIOKafkaConsumer, topic: topics.TopicDescription) -> bool:
         """Where everything starts is known, and in the group, before anybody fetches. Whether the group had offsets of
         another topic under this name."""
         if not self._settings.joins:

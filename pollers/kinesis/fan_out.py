@@ -61,7 +61,7 @@ class SubscribedShard:
         self._events = _Events(client, consumer, shard, starting(place), make, clock)
         self._clock = clock
         self._read_to = place if isinstance(place, Position) else None
-        self._receiving: asyncio.Task[_Event] | None = None
+        self._receiving: asyncio.Task[_PushedEvent] | None = None
         self._held: deque[Record] = deque()  # of the open event
         self._ended = False
         self._caught_up = False
@@ -84,7 +84,7 @@ class SubscribedShard:
                 self._receiving = None
             self._events.close()
 
-    async def _next_event(self, until: float | None) -> _Event | None:
+    async def _next_event(self, until: float | None) -> _PushedEvent | None:
         """The next event; None when `until` comes first.
 
         Whatever cuts a read short breaks the subscription and loses what was received of an event. So a task of its own
@@ -128,7 +128,7 @@ def _position(record: Record) -> Position:
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class _PushedEvent:
     """A SubscribeToShardEvent."""
 
     records: Sequence[Record]
@@ -153,7 +153,7 @@ class _Events:
         self._call_at = -inf
         self._refusals = 0  # in a row, because the consumer is in use
 
-    async def receive(self) -> _Event:
+    async def receive(self) -> _PushedEvent:
         """Wait for one. Raises SourceUnavailable; then it can be asked for again."""
         while True:
             try:
@@ -197,7 +197,7 @@ class _Events:
         if not passing:
             raise unavailable(error, self._what) from error
 
-    def _opened(self, subscription: _Subscription, event: Mapping[str, Any]) -> _Event:
+    def _opened(self, subscription: _Subscription, event: Mapping[str, Any]) -> _PushedEvent:
         """The event with its records made; from now on a new subscription begins after them."""
         with reading(self._what):
             raw = event["SubscribeToShardEvent"]
@@ -208,7 +208,7 @@ class _Events:
             self._starting = {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": number}
         self._refusals = 0
         subscription.brought = True
-        return _Event(records, raw.get("MillisBehindLatest") == 0, bool(raw.get("ChildShards")))
+        return _PushedEvent(records, raw.get("MillisBehindLatest") == 0, bool(raw.get("ChildShards")))
 
 
 class _Subscription:

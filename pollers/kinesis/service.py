@@ -105,7 +105,7 @@ class KinesisService:
 
     # --- the listing ------------------------------------------------------------------------------------------------
 
-    async def _find(self) -> _Found:
+    async def _find(self) -> _Described:
         if self._summarises:
             try:
                 return await self._summarised()
@@ -115,7 +115,7 @@ class KinesisService:
                 self._summarises = False  # an emulator that has no such operation will not grow one
         return await self._described()
 
-    async def _summarised(self) -> _Found:
+    async def _summarised(self) -> _Described:
         about = (await self._client.describe_stream_summary(**self._named))["StreamDescriptionSummary"]
         reply = await self._client.list_shards(**self._named)
         shards: list[Mapping[str, Any]] = [*reply["Shards"]]
@@ -123,9 +123,9 @@ class KinesisService:
         while token := following(token, reply.get("NextToken")):
             reply = await self._client.list_shards(NextToken=token)
             shards += reply["Shards"]
-        return _Found(about, shards, answered_at(reply, self._clock))
+        return _Described(about, shards, answered_at(reply, self._clock))
 
-    async def _described(self) -> _Found:
+    async def _described(self) -> _Described:
         reply = await self._client.describe_stream(**self._named)
         about = reply["StreamDescription"]
         shards: list[Mapping[str, Any]] = [*about["Shards"]]
@@ -135,11 +135,11 @@ class KinesisService:
             reply = await self._client.describe_stream(**self._named, ExclusiveStartShardId=last)
             about = reply["StreamDescription"]
             shards += about["Shards"]
-        return _Found(about, shards, answered_at(reply, self._clock))
+        return _Described(about, shards, answered_at(reply, self._clock))
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Described:
     about: Mapping[str, Any]
     """What is said of the stream itself."""
     shards: Sequence[Mapping[str, Any]]

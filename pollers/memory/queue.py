@@ -16,7 +16,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
 from ...dispatch import events
 from ...dispatch.model import FateKind, Lane, Record, Settlement
-from ..source import Fetched, Mark, Owner
+from ..source import FetchResult, Mark, Owner
 from ..sqs.scaling import ElasticReceivers
 
 LONG_POLL = 20.0
@@ -143,7 +143,7 @@ class MemoryQueueReceiver:
     def attach(self, owner: Owner) -> None:
         """Nobody takes its lane away."""
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         queue = self._queue
         now = queue.clock.monotonic()
         end = now + LONG_POLL if until is None else min(until, now + LONG_POLL)
@@ -151,9 +151,9 @@ class MemoryQueueReceiver:
         while True:
             queue.check()
             if taken := queue.receive(count, queue.visibility):
-                return Fetched(tuple(self._record(message) for message in taken), full=len(taken) == count)
+                return FetchResult(tuple(self._record(message) for message in taken), full=len(taken) == count)
             if queue.clock.monotonic() >= end:
-                return Fetched()
+                return FetchResult()
             await queue.wait_visible(end)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:

@@ -61,12 +61,12 @@ class UnknownPosition(Astray):
     """No such shard, or a sequence number that it never gave out."""
 
 
-class Throttled(SourceUnavailable):
+class ReadThrottled(SourceUnavailable):
     """More calls than the shard allows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """A record of a `MemoryStream`."""
 
     number: int
@@ -90,7 +90,7 @@ class MemoryShard:
     last: int | None = None
     closed: float | None = None
     """Wall-clock seconds; None while it takes records."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[StreamEntry] = field(default_factory=list)
     trimmed: int = -1
     """The highest number that retention took."""
     fault: SourceError | None = None
@@ -121,7 +121,7 @@ class MemoryShard:
 class Read:
     """What one look at a shard brought."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[StreamEntry, ...]
     iterator: str | None
     """Where to go on; None at the end of a closed shard."""
     behind: float
@@ -167,7 +167,7 @@ class MemoryStream:
         self._pass_time()
         body = data.encode() if isinstance(data, str) else data
         number = self._next()
-        entry = Entry(number, self.flavour.spelled(number), key, body, self.clock.wall() - age)
+        entry = StreamEntry(number, self.flavour.spelled(number), key, body, self.clock.wall() - age)
         self._taking(key).entries.append(entry)
         return entry.text
 
@@ -376,7 +376,7 @@ class MemoryStream:
             shard.calls.popleft()
         allowed = self._calls_per_second
         if shard.throttled or (allowed is not None and len(shard.calls) >= allowed):
-            raise Throttled(f"rate exceeded for {shard.id} of {self.arn}")
+            raise ReadThrottled(f"rate exceeded for {shard.id} of {self.arn}")
         shard.calls.append(now)
 
     def _read(self, shard: MemoryShard, after: int, limit: int) -> Read:
@@ -395,7 +395,7 @@ class MemoryStream:
             return 0.0
         return max(0.001, self.clock.wall() - shard.entries[index].arrived)
 
-    def _page(self, entries: Sequence[Entry], start: int, limit: int) -> tuple[Entry, ...]:
+    def _page(self, entries: Sequence[StreamEntry], start: int, limit: int) -> tuple[StreamEntry, ...]:
         """From an index on, as many as the limits of one answer let through; one at least."""
         end, size = start, 0
         while end < len(entries) and end - start < min(limit, self.flavour.page):

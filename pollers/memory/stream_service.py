@@ -22,7 +22,7 @@ from ..streams.calls import Listed, probe
 from ..streams.lineage import Shard
 from ..streams.polled_shard import Cadence, PolledShard, Reply
 from ..streams.service import Listing, Pages, Probed
-from .stream import Entry, Flavour, MemoryStream
+from .stream import Flavour, MemoryStream, StreamEntry
 
 T = TypeVar("T")
 
@@ -73,12 +73,12 @@ class MemoryStreamService:
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
         return await probe(self._calls(stream, shard), position)
 
-    def _calls(self, stream: str, shard: str) -> _ShardCalls:
-        return _ShardCalls(self._streams[stream], Lane(stream, shard), self._listed[stream])
+    def _calls(self, stream: str, shard: str) -> _MemoryShardCalls:
+        return _MemoryShardCalls(self._streams[stream], Lane(stream, shard), self._listed[stream])
 
 
 @dataclass(frozen=True, slots=True)
-class _ShardCalls:
+class _MemoryShardCalls:
     """`polled_shard.ShardCalls` of one shard."""
 
     stream: MemoryStream
@@ -129,7 +129,7 @@ class _ShardCalls:
 
     # --- records ----------------------------------------------------------------------------------------------------
 
-    def _described(self, entry: Entry) -> Mapping[str, Any]:
+    def _described(self, entry: StreamEntry) -> Mapping[str, Any]:
         """A record as botocore gives it."""
         if self.stream.flavour is Flavour.KINESIS:
             return {

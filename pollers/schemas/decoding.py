@@ -25,7 +25,7 @@ from anyio.abc import TaskGroup
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
 from ...dispatch.model import Lane, OpenWindow, Record, Settlement
-from ..source import Fetched, Mark, Owner, Reader, Roster, Source
+from ..source import FetchResult, Mark, Owner, Reader, Roster, Source
 
 PATIENCE = 1.0
 """Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""
@@ -81,7 +81,7 @@ class DecodingSource:
         await self._inner.aclose()
         await self._close()
 
-    def _start(self, queue: _Queue, reader: DecodingReader) -> bool:
+    def _start(self, queue: _DecodingQueue, reader: DecodingReader) -> bool:
         """False when nobody would work on it: the source is being closed."""
         if self._workers is None or self._workers.cancel_scope.cancel_called:
             return False
@@ -90,7 +90,7 @@ class DecodingSource:
 
 
 @dataclass(slots=True, eq=False)
-class _Queue:
+class _DecodingQueue:
     """What waits of one lane, in order. It is another one when the lane went and came back."""
 
     lane: Lane
@@ -106,7 +106,7 @@ class DecodingReader:
     def __init__(
         self,
         inner: Reader,
-        start: Callable[[_Queue, DecodingReader], bool],
+        start: Callable[[_DecodingQueue, DecodingReader], bool],
         clock: Clock,
         closed: Callable[[DecodingReader], None],
     ) -> None:
@@ -115,7 +115,7 @@ class DecodingReader:
         self._clock = clock
         self._closed = closed
         self._owner: Owner | None = None
-        self._queues: dict[Lane, _Queue] = {}
+        self._queues: dict[Lane, _DecodingQueue] = {}
         self._ready: deque[Record] = deque()
         self._news = ""
         """Trouble that nobody was told of yet."""
@@ -146,7 +146,7 @@ class DecodingReader:
         if self._owner is not None:
             await self._owner.revoke(lanes, until)
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         """As `source.Reader.fetch`. A registry that does not answer is a fetch that failed, unless other lanes brought
         something: then the next one is."""
         if self._news:
@@ -159,11 +159,11 @@ class DecodingReader:
             raise self._unavailable(trouble)
         return replace(fetched, records=records)
 
-    async def _fetch(self, limit: int, until: float | None, skip: Collection[Lane]) -> Fetched:
+    async def _fetch(self, limit: int, until: float | None, skip: Collection[Lane]) -> FetchResult:
         """Nothing of the lanes that wait: each fetch that brings more to wait has another lane waiting."""
         room = limit - len(self._ready)
         if room <= 0:
-            return Fetched(full=True)
+            return FetchResult(full=True)
         waiting = sum(len(queue.records) for queue in self._queues.values())
         return await self._inner.fetch(min(room, max(BESIDE, room - waiting)), until, {*skip, *self._queues})
 
@@ -171,7 +171,7 @@ class DecodingReader:
         for record in records:
             queue = self._queues.get(record.lane)
             if queue is None:
-                queue = self._queues[record.lane] = _Queue(record.lane)
+                queue = self._queues[record.lane] = _DecodingQueue(record.lane)
             queue.records.append(record)
         for queue in self._queues.values():
             queue.working = queue.working or self._start(queue, self)
@@ -197,7 +197,7 @@ class DecodingReader:
 
     # --- workers ----------------------------------------------------------------------------------------------------
 
-    async def work_off(self, queue: _Queue, decode: Decode) -> None:
+    async def work_off(self, queue: _DecodingQueue, decode: Decode) -> None:
         """Decode what waits of a lane, in order, until the registry says nothing."""
         try:
             while queue.records:
@@ -211,7 +211,7 @@ class DecodingReader:
             worked, self._worked = self._worked, anyio.Event()
             worked.set()
 
-    async def _work_on(self, queue: _Queue, decode: Decode) -> None:
+    async def _work_on(self, queue: _DecodingQueue, decode: Decode) -> None:
         for _ in range(AT_ONCE):
             if not queue.records:
                 return

@@ -21,7 +21,7 @@ GONE = 30.0
 """Seconds for which a schema that is not there, or cannot be followed, is not asked for again."""
 
 
-class Registry(Protocol):
+class RegistryClient(Protocol):
     """Where schemas come from."""
 
     @property
@@ -61,7 +61,9 @@ class _Asking:
 class Lookups:
     """One mapping's schemas."""
 
-    def __init__(self, registry: Registry, most: int = MOST, now: Callable[[], float] = anyio.current_time) -> None:
+    def __init__(
+        self, registry: RegistryClient, most: int = MOST, now: Callable[[], float] = anyio.current_time
+    ) -> None:
         """`now` is a monotonic clock, in seconds."""
         self._registry = registry
         self._most = most

@@ -16,7 +16,7 @@ from ...config.kafka_mapping import SchemaRegistryConfig
 from ...config.schema_registry import glue_registry
 from .confluent import ConfluentRegistry, RestAccess
 from .glue import GlueRegistry
-from .lookups import Registry
+from .lookups import RegistryClient
 from .records import RecordSchemas
 
 LIBRARIES = ("fastavro", "google.protobuf", "jsonschema")
@@ -34,7 +34,7 @@ def open_schemas(
     )
 
 
-def _registry(config: SchemaRegistryConfig, clients: Clients, secrets: Secrets) -> Registry:
+def _registry(config: SchemaRegistryConfig, clients: Clients, secrets: Secrets) -> RegistryClient:
     arn = glue_registry(config.schema_registry_uri)
     if arn is not None:
         return GlueRegistry(arn, clients)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ...dispatch.events import SchemaMetadata, kafka_bytes, kafka_decoded
 from ...dispatch.model import DiscardReason, Flaw, Record
-from .lookups import Lookups, Registry
+from .lookups import Lookups, RegistryClient
 from .model import Decoded, SchemaFailure, Undecodable
 
 Attribute = Literal["KEY", "VALUE"]
@@ -16,7 +16,7 @@ RecordFormat = Literal["JSON", "SOURCE"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _RecordPart:
     """A key or a value for the event, and as JSON."""
 
     payload: bytes | None
@@ -27,7 +27,9 @@ class _Part:
 class RecordSchemas:
     """One mapping's schema registry, and what is decoded with it."""
 
-    def __init__(self, registry: Registry, record_format: RecordFormat, attributes: Collection[Attribute]) -> None:
+    def __init__(
+        self, registry: RegistryClient, record_format: RecordFormat, attributes: Collection[Attribute]
+    ) -> None:
         """`attributes` are decoded, which proves them valid; the rest of a record stays as it is."""
         self._registry = registry
         self._lookups = Lookups(registry)
@@ -69,9 +71,9 @@ class RecordSchemas:
     async def aclose(self) -> None:
         await self._registry.aclose()
 
-    async def _part(self, attribute: Attribute, raw: bytes | None) -> _Part | SchemaFailure:
+    async def _part(self, attribute: Attribute, raw: bytes | None) -> _RecordPart | SchemaFailure:
         if raw is None or attribute not in self._attributes:
-            return _Part(raw, raw)
+            return _RecordPart(raw, raw)
         name = f"the record's {attribute.lower()}"
         try:
             framed = self._registry.unframe(raw)
@@ -86,4 +88,4 @@ class RecordSchemas:
             about = f"{name} ({known.data_format} schema {known.schema_id})"
             return SchemaFailure("DESERIALIZATION_ERROR", f"{about} {error}")
         metadata = SchemaMetadata(known.data_format, known.schema_id)
-        return _Part(json if self._format == "JSON" else framed.data, json, metadata)
+        return _RecordPart(json if self._format == "JSON" else framed.data, json, metadata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..source import Fetched
+from ..source import FetchResult
 
 EMPTY_POLLS_TO_RETIRE = 3
 
@@ -24,7 +24,7 @@ class ElasticReceivers:
     def wanted(self) -> list[str]:
         return [f"receiver-{number}" for number in range(1, self._count + 1)]
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         if fetched.records:
             self._empty = 0
         if fetched.full:

@@ -23,7 +23,7 @@ from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUn
 from ...dispatch import events
 from ...dispatch.backoff import Backoff
 from ...dispatch.model import FateKind, Lane, Record, Settlement
-from ..source import Fetched, Mark, Owner
+from ..source import FetchResult, Mark, Owner
 from .scaling import ElasticReceivers
 
 RECEIVE_LIMIT = 10
@@ -216,7 +216,7 @@ class SqsReceiver:
     def attach(self, owner: Owner) -> None:
         """Nobody takes its lane away."""
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         asked, visibility = await self._queue.visibility()
         count = self._queue.receive_limit(limit)
         parameters: dict[str, Any] = {} if asked is None else {"VisibilityTimeout": asked}
@@ -239,7 +239,7 @@ class SqsReceiver:
         # Counted from the reply: a message of a long poll is lent at its end, and loopback makes the difference small.
         held_until = self._clock.monotonic() + visibility
         records = tuple(self._queue.record(message, held_until) for message in messages)
-        return Fetched(records, full=len(records) == count)
+        return FetchResult(records, full=len(records) == count)
 
     async def _rest(self, started: float, wait: int, until: float | None) -> None:
         """After an empty poll: wait out the fraction of a second that a long poll cannot express, and do not spin on a

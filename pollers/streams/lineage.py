@@ -75,7 +75,7 @@ def initial(shards: Iterable[Shard], start: Start) -> dict[str, Start | Finished
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShardPlan:
     """What to do with each shard at this moment. Every listed shard is ready, waiting or finished."""
 
     ready: Mapping[str, Start | Position]
@@ -99,7 +99,7 @@ def plan(
     *,
     late: Collection[str] = (),
     known: Mapping[str, Shard] = MappingProxyType({}),
-) -> Plan:
+) -> ShardPlan:
     """The plan for a whole listing and all checkpoints of the stream. Asking again changes nothing. `late`: shards that
     the listing may only have left out; `known`: what earlier listings said of shards."""
     listed = {shard.id: shard for shard in shards}
@@ -122,7 +122,7 @@ def plan(
     gone = {shard: place for shard, place in lost.items() if shard not in held}
     sought = frozenset(late) & (held.keys() | frozenset[str]().union(*waiting.values()))
     surplus = _surplus(listed, stored, done, late)
-    return Plan(ready, waiting, done.intersection(listed), gone, new, surplus, sought)
+    return ShardPlan(ready, waiting, done.intersection(listed), gone, new, surplus, sought)
 
 
 def _unfinished(stored: Mapping[str, Checkpoint]) -> Iterable[tuple[str, Start | Position]]:

@@ -57,7 +57,7 @@ class Worth:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundStream:
     """A stream as it stands, and where we stand in it."""
 
     listing: Listing
@@ -78,7 +78,7 @@ class Opening:
         self._doubted = inf
         """Monotonic time since which listings and positions do not go together."""
 
-    async def open(self) -> Found:
+    async def open(self) -> FoundStream:
         """Raises SourceMissing, SourceRefused (also for a stream that was made anew, when the mapping shall stop then),
         SourceUnavailable."""
         listing, earlier = await self._stream()
@@ -91,13 +91,13 @@ class Opening:
             await self._store.remove(self._settings.uuid, stream)
         return found
 
-    async def _resume(self, listing: Listing, opened: Opened) -> Found:
+    async def _resume(self, listing: Listing, opened: Opened) -> FoundStream:
         worth = await self.worth(listing, opened)
         if worth.recreated:
             return await self._restart(listing)
         if listing.created != opened.created:
             await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
-        return Found(listing, opened.lanes, worth.trimmed)
+        return FoundStream(listing, opened.lanes, worth.trimmed)
 
     async def worth(self, listing: Listing, opened: Opened) -> Worth:
         """What positions are worth by this listing. Where the listing alone does not tell, the record at the position
@@ -169,7 +169,7 @@ class Opening:
 
     # --- beginning --------------------------------------------------------------------------------------------------
 
-    async def _begin(self, listing: Listing, earlier: Sequence[str]) -> Found:
+    async def _begin(self, listing: Listing, earlier: Sequence[str]) -> FoundStream:
         """The first opening of this stream. One that takes the place of another is read from its beginning: what was
         written since then is new, whatever the starting position says."""
         if earlier:
@@ -180,7 +180,7 @@ class Opening:
             self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, earlier[-1]))
         return await self._opened(listing)
 
-    async def _restart(self, listing: Listing) -> Found:
+    async def _restart(self, listing: Listing) -> FoundStream:
         self._refuse(f"the stream {listing.arn} was made anew, the stored positions are not of this one")
         starts = lineage.initial(listing.shards, BEGINNING)
         await self._store.restart(self._settings.uuid, listing.arn, listing.created, starts)
@@ -193,10 +193,10 @@ class Opening:
             hint = f"to read it from its beginning set 'recreated_stream: start_over', or stop and run '{ours}'"
             raise SourceRefused(f"{what} ({hint})")
 
-    async def _opened(self, listing: Listing) -> Found:
+    async def _opened(self, listing: Listing) -> FoundStream:
         opened = await self._store.opened(self._settings.uuid, listing.arn)
         assert opened is not None  # begun just now
-        return Found(listing, opened.lanes)
+        return FoundStream(listing, opened.lanes)
 
     def _start(self, listing: Listing) -> Start:
         match self._settings.start:

@@ -109,7 +109,7 @@ class PolledShard:
         self._rounding = rounding
         self._packed = PACKED if packed else 1  # records that are in one of the service's, as far as we know
         self._page = cadence.page
-        self._pace = Pace(cadence, clock)
+        self._pace = ReadPace(cadence, clock)
         self._place = place  # where a new iterator begins
         self._read_to = place if isinstance(place, Position) else None
         self._since = place.at if isinstance(place, Start) else None  # until a record is surely newer
@@ -238,7 +238,7 @@ def _older(arrived: float, moment: float, rounding: int) -> bool:
     return arrived < (moment if arrived % rounding else moment - moment % rounding)
 
 
-class Pace:
+class ReadPace:
     """When the next call may be made. A call counts from its end, so that the service sees no second with more."""
 
     def __init__(self, cadence: Cadence, clock: Clock) -> None:

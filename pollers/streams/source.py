@@ -24,21 +24,21 @@ from ...dispatch.model import Lane, OpenWindow, Position, Record, Settlement
 from ...dispatch.observer import Gap, Observer
 from ..checkpoints.store import (
     BEGINNING,
-    Answer,
     Checkpoint,
     CheckpointStore,
+    CommitAnswer,
     Finished,
-    Held,
+    HeldLane,
     Key,
     Opened,
     Place,
     Start,
 )
-from ..source import Fetched, LaneLost, Mark, Owner
+from ..source import FetchResult, LaneLost, Mark, Owner
 from . import lineage
 from .absence import Absences
-from .lineage import Plan
-from .opening import Found, Opening, StreamSettings
+from .lineage import ShardPlan
+from .opening import FoundStream, Opening, StreamSettings
 from .service import Listing, Page, Pages, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
@@ -65,7 +65,7 @@ class StreamRoster:
     def done(self, shard: str) -> None:
         self._wanted = [each for each in self._wanted if each != shard]
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         """How many shards there are does not depend on what is in them."""
 
 
@@ -105,7 +105,7 @@ class StreamSource:
         self._absences = Absences()
 
     async def open(self) -> StreamRoster:
-        found: Found = await self._opening.open()
+        found: FoundStream = await self._opening.open()
         self._looked = anyio.current_time()
         self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
         self._seen = found.lanes
@@ -152,7 +152,7 @@ class StreamSource:
             await anyio.sleep(max(0.0, self._looked + pause - anyio.current_time()))
         self._look = anyio.Event()
 
-    async def _refresh(self) -> Plan:
+    async def _refresh(self) -> ShardPlan:
         """Look at the stream again. Raises SourceMissing when it is not the one that we read any more."""
         async with self._looking:
             self._looked = anyio.current_time()
@@ -185,7 +185,7 @@ class StreamSource:
         if newest.arn != self._listing.arn:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
 
-    async def _plan(self) -> Plan:
+    async def _plan(self) -> ShardPlan:
         """By the listing of a look."""
         self._absences.look(self._listing.shards, self._lanes)
         if new := self._decide().new:  # stored before anything is read of them, or of what comes after them
@@ -204,7 +204,7 @@ class StreamSource:
             self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
 
-    def _decide(self) -> Plan:
+    def _decide(self) -> ShardPlan:
         late = self._absences.late(self._readers)
         return lineage.plan(self._listing.shards, self._lanes, late=late, known=self._absences.known)
 
@@ -226,12 +226,12 @@ class StreamSource:
         """Look at the listing soon."""
         self._look.set()
 
-    async def commit(self, shard: str, held: Held, checkpoint: Checkpoint) -> None:
+    async def commit(self, shard: str, held: HeldLane, checkpoint: Checkpoint) -> None:
         """Raises LaneLost, StoreUnavailable."""
         answer = await self._store.commit(self._key(shard), held.token, checkpoint)
-        if answer is Answer.STALE:
+        if answer is CommitAnswer.STALE:
             raise LaneLost(f"shard {shard} of {self._listing.arn}: it has another reader, or its position was removed")
-        if answer is Answer.BELOW:
+        if answer is CommitAnswer.BELOW:
             what = f"is behind the position that is stored: was the stream made anew? ({spell(checkpoint.place)})"
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
         self._lanes[shard] = checkpoint
@@ -248,7 +248,7 @@ class StreamSource:
 class ShardReader:
     """What the feed of one shard reads from. It holds the shard from `StreamSource.reader` on."""
 
-    def __init__(self, source: StreamSource, shard: str, held: Held, *, trimmed: bool) -> None:
+    def __init__(self, source: StreamSource, shard: str, held: HeldLane, *, trimmed: bool) -> None:
         self._source = source
         self._shard = shard
         self._held = held
@@ -269,7 +269,7 @@ class ShardReader:
     def attach(self, owner: Owner) -> None:
         """Nobody takes its lane away."""
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         try:
             page = await self._pages.next(limit, until)
         except SourceUnavailable:
@@ -277,14 +277,14 @@ class ShardReader:
             if not self.vanished:
                 raise
             lost = self._source.gap(self._shard, spell(self._last), END, NOT_LISTED)
-            return Fetched(gaps=(lost,), ended=(self.lane,))
+            return FetchResult(gaps=(lost,), ended=(self.lane,))
         gaps = [*self._lost, *(self._source.gap(self._shard, lost.start, lost.end, lost.reason) for lost in page.lost)]
         self._lost = []
         self.caught_up = page.caught_up and not page.records
         if page.records:
             self._last = page.records[-1].position or self._last
         ended = page.ended or (self.vanished and self.caught_up)
-        return Fetched(page.records, tuple(gaps), (self.lane,) if ended else (), full=not page.caught_up)
+        return FetchResult(page.records, tuple(gaps), (self.lane,) if ended else (), full=not page.caught_up)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         return until

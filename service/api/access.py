@@ -35,7 +35,7 @@ class Admitted:
     claim: Claim | None = None
 
 
-class Access:
+class ApiAccess:
     def __init__(self, address: Address, hosts: Collection[str], secrets: Mapping[str, str], clock: Clock) -> None:
         """`address`: where the daemon listens in fact. `secrets`: by key id."""
         self._local = is_loopback(address.host)

@@ -20,7 +20,7 @@ SILENCE, TOTAL = 30.0, 300.0
 _PIECE = 64 * 1024
 
 
-class Room:
+class BodyRoom:
     """Counts the bytes that are held. `silence` and `total` are the seconds that a body may take."""
 
     def __init__(self, most: int = TOGETHER, *, silence: float = SILENCE, total: float = TOTAL) -> None:
@@ -30,8 +30,8 @@ class Room:
         self.held = 0
 
     @contextmanager
-    def hold(self) -> Iterator[Held]:
-        held = Held(self)
+    def hold(self) -> Iterator[HeldBody]:
+        held = HeldBody(self)
         try:
             yield held
         finally:
@@ -44,10 +44,10 @@ class Room:
         return True
 
 
-class Held:
+class HeldBody:
     """What one request holds."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: BodyRoom) -> None:
         self._room = room
         self.bytes = 0
 

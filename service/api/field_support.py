@@ -16,29 +16,29 @@ from ..control import refusals
 from .field_support_tables import FORWARDED, SERVED
 
 
-class Standing(Enum):
+class Support(Enum):
     HONOURED = "honoured"
     REFUSED = "refused"
     RECORDED = "recorded"
 
 
-_SIGNS = {"+": Standing.HONOURED, "-": Standing.REFUSED, "r": Standing.RECORDED}
+_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "r": Support.RECORDED}
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ApiField:
     """`path` is dotted, through lists too; with `=VALUE` it is about that value alone."""
 
     path: str
-    standing: Standing
+    standing: Support
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenField:
     """A field of a request that is refused or recorded."""
 
-    field: Field
+    field: ApiField
     value: Any
 
 
@@ -51,15 +51,15 @@ def subject(operation: str) -> str:
     return next((about for about, names in FORWARDED.items() if operation in names), "")
 
 
-def _fields(entries: Mapping[str, str]) -> dict[str, Field]:
-    return {path: Field(path, _SIGNS[entry[0]], entry[1:].strip()) for path, entry in entries.items()}
+def _fields(entries: Mapping[str, str]) -> dict[str, ApiField]:
+    return {path: ApiField(path, _SIGNS[entry[0]], entry[1:].strip()) for path, entry in entries.items()}
 
 
-FIELDS: Mapping[str, Mapping[str, Field]] = {operation: _fields(entries) for operation, entries in SERVED.items()}
+FIELDS: Mapping[str, Mapping[str, ApiField]] = {operation: _fields(entries) for operation, entries in SERVED.items()}
 """By served call and path."""
 
 
-def of(operation: str, path: str) -> Field | None:
+def of(operation: str, path: str) -> ApiField | None:
     """The entry that covers a path: its own, or that of the nearest parent. None: the table does not know it."""
     entries = FIELDS[operation]
     parts = path.split(".")
@@ -73,19 +73,19 @@ def of(operation: str, path: str) -> Field | None:
 def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> refusals.ApiError | None:
     """Why a request is refused for a field of it. `unknown`: what was sent and is not in the model."""
     for given in _given(operation, parameters):
-        if given.field.standing is Standing.REFUSED:
+        if given.field.standing is Support.REFUSED:
             return refusals.invalid_parameter(_refused(given))
     if unknown:
         return refusals.invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
     return None
 
 
-def recorded(operation: str, parameters: Mapping[str, Any]) -> list[Field]:
+def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:
     """The fields of a request that are kept without an effect."""
-    return [given.field for given in _given(operation, parameters) if given.field.standing is Standing.RECORDED]
+    return [given.field for given in _given(operation, parameters) if given.field.standing is Support.RECORDED]
 
 
-def _refused(given: Given) -> str:
+def _refused(given: GivenField) -> str:
     """AWS's own sentence where there is one, else ours."""
     if given.field.reason.endswith("."):
         return given.field.reason
@@ -94,13 +94,13 @@ def _refused(given: Given) -> str:
     return f"{what} is not supported: {given.field.reason}."
 
 
-def _given(operation: str, parameters: Mapping[str, Any]) -> Iterator[Given]:
+def _given(operation: str, parameters: Mapping[str, Any]) -> Iterator[GivenField]:
     """Each entry of the table that the request says something about, in the order of the table."""
     for field in FIELDS[operation].values():
         path, _, wanted = field.path.partition("=")
         for value in _values(parameters, path.split(".")):
             if (str(value) == wanted) if wanted else _says(value):
-                yield Given(field, value)
+                yield GivenField(field, value)
                 break
 
 

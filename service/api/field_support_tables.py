@@ -179,9 +179,9 @@ _ON_SUCCESS = {
 def _mapping_field(name: str) -> str:
     """The entry of a field of a mapping, out of the table of the sources."""
     standings = set(limits.FIELDS[name].values())
-    if standings == {limits.Standing.RECORDED}:
+    if standings == {limits.Support.RECORDED}:
         return f"r {limits.RECORDED[name]}"
-    if standings == {limits.Standing.REFUSED}:
+    if standings == {limits.Support.REFUSED}:
         return "- no source that is polled here has it; remove it"
     return "+"
 

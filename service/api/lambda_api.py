@@ -26,8 +26,8 @@ from ..control import refusals
 from ..control.refusals import ApiError
 from ..telemetry.log import Action, Log
 from . import field_support
-from .access import Access
-from .bodies import Room
+from .access import ApiAccess
+from .bodies import BodyRoom
 from .forwarding import Forwarding, hops_of, path_of
 from .recorded import DEVIATIONS
 from .signatures import Head
@@ -43,7 +43,7 @@ _MOST_PARAMETERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ApiParts:
     """What a request consists of, before its body."""
 
     head: Head
@@ -54,13 +54,13 @@ class Parts:
 
 class LambdaApi:
     def __init__(
-        self, groups: Iterable[Group], access: Access, forwarding: Forwarding, log: Log, room: Room | None = None
+        self, groups: Iterable[Group], access: ApiAccess, forwarding: Forwarding, log: Log, room: BodyRoom | None = None
     ) -> None:
         self._serve = _together(groups)
         self._access = access
         self._forwarding = forwarding
         self._log = log
-        self._room = room or Room()
+        self._room = room or BodyRoom()
         self._told: set[str] = set()
         self._loading = anyio.Lock()
         self._router: routing.Router | None = None
@@ -96,7 +96,7 @@ class LambdaApi:
             await _aside(body, partial(self._access.check_body, admitted, parts.head, body))
             if name not in self._serve:
                 return await self._forwarding.forward(name, request, body, hops)
-            asked = reading.Request(found.labels, parts.query, parts.headers, body)
+            asked = reading.ApiRequest(found.labels, parts.query, parts.headers, body)
             parameters = await _aside(body, partial(_checked, found.operation, asked))
             call = Call(name, parameters, request_id, hops, request.headers.get("Host", ""))
             answer = await self._serve[name](call)
@@ -150,7 +150,7 @@ def _load() -> routing.Router:
     return routing.Router(load("lambda", "2015-03-31", DEVIATIONS))
 
 
-def _checked(operation: Operation, asked: reading.Request) -> Mapping[str, Any]:
+def _checked(operation: Operation, asked: reading.ApiRequest) -> Mapping[str, Any]:
     """The parameters of a request with which nothing is wrong. Raises ApiError."""
     found = reading.read(operation, asked)
     faults = constraints.faults(operation.input, found.values)
@@ -162,7 +162,7 @@ def _checked(operation: Operation, asked: reading.Request) -> Mapping[str, Any]:
     return found.values
 
 
-def _parts(request: web.Request) -> Parts:
+def _parts(request: web.Request) -> ApiParts:
     """Raises ApiError for a query string without end."""
     target = urlsplit(path_of(request.raw_path))
     headers: dict[str, list[str]] = {}
@@ -173,7 +173,7 @@ def _parts(request: web.Request) -> Parts:
     except ValueError as fault:
         raise refusals.serialization(f"the query string has more than {_MOST_PARAMETERS} parameters") from fault
     head = Head(request.method, target.path, target.query, headers)
-    return Parts(head, query, {name: _text(values[-1]) for name, values in headers.items()})
+    return ApiParts(head, query, {name: _text(values[-1]) for name, values in headers.items()})
 
 
 def _text(value: str) -> str:
@@ -181,5 +181,5 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _response(written: writing.Response) -> web.Response:
+def _response(written: writing.ApiResponse) -> web.Response:
     return web.Response(status=written.status, headers=written.headers, body=written.body)

@@ -16,7 +16,7 @@ from typing import assert_never
 from ...dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ..control.catalogue import LATEST, AsynchronousSettings
 from ..running.invocations import failed_function
-from .model import Again, Condition, Event, Over, Response, Step
+from .model import Again, AsyncEvent, Condition, FunctionResponse, Over, Step
 
 RETRY_AFTER = (60.0, 120.0)
 """Seconds from a failed attempt to the next one."""
@@ -24,7 +24,7 @@ REFUSED_BASE = 1.0
 REFUSED_CAP = 300.0
 
 
-def before(event: Event, settings: AsynchronousSettings, reserved: int | None, now: float) -> Over | None:
+def before(event: AsyncEvent, settings: AsynchronousSettings, reserved: int | None, now: float) -> Over | None:
     """Whether no attempt is made at all. `now` is the wall clock's."""
     if reserved == 0:
         return Over(Condition.ZERO_RESERVED, 0)
@@ -33,7 +33,7 @@ def before(event: Event, settings: AsynchronousSettings, reserved: int | None, n
     return None
 
 
-def after(event: Event, settings: AsynchronousSettings, reply: Reply, now: float, factor: float = 1.0) -> Step:
+def after(event: AsyncEvent, settings: AsynchronousSettings, reply: Reply, now: float, factor: float = 1.0) -> Step:
     """What an attempt means. `factor` shortens the pauses between attempts that failed; AWS's is 1."""
     match reply:
         case Returned(attempt=attempt, body=body):
@@ -50,11 +50,13 @@ def after(event: Event, settings: AsynchronousSettings, reply: Reply, now: float
             assert_never(reply)
 
 
-def _response(version: str | None, body: bytes, *, failed: bool) -> Response:
-    return Response(version or LATEST, body, failed)
+def _response(version: str | None, body: bytes, *, failed: bool) -> FunctionResponse:
+    return FunctionResponse(version or LATEST, body, failed)
 
 
-def _failed(event: Event, settings: AsynchronousSettings, response: Response, now: float, factor: float) -> Step:
+def _failed(
+    event: AsyncEvent, settings: AsynchronousSettings, response: FunctionResponse, now: float, factor: float
+) -> Step:
     attempts = event.attempts + 1
     if attempts > settings.maximum_retry_attempts:
         return Over(Condition.RETRIES_EXHAUSTED, attempts, response)
@@ -63,13 +65,13 @@ def _failed(event: Event, settings: AsynchronousSettings, response: Response, no
     return _later(tried, settings, now, delay)
 
 
-def _refused(event: Event, settings: AsynchronousSettings, now: float, asked: float) -> Step:
+def _refused(event: AsyncEvent, settings: AsynchronousSettings, now: float, asked: float) -> Step:
     doubled = REFUSED_BASE * 2.0 ** min(event.refusals, 30)
     delay = max(min(doubled, REFUSED_CAP), min(asked, REFUSED_CAP))
     return _later(replace(event, refusals=event.refusals + 1), settings, now, delay)
 
 
-def _later(event: Event, settings: AsynchronousSettings, now: float, delay: float) -> Step:
+def _later(event: AsyncEvent, settings: AsynchronousSettings, now: float, delay: float) -> Step:
     """The age looks ahead: an event that would be too old by then fails at once."""
     if now + delay - event.accepted > settings.maximum_event_age:
         return Over(Condition.AGE_EXCEEDED, event.attempts, event.response)

@@ -17,9 +17,9 @@ from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ...dispatch.invokers.base import Invocation
 from ...dispatch.observer import EventDelayed, EventDropped, EventFinished, EventRetried, Observer
-from ..running.invocations import Found, Invocations
+from ..running.invocations import Invocable, Invocations
 from . import decisions
-from .model import Again, Event, Held, Over, Step, Tells
+from .model import Again, AsyncEvent, HeldEvent, Over, Step, Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0
@@ -31,14 +31,14 @@ FAULT_DELAY = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class _Lane:
+class _FunctionLane:
     function: str
     in_hand: set[int] = field(default_factory=set)
     woken: anyio.Event = field(default_factory=anyio.Event)
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPace:
     """How fast events are delivered."""
 
     at_once: int = 10
@@ -47,7 +47,7 @@ class Pace:
     """Shortens the pauses between attempts that failed."""
 
 
-class Queue:
+class EventQueue:
     """Takes events, and says which function has one more."""
 
     def __init__(self, store: EventStore, clock: Clock) -> None:
@@ -61,7 +61,7 @@ class Queue:
 
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
         now = self._clock.wall()
-        await self.store.add(Event(0, function, qualifier, request_id, now, now, hops=hops), payload)
+        await self.store.add(AsyncEvent(0, function, qualifier, request_id, now, now, hops=hops), payload)
         self._arrived.append(function)
         self._arrival.set()
 
@@ -77,7 +77,13 @@ class Deliveries:
     """The driver. `run` it once; `stop` it once."""
 
     def __init__(
-        self, queue: Queue, invocations: Invocations, endings: Tells, observer: Observer, clock: Clock, pace: Pace
+        self,
+        queue: EventQueue,
+        invocations: Invocations,
+        endings: Tells,
+        observer: Observer,
+        clock: Clock,
+        pace: RetryPace,
     ) -> None:
         self._queue = queue
         self._store = queue.store
@@ -86,7 +92,7 @@ class Deliveries:
         self._observer = observer
         self._clock = clock
         self._pace = pace
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _FunctionLane] = {}
         self._scope = anyio.CancelScope()
         self._stopping = False
 
@@ -127,13 +133,13 @@ class Deliveries:
             return
         lane = self._lanes.get(function)
         if lane is None:
-            lane = self._lanes[function] = _Lane(function)
+            lane = self._lanes[function] = _FunctionLane(function)
             tasks.start_soon(self._run_lane, lane, tasks)
         lane.woken.set()
 
     # --- one function -----------------------------------------------------------------------------------------------
 
-    async def _run_lane(self, lane: _Lane, tasks: TaskGroup) -> None:
+    async def _run_lane(self, lane: _FunctionLane, tasks: TaskGroup) -> None:
         while not self._stopping:
             lane.woken = anyio.Event()
             try:
@@ -145,7 +151,7 @@ class Deliveries:
             except StoreUnavailable as error:
                 await self._store_fails(lane.function, error)
 
-    async def _due(self, lane: _Lane) -> list[Held]:
+    async def _due(self, lane: _FunctionLane) -> list[HeldEvent]:
         room = self._room(lane.function) - len(lane.in_hand)
         if room <= 0:
             return []
@@ -157,7 +163,7 @@ class Deliveries:
         reserved = self._invocations.catalogue.reserved(function)
         return self._pace.at_once if not reserved else min(reserved, self._pace.at_once)
 
-    async def _rest(self, lane: _Lane) -> bool:
+    async def _rest(self, lane: _FunctionLane) -> bool:
         """Wait until there is something to do; True when there is nothing left at all, and the lane is closed."""
         full = len(lane.in_hand) >= self._room(lane.function)
         due = None if full else await self._store.next_due(lane.function, lane.in_hand)
@@ -171,7 +177,7 @@ class Deliveries:
 
     # --- one event --------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, lane: _Lane, held: Held) -> None:
+    async def _deliver(self, lane: _FunctionLane, held: HeldEvent) -> None:
         try:
             await self._work_on(held)
         except Exception as error:  # a fault of ours must not reach the other events
@@ -183,7 +189,7 @@ class Deliveries:
             lane.in_hand.discard(held.event.id)
             lane.woken.set()
 
-    async def _work_on(self, held: Held) -> None:
+    async def _work_on(self, held: HeldEvent) -> None:
         event = held.event
         found = self._invocations.find(event.function, event.qualifier)
         if found is None:
@@ -198,7 +204,7 @@ class Deliveries:
             case Over() as over:
                 await self._finish(held, over, found)
 
-    async def _attempt(self, held: Held) -> Step:
+    async def _attempt(self, held: HeldEvent) -> Step:
         event, catalogue = held.event, self._invocations.catalogue
         settings = catalogue.asynchronous(event.function, event.qualifier)
         over = decisions.before(event, settings, catalogue.reserved(event.function), self._clock.wall())
@@ -209,7 +215,7 @@ class Deliveries:
         settings = catalogue.asynchronous(event.function, event.qualifier)  # it may have changed meanwhile
         return decisions.after(event, settings, reply, self._clock.wall(), self._pace.factor)
 
-    async def _finish(self, held: Held, over: Over, found: Found) -> None:
+    async def _finish(self, held: HeldEvent, over: Over, found: Invocable) -> None:
         """Told, then forgotten: a crash between the two attempts it again rather than losing it."""
         event = held.event
         settings = self._invocations.catalogue.asynchronous(event.function, event.qualifier)
@@ -219,14 +225,14 @@ class Deliveries:
 
     # --- the store --------------------------------------------------------------------------------------------------
 
-    async def _put_back(self, event: Event) -> None:
+    async def _put_back(self, event: AsyncEvent) -> None:
         while True:
             try:
                 return await self._store.put_back(event)
             except StoreUnavailable as error:
                 await self._store_fails(event.function, error)
 
-    async def _forget(self, event: Event) -> None:
+    async def _forget(self, event: AsyncEvent) -> None:
         while True:
             try:
                 return await self._store.remove(event)

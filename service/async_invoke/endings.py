@@ -14,15 +14,23 @@ from ...config.clients.retry import retrying
 from ...config.clock import Clock, Jitter
 from ...config.durable.faults import StoreUnavailable
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
-from ...dispatch.destinations.channels import Bucket, Bus, Channel, Queue, Role, Topic, make_channel
+from ...dispatch.destinations.channels import (
+    BucketChannel,
+    BusChannel,
+    Channel,
+    QueueChannel,
+    Role,
+    TopicChannel,
+    make_channel,
+)
 from ...dispatch.invokers.local.pool import new_trace
 from ...dispatch.observer import Observer, RecordUndelivered
 from ..control.catalogue import AsynchronousSettings
-from ..control.names import Here, resolve
+from ..control.names import Home, resolve
 from ..control.refusals import ApiError
 from ..running.invocations import Invocations
 from . import records
-from .model import Accepts, Condition, Held, Over
+from .model import Accepts, Condition, HeldEvent, Over
 
 ATTEMPTS = 5
 """Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""
@@ -44,7 +52,7 @@ class Endings:
         clients: Clients,
         invocations: Invocations,
         queue: Accepts,
-        here: Here,
+        here: Home,
         observer: Observer,
         clock: Clock,
         jitter: Jitter,
@@ -60,7 +68,7 @@ class Endings:
         self._jitter = jitter
         self._fresh_id = fresh_id
 
-    async def tell(self, held: Held, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+    async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         """Return when everybody was told, or given up."""
         if over.condition is Condition.SUCCESS:
             await self._told(held, settings.on_success, lambda: self._record(held, over, settings.on_success))
@@ -68,7 +76,7 @@ class Endings:
         await self._told(held, settings.on_failure, lambda: self._record(held, over, settings.on_failure))
         await self._told(held, dead_letter, lambda: self._dead_letter(held, over, dead_letter))
 
-    async def _told(self, held: Held, arn: str, sending: Callable[[], Awaitable[Send]]) -> None:
+    async def _told(self, held: HeldEvent, arn: str, sending: Callable[[], Awaitable[Send]]) -> None:
         if not arn:
             return
         try:
@@ -82,7 +90,7 @@ class Endings:
 
     # --- what is sent -----------------------------------------------------------------------------------------------
 
-    async def _record(self, held: Held, over: Over, target: str) -> Send:
+    async def _record(self, held: HeldEvent, over: Over, target: str) -> Send:
         """Made once, so that a second try sends the same."""
         event, now = held.event, self._clock.wall()
         arn = self._here.arn(event.function)
@@ -91,23 +99,23 @@ class Endings:
             return lambda: self._invoke(held, target, record)
         channel = await self._channel(target, DESTINATION)
         match channel:
-            case Queue():
+            case QueueChannel():
                 trace = new_trace()
                 return lambda: channel.send(record.decode(), trace=trace)
-            case Topic():
+            case TopicChannel():
                 return lambda: channel.send(record.decode())
-            case Bucket():
+            case BucketChannel():
                 key = records.s3_key(event.function, now, self._fresh_id())
                 return lambda: channel.put(key, record)
-            case Bus():
+            case BusChannel():
                 entry = records.bridge_entry(record, over.condition, target, arn, event)
                 return lambda: channel.send(entry)
             case _:
                 assert_never(channel)
 
-    async def _dead_letter(self, held: Held, over: Over, target: str) -> Send:
+    async def _dead_letter(self, held: HeldEvent, over: Over, target: str) -> Send:
         channel = await self._channel(target, DEAD_LETTERS)
-        if not isinstance(channel, Queue | Topic):
+        if not isinstance(channel, QueueChannel | TopicChannel):
             raise SourceRefused(f"dead-letter queue: {target} is no queue and no topic; name one in DeadLetterConfig")
         attributes = records.dead_letter_attributes(held.event, over)
         return lambda: channel.send(held.payload.decode(), attributes)
@@ -118,7 +126,7 @@ class Endings:
             raise SourceRefused(f"{role.what}: {target} is of the service {arn.service!r}; correct {role.named_in}")
         return await make_channel(arn, self._clients, role)
 
-    async def _invoke(self, held: Held, target: str, record: bytes) -> None:
+    async def _invoke(self, held: HeldEvent, target: str, record: bytes) -> None:
         """A function is invoked asynchronously too, and its own configuration says what becomes of that."""
         hops = held.event.hops + 1
         try:

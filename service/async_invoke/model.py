@@ -10,7 +10,7 @@ from ..control.catalogue import LATEST, AsynchronousSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class FunctionResponse:
     """What the function answered, as those are told who hear of the event's end."""
 
     version: str
@@ -20,7 +20,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AsyncEvent:
     """An accepted event, without its payload: that stays in the store until it is needed."""
 
     id: int
@@ -39,7 +39,7 @@ class Event:
     refusals: int = 0
     """In a row, of attempts that did not reach it."""
     hops: int = 0
-    response: Response | None = None
+    response: FunctionResponse | None = None
     """Of the last attempt that reached it, while another one is due."""
 
     @property
@@ -49,10 +49,10 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldEvent:
     """An event in hand."""
 
-    event: Event
+    event: AsyncEvent
     payload: bytes
 
 
@@ -69,7 +69,7 @@ class Condition(StrEnum):
 class Again:
     """Another attempt, when the event is due."""
 
-    event: Event
+    event: AsyncEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Over:
 
     condition: Condition
     attempts: int
-    response: Response | None = None
+    response: FunctionResponse | None = None
 
 
 Step = Again | Over
@@ -87,7 +87,7 @@ Step = Again | Over
 class Tells(Protocol):
     """Who is told of events that are over."""
 
-    async def tell(self, held: Held, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+    async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         """Return when everybody was told, or given up. `dead_letter` is an ARN, empty for none."""
         ...
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ...dispatch.invokers import answers
-from .model import Condition, Event, Held, Over, Response
+from .model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 
 OK = 200
 THROTTLED = 429
@@ -22,7 +22,7 @@ MESSAGE_MAX = 1024
 S3_PREFIX = "aws/lambda/async"
 
 
-def record(held: Held, over: Over, function_arn: str, now: float) -> bytes:
+def record(held: HeldEvent, over: Over, function_arn: str, now: float) -> bytes:
     """The document for SQS, SNS, S3 and Lambda, and EventBridge's detail."""
     event = held.event
     members = {
@@ -44,7 +44,7 @@ def record(held: Held, over: Over, function_arn: str, now: float) -> bytes:
     return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), value) for name, value in members.items())
 
 
-def _response_context(response: Response) -> dict[str, Any]:
+def _response_context(response: FunctionResponse) -> dict[str, Any]:
     context: dict[str, Any] = {"statusCode": OK, "executedVersion": response.version}
     return {**context, "functionError": answers.UNHANDLED} if response.failed else context
 
@@ -57,7 +57,7 @@ def _embedded(body: bytes) -> bytes:
         return orjson.dumps(body.decode(errors="replace"))
 
 
-def dead_letter_attributes(event: Event, over: Over) -> dict[str, tuple[str, str]]:
+def dead_letter_attributes(event: AsyncEvent, over: Over) -> dict[str, tuple[str, str]]:
     """Name to type and value. The dead letter itself is the event, as it was sent."""
     return {
         "RequestID": ("String", event.request_id),
@@ -73,7 +73,7 @@ def _message(over: Over) -> str:
     return cut.decode(errors="ignore")
 
 
-def bridge_entry(detail: bytes, condition: Condition, bus: str, function_arn: str, event: Event) -> dict[str, Any]:
+def bridge_entry(detail: bytes, condition: Condition, bus: str, function_arn: str, event: AsyncEvent) -> dict[str, Any]:
     """An entry of PutEvents."""
     ending = "Success" if condition is Condition.SUCCESS else "Failure"
     return {

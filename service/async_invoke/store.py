@@ -17,9 +17,9 @@ from typing import Any
 import anyio
 
 from ...config.durable.faults import StoreUnavailable
-from ...config.durable.files import Format
+from ...config.durable.files import FileFormat
 from ...config.durable.writer import GroupWriter
-from .model import Event, Held, Response
+from .model import AsyncEvent, FunctionResponse, HeldEvent
 
 FILE = "events.db"
 MOST = 1024 * 1024 * 1024
@@ -67,7 +67,7 @@ class EventStore:
         """Whether one more payload of so many bytes may be kept."""
         return self._held + size + BESIDES <= self._most
 
-    async def add(self, event: Event, payload: bytes) -> None:
+    async def add(self, event: AsyncEvent, payload: bytes) -> None:
         """Keep a new one; its `id` is given here."""
         self._held += len(payload) + BESIDES
         try:
@@ -76,16 +76,16 @@ class EventStore:
             self._held -= len(payload) + BESIDES
             raise
 
-    async def put_back(self, event: Event) -> None:
+    async def put_back(self, event: AsyncEvent) -> None:
         """It is due again, later."""
         await self._write(partial(_put_back, event))
 
-    async def remove(self, event: Event) -> None:
+    async def remove(self, event: AsyncEvent) -> None:
         with anyio.CancelScope(shield=True):
             gone = await self._writer.run(partial(_remove, event.id))
             self._held -= gone  # others may have come and gone meanwhile
 
-    async def due(self, function: str, now: float, limit: int, besides: Collection[int]) -> list[Held]:
+    async def due(self, function: str, now: float, limit: int, besides: Collection[int]) -> list[HeldEvent]:
         """The events of a function that are due, the longest due first; not those that are in hand already."""
         return await self._writer.run(partial(_due, function, now, limit, tuple(besides)))
 
@@ -112,7 +112,7 @@ class EventStore:
 # --- in the thread ----------------------------------------------------------------------------------------------------
 
 
-def _add(event: Event, payload: bytes, connection: sqlite3.Connection) -> None:
+def _add(event: AsyncEvent, payload: bytes, connection: sqlite3.Connection) -> None:
     cursor = connection.execute(
         f"INSERT INTO events ({COLUMNS.removeprefix('id, ')}, checksum) VALUES (?,?,?,?,?,?,?,?,?,?,?,0)",  # noqa: S608
         _values(event, payload)[1:],
@@ -120,7 +120,7 @@ def _add(event: Event, payload: bytes, connection: sqlite3.Connection) -> None:
     _sign(connection, int(cursor.lastrowid or 0))
 
 
-def _put_back(event: Event, connection: sqlite3.Connection) -> None:
+def _put_back(event: AsyncEvent, connection: sqlite3.Connection) -> None:
     response = event.response
     connection.execute(
         "UPDATE events SET due = ?, attempts = ?, refusals = ?, version = ?, response = ? WHERE id = ?",
@@ -143,7 +143,9 @@ def _remove(number: int, connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0]) + BESIDES
 
 
-def _due(function: str, now: float, limit: int, besides: tuple[int, ...], connection: sqlite3.Connection) -> list[Held]:
+def _due(
+    function: str, now: float, limit: int, besides: tuple[int, ...], connection: sqlite3.Connection
+) -> list[HeldEvent]:
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM events WHERE function = ? AND due <= ? AND id NOT IN ({_marks(besides)}) "  # noqa: S608
         "ORDER BY due, id LIMIT ?",
@@ -175,7 +177,7 @@ def _marks(values: tuple[int, ...]) -> str:
     return ",".join("?" * len(values))
 
 
-def _values(event: Event, payload: bytes) -> Row:
+def _values(event: AsyncEvent, payload: bytes) -> Row:
     response = event.response
     return (
         event.id,
@@ -193,10 +195,12 @@ def _values(event: Event, payload: bytes) -> Row:
     )
 
 
-def _held(row: Row) -> Held:
+def _held(row: Row) -> HeldEvent:
     *columns, payload, version, response = row
-    told = None if version is None else Response(version, response, failed=True)  # only failures are followed by more
-    return Held(replace(Event(*columns), response=told), payload)
+    told = (
+        None if version is None else FunctionResponse(version, response, failed=True)
+    )  # only failures are followed by more
+    return HeldEvent(replace(AsyncEvent(*columns), response=told), payload)
 
 
 # --- checksums --------------------------------------------------------------------------------------------------------
@@ -222,7 +226,7 @@ def _check(connection: sqlite3.Connection) -> None:
             raise ValueError(f"the event {row[0]} does not match its checksum")
 
 
-FORMAT = Format(
+FORMAT = FileFormat(
     what="accepted events",
     application=0x50656E65,
     schema=1,

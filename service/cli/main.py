@@ -21,7 +21,7 @@ UNTIL_IDLE = "--until-idle"
 EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."
 
 
-class _Version(argparse.Action):
+class _VersionAction(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib import metadata
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         description="Takes records from queues and streams to functions, as AWS Lambda does.",
         epilog=EPILOG,
     )
-    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    top.add_argument("--version", action=_VersionAction, nargs=0, help="print the version")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     _add_run(verbs)
     _add_check(verbs)

@@ -14,8 +14,8 @@ from typing import Any
 from ...config.durable.faults import UnusableState
 from ...config.errors import Problem
 from .document_store import Name
-from .model import Alias, EventInvoke, Function, Package, Phase, Policy, Version
-from .names import Here
+from .model import Alias, EventInvoke, Function, Package, Phase, ResourcePolicy, Version
+from .names import Home
 
 FUNCTION = "function"
 VERSION = "version"
@@ -43,7 +43,7 @@ def _never() -> Function:
     raise ValueError("a change from nothing to nothing")
 
 
-def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Here) -> dict[str, Function]:
+def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Home) -> dict[str, Function]:
     """Every function, by name. They are of the region and account that are set now, wherever they were made. Raises
     UnusableState for what this version does not understand: leaving it out in silence would lose its code."""
     numbered: dict[str, list[Version]] = {}
@@ -88,7 +88,7 @@ def _version(version: Version) -> Document:
     return {**asdict(version), "phase": version.phase.value}
 
 
-def _read_function(document: Document, versions: list[Version], here: Here) -> Function:
+def _read_function(document: Document, versions: list[Version], here: Home) -> Function:
     plain = {key: document[key] for key in ("name", "last_number", "published", "reserved", "tags", "recursion")}
     return Function(
         **plain,
@@ -99,7 +99,8 @@ def _read_function(document: Document, versions: list[Version], here: Here) -> F
         aliases={each["name"]: Alias(**each) for each in document["aliases"]},
         event_invokes={key: EventInvoke(**each) for key, each in document["event_invokes"].items()},
         policies={
-            key: Policy(tuple(each["statements"]), each["revision"]) for key, each in document["policies"].items()
+            key: ResourcePolicy(tuple(each["statements"]), each["revision"])
+            for key, each in document["policies"].items()
         },
         runtime_management=document["runtime_management"],
     )

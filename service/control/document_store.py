@@ -19,7 +19,7 @@ from typing import Any
 
 import anyio
 
-from ...config.durable.files import Format
+from ...config.durable.files import FileFormat
 from ...config.durable.writer import GroupWriter
 from ...config.errors import BugError
 
@@ -121,7 +121,7 @@ def _check(connection: sqlite3.Connection) -> None:
             raise ValueError(f"the {kind} {key!r} does not match its checksum")
 
 
-FORMAT = Format(
+FORMAT = FileFormat(
     what="stored functions and mappings",
     application=0x50656E63,
     schema=1,

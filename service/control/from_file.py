@@ -9,7 +9,7 @@ from typing import Any
 from ...config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from .catalogue import LATEST
 from .model import Function, Moment, Package, Version
-from .names import Here
+from .names import Home
 
 Filed = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
 
@@ -17,18 +17,18 @@ NOTHING = Package(hashlib.sha256(b"").hexdigest(), 0)
 """Their code is a directory, or elsewhere: there is no package."""
 
 
-def functions(configured: Mapping[str, Filed], here: Here, moment: Moment) -> dict[str, Function]:
+def functions(configured: Mapping[str, Filed], here: Home, moment: Moment) -> dict[str, Function]:
     """By name; `moment` is the daemon's start, since which they are as they are."""
     return {name: _function(name, each, here, moment) for name, each in configured.items()}
 
 
-def _function(name: str, configured: Filed, here: Here, moment: Moment) -> Function:
+def _function(name: str, configured: Filed, here: Home, moment: Moment) -> Function:
     shown = {key: value for key, value in _shown(name, configured, here).items() if value is not None}
     revision = Moment(moment.now, f"{moment.seed}/{name}").id()
     return Function(name, here.arn(name), Version(LATEST, NOTHING, shown, moment.stamp, revision))
 
 
-def _shown(name: str, configured: Filed, here: Here) -> dict[str, Any]:
+def _shown(name: str, configured: Filed, here: Home) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Role": configured.role or f"arn:aws:iam::{here.account}:role/lambda",
         "Description": "",

@@ -24,7 +24,7 @@ from .code import CodeStore
 from .document_store import Documents
 from .from_file import Filed
 from .model import Answer, Decision, Function, Moment
-from .names import Here, Named
+from .names import Home, Named
 from .refusals import ApiError, conflict, service
 
 WINDOW = 0.5
@@ -48,7 +48,7 @@ class FunctionPlane:
         self,
         documents: Documents,
         code: CodeStore,
-        here: Here,
+        here: Home,
         configured: Mapping[str, Filed],
         *,
         clock: Clock,

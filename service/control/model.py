@@ -88,7 +88,7 @@ class EventInvoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ResourcePolicy:
     """Who may do what with one qualifier. Kept and shown, not enforced."""
 
     statements: tuple[Mapping[str, Any], ...]
@@ -112,7 +112,7 @@ class Function:
     reserved: int | None = None
     event_invokes: Mapping[str, EventInvoke] = field(default_factory=dict)
     """By qualifier, `$LATEST` where none was given."""
-    policies: Mapping[str, Policy] = field(default_factory=dict)
+    policies: Mapping[str, ResourcePolicy] = field(default_factory=dict)
     """By qualifier, empty for the function's own."""
     tags: Mapping[str, str] = field(default_factory=dict)
     recursion: str = "Terminate"

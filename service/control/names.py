@@ -25,7 +25,7 @@ _SPELLING = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class Home:
     """Whose functions these are."""
 
     region: str
@@ -61,7 +61,7 @@ def with_qualifier(arn: str, qualifier: str) -> str:
     return f"{arn}:{qualifier}" if qualifier else arn
 
 
-def resolve(text: str, here: Here, qualifier: str = "") -> Named:
+def resolve(text: str, here: Home, qualifier: str = "") -> Named:
     """The function that a request's `FunctionName` and `Qualifier` mean. Raises ApiError, in AWS's order: qualifiers
     that disagree, another region, another account."""
     found = _SPELLING.fullmatch(text)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from .catalogue import LATEST
-from .model import Answer, Decision, Function, Moment, Policy, missing_qualifier, not_found
+from .model import Answer, Decision, Function, Moment, ResourcePolicy, missing_qualifier, not_found
 from .names import Named
 from .refusals import conflict, invalid_parameter, no_such_resource, policy_too_long, precondition_failed
 
@@ -46,7 +46,7 @@ def add(function: Function | None, named: Named, request: Mapping[str, Any], mom
             f"The statement id ({statement['Sid']}) provided already exists. "
             "Please provide a new statement id, or remove the existing statement."
         )
-    changed = _with(function, named.qualifier, Policy((*before, statement), moment.id()))
+    changed = _with(function, named.qualifier, ResourcePolicy((*before, statement), moment.id()))
     return changed, {"Statement": _compact(statement)}
 
 
@@ -58,10 +58,10 @@ def remove(function: Function | None, named: Named, request: Mapping[str, Any], 
     if len(left) == len(policy.statements):
         raise no_such_resource(f"Statement {sid} is not found in resource policy.")
     _expect(request, policy.revision)
-    return _with(function, named.qualifier, Policy(left, moment.id())), {}
+    return _with(function, named.qualifier, ResourcePolicy(left, moment.id())), {}
 
 
-def to_remove_from(function: Function | None, named: Named) -> tuple[Function, Policy]:
+def to_remove_from(function: Function | None, named: Named) -> tuple[Function, ResourcePolicy]:
     """What a statement can be removed from. Raises ApiError."""
     if function is None:
         raise no_such_resource(f"No policy found for: {named.arn}")
@@ -78,7 +78,7 @@ def get(function: Function | None, named: Named) -> Answer:
     return {"Policy": _text(policy), "RevisionId": policy.revision}
 
 
-def _with(function: Function, qualifier: str, policy: Policy) -> Function:
+def _with(function: Function, qualifier: str, policy: ResourcePolicy) -> Function:
     size = len(_text(policy).encode("utf-8", "surrogatepass"))
     if size > SIZE_MAX:
         raise policy_too_long(f"The final policy size ({size}) is bigger than the limit ({SIZE_MAX}).")
@@ -135,7 +135,7 @@ def _principal(text: str) -> str | Mapping[str, str]:
     raise invalid_parameter("The provided principal was invalid. Please check the principal and try again.")
 
 
-def _text(policy: Policy) -> str:
+def _text(policy: ResourcePolicy) -> str:
     return _compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
 
 

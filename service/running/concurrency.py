@@ -14,7 +14,7 @@ SHARED_EXCEEDED = "ConcurrentInvocationLimitExceeded"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConcurrencyPlace:
     """One invocation's, to be given back at its end."""
 
     name: str
@@ -29,7 +29,7 @@ class Concurrency:
         self._running: Counter[str] = Counter()
         self._unreserved = 0
 
-    def take(self, name: str, reserved: int | None) -> Place | str:
+    def take(self, name: str, reserved: int | None) -> ConcurrencyPlace | str:
         """A place for an invocation of this function, or AWS's reason for which there is none. `reserved` is the
         function's at this moment; what began under another number counts all the same."""
         if reserved is None:
@@ -39,9 +39,9 @@ class Concurrency:
         elif self._running[name] >= reserved:
             return RESERVED_EXCEEDED
         self._running[name] += 1
-        return Place(name, reserved is not None)
+        return ConcurrencyPlace(name, reserved is not None)
 
-    def give_back(self, place: Place) -> None:
+    def give_back(self, place: ConcurrencyPlace) -> None:
         self._unreserved -= not place.reserved
         self._running[place.name] -= 1
         if not self._running[place.name]:

@@ -17,7 +17,7 @@ import anyio
 from ...config.clock import Clock
 from ...dispatch.invokers.base import Invocation, Ready
 from ...dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
-from ...pollers.source import Fetched, Mark, Owner, Reader, Roster, Source
+from ...pollers.source import FetchResult, Mark, Owner, Reader, Roster, Source
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
@@ -160,7 +160,7 @@ class DryReceiver:
     def attach(self, owner: Owner) -> None:
         self.inner.attach(owner)
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         await self.source.refresh(self.inner)
         short = anyio.current_time() + POLL
         fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
@@ -240,7 +240,7 @@ class DryShard:
     def attach(self, owner: Owner) -> None:
         self.inner.attach(owner)
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         return await self.inner.fetch(limit, until, skip)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:

@@ -45,7 +45,7 @@ def missing(name: str, qualifier: str) -> str:
 
 
 @dataclass(slots=True, eq=False)
-class _Entry:
+class _VersionEntry:
     """The invoker of one version as it is, or was."""
 
     identity: str
@@ -69,8 +69,8 @@ class Environments:
         self._concurrency = Concurrency(shared)
         self._clock = clock
         self._jitter = jitter
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._retired: set[_Entry] = set()
+        self._entries: OrderedDict[tuple[str, str], _VersionEntry] = OrderedDict()
+        self._retired: set[_VersionEntry] = set()
         self._retiring = anyio.Event()
         self._first = anyio.CapacityLimiter(FIRST_INITS)
         self._closed = False
@@ -129,7 +129,7 @@ class Environments:
 
     # --- which invoker ----------------------------------------------------------------------------------------------
 
-    def _current(self, runnable: Runnable) -> _Entry:
+    def _current(self, runnable: Runnable) -> _VersionEntry:
         key = (runnable.name, runnable.version)
         entry = self._entries.get(key)
         if entry is not None and entry.identity != runnable.identity:
@@ -141,10 +141,10 @@ class Environments:
         self._entries.move_to_end(key)
         return entry
 
-    def _made(self, runnable: Runnable) -> _Entry:
+    def _made(self, runnable: Runnable) -> _VersionEntry:
         holds = ExitStack()
         holds.enter_context(self.catalogue.holding(runnable))
-        return _Entry(runnable.identity, self._make(runnable), holds)
+        return _VersionEntry(runnable.identity, self._make(runnable), holds)
 
     def _make_room(self, fresh: tuple[str, str]) -> None:
         excess = len(self._entries) - WARM
@@ -181,7 +181,7 @@ class Environments:
             if entry.retired and not entry.running:
                 self._retiring.set()
 
-    async def _let_go(self, entry: _Entry) -> None:
+    async def _let_go(self, entry: _VersionEntry) -> None:
         """The end of a retired invoker that nobody uses any more."""
         self._retired.discard(entry)
         with anyio.CancelScope(shield=True):

@@ -93,7 +93,7 @@ class Reference:
             self.gate.renew()
 
 
-class References:
+class FunctionReferences:
     """The references at work, by the function that they name."""
 
     def __init__(self, environments: Environments) -> None:

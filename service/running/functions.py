@@ -23,7 +23,7 @@ from .environments import Environments
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FunctionFacts:
     """What a source wants to know of the function that its records go to."""
 
     deadline: float | None = None
@@ -35,17 +35,17 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RunningFunction:
     """One function at work."""
 
     target: Target
     what: str
     """What it is and where, in one phrase."""
-    look: Callable[[], Facts] = Facts
+    look: Callable[[], FunctionFacts] = FunctionFacts
     """Finds out what is so of it: a function of the API may become another one."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> FunctionFacts:
         return self.look()
 
 
@@ -55,19 +55,19 @@ def reference_of(mapping: EventSourceMapping) -> str:
     return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 
 
-def facts_of(function: AnyFunction) -> Facts:
+def facts_of(function: AnyFunction) -> FunctionFacts:
     at_once = function.processes if isinstance(function, LocalFunction | CommandFunction) else function.concurrency
-    return Facts(function.deadline, at_once, function.role)
+    return FunctionFacts(function.deadline, at_once, function.role)
 
 
-class Fleet:
+class RunningFunctions:
     """`make` makes a member out of a function's name. `run` keeps their gates at work, and the environments of the
     API's functions. `kept` are the functions that others than mappings invoke by their member."""
 
     def __init__(
         self,
-        make: Callable[[str], Awaitable[Member]],
-        members: Iterable[Member] = (),
+        make: Callable[[str], Awaitable[RunningFunction]],
+        members: Iterable[RunningFunction] = (),
         environments: Environments | None = None,
         kept: Collection[str] = (),
     ) -> None:
@@ -81,10 +81,10 @@ class Fleet:
         self._tasks: TaskGroup | None = None
         self._probing: dict[str, anyio.CancelScope] = {}
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[RunningFunction]:
         return iter(tuple(self._members.values()))
 
-    async def member(self, name: str) -> Member:
+    async def member(self, name: str) -> RunningFunction:
         """The function of this name; whoever asks for it, at once or later, gets the same."""
         async with self._making:
             member = await self._made(name)
@@ -98,7 +98,7 @@ class Fleet:
         async with self._making:
             return (await self._made(name)).target.invoker
 
-    async def _made(self, name: str) -> Member:
+    async def _made(self, name: str) -> RunningFunction:
         if name not in self._members:
             self._members[name] = await self._make(name)
         return self._members[name]
@@ -142,12 +142,12 @@ class Fleet:
             self._probing[name] = anyio.CancelScope()
             self._tasks.start_soon(self._probe, self._members[name], self._probing[name])
 
-    async def _probe(self, member: Member, scope: anyio.CancelScope) -> None:
+    async def _probe(self, member: RunningFunction, scope: anyio.CancelScope) -> None:
         with scope:
             await member.target.gate.run()
 
 
-def _view(member: Member) -> FunctionView:
+def _view(member: RunningFunction) -> FunctionView:
     target = member.target
     return FunctionView(
         name=target.name,

@@ -16,11 +16,11 @@ from ...dispatch.invokers.base import Invocation
 from ...dispatch.model import Attempt, Reply, Unreachable
 from ..control.catalogue import LATEST, Catalogue
 from .environments import STOPPING, Environments
-from .functions import Fleet
+from .functions import RunningFunctions
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Invocable:
     """A function that can be invoked."""
 
     state: str
@@ -32,7 +32,9 @@ class Found:
 class Invocations:
     """`configured` are the names of the configuration file's functions. They have no versions and no aliases."""
 
-    def __init__(self, configured: Collection[str], fleet: Fleet, environments: Environments, clock: Clock) -> None:
+    def __init__(
+        self, configured: Collection[str], fleet: RunningFunctions, environments: Environments, clock: Clock
+    ) -> None:
         self._configured = frozenset(configured)
         self._fleet = fleet
         self._environments = environments
@@ -45,12 +47,12 @@ class Invocations:
     def catalogue(self) -> Catalogue:
         return self._environments.catalogue
 
-    def find(self, name: str, qualifier: str) -> Found | None:
+    def find(self, name: str, qualifier: str) -> Invocable | None:
         """None: there is no such function, version or alias."""
         if name in self._configured:
-            return Found("Active") if qualifier in ("", LATEST) else None
+            return Invocable("Active") if qualifier in ("", LATEST) else None
         runnable = self.catalogue.runnable(name, qualifier)
-        return None if runnable is None else Found(runnable.state, runnable.dead_letter)
+        return None if runnable is None else Invocable(runnable.state, runnable.dead_letter)
 
     async def invoke(self, name: str, qualifier: str, invocation: Invocation) -> Reply:
         if self._stopping:

@@ -14,24 +14,24 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Target
 from ...dispatch.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
-from ...pollers.lifecycle import State, Status
+from ...pollers.lifecycle import PollState, Status
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.view import FunctionView, MappingView, Readiness
-from .functions import Facts, Fleet, reference_of
+from .functions import FunctionFacts, RunningFunctions, reference_of
 
 DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunningMapping:
     """A mapping at work: also what `idle.Watched` looks at."""
 
     config: EventSourceMapping
     supervisor: Supervisor
     target: Target
     destination: FailureDestination | None = None
-    facts: Facts = field(default_factory=Facts)
+    facts: FunctionFacts = field(default_factory=FunctionFacts)
     """Of its function, as it was made for them."""
 
     @property
@@ -42,22 +42,22 @@ class Work:
     def standing(self) -> Status:
         """Where the mapping stands, its function included; without a reason while nothing is known yet."""
         status, gate = self.supervisor.status, self.target.gate
-        if status.state not in (State.WAITING, State.POLLING):
+        if status.state not in (PollState.WAITING, PollState.POLLING):
             return status
         if not gate.is_open:
-            return Status(State.WAITING, f"function {self.target.name}: {gate.cause}")
+            return Status(PollState.WAITING, f"function {self.target.name}: {gate.cause}")
         if status.reason.startswith(f"function {self.target.name}: "):
-            return Status(State.WAITING)  # the function is there by now, and the source is being opened
+            return Status(PollState.WAITING)  # the function is there by now, and the source is being opened
         return status
 
     @property
     def polling(self) -> bool:
-        return self.standing.state is State.POLLING
+        return self.standing.state is PollState.POLLING
 
     @property
     def waits_for(self) -> str:
         standing = self.standing
-        return "" if standing.state is State.POLLING else standing.reason or "it is being opened"
+        return "" if standing.state is PollState.POLLING else standing.reason or "it is being opened"
 
     @property
     def trouble(self) -> str:
@@ -94,7 +94,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldMapping:
     """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
 
     mapping: str
@@ -137,7 +137,7 @@ class Changes:
 class _Running:
     """A mapping's task, which can be ended for itself."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: RunningMapping) -> None:
         self._work = work
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
@@ -153,7 +153,7 @@ class _Running:
         await self._ended.wait()
 
 
-class Part(Protocol):
+class Companion(Protocol):
     """Something that runs beside the mappings and has its own way to stop."""
 
     async def run(self) -> None:
@@ -165,19 +165,19 @@ class Part(Protocol):
         ...
 
 
-class Plant:
+class RunningMappings:
     """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
     of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more."""
 
     def __init__(
         self,
         mappings: Iterable[EventSourceMapping],
-        works: Iterable[Work],
-        fleet: Fleet,
+        works: Iterable[RunningMapping],
+        fleet: RunningFunctions,
         account: Account,
         changes: Changes,
-        parts: Sequence[Part] = (),
-        last: Sequence[Part] = (),
+        parts: Sequence[Companion] = (),
+        last: Sequence[Companion] = (),
     ) -> None:
         self._parts = parts
         self._last = last
@@ -193,13 +193,13 @@ class Plant:
         self._running: dict[str, _Running] = {}
 
     @property
-    def works(self) -> Collection[Work]:
+    def works(self) -> Collection[RunningMapping]:
         """Those that are at work now; the collection changes with them."""
         return self._works.values()
 
-    def watched(self) -> list[Work | Held]:
+    def watched(self) -> list[RunningMapping | HeldMapping]:
         """All that are enabled, at work or not."""
-        return [*self._works.values(), *(Held(name, obstacle) for name, obstacle in self._obstacles.items())]
+        return [*self._works.values(), *(HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items())]
 
     @property
     def account(self) -> Account:
@@ -218,7 +218,7 @@ class Plant:
                 self._begin(work)
             await anyio.sleep_forever()
 
-    def put(self, mapping: EventSourceMapping, work: Work | None, obstacle: str = "") -> None:
+    def put(self, mapping: EventSourceMapping, work: RunningMapping | None, obstacle: str = "") -> None:
         """Take in a mapping that is new or was taken down; None for one that is not enabled, or that cannot be at work
         for an `obstacle`."""
         self._mappings[mapping.name] = mapping
@@ -267,7 +267,7 @@ class Plant:
         for work in self._works.values():
             await work.aclose()
 
-    def _begin(self, work: Work) -> None:
+    def _begin(self, work: RunningMapping) -> None:
         if self._tasks is not None and not self.stopping:
             running = self._running[work.mapping] = _Running(work)
             self._tasks.start_soon(running.run)
@@ -284,7 +284,7 @@ class Plant:
         known = all(self._is_known(work) for work in self.works)
         return Readiness(known, not reasons, tuple(reasons))
 
-    def work(self, name: str) -> Work | None:
+    def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""
         return self._works.get(name)
 
@@ -304,17 +304,17 @@ class Plant:
     def functions(self) -> tuple[FunctionView, ...]:
         return self.fleet.views()
 
-    def _is_known(self, work: Work) -> bool:
+    def _is_known(self, work: RunningMapping) -> bool:
         return work.is_known and (work.polling or self._known(work))
 
-    def _known(self, work: Work) -> bool:
+    def _known(self, work: RunningMapping) -> bool:
         """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
         return bool(work.standing.reason) and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
         obstacle = self._obstacles.get(config.name, "")
-        standing = work.standing if work else Status(State.WAITING, obstacle) if obstacle else None
+        standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
         return MappingView(
             name=config.name,
             uuid=config.uuid,

@@ -8,7 +8,7 @@ from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
 from ...dispatch.observer import Event
 from ..control.mappings import results
-from ..control.mappings.answers import NO_PROGRESS, Progress
+from ..control.mappings.answers import NO_PROGRESS, MappingProgress
 
 
 class Progresses:
@@ -31,11 +31,11 @@ class Progresses:
         """The mapping is gone."""
         self._results.pop(mapping, None)
 
-    def of(self, mapping: EventSourceMapping) -> Progress:
+    def of(self, mapping: EventSourceMapping) -> MappingProgress:
         if mapping.kind is None or mapping.kind.is_queue:
             return NO_PROGRESS
         result = self._results.get(mapping.name, "")
         trouble = None
         if mapping.kind is SourceKind.KAFKA and mapping.enabled:
             trouble = results.trouble_of(self._waits_for(mapping.name))
-        return Progress(trouble.result or result, trouble.code) if trouble else Progress(result)
+        return MappingProgress(trouble.result or result, trouble.code) if trouble else MappingProgress(result)

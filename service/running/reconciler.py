@@ -19,12 +19,12 @@ from ...config.errors import ConfigError, HeadraceError
 from ...config.mapping import EventSourceMapping, split_function
 from ...dispatch.backoff import Backoff
 from ..control.mappings.mapping_plane import MappingPlane
-from ..control.mappings.model import Mapped, State
+from ..control.mappings.model import Mapped, MappingState
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from .functions import reference_of
-from .mappings import Plant, Work
+from .mappings import RunningMapping, RunningMappings
 
 SIGHT = 5.0
 """Seconds that a mapping is given to poll or to say what it waits for, before it counts as done all the same."""
@@ -33,10 +33,10 @@ AGAIN = Backoff(base=1.0, cap=30.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ReconcilerParts:
     """What a mapping leaves its traces in."""
 
-    make: Callable[[EventSourceMapping], Awaitable[Work]]
+    make: Callable[[EventSourceMapping], Awaitable[RunningMapping]]
     """A mapping at work. Raises ConfigError for what cannot be."""
     let_go: Callable[[EventSourceMapping], None]
     """Forgets what was held for a mapping that is gone or changed."""
@@ -48,10 +48,12 @@ class Parts:
     """Forgets what was counted of a mapping that is gone, by its name."""
 
 
-class Following:
+class Reconciler:
     """`grace`: seconds that invocations in flight get at least when their mapping changes."""
 
-    def __init__(self, plane: MappingPlane, plant: Plant, parts: Parts, log: Log, *, grace: float) -> None:
+    def __init__(
+        self, plane: MappingPlane, plant: RunningMappings, parts: ReconcilerParts, log: Log, *, grace: float
+    ) -> None:
         self._plane = plane
         self._plant = plant
         self._parts = parts
@@ -69,7 +71,7 @@ class Following:
     async def begin(self) -> None:
         """Take in what there is, before the plant runs. Calls nobody on the network."""
         for mapped in tuple(self._plane.all.values()):
-            if mapped.state is State.DELETING:
+            if mapped.state is MappingState.DELETING:
                 self.follow(mapped.uuid)
             elif mapped.is_stored:
                 await self._put(mapped)
@@ -107,7 +109,7 @@ class Following:
             self._followers.discard(uuid)
 
     async def _align(self, mapped: Mapped) -> None:
-        if mapped.state is State.DELETING:
+        if mapped.state is MappingState.DELETING:
             await self._end(mapped)
             return
         if not await self._is_as_wanted(mapped.config):

@@ -72,7 +72,7 @@ class Action(StrEnum):
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-class _Lines:
+class _LogLines:
     """Writes finished lines. A reader that went away must not end the daemon, so what cannot be written is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -95,7 +95,7 @@ class Log:
         self._form: dict[str, Any] = {"stream": stream, "json": json, "color": color}
         self.level = LEVELS[level]
         self._logger = structlog.wrap_logger(
-            _Lines(stream),
+            _LogLines(stream),
             processors=[
                 _without_blanks,
                 structlog.processors.add_log_level,

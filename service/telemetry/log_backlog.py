@@ -20,13 +20,13 @@ TEXT_BYTES = 256 * 1024
 """Bytes of one event's text; what is above is cut."""
 
 
-class Place(NamedTuple):
+class LogPlace(NamedTuple):
     group: str
     stream: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     number: int
     """In the order of arrival, over all places."""
     at: int
@@ -37,11 +37,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LogBatch:
     """Lines of one place, in order."""
 
-    place: Place
-    lines: tuple[Line, ...]
+    place: LogPlace
+    lines: tuple[LogLine, ...]
 
     @property
     def size(self) -> int:
@@ -53,8 +53,8 @@ class Backlog:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: dict[Place, deque[Line]] = {}
-        self._heads: list[tuple[int, Place]] = []
+        self._waiting: dict[LogPlace, deque[LogLine]] = {}
+        self._heads: list[tuple[int, LogPlace]] = []
         """A heap of the first line of each place, and of some that were: who fills the backlog must not pay for each
         place that there is."""
         self._number = 0
@@ -66,11 +66,11 @@ class Backlog:
         """Whether something waits."""
         return bool(self._waiting)
 
-    def add(self, place: Place, at: int, text: str) -> None:
+    def add(self, place: LogPlace, at: int, text: str) -> None:
         """A line; an older one is dropped where there is no room for both."""
         encoded = f"{text}\n".encode("utf-8", "replace")[:TEXT_BYTES]
         self._number += 1
-        line = Line(self._number, at, encoded.decode("utf-8", "ignore"), len(encoded) + EVENT_BYTES)
+        line = LogLine(self._number, at, encoded.decode("utf-8", "ignore"), len(encoded) + EVENT_BYTES)
         waiting = self._waiting.setdefault(place, deque())
         if waiting and waiting[-1].at > at:
             line = replace(line, at=waiting[-1].at)  # the clock went back, but the order is the order
@@ -80,13 +80,13 @@ class Backlog:
         self.size += line.size
         self._make_room()
 
-    def take(self) -> Batch | None:
+    def take(self) -> LogBatch | None:
         """The place whose oldest line waits for longest, as much of it as one call may carry. It stays in hand until it
         is `done` or `put_back`."""
         if not self._waiting:
             return None
         place = self._oldest()
-        waiting, lines, size = self._waiting[place], list[Line](), 0
+        waiting, lines, size = self._waiting[place], list[LogLine](), 0
         while waiting and len(lines) < BATCH_EVENTS:
             line = waiting[0]
             if lines and (size + line.size > BATCH_BYTES or line.at - lines[0].at >= BATCH_SPAN):
@@ -94,13 +94,13 @@ class Backlog:
             lines.append(waiting.popleft())
             size += line.size
         self._tidy(place)
-        return Batch(place, tuple(lines))
+        return LogBatch(place, tuple(lines))
 
-    def done(self, batch: Batch) -> None:
+    def done(self, batch: LogBatch) -> None:
         """It is where it belongs, or given up."""
         self.size -= batch.size
 
-    def put_back(self, batch: Batch) -> None:
+    def put_back(self, batch: LogBatch) -> None:
         self._waiting.setdefault(batch.place, deque()).extendleft(reversed(batch.lines))
         heapq.heappush(self._heads, (batch.lines[0].number, batch.place))
         if len(self._heads) > 2 * len(self._waiting):  # those that were, while nothing can be sent
@@ -129,14 +129,14 @@ class Backlog:
             self._dropped[place.group] += 1
             self._tidy(place)
 
-    def _oldest(self) -> Place:
+    def _oldest(self) -> LogPlace:
         while True:
             number, place = self._heads[0]
             if place in self._waiting and self._waiting[place][0].number == number:
                 return place
             heapq.heappop(self._heads)
 
-    def _tidy(self, place: Place) -> None:
+    def _tidy(self, place: LogPlace) -> None:
         """After lines of it went."""
         if not self._waiting[place]:
             del self._waiting[place]

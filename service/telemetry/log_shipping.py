@@ -15,12 +15,12 @@ import anyio
 
 from ...config.clients import faults
 from ...config.clients.aws import Clients
-from ...config.clients.endpoints import Local
+from ...config.clients.endpoints import LocalEndpoint
 from ...config.clock import Clock, Jitter
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceUnavailable
 from ...dispatch.backoff import Backoff
 from ...dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped, Observer
-from .log_backlog import Backlog, Batch, Place
+from .log_backlog import Backlog, LogBatch, LogPlace
 
 Mode = Literal["auto", "on", "off"]
 
@@ -34,7 +34,7 @@ KNOWN = 10_000
 THERE = frozenset({"ResourceAlreadyExistsException"})
 
 
-class FunctionLogs:
+class LogShipping:
     """The observer, and what sends. `run` it once, `stop` it once. `observer` is told of what goes wrong."""
 
     def __init__(
@@ -47,7 +47,7 @@ class FunctionLogs:
         self._jitter = jitter
         self._on = mode != "off"
         self._backlog = Backlog(limit)
-        self._known: set[Place | str] = set()
+        self._known: set[LogPlace | str] = set()
         self._arrived = anyio.Event()
         self._scope = anyio.CancelScope()
         self._busy = False
@@ -61,7 +61,7 @@ class FunctionLogs:
 
     def observe(self, event: Event) -> None:
         if self._on and isinstance(event, FunctionLog) and event.log_stream:
-            self._backlog.add(Place(event.log_group, event.log_stream), int(self._clock.wall() * 1000), event.line)
+            self._backlog.add(LogPlace(event.log_group, event.log_stream), int(self._clock.wall() * 1000), event.line)
             self._arrived.set()
 
     async def run(self) -> None:
@@ -99,7 +99,7 @@ class FunctionLogs:
     async def _client(self) -> Any:
         """None where nothing is to be sent: with `auto`, unless an emulator answers."""
         try:
-            if self._mode == "auto" and not isinstance(await self._clients.target("logs"), Local):
+            if self._mode == "auto" and not isinstance(await self._clients.target("logs"), LocalEndpoint):
                 return None
             client = await self._clients.get("logs")
         except ConfigError as error:
@@ -147,12 +147,12 @@ class FunctionLogs:
             else:
                 self._backlog.done(batch)
 
-    async def _later(self, batch: Batch, cause: str, delay: float) -> None:
+    async def _later(self, batch: LogBatch, cause: str, delay: float) -> None:
         self._backlog.put_back(batch)
         self._observer.observe(LogsUnshipped(batch.place.group, cause, delay))
         await anyio.sleep(delay)
 
-    async def _send(self, client: Any, batch: Batch) -> None:
+    async def _send(self, client: Any, batch: LogBatch) -> None:
         """A group or a stream that was deleted meanwhile is made again, once."""
         try:
             await self._put(client, batch)
@@ -160,7 +160,7 @@ class FunctionLogs:
             self._known -= {batch.place, batch.place.group}
             await self._put(client, batch)
 
-    async def _put(self, client: Any, batch: Batch) -> None:
+    async def _put(self, client: Any, batch: LogBatch) -> None:
         group, stream = batch.place
         await self._made(client.create_log_group, group, logGroupName=group)
         await self._made(client.create_log_stream, batch.place, logGroupName=group, logStreamName=stream)
@@ -170,7 +170,7 @@ class FunctionLogs:
         if rejected := answer.get("rejectedLogEventsInfo"):
             self._observer.observe(LogsDropped(group, 0, f"some were rejected: {rejected}"))
 
-    async def _made(self, create: Any, name: Place | str, **parameters: str) -> None:
+    async def _made(self, create: Any, name: LogPlace | str, **parameters: str) -> None:
         if name in self._known:
             return
         try:

@@ -30,7 +30,7 @@ from ...dispatch.model import (
     Throttled,
     Unreachable,
 )
-from ...pollers.lifecycle import State
+from ...pollers.lifecycle import PollState
 from .view import View
 
 LABELS = ("mapping", "source", "function")
@@ -40,7 +40,7 @@ RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
 STREAMS = tuple(kind for kind in SourceKind if kind.is_stream)
 GAUGES = ("iterator_age", "lag_max", "lag_sum")
-STATES = ("disabled", *(state.value for state in State))
+STATES = ("disabled", *(state.value for state in PollState))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from ..api.calls.policies import PolicyCalls
 from ..api.calls.versions import VersionCalls
 from ..api.code_downloads import CodeDownloads
 from ..api.wire.call import Group
-from ..async_invoke.deliveries import Deliveries, Pace, Queue
+from ..async_invoke.deliveries import Deliveries, EventQueue, RetryPace
 from ..async_invoke.endings import Endings
 from ..async_invoke.store import FILE as EVENTS
 from ..async_invoke.store import EventStore
@@ -35,16 +35,16 @@ from ..control.downloads import Downloads
 from ..control.function_plane import FunctionPlane
 from ..control.uploads import Uploads
 from ..running.environments import Environments
-from ..running.function_references import References
-from ..running.functions import Fleet
+from ..running.function_references import FunctionReferences
+from ..running.functions import RunningFunctions
 from ..running.invocations import Invocations
-from ..running.mappings import Part
+from ..running.mappings import Companion
 from ..telemetry.tails import Tails
-from .invokers import Functions
+from .invokers import InvokerFactory
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class DaemonParts:
     """What the rest of the daemon gives to them."""
 
     config: Config
@@ -59,7 +59,7 @@ class Surroundings:
 class Served:
     """What runs for them, and the calls on them."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Companion, ...] = ()
     groups: tuple[Group, ...] = ()
     code: CodeDownloads | None = None
 
@@ -69,22 +69,22 @@ class ApiFunctions:
 
     def __init__(
         self,
-        given: Surroundings,
+        given: DaemonParts,
         plane: FunctionPlane,
-        functions: Functions,
+        functions: InvokerFactory,
         environments: Environments,
-        queue: Queue,
+        queue: EventQueue,
     ) -> None:
         self._given = given
         self._functions = functions
         self.plane = plane
         self.environments = environments
-        self.references = References(environments)
+        self.references = FunctionReferences(environments)
         self._queue = queue
 
     @classmethod
     async def open(
-        cls, given: Surroundings, plane: FunctionPlane, functions: Functions, state: Path, stack: AsyncExitStack
+        cls, given: DaemonParts, plane: FunctionPlane, functions: InvokerFactory, state: Path, stack: AsyncExitStack
     ) -> ApiFunctions:
         """With the events that `state` keeps. Raises UnusableState where they cannot be used."""
         store = await EventStore.open(state / EVENTS)
@@ -92,16 +92,16 @@ class ApiFunctions:
         make = await functions.maker(plane.here)
         at_once = given.config.settings.concurrency
         environments = Environments(plane, make, at_once, given.clock, given.jitter)
-        return cls(given, plane, functions, environments, Queue(store, given.clock))
+        return cls(given, plane, functions, environments, EventQueue(store, given.clock))
 
-    def served(self, fleet: Fleet, address: Address) -> Served:
+    def served(self, fleet: RunningFunctions, address: Address) -> Served:
         """`fleet` runs the functions of the configuration file; `address` is where we listen."""
         given, settings = self._given, self._given.config.settings.asynchronous
         invocations = Invocations(given.config.functions, fleet, self.environments, given.clock)
         endings = Endings(
             given.clients, invocations, self._queue, self.plane.here, given.observer, given.clock, given.jitter
         )
-        pace = Pace(settings.at_once, settings.retry_factor)
+        pace = RetryPace(settings.at_once, settings.retry_factor)
         deliveries = Deliveries(self._queue, invocations, endings, given.observer, given.clock, pace)
         downloads = Downloads(self.plane.code, lambda: f"http://{address}", secrets.token_bytes(32))
         return Served((deliveries, invocations), self._groups(invocations, downloads), CodeDownloads(downloads))

@@ -19,34 +19,36 @@ from ..control.code import DIRECTORY, CodeStore
 from ..control.document_store import FILE, Documents
 from ..control.function_plane import FunctionPlane
 from ..control.mappings import as_documents, from_file
-from ..control.mappings.decisions import Ground
+from ..control.mappings.decisions import DecisionContext
 from ..control.mappings.from_file import Filed
 from ..control.mappings.mapping_plane import MappingPlane
-from ..control.mappings.model import Found, State
-from ..control.names import Here
+from ..control.mappings.model import FoundFunction, MappingState
+from ..control.names import Home
 from ..telemetry.log import Action, Log
 
 
-def here_of(settings: Settings, region: str) -> Here:
+def here_of(settings: Settings, region: str) -> Home:
     """Whose functions and mappings the API has."""
-    return Here(region, settings.aws.account or LOCAL_ACCOUNT)
+    return Home(region, settings.aws.account or LOCAL_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
-class Planes:
+class ControlPlane:
     functions: FunctionPlane
     mappings: MappingPlane
 
     @classmethod
     async def open(
         cls, state: Path, config: Config, region: str, clock: Clock, log: Log, stack: AsyncExitStack
-    ) -> Planes:
+    ) -> ControlPlane:
         """Of this state directory, which is ours; `region` is the clients'. Raises UnusableState, StoreUnavailable."""
         documents = await Documents.open(state / FILE)
         stack.push_async_callback(documents.aclose)
         here = here_of(config.settings, region)
         functions = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, config.functions, clock=clock)
-        ground = Ground(here, finder(functions), config.settings.api.adopt, config.settings.shortest_record_age)
+        ground = DecisionContext(
+            here, finder(functions), config.settings.api.adopt, config.settings.shortest_record_age
+        )
         mappings = MappingPlane(
             documents, filed_of(config), ground, clock, say=lambda line: log.info(Action.MAPPING, line)
         )
@@ -56,13 +58,13 @@ class Planes:
         return cls(functions, mappings)
 
 
-def finder(functions: FunctionPlane) -> Callable[[str, str], Found | None]:
+def finder(functions: FunctionPlane) -> Callable[[str, str], FoundFunction | None]:
     """Whether a function is there that a mapping names, of the file or of the API."""
 
-    def find(name: str, qualifier: str) -> Found | None:
+    def find(name: str, qualifier: str) -> FoundFunction | None:
         function = functions.find(name)
         version = function.resolve(qualifier) if function else None
-        return Found(version.configuration.get("Timeout")) if version else None
+        return FoundFunction(version.configuration.get("Timeout")) if version else None
 
     return find
 
@@ -83,5 +85,5 @@ async def with_stored(config: Config, state: Path) -> Config:
         begun = from_file.begin(filed_of(config), *read, here_of(config.settings, LOCAL_REGION), 0.0)
     finally:
         await documents.aclose()
-    mappings = [mapped.config for mapped in begun.mappings.values() if mapped.state is not State.DELETING]
+    mappings = [mapped.config for mapped in begun.mappings.values() if mapped.state is not MappingState.DELETING]
     return replace(config, mappings={mapping.name: mapping for mapping in mappings})

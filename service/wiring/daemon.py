@@ -17,14 +17,14 @@ from typing import Any
 import anyio
 
 from ...config.clients.aws import AwsSettings, Clients
-from ...config.clients.endpoints import Local, Refused, is_loopback, would_call_itself
+from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint, is_loopback, would_call_itself
 from ...config.clock import SystemClock, system_jitter
 from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
-from ..api.access import Access
+from ..api.access import ApiAccess
 from ..api.calls.mappings import MappingCalls
 from ..api.calls.tags import TagCalls
 from ..api.code_downloads import CodeDownloads
@@ -33,28 +33,28 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind
 from ..api.wire.call import Group
 from ..running.dry_run import Show, Verdict
-from ..running.functions import Fleet, reference_of
-from ..running.mappings import Changes, Part, Plant
+from ..running.functions import RunningFunctions, reference_of
+from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.progress import Progresses
-from ..running.reconciler import Following, Parts
+from ..running.reconciler import Reconciler, ReconcilerParts
 from ..telemetry.account import Account
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
-from ..telemetry.log_shipping import FunctionLogs, Mode
+from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
-from .api_functions import ApiFunctions, Served, Surroundings
-from .control_plane import Planes
-from .endpoints import Endpoints
+from .api_functions import ApiFunctions, DaemonParts, Served
+from .control_plane import ControlPlane
+from .endpoints import ServiceEndpoints
 from .exits import Exit
-from .function_factory import Targets
-from .invokers import Functions, url_of
-from .known_starts import Forgetting, Registry
+from .function_factory import FunctionFactory
+from .invokers import InvokerFactory, url_of
+from .known_starts import ForgetfulObserver, KnownStarts
 from .life import ENDING, Life, Outside
-from .mapping_factory import Works
+from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
-from .source_factory import Sources, refuse_missing_libraries
+from .source_factory import SourceFactory, refuse_missing_libraries
 from .start_lines import say_first_lines, watch_foreign
 from .state import StateDirectory
 
@@ -111,16 +111,16 @@ class Daemon:
         refuse_missing_libraries(self._config)
         async with AsyncExitStack() as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
-            endpoints = await Endpoints.find(self._config.mappings.values(), clients)
+            endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
             planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
-            logs = FunctionLogs(self._logs_mode, clients, own, self._clock, self._jitter)
+            logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
             observer = Observers([own, logs, self._tails, *self._extra_observers])
-            functions = Functions(self._config, clients, observer, scratch, self._own(listener))
+            functions = InvokerFactory(self._config, clients, observer, scratch, self._own(listener))
             stack.callback(functions.close)
             made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
             fleet = self._fleet(functions, registry, observer, made)
@@ -138,20 +138,20 @@ class Daemon:
 
     # --- before anything begins -------------------------------------------------------------------------------------
 
-    def _state(self, stack: AsyncExitStack) -> tuple[Registry | None, Path]:
+    def _state(self, stack: AsyncExitStack) -> tuple[KnownStarts | None, Path]:
         """What is remembered, and a directory for what functions need. A dry run remembers nothing and runs none."""
         if self._settings.dry_run:
             return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
         state = StateDirectory.open(self._settings.state)
         stack.callback(state.close)
-        return Registry(state.path), state.path.absolute()
+        return KnownStarts(state.path), state.path.absolute()
 
-    async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> Planes | None:
+    async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
         """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
         region. A dry run is of the configuration alone."""
         if self._settings.dry_run:
             return None
-        planes = await Planes.open(state, self._config, await clients.region(), self._clock, self._log, stack)
+        planes = await ControlPlane.open(state, self._config, await clients.region(), self._clock, self._log, stack)
         for name, mapping in self._config.mappings.items():
             if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
                 self._metrics.remove(name)
@@ -188,16 +188,16 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        access = Access(address, given.hosts, given.secrets(), self._clock)
+        access = ApiAccess(address, given.hosts, given.secrets(), self._clock)
         api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
         stack.push_async_callback(api.aclose)
         return api
 
-    def _observer(self, registry: Registry | None) -> Observers:
+    def _observer(self, registry: KnownStarts | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
         own += [self._mapping_logs, FunctionLines(self._log)]
         if registry is not None:
-            own.append(Forgetting(registry))
+            own.append(ForgetfulObserver(registry))
         return Observers(own)
 
     @property
@@ -209,8 +209,8 @@ class Daemon:
 
     async def _api_functions(
         self,
-        planes: Planes | None,
-        functions: Functions,
+        planes: ControlPlane | None,
+        functions: InvokerFactory,
         clients: Clients,
         observer: Observer,
         state: Path,
@@ -218,42 +218,44 @@ class Daemon:
     ) -> ApiFunctions | None:
         if planes is None:
             return None
-        given = Surroundings(self._config, clients, observer, self._tails, self._clock, self._jitter)
+        given = DaemonParts(self._config, clients, observer, self._tails, self._clock, self._jitter)
         return await ApiFunctions.open(given, planes.functions, functions, state, stack)
 
     def _fleet(
-        self, functions: Functions, registry: Registry | None, observer: Observer, made: ApiFunctions | None
-    ) -> Fleet:
+        self, functions: InvokerFactory, registry: KnownStarts | None, observer: Observer, made: ApiFunctions | None
+    ) -> RunningFunctions:
         references = made.references if made else None
-        targets = Targets(
+        targets = FunctionFactory(
             self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
         )
         environments = made.environments if made else None
-        return Fleet(targets.make, environments=environments, kept=self._config.functions)
+        return RunningFunctions(targets.make, environments=environments, kept=self._config.functions)
 
     def _sources(
         self,
         clients: Clients,
-        endpoints: Endpoints,
+        endpoints: ServiceEndpoints,
         store: Callable[[], Awaitable[CheckpointStore]],
         observer: Observer,
-    ) -> Sources:
+    ) -> SourceFactory:
         directory = self._config.directory
-        return Sources(self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer)
+        return SourceFactory(self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer)
 
-    def _works(self, clients: Clients, fleet: Fleet, sources: Sources, observer: Observer) -> Works:
-        return Works(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
+    def _works(
+        self, clients: Clients, fleet: RunningFunctions, sources: SourceFactory, observer: Observer
+    ) -> MappingFactory:
+        return MappingFactory(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
 
     async def _plant(
         self,
-        functions: Functions,
-        fleet: Fleet,
-        works: Works,
-        planes: Planes | None,
+        functions: InvokerFactory,
+        fleet: RunningFunctions,
+        works: MappingFactory,
+        planes: ControlPlane | None,
         stack: AsyncExitStack,
-        parts: Sequence[Part],
-        logs: FunctionLogs,
-    ) -> Plant:
+        parts: Sequence[Companion],
+        logs: LogShipping,
+    ) -> RunningMappings:
         configured = [
             mapping
             for mapping in self._config.mappings.values()
@@ -267,14 +269,19 @@ class Daemon:
         for name in names:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
-        plant = Plant(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
+        plant = RunningMappings(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)
         return plant
 
     async def _keepers(
-        self, planes: Planes | None, plant: Plant, works: Works, sources: Sources, positions: Positions | Volatile
+        self,
+        planes: ControlPlane | None,
+        plant: RunningMappings,
+        works: MappingFactory,
+        sources: SourceFactory,
+        positions: Positions | Volatile,
     ) -> list[Keeper]:
         """What keeps functions and plant in step with the API; the plant has what is stored by then."""
         if planes is None:
@@ -288,7 +295,7 @@ class Daemon:
             self._account.forget(mapping)
             self._progresses.forget(mapping)
 
-        parts = Parts(
+        parts = ReconcilerParts(
             make=works.work,
             let_go=lambda mapping: sources.forget(mapping.name),
             forget_positions=forget_positions,
@@ -297,12 +304,12 @@ class Daemon:
             forget=forget,
         )
         grace = max(0.0, self._settings.stop_timeout - ENDING)
-        following = Following(planes.mappings, plant, parts, self._log, grace=grace)
+        following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
         planes.functions.watch(following.function_changed)
         await following.begin()
         return [planes.functions.run, following.run]
 
-    def _groups(self, planes: Planes | None, sources: Sources) -> list[Group]:
+    def _groups(self, planes: ControlPlane | None, sources: SourceFactory) -> list[Group]:
         """The calls of the API that are served."""
         if planes is None:
             return []
@@ -322,9 +329,9 @@ class Daemon:
 
     async def _say_start(
         self,
-        endpoints: Endpoints,
+        endpoints: ServiceEndpoints,
         positions: Positions | Volatile,
-        planes: Planes | None,
+        planes: ControlPlane | None,
         listener: socket.socket | None,
     ) -> None:
         mappings = list(self._config.mappings.values())
@@ -343,7 +350,7 @@ class Daemon:
 
     def _outside(
         self,
-        plant: Plant,
+        plant: RunningMappings,
         keepers: Sequence[Keeper],
         clients: Clients,
         listener: socket.socket | None,
@@ -362,8 +369,8 @@ class Daemon:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""
         endpoint = await clients.target("lambda")
         listen = str(address_of(listener)) if listener else ""
-        ours = isinstance(endpoint, Local) and listen and would_call_itself(endpoint.url, listen)
-        if ours or isinstance(endpoint, Refused):
+        ours = isinstance(endpoint, LocalEndpoint) and listen and would_call_itself(endpoint.url, listen)
+        if ours or isinstance(endpoint, RefusedEndpoint):
             return None
         try:
             return await clients.get("lambda")

@@ -14,7 +14,7 @@ from ...dispatch.destinations.persistence import Persistence
 from ...dispatch.documents import KafkaSubject
 from ...dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
 from ...dispatch.model import Lane, Now, OpenWindow
-from ...dispatch.partition_slots import LaneDraining
+from ...dispatch.partition_slots import PartitionSlots
 from ...dispatch.policy import Policy, Progress
 from ...dispatch.slots import KeyHash, SingleSlot, Slots
 from ...dispatch.windows import WindowSlot
@@ -55,7 +55,7 @@ def slots_of(mapping: EventSourceMapping, envelope: Envelope, now: Callable[[], 
     limits = Limits(mapping.batch_limit, mapping.window, envelope)
     seconds = mapping.tumbling_window_in_seconds
     if mapping.kind is SourceKind.KAFKA:
-        return lambda lane, window: LaneDraining(limits, SLOTS_OF_A_POLLER if mapping.pollers else None)
+        return lambda lane, window: PartitionSlots(limits, SLOTS_OF_A_POLLER if mapping.pollers else None)
     if mapping.kind is None or not mapping.kind.is_stream:
         return lambda lane, window: SingleSlot(limits, grouped=bool(mapping.arn and mapping.arn.is_fifo))
     if not seconds:

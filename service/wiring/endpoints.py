@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...config.clients.aws import Clients
-from ...config.clients.endpoints import Local, Real, Refused, Target, brokers_problem, unwanted_brokers
+from ...config.clients.endpoints import (
+    LocalEndpoint,
+    RealEndpoint,
+    RefusedEndpoint,
+    Target,
+    brokers_problem,
+    unwanted_brokers,
+)
 from ...config.errors import ConfigError, Problem
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
 
 
-class Endpoints:
+class ServiceEndpoints:
     """The endpoint of each service, by botocore's name."""
 
     def __init__(self, clients: Clients) -> None:
@@ -22,7 +29,7 @@ class Endpoints:
         self._targets: dict[str, Target] = {}
 
     @classmethod
-    async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> Endpoints:
+    async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> ServiceEndpoints:
         """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
         endpoints = cls(clients)
         for mapping in mappings:
@@ -41,7 +48,7 @@ class Endpoints:
         polled = [mapping for mapping in mappings if mapping.enabled]
         called = dict.fromkeys(service for mapping in polled for service in services_of(mapping))
         targets = [self._targets[service] for service in called]
-        problems = [target.problem for target in targets if isinstance(target, Refused)]
+        problems = [target.problem for target in targets if isinstance(target, RefusedEndpoint)]
         problems += [problem for mapping in polled if (problem := self._brokers_problem(mapping))]
         if problems:
             raise ConfigError(problems)
@@ -65,9 +72,9 @@ class Endpoints:
 
 def where(endpoint: Target) -> str:
     match endpoint:
-        case Local(url=url):
+        case LocalEndpoint(url=url):
             return url
-        case Real(url=url):
+        case RealEndpoint(url=url):
             return f"REAL AWS ({url})" if url else "REAL AWS"
-        case Refused():
+        case RefusedEndpoint():
             return "nowhere: real AWS is not allowed"

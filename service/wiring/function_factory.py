@@ -15,11 +15,11 @@ from ...dispatch.invokers.base import Invoker
 from ...dispatch.observer import Observer
 from ...dispatch.permits import Gate, Permits
 from ..running.dry_run import DryInvoker
-from ..running.function_references import ReferenceInvoker, References, split
-from ..running.functions import Facts, Member, facts_of
+from ..running.function_references import FunctionReferences, ReferenceInvoker, split
+from ..running.functions import FunctionFacts, RunningFunction, facts_of
 from ..running.mappings import Changes
-from .invokers import Functions
-from .known_starts import Registry, fingerprint
+from .invokers import InvokerFactory
+from .known_starts import KnownStarts, fingerprint
 
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
 """Between probes of a function that cannot start."""
@@ -27,20 +27,20 @@ EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
 """The same for a runtime that somebody is about to start; such a probe is only a look."""
 
 
-class Targets:
+class FunctionFactory:
     """`registry` is None where nothing is remembered: in a dry run, which invokes nothing. `references` is None where
     there is no API."""
 
     def __init__(
         self,
         config: Config,
-        functions: Functions,
-        registry: Registry | None,
+        functions: InvokerFactory,
+        registry: KnownStarts | None,
         changes: Changes,
         observer: Observer,
         clock: Clock,
         jitter: Jitter,
-        references: References | None = None,
+        references: FunctionReferences | None = None,
     ) -> None:
         self._config = config
         self._functions = functions
@@ -51,7 +51,7 @@ class Targets:
         self._jitter = jitter
         self._references = references
 
-    async def make(self, name: str) -> Member:
+    async def make(self, name: str) -> RunningFunction:
         """The function of this name: of the configuration, else `name` or `name:qualifier` of the API."""
         if name not in self._config.functions and self._references is not None:
             return self._referred(name, self._references)
@@ -61,9 +61,9 @@ class Targets:
         gate = await self._gate(function, invoker)
         target = Target(function.name, invoker, Permits(invoker.concurrency), gate)
         facts = facts_of(function)
-        return Member(target, describe(function), lambda: facts)
+        return RunningFunction(target, describe(function), lambda: facts)
 
-    def _referred(self, reference: str, references: References) -> Member:
+    def _referred(self, reference: str, references: FunctionReferences) -> RunningFunction:
         invoker = references.invoker(reference)
         remembered = self._known(reference, invoker)
         gate = self._made_gate(reference, invoker, PROBE_BACKOFF, remembered, lambda: self._learn(reference, invoker))
@@ -71,7 +71,7 @@ class Targets:
         references.add(invoker, permits, gate)
         runnable = references.environments.catalogue.runnable(*split(reference))
         what = f"{runnable.runtime} by the Lambda API" if runnable else "by the Lambda API"
-        return Member(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
+        return RunningFunction(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
 
     def _known(self, reference: str, invoker: ReferenceInvoker) -> bool:
         identity = invoker.identity
@@ -115,7 +115,7 @@ def _nothing() -> None:
     """Nothing to remember."""
 
 
-def _facts(invoker: ReferenceInvoker, references: References) -> Facts:
+def _facts(invoker: ReferenceInvoker, references: FunctionReferences) -> FunctionFacts:
     """What is so of a function of the API now."""
     runnable = references.environments.catalogue.runnable(invoker.name, invoker.qualifier)
-    return Facts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)
+    return FunctionFacts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)

@@ -14,8 +14,7 @@ import anyio.to_thread
 
 from ...config.arn import Arn
 from ...config.clients.aws import Clients
-from ...config.clients.endpoints import Local
-from ...config.clients.endpoints import Refused as NotAllowed
+from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock
 from ...config.errors import ConfigError, Problem
 from ...config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
@@ -26,7 +25,7 @@ from ...dispatch.invokers.base import Invoker
 from ...dispatch.invokers.http import HttpInvoker
 from ...dispatch.invokers.local import temporary
 from ...dispatch.invokers.local.external import ExternalInvoker
-from ...dispatch.invokers.local.launch import Refused, plan
+from ...dispatch.invokers.local.launch import LaunchRefused, plan
 from ...dispatch.invokers.local.pool import LocalInvoker
 from ...dispatch.invokers.local.reaper import Reaper
 from ...dispatch.invokers.local.spec import FunctionSpec
@@ -34,14 +33,14 @@ from ...dispatch.invokers.local.warm import Warm
 from ...dispatch.invokers.remote import RemoteInvoker
 from ...dispatch.observer import Observer
 from ..control.catalogue import Runnable
-from ..control.names import Here
+from ..control.names import Home
 from .local_functions import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
 
 
-class Functions:
+class InvokerFactory:
     """Makes the ways to invoke functions. What their processes share is ended with it. `own`: the URL of the Lambda API
     for functions, empty for none."""
 
@@ -86,7 +85,7 @@ class Functions:
                     warm=self._warm,
                 )
 
-    async def maker(self, here: Here) -> Callable[[Runnable], Invoker]:
+    async def maker(self, here: Home) -> Callable[[Runnable], Invoker]:
         """What makes the invokers of the API's functions; they start nothing before they are used. What a daemon that
         was killed left of its processes goes now, whether one is started or not."""
         scratch = self._scratch / "functions"
@@ -107,11 +106,11 @@ class Functions:
 
         return make
 
-    async def obstacle(self, runnable: Runnable, here: Here) -> str:
+    async def obstacle(self, runnable: Runnable, here: Home) -> str:
         """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
         and say so with its first event."""
         planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
-        return planned.reason if isinstance(planned, Refused) and not planned.entrypoint_error else ""
+        return planned.reason if isinstance(planned, LaunchRefused) and not planned.entrypoint_error else ""
 
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
         """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
@@ -123,12 +122,12 @@ class Functions:
         match function:
             case LocalFunction() | CommandFunction():
                 planned = await plan(await self._spec(function))
-                if isinstance(planned, Refused):
+                if isinstance(planned, LaunchRefused):
                     return self._config.problem(f"functions.{function.name}", planned.reason)
                 return None
             case RemoteFunction(invoke=invoke):
                 endpoint = await self._clients.target("lambda", invoke.endpoint_url)
-                return endpoint.problem if isinstance(endpoint, NotAllowed) else None
+                return endpoint.problem if isinstance(endpoint, RefusedEndpoint) else None
             case _:
                 return None
 
@@ -168,7 +167,7 @@ async def url_of(function: AnyFunction, clients: Clients) -> str | None:
     match function:
         case RemoteFunction(invoke=invoke):
             endpoint = await clients.target("lambda", invoke.endpoint_url)
-            return endpoint.url if isinstance(endpoint, Local) else None
+            return endpoint.url if isinstance(endpoint, LocalEndpoint) else None
         case HttpFunction():
             return function.http
         case _:

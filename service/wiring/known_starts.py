@@ -25,7 +25,7 @@ SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pyte
 """Directories that change without the code's changing."""
 
 
-class Registry:
+class KnownStarts:
     """Fingerprints of functions that started well."""
 
     def __init__(self, directory: Path) -> None:
@@ -64,10 +64,10 @@ def _read(path: Path) -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-class Forgetting:
+class ForgetfulObserver:
     """The observer that forgets a function as soon as it could not start."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: KnownStarts) -> None:
         self._registry = registry
 
     def observe(self, event: Event) -> None:

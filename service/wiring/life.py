@@ -21,7 +21,7 @@ from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
 from ..api.server import serving
-from ..running.mappings import Plant
+from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
 from . import signals
 from .exits import Exit
@@ -56,7 +56,7 @@ class Outside:
 class Life:
     """Runs a plant once."""
 
-    def __init__(self, plant: Plant, settings: Settings, outside: Outside, clock: Clock) -> None:
+    def __init__(self, plant: RunningMappings, settings: Settings, outside: Outside, clock: Clock) -> None:
         self._plant = plant
         self._settings = settings
         self._outside = outside

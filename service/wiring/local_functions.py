@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
-from ...config.clients.endpoints import Local, Target
+from ...config.clients.endpoints import LocalEndpoint, Target
 from ...config.function import CommandFunction, ExternalFunction, LocalFunction
 from ...config.settings import Aws
 from ...dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, Logging, RuntimeLaunch
 from ..control.catalogue import Runnable
-from ..control.names import Here
+from ..control.names import Home
 
 Owned = LocalFunction | CommandFunction | ExternalFunction
 """Functions whose runtime speaks to us over the Runtime API."""
@@ -62,7 +62,7 @@ AT_ONCE = 1000
 """Environments of one version of the API's functions: who invokes them bounds them over all versions."""
 
 
-def spec_of_runnable(runnable: Runnable, scratch: Path, here: Here, aws: Mapping[str, str]) -> FunctionSpec:
+def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping[str, str]) -> FunctionSpec:
     """`scratch` and `aws` as for `spec_of`."""
     return FunctionSpec(
         name=runnable.name,
@@ -105,7 +105,7 @@ def aws_variables(
     """How a function reaches what the daemon reaches. At an emulator: its endpoints, and credentials that are nobody's
     secret. At real AWS nothing: a function brings its own. `own` is the URL of our Lambda API, by which functions find
     each other, unless another one is configured for Lambda; empty where they cannot use it."""
-    if not isinstance(endpoint, Local):
+    if not isinstance(endpoint, LocalEndpoint):
         return {}
     general = aws.endpoint_url or environ.get(ENDPOINT) or endpoint.url
     single = {name: url for name, url in environ.items() if name.startswith(f"{ENDPOINT}_") and url}

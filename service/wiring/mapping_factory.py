@@ -19,24 +19,24 @@ from ...dispatch.observer import Observer
 from ...pollers.feed_settings import FeedSettings
 from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
-from ..running.functions import Fleet, reference_of
-from ..running.mappings import Work
+from ..running.functions import RunningFunctions, reference_of
+from ..running.mappings import RunningMapping
 from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
-from .source_factory import Sources
+from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
 """Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
 
 
-class Works:
+class MappingFactory:
     """`show` gets the verdicts of a dry run."""
 
     def __init__(
         self,
         settings: Settings,
         clients: Clients,
-        fleet: Fleet,
-        sources: Sources,
+        fleet: RunningFunctions,
+        sources: SourceFactory,
         observer: Observer,
         clock: Clock,
         jitter: Jitter,
@@ -51,7 +51,7 @@ class Works:
         self._jitter = jitter
         self._show = show
 
-    async def work(self, mapping: EventSourceMapping) -> Work:
+    async def work(self, mapping: EventSourceMapping) -> RunningMapping:
         clock = ServiceClock(self._clock)  # by which the age of the source's records is judged
         member = await self._fleet.member(reference_of(mapping))
         source = await self._sources.source(mapping, member.facts, clock)
@@ -69,7 +69,7 @@ class Works:
         )
         if self._settings.dry_run:
             source = dry(source, mapping.name, member.target.name, self._show)
-        return Work(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
+        return RunningMapping(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
 
     def _dispatcher(
         self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None

@@ -12,7 +12,7 @@ import anyio
 from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.aws import Clients
-from ...config.clients.endpoints import Local
+from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.kafka import MappingAccess
 from ...config.clients.queue_urls import resolve
 from ...config.clock import Clock, Jitter, ServiceClock
@@ -35,9 +35,9 @@ from ...pollers.streams.calls import reading
 from ...pollers.streams.opening import StreamSettings
 from ...pollers.streams.service import StreamService
 from ...pollers.streams.source import StreamSource
-from ..control.mappings.model import Seen
-from ..running.functions import Facts
-from .endpoints import Endpoints
+from ..control.mappings.model import SourceLook
+from ..running.functions import FunctionFacts
+from .endpoints import ServiceEndpoints
 
 LOOK = 10.0
 """Seconds that a source has to answer when it is looked at."""
@@ -47,7 +47,7 @@ MADE_UP_REGION = "ddblocal"
 """DynamoDB Local's in every ARN; its tables are found by the region that a call is signed for."""
 
 
-class Sources:
+class SourceFactory:
     """Makes the source of each mapping. `directory` is where the files lie that a mapping names; `store` gives the
     store of positions, and is asked for the first mapping that reads a stream."""
 
@@ -56,7 +56,7 @@ class Sources:
         settings: Settings,
         directory: Callable[[EventSourceMapping], Path],
         clients: Clients,
-        endpoints: Endpoints,
+        endpoints: ServiceEndpoints,
         store: Callable[[], Awaitable[CheckpointStore]],
         clock: Clock,
         jitter: Jitter,
@@ -82,7 +82,7 @@ class Sources:
         """The mapping is gone, or another one from now on."""
         self._access.pop(mapping, None)
 
-    async def look(self, mapping: EventSourceMapping) -> Seen:
+    async def look(self, mapping: EventSourceMapping) -> SourceLook:
         """Whether the source is there and can be read, now. A topic's brokers are not asked. Raises ConfigError: it
         would be real AWS unsaid."""
         await self._endpoints.add(mapping)
@@ -91,35 +91,35 @@ class Sources:
             try:
                 return await self._look(mapping)
             except SourceMissing:
-                return Seen(missing=True)
+                return SourceLook(missing=True)
             except SourceError as error:
                 cause = error.__cause__ or error
                 named = type(cause).__name__ if faults.foreign(cause) else "ServiceUnavailable"
-                return Seen(code=faults.code(cause) or named, message=str(error))
-        return Seen(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
+                return SourceLook(code=faults.code(cause) or named, message=str(error))
+        return SourceLook(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
 
-    async def _look(self, mapping: EventSourceMapping) -> Seen:
+    async def _look(self, mapping: EventSourceMapping) -> SourceLook:
         arn = mapping.arn
         if arn is None or mapping.kind is SourceKind.KAFKA:
-            return Seen()
+            return SourceLook()
         if mapping.kind is SourceKind.KINESIS:
-            await (await self._kinesis(mapping, arn, Facts())).list()
-            return Seen()
+            await (await self._kinesis(mapping, arn, FunctionFacts())).list()
+            return SourceLook()
         if mapping.kind is SourceKind.DYNAMODB:
             await (await self._dynamodb(arn)).list()
-            return Seen()
-        return Seen(visibility=await self._visibility(mapping, arn))
+            return SourceLook()
+        return SourceLook(visibility=await self._visibility(mapping, arn))
 
     async def _visibility(self, mapping: EventSourceMapping, arn: Arn) -> float:
         endpoint = self._endpoints.of(mapping)
         client = await self._clients.get("sqs", region=arn.region)
-        url = endpoint.url if isinstance(endpoint, Local) else None
+        url = endpoint.url if isinstance(endpoint, LocalEndpoint) else None
         with reading(f"look at {arn}"), faults.translating(f"look at {arn}"):
             queue = await resolve(client, str(arn), url, self._settings.aws.rewrite_queue_urls)
             reply = await client.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
             return float(reply["Attributes"]["VisibilityTimeout"])
 
-    async def source(self, mapping: EventSourceMapping, function: Facts, clock: ServiceClock) -> Source:
+    async def source(self, mapping: EventSourceMapping, function: FunctionFacts, clock: ServiceClock) -> Source:
         """`clock` is told what the source says of the time, where it says something. Raises ConfigError for what would
         be real AWS unsaid, or needs a library that is not installed."""
         await self._endpoints.add(mapping)
@@ -139,7 +139,7 @@ class Sources:
 
     # --- queues -----------------------------------------------------------------------------------------------------
 
-    async def _queue(self, mapping: EventSourceMapping, arn: Arn, function: Facts) -> Source:
+    async def _queue(self, mapping: EventSourceMapping, arn: Arn, function: FunctionFacts) -> Source:
         endpoint = self._endpoints.of(mapping)
         settings = QueueSettings(
             arn=arn,
@@ -147,9 +147,9 @@ class Sources:
             function_timeout=function.deadline,
             receivers=receivers_of(mapping, function),
             least_receivers=mapping.pollers[0] if mapping.pollers else 1,
-            endpoint_url=endpoint.url if isinstance(endpoint, Local) else None,
+            endpoint_url=endpoint.url if isinstance(endpoint, LocalEndpoint) else None,
             rewrite_urls=self._settings.aws.rewrite_queue_urls,
-            long_poll=self._long_poll(local=isinstance(endpoint, Local)),
+            long_poll=self._long_poll(local=isinstance(endpoint, LocalEndpoint)),
         )
         connect = _Connected(await self._clients.get("sqs", region=arn.region))
         return SqsSource(settings, connect, self._clock, self._jitter)
@@ -196,7 +196,7 @@ class Sources:
         )
         return StreamSource(settings, service, await self._store(), self._jitter, self._observer, clock)
 
-    async def _kinesis(self, mapping: EventSourceMapping, arn: Arn, function: Facts) -> StreamService:
+    async def _kinesis(self, mapping: EventSourceMapping, arn: Arn, function: FunctionFacts) -> StreamService:
         client = await self._clients.get("kinesis", region=arn.region)
         role = function.role or role_of(arn)
         return KinesisService(arn, client, self._clock, role=role, deaggregate=bool(mapping.deaggregate))
@@ -235,7 +235,7 @@ def role_of(arn: Arn) -> str:
     return f"arn:{arn.partition}:iam::{arn.account}:role/lambda"
 
 
-def receivers_of(mapping: EventSourceMapping, function: Facts) -> int:
+def receivers_of(mapping: EventSourceMapping, function: FunctionFacts) -> int:
     """The most receivers of a mapping: its maximum concurrency, else the function's, else AWS's five. A number of its
     own takes the place of the last two, and bounds the first. In provisioned mode its pollers decide, and the
     function's concurrency bounds them."""

@@ -11,16 +11,18 @@ from ...config.clients import foreign_mappings
 from ...config.function import RemoteFunction
 from ...config.loader import AnyFunction, Config
 from ...config.mapping import EventSourceMapping
-from ..running.mappings import Plant, Work
+from ..running.mappings import RunningMapping, RunningMappings
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
-from .endpoints import Endpoints
+from .endpoints import ServiceEndpoints
 
 Lambda = Callable[[], Awaitable[object | None]]
 """Gives the client of the endpoint's Lambda API; None where it must not be asked."""
 
 
-def say_first_lines(log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: Endpoints) -> None:
+def say_first_lines(
+    log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: ServiceEndpoints
+) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"headrace {metadata.version('headrace')}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
@@ -45,7 +47,7 @@ def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
     )
 
 
-async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
+async def watch_foreign(plant: RunningMappings, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
     """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
 
     Asked when a mapping polls, because before that the endpoint may not be there to answer. Mappings that come later
@@ -60,7 +62,7 @@ async def watch_foreign(plant: Plant, functions: dict[str, AnyFunction], connect
         await changed.wait()
 
 
-async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> bool:
+async def _ask(works: Iterable[RunningMapping], functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> bool:
     client = await connect()
     if client is None:
         return False
@@ -70,7 +72,7 @@ async def _ask(works: Iterable[Work], functions: dict[str, AnyFunction], connect
     return True
 
 
-async def _ask_one(client: object, work: Work, function: AnyFunction | None, log: Log) -> None:
+async def _ask_one(client: object, work: RunningMapping, function: AnyFunction | None, log: Log) -> None:
     name = function.invoke.function_name if isinstance(function, RemoteFunction) else work.target.name
     for foreign in await foreign_mappings.find(client, work.config.source, name):
         log.warning(

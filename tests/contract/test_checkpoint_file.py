@@ -16,7 +16,16 @@ from headrace.config.errors import BugError, ConfigError
 from headrace.dispatch.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE, SCHEMA
-from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Finished, Key, Start, StartKind, Token
+from headrace.pollers.checkpoints.store import (
+    BEGINNING,
+    Checkpoint,
+    CommitAnswer,
+    Finished,
+    Key,
+    Start,
+    StartKind,
+    Token,
+)
 from support.counts import count
 from support.virtual_time import VirtualLoop
 
@@ -55,7 +64,7 @@ async def test_what_was_answered_is_there_after_a_restart(path: Path) -> None:
     store = await SqliteCheckpoints.open(path)
     assert await store.opened("m", STREAM) == before
     assert (await store.acquire(key("a"))).token > held.token
-    assert await store.commit(key("a"), held.token, at(8)) is Answer.STALE
+    assert await store.commit(key("a"), held.token, at(8)) is CommitAnswer.STALE
     await store.aclose()
     with pytest.raises(BugError, match="closed"):
         await store.load(key())
@@ -72,7 +81,7 @@ async def test_commits_under_load_share_their_wait_for_the_disk(path: Path) -> N
         for number in range(rounds):
             for _ in range(lane % 3):
                 await anyio.lowlevel.checkpoint()  # what the feed does in between
-            assert await store.commit(key(str(lane)), held[lane].token, at(number)) is Answer.COMMITTED
+            assert await store.commit(key(str(lane)), held[lane].token, at(number)) is CommitAnswer.COMMITTED
 
     async with anyio.create_task_group() as tasks:
         for lane in range(lanes):
@@ -111,7 +120,7 @@ async def test_reading_is_no_durable_commit(path: Path) -> None:
     await store.load(key())
     await store.opened("m", STREAM)
     await store.kept()
-    assert await store.commit(key(), Token(99), at(1)) is Answer.STALE
+    assert await store.commit(key(), Token(99), at(1)) is CommitAnswer.STALE
     assert store.durable_commits == before == 1
     await store.aclose()
 
@@ -128,7 +137,7 @@ async def test_a_request_that_cannot_be_stored_is_nobody_elses(path: Path) -> No
             failed.append(str(error))
 
     async def good() -> None:
-        assert await store.commit(key("a"), held.token, at(5)) is Answer.COMMITTED
+        assert await store.commit(key("a"), held.token, at(5)) is CommitAnswer.COMMITTED
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(bad)
@@ -147,7 +156,7 @@ async def test_a_store_that_cannot_write_says_so_and_recovers(path: Path) -> Non
         await store.commit(key(), held.token, big)
     assert await store.load(key()) == Checkpoint(BEGINNING)
     await store._writer.run(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchall())
-    assert await store.commit(key(), held.token, big) is Answer.COMMITTED
+    assert await store.commit(key(), held.token, big) is CommitAnswer.COMMITTED
     await store.aclose()
 
 

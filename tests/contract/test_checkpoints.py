@@ -15,11 +15,11 @@ from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE
 from headrace.pollers.checkpoints.store import (
     BEGINNING,
-    Answer,
     Checkpoint,
     CheckpointStore,
+    CommitAnswer,
     Finished,
-    Held,
+    HeldLane,
     Kept,
     Key,
     Opened,
@@ -69,7 +69,7 @@ async def test_a_committed_position_is_what_is_loaded(store: CheckpointStore) ->
     held = await store.acquire(key())
     number = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898
     for checkpoint in [at(1), at(7, sub=3), Checkpoint(Position(number, 0, f"00{number}"), WINDOW)]:
-        assert await store.commit(key(), held.token, checkpoint) is Answer.COMMITTED
+        assert await store.commit(key(), held.token, checkpoint) is CommitAnswer.COMMITTED
         assert await store.load(key()) == checkpoint
     place = (await store.acquire(key())).checkpoint.place
     assert isinstance(place, Position)
@@ -93,7 +93,7 @@ async def test_a_shard_that_appears_later_has_its_start_before_it_is_held(store:
     held = await store.acquire(key(), start)
     assert held.checkpoint == Checkpoint(start) == await store.load(key())
     assert (await store.acquire(key(), BEGINNING)).checkpoint == Checkpoint(start)
-    assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is Answer.STALE
+    assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is CommitAnswer.STALE
 
 
 @pytest.mark.semantics("STREAM-02")
@@ -113,8 +113,8 @@ async def test_shards_that_appear_later_get_their_starts_in_one_step_and_no_stor
         "d": BEGINNING,
         "e": LATEST,
     }
-    assert await store.commit(key("c"), held.token, at(8)) is Answer.COMMITTED
-    assert await store.commit(key("d"), held.token, at(8)) is Answer.STALE
+    assert await store.commit(key("c"), held.token, at(8)) is CommitAnswer.COMMITTED
+    assert await store.commit(key("d"), held.token, at(8)) is CommitAnswer.STALE
     assert (await store.acquire(key("d"), LATEST)).checkpoint == Checkpoint(BEGINNING)
 
 
@@ -126,38 +126,38 @@ async def test_nothing_is_added_to_what_was_never_opened(store: CheckpointStore)
 
 async def test_a_start_is_not_changed_by_a_commit(store: CheckpointStore) -> None:
     held = await store.acquire(key(), LATEST)
-    assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is Answer.BELOW
-    assert await store.commit(key(), held.token, Checkpoint(LATEST, WINDOW)) is Answer.COMMITTED
+    assert await store.commit(key(), held.token, Checkpoint(BEGINNING)) is CommitAnswer.BELOW
+    assert await store.commit(key(), held.token, Checkpoint(LATEST, WINDOW)) is CommitAnswer.COMMITTED
     assert await store.load(key()) == Checkpoint(LATEST, WINDOW)
 
 
 @pytest.mark.semantics("STREAM-03")
 async def test_a_commit_never_goes_back(store: CheckpointStore) -> None:
     held = await store.acquire(key())
-    assert await store.commit(key(), held.token, at(10, sub=2)) is Answer.COMMITTED
+    assert await store.commit(key(), held.token, at(10, sub=2)) is CommitAnswer.COMMITTED
     for lower in [at(9), at(10, sub=1), Checkpoint(BEGINNING)]:
-        assert await store.commit(key(), held.token, lower) is Answer.BELOW
+        assert await store.commit(key(), held.token, lower) is CommitAnswer.BELOW
     assert await store.load(key()) == at(10, sub=2)
     end = Checkpoint(Finished(Position(10, 2)))
-    assert await store.commit(key(), held.token, end) is Answer.COMMITTED
-    assert await store.commit(key(), held.token, at(99)) is Answer.BELOW
+    assert await store.commit(key(), held.token, end) is CommitAnswer.COMMITTED
+    assert await store.commit(key(), held.token, at(99)) is CommitAnswer.BELOW
     assert await store.load(key()) == end
 
 
 async def test_positions_are_numbers_not_text(store: CheckpointStore) -> None:
     held = await store.acquire(key())
-    assert await store.commit(key(), held.token, at(9)) is Answer.COMMITTED
-    assert await store.commit(key(), held.token, at(10)) is Answer.COMMITTED
-    assert await store.commit(key(), held.token, at(9)) is Answer.BELOW
+    assert await store.commit(key(), held.token, at(9)) is CommitAnswer.COMMITTED
+    assert await store.commit(key(), held.token, at(10)) is CommitAnswer.COMMITTED
+    assert await store.commit(key(), held.token, at(9)) is CommitAnswer.BELOW
 
 
 @pytest.mark.semantics("STREAM-04")
 async def test_a_window_is_stored_with_its_position_and_may_change_without_it(store: CheckpointStore) -> None:
     held = await store.acquire(key())
     for checkpoint in [at(5, window=WINDOW), at(5, window=OpenWindow(WINDOW.window, b'{"sum":2}')), at(5)]:
-        assert await store.commit(key(), held.token, checkpoint) is Answer.COMMITTED
+        assert await store.commit(key(), held.token, checkpoint) is CommitAnswer.COMMITTED
         assert await store.load(key()) == checkpoint
-    assert await store.commit(key(), held.token, at(4, window=WINDOW)) is Answer.BELOW
+    assert await store.commit(key(), held.token, at(4, window=WINDOW)) is CommitAnswer.BELOW
     assert await store.load(key()) == at(5)
 
 
@@ -178,15 +178,15 @@ async def test_a_token_is_stale_once_somebody_else_holds_the_lane(store: Checkpo
     await store.commit(key(), first.token, at(3))
     second = await store.acquire(key())
     assert second.checkpoint == at(3)
-    assert await store.commit(key(), first.token, at(8)) is Answer.STALE
+    assert await store.commit(key(), first.token, at(8)) is CommitAnswer.STALE
     assert await store.load(key()) == at(3)
-    assert await store.commit(key(), second.token, at(4)) is Answer.COMMITTED
+    assert await store.commit(key(), second.token, at(4)) is CommitAnswer.COMMITTED
 
 
 async def test_nobody_commits_to_a_lane_that_nobody_holds(store: CheckpointStore) -> None:
     await store.begin("m", STREAM, 1.0, {key().lane.shard: BEGINNING})
     for lane in (key(), key("unknown")):
-        assert await store.commit(lane, Token(0), at(1)) is Answer.STALE
+        assert await store.commit(lane, Token(0), at(1)) is CommitAnswer.STALE
     assert await store.load(key()) == Checkpoint(BEGINNING)
     assert await store.load(key("unknown")) is None
 
@@ -195,9 +195,9 @@ async def test_lanes_mappings_and_sources_are_apart(store: CheckpointStore) -> N
     keys = [key("a"), key("b"), key("a", mapping="n"), key("a", source=OTHER)]
     held = [await store.acquire(each) for each in keys]
     for number, (each, mine) in enumerate(zip(keys, held, strict=True)):
-        assert await store.commit(each, mine.token, at(number)) is Answer.COMMITTED
+        assert await store.commit(each, mine.token, at(number)) is CommitAnswer.COMMITTED
     assert [await store.load(each) for each in keys] == [at(0), at(1), at(2), at(3)]
-    assert await store.commit(keys[0], held[1].token, at(9)) is Answer.STALE
+    assert await store.commit(keys[0], held[1].token, at(9)) is CommitAnswer.STALE
 
 
 Ending = Callable[[CheckpointStore], Awaitable[object]]
@@ -215,10 +215,10 @@ async def test_no_token_from_before_is_ever_good_again(store: CheckpointStore, e
     held = await store.acquire(key())
     await end(store)
     for each in (key(), key(mapping="n")):
-        assert await store.commit(each, held.token, at(9)) is Answer.STALE
+        assert await store.commit(each, held.token, at(9)) is CommitAnswer.STALE
         later = await store.acquire(each)
         assert later.token != held.token
-        assert await store.commit(each, held.token, at(9)) is Answer.STALE
+        assert await store.commit(each, held.token, at(9)) is CommitAnswer.STALE
 
 
 @pytest.mark.semantics("STREAM-06")
@@ -283,7 +283,7 @@ async def test_positions_are_not_moved_over_others(store: CheckpointStore) -> No
 
 async def test_concurrent_commits_are_each_answered(store: CheckpointStore) -> None:
     lanes, rounds = 20, 10
-    answers: list[Answer] = []
+    answers: list[CommitAnswer] = []
 
     async def work(lane: Key) -> None:
         held = await store.acquire(lane)
@@ -292,12 +292,12 @@ async def test_concurrent_commits_are_each_answered(store: CheckpointStore) -> N
     async with anyio.create_task_group() as tasks:
         for lane in range(lanes):
             tasks.start_soon(work, key(str(lane)))
-    assert answers == [Answer.COMMITTED] * lanes * rounds
+    assert answers == [CommitAnswer.COMMITTED] * lanes * rounds
     assert [await store.load(key(str(lane))) for lane in range(lanes)] == [at(rounds - 1)] * lanes
 
 
 async def test_of_two_who_hold_a_lane_the_later_wins(store: CheckpointStore) -> None:
-    held: list[Held] = []
+    held: list[HeldLane] = []
 
     async def acquire() -> None:
         held.append(await store.acquire(key()))
@@ -308,7 +308,7 @@ async def test_of_two_who_hold_a_lane_the_later_wins(store: CheckpointStore) -> 
     latest = max(each.token for each in held)
     assert len({each.token for each in held}) == 5
     for each in held:
-        good = await store.commit(key(), each.token, at(1)) is Answer.COMMITTED
+        good = await store.commit(key(), each.token, at(1)) is CommitAnswer.COMMITTED
         assert good == (each.token == latest)
 
 
@@ -325,5 +325,5 @@ async def test_a_commit_whose_caller_is_cancelled_is_done_or_not_and_later_ones_
     assert stored is not None
     if isinstance(stored.place, Position):
         assert stored.window == OpenWindow(Window(0, 60), b"%d" % stored.place.number)
-    assert await store.commit(key(), held.token, at(9)) is Answer.COMMITTED
+    assert await store.commit(key(), held.token, at(9)) is CommitAnswer.COMMITTED
     assert await store.load(key()) == at(9)

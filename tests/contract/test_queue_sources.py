@@ -17,7 +17,7 @@ from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing
 from headrace.dispatch.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
-from headrace.pollers.source import Fetched, Reader, Source
+from headrace.pollers.source import FetchResult, Reader, Source
 from headrace.pollers.sqs.source import QueueSettings, SqsSource
 
 VISIBILITY = 2
@@ -101,7 +101,7 @@ async def fetch_some(reader: Reader, within: float = 10.0) -> tuple[Record, ...]
     """The next records that are there within so many seconds."""
     end = anyio.current_time() + within
     while anyio.current_time() < end:
-        fetched: Fetched = await reader.fetch(10, end)
+        fetched: FetchResult = await reader.fetch(10, end)
         if fetched.records:
             return fetched.records
     return ()

@@ -17,7 +17,7 @@ from headrace.dispatch.events import SchemaMetadata
 from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure
 from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess
 from headrace.pollers.schemas.glue import GlueRegistry
-from headrace.pollers.schemas.lookups import Registry
+from headrace.pollers.schemas.lookups import RegistryClient
 from support import schema_registry_stub
 from support.schema_registry_stub import SchemaRegistry
 from support.servers.running import Server
@@ -33,8 +33,8 @@ NOWHERE = "http://127.0.0.1:9"
 class Kit(Protocol):
     """One registry to try, and how records for it are written."""
 
-    registry: Registry
-    away: Registry
+    registry: RegistryClient
+    away: RegistryClient
     """The same where nobody listens."""
     item: bytes
     """Which message `Item` of the Protobuf schema is."""
@@ -53,8 +53,8 @@ class ConfluentKit:
 
     def __init__(self, stub: SchemaRegistry) -> None:
         self._stub = stub
-        self.registry: Registry = ConfluentRegistry(stub.url + "/", nobody)
-        self.away: Registry = ConfluentRegistry(NOWHERE, nobody)
+        self.registry: RegistryClient = ConfluentRegistry(stub.url + "/", nobody)
+        self.away: RegistryClient = ConfluentRegistry(NOWHERE, nobody)
 
     async def register(self, data_format: str) -> str:
         return str(self._stub.add("items", DEFINITIONS[data_format], data_format))
@@ -75,8 +75,8 @@ class GlueKit:
     def __init__(self, clients: Clients, away: Clients) -> None:
         self._clients = clients
         self._names: dict[str, str] = {}
-        self.registry: Registry = GlueRegistry(Arn.parse(GLUE_ARN), clients)
-        self.away: Registry = GlueRegistry(Arn.parse(GLUE_ARN), away)
+        self.registry: RegistryClient = GlueRegistry(Arn.parse(GLUE_ARN), clients)
+        self.away: RegistryClient = GlueRegistry(Arn.parse(GLUE_ARN), away)
 
     async def register(self, data_format: str) -> str:
         glue = await self._clients.get("glue")

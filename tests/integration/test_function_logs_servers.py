@@ -10,7 +10,7 @@ import pytest
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.dispatch.observer import Event, FunctionLog
-from headrace.service.telemetry.log_shipping import FunctionLogs
+from headrace.service.telemetry.log_shipping import LogShipping
 from support.servers.running import Server
 
 STREAM = "2025/01/01/[$LATEST]0123456789abcdef0123456789abcdef"
@@ -31,7 +31,7 @@ async def test_what_functions_print_is_there_in_order(server: str, request: pyte
     group, watch = f"/aws/lambda/f-{uuid.uuid4().hex[:8]}", Watch()
     lines = ["START", "", "two\rparts", "ünïcode \u2713", *(f"line {number}" for number in range(3000)), "x" * 200_000]
     async with Clients(AwsSettings(endpoint_url=found.endpoint_url, region="us-east-1")) as clients:
-        logs = FunctionLogs("auto", clients, watch, SystemClock(), lambda: 1.0)
+        logs = LogShipping("auto", clients, watch, SystemClock(), lambda: 1.0)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(logs.run)
             for line in lines:

@@ -20,7 +20,7 @@ from headrace.dispatch.destinations.persistence import FailureDestination, Given
 from headrace.dispatch.documents import KafkaSubject
 from headrace.dispatch.events import KafkaEnvelope
 from headrace.dispatch.model import DiscardReason, Lane, Position, Record
-from headrace.dispatch.steps import Discard
+from headrace.dispatch.steps import DiscardStep
 from support.servers import kafka
 from support.topics import Topics
 from support.world import Watch, no_jitter
@@ -88,7 +88,7 @@ def report(*records: Record) -> Report:
     def render(chosen: Sequence[Record]) -> bytes:
         return KafkaEnvelope("broker:9092").render(chosen, lane=LANE)
 
-    discard = Discard(records, DiscardReason.RETRIES_EXHAUSTED, None, 1, None)
+    discard = DiscardStep(records, DiscardReason.RETRIES_EXHAUSTED, None, 1, None)
     return Report(discard, LANE, 0.0, str(uuid.uuid4()), render)
 
 

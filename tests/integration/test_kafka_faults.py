@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 
 from headrace.dispatch.observer import Fetched, FetchesAgain, FetchFailed, Gap, Rebalanced, StreamRecreated
-from headrace.pollers.lifecycle import State
+from headrace.pollers.lifecycle import PollState
 from headrace.pollers.pool import Pool
 from support.eventually import eventually_async
 from support.servers import kafka
@@ -48,12 +48,12 @@ async def soon(condition: Callable[[], object], what: str = "") -> None:
 def waits_for(member: Member, text: str) -> bool:
     assert member.supervisor is not None
     status = member.supervisor.status
-    return status.state is State.WAITING and text in status.reason
+    return status.state is PollState.WAITING and text in status.reason
 
 
 def polls(member: Member) -> bool:
     assert member.supervisor is not None
-    return member.supervisor.status.state is State.POLLING
+    return member.supervisor.status.state is PollState.POLLING
 
 
 def told(member: Member) -> str:

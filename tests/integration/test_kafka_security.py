@@ -29,7 +29,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from headrace.config.clients.aws import AwsSettings, Clients
-from headrace.config.clients.kafka import Access, KafkaConnection, MappingAccess
+from headrace.config.clients.kafka import BrokerAccess, KafkaConnection, MappingAccess
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
@@ -138,12 +138,12 @@ async def produce(brokers: Secured, value: str) -> None:
         await producer.stop()
 
 
-def source_of(access: Access, topic: str = TOPIC, group: str = "", **more: Any) -> KafkaSource:
+def source_of(access: BrokerAccess, topic: str = TOPIC, group: str = "", **more: Any) -> KafkaSource:
     settings = TopicSettings(mapping="m", source="s", topic=topic, group=group or f"g-{uuid.uuid4()}", **more)
     return KafkaSource(settings, access, SystemClock(), Observers([]))
 
 
-async def read(access: Access) -> list[Record]:
+async def read(access: BrokerAccess) -> list[Record]:
     """What the reader of a new group gets first."""
     source = source_of(access)
     await source.open()
@@ -157,7 +157,7 @@ async def read(access: Access) -> list[Record]:
         await reader.aclose()
 
 
-async def refusal(access: Access, topic: str = TOPIC, group: str = "") -> SourceError:
+async def refusal(access: BrokerAccess, topic: str = TOPIC, group: str = "") -> SourceError:
     """Why the topic cannot be opened."""
     with pytest.raises(SourceError) as caught:
         await source_of(access, topic, group).open()

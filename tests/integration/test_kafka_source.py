@@ -13,7 +13,7 @@ from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.dispatch.model import Lane, Position
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.source import KafkaSource
-from headrace.pollers.source import Fetched, Mark
+from headrace.pollers.source import FetchResult, Mark
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Server
@@ -401,7 +401,7 @@ class Scaled:
     def wanted(self) -> list[str]:
         return [f"poller-{number}" for number in range(1, self.count + 1)]
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         """Nothing depends on it."""
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from headrace.config.clock import SystemClock
 from headrace.dispatch.invokers.base import Invocation, NotReady
-from headrace.dispatch.invokers.local.launch import Command, Refused, plan
+from headrace.dispatch.invokers.local.launch import Command, LaunchRefused, plan
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
 from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
@@ -313,7 +313,7 @@ async def test_the_first_python_on_the_path_that_works_is_taken(
     assert planned.argv[0] == str(works)
     works.unlink()
     planned = await plan(spec)
-    assert isinstance(planned, Refused)
+    assert isinstance(planned, LaunchRefused)
     assert planned.reason.startswith(f"{shim} does not work as a Python interpreter (not installed)")
 
 
@@ -321,7 +321,7 @@ async def test_the_first_python_on_the_path_that_works_is_taken(
 async def test_any_other_runtime_runs_its_own_bootstrap_or_is_refused(shop: Shop) -> None:
     spec = shop.spec(ECHO, launch=RuntimeLaunch("ruby3.3", "app.handler"))
     planned = await plan(spec)
-    assert isinstance(planned, Refused)
+    assert isinstance(planned, LaunchRefused)
     assert planned.reason.startswith("the runtime ruby3.3 cannot be run here")
     assert planned.entrypoint_error == ""
     bootstrap = shop.write("#!/bin/sh\n", "bootstrap") / "bootstrap"

@@ -27,7 +27,7 @@ from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 from headrace.dispatch.invokers.local.warm import Warm
 from headrace.dispatch.model import FunctionFailed, Returned, Unreachable
-from headrace.service.wiring.invokers import Functions
+from headrace.service.wiring.invokers import InvokerFactory
 from support import configs
 from support.counts import count
 from support.eventually import eventually, eventually_async
@@ -96,7 +96,7 @@ async def test_the_setting_says_how_many_stay(shop: Shop) -> None:
     file = configs.write(shop.directory, orjson.dumps({"warm": 1, "functions": functions}).decode(), "headrace.json")
     config = load([file], environ={})
     async with Clients(AwsSettings(endpoint_url="http://127.0.0.1:1")) as clients:
-        made = Functions(config, clients, shop.logs, shop.directory / "state")
+        made = InvokerFactory(config, clients, shop.logs, shop.directory / "state")
         found = [await made.invoker(each) for each in config.functions.values()]
         invokers = [each for each in found if isinstance(each, LocalInvoker)]
         pids = [await returned(invoker) for invoker in invokers]

@@ -20,8 +20,8 @@ from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.source import Mark, Source
 from headrace.service.running.functions import facts_of
-from headrace.service.wiring.endpoints import Endpoints
-from headrace.service.wiring.source_factory import Sources
+from headrace.service.wiring.endpoints import ServiceEndpoints
+from headrace.service.wiring.source_factory import SourceFactory
 from support import stream_stub
 from support.aggregates import aggregate
 from support.stream_stub import Stub
@@ -53,12 +53,12 @@ class Making:
         file = self._directory / "headrace.json"
         file.write_text(json.dumps({"aws": self._aws, "functions": functions, "mappings": {"m": mapping}}))
         config = load([file], environ={})
-        endpoints = await Endpoints.find(config.mappings.values(), self._clients)
+        endpoints = await ServiceEndpoints.find(config.mappings.values(), self._clients)
 
         async def stored() -> CheckpointStore:
             return store
 
-        sources = Sources(
+        sources = SourceFactory(
             config.settings,
             config.directory,
             self._clients,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.service.async_invoke import decisions
-from headrace.service.async_invoke.model import Again, Condition, Event, Over
+from headrace.service.async_invoke.model import Again, AsyncEvent, Condition, Over
 from headrace.service.control.catalogue import AsynchronousSettings
 
 RAN = Attempt("r", 0.0, 0.0, 200, "1", "Unhandled")
@@ -31,7 +31,7 @@ def test_an_event_ends_within_its_age_and_its_attempts(
     turns: list[tuple[Reply, float]], retries: int, age: int
 ) -> None:
     settings = AsynchronousSettings(retries, age)
-    event, now = Event(1, "f", "", "r", 0.0, 0.0), 0.0
+    event, now = AsyncEvent(1, "f", "", "r", 0.0, 0.0), 0.0
     for reply, seconds in turns:
         over = decisions.before(event, settings, None, now)
         if over is None:

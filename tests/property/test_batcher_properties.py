@@ -13,9 +13,9 @@ from hypothesis.strategies import DataObject
 from headrace.dispatch.batcher import Batcher, Limits
 from headrace.dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope
 from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
-from headrace.dispatch.partition_slots import LaneDraining
+from headrace.dispatch.partition_slots import PartitionSlots
 from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
-from headrace.dispatch.steps import Settle
+from headrace.dispatch.steps import SettleStep
 from support.counts import count
 from support.paper import EPOCH, at, partition
 
@@ -129,9 +129,11 @@ class Traffic:
         running = self.data.draw(st.booleans())
         if gone:
             event("withdrawn" if running else "settled")
-            self.slots.settled(slot, Settle(gone, ABANDONED if running else DELIVERED, running=running), at(self.time))
+            self.slots.settled(
+                slot, SettleStep(gone, ABANDONED if running else DELIVERED, running=running), at(self.time)
+            )
             self.taken[slot] = [each for each in left if each.lane not in lanes]
-            if running and isinstance(self.slots, LaneDraining):
+            if running and isinstance(self.slots, PartitionSlots):
                 self.lost[slot] |= lanes
 
     def complete(self) -> None:
@@ -143,7 +145,7 @@ class Traffic:
         if self.data.draw(st.booleans()):
             left = tuple(self.taken.pop(slot))
             if left:
-                self.slots.settled(slot, Settle(left, DELIVERED), at(self.time))
+                self.slots.settled(slot, SettleStep(left, DELIVERED), at(self.time))
             self.slots.completed(slot, at(self.time))
 
     def drop(self) -> None:
@@ -169,7 +171,7 @@ class Traffic:
                 self.slots.invoked(slot, at(self.time))
                 self.lost.pop(slot, None)
                 if left:
-                    self.slots.settled(slot, Settle(tuple(left), DELIVERED), at(self.time))
+                    self.slots.settled(slot, SettleStep(tuple(left), DELIVERED), at(self.time))
                 del self.taken[slot]
                 self.slots.completed(slot, at(self.time))
             self.time = max(self.time, self.slots.deadline() or 0.0)
@@ -197,7 +199,7 @@ def test_a_single_slot(limit: Limits, data: DataObject) -> None:
 @SCRIPTS
 @given(limits, st.one_of(st.none(), st.integers(1, 4)), st.data())
 def test_slots_that_drain_partitions(limit: Limits, slots: int | None, data: DataObject) -> None:
-    Traffic(data, LaneDraining(limit, slots), limit, lambda record: record.lane, 4).run()
+    Traffic(data, PartitionSlots(limit, slots), limit, lambda record: record.lane, 4).run()
 
 
 @SCRIPTS

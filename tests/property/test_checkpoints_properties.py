@@ -19,9 +19,9 @@ from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE
 from headrace.pollers.checkpoints.store import (
-    Answer,
     Checkpoint,
     CheckpointStore,
+    CommitAnswer,
     Finished,
     Key,
     Start,
@@ -112,7 +112,7 @@ def test_the_file_answers_as_the_fake_does_and_survives_restarts(script: list[tu
                 made = await SqliteCheckpoints.open(path)
                 continue
             answer = await ask(fake, request, held_fake)
-            event(f"{request[0]}: {answer.value}" if isinstance(answer, Answer) else request[0])
+            event(f"{request[0]}: {answer.value}" if isinstance(answer, CommitAnswer) else request[0])
             assert await ask(made, request, held_made) == answer
             assert await contents(made) == await contents(fake)
         await made.aclose()

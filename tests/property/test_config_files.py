@@ -16,7 +16,7 @@ from headrace.config import read_json, read_toml, read_yaml
 from headrace.config.function import KINDS
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.nodes import Node, plain, scalar
-from headrace.config.settings import Api, Aws, Destinations, Log, Settings
+from headrace.config.settings import Api, Aws, Destinations, LogSettings, Settings
 from support.configs import problems
 from support.counts import count
 
@@ -24,7 +24,7 @@ MANY = settings(max_examples=count(200, 10_000), deadline=None)
 FILES = settings(max_examples=count(200, 3_000), deadline=None)
 ENDINGS = st.sampled_from([".yaml", ".toml", ".json", ""])
 
-MODELS: list[type[BaseModel]] = [EventSourceMapping, Settings, Aws, Api, Log, Destinations, *KINDS.values()]
+MODELS: list[type[BaseModel]] = [EventSourceMapping, Settings, Aws, Api, LogSettings, Destinations, *KINDS.values()]
 NAMES = sorted({name for model in MODELS for name in model.model_fields})
 ALIASES = sorted({field.alias for model in MODELS for field in model.model_fields.values() if field.alias})
 KEYS = st.sampled_from(NAMES + ALIASES) | st.text(max_size=5)

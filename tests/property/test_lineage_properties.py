@@ -15,7 +15,7 @@ from hypothesis.strategies import DataObject
 from headrace.dispatch.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
 from headrace.pollers.streams.absence import GONE_AFTER, Absences
-from headrace.pollers.streams.lineage import Plan, Shard, initial, plan
+from headrace.pollers.streams.lineage import Shard, ShardPlan, initial, plan
 from support.counts import count
 
 START = st.sampled_from([BEGINNING, Start(StartKind.LATEST, 5.0), Start(StartKind.AT_TIMESTAMP, 1.0)])
@@ -91,7 +91,7 @@ class Reader:
         self.left_out = Counter({shard: self.left_out[shard] + 1 for shard in absent})
         self.listed = {name: shard for name, shard in self.stream.listed.items() if name not in absent}
 
-    def look(self, without: Collection[str] = ()) -> Plan:
+    def look(self, without: Collection[str] = ()) -> ShardPlan:
         self.list(without)
         self.absences.look(self.listed.values(), self.stored)
         if not self.absences.late() - self.absences.known.keys():
@@ -104,7 +104,7 @@ class Reader:
         assert again == replace(made, new={}), "a shard that waits speaks for others"
         return again
 
-    def plan(self) -> Plan:
+    def plan(self) -> ShardPlan:
         late = self.absences.late(self.reading)
         made = plan(self.listed.values(), self.stored, late=late, known=self.absences.known)
         assert set(self.listed) == set(made.ready) | (made.waiting.keys() & self.listed.keys()) | made.finished
@@ -127,7 +127,7 @@ class Reader:
                 self.gone.add(shard)
                 self.stored[shard] = Checkpoint(Finished())
 
-    def work(self, made: Plan, shard: str, *, to_its_end: bool, commits: bool = True) -> None:
+    def work(self, made: ShardPlan, shard: str, *, to_its_end: bool, commits: bool = True) -> None:
         for parent in self.stream.parents[shard]:
             trimmed = parent not in self.stream.listed and parent not in self.stored
             assert parent in self.finished | self.passed | self.gone or trimmed, "a child is read before its parent"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.service.control.mappings import as_documents, checks, decisions
 from headrace.service.control.mappings.answers import shown
-from headrace.service.control.mappings.model import Mapped, Seen, State, settled
+from headrace.service.control.mappings.model import Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
 from support.counts import count
 from support.function_api import check
@@ -73,12 +73,21 @@ extra = st.lists(st.sampled_from(sorted(only_created)), max_size=1).flatmap(
 bases = st.sampled_from([SQS, SQS | {"EventSourceArn": FIFO}, KINESIS, DYNAMODB, KAFKA, MSK, {"FunctionName": "f"}])
 creations = bases | st.tuples(bases, few, extra).map(lambda parts: parts[0] | parts[1] | parts[2])
 harmless = st.fixed_dictionaries({}, optional={"Enabled": members["Enabled"], "BatchSize": st.sampled_from([1, 2])})
-sights = st.sampled_from([Seen(), Seen(), Seen(), Seen(missing=True), Seen(visibility=1.0), Seen(code="Denied")])
+sights = st.sampled_from(
+    [
+        SourceLook(),
+        SourceLook(),
+        SourceLook(),
+        SourceLook(missing=True),
+        SourceLook(visibility=1.0),
+        SourceLook(code="Denied"),
+    ]
+)
 steps = st.one_of(
     st.tuples(st.just("create"), creations, sights),
     st.tuples(st.just("create"), creations, sights),
     st.tuples(st.just("update"), few, sights, st.integers(0, 7)),
-    st.tuples(st.just("update"), harmless, st.just(Seen()), st.integers(0, 6)),
+    st.tuples(st.just("update"), harmless, st.just(SourceLook()), st.integers(0, 6)),
     st.tuples(st.just("delete"), st.integers(0, 7)),
     st.tuples(st.just("tag"), only_created["Tags"], st.integers(0, 7)),
     st.tuples(st.just("settle")),
@@ -88,13 +97,13 @@ steps = st.one_of(
 )
 
 NEXT = {
-    State.CREATING: {State.ENABLED},
-    State.ENABLING: {State.ENABLED},
-    State.DISABLING: {State.DISABLED},
-    State.UPDATING: {State.ENABLED, State.DISABLED},
-    State.ENABLED: {State.UPDATING, State.DISABLING, State.DELETING},
-    State.DISABLED: {State.UPDATING, State.ENABLING, State.DELETING},
-    State.DELETING: set[State](),
+    MappingState.CREATING: {MappingState.ENABLED},
+    MappingState.ENABLING: {MappingState.ENABLED},
+    MappingState.DISABLING: {MappingState.DISABLED},
+    MappingState.UPDATING: {MappingState.ENABLED, MappingState.DISABLED},
+    MappingState.ENABLED: {MappingState.UPDATING, MappingState.DISABLING, MappingState.DELETING},
+    MappingState.DISABLED: {MappingState.UPDATING, MappingState.ENABLING, MappingState.DELETING},
+    MappingState.DELETING: set[MappingState](),
 }
 
 
@@ -142,7 +151,7 @@ class Run:
     def keep(self, mapped: Mapped) -> None:
         before = self.mappings.get(mapped.uuid)
         if before is None:
-            assert mapped.state in (State.CREATING, State.DISABLED)
+            assert mapped.state in (MappingState.CREATING, MappingState.DISABLED)
         elif mapped.state is not before.state:
             assert mapped.state in NEXT[before.state]
         self.mappings[mapped.uuid] = mapped
@@ -189,14 +198,14 @@ def test_whatever_is_asked_of_mappings(calls: list[tuple[Any, ...]]) -> None:
 def test_saying_again_what_a_mapping_is_changes_nothing(request: dict[str, Any], more: dict[str, Any]) -> None:
     """An answer's members, as far as an update takes them, are an update that leaves everything as it is."""
     try:
-        mapped = settled(decisions.create({}, request | more, Seen(), moment(), GROUND))
+        mapped = settled(decisions.create({}, request | more, SourceLook(), moment(), GROUND))
     except ApiError:
         return
     assert mapped is not None
     event("made")
     answer = shown(mapped, HERE)
     again = {name: answer[name] for name in members if name in answer}
-    after = decisions.update({mapped.uuid: mapped}, {"UUID": mapped.uuid, **again}, Seen(), moment(), GROUND)
+    after = decisions.update({mapped.uuid: mapped}, {"UUID": mapped.uuid, **again}, SourceLook(), moment(), GROUND)
     differing = {"State", "LastModified"}
     assert {name: value for name, value in shown(after, HERE).items() if name not in differing} == {
         name: value for name, value in answer.items() if name not in differing

@@ -26,7 +26,7 @@ from headrace.dispatch.model import (
     Succeeded,
     Window,
 )
-from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.policy import Policy, Progress
 from support.counts import count
 from support.paper import ATTEMPT, EPOCH, at, failed, ok, partition, throttled, unreachable
@@ -63,7 +63,7 @@ class Script:
         self.states = 0
         self.withdrawn: set[Lane] = set()
         self.closed = 0
-        self.flying: Invoke | None = None
+        self.flying: InvokeStep | None = None
         self.stopped: set[Lane] = set()
 
     def _batch(self) -> Batch:
@@ -99,7 +99,7 @@ class Script:
         if self.data.draw(st.integers(0, 9)) == 0:
             self.interrupt()
         match self.advance():
-            case Invoke() | Wait(until=_) if self.flying:
+            case InvokeStep() | Wait(until=_) if self.flying:
                 self.time += self.data.draw(st.sampled_from([0.0, 0.1, 7.0]))
                 self.answer(
                     self.data.draw(st.sampled_from(["ok", "failed", "named", "throttled", "unreachable", "recall"]))
@@ -138,13 +138,13 @@ class Script:
             case _ if self.policy.progress is Progress.NONE:
                 self.planner.hold(self.planner.undecided, self.time + 5.0)
 
-    def advance(self) -> Invoke | Wait | Done:
+    def advance(self) -> InvokeStep | Wait | Done:
         while True:
             step = self.planner.next(at(self.time))
             match step:
-                case Settle() | Discard():
+                case SettleStep() | DiscardStep():
                     self.check_fate(step)
-                case Invoke():
+                case InvokeStep():
                     self.check_invoke(step)
                     self.flying = step
                     return step
@@ -165,7 +165,7 @@ class Script:
         self.note_taken(invoke, outcome)
         self.planner.on(invoke.call, outcome, at(self.time), self.data.draw(st.floats(0, 0.99)))
 
-    def outcome(self, kind: str, invoke: Invoke) -> Outcome:
+    def outcome(self, kind: str, invoke: InvokeStep) -> Outcome:
         self.states += 1
         match kind:
             case "failed":
@@ -180,7 +180,7 @@ class Script:
             case _:
                 return ok(str(self.states).encode())
 
-    def note_taken(self, invoke: Invoke, outcome: Outcome) -> None:
+    def note_taken(self, invoke: InvokeStep, outcome: Outcome) -> None:
         """What the function took, by the rules of its progress, said in another way than the planner says it."""
         if isinstance(outcome, Succeeded):
             self.taken.update(invoke.records)
@@ -194,7 +194,7 @@ class Script:
 
     # --- the promises ---------------------------------------------------------------------------------------------
 
-    def check_fate(self, step: Settle | Discard) -> None:
+    def check_fate(self, step: SettleStep | DiscardStep) -> None:
         assert step.records or step.closes
         self.closed += step.closes
         for each in step.records:
@@ -207,14 +207,14 @@ class Script:
                 assert self.policy.progress is Progress.NONE
             if step.fate == ABANDONED:
                 assert each.lane in self.stopped
-        if isinstance(step, Settle) and step.state is not None:
+        if isinstance(step, SettleStep) and step.state is not None:
             assert self.policy.windowed
             assert step.fate == DELIVERED
             self.state = step.state
-        if isinstance(step, Discard):
+        if isinstance(step, DiscardStep):
             self.check_discard(step)
 
-    def check_discard(self, step: Discard) -> None:
+    def check_discard(self, step: DiscardStep) -> None:
         if step.reason is DiscardReason.RETRIES_EXHAUSTED:
             assert self.policy.retries is not None
             assert step.invocations == self.policy.retries + 1
@@ -226,7 +226,7 @@ class Script:
         for each in step.records:
             assert self.attempts.get(each, 0) >= step.invocations
 
-    def check_invoke(self, step: Invoke) -> None:
+    def check_invoke(self, step: InvokeStep) -> None:
         assert self.flying is None, "two in flight"
         assert step.records or step.kind is BatchKind.WINDOW_END
         assert step.state == self.state
@@ -278,14 +278,14 @@ def test_bisect_finds_any_set_of_poison_records(size: int, data: DataObject) -> 
     calls = 0
     while not isinstance(step := planner.next(at(0.0)), Done):
         match step:
-            case Invoke(records=invoked, call=call):
+            case InvokeStep(records=invoked, call=call):
                 calls += 1
                 poisoned = any(int(str(each.id)) in bad for each in invoked)
                 planner.on(call, failed() if poisoned else ok(), at(0.0))
-            case Settle(records=settled, fate=fate):
+            case SettleStep(records=settled, fate=fate):
                 assert fate == DELIVERED
                 order += [int(str(each.id)) for each in settled]
-            case Discard(records=discarded):
+            case DiscardStep(records=discarded):
                 assert [int(str(each.id)) in bad for each in discarded] == [True]
                 order += [int(str(each.id)) for each in discarded]
             case Wait():
@@ -302,7 +302,7 @@ def test_only_failures_count(retries: int, kinds: list[str]) -> None:
     for kind in kinds:
         while isinstance(step := planner.next(at(time)), Wait):
             time = step.until
-        if not isinstance(step, Invoke):
+        if not isinstance(step, InvokeStep):
             assert failures == retries + 1
             return
         assert step.attempt == failures + 1

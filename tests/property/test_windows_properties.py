@@ -12,7 +12,7 @@ from hypothesis.strategies import DataObject
 from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import WindowEnvelope
 from headrace.dispatch.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
-from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import Taken
 from headrace.dispatch.windows import WindowSlot, window_of
@@ -94,10 +94,10 @@ class Shard:
         planner = Planner(self.policy, taken.batch, state=taken.state)
         while not isinstance(step := planner.next(self.now()), Done):
             match step:
-                case Invoke():
+                case InvokeStep():
                     self.slots.invoked(taken.slot, self.now())
                     planner.on(step.call, self.answer(step, taken, calm), self.now())
-                case Settle() | Discard():
+                case SettleStep() | DiscardStep():
                     self.commit(taken, step)
                 case Wait(until):
                     self.time = until
@@ -110,7 +110,7 @@ class Shard:
             return False
         return True
 
-    def answer(self, step: Invoke, taken: Taken, calm: bool) -> Outcome:
+    def answer(self, step: InvokeStep, taken: Taken, calm: bool) -> Outcome:
         numbers = json.loads(step.state).get("n", [])
         mine = [int(str(each.id)) for each in step.records]
         kinds = ["ok"] if calm else ["ok", "ok", "failed", "named", "throttled"]
@@ -128,7 +128,7 @@ class Shard:
             self.ending = (taken.batch.window.start, numbers + mine)
         return ok(json.dumps({"n": numbers + mine}).encode())
 
-    def commit(self, taken: Taken, step: Settle | Discard) -> None:
+    def commit(self, taken: Taken, step: SettleStep | DiscardStep) -> None:
         """Settle, then commit position and window in one transaction."""
         assert self.slots.settled(taken.slot, step, self.now()) == ()
         if step.fate == ABANDONED:

@@ -22,11 +22,11 @@ from headrace.dispatch.observer import Observers
 from headrace.service.control.catalogue import LATEST, Runnable
 from headrace.service.running import environments as at_work
 from headrace.service.running.environments import Environments
-from headrace.service.running.function_references import References
-from headrace.service.running.functions import Fleet, Member
+from headrace.service.running.function_references import FunctionReferences
+from headrace.service.running.functions import RunningFunction, RunningFunctions
 from headrace.service.running.mappings import Changes
-from headrace.service.wiring.function_factory import Targets
-from headrace.service.wiring.known_starts import Forgetting, Registry
+from headrace.service.wiring.function_factory import FunctionFactory
+from headrace.service.wiring.known_starts import ForgetfulObserver, KnownStarts
 from support.catalogues import PaperCatalogue
 from support.virtual_time import EPOCH, VirtualLoop
 
@@ -81,14 +81,16 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.clock = LoopClock(EPOCH)
-        self.registry = Registry(self.directory)
+        self.registry = KnownStarts(self.directory)
         self.environments = Environments(self.catalogue, self.make, self.shared, self.clock, lambda: self.draw)
         changes = Changes()
-        observer = Observers([changes, Forgetting(self.registry)])
-        references = References(self.environments)
+        observer = Observers([changes, ForgetfulObserver(self.registry)])
+        references = FunctionReferences(self.environments)
         functions: Any = None  # none of the configuration's are made here
-        targets = Targets(_empty(), functions, self.registry, changes, observer, self.clock, lambda: 1.0, references)
-        self.fleet = Fleet(targets.make, environments=self.environments)
+        targets = FunctionFactory(
+            _empty(), functions, self.registry, changes, observer, self.clock, lambda: 1.0, references
+        )
+        self.fleet = RunningFunctions(targets.make, environments=self.environments)
 
     def make(self, runnable: Runnable) -> Invoker:
         self.made.append(runnable.identity)
@@ -105,7 +107,7 @@ class Rig:
             await self.fleet.aclose()
             tasks.cancel_scope.cancel()
 
-    async def open(self, reference: str = "orders") -> Member:
+    async def open(self, reference: str = "orders") -> RunningFunction:
         """The member, once a mapping may fetch for it."""
         member = await self.fleet.member(reference)
         await member.target.gate.wait_open()

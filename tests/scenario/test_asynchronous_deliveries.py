@@ -17,8 +17,8 @@ from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Reply, Returned, Unreachable
 from headrace.dispatch.observer import Event as Seen
 from headrace.dispatch.observer import EventDropped, EventFinished, EventRetried
-from headrace.service.async_invoke.deliveries import Deliveries, Pace, Queue
-from headrace.service.async_invoke.model import Held, Over
+from headrace.service.async_invoke.deliveries import Deliveries, EventQueue, RetryPace
+from headrace.service.async_invoke.model import HeldEvent, Over
 from headrace.service.async_invoke.store import FILE, EventStore
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
 from headrace.service.running.environments import Environments
@@ -53,7 +53,7 @@ class Rig:
     def observe(self, event: Seen) -> None:
         self.seen.append(event)
 
-    async def tell(self, held: Held, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+    async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         await anyio.sleep(self.telling)
         self.told.append((self.now, held.event.request_id, over))
 
@@ -79,13 +79,13 @@ class Rig:
         return CallableInvoker(function, clock=self.clock, concurrency=None, timeout=None)
 
     @asynccontextmanager
-    async def open(self, pace: Pace | None = None) -> AsyncIterator[Queue]:
+    async def open(self, pace: RetryPace | None = None) -> AsyncIterator[EventQueue]:
         """A daemon's life; it is stopped at the end, with a minute of grace."""
         store = await EventStore.open(self.directory / FILE)
         environments = Environments(self.catalogue, self.make, self.shared, self.clock, lambda: 1.0)
-        self.queue = Queue(store, self.clock)
+        self.queue = EventQueue(store, self.clock)
         invocations = Invocations((), fleet_of(), environments, self.clock)
-        self.deliveries = Deliveries(self.queue, invocations, self, self, self.clock, pace or Pace())
+        self.deliveries = Deliveries(self.queue, invocations, self, self, self.clock, pace or RetryPace())
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.deliveries.run)
@@ -166,7 +166,7 @@ async def test_a_function_without_room_gets_it_later_uncounted(rig: Rig) -> None
 async def test_no_more_events_are_under_way_than_may_run(rig: Rig) -> None:
     rig.catalogue.limit("orders", 1)
     rig.does["orders"] = lambda _: 100.0
-    async with rig.open(Pace(at_once=3)):
+    async with rig.open(RetryPace(at_once=3)):
         for number in range(3):
             await rig.accept(str(number))
         await anyio.sleep(400)
@@ -221,7 +221,7 @@ async def test_a_restart_goes_on_where_it_was(rig: Rig) -> None:
 @pytest.mark.semantics("ASYNC-10")
 async def test_a_stop_waits_for_what_runs_and_begins_nothing(rig: Rig) -> None:
     rig.does["orders"] = lambda _: 30.0
-    async with rig.open(Pace(at_once=1)):
+    async with rig.open(RetryPace(at_once=1)):
         await rig.accept("r")
         await rig.accept("s")
         await anyio.sleep(1)
@@ -316,7 +316,7 @@ async def test_a_fault_of_ours_stops_no_other_event(rig: Rig) -> None:
     rig.catalogue.put("other")
     tell = rig.tell
 
-    async def broken(held: Held, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+    async def broken(held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         if held.event.function == "orders" and rig.now < 30:
             raise ZeroDivisionError
         await tell(held, over, settings, dead_letter)

@@ -9,14 +9,14 @@ from typing import Any
 import anyio
 import pytest
 
-from headrace.config.clients.endpoints import Local, Target
+from headrace.config.clients.endpoints import LocalEndpoint, Target
 from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.dispatch.invokers.base import Invoker
 from headrace.dispatch.observer import Event as Seen
 from headrace.dispatch.observer import RecordUndelivered
 from headrace.service.async_invoke.endings import Endings
-from headrace.service.async_invoke.model import Condition, Event, Held, Over, Response
+from headrace.service.async_invoke.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
 from headrace.service.running.environments import Environments
 from headrace.service.running.invocations import Invocations
@@ -29,9 +29,9 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:told"
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dead"
 BUCKET = "arn:aws:s3:::told"
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
-HELD = Held(Event(1, "orders", "", "r", EPOCH, EPOCH), b"{}")
-GOOD = Over(Condition.SUCCESS, 1, Response("$LATEST", b"null", failed=False))
-BAD = Over(Condition.RETRIES_EXHAUSTED, 3, Response("$LATEST", b'{"errorMessage":"no"}', failed=True))
+HELD = HeldEvent(AsyncEvent(1, "orders", "", "r", EPOCH, EPOCH), b"{}")
+GOOD = Over(Condition.SUCCESS, 1, FunctionResponse("$LATEST", b"null", failed=False))
+BAD = Over(Condition.RETRIES_EXHAUSTED, 3, FunctionResponse("$LATEST", b'{"errorMessage":"no"}', failed=True))
 AWAY = refused("ServiceUnavailable", 503)
 
 
@@ -71,7 +71,7 @@ class Rig:
         return self.client
 
     async def target(self, service: str) -> Target:
-        return Local("http://127.0.0.1:4566")
+        return LocalEndpoint("http://127.0.0.1:4566")
 
     def observe(self, event: Seen) -> None:
         self.seen.append(event)
@@ -84,7 +84,7 @@ class Rig:
             raise StoreUnavailable("the disk is full")
         self.accepted.append((function, qualifier, payload, hops))
 
-    async def tell(self, over: Over, held: Held = HELD, dead_letter: str = "", **settings: str) -> None:
+    async def tell(self, over: Over, held: HeldEvent = HELD, dead_letter: str = "", **settings: str) -> None:
         await self.endings.tell(held, over, AsynchronousSettings(**settings), dead_letter)  # type: ignore[arg-type]
 
     @property
@@ -164,7 +164,7 @@ async def test_a_function_gets_the_record_as_an_event_until_it_looks_like_a_circ
     await rig.tell(GOOD, on_success=f"{HERE.arn('told')}:$LATEST")
     (accepted,) = rig.accepted
     assert (accepted[0], accepted[1], accepted[3]) == ("told", "$LATEST", 1)
-    far = Held(replace(HELD.event, hops=16), HELD.payload)
+    far = HeldEvent(replace(HELD.event, hops=16), HELD.payload)
     await rig.tell(GOOD, far, on_success=HERE.arn("told"))
     assert len(rig.accepted) == 1
     assert "a circle" in rig.undelivered[0]

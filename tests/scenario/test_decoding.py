@@ -15,11 +15,11 @@ from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.dispatch import events
 from headrace.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.observer import Discarded, FetchFailed
-from headrace.pollers.lifecycle import State, Status
+from headrace.pollers.lifecycle import PollState, Status
 from headrace.pollers.schemas import RecordSchemas
 from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
 from headrace.pollers.schemas.model import Schema
-from headrace.pollers.source import Fetched, Mark, Owner
+from headrace.pollers.source import FetchResult, Mark, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry
 from support.topic_lab import Member
@@ -53,7 +53,7 @@ class Topic:
     def wanted(self) -> list[str]:
         return ["poller-1"]
 
-    def polled(self, feed: str, fetched: Fetched) -> None:
+    def polled(self, feed: str, fetched: FetchResult) -> None:
         """There is one poller, whatever it brings."""
 
     async def open(self) -> Topic:
@@ -89,7 +89,7 @@ class TopicReader:
     def attach(self, owner: Owner) -> None:
         self._owner = owner
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         self.limits.append(limit)
         records: list[Record] = []
         for lane in [lane for lane in self.places if lane not in skip]:
@@ -98,7 +98,7 @@ class TopicReader:
             self.places[lane] += len(left)
         if not records:
             await anyio.sleep(0.1)
-        return Fetched(tuple(records))
+        return FetchResult(tuple(records))
 
     def _record(self, lane: Lane, offset: int, value: bytes) -> Record:
         number = int(lane.shard.rpartition("-")[2])
@@ -181,14 +181,14 @@ async def test_a_registry_that_is_down_is_waited_for_and_nothing_is_lost() -> No
         assert member.begun == []
         assert world.topic.committed == {}
         status = member.supervisor.status
-        assert (status.state, status.reason) == (State.WAITING, "away")
+        assert (status.state, status.reason) == (PollState.WAITING, "away")
         failed = member.watch.of(FetchFailed)
         assert {event.cause for event in failed} == {"away"}
         assert len(world.registry.asked) <= 600 / 0.2 + 10  # as the back-off of fetches says
         assert not await member.source.empty()
         world.registry.down = False
         await until(lambda: len(member.taken) == 200)
-        await until(lambda: member.supervisor.status.state is State.POLLING)
+        await until(lambda: member.supervisor.status.state is PollState.POLLING)
         assert numbers(member.begun) == list(range(200))
         assert await member.source.empty()
     assert world.topic.committed == {partition(0): 200}
@@ -354,4 +354,4 @@ async def test_what_the_source_itself_says_is_passed_on() -> None:
     world.topic.send(0, framed(1, 0))
     async with world.running() as member:
         world.topic.missing = True
-        await until(lambda: member.supervisor.status == Status(State.WAITING, "no such topic"))
+        await until(lambda: member.supervisor.status == Status(PollState.WAITING, "no such topic"))

@@ -11,15 +11,15 @@ import anyio
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from headrace.config.clients.endpoints import Local, Real, Target
+from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, Target
 from headrace.config.clock import LoopClock
 from headrace.dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
-from headrace.service.telemetry.log_shipping import FunctionLogs, Mode
+from headrace.service.telemetry.log_shipping import LogShipping, Mode
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 
 GROUP, STREAM = "/aws/lambda/orders", "2025/01/01/[$LATEST]0123"
-HERE = Local("http://127.0.0.1:4566")
+HERE = LocalEndpoint("http://127.0.0.1:4566")
 NOT_THERE = EndpointConnectionError(endpoint_url="http://x")
 
 
@@ -42,9 +42,9 @@ class Rig:
         self.seen.append(event)
 
     @asynccontextmanager
-    async def open(self, mode: Mode = "auto", limit: int = 1 << 20) -> AsyncIterator[FunctionLogs]:
+    async def open(self, mode: Mode = "auto", limit: int = 1 << 20) -> AsyncIterator[LogShipping]:
         clients: Any = Clients(self)
-        logs = FunctionLogs(mode, clients, self, LoopClock(EPOCH), lambda: 1.0, limit=limit)
+        logs = LogShipping(mode, clients, self, LoopClock(EPOCH), lambda: 1.0, limit=limit)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(logs.run)
             yield logs
@@ -104,13 +104,13 @@ async def test_what_is_there_already_is_used() -> None:
 @pytest.mark.parametrize(
     ("mode", "target", "answer", "ships"),
     [
-        ("auto", Local("http://x"), {}, True),
-        ("auto", Local("http://x"), refused("UnknownOperationException", 404), False),
-        ("auto", Local("http://x"), refused("NotImplemented", 501), False),
-        ("auto", Real(), {}, False),
-        ("on", Real(), {}, True),
-        ("on", Local("http://x"), refused("NotImplemented", 501), True),
-        ("off", Local("http://x"), {}, False),
+        ("auto", LocalEndpoint("http://x"), {}, True),
+        ("auto", LocalEndpoint("http://x"), refused("UnknownOperationException", 404), False),
+        ("auto", LocalEndpoint("http://x"), refused("NotImplemented", 501), False),
+        ("auto", RealEndpoint(), {}, False),
+        ("on", RealEndpoint(), {}, True),
+        ("on", LocalEndpoint("http://x"), refused("NotImplemented", 501), True),
+        ("off", LocalEndpoint("http://x"), {}, False),
     ],
 )
 async def test_where_lines_are_shipped(mode: Mode, target: Target, answer: Any, ships: bool) -> None:

@@ -11,7 +11,7 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
 from headrace.dispatch.observer import FetchFailed, Filtered, Settled
 from headrace.pollers.feed import REFUSALS
-from headrace.pollers.lifecycle import State
+from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.queue import MemoryQueueReceiver
 from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH
@@ -23,7 +23,7 @@ async def until(moment: float) -> None:
     await anyio.sleep(moment - anyio.current_time())
 
 
-def where(supervisor: Supervisor) -> State:
+def where(supervisor: Supervisor) -> PollState:
     return supervisor.status.state
 
 
@@ -116,7 +116,7 @@ async def test_a_function_that_cannot_start_leaves_its_messages_in_the_queue() -
     async with world.running():
         await until(300)
         assert world.watch.invoked_bodies() == []
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "no such module" in supervisor.status.reason
         function.invoker.mend()
         await until(400)
@@ -187,13 +187,13 @@ async def test_a_fetch_that_fails_backs_off_and_recovers() -> None:
         queue.broken = SourceUnavailable("no route")
         queue.wake()
         await until(10)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "no route" in supervisor.status.reason
         queue.broken = None
         await until(30)
         queue.send("late")
         await until(31)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
     delays = [event.delay for event in world.watch.of(FetchFailed)]
     assert delays == [0.5, 1.0, 2.0, 4.0, 8.0]
     assert queue.messages == []
@@ -206,15 +206,15 @@ async def test_a_queue_that_is_not_there_is_waited_for_visibly_and_again_when_it
     supervisor = world.mapping(queue, world.function(take_all))
     async with world.running():
         await until(60)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "does not exist" in supervisor.status.reason
         queue.exists = True
         await until(75)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
         queue.exists = False
         queue.wake()
         await until(100)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         queue.exists = True
         queue.send("here")
         await until(120)

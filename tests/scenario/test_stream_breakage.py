@@ -16,8 +16,8 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Position, Record
 from headrace.dispatch.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Held, Key, Start, Token
-from headrace.pollers.lifecycle import State, Status
+from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, CommitAnswer, HeldLane, Key, Start, Token
+from headrace.pollers.lifecycle import PollState, Status
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
@@ -33,7 +33,7 @@ class FullDisk(MemoryCheckpoints):
         super().__init__()
         self.refused = set(shards)
 
-    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
         if key.lane.shard in self.refused:
             raise StoreUnavailable("disk full")
         return await super().acquire(key, start)
@@ -187,7 +187,7 @@ async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
     mapping = world.reading(stream, world.taking())
     async with world.running():
         await until(60)
-        assert mapping.status == Status(State.WAITING, "disk full")
+        assert mapping.status == Status(PollState.WAITING, "disk full")
 
 
 # --- tumbling windows -----------------------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ async def test_a_shard_that_is_done_while_others_are_being_forgotten_is_not_read
 class SlowAnswers(MemoryCheckpoints):
     """A store that says only long after a commit that it stored it."""
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         answer = await super().commit(key, token, checkpoint)
         await anyio.sleep(7.0)
         return answer

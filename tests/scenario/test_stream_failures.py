@@ -6,7 +6,7 @@ import pytest
 
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.observer import Blocked, Discarded
-from headrace.pollers.lifecycle import State
+from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.stream import Flavour
 from support.stream_world import Call, Reading, StreamWorld, throttled, until, where
 
@@ -146,12 +146,12 @@ async def test_a_function_that_cannot_be_reached_keeps_its_place_and_loses_nothi
         for number in range(50):
             stream.put("key", str(number))
         await until(1000)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "no such module" in supervisor.status.reason
         assert function.taken == []
         function.invoker.mend()
         await until(1100)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
     assert function.taken == [str(number) for number in range(50)]
     assert world.discarded == []
 
@@ -255,7 +255,7 @@ async def test_a_shard_that_cannot_be_read_holds_up_no_other_and_goes_on_when_it
             stream.put(stream.key_of(other), str(number))
             await until(number * 10.0)
         assert function.taken == [str(number) for number in range(20)]
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
         stream.shard(one).fault, stream.shard(one).throttled = None, False
         await until(300)
     assert function.taken[-1] == "of the broken shard"

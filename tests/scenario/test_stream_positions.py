@@ -8,7 +8,7 @@ import pytest
 
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.observer import Gap, StreamRecreated
-from headrace.pollers.lifecycle import State
+from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from support.stream_world import STREAMS, Call, Reading, StreamWorld, until, where
@@ -83,7 +83,7 @@ async def test_an_iterator_that_is_missing_does_not_end_a_shard_that_is_open() -
         await until(30)
         wanted = puts(stream, range(5))
         await until(120)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
         assert supervisor.feeds == 1
     assert function.taken == wanted
 
@@ -170,7 +170,7 @@ async def test_latest_while_the_service_is_down_begins_when_it_first_answers() -
     async with world.running():
         puts(stream, range(5))
         await until(60)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         stream.fault = None
         await until(120)
         wanted = puts(stream, range(5, 10))
@@ -237,12 +237,12 @@ async def test_a_stream_made_anew_while_it_is_read_is_read_from_its_beginning(
         await until(30)
         stream.delete()
         await until(90)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "does not exist" in supervisor.status.reason
         stream.recreate(numbers_again=numbers_again)
         after = puts(stream, range(100, 120))
         await until(180)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
     assert function.taken == before + after
     assert len(world.watch.of(StreamRecreated)) == 1
 
@@ -305,7 +305,7 @@ async def test_a_stream_made_anew_stops_a_mapping_that_wants_that() -> None:
         stream.recreate()
         puts(stream, range(100, 120))
         await until(300)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "made anew" in supervisor.status.reason
     assert function.taken == before
 
@@ -369,11 +369,11 @@ async def test_a_service_that_is_down_is_waited_for_and_nothing_is_lost() -> Non
         stream.fault = SourceUnavailable("no route to host")
         wanted += puts(stream, range(10, 20))
         await until(200)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert "no route to host" in supervisor.status.reason
         stream.fault = None
         await until(300)
-        assert where(supervisor) is State.POLLING
+        assert where(supervisor) is PollState.POLLING
     assert function.taken == wanted
 
 
@@ -385,7 +385,7 @@ async def test_a_missing_stream_is_waited_for_visibly_and_read_when_it_is_there(
     supervisor = world.reading(stream, function)
     async with world.running():
         await until(60)
-        assert where(supervisor) is State.WAITING
+        assert where(supervisor) is PollState.WAITING
         assert STREAMS[Flavour.KINESIS] in supervisor.status.reason
         stream.recreate()
         wanted = puts(stream, range(5))

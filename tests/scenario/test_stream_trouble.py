@@ -15,7 +15,17 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.model import Position, Record
 from headrace.dispatch.observer import Crashed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.checkpoints.store import BEGINNING, Answer, Checkpoint, Finished, Held, Key, Opened, Start, Token
+from headrace.pollers.checkpoints.store import (
+    BEGINNING,
+    Checkpoint,
+    CommitAnswer,
+    Finished,
+    HeldLane,
+    Key,
+    Opened,
+    Start,
+    Token,
+)
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.supervisor import Supervisor
@@ -74,7 +84,7 @@ class Positions(MemoryCheckpoints):
         await self._asked()
         await super().confirm(mapping, source, created)
 
-    async def acquire(self, key: Key, start: Start = BEGINNING) -> Held:
+    async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
         await self._asked()
         held = await super().acquire(key, start)
         await self._trouble()
@@ -86,10 +96,10 @@ class Positions(MemoryCheckpoints):
         await self._trouble()
         return compacted
 
-    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         await self._asked()
         answer = await super().commit(key, token, checkpoint)
-        if answer is Answer.COMMITTED:
+        if answer is CommitAnswer.COMMITTED:
             self._check(key.lane.shard, checkpoint)
         await self._trouble()
         return answer

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from headrace.service.async_invoke.model import Event
+from headrace.service.async_invoke.model import AsyncEvent
 from headrace.service.async_invoke.store import EventStore
 from headrace.service.cli.main import main
 from headrace.service.control import code, document_store
@@ -68,11 +68,11 @@ def run(killer: Killer) -> int:
         await write(self, puts, deletes)
         killer.passed("Stored")
 
-    async def accepted(self: EventStore, event: Event, payload: bytes) -> None:
+    async def accepted(self: EventStore, event: AsyncEvent, payload: bytes) -> None:
         await accept(self, event, payload)
         killer.passed("Accepted")
 
-    async def delivered(self: EventStore, event: Event) -> None:
+    async def delivered(self: EventStore, event: AsyncEvent) -> None:
         killer.passed("Delivered")
         await remove(self, event)
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from headrace.config.clock import SystemClock
 from headrace.config.settings import Address
-from headrace.service.api.access import Access
+from headrace.service.api.access import ApiAccess
 from headrace.service.api.field_support_tables import SERVED
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
@@ -111,7 +111,7 @@ async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any
     listener = bind(Address("127.0.0.1", 0))
     api = LambdaApi(
         groups,
-        Access(
+        ApiAccess(
             given.get("address") or address_of(listener),
             given.get("hosts", ()),
             given.get("secrets", {}),

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from headrace.service.control.catalogue import LATEST, AsynchronousSettings, Runnable
-from headrace.service.control.names import Here
+from headrace.service.control.names import Home
 
-HERE = Here("us-east-1", "000000000000")
+HERE = Home("us-east-1", "000000000000")
 
 
 def runnable(name: str = "orders", version: str = LATEST, **more: Any) -> Runnable:

@@ -15,7 +15,7 @@ from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.documents import Subject
 from headrace.dispatch.events import RecordsEnvelope
 from headrace.dispatch.model import Attempt, DiscardReason, Lane, Position, Record
-from headrace.dispatch.planner import Discard
+from headrace.dispatch.planner import DiscardStep
 from support.eventually import eventually_async
 from support.paper import failed
 
@@ -35,7 +35,7 @@ def report(reason: DiscardReason = DiscardReason.RETRIES_EXHAUSTED, *, unique: s
         return RecordsEnvelope().render(records)
 
     attempt = Attempt("22222222-2222-4222-8222-222222222222", 0.0, 1.0, 200, "$LATEST", "Unhandled")
-    return Report(Discard(RECORDS, reason, attempt, 2, failed()), LANE, 1657720081.25, unique, render)
+    return Report(DiscardStep(RECORDS, reason, attempt, 2, failed()), LANE, 1657720081.25, unique, render)
 
 
 class Lab(Protocol):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from headrace.service.running.functions import Fleet, Member
+from headrace.service.running.functions import RunningFunction, RunningFunctions
 
 
-def fleet_of(*members: Member) -> Fleet:
-    async def make(name: str) -> Member:
+def fleet_of(*members: RunningFunction) -> RunningFunctions:
+    async def make(name: str) -> RunningFunction:
         raise LookupError(name)
 
-    return Fleet(make, members)
+    return RunningFunctions(make, members)

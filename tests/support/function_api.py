@@ -29,11 +29,11 @@ from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.downloads import Downloads
 from headrace.service.control.from_file import Filed
 from headrace.service.control.function_plane import FunctionPlane
-from headrace.service.control.names import Here
+from headrace.service.control.names import Home
 from headrace.service.control.tags import Change
 from headrace.service.control.uploads import Uploads
 
-HERE = Here("us-east-1", "000000000000")
+HERE = Home("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
 ROLE = "arn:aws:iam::000000000000:role/lambda"
 BASE = "http://127.0.0.1:4566"
@@ -136,7 +136,7 @@ async def function_api(
     window: float = 0.0,
     clock: Clock | None = None,
     clients: Any = None,
-    here: Here = HERE,
+    here: Home = HERE,
     obstacle: Obstacle = no_obstacle,
 ) -> AsyncIterator[FunctionApi]:
     """The API on this state directory; leaving it is a restart's first half."""

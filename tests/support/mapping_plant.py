@@ -34,14 +34,14 @@ from headrace.pollers.supervisor import Supervisor
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
 from headrace.service.control.document_store import FILE, Documents
-from headrace.service.control.mappings.decisions import Ground
+from headrace.service.control.mappings.decisions import DecisionContext
 from headrace.service.control.mappings.from_file import Filed
 from headrace.service.control.mappings.mapping_plane import MappingPlane
-from headrace.service.control.mappings.model import Found, Seen
-from headrace.service.running.functions import Facts, Fleet, Member, reference_of
-from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.control.mappings.model import FoundFunction, SourceLook
+from headrace.service.running.functions import FunctionFacts, RunningFunction, RunningFunctions, reference_of
+from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.running.progress import Progresses
-from headrace.service.running.reconciler import Following, Parts
+from headrace.service.running.reconciler import Reconciler, ReconcilerParts
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
@@ -63,7 +63,7 @@ class World:
     adopts: bool = False
     seconds: float = 0.0
     """Of an invocation."""
-    sources_seen: Seen = field(default_factory=Seen)
+    sources_seen: SourceLook = field(default_factory=SourceLook)
     opening: float = 0.0
     """Seconds until a queue is open."""
     broken: set[str] = field(default_factory=set)
@@ -84,9 +84,9 @@ class World:
         self.ids += 1
         return str(self.ids)
 
-    def find(self, name: str, qualifier: str) -> Found | None:
+    def find(self, name: str, qualifier: str) -> FoundFunction | None:
         reference = f"{name}:{qualifier}" if qualifier else name
-        return Found(self.timeouts[reference]) if reference in self.timeouts else None
+        return FoundFunction(self.timeouts[reference]) if reference in self.timeouts else None
 
 
 class SlowQueue(MemoryQueueSource):
@@ -109,15 +109,17 @@ class Rig:
         self.account, self.changes, self.progresses = Account(), Changes(), Progresses()
         self.metrics = Metrics([])
         self.observer = Observers([self.account, self.metrics, self.progresses, self.changes])
-        self.fleet = Fleet(self._member)
-        self.plant = Plant([], [], self.fleet, self.account, self.changes)
+        self.fleet = RunningFunctions(self._member)
+        self.plant = RunningMappings([], [], self.fleet, self.account, self.changes)
         self.progresses.look_at(self.plant.waits_for)
-        ground = Ground(HERE, world.find, world.adopts)
+        ground = DecisionContext(HERE, world.find, world.adopts)
         self.plane = MappingPlane(documents, configured, ground, world.clock, say=self.lines.append, fresh=world.fresh)
         log = Log(self.stderr)
         logs = MappingLogs([], log)
-        parts = Parts(self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget)
-        self.following = Following(self.plane, self.plant, parts, log, grace=GRACE)
+        parts = ReconcilerParts(
+            self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget
+        )
+        self.following = Reconciler(self.plane, self.plant, parts, log, grace=GRACE)
         self.calls = MappingCalls(self.plane, self._look, self.progresses.of)
         self.made: list[EventSourceMapping] = []
 
@@ -141,7 +143,7 @@ class Rig:
 
     # --- what the daemon gives ----------------------------------------------------------------------------------------
 
-    async def _look(self, mapping: EventSourceMapping) -> Seen:
+    async def _look(self, mapping: EventSourceMapping) -> SourceLook:
         await anyio.sleep(0.2)
         return self.world.sources_seen
 
@@ -155,7 +157,7 @@ class Rig:
             raise StoreUnavailable("the disk is full")
         await self.world.positions.remove(mapping.uuid)
 
-    async def _member(self, name: str) -> Member:
+    async def _member(self, name: str) -> RunningFunction:
         async def take(invocation: Invocation) -> bytes:
             self.world.invoked += 1
             await anyio.sleep(self.world.seconds)
@@ -163,9 +165,11 @@ class Rig:
 
         invoker = CallableInvoker(take, clock=self.world.clock, timeout=60.0, concurrency=2)
         gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        return Member(Target(name, invoker, Permits(2), gate), "a fake", lambda: Facts(self.world.timeouts.get(name)))
+        return RunningFunction(
+            Target(name, invoker, Permits(2), gate), "a fake", lambda: FunctionFacts(self.world.timeouts.get(name))
+        )
 
-    async def _work(self, mapping: EventSourceMapping) -> Work:
+    async def _work(self, mapping: EventSourceMapping) -> RunningMapping:
         self.made.append(mapping)
         if mapping.source in self.world.broken:
             raise RuntimeError("broken")
@@ -185,7 +189,7 @@ class Rig:
         feeds = FeedSettings(
             dispatcher, slots_of(mapping, envelope, dispatcher.now), keep_all, Backoff(cap=4.0), lent=source.lent
         )
-        return Work(mapping, Supervisor(feeds, source), member.target, facts=member.facts)
+        return RunningMapping(mapping, Supervisor(feeds, source), member.target, facts=member.facts)
 
     def _source(self, mapping: EventSourceMapping) -> Source:
         if mapping.kind and mapping.kind.is_queue:

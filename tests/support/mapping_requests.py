@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from headrace.service.control.mappings import decisions
-from headrace.service.control.mappings.decisions import Ground
-from headrace.service.control.mappings.model import NOT_LOOKED_AT, Found, Mapped, Mappings, Seen
+from headrace.service.control.mappings.decisions import DecisionContext
+from headrace.service.control.mappings.model import NOT_LOOKED_AT, FoundFunction, Mapped, Mappings, SourceLook
 from headrace.service.control.model import Moment
-from headrace.service.control.names import Here
+from headrace.service.control.names import Home
 
-HERE = Here("us-east-1", "000000000000")
+HERE = Home("us-east-1", "000000000000")
 NOW = 1_700_000_000.0
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 FIFO = "arn:aws:sqs:us-east-1:000000000000:orders.fifo"
@@ -34,11 +34,11 @@ PROVISIONED: dict[str, Any] = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
 FUNCTIONS = {("f", ""), ("f", "$LATEST"), ("f", "1"), ("f", "live"), ("g", "")}
 
 
-def find(name: str, qualifier: str) -> Found | None:
-    return Found(3.0) if (name, qualifier) in FUNCTIONS else None
+def find(name: str, qualifier: str) -> FoundFunction | None:
+    return FoundFunction(3.0) if (name, qualifier) in FUNCTIONS else None
 
 
-GROUND = Ground(HERE, find)
+GROUND = DecisionContext(HERE, find)
 
 
 def moment(seed: str = "a", now: float = NOW) -> Moment:
@@ -49,13 +49,13 @@ def created(
     request: dict[str, Any],
     mappings: Mappings | None = None,
     *,
-    seen: Seen = NOT_LOOKED_AT,
+    seen: SourceLook = NOT_LOOKED_AT,
     seed: str = "a",
     **more: Any,
 ) -> Mapped:
     return decisions.create(mappings or {}, {**request, **more}, seen, moment(seed), GROUND)
 
 
-def updated(before: Mapped, *, seen: Seen = NOT_LOOKED_AT, **members: Any) -> Mapped:
+def updated(before: Mapped, *, seen: SourceLook = NOT_LOOKED_AT, **members: Any) -> Mapped:
     request = {"UUID": before.uuid, **members}
     return decisions.update({before.uuid: before}, request, seen, moment(now=NOW + 60), GROUND)

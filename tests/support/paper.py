@@ -27,7 +27,7 @@ from headrace.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from headrace.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
+from headrace.dispatch.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
 
 EPOCH = 1_700_000_000.0
 """Wall-clock time at monotonic zero."""
@@ -94,7 +94,7 @@ def ids(batch: Iterable[Record]) -> list[int]:
     return [int(each.id if isinstance(each.id, str) else each.id[1]) for each in batch]
 
 
-Function = Callable[[Invoke], Outcome]
+Function = Callable[[InvokeStep], Outcome]
 
 
 class Paper:
@@ -105,23 +105,23 @@ class Paper:
         self.function = function
         self.time = start
         self.jitter = jitter
-        self.calls: list[Invoke] = []
+        self.calls: list[InvokeStep] = []
         self.times: list[float] = []
-        self.steps: list[Settle | Discard] = []
+        self.steps: list[SettleStep | DiscardStep] = []
         self.fates: dict[Record, Fate] = {}
         self.news: list[Retry | Halved | None] = []
 
-    def advance(self) -> Invoke | Wait | Done:
+    def advance(self) -> InvokeStep | Wait | Done:
         """Up to the next Invoke, Wait or Done."""
         while True:
             step = self.planner.next(at(self.time))
             match step:
-                case Settle() | Discard():
+                case SettleStep() | DiscardStep():
                     self.steps.append(step)
                     for each in step.records:
                         assert each not in self.fates, f"{each.id} got a second fate"
                         self.fates[each] = step.fate
-                case Invoke():
+                case InvokeStep():
                     self.calls.append(step)
                     self.times.append(self.time)
                     return step
@@ -138,7 +138,7 @@ class Paper:
         """To the end."""
         for _ in range(most):
             match self.advance():
-                case Invoke() as invoke:
+                case InvokeStep() as invoke:
                     self.answer(self.function(invoke))
                 case Wait(until):
                     assert until != inf, "waits for ever"
@@ -169,7 +169,7 @@ def poison(*bad: int) -> Function:
 def naming(*bad: int) -> Function:
     """A function that names these and takes the rest."""
 
-    def function(invoke: Invoke) -> Outcome:
+    def function(invoke: InvokeStep) -> Outcome:
         these = [each.id for each in invoke.records if ids([each])[0] in bad]
         return named(*these) if these else ok()
 

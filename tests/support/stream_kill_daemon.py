@@ -18,7 +18,7 @@ from unittest.mock import patch
 from headrace.dispatch.observer import Discarded, Event, Fetched, Filtered, Settled
 from headrace.pollers.checkpoints import rows
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
-from headrace.pollers.checkpoints.store import Answer, Checkpoint, Key, Token
+from headrace.pollers.checkpoints.store import Checkpoint, CommitAnswer, Key, Token
 from headrace.service.cli.main import main
 
 
@@ -66,12 +66,12 @@ def run(killer: Killer) -> int:
     """The command line, with a store that tells the killer what it does."""
     store, answer = rows.commit, SqliteCheckpoints.commit
 
-    def storing(key: Key, token: Token, checkpoint: Checkpoint, connection: sqlite3.Connection) -> Answer:
+    def storing(key: Key, token: Token, checkpoint: Checkpoint, connection: sqlite3.Connection) -> CommitAnswer:
         result = store(key, token, checkpoint, connection)
         killer.passed("Storing")
         return result
 
-    async def stored(self: SqliteCheckpoints, key: Key, token: Token, checkpoint: Checkpoint) -> Answer:
+    async def stored(self: SqliteCheckpoints, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         result = await answer(self, key, token, checkpoint)
         killer.stored()
         return result

@@ -32,7 +32,7 @@ from headrace.dispatch.slots import KeyHash, Slots
 from headrace.dispatch.windows import WindowSlot
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.feed_settings import FeedSettings, Keeps
-from headrace.pollers.lifecycle import State
+from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.pool import Pool
@@ -296,5 +296,5 @@ async def until(moment: float) -> None:
     await anyio.sleep(moment - anyio.current_time())
 
 
-def where(supervisor: Supervisor) -> State:
+def where(supervisor: Supervisor) -> PollState:
     return supervisor.status.state

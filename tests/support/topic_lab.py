@@ -23,14 +23,14 @@ from headrace.dispatch.events import KafkaEnvelope
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.model import Record
-from headrace.dispatch.partition_slots import LaneDraining
+from headrace.dispatch.partition_slots import PartitionSlots
 from headrace.dispatch.policy import Policy, Progress
 from headrace.pollers.feed_settings import AHEAD_BYTES, FeedSettings
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.settings import TopicSettings
 from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.pool import Pool
-from headrace.pollers.source import Fetched, Source
+from headrace.pollers.source import FetchResult, Source
 from headrace.pollers.supervisor import Supervisor
 
 from .topics import Topics
@@ -87,7 +87,7 @@ class Member:
         )
         settings = FeedSettings(
             dispatcher,
-            lambda lane, window: LaneDraining(Limits(100, self.window, envelope), None),
+            lambda lane, window: PartitionSlots(Limits(100, self.window, envelope), None),
             self.keeps,
             self.backoff,
             lent=False,
@@ -141,7 +141,7 @@ class Group:
             await reader.aclose()
 
 
-async def fetched(reader: KafkaReader, count: int = 1) -> Fetched:
+async def fetched(reader: KafkaReader, count: int = 1) -> FetchResult:
     """Fetches until there are so many records; all of them as one, gaps too."""
     records: list[Any] = []
     gaps: list[Any] = []
@@ -150,7 +150,7 @@ async def fetched(reader: KafkaReader, count: int = 1) -> Fetched:
             found = await reader.fetch(1000, None)
             records += found.records
             gaps += found.gaps
-    return Fetched(tuple(records), tuple(gaps))
+    return FetchResult(tuple(records), tuple(gaps))
 
 
 def values(records: Iterable[Record]) -> list[bytes]:

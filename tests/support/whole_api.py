@@ -29,18 +29,18 @@ from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.wire.call import Call, Group, Serve
 from headrace.service.control.catalogue import Runnable
 from headrace.service.control.document_store import FILE
-from headrace.service.control.mappings.model import Seen, State
-from headrace.service.control.names import Here
+from headrace.service.control.mappings.model import MappingState, SourceLook
+from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
-from headrace.service.running.functions import Fleet
+from headrace.service.running.functions import RunningFunctions
 from headrace.service.running.mappings import Changes
 from headrace.service.running.progress import Progresses
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.tails import Tails
-from headrace.service.wiring.api_functions import ApiFunctions, Surroundings
-from headrace.service.wiring.control_plane import Planes
-from headrace.service.wiring.function_factory import Targets
-from headrace.service.wiring.invokers import Functions
+from headrace.service.wiring.api_functions import ApiFunctions, DaemonParts
+from headrace.service.wiring.control_plane import ControlPlane
+from headrace.service.wiring.function_factory import FunctionFactory
+from headrace.service.wiring.invokers import InvokerFactory
 from support import api_lab, api_model
 from support.scripted_client import ScriptedClient, refused
 
@@ -60,7 +60,7 @@ CONFIGURATION: Mapping[str, Any] = {
 }
 
 
-class PaperFunctions(Functions):
+class PaperFunctions(InvokerFactory):
     """Functions without processes: they give their event back, or fail when it says so."""
 
     def __init__(self, tails: Tails) -> None:
@@ -69,13 +69,13 @@ class PaperFunctions(Functions):
     async def invoker(self, function: AnyFunction) -> Invoker:
         return self._made(function.name, "$LATEST")
 
-    async def maker(self, here: Here) -> Any:
+    async def maker(self, here: Home) -> Any:
         def make(runnable: Runnable) -> Invoker:
             return self._made(runnable.name, runnable.version)
 
         return make
 
-    async def obstacle(self, runnable: Runnable, here: Here) -> str:
+    async def obstacle(self, runnable: Runnable, here: Home) -> str:
         return "install Java" if runnable.runtime.startswith("java") else ""
 
     def _made(self, name: str, version: str) -> Invoker:
@@ -103,17 +103,17 @@ class PaperClients(Clients):
         return ScriptedClient(get_object=[refused("NoSuchBucket", 404)])
 
 
-async def look(mapping: EventSourceMapping) -> Seen:
+async def look(mapping: EventSourceMapping) -> SourceLook:
     """What there is at a source, by its name."""
     if "missing" in mapping.source:
-        return Seen(missing=True)
-    return Seen(visibility=2.0) if "hasty" in mapping.source else Seen()
+        return SourceLook(missing=True)
+    return SourceLook(visibility=2.0) if "hasty" in mapping.source else SourceLook()
 
 
 class WholeApi:
     """The groups, and what is behind them."""
 
-    def __init__(self, state: Path, planes: Planes, groups: tuple[Group, ...]) -> None:
+    def __init__(self, state: Path, planes: ControlPlane, groups: tuple[Group, ...]) -> None:
         self.state = state
         self.planes = planes
         self.groups = groups
@@ -131,7 +131,7 @@ class WholeApi:
         await self.planes.functions.start()
         plane = self.planes.mappings
         for mapped in tuple(plane.all.values()):
-            if mapped.state is State.DELETING:
+            if mapped.state is MappingState.DELETING:
                 await plane.end(mapped)
             elif mapped.state.passing:
                 plane.settle(mapped)
@@ -249,11 +249,11 @@ async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
     observer = Observers([progresses, changes])
     functions, clients = PaperFunctions(tails), PaperClients()
     async with AsyncExitStack() as stack:
-        planes = await Planes.open(state, config, "us-east-1", clock, log, stack)
-        given = Surroundings(config, clients, observer, tails, clock, lambda: 0.5)
+        planes = await ControlPlane.open(state, config, "us-east-1", clock, log, stack)
+        given = DaemonParts(config, clients, observer, tails, clock, lambda: 0.5)
         made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
-        targets = Targets(config, functions, None, changes, observer, clock, lambda: 0.5, made.references)
-        fleet = Fleet(targets.make, environments=made.environments)
+        targets = FunctionFactory(config, functions, None, changes, observer, clock, lambda: 0.5, made.references)
+        fleet = RunningFunctions(targets.make, environments=made.environments)
         stack.push_async_callback(fleet.aclose)
         mappings = MappingCalls(planes.mappings, look, progresses.of)
         served = made.served(fleet, Address("127.0.0.1", 9470)).groups

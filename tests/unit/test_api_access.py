@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 
 from headrace.config.settings import Address
 from headrace.service.api import signatures
-from headrace.service.api.access import Access
+from headrace.service.api.access import ApiAccess
 from headrace.service.api.signatures import Head
 from headrace.service.control.refusals import ApiError
 
@@ -70,7 +70,7 @@ def text(value: str | bytes) -> str:
 
 
 def admit(request: Head, body: bytes = b"", **options: Any) -> None:
-    access = Access(
+    access = ApiAccess(
         options.get("address", OUTSIDE),
         options.get("hosts", ()),
         options.get("secrets", SECRETS),
@@ -169,7 +169,7 @@ def test_a_digest_in_the_headers_lets_the_signature_be_checked_before_the_body()
     admit(request, b"abc")
     assert "x-amz-content-sha256" in str(refused(request, b"abd").message)
     with pytest.raises(ApiError, match="does not match the signature"):
-        Access(OUTSIDE, (), SECRETS, Now()).admit(replace(request, method="PUT"))
+        ApiAccess(OUTSIDE, (), SECRETS, Now()).admit(replace(request, method="PUT"))
 
 
 @pytest.mark.semantics("API-12")

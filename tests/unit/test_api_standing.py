@@ -10,7 +10,7 @@ from botocore.model import Shape
 
 from headrace.config import limits
 from headrace.service.api import field_support
-from headrace.service.api.field_support import Standing
+from headrace.service.api.field_support import Support
 from headrace.service.api.field_support_tables import FORWARDED, SERVED
 from support import api_model
 
@@ -46,7 +46,7 @@ def test_every_field_has_a_standing_and_no_other_has_one(operation: str) -> None
 @pytest.mark.parametrize("operation", SERVED)
 def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
     for field in field_support.FIELDS[operation].values():
-        assert (field.standing is Standing.HONOURED) == (not field.reason), field
+        assert (field.standing is Support.HONOURED) == (not field.reason), field
 
 
 @pytest.mark.semantics("API-07")

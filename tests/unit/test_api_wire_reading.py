@@ -15,8 +15,8 @@ from headrace.service.api.recorded import DEVIATIONS
 from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.model import Shape as OurShape
-from headrace.service.api.wire.reading import Parameters, Request, read
-from headrace.service.api.wire.routing import Found, Router
+from headrace.service.api.wire.reading import ApiRequest, Parameters, read
+from headrace.service.api.wire.routing import FoundOperation, Router
 from headrace.service.control.refusals import ApiError
 from support import api_model
 
@@ -28,13 +28,13 @@ def model() -> Model:
     return load("lambda", "2015-03-31", DEVIATIONS)
 
 
-def find(method: str, target: str) -> Found | None:
+def find(method: str, target: str) -> FoundOperation | None:
     path, _, query = target.partition("?")
     return Router(model()).find(method, path, parse_qs(query))
 
 
 def ask(name: str, body: bytes = b"", **query: list[str]) -> Parameters:
-    return read(model().operations[name], Request({}, query, {}, body))
+    return read(model().operations[name], ApiRequest({}, query, {}, body))
 
 
 @pytest.mark.semantics("API-01", "API-02")
@@ -49,7 +49,7 @@ def test_every_call_arrives_as_a_client_meant_it(name: str) -> None:
     assert found is not None
     assert found.operation.name == name
     headers = {key.lower(): text(value) for key, value in request.headers.items()}
-    got = read(found.operation, Request(found.labels, query, headers, bytes(request.body or b"")))
+    got = read(found.operation, ApiRequest(found.labels, query, headers, bytes(request.body or b"")))
     assert got.values == meant
     assert got.unknown == []
 
@@ -203,7 +203,7 @@ def test_what_the_model_does_not_know_is_told() -> None:
     body = b'{"Timeoutt": 3, "Code": {"Zip": ""}, "VpcConfig": null, "Nothing": null}'
     assert ask("CreateFunction", body).unknown == ["Timeoutt", "Code.Zip"]
     assert ask("GetFunction", qualifier=["1"]).unknown == ["qualifier"]
-    signed = Request({}, {"X-Amz-Date": ["x"], "x-id": ["GetFunction"]}, {}, b"")
+    signed = ApiRequest({}, {"X-Amz-Date": ["x"], "x-id": ["GetFunction"]}, {}, b"")
     assert read(model().operations["GetFunction"], signed).unknown == []
 
 

@@ -13,7 +13,7 @@ from headrace.config.errors import BugError
 from headrace.service.api.recorded import DEVIATIONS
 from headrace.service.api.wire.call import Answer
 from headrace.service.api.wire.model import Model, load
-from headrace.service.api.wire.writing import Response, refused, written
+from headrace.service.api.wire.writing import ApiResponse, refused, written
 from headrace.service.control import refusals
 from headrace.service.control.refusals import ApiError
 from support import api_model
@@ -26,7 +26,7 @@ def model() -> Model:
     return load("lambda", "2015-03-31", DEVIATIONS)
 
 
-def write(operation: str, output: dict[str, Any] | None = None, **more: Any) -> Response:
+def write(operation: str, output: dict[str, Any] | None = None, **more: Any) -> ApiResponse:
     return written(model().operations[operation], Answer(output or {}, **more), ID)
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.service.async_invoke import decisions
-from headrace.service.async_invoke.model import Again, Condition, Event, Over, Response
+from headrace.service.async_invoke.model import Again, AsyncEvent, Condition, FunctionResponse, Over
 from headrace.service.control.catalogue import AsynchronousSettings
 
 ACCEPTED = 1000.0
-EVENT = Event(1, "orders", "", "r", ACCEPTED, ACCEPTED)
+EVENT = AsyncEvent(1, "orders", "", "r", ACCEPTED, ACCEPTED)
 DEFAULTS = AsynchronousSettings()
 RAN = Attempt("r", 0.0, 0.0, 200, "7", "Unhandled")
 ERROR = b'{"errorMessage":"no"}'
@@ -20,10 +20,10 @@ FAILED = FunctionFailed(RAN, Failure.ERROR, "no", ERROR)
 NO_INIT = Unreachable(RAN, "its init failed", True, ERROR)
 NO_ROOM = Throttled(replace(RAN, status=429))
 NOT_THERE = Unreachable(replace(RAN, status=None), "connection refused", True)
-GAVE = Response("7", ERROR, failed=True)
+GAVE = FunctionResponse("7", ERROR, failed=True)
 
 
-def tried(attempts: int = 0, refusals: int = 0, response: Response | None = None) -> Event:
+def tried(attempts: int = 0, refusals: int = 0, response: FunctionResponse | None = None) -> AsyncEvent:
     return replace(EVENT, attempts=attempts, refusals=refusals, response=response)
 
 
@@ -54,7 +54,7 @@ def test_the_pauses_can_be_shortened() -> None:
 @pytest.mark.semantics("ASYNC-01")
 def test_a_function_that_takes_it_ends_it() -> None:
     step = decisions.after(tried(1, response=GAVE), DEFAULTS, Returned(RAN, b"null"), ACCEPTED)
-    assert step == Over(Condition.SUCCESS, 2, Response("7", b"null", failed=False))
+    assert step == Over(Condition.SUCCESS, 2, FunctionResponse("7", b"null", failed=False))
 
 
 @pytest.mark.semantics("ASYNC-03")

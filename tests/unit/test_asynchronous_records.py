@@ -7,13 +7,13 @@ import json
 import pytest
 
 from headrace.service.async_invoke import records
-from headrace.service.async_invoke.model import Condition, Event, Held, Over, Response
+from headrace.service.async_invoke.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
 RID = "11111111-2222-4333-8444-555555555555"
 NOW = 1_764_025_868.123
-HELD = Held(Event(1, "orders", "", RID, NOW, NOW), b'{"a": 1.50}')
-ERROR = Response("$LATEST", b'{"errorMessage":"no","errorType":"E"}', failed=True)
+HELD = HeldEvent(AsyncEvent(1, "orders", "", RID, NOW, NOW), b'{"a": 1.50}')
+ERROR = FunctionResponse("$LATEST", b'{"errorMessage":"no","errorType":"E"}', failed=True)
 
 
 def contexts(condition: str, count: int, qualifier: str = "$LATEST") -> str:
@@ -26,7 +26,7 @@ def contexts(condition: str, count: int, qualifier: str = "$LATEST") -> str:
 
 CASES = {
     "success": (
-        Over(Condition.SUCCESS, 1, Response("3", b"null", failed=False)),
+        Over(Condition.SUCCESS, 1, FunctionResponse("3", b"null", failed=False)),
         contexts("Success", 1) + ',"responseContext":{"statusCode":200,"executedVersion":"3"},"responsePayload":null}',
     ),
     "exhausted": (
@@ -44,7 +44,7 @@ CASES = {
     "too old, never tried": (Over(Condition.AGE_EXCEEDED, 0), contexts("EventAgeExceeded", 0) + "}"),
     "may not run": (Over(Condition.ZERO_RESERVED, 0), contexts("ZeroReservedConcurrency", 0) + "}"),
     "no JSON": (
-        Over(Condition.SUCCESS, 1, Response("3", b'a "b" \xff', failed=False)),
+        Over(Condition.SUCCESS, 1, FunctionResponse("3", b'a "b" \xff', failed=False)),
         contexts("Success", 1)
         + ',"responseContext":{"statusCode":200,"executedVersion":"3"},"responsePayload":"a \\"b\\" \ufffd"}',
     ),
@@ -62,7 +62,7 @@ def test_the_invocation_record(case: str) -> None:
 
 @pytest.mark.semantics("ASYNC-06")
 def test_the_function_is_named_as_it_was_invoked() -> None:
-    held = Held(Event(1, "orders", "live", RID, NOW, NOW), HELD.payload)
+    held = HeldEvent(AsyncEvent(1, "orders", "live", RID, NOW, NOW), HELD.payload)
     assert records.record(held, CASES["may not run"][0], ARN, NOW).decode() == (
         contexts("ZeroReservedConcurrency", 0, "live") + "}"
     )
@@ -73,7 +73,7 @@ def test_the_function_is_named_as_it_was_invoked() -> None:
     ("over", "code", "message"),
     [
         (Over(Condition.RETRIES_EXHAUSTED, 3, ERROR), "200", "no"),
-        (Over(Condition.RETRIES_EXHAUSTED, 3, Response("1", b"not JSON", failed=True)), "200", "not JSON"),
+        (Over(Condition.RETRIES_EXHAUSTED, 3, FunctionResponse("1", b"not JSON", failed=True)), "200", "not JSON"),
         (Over(Condition.ZERO_RESERVED, 0), "429", "ZeroReservedConcurrency"),
     ],
 )
@@ -87,10 +87,10 @@ def test_a_dead_letter_has_its_story_in_attributes(over: Over, code: str, messag
 
 @pytest.mark.semantics("ASYNC-08")
 def test_of_a_long_message_a_kilobyte_is_told_and_no_half_of_a_character() -> None:
-    long = Response("1", json.dumps({"errorMessage": "ü" * 2000}).encode(), failed=True)
+    long = FunctionResponse("1", json.dumps({"errorMessage": "ü" * 2000}).encode(), failed=True)
     message = records.dead_letter_attributes(HELD.event, Over(Condition.RETRIES_EXHAUSTED, 3, long))["ErrorMessage"][1]
     assert message == "ü" * 512
-    odd = Response("1", json.dumps({"errorMessage": "x" + "ü" * 2000}).encode(), failed=True)
+    odd = FunctionResponse("1", json.dumps({"errorMessage": "x" + "ü" * 2000}).encode(), failed=True)
     message = records.dead_letter_attributes(HELD.event, Over(Condition.RETRIES_EXHAUSTED, 3, odd))["ErrorMessage"][1]
     assert message == "x" + "ü" * 511
 

@@ -15,14 +15,14 @@ import anyio
 import pytest
 
 from headrace.config.durable.faults import UnusableState
-from headrace.service.async_invoke.model import Event, Held, Response
+from headrace.service.async_invoke.model import AsyncEvent, FunctionResponse, HeldEvent
 from headrace.service.async_invoke.store import BESIDES, FILE, EventStore
 from support import counts
 
-FIRST = Event(0, "orders", "live", "r", 10.0, 10.0, hops=2)
+FIRST = AsyncEvent(0, "orders", "live", "r", 10.0, 10.0, hops=2)
 
 
-async def all_due(store: EventStore, function: str = "orders", now: float = 1e9) -> list[Held]:
+async def all_due(store: EventStore, function: str = "orders", now: float = 1e9) -> list[HeldEvent]:
     return await store.due(function, now, 10_000, ())
 
 
@@ -31,11 +31,11 @@ async def test_what_was_added_is_there_after_a_restart(tmp_path: Path) -> None:
     store = await EventStore.open(tmp_path / FILE)
     await store.add(FIRST, b'{"a":1}')
     (held,) = await all_due(store)
-    later = replace(held.event, due=70.0, attempts=1, refusals=2, response=Response("3", b"\xff", failed=True))
+    later = replace(held.event, due=70.0, attempts=1, refusals=2, response=FunctionResponse("3", b"\xff", failed=True))
     await store.put_back(later)
     await store.aclose()
     again = await EventStore.open(tmp_path / FILE)
-    assert await all_due(again) == [Held(later, b'{"a":1}')]
+    assert await all_due(again) == [HeldEvent(later, b'{"a":1}')]
     assert await again.functions() == ["orders"]
     await again.remove(later)
     assert (await again.functions(), await again.count()) == ([], 0)
@@ -106,14 +106,14 @@ async def test_a_damaged_event_is_refused_and_left_as_it_is(tmp_path: Path, colu
 ACCEPTS = """
 import sys, anyio
 from pathlib import Path
-from headrace.service.async_invoke.model import Event
+from headrace.service.async_invoke.model import AsyncEvent
 from headrace.service.async_invoke.store import EventStore
 
 async def main():
     store = await EventStore.open(Path(sys.argv[1]))
     number = int(sys.argv[2])
     while True:
-        await store.add(Event(0, "orders", "", f"r{number}", 1.0, 1.0), b'"%d"' % number)
+        await store.add(AsyncEvent(0, "orders", "", f"r{number}", 1.0, 1.0), b'"%d"' % number)
         print(number, flush=True)
         if number % 3 == 0:
             for held in await store.due("orders", 5.0, 2, ()):

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from headrace.config.clients import faults
 from headrace.config.clients.aws import AwsSettings, Clients
-from headrace.config.clients.endpoints import Local, Real, Refused
+from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint
 from headrace.config.errors import ConfigError, SourceUnavailable
 from support import lambda_stub
 
@@ -132,7 +132,7 @@ async def test_order_of_endpoints(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     async with Clients(settings) as clients:
-        assert await clients.target(service) == Local(expected)
+        assert await clients.target(service) == LocalEndpoint(expected)
         client = await clients.get(service)
         assert client.meta.endpoint_url == expected
         assert await clients.get(service) is client
@@ -159,7 +159,7 @@ async def test_configured_endpoints_can_be_ignored_and_then_the_guard_refuses(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://all:1")
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     async with Clients() as clients:
-        assert isinstance(await clients.target("sqs"), Refused)
+        assert isinstance(await clients.target("sqs"), RefusedEndpoint)
         with pytest.raises(ConfigError, match="real AWS"):
             await clients.get("sqs")
 
@@ -182,7 +182,7 @@ async def test_real_aws_when_it_is_meant(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     async with Clients(AwsSettings(real=True, region="eu-central-1")) as clients:
-        assert await clients.target("sqs") == Real()
+        assert await clients.target("sqs") == RealEndpoint()
         client = await clients.get("sqs")
         assert client.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
 

@@ -8,25 +8,25 @@ from importlib import resources
 import pytest
 
 from headrace.config.clients import endpoints
-from headrace.config.clients.endpoints import Local, Real, Refused
+from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint
 
 
 @pytest.mark.parametrize(
     ("url", "real", "expected"),
     [
-        ("http://localhost:4566", False, Local("http://localhost:4566")),
-        ("http://localhost:4566", True, Local("http://localhost:4566")),
-        ("https://localhost.localstack.cloud:4566", False, Local("https://localhost.localstack.cloud:4566")),
-        ("http://[::1]:4566/prefix", False, Local("http://[::1]:4566/prefix")),
-        ("http://amazonaws.com.example:4566", False, Local("http://amazonaws.com.example:4566")),
-        ("http://sqs.amazonaws.com@localhost:4566", False, Local("http://sqs.amazonaws.com@localhost:4566")),
-        ("http://notamazonaws.com", False, Local("http://notamazonaws.com")),
-        (None, True, Real()),
-        ("", True, Real()),
+        ("http://localhost:4566", False, LocalEndpoint("http://localhost:4566")),
+        ("http://localhost:4566", True, LocalEndpoint("http://localhost:4566")),
+        ("https://localhost.localstack.cloud:4566", False, LocalEndpoint("https://localhost.localstack.cloud:4566")),
+        ("http://[::1]:4566/prefix", False, LocalEndpoint("http://[::1]:4566/prefix")),
+        ("http://amazonaws.com.example:4566", False, LocalEndpoint("http://amazonaws.com.example:4566")),
+        ("http://sqs.amazonaws.com@localhost:4566", False, LocalEndpoint("http://sqs.amazonaws.com@localhost:4566")),
+        ("http://notamazonaws.com", False, LocalEndpoint("http://notamazonaws.com")),
+        (None, True, RealEndpoint()),
+        ("", True, RealEndpoint()),
         (
             "https://vpce-1.sqs.us-east-1.vpce.amazonaws.com",
             True,
-            Real("https://vpce-1.sqs.us-east-1.vpce.amazonaws.com"),
+            RealEndpoint("https://vpce-1.sqs.us-east-1.vpce.amazonaws.com"),
         ),
     ],
 )
@@ -48,7 +48,7 @@ def test_allowed(url: str | None, real: bool, expected: endpoints.Target) -> Non
 )
 def test_real_aws_is_refused_unless_it_is_meant(url: str | None) -> None:
     target = endpoints.decide("sqs", url, real=False)
-    assert isinstance(target, Refused)
+    assert isinstance(target, RefusedEndpoint)
     assert "real AWS" in target.problem.what
     assert "sqs" in target.problem.what
     assert "aws.real: true" in target.problem.hint
@@ -79,7 +79,7 @@ def test_brokers_at_aws_are_named_unless_real_aws_is_meant() -> None:
 @pytest.mark.parametrize("real", [True, False])
 def test_what_is_no_url_is_refused(url: str, word: str, real: bool) -> None:
     target = endpoints.decide("sqs", url, real)
-    assert isinstance(target, Refused)
+    assert isinstance(target, RefusedEndpoint)
     assert repr(url) in target.problem.what
     assert word in target.problem.what
 

@@ -28,7 +28,7 @@ from headrace.config.clients.kafka import KafkaConnection, MappingAccess, msk, s
 from headrace.config.clients.kafka.secrets import Certificate, Secrets
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from headrace.config.kafka_mapping import KafkaOauth
-from headrace.config.kafka_security import Plan, plan, violations
+from headrace.config.kafka_security import SecurityPlan, plan, violations
 from headrace.config.mapping import EventSourceMapping
 from support.certificates import Authority
 from support.configs import problems, with_mapping
@@ -449,7 +449,7 @@ ALL = {
 }
 PUBLIC = {"BootstrapBrokerStringSaslIam": "iam:9098", "BootstrapBrokerStringPublicSaslIam": "public:9198"}
 VPC = {"BootstrapBrokerStringVpcConnectivitySaslScram": "vpc:14001"}
-CHOICES: list[tuple[Plan, dict[str, str], bool, tuple[str, ...], str]] = [
+CHOICES: list[tuple[SecurityPlan, dict[str, str], bool, tuple[str, ...], str]] = [
     (plan(mapping(arn=CLUSTER)), ALL, False, ("tls-1:9094", "tls-2:9094"), "SSL"),
     (plan(mapping(arn=CLUSTER)), ALL, True, ("plain:9092",), "PLAINTEXT"),
     (plan(mapping(arn=CLUSTER, protocol="PLAINTEXT")), ALL, False, ("plain:9092",), "PLAINTEXT"),
@@ -472,7 +472,7 @@ CHOICES: list[tuple[Plan, dict[str, str], bool, tuple[str, ...], str]] = [
 @pytest.mark.parametrize(("meant", "answer", "emulated", "servers", "protocol"), CHOICES)
 @pytest.mark.semantics("KAFKA-SEC-08")
 def test_which_brokers_of_a_cluster(
-    meant: Plan, answer: dict[str, str], emulated: bool, servers: tuple[str, ...], protocol: str
+    meant: SecurityPlan, answer: dict[str, str], emulated: bool, servers: tuple[str, ...], protocol: str
 ) -> None:
     assert msk.choose(CLUSTER, meant, answer, emulated=emulated) == (servers, protocol)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.config import limits, rules
-from headrace.config.limits import FIELDS, SourceKind, Standing
+from headrace.config.limits import FIELDS, SourceKind, Support
 from headrace.config.mapping import EventSourceMapping, derive_uuid, split_function
 from headrace.config.spoken import aws_name
 from support.configs import FIFO, QUEUE, loaded, problems, with_mapping
@@ -109,7 +109,7 @@ def test_every_member_of_the_aws_request_is_a_field() -> None:
 def test_each_field_has_a_standing_for_each_source() -> None:
     assert FIELDS.keys() == EventSourceMapping.model_fields.keys() - {"name"}
     assert all(row.keys() == set(SourceKind) for row in FIELDS.values())
-    recorded = {name for name, row in FIELDS.items() if Standing.RECORDED in row.values()}
+    recorded = {name for name, row in FIELDS.items() if Support.RECORDED in row.values()}
     assert recorded == limits.RECORDED.keys()
 
 

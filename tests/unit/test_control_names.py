@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.control.names import Here, Named, resolve, too_long, unqualified
+from headrace.service.control.names import Home, Named, resolve, too_long, unqualified
 from headrace.service.control.refusals import ApiError
 
-HERE = Here("us-east-1", "000000000000")
+HERE = Home("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
 
 

@@ -15,7 +15,7 @@ from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.function import LocalFunction
 from headrace.service.control.code import DIRECTORY
 from headrace.service.control.document_store import FILE, Documents
-from headrace.service.control.names import Here
+from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
@@ -201,7 +201,7 @@ async def test_a_function_that_another_version_stored_is_told(tmp_path: Path, ha
 async def test_functions_are_of_the_region_that_is_set(tmp_path: Path) -> None:
     async with function_api(tmp_path) as api:
         await api.create()
-    async with function_api(tmp_path, here=Here("eu-west-1", "111111111111")) as api:
+    async with function_api(tmp_path, here=Home("eu-west-1", "111111111111")) as api:
         arn = "arn:aws:lambda:eu-west-1:111111111111:function:orders"
         assert (await configuration(api))["FunctionArn"] == arn
         assert (await api("GetFunctionConfiguration", FunctionName=arn))["FunctionName"] == "orders"

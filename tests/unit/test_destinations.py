@@ -15,10 +15,10 @@ from headrace.config.errors import SourceRefused, SourceUnavailable
 from headrace.dispatch.destinations.base import Report, stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import (
+    DestinationDelivery,
     Ending,
     FailureDestination,
     GivenUp,
-    Handover,
     Interrupted,
     Persistence,
     Written,
@@ -32,7 +32,7 @@ from headrace.dispatch.model import Batch, BatchKind, DiscardReason, Record, Win
 from headrace.dispatch.observer import DestinationChanged, DestinationFailed, Discarded
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import Taken
-from headrace.dispatch.steps import Discard, Settle
+from headrace.dispatch.steps import DiscardStep, SettleStep
 from support.paper import ATTEMPT, LANE, failed, records
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, no_jitter, target
@@ -52,7 +52,7 @@ def report(numbers: Sequence[int] = (1, 2)) -> Report:
     def render(chosen: Sequence[Record]) -> bytes:
         return RecordsEnvelope().render(chosen)
 
-    discard = Discard(records(numbers), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed())
+    discard = DiscardStep(records(numbers), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed())
     return Report(discard, LANE, EPOCH, "11111111-1111-4111-8111-111111111111", render)
 
 
@@ -68,7 +68,7 @@ class Rig:
         return await self.failure.handover(report()).run()
 
     @asynccontextmanager
-    async def handing_over(self) -> AsyncIterator[tuple[Handover, list[Ending]]]:
+    async def handing_over(self) -> AsyncIterator[tuple[DestinationDelivery, list[Ending]]]:
         """A hand-over that runs beside the body, and how it ended."""
         handover, endings = self.failure.handover(report()), list[Ending]()
 
@@ -342,9 +342,9 @@ class Book:
     """The feed's side: what was settled."""
 
     def __init__(self) -> None:
-        self.settled: list[Settle | Discard] = []
+        self.settled: list[SettleStep | DiscardStep] = []
 
-    async def settle(self, step: Settle | Discard) -> None:
+    async def settle(self, step: SettleStep | DiscardStep) -> None:
         self.settled.append(step)
 
     def invoked(self) -> None: ...

@@ -13,10 +13,10 @@ from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from headrace.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
 from headrace.dispatch.destinations.base import Report, stream_documents
-from headrace.dispatch.destinations.channels import Bucket, Queue, Role, Topic
+from headrace.dispatch.destinations.channels import BucketChannel, QueueChannel, Role, TopicChannel
 from headrace.dispatch.documents import Subject
 from headrace.dispatch.model import DiscardReason
-from headrace.dispatch.planner import Discard
+from headrace.dispatch.planner import DiscardStep
 from support.paper import ATTEMPT, EPOCH, LANE, failed, records
 
 SQS = "arn:aws:sqs:us-east-1:000000000000:failed"
@@ -25,7 +25,7 @@ S3 = "arn:aws:s3:::failed"
 SQS_ARN, SNS_ARN, S3_ARN = (Arn.parse(each) for each in (SQS, SNS, S3))
 DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
 REPORT = Report(
-    Discard(records([1]), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed()), LANE, EPOCH, "id", lambda _: b"{}"
+    DiscardStep(records([1]), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed()), LANE, EPOCH, "id", lambda _: b"{}"
 )
 
 
@@ -86,9 +86,9 @@ def refused(code: str, status: int, message: str = "no") -> ClientError:
 def destinations(error: Exception) -> list[Any]:
     client = Failing(error)
     return [
-        MessageDestination(SQS_ARN, Queue(SQS_ARN, client, Role(), endpoint=None, rewrite_urls=True), DOCUMENTS),
-        MessageDestination(SNS_ARN, Topic(SNS_ARN, client, Role()), DOCUMENTS),
-        S3Destination(S3_ARN, Bucket(S3_ARN, client, Role()), DOCUMENTS, "uuid"),
+        MessageDestination(SQS_ARN, QueueChannel(SQS_ARN, client, Role(), endpoint=None, rewrite_urls=True), DOCUMENTS),
+        MessageDestination(SNS_ARN, TopicChannel(SNS_ARN, client, Role()), DOCUMENTS),
+        S3Destination(S3_ARN, BucketChannel(S3_ARN, client, Role()), DOCUMENTS, "uuid"),
     ]
 
 

@@ -18,7 +18,7 @@ from headrace.dispatch.documents import (
 )
 from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope
 from headrace.dispatch.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
-from headrace.dispatch.planner import Discard
+from headrace.dispatch.planner import DiscardStep
 from support.paper import failed, kafka_records, partition
 
 WRITTEN = 1657720081.25
@@ -34,11 +34,11 @@ RECORDS = (
 
 def discard(
     reason: DiscardReason, records: tuple[Record, ...] = RECORDS, *, error: str | None = "Unhandled"
-) -> Discard:
+) -> DiscardStep:
     attempt = Attempt(REQUEST, 0.0, 1.0, 200, "$LATEST", error)
     never = reason in (DiscardReason.OVERSIZED, DiscardReason.SCHEMA_NOT_FOUND)
     failure = failed() if error else FailedItems(attempt, frozenset({"0049"}))
-    return Discard(records, reason, None if never else attempt, 0 if never else 2, None if never else failure)
+    return DiscardStep(records, reason, None if never else attempt, 0 if never else 2, None if never else failure)
 
 
 @pytest.mark.semantics("EVENT-20")
@@ -85,7 +85,7 @@ def test_a_partial_failure_has_a_function_error_of_null() -> None:
 @pytest.mark.parametrize(("invocations", "told"), [(0, 1), (1, 1), (8, 8)])
 def test_a_record_that_is_too_old_has_no_response_context(invocations: int, told: int) -> None:
     last = Attempt(REQUEST, 0.0, 1.0) if invocations else None
-    old = Discard(RECORDS, DiscardReason.AGE_EXCEEDED, last, invocations, None)
+    old = DiscardStep(RECORDS, DiscardReason.AGE_EXCEEDED, last, invocations, None)
     document = stream_document("kinesis", SUBJECT, old, LANE, written=WRITTEN, fresh_id=FRESH)
     assert list(document) == ["requestContext", "version", "timestamp", "KinesisBatchInfo"]
     assert document["requestContext"] == {
@@ -112,7 +112,7 @@ def test_a_record_that_is_too_large_has_a_response_context_of_null() -> None:
 
 @pytest.mark.semantics("EVENT-29")
 def test_the_end_of_a_window_without_records_names_its_shard() -> None:
-    gave_up = Discard((), DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
+    gave_up = DiscardStep((), DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
     document = stream_document("kinesis", SUBJECT, gave_up, LANE, written=WRITTEN, fresh_id=FRESH)
     assert document["KinesisBatchInfo"] == {"shardId": LANE.shard, "batchSize": 0, "streamArn": LANE.source}
 

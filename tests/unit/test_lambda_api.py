@@ -16,8 +16,8 @@ import pytest
 from headrace.config.errors import BugError, HeadraceError
 from headrace.config.settings import Address
 from headrace.service.api import recorded
-from headrace.service.api.access import Access
-from headrace.service.api.bodies import Room
+from headrace.service.api.access import ApiAccess
+from headrace.service.api.bodies import BodyRoom
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
 from headrace.service.api.wire.call import Answer, Call, Serve
@@ -217,7 +217,7 @@ def test_code_may_be_larger() -> None:
 
 @pytest.mark.semantics("API-14")
 async def test_all_bodies_together_have_a_limit() -> None:
-    async with lab(room=Room(1000)) as api:
+    async with lab(room=BodyRoom(1000)) as api:
         over = await api.ask("POST", INVOKE, b"x" * 1001)
         assert (over.status, told(over)["Reason"]) == (429, "CallerRateLimitExceeded")
         assert over.headers["Retry-After"] == "1"
@@ -226,8 +226,8 @@ async def test_all_bodies_together_have_a_limit() -> None:
 
 
 @pytest.mark.semantics("API-21")
-@pytest.mark.parametrize("room", [Room(silence=0.05), Room(total=0.05)])
-async def test_a_body_that_comes_too_slowly_is_given_up(room: Room) -> None:
+@pytest.mark.parametrize("room", [BodyRoom(silence=0.05), BodyRoom(total=0.05)])
+async def test_a_body_that_comes_too_slowly_is_given_up(room: BodyRoom) -> None:
     async with lab(room=room) as api:
         host, port = api.url.removeprefix("http://").split(":")
         async with await anyio.connect_tcp(host, int(port)) as stream:
@@ -322,7 +322,7 @@ class _Group:
     ],
 )
 def test_groups_that_contradict(groups: tuple[_Group, ...], told: str) -> None:
-    access = Access(Address("127.0.0.1", 1), (), {}, _Clock())
+    access = ApiAccess(Address("127.0.0.1", 1), (), {}, _Clock())
     with pytest.raises(BugError, match=told):
         LambdaApi(groups, access, Forwarding(None), Log(io.StringIO()))
 

@@ -7,16 +7,16 @@ import pytest
 from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import KafkaEnvelope
 from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
-from headrace.dispatch.partition_slots import LaneDraining
+from headrace.dispatch.partition_slots import PartitionSlots
 from headrace.dispatch.slots import Slots, Taken, Waiting
-from headrace.dispatch.steps import Settle
+from headrace.dispatch.steps import SettleStep
 from support.paper import at, flawed, ids, kafka_records, partition
 
 ENVELOPE = KafkaEnvelope("b:9092")
 
 
-def lanes(slots: int | None = None, size: int = 4, window: float = 0.0, payload: int = 6_291_456) -> LaneDraining:
-    return LaneDraining(Limits(size, window, ENVELOPE, payload), slots)
+def lanes(slots: int | None = None, size: int = 4, window: float = 0.0, payload: int = 6_291_456) -> PartitionSlots:
+    return PartitionSlots(Limits(size, window, ENVELOPE, payload), slots)
 
 
 def put(slots: Slots, number: int, offsets: range, time: float = 0.0) -> tuple[Record, ...]:
@@ -33,7 +33,7 @@ def take(slots: Slots, time: float = 0.0) -> Taken:
 
 def finish(slots: Slots, taken: Taken, time: float, fate: Fate = DELIVERED) -> None:
     slots.invoked(taken.slot, at(time))
-    slots.settled(taken.slot, Settle(taken.batch.records, fate), at(time))
+    slots.settled(taken.slot, SettleStep(taken.batch.records, fate), at(time))
     slots.completed(taken.slot, at(time))
 
 
@@ -88,13 +88,13 @@ def test_a_partition_is_let_go_with_its_last_fate_while_others_are_retried() -> 
     first = take(slots)
     put(slots, 0, range(2, 4))
     put(slots, 1, range(12, 14))
-    slots.settled(first.slot, Settle(zero[:1], DELIVERED), at(1))
+    slots.settled(first.slot, SettleStep(zero[:1], DELIVERED), at(1))
     assert slots.take(at(1)) is None
-    slots.settled(first.slot, Settle((zero[1], one[0]), DELIVERED), at(2))
+    slots.settled(first.slot, SettleStep((zero[1], one[0]), DELIVERED), at(2))
     second = take(slots, 2)
     assert ids(second.batch.records) == [2, 3]
     assert second.slot != first.slot
-    slots.settled(first.slot, Settle(one[1:], DELIVERED), at(3))
+    slots.settled(first.slot, SettleStep(one[1:], DELIVERED), at(3))
     slots.completed(first.slot, at(3))
     assert ids(take(slots, 3).batch.records) == [12, 13]
 
@@ -128,13 +128,13 @@ def test_a_revoked_partition_that_comes_back_waits_for_its_withdrawn_invocation(
     zero, one = put(slots, 0, range(2)), put(slots, 1, range(10, 12))
     first = take(slots)
     assert slots.drop({partition(0)}) == ()
-    slots.settled(first.slot, Settle(zero, ABANDONED, running=True), at(1))
+    slots.settled(first.slot, SettleStep(zero, ABANDONED, running=True), at(1))
     back = put(slots, 0, range(2), time=2)
     assert slots.take(at(2), flush=True) is None
     slots.invoked(first.slot, at(3))
     second = take(slots, 3)
     assert second.batch.records == back
-    slots.settled(first.slot, Settle(one, DELIVERED), at(4))
+    slots.settled(first.slot, SettleStep(one, DELIVERED), at(4))
     slots.completed(first.slot, at(4))
     finish(slots, second, 5)
     assert slots.idle
@@ -145,7 +145,7 @@ def test_a_revoked_partition_that_was_only_waiting_for_its_retry_is_free_at_once
     slots = lanes(3, size=10)
     zero, _ = put(slots, 0, range(2)), put(slots, 1, range(10, 12))
     first = take(slots)
-    slots.settled(first.slot, Settle(zero, ABANDONED), at(1))
+    slots.settled(first.slot, SettleStep(zero, ABANDONED), at(1))
     back = put(slots, 0, range(2), time=2)
     assert take(slots, 2).batch.records == back
 

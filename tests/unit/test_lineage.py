@@ -8,7 +8,7 @@ import pytest
 
 from headrace.dispatch.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from headrace.pollers.streams.lineage import Finding, Plan, Probe, Shard, compare, examine, initial, plan
+from headrace.pollers.streams.lineage import Finding, Probe, Shard, ShardPlan, compare, examine, initial, plan
 
 LATEST = Start(StartKind.LATEST, 1_700_000_000.0)
 NEWER = Start(StartKind.NEWER_THAN, 1_700_000_000.0)
@@ -21,11 +21,11 @@ def stored(**places: Place) -> dict[str, Checkpoint]:
     return {shard: Checkpoint(place) for shard, place in places.items()}
 
 
-def planned(shards: list[Shard], **places: Place) -> Plan:
+def planned(shards: list[Shard], **places: Place) -> ShardPlan:
     return missing(shards, [], [], **places)
 
 
-def missing(shards: list[Shard], absent: list[str], before: list[Shard], /, **places: Place) -> Plan:
+def missing(shards: list[Shard], absent: list[str], before: list[Shard], /, **places: Place) -> ShardPlan:
     """The plan while these are late, with what was listed before. It must not hang on the order of the listing."""
     known = {shard.id: shard for shard in before}
     made = plan(shards, stored(**places), late=absent, known=known)

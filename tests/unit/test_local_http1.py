@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from headrace.dispatch.invokers.local.http1 import AHEAD, CONNECTIONS, HEAD_LIMIT, Connection, Request
+from headrace.dispatch.invokers.local.http1 import AHEAD, CONNECTIONS, HEAD_LIMIT, Connection, RuntimeRequest
 
 LIMIT = 100
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -35,8 +35,8 @@ class Wire(asyncio.Transport):
 
 class Client:
     def __init__(self, alive: set[Connection] | None = None) -> None:
-        self.requests: list[Request] = []
-        self.left: list[Request] = []
+        self.requests: list[RuntimeRequest] = []
+        self.left: list[RuntimeRequest] = []
         self.wire = Wire()
         alive = set() if alive is None else alive
         self.connection = Connection(LIMIT, self.requests.append, self.left.append, alive)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.dispatch.invokers.local.output import LINE_LIMIT, Budget, Lines
+from headrace.dispatch.invokers.local.output import LINE_LIMIT, LineBudget, OutputLines
 from headrace.dispatch.invokers.local.worker import describe_exit
 
 
-def generous() -> Lines:
-    return Lines(Budget(1e9, 1e12))
+def generous() -> OutputLines:
+    return OutputLines(LineBudget(1e9, 1e12))
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"))), st.data())
@@ -44,7 +44,7 @@ def test_a_line_without_end_is_cut_and_takes_no_more_memory() -> None:
 
 @pytest.mark.semantics("FN-21")
 def test_what_is_over_the_budget_is_counted_and_said() -> None:
-    lines = Lines(Budget(lines_per_second=10, bytes_per_second=1e9, burst_seconds=1))
+    lines = OutputLines(LineBudget(lines_per_second=10, bytes_per_second=1e9, burst_seconds=1))
     assert len(lines.feed(b"a\n" * 10, 0.0)) == 10
     assert lines.feed(b"b\n" * 7, 0.0) == []
     assert lines.feed(b"c\n" * 5, 0.0) == []

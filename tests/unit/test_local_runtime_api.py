@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from headrace.dispatch.invokers.answers import RESPONSE_LIMIT
-from headrace.dispatch.invokers.local.http1 import Request
-from headrace.dispatch.invokers.local.runtime_api import Answer, Handed, Session, State
+from headrace.dispatch.invokers.local.http1 import RuntimeRequest
+from headrace.dispatch.invokers.local.runtime_api import Handed, RuntimeAnswer, Session, SessionState
 
 HANDED = Handed("r-1", b'{"a":1}', {"Lambda-Runtime-Aws-Request-Id": "r-1"})
 
@@ -30,17 +30,17 @@ class Talk:
         size: int | None = None,
         incomplete: bool = False,
         **headers: str,
-    ) -> Request:
+    ) -> RuntimeRequest:
         lower = {name.replace("_", "-"): value for name, value in headers.items()}
         full = path if path.startswith("/") else f"/2018-06-01/runtime/{path}"
         length = len(body) if size is None else size
-        request = Request(
+        request = RuntimeRequest(
             method, full, lower, body, length, lambda data, keep: self.answers.append(data), incomplete=incomplete
         )
         self.session.on_request(request)
         return request
 
-    def next(self) -> Request:
+    def next(self) -> RuntimeRequest:
         return self.ask("GET", "invocation/next")
 
     @property
@@ -66,16 +66,16 @@ def running() -> Talk:
 def test_an_invocation_from_next_to_next() -> None:
     talk = Talk()
     talk.next()
-    assert talk.session.state is State.WAITING
+    assert talk.session.state is SessionState.WAITING
     assert talk.answers == []
     talk.session.hand_out(HANDED)
     assert talk.answers[-1].endswith(b'\r\n\r\n{"a":1}')
     assert b"Lambda-Runtime-Aws-Request-Id: r-1\r\n" in talk.answers[-1]
     talk.ask("POST", "invocation/r-1/response", b'"done"')
     assert talk.error() == (202, {"status": "OK"})
-    assert talk.session.answer == Answer(b'"done"')
+    assert talk.session.answer == RuntimeAnswer(b'"done"')
     talk.next()
-    assert talk.session.state is State.WAITING
+    assert talk.session.state is SessionState.WAITING
 
 
 @pytest.mark.semantics("FN-02")
@@ -83,7 +83,7 @@ def test_an_error_is_forwarded_unchanged_json_or_not() -> None:
     talk = running()
     talk.ask("POST", "invocation/r-1/error", b"not json")
     assert talk.error() == (202, {"status": "OK"})
-    assert talk.session.answer == Answer(b"not json", failed=True)
+    assert talk.session.answer == RuntimeAnswer(b"not json", failed=True)
 
 
 @pytest.mark.semantics("FN-03")
@@ -102,7 +102,7 @@ def test_a_second_answer_is_refused_and_changes_nothing() -> None:
     talk.ask("POST", "invocation/r-1/response", b"1")
     talk.ask("POST", "invocation/r-1/response", b"2")
     assert talk.error() == (400, {"errorMessage": "Invalid request ID", "errorType": "InvalidRequestID"})
-    assert talk.session.answer == Answer(b"1")
+    assert talk.session.answer == RuntimeAnswer(b"1")
 
 
 @pytest.mark.semantics("FN-04")
@@ -114,7 +114,7 @@ def test_a_second_next_while_an_invocation_is_open_is_a_state_error() -> None:
     assert isinstance(body, dict)
     assert body["errorType"] == "InvalidStateTransition"
     assert body["errorMessage"].startswith("State transition from Running to Ready failed for runtime. Error: ")
-    assert talk.session.state is State.RUNNING
+    assert talk.session.state is SessionState.RUNNING
 
 
 @pytest.mark.semantics("FN-05")
@@ -122,7 +122,7 @@ def test_init_error_only_before_the_first_next() -> None:
     talk = Talk()
     talk.ask("POST", "init/error", b'{"errorType":"X"}')
     assert talk.error() == (202, {"status": "OK"})
-    assert talk.session.state is State.FAILED
+    assert talk.session.state is SessionState.FAILED
     assert talk.session.init_error == b'{"errorType":"X"}'
     late = Talk()
     late.next()
@@ -136,9 +136,9 @@ def test_a_response_over_the_limit_is_refused_and_the_environment_stays_usable()
     talk.ask("POST", "invocation/r-1/response", b"", size=RESPONSE_LIMIT + 1)
     text = "Exceeded maximum allowed payload size (6291556 bytes)."
     assert talk.error() == (413, {"errorMessage": text, "errorType": "RequestEntityTooLarge"})
-    assert talk.session.answer == Answer(b"", oversized=True)
+    assert talk.session.answer == RuntimeAnswer(b"", oversized=True)
     talk.next()
-    assert talk.session.state is State.WAITING
+    assert talk.session.state is SessionState.WAITING
 
 
 def test_an_unknown_response_mode_is_refused() -> None:
@@ -168,7 +168,7 @@ def test_a_runtime_that_leaves_while_it_waits_is_not_handed_anything() -> None:
     talk = Talk()
     request = talk.next()
     talk.session.on_closed(request)
-    assert talk.session.state is State.STARTING
+    assert talk.session.state is SessionState.STARTING
 
 
 def test_a_runtime_that_nobody_watches_may_start_again_in_the_middle() -> None:
@@ -177,7 +177,7 @@ def test_a_runtime_that_nobody_watches_may_start_again_in_the_middle() -> None:
     talk.session.hand_out(HANDED)
     talk.next()
     assert talk.session.left
-    assert talk.session.state is State.WAITING
+    assert talk.session.state is SessionState.WAITING
 
 
 @pytest.mark.semantics("FN-28")
@@ -188,10 +188,10 @@ def test_a_truncated_answer_is_refused_and_the_invocation_stays_open() -> None:
         400,
         {"errorMessage": "HTTP request detected as truncated", "errorType": "TruncatedHTTPRequest"},
     )
-    assert talk.session.state is State.RUNNING
+    assert talk.session.state is SessionState.RUNNING
     assert talk.session.answer is None
     talk.ask("POST", "invocation/r-1/response", b"{}")
-    assert talk.session.answer == Answer(b"{}")
+    assert talk.session.answer == RuntimeAnswer(b"{}")
 
 
 @pytest.mark.semantics("FN-29")
@@ -205,7 +205,7 @@ def test_a_streamed_response_that_failed_on_its_way_is_an_error() -> None:
         lambda_runtime_function_error_type="Runtime.StreamError",
         lambda_runtime_function_error_body=base64.b64encode(b'{"errorType":"E"}').decode(),
     )
-    assert talk.session.answer == Answer(b'{"errorType":"E"}', failed=True)
+    assert talk.session.answer == RuntimeAnswer(b'{"errorType":"E"}', failed=True)
 
 
 @pytest.mark.semantics("FN-30")
@@ -223,4 +223,4 @@ def test_a_web_page_is_refused_and_changes_nothing(path: str) -> None:
     talk = Talk()
     talk.ask("GET" if path.endswith("next") else "POST", path, origin="http://evil.example")
     assert talk.status == 403
-    assert talk.session.state is State.STARTING
+    assert talk.session.state is SessionState.STARTING

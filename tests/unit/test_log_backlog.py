@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.service.telemetry import log_backlog
-from headrace.service.telemetry.log_backlog import BATCH_SPAN, Backlog, Batch, Place
+from headrace.service.telemetry.log_backlog import BATCH_SPAN, Backlog, LogBatch, LogPlace
 
-A, B = Place("/aws/lambda/a", "one"), Place("/aws/lambda/b", "two")
+A, B = LogPlace("/aws/lambda/a", "one"), LogPlace("/aws/lambda/b", "two")
 PLENTY = 1 << 30
 
 
-def texts(batch: Batch | None) -> list[str]:
+def texts(batch: LogBatch | None) -> list[str]:
     assert batch is not None
     return [line.text for line in batch.lines]
 
@@ -98,15 +98,15 @@ def test_where_there_is_no_room_a_line_costs_the_same_with_a_thousand_streams() 
     """Counted, not timed: the places that are looked at for a line that is dropped."""
     looked = 0
 
-    class Looking(dict[Place, Any]):
-        def __getitem__(self, place: Place) -> Any:
+    class Looking(dict[LogPlace, Any]):
+        def __getitem__(self, place: LogPlace) -> Any:
             nonlocal looked
             looked += 1
             return super().__getitem__(place)
 
     backlog = Backlog(1000 * 28)
     backlog._waiting = Looking()
-    places = [Place("/aws/lambda/a", str(number)) for number in range(1000)]
+    places = [LogPlace("/aws/lambda/a", str(number)) for number in range(1000)]
     for place in places:
         backlog.add(place, 0, "x")
     looked = 0
@@ -117,9 +117,9 @@ def test_where_there_is_no_room_a_line_costs_the_same_with_a_thousand_streams() 
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B, None]), st.integers(0, 200)), max_size=60), st.integers(28, 2000))
-def test_each_line_is_sent_in_order_or_counted(turns: list[tuple[Place | None, int]], limit: int) -> None:
+def test_each_line_is_sent_in_order_or_counted(turns: list[tuple[LogPlace | None, int]], limit: int) -> None:
     """None takes a batch, and with an odd number puts it back."""
-    backlog, sent, added = Backlog(limit), dict[Place, list[int]](), 0
+    backlog, sent, added = Backlog(limit), dict[LogPlace, list[int]](), 0
     for number, (place, size) in enumerate(turns):
         if place is not None:
             backlog.add(place, 0, f"{number:03d}{'x' * size}")

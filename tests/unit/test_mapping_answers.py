@@ -10,8 +10,8 @@ import pytest
 from headrace.config.mapping import EventSourceMapping
 from headrace.service.control import paging
 from headrace.service.control.mappings import decisions
-from headrace.service.control.mappings.answers import Progress, shown
-from headrace.service.control.mappings.model import Mapped, State, settled
+from headrace.service.control.mappings.answers import MappingProgress, shown
+from headrace.service.control.mappings.model import Mapped, MappingState, settled
 from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     CLUSTER,
@@ -222,12 +222,12 @@ def test_the_states_of_an_update(enabled: bool, members: dict[str, Any], first: 
 
 @pytest.mark.semantics("ESM-05")
 def test_the_states_of_a_creation_and_of_a_deletion() -> None:
-    assert created(SQS).state is State.CREATING
-    assert at_rest(SQS).state is State.ENABLED
-    assert created(SQS, Enabled=False).state is State.DISABLED
+    assert created(SQS).state is MappingState.CREATING
+    assert at_rest(SQS).state is MappingState.ENABLED
+    assert created(SQS, Enabled=False).state is MappingState.DISABLED
     mapped = at_rest(SQS)
     ending = decisions.delete({mapped.uuid: mapped}, mapped.uuid.upper(), GROUND)
-    assert ending == replace(mapped, state=State.DELETING)
+    assert ending == replace(mapped, state=MappingState.DELETING)
     assert settled(ending) is None
 
 
@@ -299,7 +299,7 @@ def test_the_same_consumer_group_may_be_said_again() -> None:
 
 @pytest.mark.semantics("ESM-07")
 def test_results_are_shown_of_streams_and_topics_only() -> None:
-    progress = Progress("PROBLEM: SASL authentication failed", "EVENT_SOURCE_AUTHN_ERROR")
+    progress = MappingProgress("PROBLEM: SASL authentication failed", "EVENT_SOURCE_AUTHN_ERROR")
     assert "LastProcessingResult" not in shown(created(SQS), HERE, progress)
     stream = shown(created(KINESIS), HERE, progress)
     assert (stream["LastProcessingResult"], stream["StateTransitionReason"]) == (progress.result, "User action")
@@ -357,8 +357,8 @@ def test_a_list_comes_in_pages_of_a_hundred_at_most() -> None:
 
 
 @pytest.mark.semantics("ESM-22")
-@pytest.mark.parametrize("state", list(State))
-def test_tags_are_set_whatever_else_is_under_way(state: State) -> None:
+@pytest.mark.parametrize("state", list(MappingState))
+def test_tags_are_set_whatever_else_is_under_way(state: MappingState) -> None:
     mapped = replace(at_rest(SQS, Tags={"a": "1"}), state=state)
     after = decisions.tag({mapped.uuid: mapped}, mapped.uuid.upper(), lambda before: {**before, "b": "2"}, GROUND)
     assert (decisions.tags_of(after), after.state, after.modified) == (
@@ -388,6 +388,6 @@ def test_what_a_file_alone_can_say_is_not_shown() -> None:
             "filter_criteria": {"filters": [{"pattern": {"data": {"type": ["créée"]}}}]},
         }
     )
-    found = shown(Mapped(config, NOW, State.ENABLED, "headrace.yaml"), HERE)
+    found = shown(Mapped(config, NOW, MappingState.ENABLED, "headrace.yaml"), HERE)
     assert found["FilterCriteria"] == {"Filters": [{"Pattern": '{"data":{"type":["créée"]}}'}]}
     assert not {"Deaggregate", "deaggregate", "RecreatedStream", "recreated_stream"} & found.keys()

@@ -14,7 +14,7 @@ from headrace.config.mapping import EventSourceMapping
 from headrace.service.control.document_store import Documents
 from headrace.service.control.mappings import as_documents, decisions, from_file
 from headrace.service.control.mappings.answers import shown
-from headrace.service.control.mappings.model import Mapped, Seen, State, settled
+from headrace.service.control.mappings.model import Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     FUNCTION,
@@ -59,9 +59,9 @@ def test_what_was_under_way_is_taken_up_where_it_was_to_go() -> None:
     mapped = settled(created(SQS))
     assert mapped is not None
     mappings = {mapped.uuid: mapped}
-    assert again(decisions.delete(mappings, mapped.uuid, GROUND)).state is State.DELETING
-    disabling = decisions.update(mappings, {"UUID": mapped.uuid, "Enabled": False}, Seen(), moment(), GROUND)
-    assert (disabling.state, again(disabling).state) == (State.DISABLING, State.DISABLED)
+    assert again(decisions.delete(mappings, mapped.uuid, GROUND)).state is MappingState.DELETING
+    disabling = decisions.update(mappings, {"UUID": mapped.uuid, "Enabled": False}, SourceLook(), moment(), GROUND)
+    assert (disabling.state, again(disabling).state) == (MappingState.DISABLING, MappingState.DISABLED)
     assert as_documents.ending(mapped) == ({}, [("mapping", mapped.uuid)])
 
 
@@ -105,15 +105,15 @@ def test_a_mapping_of_the_file_is_shown_like_one_of_the_api(function: str) -> No
     assert shown(begun(definition(enabled=False)).mappings[UUID], HERE)["State"] == "Disabled"
 
 
-def adopting() -> decisions.Ground:
-    return decisions.Ground(HERE, GROUND.find, adopts=True)
+def adopting() -> decisions.DecisionContext:
+    return decisions.DecisionContext(HERE, GROUND.find, adopts=True)
 
 
 @pytest.mark.semantics("ESM-41")
 def test_the_api_does_not_change_a_mapping_of_the_file() -> None:
     mappings = begun(definition()).mappings
     calls: list[Callable[[], object]] = [
-        lambda: decisions.update(mappings, {"UUID": UUID, "BatchSize": 1}, Seen(), moment(), GROUND),
+        lambda: decisions.update(mappings, {"UUID": UUID, "BatchSize": 1}, SourceLook(), moment(), GROUND),
         lambda: decisions.delete(mappings, UUID, GROUND),
         lambda: decisions.tag(mappings, UUID, lambda before: {"a": "b"}, GROUND),
     ]
@@ -129,7 +129,7 @@ def test_the_api_does_not_change_a_mapping_of_the_file() -> None:
 def changed(file: EventSourceMapping, **members: Any) -> Mapped:
     """As the store has it."""
     mappings = begun(file).mappings
-    after = decisions.update(mappings, {"UUID": UUID, **members}, Seen(), moment(), adopting())
+    after = decisions.update(mappings, {"UUID": UUID, **members}, SourceLook(), moment(), adopting())
     return again(from_file.adopted(after, file))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.service.control.mappings import decisions
-from headrace.service.control.mappings.model import Found, Mapped, Seen, State, settled
+from headrace.service.control.mappings.model import FoundFunction, Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
 from support.mapping_requests import (
     CLUSTER,
@@ -208,23 +208,23 @@ def test_a_filter_without_a_pattern_is_none_either() -> None:
 @pytest.mark.parametrize(
     ("request_", "seen", "text"),
     [
-        (SQS, Seen(missing=True), NO_QUEUE),
-        (KINESIS, Seen(missing=True), f"Stream not found: {STREAM}"),
-        (DYNAMODB, Seen(missing=True), f"Stream not found: {TABLE}"),
+        (SQS, SourceLook(missing=True), NO_QUEUE),
+        (KINESIS, SourceLook(missing=True), f"Stream not found: {STREAM}"),
+        (DYNAMODB, SourceLook(missing=True), f"Stream not found: {TABLE}"),
         (
             SQS,
-            Seen(code="AccessDenied", message="No."),
+            SourceLook(code="AccessDenied", message="No."),
             "Error occurred while ReceiveMessage. SQS Error Code: AccessDenied. SQS Error Message: No.",
         ),
-        (KINESIS, Seen(code="AccessDenied", message="No."), f"Cannot access stream {STREAM}. AccessDenied: No."),
+        (KINESIS, SourceLook(code="AccessDenied", message="No."), f"Cannot access stream {STREAM}. AccessDenied: No."),
         (
             SQS,
-            Seen(visibility=2.0),
+            SourceLook(visibility=2.0),
             "Queue visibility timeout: 2 seconds is less than Function timeout: 3 seconds",
         ),
     ],
 )
-def test_a_source_that_cannot_be_read(request_: dict[str, Any], seen: Seen, text: str) -> None:
+def test_a_source_that_cannot_be_read(request_: dict[str, Any], seen: SourceLook, text: str) -> None:
     refusal = refused(request_, seen=seen)
     assert (refusal.code, refusal.message) == (IPV, text)
 
@@ -233,21 +233,21 @@ def test_a_source_that_cannot_be_read(request_: dict[str, Any], seen: Seen, text
 @pytest.mark.parametrize(
     ("request_", "seen", "text"),
     [
-        ({"FunctionName": "nobody"} | ON_SUCCESS, Seen(), NO_ON_SUCCESS),
-        ({"FunctionName": "nobody"}, Seen(), "Unrecognized event source."),
-        (SQS | {"FunctionName": "nobody", "BatchSize": 11} | pattern("{"), Seen(), BATCH),
-        (SQS | {"FunctionName": "nobody"} | pattern("{"), Seen(), "Invalid filter pattern definition."),
-        (SQS | {"FunctionName": "nobody"}, Seen(missing=True), "Function does not exist"),
+        ({"FunctionName": "nobody"} | ON_SUCCESS, SourceLook(), NO_ON_SUCCESS),
+        ({"FunctionName": "nobody"}, SourceLook(), "Unrecognized event source."),
+        (SQS | {"FunctionName": "nobody", "BatchSize": 11} | pattern("{"), SourceLook(), BATCH),
+        (SQS | {"FunctionName": "nobody"} | pattern("{"), SourceLook(), "Invalid filter pattern definition."),
+        (SQS | {"FunctionName": "nobody"}, SourceLook(missing=True), "Function does not exist"),
     ],
 )
-def test_of_several_faults_the_first_is_told(request_: dict[str, Any], seen: Seen, text: str) -> None:
+def test_of_several_faults_the_first_is_told(request_: dict[str, Any], seen: SourceLook, text: str) -> None:
     assert refused(request_, seen=seen).message == text
 
 
 @pytest.mark.semantics("ESM-14")
 def test_the_source_comes_before_a_duplicate() -> None:
     first = created(SQS)
-    assert refused(SQS, mappings={first.uuid: first}, seed="b", seen=Seen(missing=True)).message == NO_QUEUE
+    assert refused(SQS, mappings={first.uuid: first}, seed="b", seen=SourceLook(missing=True)).message == NO_QUEUE
 
 
 # --- duplicates -------------------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_an_update_may_not_make_a_duplicate_either() -> None:
     assert second is not None
     mappings = {first.uuid: first, second.uuid: second}
     with pytest.raises(ApiError, match="already exists"):
-        decisions.update(mappings, {"UUID": second.uuid, "FunctionName": "f"}, Seen(), moment(), GROUND)
+        decisions.update(mappings, {"UUID": second.uuid, "FunctionName": "f"}, SourceLook(), moment(), GROUND)
 
 
 # --- what is there, and what is busy ----------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def test_a_mapping_that_is_not_there() -> None:
     calls: list[Callable[[], object]] = [
         lambda: decisions.get({}, request["UUID"]),
         lambda: decisions.delete({}, request["UUID"], GROUND),
-        lambda: decisions.update({}, request, Seen(), moment(), GROUND),
+        lambda: decisions.update({}, request, SourceLook(), moment(), GROUND),
     ]
     for call in calls:
         with pytest.raises(ApiError) as caught:
@@ -341,8 +341,8 @@ def test_a_mapping_that_is_not_there() -> None:
 
 
 @pytest.mark.semantics("ESM-16")
-@pytest.mark.parametrize("state", [state for state in State if state.passing])
-def test_a_mapping_that_is_busy(state: State) -> None:
+@pytest.mark.parametrize("state", [state for state in MappingState if state.passing])
+def test_a_mapping_that_is_busy(state: MappingState) -> None:
     mapped = replace(created(SQS), state=state)
     calls: dict[str, Callable[[], object]] = {
         "update": lambda: updated(mapped, BatchSize=1),
@@ -397,11 +397,11 @@ def test_what_an_update_may_not_do(request_: dict[str, Any], members: dict[str, 
 def test_an_update_looks_at_the_queue_s_visibility_and_not_whether_it_is_there() -> None:
     before = settled(created(SQS))
     assert before is not None
-    assert updated(before, seen=Seen(missing=True), BatchSize=1).config.batch_limit == 1
+    assert updated(before, seen=SourceLook(missing=True), BatchSize=1).config.batch_limit == 1
     with pytest.raises(ApiError, match="Queue visibility timeout: 1 seconds is less than Function timeout: 3 seconds"):
-        updated(before, seen=Seen(visibility=1.0), BatchSize=1)
+        updated(before, seen=SourceLook(visibility=1.0), BatchSize=1)
 
 
 def test_a_function_without_a_timeout_is_held_against_no_queue() -> None:
-    ground = replace(GROUND, find=lambda name, qualifier: Found(None))
-    assert decisions.create({}, SQS, Seen(visibility=0.0), moment(), ground).state is State.CREATING
+    ground = replace(GROUND, find=lambda name, qualifier: FoundFunction(None))
+    assert decisions.create({}, SQS, SourceLook(visibility=0.0), moment(), ground).state is MappingState.CREATING

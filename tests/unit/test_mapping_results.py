@@ -24,7 +24,7 @@ from headrace.dispatch.model import (
 )
 from headrace.dispatch.observer import Fetched, Filtered, Invoked
 from headrace.service.control.mappings import results
-from headrace.service.control.mappings.answers import Progress
+from headrace.service.control.mappings.answers import MappingProgress
 from headrace.service.running.progress import Progresses
 from support.mapping_requests import KAFKA, KINESIS, SQS, created
 
@@ -58,7 +58,7 @@ def test_the_last_result_follows_the_last_record() -> None:
     failed = "PROBLEM: Function call failed"
     assert seen == ["", "OK", failed, failed, "OK", failed, "OK", failed]
     progresses.forget("m")
-    assert progresses.of(mapping) == Progress()
+    assert progresses.of(mapping) == MappingProgress()
 
 
 AUTHN, AUTHZ = "EVENT_SOURCE_AUTHN_ERROR", "EVENT_SOURCE_AUTHZ_ERROR"
@@ -107,11 +107,11 @@ def test_troubles_are_those_of_an_enabled_topic_that_waits() -> None:
     progresses = Progresses()
     progresses.look_at(lambda name: "read topic orders: the brokers refuse the login (no); check it")
     topic = created(KAFKA).config
-    assert progresses.of(topic) == Progress("PROBLEM: SASL authentication failed", AUTHN)
-    assert progresses.of(topic.model_copy(update={"enabled": False})) == Progress()
-    assert progresses.of(created(KINESIS).config) == Progress()
-    assert progresses.of(created(SQS).config) == Progress()
+    assert progresses.of(topic) == MappingProgress("PROBLEM: SASL authentication failed", AUTHN)
+    assert progresses.of(topic.model_copy(update={"enabled": False})) == MappingProgress()
+    assert progresses.of(created(KINESIS).config) == MappingProgress()
+    assert progresses.of(created(SQS).config) == MappingProgress()
     progresses.look_at(lambda name: "there is no function f; it is waited for")
-    assert progresses.of(topic) == Progress("", "FUNCTION_CONFIG_NOT_VALID")
+    assert progresses.of(topic) == MappingProgress("", "FUNCTION_CONFIG_NOT_VALID")
     progresses.look_at(lambda name: "read topic orders: nobody listens there; is the broker running?")
-    assert progresses.of(topic) == Progress()
+    assert progresses.of(topic) == MappingProgress()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.model import Lane, OpenWindow, Position, Record, Window
-from headrace.pollers.marks import SHARE, Marks, Room
+from headrace.pollers.marks import SHARE, LaneRoom, Marks
 from headrace.pollers.pool import AROUND_A_RECORD, UNKNOWN, Pool
 from headrace.pollers.source import Mark
 
@@ -127,9 +127,9 @@ def test_a_lane_of_many_goes_a_share_beyond_its_cap_at_most() -> None:
     marks = Marks(160, 10**9)
     added(marks, *range(159))
     room = marks.begin_fetch(1000, 5)
-    assert room == Room(11, frozenset())
+    assert room == LaneRoom(11, frozenset())
     added(marks, *range(1000, 1011))
-    assert marks.begin_fetch(1000, 5) == Room(170, frozenset({LANE}))
+    assert marks.begin_fetch(1000, 5) == LaneRoom(170, frozenset({LANE}))
 
 
 @pytest.mark.semantics("KAFKA-31")
@@ -142,7 +142,7 @@ def test_while_too_much_is_here_lanes_that_have_their_share_are_passed_over_and_
     held = added(marks, *range(10 if full else 8))
     added(marks, *range(3), lane=OTHER)
     waiting = SHARE * 8 * AROUND_A_RECORD
-    assert marks.begin_fetch(1000, 5, waiting) == Room(5, frozenset({LANE}))
+    assert marks.begin_fetch(1000, 5, waiting) == LaneRoom(5, frozenset({LANE}))
     assert marks.tight
     assert marks.begin_fetch(1000, 0, waiting).records == 1
     marks.end_fetch()

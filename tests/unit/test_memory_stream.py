@@ -6,11 +6,11 @@ import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.pollers.memory.stream import (
-    Entry,
     ExpiredIterator,
     Flavour,
     MemoryStream,
-    Throttled,
+    ReadThrottled,
+    StreamEntry,
     TrimmedPosition,
     UnknownPosition,
 )
@@ -38,7 +38,7 @@ def hands() -> Hands:
     return Hands()
 
 
-def numbers(entries: tuple[Entry, ...]) -> list[str]:
+def numbers(entries: tuple[StreamEntry, ...]) -> list[str]:
     return [entry.text for entry in entries]
 
 
@@ -200,7 +200,7 @@ def test_a_shard_takes_five_looks_a_second_and_each_one_has_a_limit(hands: Hands
     assert (len(first.entries), len(second.entries)) == (1000, 201)
     for _ in range(3):
         stream.records(iterator)
-    with pytest.raises(Throttled):
+    with pytest.raises(ReadThrottled):
         stream.records(iterator)
     hands.now = 1.0
     stream.records(iterator)
@@ -215,7 +215,7 @@ def test_faults_are_switched_on_and_off(hands: Hands) -> None:
         stream.records(iterators[0])
     stream.records(iterators[1])
     stream.shard(two).throttled = True
-    with pytest.raises(Throttled):
+    with pytest.raises(ReadThrottled):
         stream.records(iterators[1])
     stream.fault = SourceUnavailable("down")
     with pytest.raises(SourceUnavailable, match="down"):

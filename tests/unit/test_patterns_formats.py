@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.dispatch.patterns.errors import PatternError
-from headrace.dispatch.patterns.formats import DATA_KEYS, Data, Format, Kind, RecordFilter, read
+from headrace.dispatch.patterns.formats import DATA_KEYS, Data, DataFormat, Kind, RecordFilter, read
 
 PLAIN, JSON = "order", '{"type": "order", "n": 1}'
 PLAIN_RULE, JSON_RULE = ["order", {"prefix": "x"}], {"type": ["order"]}
@@ -188,14 +188,14 @@ def test_matching_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("data", "form"),
     [
-        (None, Format.ABSENT),
-        ("", Format.PLAIN),
-        ("{}", Format.JSON),
-        (b"[]", Format.JSON),
-        (b"\xff", Format.OPAQUE),
-        (b'{"a": "\xff"}', Format.OPAQUE),
-        ("\ufeff{}", Format.PLAIN),
+        (None, DataFormat.ABSENT),
+        ("", DataFormat.PLAIN),
+        ("{}", DataFormat.JSON),
+        (b"[]", DataFormat.JSON),
+        (b"\xff", DataFormat.OPAQUE),
+        (b'{"a": "\xff"}', DataFormat.OPAQUE),
+        ("\ufeff{}", DataFormat.PLAIN),
     ],
 )
-def test_formats(data: Data, form: Format) -> None:
+def test_formats(data: Data, form: DataFormat) -> None:
     assert read(data)[0] is form

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headrace.dispatch.patterns.filters import FilterSet, Pattern, Shape
+from headrace.dispatch.patterns.filters import FilterSet, Pattern, RuleShape
 from headrace.dispatch.patterns.limits import MAX_CHOICES
 
 PATHS: list[tuple[str, str, Any, bool]] = [
@@ -93,19 +93,19 @@ def test_filters_are_alternatives_and_none_takes_everything() -> None:
 @pytest.mark.parametrize(
     ("pattern", "shape"),
     [
-        ('{"other": [1]}', Shape.NONE),
-        ('{"bodyguard": [1]}', Shape.NONE),
-        ('{"body": ["x"]}', Shape.PLAIN),
-        ('{"body": {"a": [1]}}', Shape.JSON),
-        ('{"body.a": [1]}', Shape.JSON),
-        ('{"$or": [{"body": ["x"]}, {"other": [1]}]}', Shape.PLAIN),
-        ('{"$or": [{"body": ["x"]}, {"body": {"a": [1]}}]}', Shape.BOTH),
-        ('{"body": ["x"], "body": {"a": [1]}}', Shape.BOTH),
+        ('{"other": [1]}', RuleShape.NONE),
+        ('{"bodyguard": [1]}', RuleShape.NONE),
+        ('{"body": ["x"]}', RuleShape.PLAIN),
+        ('{"body": {"a": [1]}}', RuleShape.JSON),
+        ('{"body.a": [1]}', RuleShape.JSON),
+        ('{"$or": [{"body": ["x"]}, {"other": [1]}]}', RuleShape.PLAIN),
+        ('{"$or": [{"body": ["x"]}, {"body": {"a": [1]}}]}', RuleShape.BOTH),
+        ('{"body": ["x"], "body": {"a": [1]}}', RuleShape.BOTH),
     ],
 )
-def test_what_a_pattern_expects_of_a_field(pattern: str, shape: Shape) -> None:
+def test_what_a_pattern_expects_of_a_field(pattern: str, shape: RuleShape) -> None:
     assert Pattern.parse(pattern).shape("body") is shape
-    assert Pattern.parse(pattern).touches("body") is (shape is not Shape.NONE)
+    assert Pattern.parse(pattern).touches("body") is (shape is not RuleShape.NONE)
 
 
 @pytest.mark.semantics("FILTER-08")

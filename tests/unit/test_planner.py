@@ -19,7 +19,7 @@ from headrace.dispatch.model import (
     Record,
     discarded,
 )
-from headrace.dispatch.planner import Discard, Done, Halved, Invoke, Planner, Retry, Settle, Wait
+from headrace.dispatch.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
 from headrace.dispatch.policy import Policy, Progress
 from support.paper import (
     EPOCH,
@@ -95,7 +95,7 @@ def test_calls_are_one_more_than_the_retries(retries: int) -> None:
     assert len(run.calls) == retries + 1
     assert [call.attempt for call in run.calls] == list(range(1, retries + 2))
     (discard,) = run.steps
-    assert isinstance(discard, Discard)
+    assert isinstance(discard, DiscardStep)
     assert (discard.reason, discard.invocations, ids(discard.records)) == (
         DiscardReason.RETRIES_EXHAUSTED,
         retries + 1,
@@ -126,7 +126,7 @@ def test_throttles_and_an_unreachable_function_use_up_no_attempt() -> None:
     run = paper(stream(1), range(2), script(*outcomes)).run()
     assert [call.attempt for call in run.calls] == [1] * 21 + [2] * 21
     assert run.having(EXHAUSTED) == [0, 1]
-    assert isinstance(run.steps[0], Discard)
+    assert isinstance(run.steps[0], DiscardStep)
     assert run.steps[0].invocations == 2
 
 
@@ -152,7 +152,7 @@ def test_records_that_are_too_old_are_cut_from_the_front_and_the_rest_is_deliver
     aged = (record(1, arrived=EPOCH - 60), *records(range(2, 7)))
     run = Paper(Planner(stream(0, max_age=60), Batch(aged)), lambda invoke: ok()).run()
     assert run.batches == [[2, 3, 4, 5, 6]]
-    assert isinstance(run.steps[0], Discard)
+    assert isinstance(run.steps[0], DiscardStep)
     assert (run.steps[0].reason, run.steps[0].invocations, run.steps[0].last) == (
         DiscardReason.AGE_EXCEEDED,
         0,
@@ -174,7 +174,7 @@ def test_age_ends_retries_that_have_no_limit() -> None:
     run = Paper(Planner(stream(max_age=60), batch(range(2))), poison(0, 1), jitter=0.5).run()
     assert len(run.calls) == 8
     (discard,) = run.steps
-    assert isinstance(discard, Discard)
+    assert isinstance(discard, DiscardStep)
     assert (discard.reason, discard.invocations) == (DiscardReason.AGE_EXCEEDED, 8)
 
 
@@ -225,7 +225,7 @@ def test_the_recorded_example_of_partial_progress() -> None:
     """Batches of three, three retries, record 6 always fails: it is delivered five times, and its document says 4."""
     run = paper(stream(3, partial=True), [4, 5, 6], naming(6)).run()
     assert run.batches == [[4, 5, 6], [6], [6], [6], [6]]
-    assert isinstance(run.steps[-1], Discard)
+    assert isinstance(run.steps[-1], DiscardStep)
     assert run.steps[-1].invocations == 4
     assert run.steps[-1].failure == named(6)
     assert run.having(DELIVERED) == [4, 5]
@@ -234,7 +234,7 @@ def test_the_recorded_example_of_partial_progress() -> None:
 @pytest.mark.semantics("RETRY-18")
 def test_what_was_taken_is_settled_while_the_rest_is_retried() -> None:
     run = paper(stream(), range(100))
-    assert isinstance(run.advance(), Invoke)
+    assert isinstance(run.advance(), InvokeStep)
     run.answer(named(99))
     assert run.advance() == Wait(0.5)
     assert run.having(DELIVERED) == list(range(99))
@@ -342,10 +342,10 @@ def test_a_recalled_call_is_as_if_it_had_not_been_handed_out() -> None:
     planner = Planner(Policy(Progress.NONE), sqs(range(2), held_until=5.0))
     run = Paper(planner, lambda invoke: ok())
     invoke = run.advance()
-    assert isinstance(invoke, Invoke)
+    assert isinstance(invoke, InvokeStep)
     planner.recall(invoke.call)
     again = run.advance()
-    assert isinstance(again, Invoke)
+    assert isinstance(again, InvokeStep)
     assert (again.call, again.attempt) == (2, 1)
     planner.recall(again.call)
     run.time = 5.0
@@ -392,7 +392,7 @@ def test_kafka_halves_a_function_error() -> None:
 def test_a_record_that_is_decided_is_discarded_without_an_invocation(reason: DiscardReason) -> None:
     run = Paper(Planner(stream(), batch([7]), discard=reason), lambda invoke: ok()).run()
     assert run.calls == []
-    assert run.steps == [Discard(run.steps[0].records, reason, None, 0, None)]
+    assert run.steps == [DiscardStep(run.steps[0].records, reason, None, 0, None)]
     assert run.fates == {run.steps[0].records[0]: discarded(reason)}
 
 
@@ -457,10 +457,10 @@ def test_stop_during_a_bisect_abandons_the_other_half() -> None:
 def test_withdraw_abandons_what_is_in_flight_and_ignores_its_outcome() -> None:
     run = paper(stream(0), range(2))
     invoke = run.advance()
-    assert isinstance(invoke, Invoke)
+    assert isinstance(invoke, InvokeStep)
     run.planner.withdraw()
     assert run.advance() == Done()
-    assert run.steps == [Settle(invoke.records, ABANDONED, running=True)]
+    assert run.steps == [SettleStep(invoke.records, ABANDONED, running=True)]
     run.answer(failed())  # which asserts that a call is in flight
     assert run.planner.in_flight is None
     assert run.advance() == Done()

@@ -26,8 +26,8 @@ from headrace.dispatch.model import (
     Record,
     discarded,
 )
-from headrace.dispatch.partition_slots import LaneDraining
-from headrace.dispatch.planner import Discard, Done, Invoke, Planner, Settle, Wait
+from headrace.dispatch.partition_slots import PartitionSlots
+from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import KeyHash, Slots
 from headrace.dispatch.watermark import Watermark
@@ -46,11 +46,11 @@ class Feed:
         self.cap = cap
         self.time = 0.0
         self.planners: dict[int, Planner] = {}
-        self.flying: dict[int, Invoke] = {}
+        self.flying: dict[int, InvokeStep] = {}
         self.waiting: dict[int, float] = {}
         self.marks: dict[Lane, Watermark] = {}
         self.fates: list[tuple[int, Fate]] = []
-        self.steps: list[Settle | Discard] = []
+        self.steps: list[SettleStep | DiscardStep] = []
         self.calls: list[list[int]] = []
 
     def fetch(self, records: tuple[Record, ...]) -> None:
@@ -77,9 +77,9 @@ class Feed:
         while True:
             step = planner.next(at(self.time))
             match step:
-                case Settle() | Discard():
+                case SettleStep() | DiscardStep():
                     self.settle(slot, step)
-                case Invoke():
+                case InvokeStep():
                     self.flying[slot] = step
                     self.calls.append(ids(step.records))
                     return False
@@ -94,7 +94,7 @@ class Feed:
                     self.slots.completed(slot, at(self.time))
                     return True
 
-    def settle(self, slot: int, step: Settle | Discard) -> None:
+    def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         assert self.slots.settled(slot, step, at(self.time)) == ()
         self.steps.append(step)
         for each in step.records:
@@ -149,7 +149,7 @@ class Feed:
 
 def kafka_feed(**policy: object) -> Feed:
     limits = Limits(10, 0.0, KafkaEnvelope("b:9092"))
-    return Feed(LaneDraining(limits, None), Policy(Progress.PER_RECORD, **policy))  # type: ignore[arg-type]
+    return Feed(PartitionSlots(limits, None), Policy(Progress.PER_RECORD, **policy))  # type: ignore[arg-type]
 
 
 @pytest.mark.semantics("RETRY-20", "BATCH-13")
@@ -243,7 +243,7 @@ def test_one_poison_key_of_a_shard_with_four_slots_blocks_its_slot_alone() -> No
     def keyed(number: int) -> Record:
         return Record(LANE, str(number), {"n": number}, EPOCH, Position(number), keys[number % 4])
 
-    def function(invoke: Invoke) -> Outcome:
+    def function(invoke: InvokeStep) -> Outcome:
         return failed() if any(each.key == keys[0] for each in invoke.records) else ok()
 
     fetched = 0
@@ -293,7 +293,7 @@ def arriving(number: int, second: float) -> Record:
 def summing(bad: int, seen: list[tuple[list[int], BatchKind, list[int]]]) -> Function:
     """A function that keeps the numbers it saw as the window's state, and fails while `bad` is in the batch."""
 
-    def function(invoke: Invoke) -> Outcome:
+    def function(invoke: InvokeStep) -> Outcome:
         before = json.loads(invoke.state).get("n", [])
         seen.append((ids(invoke.records), invoke.kind, before))
         if bad in ids(invoke.records):
@@ -326,7 +326,7 @@ def test_a_windows_last_batch_is_bisected_and_only_its_last_part_ends_the_window
         ([3, 4], True),
         ([5], False),
     ]
-    assert [step.state for step in feed.steps if isinstance(step, Settle)] == [b'{"n": [1]}', None, b'{"n": [5]}']
+    assert [step.state for step in feed.steps if isinstance(step, SettleStep)] == [b'{"n": [1]}', None, b'{"n": [5]}']
 
 
 @pytest.mark.semantics("WINDOW-10")
@@ -337,7 +337,7 @@ def test_a_windows_last_part_that_gives_up_drops_the_state() -> None:
     for _ in range(4):
         feed.answer(summing(2, seen)(next(iter(feed.flying.values()))))
     assert seen[-1] == ([3], BatchKind.RECORDS, [])
-    gave_up = next(step for step in feed.steps if isinstance(step, Discard))
+    gave_up = next(step for step in feed.steps if isinstance(step, DiscardStep))
     assert (ids(gave_up.records), gave_up.closes) == ([2], True)
 
 
@@ -381,7 +381,7 @@ def test_an_end_without_records_has_attempts() -> None:
         (BatchKind.WINDOW_END, attempt, b'{"n":1}') for attempt in (1, 2, 3)
     ]
     gave_up = feed.steps[-1]
-    assert isinstance(gave_up, Discard)
+    assert isinstance(gave_up, DiscardStep)
     assert (gave_up.records, gave_up.reason, gave_up.closes) == ((), DiscardReason.RETRIES_EXHAUSTED, True)
 
 
@@ -400,7 +400,7 @@ def test_an_end_without_records_is_as_old_as_its_window_but_no_older_than_its_fi
         feed.answer(failed())
     feed.sleep(WINDOW.end + 119.1 - EPOCH)
     gave_up = feed.steps[-1]
-    assert isinstance(gave_up, Discard)
+    assert isinstance(gave_up, DiscardStep)
     assert (gave_up.records, gave_up.reason, gave_up.closes) == ((), DiscardReason.AGE_EXCEEDED, True)
     assert feed.calls[-1] == [2]
 
@@ -410,11 +410,11 @@ def test_when_all_records_of_a_last_batch_are_too_old_the_window_still_ends() ->
     feed = window_feed(Policy(Progress.PREFIX, max_age=60.0, windowed=True))
     feed.time = WINDOW.start + 65.0 - EPOCH
     feed.fetch((arriving(1, 1), arriving(2, 61)))
-    assert isinstance(feed.steps[0], Discard)
+    assert isinstance(feed.steps[0], DiscardStep)
     assert (ids(feed.steps[0].records), feed.steps[0].closes) == ([1], False)
     assert feed.calls == [[]]
     feed.answer(ok(b'{"n":0}'))
-    assert isinstance(feed.steps[1], Settle)
+    assert isinstance(feed.steps[1], SettleStep)
     assert (feed.steps[1].records, feed.steps[1].closes) == ((), True)
     assert feed.calls[-1] == [2]
 

@@ -21,7 +21,7 @@ from headrace.dispatch.policy import Policy, Progress
 from headrace.dispatch.slots import KeyHash
 from headrace.pollers.feed import Feed
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.source import Fetched, LaneLost, Mark, Owner
+from headrace.pollers.source import FetchResult, LaneLost, Mark, Owner
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, keep_all, no_jitter
@@ -58,10 +58,10 @@ class Shelf:
     def attach(self, owner: Owner) -> None:
         pass
 
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> Fetched:
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         await anyio.sleep(1.0)
         records, self.records = tuple(self.records), []
-        return Fetched(records)
+        return FetchResult(records)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         return until

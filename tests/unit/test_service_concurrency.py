@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.running.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, Place
+from headrace.service.running.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, ConcurrencyPlace
 
 
-def taken(place: Place | str) -> Place:
-    assert isinstance(place, Place)
+def taken(place: ConcurrencyPlace | str) -> ConcurrencyPlace:
+    assert isinstance(place, ConcurrencyPlace)
     return place
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.config.clients.endpoints import Local, Real, unwanted_brokers
+from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, unwanted_brokers
 from headrace.config.errors import ConfigError
 from headrace.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
 from headrace.config.loader import Config, load
@@ -33,7 +33,7 @@ from support.catalogues import HERE, runnable
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 HTTP = HttpFunction.model_validate({"name": "f", "http": "http://localhost:1/"})
 LOCAL = LocalFunction.model_validate({"name": "f", "runtime": "python", "handler": "a.b", "code": "c"})
-EMULATOR = Local("http://localhost:4566")
+EMULATOR = LocalEndpoint("http://localhost:4566")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_where_a_function_finds_functions(aws: dict[str, object], environ: dict[
     found = aws_variables(Aws.model_validate(aws), EMULATOR, "000000000000", environ, own)
     assert found["AWS_ENDPOINT_URL_LAMBDA"] == expected
     assert "AWS_ENDPOINT_URL_LAMBDA" not in aws_variables(Aws(), EMULATOR, "000000000000", {}, "")
-    assert aws_variables(Aws(), Real(), "000000000000", environ, own) == {}
+    assert aws_variables(Aws(), RealEndpoint(), "000000000000", environ, own) == {}
 
 
 def test_an_account_of_its_own_is_the_access_key() -> None:
@@ -151,7 +151,7 @@ def test_an_account_of_its_own_is_the_access_key() -> None:
 
 
 def test_at_real_aws_a_function_gets_nothing_of_the_daemons() -> None:
-    assert aws_variables(Aws(), Real(), "111122223333", dict(os.environ)) == {}
+    assert aws_variables(Aws(), RealEndpoint(), "111122223333", dict(os.environ)) == {}
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

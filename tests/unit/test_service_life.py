@@ -33,8 +33,8 @@ from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Source
 from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.dry_run import DryInvoker, DryQueue, Verdict
-from headrace.service.running.functions import Member
-from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.running.functions import RunningFunction
+from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
@@ -89,8 +89,10 @@ class Rig:
         )
         mapping = EventSourceMapping(name="m", source=ARN, function="f")
         idle = EventSourceMapping(name="off", source=ARN, function="f", enabled=False)
-        work = Work(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
-        self.plant = Plant([mapping, idle], [work], fleet_of(Member(target, "a fake")), self.account, self.changes)
+        work = RunningMapping(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
+        self.plant = RunningMappings(
+            [mapping, idle], [work], fleet_of(RunningFunction(target, "a fake")), self.account, self.changes
+        )
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
     def _outside(self) -> Outside:

@@ -25,8 +25,8 @@ from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.running.functions import Fleet, Member
-from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.running.functions import RunningFunction, RunningFunctions
+from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.metrics import Labels, Metrics
 from support.virtual_time import EPOCH, VirtualLoop
@@ -55,10 +55,10 @@ class Rig:
         self.account, self.changes = Account(), Changes()
         self.observer = Observers([self.account, self.changes])
         self.invokers: dict[str, CallableInvoker] = {}
-        self.fleet = Fleet(self.make)
-        self.plant = Plant([], [], self.fleet, self.account, self.changes)
+        self.fleet = RunningFunctions(self.make)
+        self.plant = RunningMappings([], [], self.fleet, self.account, self.changes)
 
-    async def make(self, name: str) -> Member:
+    async def make(self, name: str) -> RunningFunction:
         self.made.append(name)
         await anyio.sleep(0.5)
 
@@ -71,9 +71,9 @@ class Rig:
         if self.broken:
             invoker.break_down(self.broken)
         gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        return Member(Target(name, invoker, Permits(2), gate), "a fake")
+        return RunningFunction(Target(name, invoker, Permits(2), gate), "a fake")
 
-    async def work(self, name: str = "m", function: str = "f") -> Work:
+    async def work(self, name: str = "m", function: str = "f") -> RunningMapping:
         target = (await self.fleet.member(function)).target
         envelope = RecordsEnvelope()
         policy = Policy(Progress.NONE)
@@ -83,10 +83,10 @@ class Rig:
             dispatcher, lambda lane, window: SingleSlot(limits), lambda record: True, Backoff(cap=4.0), lent=True
         )
         mapping = EventSourceMapping(name=name, source=ARN, function=function)
-        return Work(mapping, Supervisor(feeds, MemoryQueueSource(self.queue, 2)), target)
+        return RunningMapping(mapping, Supervisor(feeds, MemoryQueueSource(self.queue, 2)), target)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Plant]:
+    async def running(self) -> AsyncIterator[RunningMappings]:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.plant.run)
             await anyio.sleep(1)
@@ -155,7 +155,7 @@ async def test_one_that_does_not_end_in_time_is_ended_and_its_message_comes_agai
 
 async def test_a_function_is_made_once_for_all_who_ask_at_once() -> None:
     rig = Rig()
-    found: list[Member] = []
+    found: list[RunningFunction] = []
 
     async def ask() -> None:
         found.append(await rig.fleet.member("f"))

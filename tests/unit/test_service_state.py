@@ -12,7 +12,7 @@ from headrace.config.function import LocalFunction
 from headrace.dispatch.observer import GateClosed, GateOpened
 from headrace.service.control.code import CodeStore
 from headrace.service.control.document_store import Documents
-from headrace.service.wiring.known_starts import FILE, Forgetting, Registry, fingerprint
+from headrace.service.wiring.known_starts import FILE, ForgetfulObserver, KnownStarts, fingerprint
 from headrace.service.wiring.state import StateDirectory, StateError
 
 
@@ -63,44 +63,44 @@ def test_a_full_disk_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_on_a_full_disk_nothing_is_remembered(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
+    registry = KnownStarts(tmp_path)
     registry.remember("orders", "one")
     (tmp_path / "functions.new").symlink_to("/dev/full")
-    Forgetting(registry).observe(GateClosed("orders", "broken", 1.0))
-    assert not Registry(tmp_path).remembers("orders", "one")
+    ForgetfulObserver(registry).observe(GateClosed("orders", "broken", 1.0))
+    assert not KnownStarts(tmp_path).remembers("orders", "one")
     registry.remember("orders", "two")
-    assert not Registry(tmp_path).remembers("orders", "two")
+    assert not KnownStarts(tmp_path).remembers("orders", "two")
 
 
 def test_what_started_well_is_remembered_and_what_changed_is_not(tmp_path: Path) -> None:
-    Registry(tmp_path).remember("orders", "one")
-    again = Registry(tmp_path)
+    KnownStarts(tmp_path).remember("orders", "one")
+    again = KnownStarts(tmp_path)
     assert again.remembers("orders", "one")
     assert not again.remembers("orders", "two")
     assert not again.remembers("stock", "one")
 
 
 def test_a_function_that_could_not_start_is_forgotten(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
+    registry = KnownStarts(tmp_path)
     registry.remember("orders", "one")
-    forgetting = Forgetting(registry)
+    forgetting = ForgetfulObserver(registry)
     forgetting.observe(GateOpened("orders", 0.1))
-    assert Registry(tmp_path).remembers("orders", "one")
+    assert KnownStarts(tmp_path).remembers("orders", "one")
     forgetting.observe(GateClosed("orders", "broken", 1.0))
-    assert not Registry(tmp_path).remembers("orders", "one")
+    assert not KnownStarts(tmp_path).remembers("orders", "one")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 def test_a_damaged_file_is_as_if_nothing_were_remembered(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
-    registry = Registry(tmp_path)
+    registry = KnownStarts(tmp_path)
     assert not registry.remembers("orders", "one")
     registry.remember("orders", "one")
-    assert Registry(tmp_path).remembers("orders", "one")
+    assert KnownStarts(tmp_path).remembers("orders", "one")
 
 
 def test_nothing_remembers_a_function_without_a_fingerprint(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
+    registry = KnownStarts(tmp_path)
     registry.remember("orders", "")
     assert not registry.remembers("orders", "")
 

@@ -34,8 +34,8 @@ from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.dry_run import DryInvoker, Verdict, dry
-from headrace.service.running.functions import Member
-from headrace.service.running.mappings import Changes, Plant, Work
+from headrace.service.running.functions import RunningFunction
+from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
@@ -78,10 +78,12 @@ class Rig:
             name="m", source=ARN, function="f", starting_position="TRIM_HORIZON", **self.fields
         )
         work = self._work()
-        self.plant = Plant([self.mapping], [work], fleet_of(Member(work.target, "a fake")), self.account, self.changes)
+        self.plant = RunningMappings(
+            [self.mapping], [work], fleet_of(RunningFunction(work.target, "a fake")), self.account, self.changes
+        )
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
-    def _work(self) -> Work:
+    def _work(self) -> RunningMapping:
         envelope, target = envelope_of(self.mapping, lambda: ""), self._target()
         destination = None if self.settings.dry_run else self._destination()
         dispatcher = Dispatcher(
@@ -101,7 +103,7 @@ class Rig:
         service = MemoryStreamService(self.stream)
         source = StreamSource(settings, service, self.store, lambda: 0.0, self.observer)
         shown = dry(source, "m", "f", self.verdicts.append) if self.settings.dry_run else source
-        return Work(self.mapping, Supervisor(feeds, shown), target, destination)
+        return RunningMapping(self.mapping, Supervisor(feeds, shown), target, destination)
 
     def _target(self) -> Target:
         taking = CallableInvoker(take_all, clock=self.clock, timeout=60.0, concurrency=2)

@@ -11,7 +11,7 @@ import pytest
 from headrace.dispatch.model import Lane, Position, Record
 from headrace.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
 from headrace.pollers.kafka.scaling import GROW, SHRINK, Pollers
-from headrace.pollers.source import Fetched
+from headrace.pollers.source import FetchResult
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import LibraryLines, Log
 from headrace.service.telemetry.metrics import Labels, Metrics
@@ -35,7 +35,7 @@ class Hand:
 
 # --- pollers ----------------------------------------------------------------------------------------------------------
 
-BEHIND, CAUGHT_UP, UNKNOWN = Fetched(full=True), Fetched(), Fetched(passed_over=True)
+BEHIND, CAUGHT_UP, UNKNOWN = FetchResult(full=True), FetchResult(), FetchResult(passed_over=True)
 
 
 def pollers(least: int, most: int, partitions: int) -> tuple[Pollers, Hand]:

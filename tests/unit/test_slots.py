@@ -8,7 +8,7 @@ from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import RecordsEnvelope
 from headrace.dispatch.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
 from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
-from headrace.dispatch.steps import Settle
+from headrace.dispatch.steps import SettleStep
 from support.paper import at, flawed, ids, record
 
 
@@ -52,9 +52,9 @@ def test_what_waits_of_a_group_goes_back_with_an_earlier_message_of_it(fate: Fat
     slots.put([record(n, key=key) for n, key in enumerate("abcab")], at(0))
     taken = take(slots)
     assert ids(taken.batch.records) == [0, 1]
-    back = slots.settled(0, Settle(taken.batch.records[:1], fate), at(0))
+    back = slots.settled(0, SettleStep(taken.batch.records[:1], fate), at(0))
     assert ids(back) == [3]
-    assert ids(slots.settled(0, Settle(taken.batch.records[1:], DELIVERED), at(0))) == []
+    assert ids(slots.settled(0, SettleStep(taken.batch.records[1:], DELIVERED), at(0))) == []
     slots.completed(0, at(0))
     assert ids(take(slots).batch.records) == [2, 4]
 
@@ -62,7 +62,7 @@ def test_what_waits_of_a_group_goes_back_with_an_earlier_message_of_it(fate: Fat
 def test_what_waits_of_a_standard_queue_is_not_touched() -> None:
     slots = SingleSlot(limits(1))
     slots.put([record(n, key="a") for n in range(2)], at(0))
-    assert slots.settled(0, Settle(take(slots).batch.records, RETURNED), at(0)) == ()
+    assert slots.settled(0, SettleStep(take(slots).batch.records, RETURNED), at(0)) == ()
 
 
 @pytest.mark.semantics("BATCH-09")

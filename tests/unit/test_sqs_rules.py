@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.pollers.source import Fetched
+from headrace.pollers.source import FetchResult
 from headrace.pollers.sqs.scaling import ElasticReceivers
 from headrace.pollers.sqs.source import visibility_to_ask
 
@@ -32,9 +32,9 @@ def test_the_visibility_timeout_that_a_windowed_receive_asks_for(
 @pytest.mark.semantics("SQS-17")
 def test_receivers_grow_with_full_receives_and_shrink_after_three_empty_ones() -> None:
     roster = ElasticReceivers(3)
-    full, some, empty = Fetched((object(),), full=True), Fetched((object(),)), Fetched()  # type: ignore[arg-type]
+    full, some, empty = FetchResult((object(),), full=True), FetchResult((object(),)), FetchResult()  # type: ignore[arg-type]
 
-    def after(*polls: Fetched) -> int:
+    def after(*polls: FetchResult) -> int:
         for poll in polls:
             roster.polled("receiver-1", poll)
         return len(roster.wanted())
@@ -53,8 +53,8 @@ def test_no_fewer_receivers_than_were_asked_for() -> None:
     roster = ElasticReceivers(4, 3)
     assert len(roster.wanted()) == 3
     for _ in range(9):
-        roster.polled("receiver-1", Fetched())
+        roster.polled("receiver-1", FetchResult())
     assert len(roster.wanted()) == 3
-    roster.polled("receiver-1", Fetched((object(),), full=True))  # type: ignore[arg-type]
+    roster.polled("receiver-1", FetchResult((object(),), full=True))  # type: ignore[arg-type]
     assert len(roster.wanted()) == 4
     assert len(ElasticReceivers(2, 3).wanted()) == 2

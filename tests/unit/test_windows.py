@@ -8,7 +8,7 @@ from headrace.dispatch.batcher import Limits
 from headrace.dispatch.events import STATE_LIMIT, WindowEnvelope
 from headrace.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
 from headrace.dispatch.slots import Slots, Taken, Waiting
-from headrace.dispatch.steps import Discard, Settle
+from headrace.dispatch.steps import DiscardStep, SettleStep
 from headrace.dispatch.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, at, flawed, ids, record
 
@@ -41,7 +41,7 @@ def take_in_silence(slots: WindowSlot, time: float) -> Taken:
 def finish(slots: Slots, taken: Taken, time: float = 0.0, state: bytes = b'{"n":1}') -> None:
     closes = taken.batch.kind is BatchKind.WINDOW_END
     slots.invoked(taken.slot, at(time))
-    slots.settled(taken.slot, Settle(taken.batch.records, DELIVERED, None if closes else state, closes), at(time))
+    slots.settled(taken.slot, SettleStep(taken.batch.records, DELIVERED, None if closes else state, closes), at(time))
     slots.completed(taken.slot, at(time))
 
 
@@ -204,7 +204,7 @@ def test_a_stored_window_ends_by_silence_too() -> None:
 def test_a_window_that_gave_up_drops_its_state() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
     end = take_in_silence(slots, 1000)
-    gave_up = Discard((), DiscardReason.RETRIES_EXHAUSTED, None, 3, None, closes=True)
+    gave_up = DiscardStep((), DiscardReason.RETRIES_EXHAUSTED, None, 3, None, closes=True)
     slots.settled(end.slot, gave_up, at(1001))
     slots.completed(end.slot, at(1001))
     assert slots.stored is None

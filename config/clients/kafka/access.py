@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from ...errors import SourceError
-from ...kafka_security import Plan, plan
+from ...kafka_security import SecurityPlan, plan
 from ...mapping import EventSourceMapping
 from ..aws import Clients
 from . import msk, tls, tokens
@@ -77,14 +77,14 @@ class MappingAccess:
             return replace(made, username=login.username, password=login.password)
         return replace(made, tokens=self._tokens(found))
 
-    async def _tls(self, found: Plan) -> ssl.SSLContext | None:
+    async def _tls(self, found: SecurityPlan) -> ssl.SSLContext | None:
         if not found.protocol.endswith("SSL"):
             return None
         authority = await self._secrets.authority(found.authority) if found.authority else None
         certificate = await self._secrets.certificate(found.certificate) if found.certificate else None
         return await anyio.to_thread.run_sync(tls.context, authority, certificate)
 
-    def _tokens(self, found: Plan) -> Any:
+    def _tokens(self, found: SecurityPlan) -> Any:
         if found.iam:
             assert self._arn is not None, "IAM is for clusters with an ARN"
             return tokens.provider(msk.iam_tokens(self._arn.region, self._clients))

@@ -18,7 +18,7 @@ REQUEST_TIMEOUT = 20_000
 CLIENT_ID = "headrace"
 
 
-class Access(Protocol):
+class BrokerAccess(Protocol):
     """How to get at brokers whose addresses, secrets and tokens are looked up, and may change."""
 
     async def connection(self) -> KafkaConnection:

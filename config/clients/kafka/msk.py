@@ -8,10 +8,10 @@ import anyio.to_thread
 
 from ...arn import Arn
 from ...errors import ConfigError, SourceRefused
-from ...kafka_security import Plan, Protocol
+from ...kafka_security import Protocol, SecurityPlan
 from .. import faults
 from ..aws import Clients
-from ..endpoints import Local, unwanted_brokers
+from ..endpoints import LocalEndpoint, unwanted_brokers
 from .tokens import Renewed, Token
 
 EXTRA = "pip install 'headrace[msk]'"
@@ -19,7 +19,7 @@ _ANSWER = "BootstrapBrokerString"
 _NAMES = {"iam": "SaslIam", "scram": "SaslScram", "tls": "Tls", "plain": ""}
 
 
-async def brokers(arn: Arn, plan: Plan, clients: Clients) -> tuple[tuple[str, ...], Protocol]:
+async def brokers(arn: Arn, plan: SecurityPlan, clients: Clients) -> tuple[tuple[str, ...], Protocol]:
     """The servers for our way to log in, and the protocol that they speak; asked of the endpoint."""
     try:
         client = await clients.get("kafka", region=arn.region or None)
@@ -27,7 +27,7 @@ async def brokers(arn: Arn, plan: Plan, clients: Clients) -> tuple[tuple[str, ..
         raise SourceRefused(f"the brokers of {arn} are not known: {error}; or give 'bootstrap_servers'") from error
     with faults.translating(f"ask for the brokers of {arn}"):
         answer = await client.get_bootstrap_brokers(ClusterArn=str(arn))
-    emulated = isinstance(await clients.target("kafka"), Local)
+    emulated = isinstance(await clients.target("kafka"), LocalEndpoint)
     servers, protocol = choose(str(arn), plan, answer, emulated=emulated)
     refuse_real_aws(str(arn), servers, clients.settings.real)
     return servers, protocol
@@ -40,7 +40,7 @@ def refuse_real_aws(arn: str, servers: tuple[str, ...], real: bool) -> None:
         raise SourceRefused(f"{what}; give 'bootstrap_servers', or set aws.real: true")
 
 
-def choose(arn: str, plan: Plan, answer: dict[str, Any], *, emulated: bool) -> tuple[tuple[str, ...], Protocol]:
+def choose(arn: str, plan: SecurityPlan, answer: dict[str, Any], *, emulated: bool) -> tuple[tuple[str, ...], Protocol]:
     """Of the listeners that a cluster has, the one that is meant. A public one is reached from everywhere.
 
     Without a login, real clusters are asked with TLS if they have it; beside an emulator is a plain broker.
@@ -63,7 +63,7 @@ def choose(arn: str, plan: Plan, answer: dict[str, Any], *, emulated: bool) -> t
 _PROTOCOLS: dict[str, Protocol] = {"iam": "SASL_SSL", "scram": "SASL_SSL", "tls": "SSL", "plain": "PLAINTEXT"}
 
 
-def _ways(plan: Plan, without_login: list[str]) -> list[str]:
+def _ways(plan: SecurityPlan, without_login: list[str]) -> list[str]:
     if plan.iam:
         return ["iam"]
     if plan.mechanism:
@@ -73,7 +73,7 @@ def _ways(plan: Plan, without_login: list[str]) -> list[str]:
     return ["plain"] if plan.given else without_login
 
 
-def _wanted(plan: Plan) -> str:
+def _wanted(plan: SecurityPlan) -> str:
     return "IAM" if plan.iam else plan.mechanism or plan.protocol
 
 
@@ -98,9 +98,9 @@ def iam_tokens(region: str, clients: Clients) -> Renewed:
 def _signed(signer: Any, region: str, keys: dict[str, str | None]) -> Token:
     from botocore.credentials import CredentialProvider, Credentials
 
-    class Given(CredentialProvider):  # type: ignore[misc]
+    class GivenCredentials(CredentialProvider):  # type: ignore[misc]
         def load(self) -> Any:
             return Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys["aws_session_token"])
 
-    text, expires = signer.generate_auth_token_from_credentials_provider(region, Given())
+    text, expires = signer.generate_auth_token_from_credentials_provider(region, GivenCredentials())
     return Token(text, expires / 1000)

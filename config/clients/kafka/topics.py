@@ -30,7 +30,7 @@ PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class TopicDescription:
     """One topic as the cluster knows it now."""
 
     id: str
@@ -53,7 +53,7 @@ async def asking(connection: KafkaConnection) -> AsyncIterator[AIOKafkaClient]:
             await client.close()
 
 
-async def find(client: AIOKafkaClient, name: str) -> Topic | None:
+async def find(client: AIOKafkaClient, name: str) -> TopicDescription | None:
     """The topic, if there is one; asking does not make it. Raises what aiokafka raises."""
     from aiokafka import errors
 
@@ -66,10 +66,10 @@ async def find(client: AIOKafkaClient, name: str) -> Topic | None:
         return None
     if code not in (0, NO_LEADER):
         raise errors.for_code(code)(name)
-    return Topic(str(UUID(bytes=number)), {partition: leader for _, partition, leader, *_ in partitions})
+    return TopicDescription(str(UUID(bytes=number)), {partition: leader for _, partition, leader, *_ in partitions})
 
 
-async def _found_among_all(client: AIOKafkaClient, name: str) -> Topic | None:
+async def _found_among_all(client: AIOKafkaClient, name: str) -> TopicDescription | None:
     """From brokers that would make the one topic that they are asked for."""
     from aiokafka.protocol.metadata import MetadataRequest
 
@@ -77,10 +77,10 @@ async def _found_among_all(client: AIOKafkaClient, name: str) -> Topic | None:
     found = next((each for each in topics if each["topic"] == name), None)
     if found is None:
         return None
-    return Topic("", {each["partition"]: each["leader"] for each in found["partitions"]})
+    return TopicDescription("", {each["partition"]: each["leader"] for each in found["partitions"]})
 
 
-async def leaders_away(client: AIOKafkaClient, name: str, topic: Topic) -> str:
+async def leaders_away(client: AIOKafkaClient, name: str, topic: TopicDescription) -> str:
     """Which partitions have nobody to read them from; empty when all have."""
     led: dict[int, list[str]] = defaultdict(list)
     for partition, node in sorted(topic.leaders.items()):
@@ -213,7 +213,7 @@ def _request() -> Any:
     )
     broker = CompactArray(("node_id", Int32), ("host", text), ("port", Int32), ("rack", text), ("tags", TaggedFields))
 
-    class Answer(Response):  # type: ignore[misc]
+    class FindCoordinatorAnswer(Response):  # type: ignore[misc]
         API_KEY, API_VERSION = 3, 11
         SCHEMA = Schema(
             ("throttle_time_ms", Int32),
@@ -226,7 +226,7 @@ def _request() -> Any:
 
     class Question(RequestStruct):  # type: ignore[misc]
         FLEXIBLE_VERSION = True
-        API_KEY, API_VERSION, RESPONSE_TYPE = 3, 11, Answer
+        API_KEY, API_VERSION, RESPONSE_TYPE = 3, 11, FindCoordinatorAnswer
         SCHEMA = Schema(
             ("topics", CompactArray(("id", Uuid), ("topic", text), ("tags", TaggedFields))),
             ("allow_auto_topic_creation", Boolean),

@@ -12,7 +12,7 @@ from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttle
 from .. import answers
 from ..base import Invocation, NotReady, Ready
 from .pool import headers_of
-from .runtime_api import Handed, RuntimeApi, Session, State
+from .runtime_api import Handed, RuntimeApi, Session, SessionState
 from .spec import ExternalLaunch, FunctionSpec
 
 OK = 200
@@ -42,7 +42,7 @@ class ExternalInvoker:
         if self._closed:
             return NotReady("the function is closed: Headrace is stopping")
         api = await self._open()
-        return Ready() if api.session.state is State.WAITING else NotReady(self._waiting(api))
+        return Ready() if api.session.state is SessionState.WAITING else NotReady(self._waiting(api))
 
     async def invoke(self, invocation: Invocation) -> Reply:
         started = self._clock.wall()
@@ -52,7 +52,7 @@ class ExternalInvoker:
         if self._busy:
             return Throttled(self._attempt(invocation, started, 429), reason="the runtime is busy")
         api = await self._open()
-        if api.session.state is not State.WAITING:
+        if api.session.state is not SessionState.WAITING:
             return Unreachable(self._attempt(invocation, started, None), self._waiting(api), down=True)
         self._busy = True
         try:

@@ -27,7 +27,7 @@ CONNECTIONS = 64
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class RuntimeRequest:
     """A request and the way to answer it, once."""
 
     method: str
@@ -68,8 +68,8 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         body_limit: int,
-        on_request: Callable[[Request], None],
-        on_closed: Callable[[Request], None],
+        on_request: Callable[[RuntimeRequest], None],
+        on_closed: Callable[[RuntimeRequest], None],
         alive: set[Connection],
     ) -> None:
         self._alive = alive
@@ -78,8 +78,8 @@ class Connection(asyncio.Protocol):
         self._on_closed = on_closed
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._open: Request | None = None
-        self._ahead: deque[Request] = deque()
+        self._open: RuntimeRequest | None = None
+        self._ahead: deque[RuntimeRequest] = deque()
         self._begin()
 
     def _begin(self) -> None:
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def _complete(self, *, incomplete: bool) -> None:
-        request = Request(
+        request = RuntimeRequest(
             self._parser.get_method().decode("latin-1"),
             self._url.decode("latin-1").partition("?")[0],
             self._headers,

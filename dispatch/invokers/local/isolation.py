@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from .launch import Command, Refused
+from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
 from .temporary import OPT
 
@@ -21,13 +21,15 @@ SCRIPT = 'mount --bind "$1" /tmp; [ -z "$2" ] || mount --bind "$2" /opt; shift 2
 UNSHARE = ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
 
 
-def isolated(command: Command, spec: FunctionSpec, temporary: Path) -> Command | Refused:
+def isolated(command: Command, spec: FunctionSpec, temporary: Path) -> Command | LaunchRefused:
     """The command in namespaces of its own, or as it is."""
     if spec.isolation == "env":
         return command
     obstacle = _obstacle(command, spec)
     if obstacle:
-        return command if spec.isolation == "auto" else Refused(f"isolation: namespace is not possible: {obstacle}")
+        return (
+            command if spec.isolation == "auto" else LaunchRefused(f"isolation: namespace is not possible: {obstacle}")
+        )
     opt = str(_merged(spec, temporary)) if spec.layers else ""
     argv = (*UNSHARE, "sh", "-ec", SCRIPT, "sh", str(temporary), opt, *command.argv)
     return replace(command, argv=argv, variables={**command.variables, "TMPDIR": "/tmp"})  # noqa: S108 - the function's own

@@ -42,7 +42,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LaunchRefused:
     """The runtime cannot be started."""
 
     reason: str
@@ -51,10 +51,10 @@ class Refused:
     """AWS's words after `Error: ` where it has some (`Runtime.InvalidEntrypoint`)."""
 
 
-async def plan(spec: FunctionSpec) -> Command | Refused:
+async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
     """The command, or why there is none. Looks at files and asks the interpreter what it is; starts no user code."""
     if not spec.code.is_dir():
-        return Refused(f"the code directory {spec.code} does not exist: correct 'code'")
+        return LaunchRefused(f"the code directory {spec.code} does not exist: correct 'code'")
     planned = await anyio.to_thread.run_sync(_planner(spec), spec)
     wrapper = spec.environment.get(WRAPPER)
     if isinstance(planned, Command) and wrapper and not spec.runtime.startswith("provided"):
@@ -62,7 +62,7 @@ async def plan(spec: FunctionSpec) -> Command | Refused:
     return planned
 
 
-def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | Refused]:
+def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | LaunchRefused]:
     if isinstance(spec.launch, CommandLaunch):
         return _command
     for family, planner in PLANNERS.items():
@@ -74,21 +74,21 @@ def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | Refused]:
 # --- command and bootstrap ------------------------------------------------------------------------------------------
 
 
-def _command(spec: FunctionSpec) -> Command | Refused:
+def _command(spec: FunctionSpec) -> Command | LaunchRefused:
     assert isinstance(spec.launch, CommandLaunch)
     program, *arguments = spec.launch.argv
     found = shutil.which(program, path=spec.environment.get("PATH")) or _beside(spec.code, program)
     if found is None:
-        return Refused(f"the program {program!r} is not on PATH: install it, or give its path in 'command'")
+        return LaunchRefused(f"the program {program!r} is not on PATH: install it, or give its path in 'command'")
     return Command((found, *arguments))
 
 
-def _elsewhere(spec: FunctionSpec) -> Command | Refused:
+def _elsewhere(spec: FunctionSpec) -> Command | LaunchRefused:
     """A runtime that AWS has, and we have nothing for: it is left to the function's own bootstrap, if it has one."""
     found = _bootstrap(spec)
     if isinstance(found, Command):
         return found
-    return Refused(
+    return LaunchRefused(
         f"the runtime {spec.runtime} cannot be run here, only python, nodejs and provided can: "
         "build the function for provided, or give it a bootstrap"
     )
@@ -99,15 +99,15 @@ def _beside(code: Path, program: str) -> str | None:
     return str(path) if os.sep in program and path.is_file() else None
 
 
-def _bootstrap(spec: FunctionSpec) -> Command | Refused:
+def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
     candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
     found = next((path for path in candidates if path.exists()), None)
     if found is None:
         reason = f"there is no file 'bootstrap' in {spec.code}: build the function there"
-        return Refused(reason, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+        return LaunchRefused(reason, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
     if not os.access(found, os.X_OK):
         reason = f"{found} is not executable: chmod +x it"
-        return Refused(reason, "fork/exec /var/task/bootstrap: permission denied")
+        return LaunchRefused(reason, "fork/exec /var/task/bootstrap: permission denied")
     return Command((str(found),))
 
 
@@ -135,14 +135,14 @@ ASK = (
 OURS = "{}.{}".format(*sys.version_info[:2])
 
 
-def _python(spec: FunctionSpec) -> Command | Refused:
+def _python(spec: FunctionSpec) -> Command | LaunchRefused:
     assert isinstance(spec.launch, RuntimeLaunch)
     found = _find_python(spec, spec.launch)
-    if isinstance(found, Refused):
+    if isinstance(found, LaunchRefused):
         return found
     wanted = spec.runtime.removeprefix("python")
     if wanted and found.version != wanted:
-        return Refused(
+        return LaunchRefused(
             f"{found.path} is Python {found.version}, the runtime is {spec.runtime}: name another interpreter"
         )
     layers = [
@@ -154,7 +154,7 @@ def _python(spec: FunctionSpec) -> Command | Refused:
     last: list[str] = []
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
-            return Refused(
+            return LaunchRefused(
                 f"Python {found.version} of the function has no runtime client, and ours is for {OURS}: "
                 f"run {found.path} -m pip install awslambdaric boto3"
             )
@@ -164,7 +164,7 @@ def _python(spec: FunctionSpec) -> Command | Refused:
     debugger: tuple[str, ...] = ()
     if spec.debug_port is not None:
         if not found.has_debugger:
-            return Refused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
+            return LaunchRefused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
         debugger = ("-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{spec.debug_port}")
     start = str(HERE / "python_start.py")
     argv = (found.path, *debugger, start, spec.handler, *(str(path) for path in layers), "--", *last)
@@ -172,11 +172,11 @@ def _python(spec: FunctionSpec) -> Command | Refused:
     return Command(argv, variables, f"python{found.version}")
 
 
-def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | Refused:
+def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | LaunchRefused:
     if launch.interpreter is not None:
         path = _interpreter_path(launch.interpreter)
         if path is None:
-            return Refused(f"there is no interpreter {launch.interpreter!r}: correct 'interpreter' or 'venv'")
+            return LaunchRefused(f"there is no interpreter {launch.interpreter!r}: correct 'interpreter' or 'venv'")
         return _ask(path)
     for base in (spec.code, spec.code.parent):
         venv = base / ".venv" / "bin" / "python"
@@ -191,12 +191,14 @@ def _interpreter_path(named: str) -> str | None:
     return str(inside) if inside.exists() else shutil.which(named)
 
 
-def _ask_path(runtime: str) -> Interpreter | Refused:
+def _ask_path(runtime: str) -> Interpreter | LaunchRefused:
     """The interpreter that the runtime's name stands for on this machine."""
     own = str(getattr(sys, "_base_executable", sys.executable))
     if runtime in ("python", f"python{OURS}"):
         return _ask(own)
-    refused = Refused(f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'")
+    refused = LaunchRefused(
+        f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'"
+    )
     for directory in os.get_exec_path():  # what stands first may be a shim for what is not installed
         if (path := shutil.which(runtime, path=directory)) is not None:
             found = _ask(path)
@@ -206,32 +208,34 @@ def _ask_path(runtime: str) -> Interpreter | Refused:
     return refused
 
 
-def _ask(path: str) -> Interpreter | Refused:
+def _ask(path: str) -> Interpreter | LaunchRefused:
     try:
         done = subprocess.run([path, "-I", "-c", ASK], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Refused(f"{path} cannot be run ({error}): correct the interpreter")
+        return LaunchRefused(f"{path} cannot be run ({error}): correct the interpreter")
     words = done.stdout.split()
     if done.returncode or len(words) != 3:
         lines = done.stderr.strip().splitlines() or ["it printed nothing"]
         said = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-        return Refused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
+        return LaunchRefused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
     return Interpreter(path, words[0], words[1] == "True", words[2] == "True")
 
 
 # --- Node -----------------------------------------------------------------------------------------------------------
 
 
-def _node(spec: FunctionSpec) -> Command | Refused:
+def _node(spec: FunctionSpec) -> Command | LaunchRefused:
     assert isinstance(spec.launch, RuntimeLaunch)
     node = shutil.which(spec.launch.interpreter or "node")
     if node is None:
-        return Refused(f"{spec.launch.interpreter or 'node'} is not on PATH: install Node.js, or name an 'interpreter'")
+        return LaunchRefused(
+            f"{spec.launch.interpreter or 'node'} is not on PATH: install Node.js, or name an 'interpreter'"
+        )
     major = _node_major(node)
-    if isinstance(major, Refused):
+    if isinstance(major, LaunchRefused):
         return major
     if spec.runtime not in ("nodejs", f"nodejs{major}.x"):
-        return Refused(
+        return LaunchRefused(
             f"{node} is Node.js {major}, the runtime is {spec.runtime}: name another interpreter, or nodejs for any"
         )
     layers = [
@@ -247,13 +251,17 @@ def _node(spec: FunctionSpec) -> Command | Refused:
     return Command((node, *debugger, str(start), spec.handler), variables, f"nodejs{major}.x")
 
 
-def _node_major(node: str) -> str | Refused:
+def _node_major(node: str) -> str | LaunchRefused:
     try:
         done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Refused(f"{node} cannot be run ({error}): correct the interpreter")
+        return LaunchRefused(f"{node} cannot be run ({error}): correct the interpreter")
     found = re.match(r"v(\d+)\.", done.stdout)
-    return found[1] if found else Refused(f"{node} does not say its version as Node.js does: correct the interpreter")
+    return (
+        found[1]
+        if found
+        else LaunchRefused(f"{node} does not say its version as Node.js does: correct the interpreter")
+    )
 
 
 PLANNERS = {"python": _python, "nodejs": _node, "provided": _bootstrap, "bootstrap": _bootstrap}

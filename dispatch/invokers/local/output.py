@@ -29,7 +29,7 @@ READ_PER_WINDOW = 6_400_000
 
 
 @dataclass(slots=True)
-class Budget:
+class LineBudget:
     """Lines and bytes per second that are passed on, with a reserve for bursts. Pure."""
 
     lines_per_second: float = 2_000
@@ -52,10 +52,10 @@ class Budget:
         return True
 
 
-class Lines:
+class OutputLines:
     """Bytes into lines. Pure: `feed` returns the lines that are complete."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: LineBudget) -> None:
         self._budget = budget
         self._rest = bytearray()
         self._cut = False
@@ -101,12 +101,12 @@ class Lines:
         return line[:LINE_LIMIT].decode("utf-8", "replace")
 
 
-class Output:
+class FunctionOutput:
     """One pipe of one environment."""
 
-    def __init__(self, write: Callable[[str], None], budget: Budget) -> None:
+    def __init__(self, write: Callable[[str], None], budget: LineBudget) -> None:
         self._write = write
-        self._lines = Lines(budget)
+        self._lines = OutputLines(budget)
         self._loop = asyncio.get_running_loop()
         self._fd, self.end = os.pipe()
         """`end` is what the writer gets; close it once the writer has it."""

@@ -25,11 +25,11 @@ from ...turns import turn
 from .. import answers
 from ..base import Invocation, NotReady, Ready
 from . import temporary
-from .launch import Command, Refused, plan
+from .launch import Command, LaunchRefused, plan
 from .platform_log import Ended
 from .reaper import Reaper
 from .reload import CodeWatch
-from .runtime_api import Answer, Handed
+from .runtime_api import Handed, RuntimeAnswer
 from .spec import FunctionSpec
 from .warm import Warm
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
@@ -69,7 +69,7 @@ class LocalInvoker:
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
         self._busy = 0
-        self._command: Command | Refused | None = None
+        self._command: Command | LaunchRefused | None = None
         self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
         self._generation = 0
         self._closed = False
@@ -170,7 +170,7 @@ class LocalInvoker:
 
     async def _planned(self) -> Worker | InitFailed:
         command = self._command if self._command is not None else await plan(self._spec)
-        if isinstance(command, Refused):
+        if isinstance(command, LaunchRefused):
             return InitFailed(command.reason, entrypoint=command.entrypoint_error)
         self._command = command
         if not self._swept:
@@ -315,7 +315,7 @@ class LocalInvoker:
         return reply
 
     def _reply(
-        self, invocation: Invocation, started: float, ended: Answer | Exited | TimedOut
+        self, invocation: Invocation, started: float, ended: RuntimeAnswer | Exited | TimedOut
     ) -> Returned | FunctionFailed:
         failed = self._attempt(invocation, started, OK, error=True)
         match ended:
@@ -323,13 +323,13 @@ class LocalInvoker:
                 return answers.timed_out(failed, self._spec.timeout or 0.0)
             case Exited(status=status):
                 return answers.ended(failed, status, describe_exit(status))
-            case Answer(oversized=True):
+            case RuntimeAnswer(oversized=True):
                 return answers.oversized(failed)
-            case Answer(failed=True, body=body):
+            case RuntimeAnswer(failed=True, body=body):
                 kind, message = answers.error_text(body)
                 detail = answers.one_line(f"{kind}: {message}" if kind else message)
                 return FunctionFailed(failed, Failure.ERROR, detail or "no error text", body)
-            case Answer(body=body):
+            case RuntimeAnswer(body=body):
                 return Returned(self._attempt(invocation, started, OK), body)
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:

@@ -20,14 +20,14 @@ from enum import Enum
 import orjson
 
 from ..answers import RESPONSE_LIMIT
-from .http1 import Connection, Request
+from .http1 import Connection, RuntimeRequest
 
 PREFIX = "/2018-06-01/runtime/"
 JSON = {"Content-Type": "application/json"}
 ACCEPTED = b'{"status":"OK"}'
 
 
-class State(Enum):
+class SessionState(Enum):
     STARTING = "Starting"
     WAITING = "Ready"
     RUNNING = "Running"
@@ -45,7 +45,7 @@ class Handed:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RuntimeAnswer:
     """What the runtime posted."""
 
     body: bytes
@@ -77,7 +77,7 @@ FORWARDED = ("errorMessage", "errorType", "stackTrace")
 """What the caller sees of an error that is written for X-Ray."""
 
 
-def wrong_state(state: State, wanted: str) -> Refusal:
+def wrong_state(state: SessionState, wanted: str) -> Refusal:
     text = f"State transition from {state.value} to {wanted} failed for runtime. Error: State transition is not allowed"
     return Refusal(403, "InvalidStateTransition", text)
 
@@ -88,31 +88,31 @@ class Session:
     def __init__(self, *, restarts: bool = False) -> None:
         self._restarts = restarts
         """A runtime that nobody here watches may be stopped and started again in the middle of an invocation."""
-        self.state = State.STARTING
+        self.state = SessionState.STARTING
         self.init_error: bytes | None = None
         self.changed = asyncio.Event()
         """Set, and replaced, at every change of state."""
         self.left = False
         """Another runtime asks for an invocation while one is open: the first went away with it."""
-        self._parked: Request | None = None
+        self._parked: RuntimeRequest | None = None
         self._handed: Handed | None = None
-        self._answer: Answer | None = None
+        self._answer: RuntimeAnswer | None = None
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> RuntimeAnswer | None:
         """The answer to the invocation that was handed out last."""
         return self._answer
 
     def hand_out(self, handed: Handed) -> None:
         """Give the waiting runtime an invocation."""
-        assert self.state is State.WAITING
+        assert self.state is SessionState.WAITING
         assert self._parked is not None
         parked, self._parked = self._parked, None
         self._handed, self._answer = handed, None
-        self._to(State.RUNNING)
+        self._to(SessionState.RUNNING)
         parked.answer(200, handed.payload, handed.headers)
 
-    def on_request(self, request: Request) -> None:
+    def on_request(self, request: RuntimeRequest) -> None:
         refusal = self._route(request)
         if refusal is not None:
             body = orjson.dumps({"errorMessage": refusal.message, "errorType": refusal.kind})
@@ -122,16 +122,16 @@ class Session:
         """The invocation is over without an answer: what the runtime still says of it is refused."""
         self.left = False
         self._handed = None
-        if self.state is State.RUNNING:
-            self._to(State.STARTING)
+        if self.state is SessionState.RUNNING:
+            self._to(SessionState.STARTING)
 
-    def on_closed(self, request: Request) -> None:
+    def on_closed(self, request: RuntimeRequest) -> None:
         """The client left while its `next` was open."""
         if request is self._parked:
             self._parked = None
-            self._to(State.STARTING)
+            self._to(SessionState.STARTING)
 
-    def _route(self, request: Request) -> Refusal | None:
+    def _route(self, request: RuntimeRequest) -> Refusal | None:
         if "origin" in request.headers:
             return FOREIGN  # any page in a browser on this machine can reach a loopback port
         if request.path == "/2018-06-01/ping":
@@ -149,57 +149,57 @@ class Session:
             case _:
                 return NOT_SERVED
 
-    def _next(self, request: Request) -> Refusal | None:
-        self.left = self._restarts and self.state is State.RUNNING
-        if self.state not in (State.STARTING, State.ANSWERED) and not self.left:
+    def _next(self, request: RuntimeRequest) -> Refusal | None:
+        self.left = self._restarts and self.state is SessionState.RUNNING
+        if self.state not in (SessionState.STARTING, SessionState.ANSWERED) and not self.left:
             return wrong_state(self.state, "Ready")
         self._parked = request
-        self._to(State.WAITING)
+        self._to(SessionState.WAITING)
         return None
 
-    def _init_error(self, request: Request) -> Refusal | None:
-        if self.state is not State.STARTING:
+    def _init_error(self, request: RuntimeRequest) -> Refusal | None:
+        if self.state is not SessionState.STARTING:
             return wrong_state(self.state, "InitError")
         if request.incomplete:
             return INCOMPLETE
         self.init_error = request.body
-        self._to(State.FAILED)
+        self._to(SessionState.FAILED)
         request.answer(202, ACCEPTED, JSON)
         return None
 
-    def _answered(self, request: Request, request_id: str, *, failed: bool) -> Refusal | None:
+    def _answered(self, request: RuntimeRequest, request_id: str, *, failed: bool) -> Refusal | None:
         if self._handed is None or request_id != self._handed.request_id or self._answer is not None:
             return INVALID_ID
-        if self.state is not State.RUNNING:
+        if self.state is not SessionState.RUNNING:
             return wrong_state(self.state, "ResponseSent")
         if request.headers.get(MODE, STREAMING) != STREAMING:
             return BAD_MODE
         if request.incomplete:
             return INCOMPLETE
         self._answer = _error(request) if failed else _response(request)
-        self._to(State.ANSWERED)
+        self._to(SessionState.ANSWERED)
         if request.truncated_here:
             return TOO_LARGE
         request.answer(202, ACCEPTED, JSON)
         return None
 
-    def _to(self, state: State) -> None:
+    def _to(self, state: SessionState) -> None:
         self.state = state
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
 
 
-def _response(request: Request) -> Answer:
+def _response(request: RuntimeRequest) -> RuntimeAnswer:
     """A streamed response that failed on its way says so in its trailers."""
     if ERROR_TYPE in request.headers and request.headers.get(MODE) == STREAMING:
         try:
-            return Answer(base64.b64decode(request.headers.get(ERROR_BODY, "")), failed=True)
+            return RuntimeAnswer(base64.b64decode(request.headers.get(ERROR_BODY, "")), failed=True)
         except ValueError:
-            return Answer(request.headers[ERROR_BODY].encode(), failed=True)
-    return Answer(request.body, oversized=request.truncated_here)
+            return RuntimeAnswer(request.headers[ERROR_BODY].encode(), failed=True)
+    return RuntimeAnswer(request.body, oversized=request.truncated_here)
 
 
-def _error(request: Request) -> Answer:
+def _error(request: RuntimeRequest) -> RuntimeAnswer:
     body = request.body
     if request.headers.get("content-type") == XRAY_CAUSE:
         try:
@@ -208,7 +208,7 @@ def _error(request: Request) -> Answer:
             cause = None
         if isinstance(cause, dict):
             body = orjson.dumps({name: cause[name] for name in FORWARDED if name in cause})
-    return Answer(body, failed=True, oversized=request.truncated_here)
+    return RuntimeAnswer(body, failed=True, oversized=request.truncated_here)
 
 
 @dataclass(slots=True, eq=False)

@@ -23,16 +23,16 @@ from ....config.clock import Clock
 from ...observer import FunctionLog, Observer
 from . import environment, temporary
 from .isolation import isolated
-from .launch import Command, Refused
-from .output import Budget, Output
+from .launch import Command, LaunchRefused
+from .output import FunctionOutput, LineBudget
 from .platform_json import JsonLog
 from .platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .process import Process
 from .reaper import Reaper
-from .runtime_api import Answer, Handed, RuntimeApi, State
+from .runtime_api import Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
 
-OPEN = (State.RUNNING, State.ANSWERED)
+OPEN = (SessionState.RUNNING, SessionState.ANSWERED)
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
 
@@ -80,7 +80,7 @@ class Worker:
         self._clock = clock
         self._api = RuntimeApi()
         self._process: Process | None = None
-        self._outputs: list[Output] = []
+        self._outputs: list[FunctionOutput] = []
         self._exited = anyio.Event()
         self._ending = anyio.Lock()
         self._over = False
@@ -104,7 +104,7 @@ class Worker:
     @property
     def warm(self) -> bool:
         """As `alive`, by what the event loop knows: cheaper, and a moment behind."""
-        return self._api.session.state is State.WAITING and not self._exited.is_set()
+        return self._api.session.state is SessionState.WAITING and not self._exited.is_set()
 
     @property
     def max_memory(self) -> int:
@@ -143,7 +143,7 @@ class Worker:
                 ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
             except ValueError as error:  # a path with a NUL character
                 return self._not_executed(command, error)
-            if isinstance(ready, Refused):
+            if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
             variables = environment.variables(
                 self._spec,
@@ -156,8 +156,8 @@ class Worker:
             return self._execute(ready, variables)
 
     def _execute(self, command: Command, variables: Mapping[str, str]) -> InitFailed | None:
-        budget = Budget()
-        self._outputs = [Output(self._writer("stdout"), budget), Output(self._writer("stderr"), budget)]
+        budget = LineBudget()
+        self._outputs = [FunctionOutput(self._writer("stdout"), budget), FunctionOutput(self._writer("stderr"), budget)]
         stdout, stderr = (output.end for output in self._outputs)
         try:
             self._process = Process(
@@ -195,11 +195,11 @@ class Worker:
     async def _wait_init(self, timeout: float | None) -> InitFailed | None:
         session = self._api.session
         with anyio.move_on_after(timeout):
-            while session.state is State.STARTING and not self._exited.is_set():
+            while session.state is SessionState.STARTING and not self._exited.is_set():
                 await self._changed()
         if session.init_error is not None:
             return InitFailed("its init reported an error", session.init_error)
-        if session.state is State.WAITING and not self._exited.is_set():
+        if session.state is SessionState.WAITING and not self._exited.is_set():
             return None
         if self._exited.is_set():
             ended = Exited(self._status)
@@ -244,7 +244,7 @@ class Worker:
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
-    async def invoke(self, handed: Handed, timeout: float | None) -> Answer | Exited | TimedOut:
+    async def invoke(self, handed: Handed, timeout: float | None) -> RuntimeAnswer | Exited | TimedOut:
         """Hand the invocation out and wait for its end. After Exited and TimedOut, and when it is cancelled, the
         environment is gone."""
         session = self._api.session
@@ -287,8 +287,8 @@ class Worker:
 
     # --- small ------------------------------------------------------------------------------------------------------
 
-    def _writer(self, stream: str) -> _Writer:
-        return _Writer(self, stream)
+    def _writer(self, stream: str) -> _WorkerLog:
+        return _WorkerLog(self, stream)
 
     def log(self, line: str, stream: str) -> None:
         self._observe(self._request_id, line, stream)
@@ -305,7 +305,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class _WorkerLog:
     worker: Worker
     stream: str
 

@@ -22,7 +22,7 @@ from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unrea
 from ...async_invoke.model import Accepts
 from ...control import refusals
 from ...control.catalogue import LATEST
-from ...control.names import Here, Named
+from ...control.names import Home, Named
 from ...running.invocations import Invocations, failed_function
 from ...telemetry.tails import Tails
 from ..wire.call import Answer, Call, Serve
@@ -40,7 +40,7 @@ UNHANDLED = "Unhandled"
 class InvokeCalls:
     """The group."""
 
-    def __init__(self, here: Here, invocations: Invocations, queue: Accepts, tails: Tails) -> None:
+    def __init__(self, here: Home, invocations: Invocations, queue: Accepts, tails: Tails) -> None:
         self._here = here
         self._invocations = invocations
         self._queue = queue

@@ -7,22 +7,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from ....config.errors import ConfigError
 from ....config.mapping import EventSourceMapping
 from ...control.mappings import decisions
-from ...control.mappings.answers import Progress, Shown, shown
+from ...control.mappings.answers import MappingProgress, Shown, shown
 from ...control.mappings.mapping_plane import MappingPlane
-from ...control.mappings.model import Mapped, Seen
+from ...control.mappings.model import Mapped, SourceLook
 from ...control.paging import page
 from ...control.refusals import invalid_parameter
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 
-Look = Callable[[EventSourceMapping], Awaitable[Seen]]
+Look = Callable[[EventSourceMapping], Awaitable[SourceLook]]
 """Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""
 
 
 class MappingCalls:
     """`progress` says what came of a mapping so far. Also the keeper of mappings' tags."""
 
-    def __init__(self, plane: MappingPlane, look: Look, progress: Callable[[EventSourceMapping], Progress]) -> None:
+    def __init__(
+        self, plane: MappingPlane, look: Look, progress: Callable[[EventSourceMapping], MappingProgress]
+    ) -> None:
         self._plane = plane
         self._look = look
         self._progress = progress
@@ -45,7 +47,7 @@ class MappingCalls:
     async def _update(self, call: Call) -> Answer:
         moment = self._plane.moment()
         config, _ = decisions.check_update(self._plane.all, call.parameters, moment, self._plane.ground)
-        seen = await self._seen(config) if config.kind and config.kind.is_queue else Seen()
+        seen = await self._seen(config) if config.kind and config.kind.is_queue else SourceLook()
         return Answer(self._shown(await self._plane.update(call.parameters, seen, moment)))
 
     async def _delete(self, call: Call) -> Answer:
@@ -58,7 +60,7 @@ class MappingCalls:
         found = decisions.listed(self._plane.all, call.parameters)
         return Answer(page("EventSourceMappings", found, self._entry, call.parameters, decisions.PAGE_MAX))
 
-    async def _seen(self, config: EventSourceMapping) -> Seen:
+    async def _seen(self, config: EventSourceMapping) -> SourceLook:
         """Raises ApiError for a source that may not be called at all."""
         try:
             return await self._look(config)

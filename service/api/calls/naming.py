@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...control.names import Here, Named, resolve
+from ...control.names import Home, Named, resolve
 from ..wire.call import Call
 
 
-def named(call: Call, here: Here) -> Named:
+def named(call: Call, here: Home) -> Named:
     """The function, and the version or alias, that a request names. Raises ApiError."""
     return resolve(call.parameters["FunctionName"], here, call.parameters.get("Qualifier", ""))

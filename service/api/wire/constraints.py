@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .model import Member, Shape
+from .model import Shape, ShapeMember
 from .printing import lower_first, printed
 
 _PLACES = {"querystring": 0, "header": 1, "uri": 2}
@@ -40,7 +40,7 @@ def _structure(shape: Shape, values: Mapping[str, Any], path: str) -> Iterator[s
             yield f"Value null at '{where}' failed to satisfy constraint: {_NOT_NULL}"
 
 
-def _place(member: Member) -> int:
+def _place(member: ShapeMember) -> int:
     return _PLACES.get(member.place, 3)
 
 

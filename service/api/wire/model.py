@@ -32,7 +32,7 @@ class Shape:
     name: str
     kind: str
     """structure, list, map, string, integer, long, double, boolean, timestamp, blob."""
-    members: Mapping[str, Member] = field(default_factory=dict)
+    members: Mapping[str, ShapeMember] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     item: Shape | None = None
     key: Shape | None = None
@@ -47,7 +47,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Member:
+class ShapeMember:
     name: str
     wire: str
     """Its name in the path, the query string, the headers or the body."""
@@ -131,6 +131,6 @@ class _Shapes:
             payload=raw.get("payload"),
         )
 
-    def _member(self, name: str, raw: Mapping[str, Any]) -> Member:
+    def _member(self, name: str, raw: Mapping[str, Any]) -> ShapeMember:
         place = raw.get("location", "body")
-        return Member(name, raw.get("locationName", name), self.of(raw["shape"]), place)
+        return ShapeMember(name, raw.get("locationName", name), self.of(raw["shape"]), place)

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from ...control import refusals
-from .model import Member, Operation, Shape
+from .model import Operation, Shape, ShapeMember
 
 _NAMES = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
 _WANTED = {"string": "String", "integer": "Integer", "long": "Long", "double": "Double", "boolean": "Boolean"}
@@ -29,7 +29,7 @@ _ALWAYS_THERE = frozenset({"x-id"})
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     labels: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Parameters:
     """Paths of what the model does not know."""
 
 
-def read(operation: Operation, request: Request) -> Parameters:
+def read(operation: Operation, request: ApiRequest) -> Parameters:
     """Raises ApiError."""
     found = Parameters()
     shape = operation.input
@@ -67,7 +67,7 @@ def _is_added(name: str) -> bool:
 # --- labels, query string, headers -----------------------------------------------------------------------------------
 
 
-def _outside_body(member: Member, request: Request) -> Any:
+def _outside_body(member: ShapeMember, request: ApiRequest) -> Any:
     match member.place:
         case "uri":
             text = request.labels.get(member.wire)
@@ -86,7 +86,7 @@ def _outside_body(member: Member, request: Request) -> Any:
             return None
 
 
-def _from_text(member: Member, text: str) -> Any:
+def _from_text(member: ShapeMember, text: str) -> Any:
     """A value that came as text."""
     match member.shape.kind:
         case "integer" | "long":
@@ -146,7 +146,7 @@ def _structure(shape: Shape, value: Any, path: str, found: Parameters) -> dict[s
     return _members({member.wire: member for member in shape.members.values()}, value, path, found)
 
 
-def _members(members: Mapping[str, Member], value: Any, path: str, found: Parameters) -> dict[str, Any]:
+def _members(members: Mapping[str, ShapeMember], value: Any, path: str, found: Parameters) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise refusals.serialization(_unexpected(value, "structure"))
     result = {}

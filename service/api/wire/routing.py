@@ -17,7 +17,7 @@ _LABEL = re.compile(r"\{(\w+)\+?\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundOperation:
     operation: Operation
     labels: Mapping[str, str]
     """By the names of the path, decoded."""
@@ -41,7 +41,7 @@ class Router:
         for route in routes:
             self._routes.setdefault(route.operation.method, []).append(route)
 
-    def find(self, method: str, path: str, query: Mapping[str, Iterable[str]]) -> Found | None:
+    def find(self, method: str, path: str, query: Mapping[str, Iterable[str]]) -> FoundOperation | None:
         """`path`: as it was sent, without the query string. None: no operation has this method and path."""
         routes = self._routes.get(method.upper(), ())
         wanted = "/" + path.strip("/")
@@ -50,7 +50,9 @@ class Router:
             matches = [(route, route.loose.fullmatch(wanted)) for route in routes]
         for route, match in matches:
             if match and all(value in query.get(name, ()) for name, value in route.query.items()):
-                return Found(route.operation, {name: decoded(text) for name, text in match.groupdict().items()})
+                return FoundOperation(
+                    route.operation, {name: decoded(text) for name, text in match.groupdict().items()}
+                )
         return None
 
     def _is_known(self, path: str) -> bool:

@@ -13,19 +13,19 @@ import orjson
 from ....config.errors import BugError
 from ...control.refusals import ApiError
 from .call import Answer
-from .model import Member, Operation, Shape
+from .model import Operation, Shape, ShapeMember
 
 JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class ApiResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-def written(operation: Operation, answer: Answer, request_id: str) -> Response:
+def written(operation: Operation, answer: Answer, request_id: str) -> ApiResponse:
     """Raises BugError for an output that the model does not know."""
     shape = operation.output
     given = {name: value for name, value in answer.output.items() if value is not None}
@@ -42,17 +42,17 @@ def written(operation: Operation, answer: Answer, request_id: str) -> Response:
     body = _body(shape, given) if status != 204 else b""
     kind = {"Content-Type": JSON} if body or (shape.payload is None and status != 204) else {}
     headers = {**kind, **headers, **{name: _header(value) for name, value in answer.headers.items()}}
-    return Response(status, {**headers, "x-amzn-RequestId": request_id}, body)
+    return ApiResponse(status, {**headers, "x-amzn-RequestId": request_id}, body)
 
 
-def refused(error: ApiError, request_id: str) -> Response:
+def refused(error: ApiError, request_id: str) -> ApiResponse:
     body: dict[str, Any] = dict(error.more)
     if error.type is not None:
         body["Type"] = error.type
     body[error.member] = error.message
     headers = {"Content-Type": JSON, "x-amzn-ErrorType": error.code, "x-amzn-RequestId": request_id}
     own = {name: _header(value) for name, value in error.headers.items()}
-    return Response(error.status, {**own, **headers}, orjson.dumps(_encodable(body)))
+    return ApiResponse(error.status, {**own, **headers}, orjson.dumps(_encodable(body)))
 
 
 def _body(shape: Shape, given: Mapping[str, Any]) -> bytes:
@@ -66,7 +66,7 @@ def _body(shape: Shape, given: Mapping[str, Any]) -> bytes:
     return orjson.dumps(_structure(members, {name: value for name, value in given.items() if name in members}))
 
 
-def _structure(members: Mapping[str, Member], value: Mapping[str, Any]) -> dict[str, Any]:
+def _structure(members: Mapping[str, ShapeMember], value: Mapping[str, Any]) -> dict[str, Any]:
     unknown = value.keys() - members.keys()
     if unknown:
         raise BugError(f"the model has no member {', '.join(sorted(unknown))} here")

@@ -14,9 +14,9 @@ from ....config.clients.aws import AwsSettings, Clients
 from ....config.function import describe
 from ....config.loader import Config
 from ....dispatch.observer import Observer, Observers
-from ...wiring.endpoints import Endpoints
+from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
-from ...wiring.invokers import Functions
+from ...wiring.invokers import InvokerFactory
 from ...wiring.source_factory import refuse_missing_libraries
 from .configs import load_config
 from .tables import show, show_json, table
@@ -35,16 +35,16 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     return Exit.OK
 
 
-async def _endpoints(config: Config) -> Endpoints:
+async def _endpoints(config: Config) -> ServiceEndpoints:
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
-        endpoints = await Endpoints.find(config.mappings.values(), clients)
+        endpoints = await ServiceEndpoints.find(config.mappings.values(), clients)
         endpoints.refuse_real_aws(config.mappings.values())
         with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-            await Functions(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
+            await InvokerFactory(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
         return endpoints
 
 
-def _show_tables(config: Config, endpoints: Endpoints) -> None:
+def _show_tables(config: Config, endpoints: ServiceEndpoints) -> None:
     mappings = [
         (
             mapping.name if mapping.enabled else f"{mapping.name} (not enabled)",

@@ -20,13 +20,13 @@ from ....dispatch.invokers.base import Invocation
 from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.observer import Event, FunctionLog, Observer, Observers
 from ...wiring.exits import Exit, UsageError
-from ...wiring.invokers import Functions
+from ...wiring.invokers import InvokerFactory
 from .configs import load_config
 from .filter_test import AT, read_text
 from .tables import show
 
 
-class Output:
+class InvokeOutput:
     """Writes what the function prints to standard error, as it is."""
 
     def observe(self, event: Event) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         known = ", ".join(config.functions) or "none"
         raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
     payload = _payload("{}" if arguments.payload is None else arguments.payload)
-    reply = anyio.run(_invoke, config, arguments.function, payload, Observers([Output(), *observers]))
+    reply = anyio.run(_invoke, config, arguments.function, payload, Observers([InvokeOutput(), *observers]))
     return _show(reply)
 
 
@@ -57,7 +57,7 @@ def _payload(text: str) -> bytes:
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
     with tempfile.TemporaryDirectory(prefix="headrace-", dir=_not_hidden()) as scratch:
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
-            functions = Functions(config, clients, observer, Path(scratch))
+            functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
                 await functions.refuse_unstartable([name])
                 invoker = await functions.invoker(config.functions[name])

@@ -14,14 +14,14 @@ from pydantic import BaseModel
 from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given
 from ....config.spoken import aws_name
-from ..names import Here
+from ..names import Home
 from .model import Mapped
 
 Shown = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MappingProgress:
     """What came of a mapping so far, as it is seen while it runs."""
 
     result: str = ""
@@ -30,11 +30,11 @@ class Progress:
     """The code of what keeps a Kafka mapping from its work; empty for nothing."""
 
 
-NO_PROGRESS = Progress()
+NO_PROGRESS = MappingProgress()
 NOTHING_YET = "No records processed"
 
 
-def shown(mapped: Mapped, here: Here, progress: Progress = NO_PROGRESS, *, listed: bool = False) -> Shown:
+def shown(mapped: Mapped, here: Home, progress: MappingProgress = NO_PROGRESS, *, listed: bool = False) -> Shown:
     """`listed`: in a list, where encrypted filters are not told."""
     config = mapped.config
     hidden = listed and bool(config.kms_key_arn)
@@ -57,11 +57,11 @@ def shown(mapped: Mapped, here: Here, progress: Progress = NO_PROGRESS, *, liste
     return {name: value for name, value in answer.items() if value is not None}
 
 
-def arn_of(config: EventSourceMapping, here: Here) -> str:
+def arn_of(config: EventSourceMapping, here: Home) -> str:
     return f"arn:aws:lambda:{here.region}:{here.account}:event-source-mapping:{config.uuid}"
 
 
-def _reason(config: EventSourceMapping, progress: Progress) -> str:
+def _reason(config: EventSourceMapping, progress: MappingProgress) -> str:
     if config.kind is not None and config.kind.is_stream:
         return "User action"
     return (progress.trouble if config.kind is SourceKind.KAFKA else "") or "USER_INITIATED"

@@ -13,7 +13,7 @@ from ....config.durable.faults import UnusableState
 from ....config.errors import Problem
 from ....config.mapping import EventSourceMapping
 from ..document_store import Documents, Name
-from .model import Mapped, State, steady
+from .model import Mapped, MappingState, steady
 
 MAPPING = "mapping"
 DELETED = "deleted_mapping"
@@ -30,7 +30,7 @@ def document(mapped: Mapped) -> Document:
     return {
         "mapping": mapped.config.model_dump(mode="json", exclude_unset=True, exclude_none=True),
         "modified": mapped.modified,
-        "deleting": mapped.state is State.DELETING,
+        "deleting": mapped.state is MappingState.DELETING,
         "adopted": mapped.adopted,
     }
 
@@ -38,7 +38,7 @@ def document(mapped: Mapped) -> Document:
 def read(document: Document) -> Mapped:
     """Raises ValueError for what this version does not understand."""
     config = EventSourceMapping.model_validate(document["mapping"])
-    state = State.DELETING if document["deleting"] else steady(config)
+    state = MappingState.DELETING if document["deleting"] else steady(config)
     return Mapped(config, document["modified"], state, adopted=document["adopted"])
 
 

@@ -18,7 +18,7 @@ from ....config.spoken import aws_name
 from ....dispatch.keeping import check_patterns
 from ..refusals import conflict, invalid_parameter
 from . import texts
-from .model import Find, Found, Mappings, Seen
+from .model import Find, FoundFunction, Mappings, SourceLook
 from .requests import Request, gives_on_success
 
 
@@ -86,7 +86,7 @@ def _provisioned_only(mapping: EventSourceMapping) -> Iterator[str]:
 # --- function, source, others -----------------------------------------------------------------------------------------
 
 
-def refuse_function(mapping: EventSourceMapping, find: Find) -> Found:
+def refuse_function(mapping: EventSourceMapping, find: Find) -> FoundFunction:
     """The function that the mapping names."""
     found = find(*split_function(mapping.function))
     if found is None:
@@ -94,7 +94,7 @@ def refuse_function(mapping: EventSourceMapping, find: Find) -> Found:
     return found
 
 
-def refuse_source(mapping: EventSourceMapping, seen: Seen, function: Found) -> None:
+def refuse_source(mapping: EventSourceMapping, seen: SourceLook, function: FoundFunction) -> None:
     """A source that is not there, or cannot be read."""
     queue = mapping.kind is not None and mapping.kind.is_queue
     if seen.missing:
@@ -105,7 +105,7 @@ def refuse_source(mapping: EventSourceMapping, seen: Seen, function: Found) -> N
     refuse_visibility(seen, function)
 
 
-def refuse_visibility(seen: Seen, function: Found) -> None:
+def refuse_visibility(seen: SourceLook, function: FoundFunction) -> None:
     """A function that may run when its messages are shown again."""
     if seen.visibility is not None and function.timeout is not None and seen.visibility < function.timeout:
         raise invalid_parameter(texts.VISIBILITY.format(queue=seen.visibility, function=function.timeout))

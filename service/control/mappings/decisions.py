@@ -13,18 +13,18 @@ from ....config.mapping import EventSourceMapping, split_function
 from ....config.rules import SHORTEST_AGE
 from .. import tags as tagging
 from ..model import Moment
-from ..names import Here, resolve
+from ..names import Home, resolve
 from ..refusals import ApiError, conflict, in_use, invalid_parameter, no_such_resource
 from . import checks, requests, texts
-from .model import Find, Found, Mapped, Mappings, Seen, State
+from .model import Find, FoundFunction, Mapped, Mappings, MappingState, SourceLook
 from .requests import Request
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class DecisionContext:
     """What decisions stand on."""
 
-    here: Here
+    here: Home
     find: Find
     adopts: bool = False
     """Whether the API may change mappings of the configuration file."""
@@ -35,7 +35,7 @@ class Ground:
 # --- create -----------------------------------------------------------------------------------------------------------
 
 
-def check_create(request: Request, moment: Moment, ground: Ground) -> tuple[EventSourceMapping, Found]:
+def check_create(request: Request, moment: Moment, ground: DecisionContext) -> tuple[EventSourceMapping, FoundFunction]:
     """Everything but the source and the other mappings. Raises ApiError."""
     checks.refuse_on_success(request)
     function = _function_arn(request["FunctionName"], ground.here)
@@ -44,20 +44,20 @@ def check_create(request: Request, moment: Moment, ground: Ground) -> tuple[Even
     return config, _checked(config, moment, ground)
 
 
-def create(mappings: Mappings, request: Request, seen: Seen, moment: Moment, ground: Ground) -> Mapped:
+def create(mappings: Mappings, request: Request, seen: SourceLook, moment: Moment, ground: DecisionContext) -> Mapped:
     """Raises ApiError."""
     config, function = check_create(request, moment, ground)
     checks.refuse_source(config, seen, function)
     checks.refuse_duplicate(config, mappings)
-    return Mapped(config, moment.now, State.CREATING if config.enabled else State.DISABLED)
+    return Mapped(config, moment.now, MappingState.CREATING if config.enabled else MappingState.DISABLED)
 
 
 # --- update -----------------------------------------------------------------------------------------------------------
 
 
 def check_update(
-    mappings: Mappings, request: Request, moment: Moment, ground: Ground
-) -> tuple[EventSourceMapping, Found]:
+    mappings: Mappings, request: Request, moment: Moment, ground: DecisionContext
+) -> tuple[EventSourceMapping, FoundFunction]:
     """Raises ApiError."""
     before = _changeable(mappings, request["UUID"], "update", ground)
     checks.refuse_on_success(request)
@@ -69,7 +69,7 @@ def check_update(
     return config, found
 
 
-def update(mappings: Mappings, request: Request, seen: Seen, moment: Moment, ground: Ground) -> Mapped:
+def update(mappings: Mappings, request: Request, seen: SourceLook, moment: Moment, ground: DecisionContext) -> Mapped:
     """A source that is gone, or cannot be asked, is not the matter of an update. Raises ApiError."""
     config, function = check_update(mappings, request, moment, ground)
     checks.refuse_visibility(seen, function)
@@ -79,18 +79,18 @@ def update(mappings: Mappings, request: Request, seen: Seen, moment: Moment, gro
     return replace(before, config=config, modified=moment.now, state=state)
 
 
-def _on_the_way(was: bool, will_be: bool) -> State:
+def _on_the_way(was: bool, will_be: bool) -> MappingState:
     if was == will_be:
-        return State.UPDATING
-    return State.ENABLING if will_be else State.DISABLING
+        return MappingState.UPDATING
+    return MappingState.ENABLING if will_be else MappingState.DISABLING
 
 
 # --- delete, get ------------------------------------------------------------------------------------------------------
 
 
-def delete(mappings: Mappings, uuid: str, ground: Ground) -> Mapped:
+def delete(mappings: Mappings, uuid: str, ground: DecisionContext) -> Mapped:
     """Raises ApiError."""
-    return replace(_changeable(mappings, uuid, "delete", ground), state=State.DELETING)
+    return replace(_changeable(mappings, uuid, "delete", ground), state=MappingState.DELETING)
 
 
 def get(mappings: Mappings, uuid: str) -> Mapped:
@@ -101,7 +101,7 @@ def get(mappings: Mappings, uuid: str) -> Mapped:
     return found
 
 
-def _changeable(mappings: Mappings, uuid: str, verb: str, ground: Ground) -> Mapped:
+def _changeable(mappings: Mappings, uuid: str, verb: str, ground: DecisionContext) -> Mapped:
     found = get(mappings, uuid)
     _refuse_of_the_file(found, ground)
     if found.state.passing:
@@ -109,7 +109,7 @@ def _changeable(mappings: Mappings, uuid: str, verb: str, ground: Ground) -> Map
     return found
 
 
-def _refuse_of_the_file(mapped: Mapped, ground: Ground) -> None:
+def _refuse_of_the_file(mapped: Mapped, ground: DecisionContext) -> None:
     if mapped.file and not ground.adopts:
         raise conflict(texts.OF_THE_FILE.format(name=mapped.config.name, file=mapped.file))
 
@@ -143,7 +143,7 @@ def tags_of(mapped: Mapped) -> Mapping[str, str]:
     return mapped.config.tags or {}
 
 
-def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: Ground) -> Mapped:
+def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: DecisionContext) -> Mapped:
     """Its tags are what `change` makes of them, also while something else is under way. Raises ApiError."""
     found = get(mappings, uuid)
     _refuse_of_the_file(found, ground)
@@ -153,7 +153,7 @@ def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: Ground) -
 # --- what both share --------------------------------------------------------------------------------------------------
 
 
-def _function_arn(text: str, here: Here) -> str:
+def _function_arn(text: str, here: Home) -> str:
     """With the qualifier as it was given. Raises ApiError: what is elsewhere does not exist for a mapping."""
     try:
         return resolve(text, here).qualified
@@ -161,6 +161,6 @@ def _function_arn(text: str, here: Here) -> str:
         raise invalid_parameter(texts.NO_FUNCTION) from error
 
 
-def _checked(config: EventSourceMapping, moment: Moment, ground: Ground) -> Found:
+def _checked(config: EventSourceMapping, moment: Moment, ground: DecisionContext) -> FoundFunction:
     checks.refuse_fields(config, moment.now, ground.shortest_age)
     return checks.refuse_function(config, ground.find)

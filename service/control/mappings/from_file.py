@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ....config.mapping import EventSourceMapping, split_function
 from ..document_store import Name
-from ..names import Here, with_qualifier
+from ..names import Home, with_qualifier
 from .as_documents import DELETED, Document, name_of
 from .model import Mapped, steady
 
@@ -37,13 +37,13 @@ def fingerprint(definition: EventSourceMapping) -> str:
     return hashlib.sha256(definition.model_dump_json(exclude_unset=True).encode()).hexdigest()
 
 
-def as_shown(definition: EventSourceMapping, file: str, here: Here, now: float) -> Mapped:
+def as_shown(definition: EventSourceMapping, file: str, here: Home, now: float) -> Mapped:
     """A mapping of the file as if the API had made it."""
     config = _of_here(definition, here)
     return Mapped(config, now, steady(config), file)
 
 
-def _of_here(config: EventSourceMapping, here: Here) -> EventSourceMapping:
+def _of_here(config: EventSourceMapping, here: Home) -> EventSourceMapping:
     """With the function's ARN in our region and account, which may be others than when it was stored."""
     name, qualifier = split_function(config.function)
     return config.model_copy(update={"function": with_qualifier(here.arn(name), qualifier)})
@@ -55,7 +55,7 @@ def adopted(mapped: Mapped, definition: EventSourceMapping) -> Mapped:
 
 
 def begin(
-    filed: Filed, stored: Mapping[str, Mapped], deleted: Mapping[str, Document], here: Here, now: float
+    filed: Filed, stored: Mapping[str, Mapped], deleted: Mapping[str, Document], here: Home, now: float
 ) -> Beginning:
     """`stored`: what the store has, by UUID; `deleted`: what it says was deleted of the file."""
     mappings = {uuid: as_shown(definition, file, here, now) for uuid, (definition, file) in filed.items()}

@@ -20,9 +20,9 @@ from ..model import Moment
 from ..refusals import service
 from ..tags import Change
 from . import as_documents, decisions, from_file
-from .decisions import Ground
+from .decisions import DecisionContext
 from .from_file import Filed
-from .model import Mapped, Mappings, Seen, settled
+from .model import Mapped, Mappings, SourceLook, settled
 from .requests import Request
 
 
@@ -33,7 +33,7 @@ class MappingPlane:
         self,
         documents: Documents,
         configured: Filed,
-        ground: Ground,
+        ground: DecisionContext,
         clock: Clock,
         *,
         say: Callable[[str], None] = lambda line: None,
@@ -75,11 +75,11 @@ class MappingPlane:
 
     # --- the calls ----------------------------------------------------------------------------------------------------
 
-    async def create(self, request: Request, seen: Seen, moment: Moment) -> Mapped:
+    async def create(self, request: Request, seen: SourceLook, moment: Moment) -> Mapped:
         """Raises ApiError, and then nothing changed."""
         return await self._change(lambda: decisions.create(self.all, request, seen, moment, self.ground))
 
-    async def update(self, request: Request, seen: Seen, moment: Moment) -> Mapped:
+    async def update(self, request: Request, seen: SourceLook, moment: Moment) -> Mapped:
         """Raises ApiError, and then nothing changed."""
         return await self._change(lambda: decisions.update(self.all, request, seen, moment, self.ground))
 

@@ -20,8 +20,8 @@ from enum import StrEnum
 from ....config.mapping import EventSourceMapping
 
 
-class State(StrEnum):
-    """As `State` shows it."""
+class MappingState(StrEnum):
+    """As `MappingState` shows it."""
 
     CREATING = "Creating"
     ENABLING = "Enabling"
@@ -34,7 +34,7 @@ class State(StrEnum):
     @property
     def passing(self) -> bool:
         """Whether something is under way, so that nothing else can begin."""
-        return self not in (State.ENABLED, State.DISABLED)
+        return self not in (MappingState.ENABLED, MappingState.DISABLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Mapped:
     """What it does. Its `function` is the ARN with the qualifier as given; its tags are here too."""
     modified: float
     """Seconds since the epoch."""
-    state: State
+    state: MappingState
     file: str = ""
     """The configuration file that defines it; empty for the API's own."""
     adopted: str = ""
@@ -65,32 +65,32 @@ Mappings = Mapping[str, Mapped]
 """All that there are, by UUID."""
 
 
-def steady(config: EventSourceMapping) -> State:
+def steady(config: EventSourceMapping) -> MappingState:
     """Where a mapping rests."""
-    return State.ENABLED if config.enabled else State.DISABLED
+    return MappingState.ENABLED if config.enabled else MappingState.DISABLED
 
 
 def settled(mapped: Mapped) -> Mapped | None:
     """What is there once that is done which was under way; None when nothing is left."""
-    if mapped.state is State.DELETING:
+    if mapped.state is MappingState.DELETING:
         return None
     return replace(mapped, state=steady(mapped.config))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFunction:
     """A function that a mapping may name."""
 
     timeout: float | None
     """Seconds; None where it has none of its own."""
 
 
-Find = Callable[[str, str], Found | None]
+Find = Callable[[str, str], FoundFunction | None]
 """The function of this name and qualifier; None when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SourceLook:
     """What a look at a source showed."""
 
     missing: bool = False
@@ -101,4 +101,4 @@ class Seen:
     """A queue's visibility timeout in seconds; None for what has none."""
 
 
-NOT_LOOKED_AT = Seen()
+NOT_LOOKED_AT = SourceLook()
