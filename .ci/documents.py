@@ -15,8 +15,8 @@ from pathlib import Path
 import semantics
 
 from headrace.config import limits
-from headrace.service.api import field_support
-from headrace.service.api.field_support_tables import FORWARDED
+from headrace.service.api.core import field_support
+from headrace.service.api.core.field_support_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {

@@ -16,11 +16,8 @@ from typing import Protocol, assert_never
 import anyio
 
 from ..config.clock import Clock, Jitter
-from .destinations.base import Report
-from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
-from .events import Envelope
-from .invokers.base import Invocation, Invoker
-from .model import (
+from .core.events import Envelope
+from .core.model import (
     ABANDONED,
     BatchKind,
     FailedItems,
@@ -34,12 +31,15 @@ from .model import (
     Throttled,
     Unreachable,
 )
-from .observer import Bisected, Discarded, Invoked, Invoking, Observer, Retrying
+from .core.observer import Bisected, Discarded, Invoked, Invoking, Observer, Retrying
+from .core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Step, Wait
+from .core.policy import Policy
+from .core.response import Identifiers, judge
+from .core.slots import Taken
+from .destinations.base import Report
+from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
+from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateState, Permits
-from .planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Step, Wait
-from .policy import Policy
-from .response import Identifiers, judge
-from .slots import Taken
 
 HOLD_MARGIN = 5.0
 """Seconds before records fall back to the source at which they are held for longer; of a short time, its last quarter:

@@ -19,9 +19,9 @@ from enum import Enum
 import anyio
 
 from ..config.clock import Jitter
-from .backoff import Backoff
+from .core.backoff import Backoff
+from .core.observer import GateClosed, GateOpened, Observer
 from .invokers.base import Invoker, NotReady, Ready
-from .observer import GateClosed, GateOpened, Observer
 
 
 class Permits:

@@ -1,8 +1,8 @@
 """THE loop: fetch, filter, batch, dispatch, settle. One loop for all sources.
 
 A feed reads from one `Reader` and has the slots in which its batches are in flight. It decides nothing by itself: the
-slots say what makes a batch, the planner what becomes of it, the ledger of its positions (`marks.py`) how far a lane is
-done.
+slots say what makes a batch, the planner what becomes of it, the ledger of its positions (`core/marks.py`) how far a
+lane is done.
 
     fetch -> filter -> slots -> delivery -> settle -> marks -> commit
       ^                  |
@@ -19,13 +19,22 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
+from ..dispatch.core.observer import (
+    Blocked,
+    CommitFailed,
+    Fetched,
+    FetchFailed,
+    Filtered,
+    Settled,
+    SettleFailed,
+    Settling,
+)
+from ..dispatch.core.planner import DiscardStep, SettleStep
 from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery
-from ..dispatch.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
-from ..dispatch.observer import Blocked, CommitFailed, Fetched, FetchFailed, Filtered, Settled, SettleFailed, Settling
-from ..dispatch.planner import DiscardStep, SettleStep
-from .blockage import BLOCKED_AFTER, Blockage
+from .core.blockage import BLOCKED_AFTER, Blockage
+from .core.marks import Marks
 from .feed_settings import FeedSettings
-from .marks import Marks
 from .slot_ledger import SlotLedger
 from .source import FetchResult, LaneLost, Reader
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..dispatch.backoff import Backoff
+from ..dispatch.core.backoff import Backoff
+from ..dispatch.core.model import Lane, OpenWindow, Record
+from ..dispatch.core.slots import Slots
 from ..dispatch.dispatcher import Dispatcher
-from ..dispatch.model import Lane, OpenWindow, Record
-from ..dispatch.slots import Slots
-from .pool import Pool
+from .core.pool import Pool
 
 AHEAD_RECORDS = 10_000
 AHEAD_BYTES = 32 * 1024 * 1024

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..dispatch.model import Record
-from ..dispatch.planner import DiscardStep, SettleStep
+from ..dispatch.core.model import Record
+from ..dispatch.core.planner import DiscardStep, SettleStep
 
 if TYPE_CHECKING:
     from .feed import Feed

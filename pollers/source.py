@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..config.errors import SourceUnavailable
-from ..dispatch.model import Lane, OpenWindow, Position, Record, Settlement
-from ..dispatch.observer import Gap
+from ..dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
+from ..dispatch.core.observer import Gap
 
 
 class LaneLost(SourceUnavailable):

@@ -14,10 +14,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..config.errors import BugError, HeadraceError, SourceError, SourceUnavailable
-from ..dispatch.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
+from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
+from .core.lifecycle import PollState, Status
 from .feed import Feed
 from .feed_settings import FeedSettings
-from .lifecycle import PollState, Status
 from .source import FetchResult, Roster, Source
 
 LONG_LIFE = 60.0

@@ -12,8 +12,8 @@ from __future__ import annotations
 from ...config.arn import Arn
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, Problem
-from ..documents import s3_key, with_payload
-from ..model import encode
+from ..core.documents import s3_key, with_payload
+from ..core.model import encode
 from .base import Destination, Documents, Report
 from .channels import BucketChannel, BusChannel, QueueChannel, Role, TopicChannel, make_channel
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ..documents import Document, KafkaSubject, Subject, kafka_document, stream_document
-from ..model import Lane, Record
-from ..steps import DiscardStep
+from ..core.documents import Document, KafkaSubject, Subject, kafka_document, stream_document
+from ..core.model import Lane, Record
+from ..core.steps import DiscardStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ import anyio
 
 from ...config.clients.kafka import BrokerAccess
 from ...config.errors import SourceMissing
-from ..documents import KafkaSubject, kafka_record_document
-from ..model import Record
+from ..core.documents import KafkaSubject, kafka_record_document
+from ..core.model import Record
 from .base import Report
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import anyio
 
 from ...config.errors import SourceError, SourceMissing
-from ..model import encode
+from ..core.model import encode
 from .base import Documents, Report
 
 

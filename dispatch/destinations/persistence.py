@@ -17,8 +17,8 @@ import anyio
 
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError
-from ..backoff import Backoff
-from ..observer import DestinationChanged, DestinationFailed, Observer
+from ..core.backoff import Backoff
+from ..core.observer import DestinationChanged, DestinationFailed, Observer
 from .base import Destination, Report
 
 BACKOFF = Backoff(base=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..model import Reply
+from ..core.model import Reply
 
 HOPS = "x-headrace-hops"
 """Header: how many daemons sent a call on. Each refuses what was sent on too often, so that circles end."""

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from ...config.clock import Clock
-from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from . import answers
+from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired
+from .core import answers
 
 Function = Callable[[Invocation], Awaitable[Reply | bytes]]
 """Bytes are the function's response; a Reply stands as it is; an exception is a function error; SystemExit is the end

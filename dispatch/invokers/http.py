@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from ...config.clients import faults
 from ...config.clock import Clock
-from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from . import answers
+from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired, in_pieces
+from .core import answers
 from .reach import PATIENCE, reach
 from .remote import MARGIN, UNCERTAIN, closing, retry_after
 

@@ -20,10 +20,10 @@ from typing import Any
 
 from ...config.clients import faults
 from ...config.clock import Clock
-from ..model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from . import answers
+from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import HOPS, Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired, in_pieces
+from .core import answers
 from .reach import reach
 
 MARGIN = 5.0

@@ -9,7 +9,7 @@ from itertools import count
 
 from anyio.lowlevel import checkpoint as turn
 
-from ...dispatch.model import Lane
+from ...dispatch.core.model import Lane
 from .store import BEGINNING, Checkpoint, CommitAnswer, Finished, HeldLane, Kept, Key, Opened, Start, Token, judge
 
 

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ...dispatch.model import Lane, OpenWindow, Position, Window
+from ...dispatch.core.model import Lane, OpenWindow, Position, Window
 from .store import (
     Checkpoint,
     CommitAnswer,

@@ -18,7 +18,7 @@ from enum import Enum
 from typing import NewType, Protocol
 
 from ...config.errors import BugError
-from ...dispatch.model import Lane, OpenWindow, Position
+from ...dispatch.core.model import Lane, OpenWindow, Position
 
 # --- where a lane stands --------------------------------------------------------------------------------------------
 

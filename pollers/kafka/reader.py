@@ -21,11 +21,11 @@ import anyio
 from ...config.clients.kafka import translate
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
-from ...dispatch.model import Lane, OpenWindow, Record, Settlement
-from ...dispatch.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
+from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
+from ...dispatch.core.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
 from ..source import FetchResult, Mark, Owner
-from .quiet import Quiet
-from .records import lane_of, lanes_of, record_of
+from .core.quiet import Quiet
+from .core.records import lane_of, lanes_of, record_of
 from .settings import TopicSettings
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import anyio
 from ...config.clients.kafka import BrokerAccess, topics, translate
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...dispatch.observer import Observer, StreamRecreated
+from ...dispatch.core.observer import Observer, StreamRecreated
+from .core.scaling import Pollers
 from .reader import KafkaReader, stopped
-from .scaling import Pollers
 from .settings import TopicSettings
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ import anyio
 from ...config.clients import faults
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
-from ...dispatch.model import Position, Record
+from ...dispatch.core.model import Position, Record
 from ..checkpoints.store import Start
 from ..streams.calls import reading, unavailable
 from ..streams.service import Page

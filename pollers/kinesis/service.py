@@ -16,14 +16,14 @@ from ...config.clients import faults
 from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
-from ...dispatch import events
-from ...dispatch.model import Lane, Position, Record
+from ...dispatch.core import events
+from ...dispatch.core.model import Lane, Position, Record
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
-from ..streams.lineage import Shard
+from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from ..streams.service import Listing, Pages, Probed
-from .aggregation import MAGIC, expand
+from .core.aggregation import MAGIC, expand
 from .fan_out import SubscribedShard
 
 CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2 * 1024 * 1024, page=10_000)

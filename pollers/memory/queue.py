@@ -14,10 +14,10 @@ import anyio
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
-from ...dispatch import events
-from ...dispatch.model import FateKind, Lane, Record, Settlement
+from ...dispatch.core import events
+from ...dispatch.core.model import FateKind, Lane, Record, Settlement
 from ..source import FetchResult, Mark, Owner
-from ..sqs.scaling import ElasticReceivers
+from ..sqs.core.scaling import ElasticReceivers
 
 LONG_POLL = 20.0
 

@@ -20,7 +20,7 @@ from zlib import crc32
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ..streams.lineage import Shard
+from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Trimmed
 
 HASHES = 1 << 32

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...dispatch import events
-from ...dispatch.model import Lane, Position, Record
+from ...dispatch.core import events
+from ...dispatch.core.model import Lane, Position, Record
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, probe
-from ..streams.lineage import Shard
+from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Cadence, PolledShard, Reply
 from ..streams.service import Listing, Pages, Probed
 from .stream import Flavour, MemoryStream, StreamEntry

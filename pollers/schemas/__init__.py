@@ -11,7 +11,7 @@ A record that cannot be decoded is a value (`SchemaFailure`), never an exception
 
 from __future__ import annotations
 
-from .model import Decoded, SchemaFailure
+from .core.model import Decoded, SchemaFailure
 from .opening import EXTRA, missing_libraries, open_schemas
 from .records import RecordSchemas
 

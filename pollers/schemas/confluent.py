@@ -17,8 +17,8 @@ import anyio
 
 from ...config.errors import SourceError, SourceRefused, SourceUnavailable
 from ...config.schema_registry import url_login
-from . import avro, json_schema, protobuf, wire
-from .model import Codec, DataFormat, Schema
+from .core import avro, json_schema, protobuf, wire
+from .core.model import Codec, DataFormat, Schema
 
 if TYPE_CHECKING:
     import aiohttp

@@ -24,7 +24,7 @@ from anyio.abc import TaskGroup
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
-from ...dispatch.model import Lane, OpenWindow, Record, Settlement
+from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..source import FetchResult, Mark, Owner, Reader, Roster, Source
 
 PATIENCE = 1.0

@@ -8,8 +8,8 @@ from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, SourceRefused, SourceUnavailable
-from . import avro, json_schema, protobuf, wire
-from .model import Codec, DataFormat, Schema
+from .core import avro, json_schema, protobuf, wire
+from .core.model import Codec, DataFormat, Schema
 
 FORMATS: Mapping[str, DataFormat] = {"AVRO": "AVRO", "PROTOBUF": "PROTOBUF", "JSON": "JSON"}
 

@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 
 from ...config.errors import SourceError, SourceUnavailable
-from .model import Codec, DataFormat, Schema, SchemaFailure, Undecodable
-from .wire import Unframe
+from .core.model import Codec, DataFormat, Schema, SchemaFailure, Undecodable
+from .core.wire import Unframe
 
 MOST = 1000
 """Schemas that are kept; the one that was not used for the longest time goes first."""

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...dispatch.events import SchemaMetadata, kafka_bytes, kafka_decoded
-from ...dispatch.model import DiscardReason, Flaw, Record
+from ...dispatch.core.events import SchemaMetadata, kafka_bytes, kafka_decoded
+from ...dispatch.core.model import DiscardReason, Flaw, Record
+from .core.model import Decoded, SchemaFailure, Undecodable
 from .lookups import Lookups, RegistryClient
-from .model import Decoded, SchemaFailure, Undecodable
 
 Attribute = Literal["KEY", "VALUE"]
 RecordFormat = Literal["JSON", "SOURCE"]

@@ -20,11 +20,11 @@ from ...config.clients import faults
 from ...config.clients.queue_urls import resolve
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from ...dispatch import events
-from ...dispatch.backoff import Backoff
-from ...dispatch.model import FateKind, Lane, Record, Settlement
+from ...dispatch.core import events
+from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.model import FateKind, Lane, Record, Settlement
 from ..source import FetchResult, Mark, Owner
-from .scaling import ElasticReceivers
+from .core.scaling import ElasticReceivers
 
 RECEIVE_LIMIT = 10
 """Messages per ReceiveMessage, and entries per batch call: SQS's own limit."""

@@ -14,9 +14,9 @@ import anyio
 from ...config.clients import faults
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...dispatch import events
-from ...dispatch.model import Position
-from .lineage import Shard
+from ...dispatch.core import events
+from ...dispatch.core.model import Position
+from .core.lineage import Shard
 from .polled_shard import Astray, Reply
 from .service import Listing, Probed
 

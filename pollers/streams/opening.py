@@ -19,11 +19,11 @@ from typing import Literal
 import anyio
 
 from ...config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from ...dispatch.model import Position
-from ...dispatch.observer import Observer, StreamRecreated
+from ...dispatch.core.model import Position
+from ...dispatch.core.observer import Observer, StreamRecreated
 from ..checkpoints.store import BEGINNING, Checkpoint, CheckpointStore, Finished, Opened, Place, Start, StartKind
-from . import lineage
-from .lineage import Finding, Probe
+from .core import lineage
+from .core.lineage import Finding, Probe
 from .service import Listing, StreamService
 
 DOUBT = 30.0

@@ -21,9 +21,9 @@ import anyio
 
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
-from ...dispatch.model import Position, Record
+from ...dispatch.core.model import Position, Record
 from ..checkpoints.store import BEGINNING, Start
-from .lineage import Shard
+from .core.lineage import Shard
 from .service import Lost, Page
 
 LISTING_FRESH_FOR = 1.0

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...dispatch.model import Position, Record
+from ...dispatch.core.model import Position, Record
 from ..checkpoints.store import Start, StartKind
-from .lineage import Shard
+from .core.lineage import Shard
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ import anyio
 
 from ...config.clock import Jitter, ServiceClock
 from ...config.errors import SourceMissing, SourceUnavailable
-from ...dispatch.backoff import Backoff
-from ...dispatch.model import Lane, OpenWindow, Position, Record, Settlement
-from ...dispatch.observer import Gap, Observer
+from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
+from ...dispatch.core.observer import Gap, Observer
 from ..checkpoints.store import (
     BEGINNING,
     Checkpoint,
@@ -35,9 +35,9 @@ from ..checkpoints.store import (
     Start,
 )
 from ..source import FetchResult, LaneLost, Mark, Owner
-from . import lineage
-from .absence import Absences
-from .lineage import ShardPlan
+from .core import lineage
+from .core.absence import Absences
+from .core.lineage import ShardPlan
 from .opening import FoundStream, Opening, StreamSettings
 from .service import Listing, Page, Pages, StreamService
 

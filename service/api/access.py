@@ -19,8 +19,8 @@ from ...config.clock import Clock
 from ...config.settings import Address
 from ..control import refusals
 from ..control.refusals import ApiError
-from . import signatures
-from .signatures import Claim, Head
+from .core import signatures
+from .core.signatures import Claim, Head
 
 CLOSED = (
     "The Lambda API is closed on this address: whoever reaches it could run code here. Set api.access_keys (key id and "

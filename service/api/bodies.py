@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from ..control import refusals
-from . import recorded
+from .core import recorded
 
 TOGETHER = 512 * 1024 * 1024
 """Bytes of all bodies at a time. Whoever is above it is told to come again."""

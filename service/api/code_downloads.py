@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..control.downloads import PREFIX, Downloads
+from ..control.store.downloads import PREFIX, Downloads
 
 ROUTE = f"{PREFIX}{{token}}"
 

@@ -18,7 +18,7 @@ from yarl import URL
 from ...dispatch.invokers.base import HOPS, MOST_HOPS
 from ..control import refusals
 from ..control.refusals import ApiError
-from . import field_support
+from .core import field_support
 
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
 """Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""

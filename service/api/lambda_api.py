@@ -25,12 +25,12 @@ from ...config.errors import BugError, HeadraceError
 from ..control import refusals
 from ..control.refusals import ApiError
 from ..telemetry.log import Action, Log
-from . import field_support
 from .access import ApiAccess
 from .bodies import BodyRoom
+from .core import field_support
+from .core.recorded import DEVIATIONS
+from .core.signatures import Head
 from .forwarding import Forwarding, hops_of, path_of
-from .recorded import DEVIATIONS
-from .signatures import Head
 from .wire import constraints, reading, routing, writing
 from .wire.call import Call, Group, Serve
 from .wire.model import Operation, load

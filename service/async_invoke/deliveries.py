@@ -15,11 +15,11 @@ from anyio.abc import TaskGroup
 
 from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
+from ...dispatch.core.observer import EventDelayed, EventDropped, EventFinished, EventRetried, Observer
 from ...dispatch.invokers.base import Invocation
-from ...dispatch.observer import EventDelayed, EventDropped, EventFinished, EventRetried, Observer
 from ..running.invocations import Invocable, Invocations
-from . import decisions
-from .model import Again, AsyncEvent, HeldEvent, Over, Step, Tells
+from .core import decisions
+from .core.model import Again, AsyncEvent, HeldEvent, Over, Step, Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0

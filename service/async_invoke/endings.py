@@ -14,6 +14,7 @@ from ...config.clients.retry import retrying
 from ...config.clock import Clock, Jitter
 from ...config.durable.faults import StoreUnavailable
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
+from ...dispatch.core.observer import Observer, RecordUndelivered
 from ...dispatch.destinations.channels import (
     BucketChannel,
     BusChannel,
@@ -24,13 +25,12 @@ from ...dispatch.destinations.channels import (
     make_channel,
 )
 from ...dispatch.invokers.local.pool import new_trace
-from ...dispatch.observer import Observer, RecordUndelivered
 from ..control.catalogue import AsynchronousSettings
 from ..control.names import Home, resolve
 from ..control.refusals import ApiError
 from ..running.invocations import Invocations
-from . import records
-from .model import Accepts, Condition, HeldEvent, Over
+from .core import records
+from .core.model import Accepts, Condition, HeldEvent, Over
 
 ATTEMPTS = 5
 """Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""

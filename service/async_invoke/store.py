@@ -19,7 +19,7 @@ import anyio
 from ...config.durable.faults import StoreUnavailable
 from ...config.durable.files import FileFormat
 from ...config.durable.writer import GroupWriter
-from .model import AsyncEvent, FunctionResponse, HeldEvent
+from .core.model import AsyncEvent, FunctionResponse, HeldEvent
 
 FILE = "events.db"
 MOST = 1024 * 1024 * 1024

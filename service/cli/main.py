@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..wiring.exits import Exit, UsageError
 
 if TYPE_CHECKING:
-    from ...dispatch.observer import Observer
+    from ...dispatch.core.observer import Observer
 
 UNTIL_IDLE = "--until-idle"
 EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."

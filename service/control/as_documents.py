@@ -13,9 +13,9 @@ from typing import Any
 
 from ...config.durable.faults import UnusableState
 from ...config.errors import Problem
-from .document_store import Name
 from .model import Alias, EventInvoke, Function, Package, Phase, ResourcePolicy, Version
 from .names import Home
+from .store.document_store import Name
 
 FUNCTION = "function"
 VERSION = "version"

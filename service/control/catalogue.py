@@ -1,7 +1,7 @@
 """The functions that exist, as those see them who run and invoke them: the words and the protocol.
 
-`function_plane.py` implements it; the fleet that runs functions, Invoke and asynchronous invocation use it. How
-functions come, change and go is not here.
+`control/store/function_plane.py` implements it; the fleet that runs functions, Invoke and asynchronous invocation use
+it. How functions come, change and go is not here.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What a function is, as values: nothing here is ever changed in place. Pure; what calls do to it is in the modules
-beside, and `function_plane.py` alone keeps functions.
+beside, and `control/store/function_plane.py` alone keeps functions.
 
     Function ── latest: Version      $LATEST, which updates change
              ├─ before: Version      what $LATEST was, while an update is in progress

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import anyio
 
 from ...config.clock import Clock
+from ...dispatch.core.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
 from ...dispatch.invokers.base import Invocation, Ready
-from ...dispatch.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
 from ...pollers.source import FetchResult, Mark, Owner, Reader, Roster, Source
 
 POLL = 1.5

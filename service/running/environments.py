@@ -19,15 +19,15 @@ from dataclasses import dataclass, replace
 import anyio
 
 from ...config.clock import Clock, Jitter
+from ...dispatch.core.model import Attempt, Reply, Throttled, Unreachable
 from ...dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
-from ...dispatch.model import Attempt, Reply, Throttled, Unreachable
 from ...dispatch.turns import turn
 from ..control.catalogue import LATEST, Catalogue, Runnable
-from .concurrency import Concurrency
+from .core.concurrency import Concurrency
 
 WARM = 100
-"""Versions that are kept ready at a time without being in use, with or without a process (`warm.py` bounds those);
-beyond it, the ones that were not used for longest end."""
+"""Versions that are kept ready at a time without being in use, with or without a process
+(`dispatch/invokers/local/core/warm.py` bounds those); beyond it, the ones that were not used for longest end."""
 FIRST_INITS = 4
 """Functions at a time that are tried without an event: a thousand may come at once."""
 LONG_INIT = 2.0

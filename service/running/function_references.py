@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...dispatch.core.model import Reply
 from ...dispatch.invokers.base import Invocation, NotReady, Ready
-from ...dispatch.model import Reply
 from ...dispatch.permits import Gate, Permits
 from .environments import Environments
 

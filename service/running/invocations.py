@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import anyio
 
 from ...config.clock import Clock
+from ...dispatch.core.model import Attempt, Reply, Unreachable
 from ...dispatch.invokers.base import Invocation
-from ...dispatch.model import Attempt, Reply, Unreachable
 from ..control.catalogue import LATEST, Catalogue
 from .environments import STOPPING, Environments
 from .functions import RunningFunctions

@@ -11,10 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ...config.mapping import EventSourceMapping
+from ...dispatch.core.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Target
-from ...dispatch.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
-from ...pollers.lifecycle import PollState, Status
+from ...pollers.core.lifecycle import PollState, Status
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.view import FunctionView, MappingView, Readiness

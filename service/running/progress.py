@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
-from ...dispatch.observer import Event
+from ...dispatch.core.observer import Event
 from ..control.mappings import results
 from ..control.mappings.answers import NO_PROGRESS, MappingProgress
 

@@ -17,9 +17,9 @@ from anyio.abc import TaskGroup
 
 from ...config.errors import ConfigError, HeadraceError
 from ...config.mapping import EventSourceMapping, split_function
-from ...dispatch.backoff import Backoff
-from ..control.mappings.mapping_plane import MappingPlane
+from ...dispatch.core.backoff import Backoff
 from ..control.mappings.model import Mapped, MappingState
+from ..control.store.mapping_plane import MappingPlane
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics

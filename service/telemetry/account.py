@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from ...dispatch.model import FateKind
-from ...dispatch.observer import Discarded, Event, Fetched, Invoked, Settled, SettleFailed
+from ...dispatch.core.model import FateKind
+from ...dispatch.core.observer import Discarded, Event, Fetched, Invoked, Settled, SettleFailed
 
 
 @dataclass(slots=True)

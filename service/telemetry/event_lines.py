@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from ...dispatch import observer as seen
-from ...dispatch.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
+from ...dispatch.core import observer as seen
+from ...dispatch.core.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
+from .core.repeats import Flow, Repeats
 from .log import Action, Log
-from .repeats import Flow, Repeats
 
 OUTPUT_RATE = 1000.0
 """Lines that one function may print per second on the long run (512 characters count as one more); what is above is

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 
 from prometheus_client import CollectorRegistry, Counter
 
-from ...dispatch.observer import (
+from ...dispatch.core.observer import (
     Event,
     EventDelayed,
     EventDropped,
@@ -20,8 +20,8 @@ from ...dispatch.observer import (
     LogsUnshipped,
     RecordUndelivered,
 )
+from .core.repeats import Repeats
 from .log import Action, Log
-from .repeats import Repeats
 
 
 class FunctionLines:

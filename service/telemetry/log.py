@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import orjson
 import structlog
 
-from .repeats import Repeats
+from .core.repeats import Repeats
 
 
 class Action(StrEnum):

@@ -18,9 +18,9 @@ from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clock import Clock, Jitter
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceUnavailable
-from ...dispatch.backoff import Backoff
-from ...dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped, Observer
-from .log_backlog import Backlog, LogBatch, LogPlace
+from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.observer import Event, FunctionLog, LogsDropped, LogsUnshipped, Observer
+from .core.log_backlog import Backlog, LogBatch, LogPlace
 
 Mode = Literal["auto", "on", "off"]
 

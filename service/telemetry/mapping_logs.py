@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...config.mapping import EventSourceMapping
-from ...dispatch.observer import Event
+from ...dispatch.core.observer import Event
 from .event_lines import Logs
 from .log import Log
 

@@ -17,8 +17,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ...config.limits import SourceKind
-from ...dispatch import observer as seen
-from ...dispatch.model import (
+from ...dispatch.core import observer as seen
+from ...dispatch.core.model import (
     DiscardReason,
     FailedItems,
     Failure,
@@ -30,7 +30,7 @@ from ...dispatch.model import (
     Throttled,
     Unreachable,
 )
-from ...pollers.lifecycle import PollState
+from ...pollers.core.lifecycle import PollState
 from .view import View
 
 LABELS = ("mapping", "source", "function")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...dispatch.observer import Event, FunctionLog
+from ...dispatch.core.observer import Event, FunctionLog
 
 TAIL = 4096
 """Bytes."""

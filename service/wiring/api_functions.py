@@ -16,7 +16,7 @@ from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter
 from ...config.loader import Config
 from ...config.settings import Address
-from ...dispatch.observer import Observer
+from ...dispatch.core.observer import Observer
 from ..api.calls.account import AccountCalls
 from ..api.calls.aliases import AliasCalls
 from ..api.calls.concurrency import ConcurrencyCalls
@@ -31,9 +31,9 @@ from ..async_invoke.deliveries import Deliveries, EventQueue, RetryPace
 from ..async_invoke.endings import Endings
 from ..async_invoke.store import FILE as EVENTS
 from ..async_invoke.store import EventStore
-from ..control.downloads import Downloads
-from ..control.function_plane import FunctionPlane
-from ..control.uploads import Uploads
+from ..control.store.downloads import Downloads
+from ..control.store.function_plane import FunctionPlane
+from ..control.store.uploads import Uploads
 from ..running.environments import Environments
 from ..running.function_references import FunctionReferences
 from ..running.functions import RunningFunctions

@@ -15,15 +15,15 @@ from ...config.clients.aws import LOCAL_ACCOUNT, LOCAL_REGION
 from ...config.clock import Clock
 from ...config.loader import Config
 from ...config.settings import Settings
-from ..control.code import DIRECTORY, CodeStore
-from ..control.document_store import FILE, Documents
-from ..control.function_plane import FunctionPlane
 from ..control.mappings import as_documents, from_file
 from ..control.mappings.decisions import DecisionContext
 from ..control.mappings.from_file import Filed
-from ..control.mappings.mapping_plane import MappingPlane
 from ..control.mappings.model import FoundFunction, MappingState
 from ..control.names import Home
+from ..control.store.code import DIRECTORY, CodeStore
+from ..control.store.document_store import FILE, Documents
+from ..control.store.function_plane import FunctionPlane
+from ..control.store.mapping_plane import MappingPlane
 from ..telemetry.log import Action, Log
 
 

@@ -22,7 +22,7 @@ from ...config.clock import SystemClock, system_jitter
 from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
-from ...dispatch.observer import Observer, Observers
+from ...dispatch.core.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
 from ..api.access import ApiAccess
 from ..api.calls.mappings import MappingCalls

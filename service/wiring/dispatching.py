@@ -9,15 +9,15 @@ from ...config.errors import BugError
 from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Aws, Destinations
-from ...dispatch.batcher import PAYLOAD_LIMIT, Limits
+from ...dispatch.core.batcher import PAYLOAD_LIMIT, Limits
+from ...dispatch.core.documents import KafkaSubject
+from ...dispatch.core.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
+from ...dispatch.core.model import Lane, Now, OpenWindow
+from ...dispatch.core.partition_slots import PartitionSlots
+from ...dispatch.core.policy import Policy, Progress
+from ...dispatch.core.slots import KeyHash, SingleSlot, Slots
+from ...dispatch.core.windows import WindowSlot
 from ...dispatch.destinations.persistence import Persistence
-from ...dispatch.documents import KafkaSubject
-from ...dispatch.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
-from ...dispatch.model import Lane, Now, OpenWindow
-from ...dispatch.partition_slots import PartitionSlots
-from ...dispatch.policy import Policy, Progress
-from ...dispatch.slots import KeyHash, SingleSlot, Slots
-from ...dispatch.windows import WindowSlot
 from ...pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS
 
 LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"

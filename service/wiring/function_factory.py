@@ -9,10 +9,10 @@ import anyio.to_thread
 from ...config.clock import Clock, Jitter
 from ...config.function import CommandFunction, ExternalFunction, LocalFunction, describe
 from ...config.loader import AnyFunction, Config
-from ...dispatch.backoff import Backoff
+from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.observer import Observer
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
-from ...dispatch.observer import Observer
 from ...dispatch.permits import Gate, Permits
 from ..running.dry_run import DryInvoker
 from ..running.function_references import FunctionReferences, ReferenceInvoker, split

@@ -21,17 +21,17 @@ from ...config.function import CommandFunction, ExternalFunction, HttpFunction, 
 from ...config.loader import AnyFunction, Config
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
+from ...dispatch.core.observer import Observer
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.invokers.http import HttpInvoker
 from ...dispatch.invokers.local import temporary
+from ...dispatch.invokers.local.core.warm import Warm
 from ...dispatch.invokers.local.external import ExternalInvoker
 from ...dispatch.invokers.local.launch import LaunchRefused, plan
 from ...dispatch.invokers.local.pool import LocalInvoker
 from ...dispatch.invokers.local.reaper import Reaper
 from ...dispatch.invokers.local.spec import FunctionSpec
-from ...dispatch.invokers.local.warm import Warm
 from ...dispatch.invokers.remote import RemoteInvoker
-from ...dispatch.observer import Observer
 from ..control.catalogue import Runnable
 from ..control.names import Home
 from .local_functions import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from ...dispatch.observer import Event, GateClosed
+from ...dispatch.core.observer import Event, GateClosed
 
 FILE = "functions.json"
 FILES_MAX = 20_000

@@ -7,15 +7,15 @@ from ...config.clock import Clock, Jitter, ServiceClock
 from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Settings
-from ...dispatch.backoff import Backoff
+from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.documents import Subject
+from ...dispatch.core.keeping import Keeps, keep_all
+from ...dispatch.core.observer import Observer
 from ...dispatch.destinations.aws import make_destination
 from ...dispatch.destinations.base import Destination, kafka_documents, stream_documents
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Dispatcher, Target
-from ...dispatch.documents import Subject
-from ...dispatch.keeping import Keeps, keep_all
-from ...dispatch.observer import Observer
 from ...pollers.feed_settings import FeedSettings
 from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry

@@ -21,7 +21,7 @@ from ...config.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER, SourceKin
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Settings
-from ...dispatch.observer import Observer
+from ...dispatch.core.observer import Observer
 from ...pollers.checkpoints.store import CheckpointStore
 from ...pollers.dynamodb.service import DynamoDbService
 from ...pollers.kafka.settings import TopicSettings

@@ -13,7 +13,7 @@ import pytest
 
 from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.errors import BugError, ConfigError
-from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE, SCHEMA
 from headrace.pollers.checkpoints.store import (
@@ -314,8 +314,8 @@ KILLED = """
 import sys
 import anyio
 from pathlib import Path
-from headrace.dispatch.model import Lane, Position, Window
-from headrace.dispatch.model import OpenWindow
+from headrace.dispatch.core.model import Lane, Position, Window
+from headrace.dispatch.core.model import OpenWindow
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.store import Checkpoint, Key
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from headrace.config.errors import BugError
-from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE

@@ -11,7 +11,7 @@ import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceMissing
-from headrace.dispatch.model import DiscardReason
+from headrace.dispatch.core.model import DiscardReason
 from support.destination_labs import ACCOUNTS, LABS, Lab, MemoryLab, report
 
 HEAD = (

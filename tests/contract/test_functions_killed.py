@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.service.control.code import DIRECTORY
+from headrace.service.control.store.code import DIRECTORY
 from support import function_killed
 from support.counts import count
 from support.function_api import FunctionApi, function_api

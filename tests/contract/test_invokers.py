@@ -14,8 +14,8 @@ from typing import Any
 import anyio
 import pytest
 
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support import invoker_kits
 from support.invoker_kits import Kit, Wanted, until_arrived
 

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from headrace.dispatch.model import OpenWindow, Record, Window
-from headrace.dispatch.observer import Gap, StreamRecreated
+from headrace.dispatch.core.model import OpenWindow, Record, Window
+from headrace.dispatch.core.observer import Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING
 from headrace.pollers.source import LaneLost, Mark

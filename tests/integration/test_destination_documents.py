@@ -12,13 +12,13 @@ from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.dispatch.destinations.aws import make_destination
 from headrace.dispatch.destinations.base import Destination, stream_documents
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
-from headrace.dispatch.documents import Subject
-from headrace.dispatch.events import RecordsEnvelope
-from headrace.dispatch.model import Lane, Position, Record
 from support.destination_labs import ACCOUNTS, KEY, LABS, MAPPING, S3Lab, SqsLab, report
 from support.servers.running import free_port
 from support.world import Watch, no_jitter

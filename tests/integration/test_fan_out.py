@@ -16,7 +16,7 @@ from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import LoopClock, SystemClock
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Lane, Position, Record
+from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard
 from headrace.pollers.kinesis.service import RecordMaker

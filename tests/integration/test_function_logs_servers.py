@@ -9,7 +9,7 @@ import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
-from headrace.dispatch.observer import Event, FunctionLog
+from headrace.dispatch.core.observer import Event, FunctionLog
 from headrace.service.telemetry.log_shipping import LogShipping
 from support.servers.running import Server
 

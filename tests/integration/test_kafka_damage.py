@@ -11,8 +11,8 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.record.util import calc_crc32c
 
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.observer import FetchFailed
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.observer import FetchFailed
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.topic_lab import Group, fetched, values

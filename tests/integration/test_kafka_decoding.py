@@ -9,10 +9,10 @@ import anyio.to_thread
 import pytest
 
 from headrace.config.clock import SystemClock
-from headrace.dispatch.observer import FetchFailed, Rebalanced
+from headrace.dispatch.core.observer import FetchFailed, Rebalanced
 from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.core.model import Schema
 from headrace.pollers.schemas.decoding import DecodingSource
-from headrace.pollers.schemas.model import Schema
 from support.eventually import eventually_async
 from support.paper_registry import PaperRegistry
 from support.servers import kafka

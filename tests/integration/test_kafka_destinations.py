@@ -12,15 +12,15 @@ import pytest
 from headrace.config.clients.kafka import KafkaConnection
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceRefused
-from headrace.dispatch import events
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core import events
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.documents import KafkaSubject
+from headrace.dispatch.core.events import KafkaEnvelope
+from headrace.dispatch.core.model import DiscardReason, Lane, Position, Record
+from headrace.dispatch.core.steps import DiscardStep
 from headrace.dispatch.destinations.base import Report
 from headrace.dispatch.destinations.kafka import KafkaDestination
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
-from headrace.dispatch.documents import KafkaSubject
-from headrace.dispatch.events import KafkaEnvelope
-from headrace.dispatch.model import DiscardReason, Lane, Position, Record
-from headrace.dispatch.steps import DiscardStep
 from support.servers import kafka
 from support.topics import Topics
 from support.world import Watch, no_jitter

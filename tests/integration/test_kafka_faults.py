@@ -8,9 +8,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from headrace.dispatch.observer import Fetched, FetchesAgain, FetchFailed, Gap, Rebalanced, StreamRecreated
-from headrace.pollers.lifecycle import PollState
-from headrace.pollers.pool import Pool
+from headrace.dispatch.core.observer import Fetched, FetchesAgain, FetchFailed, Gap, Rebalanced, StreamRecreated
+from headrace.pollers.core.lifecycle import PollState
+from headrace.pollers.core.pool import Pool
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Restartable, Server

@@ -33,8 +33,8 @@ from headrace.config.clients.kafka import BrokerAccess, KafkaConnection, Mapping
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
-from headrace.dispatch.model import Record
-from headrace.dispatch.observer import Observers
+from headrace.dispatch.core.model import Record
+from headrace.dispatch.core.observer import Observers
 from headrace.pollers.kafka.settings import TopicSettings
 from headrace.pollers.kafka.source import KafkaSource
 from support.certificates import Authority, Pair

@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
-from headrace.dispatch.model import Lane, Position
+from headrace.dispatch.core.model import Lane, Position
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.source import FetchResult, Mark

@@ -15,11 +15,11 @@ import orjson
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.dispatch.core.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady
 from headrace.dispatch.invokers.local.launch import Command, LaunchRefused, plan
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
-from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
 

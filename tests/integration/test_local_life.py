@@ -20,13 +20,13 @@ import pytest
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.loader import load
+from headrace.dispatch.core.model import FunctionFailed, Returned, Unreachable
 from headrace.dispatch.invokers.base import NotReady, Ready
 from headrace.dispatch.invokers.local import temporary
+from headrace.dispatch.invokers.local.core.warm import Warm
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
-from headrace.dispatch.invokers.local.warm import Warm
-from headrace.dispatch.model import FunctionFailed, Returned, Unreachable
 from headrace.service.wiring.invokers import InvokerFactory
 from support import configs
 from support.counts import count

@@ -14,11 +14,11 @@ import orjson
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.dispatch.core.model import FunctionFailed, Unreachable
 from headrace.dispatch.invokers.base import NotReady, Ready
 from headrace.dispatch.invokers.local.external import ExternalInvoker
 from headrace.dispatch.invokers.local.isolation import supported
 from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, RuntimeLaunch
-from headrace.dispatch.model import FunctionFailed, Unreachable
 from support.eventually import eventually_async
 from support.servers.running import free_port
 from support.shop import ECHO, Shop, call, returned

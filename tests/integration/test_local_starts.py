@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from headrace.dispatch.core.model import Unreachable
 from headrace.dispatch.invokers.base import NotReady, Ready
 from headrace.dispatch.invokers.local.spec import RuntimeLaunch
-from headrace.dispatch.model import Unreachable
 from support.shop import ECHO, Shop, call, returned
 
 NEEDS_VENV = "import os\nMODE = os.environ['FROM_VENV']\ndef handler(event, context):\n    return MODE\n"

@@ -24,9 +24,10 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
 from headrace.config.kafka_mapping import SchemaRegistryConfig
-from headrace.dispatch.events import SchemaMetadata
+from headrace.dispatch.core.events import SchemaMetadata
 from headrace.dispatch.patterns.formats import RecordFilter
-from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening, proto_text
+from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening
+from headrace.pollers.schemas.core import proto_text
 from support import schema_registry_stub
 from support.certificates import Authority
 from support.schema_producers import ORDER, ORDER_PROTOBUF, PRODUCERS, written

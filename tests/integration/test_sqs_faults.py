@@ -11,7 +11,7 @@ from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from headrace.dispatch.model import DELIVERED, Settlement
+from headrace.dispatch.core.model import DELIVERED, Settlement
 from headrace.pollers.sqs.source import QueueSettings, SqsReceiver, SqsSource
 from support.sqs_stub import Faults, Stub, serving
 

@@ -14,8 +14,8 @@ from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import ServiceClock, SystemClock
 from headrace.config.errors import SourceRefused
 from headrace.config.loader import load
-from headrace.dispatch.model import Lane, Record
-from headrace.dispatch.observer import StreamRecreated
+from headrace.dispatch.core.model import Lane, Record
+from headrace.dispatch.core.observer import StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.source import Mark, Source

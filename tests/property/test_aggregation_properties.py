@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.pollers.kinesis.aggregation import UserRecord, split
+from headrace.pollers.kinesis.core.aggregation import UserRecord, split
 from support.aggregates import User, aggregate, field, record, sealed
 from support.counts import count
 

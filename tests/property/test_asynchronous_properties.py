@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from headrace.service.async_invoke import decisions
-from headrace.service.async_invoke.model import Again, AsyncEvent, Condition, Over
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.service.async_invoke.core import decisions
+from headrace.service.async_invoke.core.model import Again, AsyncEvent, Condition, Over
 from headrace.service.control.catalogue import AsynchronousSettings
 
 RAN = Attempt("r", 0.0, 0.0, 200, "1", "Unhandled")

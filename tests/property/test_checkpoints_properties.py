@@ -14,7 +14,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from headrace.config.durable.faults import UnusableState
-from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE

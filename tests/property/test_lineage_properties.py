@@ -12,10 +12,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from headrace.dispatch.model import Position
+from headrace.dispatch.core.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from headrace.pollers.streams.absence import GONE_AFTER, Absences
-from headrace.pollers.streams.lineage import Shard, ShardPlan, initial, plan
+from headrace.pollers.streams.core.absence import GONE_AFTER, Absences
+from headrace.pollers.streams.core.lineage import Shard, ShardPlan, initial, plan
 from support.counts import count
 
 START = st.sampled_from([BEGINNING, Start(StartKind.LATEST, 5.0), Start(StartKind.AT_TIMESTAMP, 1.0)])

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from headrace.dispatch.model import Lane, Position, Record
-from headrace.pollers.marks import SHARE, Marks
-from headrace.pollers.pool import Pool, weight
+from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.pollers.core.marks import SHARE, Marks
+from headrace.pollers.core.pool import Pool, weight
 from support.counts import count
 from support.paper import partition
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from headrace.dispatch.model import (
+from headrace.dispatch.core.model import (
     ABANDONED,
     DELIVERED,
     RETURNED,
@@ -26,8 +26,8 @@ from headrace.dispatch.model import (
     Succeeded,
     Window,
 )
-from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
-from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
+from headrace.dispatch.core.policy import Policy, Progress
 from support.counts import count
 from support.paper import ATTEMPT, EPOCH, at, failed, ok, partition, throttled, unreachable
 

@@ -7,8 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dispatch.model import FailedItems, Failure, FunctionFailed, Outcome, Record, Returned, Succeeded
-from headrace.dispatch.response import Identifiers, judge
+from headrace.dispatch.core.model import FailedItems, Failure, FunctionFailed, Outcome, Record, Returned, Succeeded
+from headrace.dispatch.core.response import Identifiers, judge
 from support.counts import count
 from support.paper import ATTEMPT, kafka_records, partition, records
 

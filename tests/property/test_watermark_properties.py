@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dispatch.model import Position
-from headrace.dispatch.watermark import Watermark
+from headrace.dispatch.core.model import Position
+from headrace.dispatch.core.watermark import Watermark
 from support.counts import count
 
 positions = st.builds(Position, st.integers(0, 30), st.integers(0, 2))

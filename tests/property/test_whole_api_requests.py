@@ -19,7 +19,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from headrace.service.api.field_support_tables import SERVED
+from headrace.service.api.core.field_support_tables import SERVED
 from headrace.service.api.wire.call import Answer, Call, Serve
 from support import api_model
 from support.api_lab import Reply, Web, web

@@ -9,13 +9,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from headrace.dispatch.batcher import Limits
-from headrace.dispatch.events import WindowEnvelope
-from headrace.dispatch.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
-from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import Taken
-from headrace.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import WindowEnvelope
+from headrace.dispatch.core.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
+from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import Taken
+from headrace.dispatch.core.windows import WindowSlot, window_of
 from support.counts import count
 from support.paper import EPOCH, LANE, at, failed, named, ok, throttled
 

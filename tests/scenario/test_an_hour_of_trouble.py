@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Attempt, Record, Throttled
+from headrace.dispatch.core.model import Attempt, Record, Throttled
 from headrace.pollers.memory.queue import MemoryQueue
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count

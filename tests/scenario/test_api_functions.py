@@ -15,10 +15,10 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.loader import Config, load
+from headrace.dispatch.core.model import Reply, Returned, Throttled, Unreachable
+from headrace.dispatch.core.observer import Observers
 from headrace.dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Reply, Returned, Throttled, Unreachable
-from headrace.dispatch.observer import Observers
 from headrace.service.control.catalogue import LATEST, Runnable
 from headrace.service.running import environments as at_work
 from headrace.service.running.environments import Environments

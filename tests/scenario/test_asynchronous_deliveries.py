@@ -12,13 +12,13 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.dispatch.core.model import Reply, Returned, Unreachable
+from headrace.dispatch.core.observer import Event as Seen
+from headrace.dispatch.core.observer import EventDropped, EventFinished, EventRetried
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Reply, Returned, Unreachable
-from headrace.dispatch.observer import Event as Seen
-from headrace.dispatch.observer import EventDropped, EventFinished, EventRetried
+from headrace.service.async_invoke.core.model import HeldEvent, Over
 from headrace.service.async_invoke.deliveries import Deliveries, EventQueue, RetryPace
-from headrace.service.async_invoke.model import HeldEvent, Over
 from headrace.service.async_invoke.store import FILE, EventStore
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
 from headrace.service.running.environments import Environments

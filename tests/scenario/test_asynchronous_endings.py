@@ -12,11 +12,11 @@ import pytest
 from headrace.config.clients.endpoints import LocalEndpoint, Target
 from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
+from headrace.dispatch.core.observer import Event as Seen
+from headrace.dispatch.core.observer import RecordUndelivered
 from headrace.dispatch.invokers.base import Invoker
-from headrace.dispatch.observer import Event as Seen
-from headrace.dispatch.observer import RecordUndelivered
+from headrace.service.async_invoke.core.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 from headrace.service.async_invoke.endings import Endings
-from headrace.service.async_invoke.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 from headrace.service.control.catalogue import AsynchronousSettings, Runnable
 from headrace.service.running.environments import Environments
 from headrace.service.running.invocations import Invocations

@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.observer import Blocked, Fetched
-from headrace.pollers.marks import SHARE
-from headrace.pollers.pool import Pool, weight
+from headrace.dispatch.core.observer import Blocked, Fetched
+from headrace.pollers.core.marks import SHARE
+from headrace.pollers.core.pool import Pool, weight
 from support.paper import partition
 from support.topic_lab import Member
 from support.virtual_time import EPOCH

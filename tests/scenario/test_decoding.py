@@ -12,13 +12,13 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceUnavailable
-from headrace.dispatch import events
-from headrace.dispatch.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
-from headrace.dispatch.observer import Discarded, FetchFailed
-from headrace.pollers.lifecycle import PollState, Status
+from headrace.dispatch.core import events
+from headrace.dispatch.core.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
+from headrace.dispatch.core.observer import Discarded, FetchFailed
+from headrace.pollers.core.lifecycle import PollState, Status
 from headrace.pollers.schemas import RecordSchemas
+from headrace.pollers.schemas.core.model import Schema
 from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
-from headrace.pollers.schemas.model import Schema
 from headrace.pollers.source import FetchResult, Mark, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from headrace.config.errors import SourceRefused
+from headrace.dispatch.core.model import DiscardReason, FateKind
+from headrace.dispatch.core.observer import DestinationFailed, Discarded, Settled, Settling
 from headrace.dispatch.destinations.memory import MemoryDestination
-from headrace.dispatch.model import DiscardReason, FateKind
-from headrace.dispatch.observer import DestinationFailed, Discarded, Settled, Settling
 from headrace.pollers.supervisor import Supervisor
 from headrace.service.telemetry.account import Account
 from support.stream_world import Call, Handler, Reading, StreamWorld, data_of, until

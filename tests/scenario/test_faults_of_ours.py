@@ -5,13 +5,13 @@ from __future__ import annotations
 import anyio
 import pytest
 
+from headrace.dispatch.core.model import Lane, Record, Reply
+from headrace.dispatch.core.observer import Crashed
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Lane, Record, Reply
-from headrace.dispatch.observer import Crashed
 from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
 from headrace.pollers.source import Owner
-from headrace.pollers.sqs.scaling import ElasticReceivers
+from headrace.pollers.sqs.core.scaling import ElasticReceivers
 from support.world import World
 
 

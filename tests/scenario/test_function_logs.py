@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, Target
 from headrace.config.clock import LoopClock
-from headrace.dispatch.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
+from headrace.dispatch.core.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
 from headrace.service.telemetry.log_shipping import LogShipping, Mode
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop

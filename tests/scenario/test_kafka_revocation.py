@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Report
-from headrace.dispatch.policy import Policy, Progress
 from support.paper import partition
 from support.topic_lab import Member
 from support.virtual_time import EPOCH, VirtualLoop

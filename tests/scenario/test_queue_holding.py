@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from headrace.config.errors import SourceUnavailable
+from headrace.dispatch.core.model import ABANDONED, Attempt, Record, Reply, Unreachable
+from headrace.dispatch.core.observer import Crashed, FeedsChanged, GateClosed, Settled
 from headrace.dispatch.dispatcher import SETTLE_DEADLINE
-from headrace.dispatch.model import ABANDONED, Attempt, Record, Reply, Unreachable
-from headrace.dispatch.observer import Crashed, FeedsChanged, GateClosed, Settled
 from headrace.pollers.memory.queue import MemoryQueueReceiver
 from support.virtual_time import EPOCH
 from support.world import World

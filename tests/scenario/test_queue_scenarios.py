@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
-from headrace.dispatch.observer import FetchFailed, Filtered, Settled
+from headrace.dispatch.core.model import Attempt, FateKind, Record, Reply, Settlement, Throttled
+from headrace.dispatch.core.observer import FetchFailed, Filtered, Settled
+from headrace.pollers.core.lifecycle import PollState
 from headrace.pollers.feed import REFUSALS
-from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.queue import MemoryQueueReceiver
 from headrace.pollers.supervisor import Supervisor
 from support.virtual_time import EPOCH

@@ -13,11 +13,11 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Position, Record
-from headrace.dispatch.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
+from headrace.dispatch.core.model import Position, Record
+from headrace.dispatch.core.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, CommitAnswer, HeldLane, Key, Start, Token
-from headrace.pollers.lifecycle import PollState, Status
+from headrace.pollers.core.lifecycle import PollState, Status
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.observer import Blocked, Discarded
-from headrace.pollers.lifecycle import PollState
+from headrace.dispatch.core.observer import Blocked, Discarded
+from headrace.pollers.core.lifecycle import PollState
 from headrace.pollers.memory.stream import Flavour
 from support.stream_world import Call, Reading, StreamWorld, throttled, until, where
 

@@ -8,7 +8,7 @@ from typing import Literal
 import anyio
 import pytest
 
-from headrace.dispatch.observer import Gap
+from headrace.dispatch.core.observer import Gap
 from headrace.pollers.checkpoints.store import BEGINNING
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from support.stream_world import Call, Forgetful, Reading, StreamWorld, until

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from headrace.dispatch.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
+from headrace.dispatch.core.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
 from headrace.pollers.memory.stream import Flavour
 from headrace.pollers.streams.polled_shard import Cadence
 from support.counts import count

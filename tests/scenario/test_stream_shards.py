@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import anyio
 import pytest
 
-from headrace.dispatch.observer import Gap
+from headrace.dispatch.core.observer import Gap
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.streams.polled_shard import Cadence
 from support.stream_world import Call, Reading, StreamWorld, until

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from headrace.config.limits import SourceKind
-from headrace.dispatch.keeping import Keeps
-from headrace.dispatch.observer import Blocked, Filtered
+from headrace.dispatch.core.keeping import Keeps
+from headrace.dispatch.core.observer import Blocked, Filtered
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from support.stream_world import Call, Reading, StreamWorld, until
 

@@ -12,8 +12,8 @@ import pytest
 
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Position, Record
-from headrace.dispatch.observer import Crashed, Gap, StreamRecreated
+from headrace.dispatch.core.model import Position, Record
+from headrace.dispatch.core.observer import Crashed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import (
     BEGINNING,

@@ -7,9 +7,9 @@ from typing import Any
 import anyio
 import pytest
 
-from headrace.dispatch.model import Lane
-from headrace.dispatch.observer import Gap
-from headrace.dispatch.windows import QUIET
+from headrace.dispatch.core.model import Lane
+from headrace.dispatch.core.observer import Gap
+from headrace.dispatch.core.windows import QUIET
 from headrace.pollers.checkpoints.store import Key
 from support.stream_world import Call, Reading, StreamFunction, StreamWorld, until
 

@@ -14,7 +14,7 @@ from yarl import URL
 from headrace.config.clock import SystemClock
 from headrace.config.settings import Address
 from headrace.service.api.access import ApiAccess
-from headrace.service.api.field_support_tables import SERVED
+from headrace.service.api.core.field_support_tables import SERVED
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
 from headrace.service.api.server import address_of, bind, serving

@@ -13,7 +13,7 @@ import orjson
 from botocore.model import OperationModel, Shape
 from hypothesis import strategies as st
 
-from headrace.service.api.field_support_tables import SERVED
+from headrace.service.api.core.field_support_tables import SERVED
 from support import api_model
 
 NAMES = st.sampled_from(

@@ -9,13 +9,13 @@ from typing import Protocol
 
 from headrace.config.arn import Arn
 from headrace.config.clients.aws import Clients
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.model import Attempt, DiscardReason, Lane, Position, Record
+from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.destinations.aws import make_destination
 from headrace.dispatch.destinations.base import Destination, Report, stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
-from headrace.dispatch.documents import Subject
-from headrace.dispatch.events import RecordsEnvelope
-from headrace.dispatch.model import Attempt, DiscardReason, Lane, Position, Record
-from headrace.dispatch.planner import DiscardStep
 from support.eventually import eventually_async
 from support.paper import failed
 

@@ -24,14 +24,14 @@ from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.calls.versions import VersionCalls
 from headrace.service.api.wire.call import Call, Group
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.code import DIRECTORY, CodeStore
-from headrace.service.control.document_store import FILE, Documents
-from headrace.service.control.downloads import Downloads
 from headrace.service.control.from_file import Filed
-from headrace.service.control.function_plane import FunctionPlane
 from headrace.service.control.names import Home
+from headrace.service.control.store.code import DIRECTORY, CodeStore
+from headrace.service.control.store.document_store import FILE, Documents
+from headrace.service.control.store.downloads import Downloads
+from headrace.service.control.store.function_plane import FunctionPlane
+from headrace.service.control.store.uploads import Uploads
 from headrace.service.control.tags import Change
-from headrace.service.control.uploads import Uploads
 
 HERE = Home("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"

@@ -24,15 +24,15 @@ import anyio
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
-from headrace.dispatch.invokers import answers
+from headrace.dispatch.core.observer import Event
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.invokers.core import answers
 from headrace.dispatch.invokers.http import HttpInvoker
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, Launch, RuntimeLaunch
 from headrace.dispatch.invokers.remote import RemoteInvoker
-from headrace.dispatch.observer import Event
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
 
 FUNCTION = "orders"

@@ -12,7 +12,7 @@ import sys
 
 import orjson
 
-from headrace.dispatch.observer import Event, Fetched, Filtered
+from headrace.dispatch.core.observer import Event, Fetched, Filtered
 from headrace.service.cli.main import main
 
 

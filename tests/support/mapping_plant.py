@@ -14,12 +14,12 @@ import anyio
 from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.mapping import EventSourceMapping
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.keeping import keep_all
+from headrace.dispatch.core.observer import Observers
 from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.keeping import keep_all
-from headrace.dispatch.observer import Observers
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.feed_settings import FeedSettings
@@ -27,17 +27,17 @@ from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.source import Source
-from headrace.pollers.sqs.scaling import ElasticReceivers
+from headrace.pollers.sqs.core.scaling import ElasticReceivers
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
-from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.mappings.decisions import DecisionContext
 from headrace.service.control.mappings.from_file import Filed
-from headrace.service.control.mappings.mapping_plane import MappingPlane
 from headrace.service.control.mappings.model import FoundFunction, SourceLook
+from headrace.service.control.store.document_store import FILE, Documents
+from headrace.service.control.store.mapping_plane import MappingPlane
 from headrace.service.running.functions import FunctionFacts, RunningFunction, RunningFunctions, reference_of
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.running.progress import Progresses

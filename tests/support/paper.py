@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from math import inf
 
-from headrace.dispatch.model import (
+from headrace.dispatch.core.model import (
     Attempt,
     Batch,
     DiscardReason,
@@ -27,7 +27,7 @@ from headrace.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from headrace.dispatch.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
+from headrace.dispatch.core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
 
 EPOCH = 1_700_000_000.0
 """Wall-clock time at monotonic zero."""

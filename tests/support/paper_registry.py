@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import anyio
 
 from headrace.config.errors import SourceUnavailable
-from headrace.pollers.schemas import avro, json_schema, wire
-from headrace.pollers.schemas.model import Codec, DataFormat, Schema
+from headrace.pollers.schemas.core import avro, json_schema, wire
+from headrace.pollers.schemas.core.model import Codec, DataFormat, Schema
 
 
 class PaperRegistry:

@@ -12,7 +12,7 @@ from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pool, json_format, message_factory
 
-from headrace.pollers.schemas import proto_text
+from headrace.pollers.schemas.core import proto_text
 
 ORDER_AVRO = json.dumps(
     {"type": "record", "name": "Order", "namespace": "shop", "fields": [

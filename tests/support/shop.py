@@ -14,13 +14,13 @@ import anyio
 import orjson
 
 from headrace.config.clock import SystemClock
+from headrace.dispatch.core.model import Reply, Returned
+from headrace.dispatch.core.observer import Event, FunctionLog
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.local.external import ExternalInvoker
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import FunctionSpec, Launch, RuntimeLaunch
-from headrace.dispatch.model import Reply, Returned
-from headrace.dispatch.observer import Event, FunctionLog
 
 from .marked import marked
 

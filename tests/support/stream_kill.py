@@ -18,7 +18,7 @@ import anyio
 import botocore.session
 import orjson
 
-from headrace.dispatch.model import Position
+from headrace.dispatch.core.model import Position
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.state_file import FILE
 from headrace.pollers.checkpoints.store import Checkpoint, Finished

@@ -15,7 +15,7 @@ import sqlite3
 import sys
 from unittest.mock import patch
 
-from headrace.dispatch.observer import Discarded, Event, Fetched, Filtered, Settled
+from headrace.dispatch.core.observer import Discarded, Event, Fetched, Filtered, Settled
 from headrace.pollers.checkpoints import rows
 from headrace.pollers.checkpoints.sqlite import SqliteCheckpoints
 from headrace.pollers.checkpoints.store import Checkpoint, CommitAnswer, Key, Token

@@ -15,27 +15,27 @@ import anyio
 import orjson
 
 from headrace.config.clock import Clock, LoopClock, ServiceClock
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.batcher import Limits
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
+from headrace.dispatch.core.observer import Discarded, Invoking
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import KeyHash, Slots
+from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
 from headrace.dispatch.dispatcher import Dispatcher
-from headrace.dispatch.documents import Subject
-from headrace.dispatch.events import Envelope, RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
-from headrace.dispatch.observer import Discarded, Invoking
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import KeyHash, Slots
-from headrace.dispatch.windows import WindowSlot
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.core.lifecycle import PollState
+from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import FeedSettings, Keeps
-from headrace.pollers.lifecycle import PollState
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.pool import Pool
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import Listing

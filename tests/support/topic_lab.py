@@ -14,22 +14,22 @@ import orjson
 
 from headrace.config.clients.kafka import KafkaConnection
 from headrace.config.clock import Clock, SystemClock
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.batcher import Limits
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import KafkaEnvelope
+from headrace.dispatch.core.model import Record
+from headrace.dispatch.core.partition_slots import PartitionSlots
+from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
 from headrace.dispatch.dispatcher import Dispatcher
-from headrace.dispatch.events import KafkaEnvelope
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Record
-from headrace.dispatch.partition_slots import PartitionSlots
-from headrace.dispatch.policy import Policy, Progress
+from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import AHEAD_BYTES, FeedSettings
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.settings import TopicSettings
 from headrace.pollers.kafka.source import KafkaSource
-from headrace.pollers.pool import Pool
 from headrace.pollers.source import FetchResult, Source
 from headrace.pollers.supervisor import Supervisor
 

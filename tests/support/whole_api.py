@@ -20,18 +20,18 @@ from headrace.config.clock import SystemClock
 from headrace.config.loader import AnyFunction, load
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Address
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned
+from headrace.dispatch.core.observer import FunctionLog, Observers
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned
-from headrace.dispatch.observer import FunctionLog, Observers
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.wire.call import Call, Group, Serve
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.document_store import FILE
 from headrace.service.control.mappings.model import MappingState, SourceLook
 from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store.document_store import FILE
 from headrace.service.running.functions import RunningFunctions
 from headrace.service.running.mappings import Changes
 from headrace.service.running.progress import Progresses

@@ -12,17 +12,17 @@ import orjson
 from anyio.abc import TaskGroup
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.batcher import Limits
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.model import Record, Reply
+from headrace.dispatch.core.observer import Event, Invoked, Invoking
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import SingleSlot
 from headrace.dispatch.dispatcher import Dispatcher, Target
-from headrace.dispatch.events import RecordsEnvelope
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Record, Reply
-from headrace.dispatch.observer import Event, Invoked, Invoking
 from headrace.dispatch.permits import Gate, Permits
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor

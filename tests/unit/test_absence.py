@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.model import Position
+from headrace.dispatch.core.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished
-from headrace.pollers.streams.absence import GONE_AFTER, Absences
-from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.core.absence import GONE_AFTER, Absences
+from headrace.pollers.streams.core.lineage import Shard
 
 P, C = Shard("P", ("G",), closed=True), Shard("C", ("P",))
 STORED = {"P": Checkpoint(BEGINNING), "C": Checkpoint(BEGINNING)}

@@ -6,9 +6,9 @@ import hashlib
 
 import pytest
 
-from headrace.dispatch.events import kinesis_item
-from headrace.dispatch.model import Position
-from headrace.pollers.kinesis.aggregation import UserRecord, expand, split
+from headrace.dispatch.core.events import kinesis_item
+from headrace.dispatch.core.model import Position
+from headrace.pollers.kinesis.core.aggregation import UserRecord, expand, split
 from support.aggregates import MAGIC, aggregate, field, record, sealed, varint
 
 NUMBER = "49590338271490256608559692538361571095921575989136588898"

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from headrace.dispatch.invokers import answers
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Unreachable
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Unreachable
+from headrace.dispatch.invokers.core import answers
 
 ATTEMPT = Attempt("r", 1.0, 2.0, 200, "$LATEST", "Unhandled")
 

@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from headrace.config.settings import Address
-from headrace.service.api import signatures
 from headrace.service.api.access import ApiAccess
-from headrace.service.api.signatures import Head
+from headrace.service.api.core import signatures
+from headrace.service.api.core.signatures import Head
 from headrace.service.control.refusals import ApiError
 
 LOOPBACK, OUTSIDE = Address("127.0.0.1", 9470), Address("10.0.0.7", 9470)

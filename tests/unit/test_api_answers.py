@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from headrace.service.api.field_support_tables import SERVED
+from headrace.service.api.core.field_support_tables import SERVED
 from support.function_api import ARN, ZIP, creation
 from support.function_refusals import F, N
 from support.mapping_requests import DYNAMODB, KAFKA, KINESIS, MSK, PROVISIONED, SQS

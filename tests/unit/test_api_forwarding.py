@@ -14,7 +14,7 @@ from aiohttp import web
 
 from headrace.config.settings import Address
 from headrace.dispatch.invokers.base import HOPS, MOST_HOPS
-from headrace.service.api.field_support_tables import FORWARDED
+from headrace.service.api.core.field_support_tables import FORWARDED
 from headrace.service.api.forwarding import hops_of
 from headrace.service.api.server import address_of, bind
 from support.api_lab import Recorder, lab

@@ -9,9 +9,9 @@ import pytest
 from botocore.model import Shape
 
 from headrace.config import limits
-from headrace.service.api import field_support
-from headrace.service.api.field_support import Support
-from headrace.service.api.field_support_tables import FORWARDED, SERVED
+from headrace.service.api.core import field_support
+from headrace.service.api.core.field_support import Support
+from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
 from support import api_model
 
 FORWARDED_CALLS = [name for names in FORWARDED.values() for name in names]

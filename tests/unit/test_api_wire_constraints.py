@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.service.api.recorded import DEVIATIONS
+from headrace.service.api.core.recorded import DEVIATIONS
 from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.printing import printed

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from headrace.service.api.recorded import DEVIATIONS
+from headrace.service.api.core.recorded import DEVIATIONS
 from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.model import Shape as OurShape

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from headrace.config.errors import BugError
-from headrace.service.api.recorded import DEVIATIONS
+from headrace.service.api.core.recorded import DEVIATIONS
 from headrace.service.api.wire.call import Answer
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.writing import ApiResponse, refused, written

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from headrace.service.async_invoke import decisions
-from headrace.service.async_invoke.model import Again, AsyncEvent, Condition, FunctionResponse, Over
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from headrace.service.async_invoke.core import decisions
+from headrace.service.async_invoke.core.model import Again, AsyncEvent, Condition, FunctionResponse, Over
 from headrace.service.control.catalogue import AsynchronousSettings
 
 ACCEPTED = 1000.0

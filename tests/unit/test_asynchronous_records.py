@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from headrace.service.async_invoke import records
-from headrace.service.async_invoke.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
+from headrace.service.async_invoke.core import records
+from headrace.service.async_invoke.core.model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:orders"
 RID = "11111111-2222-4333-8444-555555555555"

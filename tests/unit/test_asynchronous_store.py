@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from headrace.config.durable.faults import UnusableState
-from headrace.service.async_invoke.model import AsyncEvent, FunctionResponse, HeldEvent
+from headrace.service.async_invoke.core.model import AsyncEvent, FunctionResponse, HeldEvent
 from headrace.service.async_invoke.store import BESIDES, FILE, EventStore
 from support import counts
 
@@ -106,7 +106,7 @@ async def test_a_damaged_event_is_refused_and_left_as_it_is(tmp_path: Path, colu
 ACCEPTS = """
 import sys, anyio
 from pathlib import Path
-from headrace.service.async_invoke.model import AsyncEvent
+from headrace.service.async_invoke.core.model import AsyncEvent
 from headrace.service.async_invoke.store import EventStore
 
 async def main():

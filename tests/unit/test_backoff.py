@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core.backoff import Backoff
 
 
 @pytest.mark.semantics("RETRY-10")

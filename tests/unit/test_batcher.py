@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
-from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope
-from headrace.dispatch.model import DiscardReason
+from headrace.dispatch.core.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
+from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.core.model import DiscardReason
 from support.paper import flawed, ids, kafka_records, partition, record, records
 
 ENVELOPE = RecordsEnvelope()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.model import Lane, Position
-from headrace.dispatch.watermark import Blocker
-from headrace.pollers.blockage import BLOCKED_AFTER, Blockage
-from headrace.pollers.marks import Stuck
+from headrace.dispatch.core.model import Lane, Position
+from headrace.dispatch.core.watermark import Blocker
+from headrace.pollers.core.blockage import BLOCKED_AFTER, Blockage
+from headrace.pollers.core.marks import Stuck
 
 
 def stuck(number: int, shard: str = "shard-1") -> Stuck:

@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker, Function
-from headrace.dispatch.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.virtual_time import EPOCH, VirtualLoop
 
 ASKED = Invocation(b'{"a": 1}', "request-1")

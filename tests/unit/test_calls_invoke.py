@@ -14,10 +14,10 @@ from botocore.validate import ParamValidator
 
 from headrace.config.clock import SystemClock
 from headrace.config.durable.faults import StoreUnavailable
+from headrace.dispatch.core.model import Attempt, Reply, Throttled, Unreachable
+from headrace.dispatch.core.observer import FunctionLog
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Attempt, Reply, Throttled, Unreachable
-from headrace.dispatch.observer import FunctionLog
 from headrace.service.api.calls.invoke import InvokeCalls
 from headrace.service.api.wire.call import Answer, Call
 from headrace.service.control.catalogue import Runnable

@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headrace.service.control.code import CodeStore, boot_id, digest
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store.code import CodeStore, boot_id, digest
 from support.function_api import ZIP, zipped
 
 SHA = digest(ZIP)

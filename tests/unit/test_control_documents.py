@@ -11,7 +11,7 @@ import pytest
 
 from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.errors import BugError
-from headrace.service.control.document_store import FILE, FORMAT, Documents
+from headrace.service.control.store.document_store import FILE, FORMAT, Documents
 
 
 @pytest.fixture

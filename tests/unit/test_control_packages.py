@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from headrace.service.control import packages
 from headrace.service.control.limits import UNZIPPED_MAX
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store import packages
 
 LINK = stat.S_IFLNK | 0o777
 UNREADABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."

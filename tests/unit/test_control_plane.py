@@ -13,10 +13,10 @@ import pytest
 
 from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.function import LocalFunction
-from headrace.service.control.code import DIRECTORY
-from headrace.service.control.document_store import FILE, Documents
 from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store.code import DIRECTORY
+from headrace.service.control.store.document_store import FILE, Documents
 from support.eventually import eventually_async
 from support.function_api import ARN, ZIP, FunctionApi, creation, function_api, zipped
 

@@ -12,6 +12,13 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceRefused, SourceUnavailable
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.model import Batch, BatchKind, DiscardReason, Record, Window
+from headrace.dispatch.core.observer import DestinationChanged, DestinationFailed, Discarded
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import Taken
+from headrace.dispatch.core.steps import DiscardStep, SettleStep
 from headrace.dispatch.destinations.base import Report, stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import (
@@ -24,15 +31,8 @@ from headrace.dispatch.destinations.persistence import (
     Written,
 )
 from headrace.dispatch.dispatcher import Dispatcher
-from headrace.dispatch.documents import Subject
-from headrace.dispatch.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import Batch, BatchKind, DiscardReason, Record, Window
-from headrace.dispatch.observer import DestinationChanged, DestinationFailed, Discarded
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import Taken
-from headrace.dispatch.steps import DiscardStep, SettleStep
 from support.paper import ATTEMPT, LANE, failed, records
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, no_jitter, target

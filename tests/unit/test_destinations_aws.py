@@ -11,12 +11,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.model import DiscardReason
+from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
 from headrace.dispatch.destinations.base import Report, stream_documents
 from headrace.dispatch.destinations.channels import BucketChannel, QueueChannel, Role, TopicChannel
-from headrace.dispatch.documents import Subject
-from headrace.dispatch.model import DiscardReason
-from headrace.dispatch.planner import DiscardStep
 from support.paper import ATTEMPT, EPOCH, LANE, failed, records
 
 SQS = "arn:aws:sqs:us-east-1:000000000000:failed"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headrace.dispatch.documents import (
+from headrace.dispatch.core.documents import (
     KafkaSubject,
     Subject,
     kafka_document,
@@ -16,9 +16,9 @@ from headrace.dispatch.documents import (
     timestamp,
     with_payload,
 )
-from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope
-from headrace.dispatch.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
-from headrace.dispatch.planner import DiscardStep
+from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.core.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
+from headrace.dispatch.core.planner import DiscardStep
 from support.paper import failed, kafka_records, partition
 
 WRITTEN = 1657720081.25

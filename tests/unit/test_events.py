@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from headrace.dispatch.events import (
+from headrace.dispatch.core.events import (
     Envelope,
     KafkaEnvelope,
     RecordsEnvelope,
@@ -22,7 +22,7 @@ from headrace.dispatch.events import (
     seconds,
     sqs_item,
 )
-from headrace.dispatch.model import BatchKind, Lane, Record, Window, encode
+from headrace.dispatch.core.model import BatchKind, Lane, Record, Window, encode
 from support.paper import LANE, kafka_records, partition, records
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, EventStrea
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import BugError, SourceUnavailable
-from headrace.dispatch.model import Lane, Position, Record
+from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard, starting
 from headrace.pollers.streams.service import Page

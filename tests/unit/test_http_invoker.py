@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.dispatch.core.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady
 from headrace.dispatch.invokers.http import HttpInvoker
-from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.invoker_kits import closed_port
 from support.lambda_stub import Function, LambdaStub, Raw, Result, error_body, serving
 

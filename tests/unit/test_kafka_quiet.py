@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.pollers.kafka.quiet import Quiet
+from headrace.pollers.kafka.core.quiet import Quiet
 
 Answers = dict[str, object]
 

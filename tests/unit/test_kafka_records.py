@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiokafka import ConsumerRecord
 
-from headrace.pollers.kafka.records import record_of
+from headrace.pollers.kafka.core.records import record_of
 
 NOW = 1657720080.5
 

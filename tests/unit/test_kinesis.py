@@ -11,11 +11,11 @@ import pytest
 from headrace.config.arn import Arn
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
-from headrace.dispatch.model import Lane, Position
+from headrace.dispatch.core.model import Lane, Position
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard
 from headrace.pollers.kinesis.service import KinesisService, RecordMaker
-from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.core.lineage import Shard
 from headrace.pollers.streams.service import Lost, Probed
 from support.aggregates import aggregate
 from support.scripted_client import ScriptedClient, refused

@@ -15,9 +15,9 @@ import pytest
 
 from headrace.config.errors import BugError, HeadraceError
 from headrace.config.settings import Address
-from headrace.service.api import recorded
 from headrace.service.api.access import ApiAccess
 from headrace.service.api.bodies import BodyRoom
+from headrace.service.api.core import recorded
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
 from headrace.service.api.wire.call import Answer, Call, Serve

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.batcher import Limits
-from headrace.dispatch.events import KafkaEnvelope
-from headrace.dispatch.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
-from headrace.dispatch.partition_slots import PartitionSlots
-from headrace.dispatch.slots import Slots, Taken, Waiting
-from headrace.dispatch.steps import SettleStep
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import KafkaEnvelope
+from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
+from headrace.dispatch.core.partition_slots import PartitionSlots
+from headrace.dispatch.core.slots import Slots, Taken, Waiting
+from headrace.dispatch.core.steps import SettleStep
 from support.paper import at, flawed, ids, kafka_records, partition
 
 ENVELOPE = KafkaEnvelope("b:9092")

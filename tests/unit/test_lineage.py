@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from headrace.dispatch.model import Position
+from headrace.dispatch.core.model import Position
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
-from headrace.pollers.streams.lineage import Finding, Probe, Shard, ShardPlan, compare, examine, initial, plan
+from headrace.pollers.streams.core.lineage import Finding, Probe, Shard, ShardPlan, compare, examine, initial, plan
 
 LATEST = Start(StartKind.LATEST, 1_700_000_000.0)
 NEWER = Start(StartKind.NEWER_THAN, 1_700_000_000.0)

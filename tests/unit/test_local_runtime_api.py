@@ -7,7 +7,7 @@ import base64
 import orjson
 import pytest
 
-from headrace.dispatch.invokers.answers import RESPONSE_LIMIT
+from headrace.dispatch.invokers.core.answers import RESPONSE_LIMIT
 from headrace.dispatch.invokers.local.http1 import RuntimeRequest
 from headrace.dispatch.invokers.local.runtime_api import Handed, RuntimeAnswer, Session, SessionState
 

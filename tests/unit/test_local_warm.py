@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from headrace.dispatch.invokers.local.warm import Warm
+from headrace.dispatch.invokers.local.core.warm import Warm
 
 
 def used(warm: Warm, environments: str) -> list[str]:

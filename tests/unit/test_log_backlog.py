@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.service.telemetry import log_backlog
-from headrace.service.telemetry.log_backlog import BATCH_SPAN, Backlog, LogBatch, LogPlace
+from headrace.service.telemetry.core import log_backlog
+from headrace.service.telemetry.core.log_backlog import BATCH_SPAN, Backlog, LogBatch, LogPlace
 
 A, B = LogPlace("/aws/lambda/a", "one"), LogPlace("/aws/lambda/b", "two")
 PLENTY = 1 << 30

@@ -11,11 +11,11 @@ import pytest
 
 from headrace.config.durable.faults import UnusableState
 from headrace.config.mapping import EventSourceMapping
-from headrace.service.control.document_store import Documents
 from headrace.service.control.mappings import as_documents, decisions, from_file
 from headrace.service.control.mappings.answers import shown
 from headrace.service.control.mappings.model import Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store.document_store import Documents
 from support.mapping_requests import (
     FUNCTION,
     GROUND,

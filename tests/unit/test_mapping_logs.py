@@ -8,8 +8,8 @@ import json
 import pytest
 
 from headrace.config.mapping import EventSourceMapping
-from headrace.dispatch import observer as seen
-from headrace.dispatch.model import DiscardReason, Lane, Record
+from headrace.dispatch.core import observer as seen
+from headrace.dispatch.core.model import DiscardReason, Lane, Record
 from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.mapping_logs import MappingLogs, log_of
 

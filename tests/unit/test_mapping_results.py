@@ -10,7 +10,7 @@ from aiokafka import errors
 from headrace.config.clients.kafka.faults import translate
 from headrace.config.errors import SourceRefused
 from headrace.config.mapping import EventSourceMapping
-from headrace.dispatch.model import (
+from headrace.dispatch.core.model import (
     Attempt,
     FailedItems,
     Failure,
@@ -22,7 +22,7 @@ from headrace.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from headrace.dispatch.observer import Fetched, Filtered, Invoked
+from headrace.dispatch.core.observer import Fetched, Filtered, Invoked
 from headrace.service.control.mappings import results
 from headrace.service.control.mappings.answers import MappingProgress
 from headrace.service.running.progress import Progresses

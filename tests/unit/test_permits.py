@@ -7,10 +7,10 @@ import anyio.lowlevel
 import pytest
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.observer import Event, GateClosed, GateOpened
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.observer import Event, GateClosed, GateOpened
 from headrace.dispatch.permits import Gate, GateState, Permits
 
 

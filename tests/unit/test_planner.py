@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.model import (
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.model import (
     ABANDONED,
     DELIVERED,
     RETURNED,
@@ -19,8 +19,8 @@ from headrace.dispatch.model import (
     Record,
     discarded,
 )
-from headrace.dispatch.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
-from headrace.dispatch.policy import Policy, Progress
+from headrace.dispatch.core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
+from headrace.dispatch.core.policy import Policy, Progress
 from support.paper import (
     EPOCH,
     Function,

@@ -11,9 +11,9 @@ from math import inf
 
 import pytest
 
-from headrace.dispatch.batcher import Limits
-from headrace.dispatch.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
-from headrace.dispatch.model import (
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.model import (
     ABANDONED,
     DELIVERED,
     BatchKind,
@@ -26,12 +26,12 @@ from headrace.dispatch.model import (
     Record,
     discarded,
 )
-from headrace.dispatch.partition_slots import PartitionSlots
-from headrace.dispatch.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import KeyHash, Slots
-from headrace.dispatch.watermark import Watermark
-from headrace.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.core.partition_slots import PartitionSlots
+from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import KeyHash, Slots
+from headrace.dispatch.core.watermark import Watermark
+from headrace.dispatch.core.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, Function, at, failed, ids, kafka_records, named, naming, ok, partition, poison
 
 EXHAUSTED = discarded(DiscardReason.RETRIES_EXHAUSTED)

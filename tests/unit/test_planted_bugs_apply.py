@@ -50,7 +50,7 @@ def test_the_tests_that_must_notice_it_exist(bug: Bug) -> None:
 
 
 def test_a_text_that_is_not_there_once_is_told() -> None:
-    bug = Bug("two", "nothing", "dispatch/steps.py", "a", "b", ("tests/unit/test_steps.py",))
+    bug = Bug("two", "nothing", "dispatch/core/steps.py", "a", "b", ("tests/unit/test_steps.py",))
     for text in ("", "aa"):
         with pytest.raises(ValueError, match=f"planted bug two: its old text stands {len(text)} times"):
             bug.planted(text)

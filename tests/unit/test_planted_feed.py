@@ -11,14 +11,14 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.batcher import Limits
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import RecordsEnvelope, kinesis_item
+from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
+from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFailed
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import KeyHash
 from headrace.dispatch.dispatcher import Dispatcher
-from headrace.dispatch.events import RecordsEnvelope, kinesis_item
-from headrace.dispatch.model import Lane, OpenWindow, Position, Record, Settlement
-from headrace.dispatch.observer import CommitFailed, Discarded, SettleFailed
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import KeyHash
 from headrace.pollers.feed import Feed
 from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.source import FetchResult, LaneLost, Mark, Owner

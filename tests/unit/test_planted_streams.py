@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headrace.dispatch.model import Position
-from headrace.dispatch.observer import Gap
+from headrace.dispatch.core.model import Position
+from headrace.dispatch.core.observer import Gap
 from headrace.pollers.checkpoints.store import Checkpoint, Finished, Key
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService

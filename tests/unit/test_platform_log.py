@@ -7,8 +7,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from headrace.dispatch.invokers.local.platform_json import JsonLog
-from headrace.dispatch.invokers.local.platform_log import Ended, PlatformLog, TextLog, report
+from headrace.dispatch.invokers.local.core.platform_json import JsonLog
+from headrace.dispatch.invokers.local.core.platform_log import Ended, PlatformLog, TextLog, report
 
 NOW = 1_735_689_600.1234
 ENDED = Ended("r", 0.00301, memory_size=128, max_memory=36)

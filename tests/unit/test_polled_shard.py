@@ -10,9 +10,9 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.model import Lane, Position, Record
+from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
-from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.core.lineage import Shard
 from headrace.pollers.streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from headrace.pollers.streams.service import Lost, Page
 from support.virtual_time import EPOCH, VirtualLoop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from headrace.dispatch.model import Lane, Record
+from headrace.dispatch.core.model import Lane, Record
 
 
 def test_what_is_kept_of_a_record_is_no_larger_than_its_text() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
+from headrace.dispatch.core.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.remote import RemoteInvoker
-from headrace.dispatch.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from support.invoker_kits import TOO_MANY, closed_port
 from support.lambda_stub import Function, LambdaStub, Raw, Result, error_body, refusal, serving
 

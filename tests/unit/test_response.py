@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from headrace.dispatch.model import (
+from headrace.dispatch.core.model import (
     FailedItems,
     Failure,
     FunctionFailed,
@@ -19,7 +19,7 @@ from headrace.dispatch.model import (
     Throttled,
     Unreachable,
 )
-from headrace.dispatch.response import Identifiers, judge
+from headrace.dispatch.core.response import Identifiers, judge
 from support.paper import ATTEMPT, failed, kafka_records, partition, records
 
 BATCH = records([1, 2, 3])

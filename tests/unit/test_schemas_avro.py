@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.pollers.schemas import avro
-from headrace.pollers.schemas.model import Schema, Undecodable
+from headrace.pollers.schemas.core import avro
+from headrace.pollers.schemas.core.model import Schema, Undecodable
 
 ORDER = {
     "type": "record",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.pollers.schemas import json_schema
-from headrace.pollers.schemas.model import Schema, Undecodable
+from headrace.pollers.schemas.core import json_schema
+from headrace.pollers.schemas.core.model import Schema, Undecodable
 
 ORDER = {
     "type": "object",

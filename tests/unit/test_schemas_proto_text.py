@@ -13,8 +13,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.pollers.schemas import proto_text
-from headrace.pollers.schemas.model import Undecodable
+from headrace.pollers.schemas.core import proto_text
+from headrace.pollers.schemas.core.model import Undecodable
 
 
 def published() -> list[str]:

@@ -12,8 +12,8 @@ from google.protobuf import descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.pollers.schemas import proto_text, protobuf
-from headrace.pollers.schemas.model import Schema, Undecodable
+from headrace.pollers.schemas.core import proto_text, protobuf
+from headrace.pollers.schemas.core.model import Schema, Undecodable
 
 TEXT = """
 syntax = "proto3";

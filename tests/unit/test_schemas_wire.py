@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.pollers.schemas import wire
-from headrace.pollers.schemas.model import Undecodable
-from headrace.pollers.schemas.wire import Framed
+from headrace.pollers.schemas.core import wire
+from headrace.pollers.schemas.core.model import Undecodable
+from headrace.pollers.schemas.core.wire import Framed
 
 VERSION = UUID("b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63")
 

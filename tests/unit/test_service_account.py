@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from headrace.dispatch import observer as seen
-from headrace.dispatch.model import (
+from headrace.dispatch.core import observer as seen
+from headrace.dispatch.core.model import (
     ABANDONED,
     DELIVERED,
     FILTERED,

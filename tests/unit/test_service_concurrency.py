@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.running.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, ConcurrencyPlace
+from headrace.service.running.core.concurrency import RESERVED_EXCEEDED, SHARED_EXCEEDED, Concurrency, ConcurrencyPlace
 
 
 def taken(place: ConcurrencyPlace | str) -> ConcurrencyPlace:

@@ -11,14 +11,14 @@ from headrace.config.errors import BugError
 from headrace.config.limits import SourceKind
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Aws, Destinations
-from headrace.dispatch.batcher import PAYLOAD_LIMIT
+from headrace.dispatch.core.batcher import PAYLOAD_LIMIT
+from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope, kinesis_item
+from headrace.dispatch.core.keeping import Keeps
+from headrace.dispatch.core.model import Lane, Now, OpenWindow, Position, Record, Window
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken
+from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.persistence import Persistence
-from headrace.dispatch.events import RecordsEnvelope, WindowEnvelope, kinesis_item
-from headrace.dispatch.keeping import Keeps
-from headrace.dispatch.model import Lane, Now, OpenWindow, Position, Record, Window
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken
-from headrace.dispatch.windows import WindowSlot
 from headrace.service.wiring.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -17,17 +17,17 @@ from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Settings
-from headrace.dispatch.backoff import Backoff
-from headrace.dispatch.batcher import Limits
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.model import DiscardReason, Record, Settlement, discarded
+from headrace.dispatch.core.observer import Observers, Settled
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.slots import SingleSlot
 from headrace.dispatch.dispatcher import Dispatcher, Target
-from headrace.dispatch.events import RecordsEnvelope
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.model import DiscardReason, Record, Settlement, discarded
-from headrace.dispatch.observer import Observers, Settled
 from headrace.dispatch.permits import Gate, Permits
-from headrace.dispatch.policy import Policy, Progress
-from headrace.dispatch.slots import SingleSlot
 from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Source

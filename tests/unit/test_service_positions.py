@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from headrace.config.mapping import EventSourceMapping, derive_uuid
-from headrace.dispatch.model import Lane, OpenWindow, Position, Window
+from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
 from headrace.service.cli import main as cli
 from headrace.service.wiring.exits import Exit

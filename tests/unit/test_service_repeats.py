@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.service.telemetry.repeats import LINE, REMEMBERED, Flow, Repeats
+from headrace.service.telemetry.core.repeats import LINE, REMEMBERED, Flow, Repeats
 
 
 def test_a_fault_that_lasts_is_said_once_per_window_with_how_often_it_was_left_out() -> None:

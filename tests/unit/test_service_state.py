@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from headrace.config.function import LocalFunction
-from headrace.dispatch.observer import GateClosed, GateOpened
-from headrace.service.control.code import CodeStore
-from headrace.service.control.document_store import Documents
+from headrace.dispatch.core.observer import GateClosed, GateOpened
+from headrace.service.control.store.code import CodeStore
+from headrace.service.control.store.document_store import Documents
 from headrace.service.wiring.known_starts import FILE, ForgetfulObserver, KnownStarts, fingerprint
 from headrace.service.wiring.state import StateDirectory, StateError
 

@@ -14,17 +14,17 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Settings
-from headrace.dispatch.backoff import Backoff
+from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.keeping import keep_all
+from headrace.dispatch.core.model import Record
+from headrace.dispatch.core.observer import DestinationChanged, Observers
 from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination
 from headrace.dispatch.dispatcher import Dispatcher, Target
-from headrace.dispatch.documents import Subject
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.keeping import keep_all
-from headrace.dispatch.model import Record
-from headrace.dispatch.observer import DestinationChanged, Observers
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.feed_settings import FeedSettings

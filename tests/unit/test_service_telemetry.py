@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from headrace.dispatch import observer as seen
-from headrace.dispatch.model import (
+from headrace.dispatch.core import observer as seen
+from headrace.dispatch.core.model import (
     FILTERED,
     Attempt,
     DiscardReason,

@@ -8,9 +8,9 @@ import logging
 
 import pytest
 
-from headrace.dispatch.model import Lane, Position, Record
-from headrace.dispatch.observer import Event, Lagging, OffsetsCommitted, Rebalanced
-from headrace.pollers.kafka.scaling import GROW, SHRINK, Pollers
+from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.observer import Event, Lagging, OffsetsCommitted, Rebalanced
+from headrace.pollers.kafka.core.scaling import GROW, SHRINK, Pollers
 from headrace.pollers.source import FetchResult
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import LibraryLines, Log

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.batcher import Limits
-from headrace.dispatch.events import RecordsEnvelope
-from headrace.dispatch.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
-from headrace.dispatch.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
-from headrace.dispatch.steps import SettleStep
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.model import ABANDONED, DELIVERED, RETURNED, DiscardReason, Fate
+from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
+from headrace.dispatch.core.steps import SettleStep
 from support.paper import at, flawed, ids, record
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.pollers.source import FetchResult
-from headrace.pollers.sqs.scaling import ElasticReceivers
+from headrace.pollers.sqs.core.scaling import ElasticReceivers
 from headrace.pollers.sqs.source import visibility_to_ask
 
 

@@ -10,7 +10,7 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceError, SourceMissing, SourceUnavailable
 from headrace.pollers.streams.calls import Listed
-from headrace.pollers.streams.lineage import Shard
+from headrace.pollers.streams.core.lineage import Shard
 from headrace.pollers.streams.service import Listing
 from support.virtual_time import EPOCH, VirtualLoop
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.model import Position
-from headrace.dispatch.watermark import Blocker, Watermark
+from headrace.dispatch.core.model import Position
+from headrace.dispatch.core.watermark import Blocker, Watermark
 
 
 def positions(*numbers: int) -> list[Position]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.dispatch.batcher import Limits
-from headrace.dispatch.events import STATE_LIMIT, WindowEnvelope
-from headrace.dispatch.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
-from headrace.dispatch.slots import Slots, Taken, Waiting
-from headrace.dispatch.steps import DiscardStep, SettleStep
-from headrace.dispatch.windows import WindowSlot, window_of
+from headrace.dispatch.core.batcher import Limits
+from headrace.dispatch.core.events import STATE_LIMIT, WindowEnvelope
+from headrace.dispatch.core.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
+from headrace.dispatch.core.slots import Slots, Taken, Waiting
+from headrace.dispatch.core.steps import DiscardStep, SettleStep
+from headrace.dispatch.core.windows import WindowSlot, window_of
 from support.paper import EPOCH, LANE, at, flawed, ids, record
 
 MINUTE = 60

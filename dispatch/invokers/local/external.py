@@ -8,9 +8,9 @@ from __future__ import annotations
 import anyio
 
 from ....config.clock import Clock
-from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from .. import answers
+from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ..base import Invocation, NotReady, Ready
+from ..core import answers
 from .pool import headers_of
 from .runtime_api import Handed, RuntimeApi, Session, SessionState
 from .spec import ExternalLaunch, FunctionSpec

@@ -19,19 +19,19 @@ import anyio.to_thread
 import orjson
 
 from ....config.clock import Clock
-from ...model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ...observer import Observer
+from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ...core.observer import Observer
 from ...turns import turn
-from .. import answers
 from ..base import Invocation, NotReady, Ready
+from ..core import answers
 from . import temporary
+from .core.platform_log import Ended
+from .core.warm import Warm
 from .launch import Command, LaunchRefused, plan
-from .platform_log import Ended
 from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Handed, RuntimeAnswer
 from .spec import FunctionSpec
-from .warm import Warm
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200

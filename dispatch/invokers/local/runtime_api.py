@@ -19,7 +19,7 @@ from enum import Enum
 
 import orjson
 
-from ..answers import RESPONSE_LIMIT
+from ..core.answers import RESPONSE_LIMIT
 from .http1 import Connection, RuntimeRequest
 
 PREFIX = "/2018-06-01/runtime/"

@@ -20,13 +20,13 @@ import anyio
 import anyio.to_thread
 
 from ....config.clock import Clock
-from ...observer import FunctionLog, Observer
+from ...core.observer import FunctionLog, Observer
 from . import environment, temporary
+from .core.platform_json import JsonLog
+from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .isolation import isolated
 from .launch import Command, LaunchRefused
 from .output import FunctionOutput, LineBudget
-from .platform_json import JsonLog
-from .platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import Handed, RuntimeAnswer, RuntimeApi, SessionState

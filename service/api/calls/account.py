@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...control import limits, upkeep
-from ...control.function_plane import FunctionPlane
+from ...control.store.function_plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...control import aliases
-from ...control.function_plane import FunctionPlane
 from ...control.paging import page
+from ...control.store.function_plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

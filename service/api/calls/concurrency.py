@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import anyio
 
 from ...control import limits
-from ...control.function_plane import FunctionPlane
+from ...control.store.function_plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

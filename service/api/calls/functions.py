@@ -7,12 +7,12 @@ from typing import Any
 
 from ...control import answers, functions
 from ...control.catalogue import Runnable
-from ...control.downloads import Downloads
-from ...control.function_plane import FunctionPlane
 from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
 from ...control.refusals import invalid_parameter
-from ...control.uploads import Uploads
+from ...control.store.downloads import Downloads
+from ...control.store.function_plane import FunctionPlane
+from ...control.store.uploads import Uploads
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

@@ -16,10 +16,10 @@ import anyio.to_thread
 import orjson
 
 from ....config.durable.faults import StoreUnavailable
+from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.invokers.base import MOST_HOPS, Invocation
 from ....dispatch.invokers.local.pool import new_trace
-from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ...async_invoke.model import Accepts
+from ...async_invoke.core.model import Accepts
 from ...control import refusals
 from ...control.catalogue import LATEST
 from ...control.names import Home, Named

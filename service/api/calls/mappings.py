@@ -8,10 +8,10 @@ from ....config.errors import ConfigError
 from ....config.mapping import EventSourceMapping
 from ...control.mappings import decisions
 from ...control.mappings.answers import MappingProgress, Shown, shown
-from ...control.mappings.mapping_plane import MappingPlane
 from ...control.mappings.model import Mapped, SourceLook
 from ...control.paging import page
 from ...control.refusals import invalid_parameter
+from ...control.store.mapping_plane import MappingPlane
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from ...control import refusals, tags
-from ...control.function_plane import FunctionPlane
 from ...control.model import Function, existing
 from ...control.names import Named
+from ...control.store.function_plane import FunctionPlane
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...control import answers, versions
-from ...control.function_plane import FunctionPlane
 from ...control.model import Version, not_found
 from ...control.paging import numbered, page
+from ...control.store.function_plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

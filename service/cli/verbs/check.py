@@ -13,7 +13,7 @@ import anyio
 from ....config.clients.aws import AwsSettings, Clients
 from ....config.function import describe
 from ....config.loader import Config
-from ....dispatch.observer import Observer, Observers
+from ....dispatch.core.observer import Observer, Observers
 from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory

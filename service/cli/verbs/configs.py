@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
-from ....dispatch.keeping import check_patterns
+from ....dispatch.core.keeping import check_patterns
 
 SYSTEM = Path("/etc/headrace")
 """Where a container's configuration stands."""

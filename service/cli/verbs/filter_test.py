@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ....config.errors import ConfigError, Problem
-from ....dispatch.keeping import DATA, KINDS
-from ....dispatch.observer import Observer
+from ....dispatch.core.keeping import DATA, KINDS
+from ....dispatch.core.observer import Observer
 from ....dispatch.patterns.errors import PatternError
 from ....dispatch.patterns.explain import Explanation, explain_record
 from ....dispatch.patterns.formats import Data, Kind, RecordFilter

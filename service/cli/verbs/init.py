@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....dispatch.observer import Observer
+from ....dispatch.core.observer import Observer
 from ...wiring.exits import Exit, UsageError
 from .tables import show
 

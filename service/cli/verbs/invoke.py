@@ -16,9 +16,9 @@ import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
 from ....config.loader import Config
+from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ....dispatch.core.observer import Event, FunctionLog, Observer, Observers
 from ....dispatch.invokers.base import Invocation
-from ....dispatch.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ....dispatch.observer import Event, FunctionLog, Observer, Observers
 from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config

@@ -18,8 +18,8 @@ import anyio
 from ....config.errors import HeadraceError
 from ....config.loader import Config
 from ....config.mapping import UUID_FORM
-from ....dispatch.model import Position
-from ....dispatch.observer import Observer
+from ....dispatch.core.model import Position
+from ....dispatch.core.observer import Observer
 from ....pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start
 from ...wiring.control_plane import with_stored
 from ...wiring.exits import Exit, UsageError

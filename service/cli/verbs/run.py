@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import anyio
 import orjson
 
-from ....dispatch.observer import Observer
+from ....dispatch.core.observer import Observer
 from ...running.dry_run import Verdict
 from ...telemetry.log import Action, LibraryLines, open_log
 from ...wiring.daemon import Daemon, say

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from ....config.schema import json_schema
-from ....dispatch.observer import Observer
+from ....dispatch.core.observer import Observer
 from ...wiring.exits import Exit
 from .tables import show_json
 

@@ -16,7 +16,7 @@ from ...wiring.exits import Exit
 from .tables import show, show_json, table
 
 if TYPE_CHECKING:
-    from ....dispatch.observer import Observer
+    from ....dispatch.core.observer import Observer
 
 PATIENCE = 5.0
 """Seconds to wait for an answer."""

@@ -12,7 +12,7 @@ from typing import Any
 from ....config.durable.faults import UnusableState
 from ....config.errors import Problem
 from ....config.mapping import EventSourceMapping
-from ..document_store import Documents, Name
+from ..store.document_store import Documents, Name
 from .model import Mapped, MappingState, steady
 
 MAPPING = "mapping"

@@ -15,7 +15,7 @@ from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given, split_function
 from ....config.rules import Violation
 from ....config.spoken import aws_name
-from ....dispatch.keeping import check_patterns
+from ....dispatch.core.keeping import check_patterns
 from ..refusals import conflict, invalid_parameter
 from . import texts
 from .model import Find, FoundFunction, Mappings, SourceLook

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ....dispatch.model import FailedItems, Succeeded
-from ....dispatch.observer import Event, Filtered, Invoked
+from ....dispatch.core.model import FailedItems, Succeeded
+from ....dispatch.core.observer import Event, Filtered, Invoked
 
 OK = "OK"
 CALL_FAILED = "PROBLEM: Function call failed"

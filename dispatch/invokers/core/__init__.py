@@ -1,0 +1,3 @@
+"""What the answers of functions mean. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,33 @@
+"""When it is told that one record holds a full lane: once, and not of a lane that is only busy: pure.
+
+    full ── the same record for BLOCKED_AFTER seconds ──► told ── another record ──► full …
+
+Used by `feed.py`.
+"""
+
+from __future__ import annotations
+
+from ...dispatch.core.model import Lane, Position
+from .marks import Stuck
+
+BLOCKED_AFTER = 30.0
+"""Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
+
+
+class Blockage:
+    """What holds a lane of a feed, and since when."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Lane, Position] | None = None
+        self._until = 0.0
+        self._told: tuple[Lane, Position] | None = None
+
+    def due(self, stuck: Stuck | None, now: float) -> Stuck | None:
+        """What is to be told now (monotonic), of what is stuck at this moment."""
+        held = None if stuck is None else (stuck.lane, stuck.blocker.position)
+        if held != self._held:
+            self._held, self._until = held, now + BLOCKED_AFTER
+        if held is None or held == self._told or now < self._until:
+            return None
+        self._told = held
+        return stuck

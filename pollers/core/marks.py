@@ -1,0 +1,211 @@
+"""How far the lanes of a feed are done, and what of that the store does not know yet: pure.
+
+    fetched ─ add ─► open ─ done ─► mark moved ─ take ─► committed
+                                        ▲                   │ not stored: put_back
+                                        └───────────────────┘
+
+What is committed of a lane is always one `Mark`: the highest position without a hole, and the state of the tumbling
+window that belongs to it. Both are changed in one step by the feed, so that a crash never leaves the one without the
+other.
+
+What may be fetched follows from what is here. A feed of one lane waits while its lane is full or all feeds hold too
+much. A feed of many lanes never waits, so that no lane waits for another one: it passes over the lanes that are full.
+While too much is here, it is *tight*: it passes over each lane that has its share as well, and fetches a batch at most.
+All feeds together hold no more than the pool's cap, a fetch of each feed that went beyond it, and for each lane its
+share and a batch; one lane no more records than its cap and a share.
+
+    lane:  below its share ── fetched ──► share reached ── passed over while tight ──► half of it done ── fetched again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from ...dispatch.core.model import Lane, OpenWindow, Record
+from ...dispatch.core.watermark import Blocker, Watermark
+from ..source import Mark
+from .pool import Pool, weight
+
+SHARE = 16
+"""Such a part of a lane's caps is its own in a feed of many lanes, whatever the others hold. So far may the records of
+a lane go beyond their cap, too: what one lane lacks to its cap is never the limit of all."""
+RELIEF = 7 / 8
+"""A feed is tight until so much is left of what made it tight: the client forgets what it gathered of a lane that is
+passed over, and would fetch it again each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRoom:
+    """What one fetch may bring."""
+
+    records: int
+    skip: frozenset[Lane]
+    """Nothing of these lanes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A lane whose watermark is at its cap, and the record that holds it."""
+
+    lane: Lane
+    blocker: Blocker
+    records: int
+
+
+class Marks:
+    """The positions of one feed. `cap_records` and `cap_bytes` are per lane; `lane` and `window` as the reader restored
+    them. `pool` is shared with other feeds, from here to `close`."""
+
+    def __init__(
+        self,
+        cap_records: int,
+        cap_bytes: int,
+        lane: Lane | None = None,
+        window: OpenWindow | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        self._caps = (cap_records, cap_bytes)
+        self._pool = pool or Pool()
+        self._pool.join()
+        self._held = 0
+        self._promised = 0.0
+        self._tight = False
+        self._resting: frozenset[Lane] = frozenset()
+        self._lane = lane
+        self._window = window
+        self._watermarks: dict[Lane, Watermark] = {}
+        self._ended: set[Lane] = set()
+        self._moved: set[Lane] = set()
+
+    def add(self, record: Record, size: int) -> bool:
+        """A record was fetched; `size` is what it occupies here, in bytes. False for one that its lane knows already (a
+        fetch was repeated): it is to be dropped."""
+        if record.position is None:
+            return True
+        mark = self._watermarks.get(record.lane)
+        if mark is None:
+            mark = self._watermarks[record.lane] = Watermark(*self._caps)
+        added = mark.add(record.position, size, record.key)
+        if added:
+            self._held += weight(1, size)
+            self._pool.take(weight(1, size))
+        return added
+
+    def done(self, records: Iterable[Record]) -> None:
+        """These records are done for good."""
+        for record in records:
+            watermark = self._watermarks.get(record.lane)
+            if record.position is not None and watermark is not None and watermark.done(record.position):
+                self._moved.add(record.lane)
+        self._weigh()
+
+    def keep(self, window: OpenWindow | None) -> None:
+        """The window's state after the records that were done last."""
+        if self._lane is not None and window != self._window:
+            self._window = window
+            self._moved.add(self._lane)
+
+    def end(self, lanes: Collection[Lane]) -> None:
+        """Nothing more will come of these lanes, and nothing of them waits: those that are done to their last record
+        have ended."""
+        ended = {lane for lane in lanes if lane not in self._watermarks or not self._watermarks[lane].pending}
+        self._ended |= ended
+        self._moved |= ended
+
+    def forget(self, lanes: Collection[Lane]) -> None:
+        """These lanes are another reader's now; when they come back, nothing is known of them."""
+        for lane in lanes:
+            self._watermarks.pop(lane, None)
+        self._moved -= set(lanes)
+        self._weigh()
+
+    # --- what the store is to be told -------------------------------------------------------------------------------
+
+    @property
+    def unstored(self) -> bool:
+        return bool(self._moved)
+
+    def take(self) -> Mapping[Lane, Mark]:
+        """What moved since it was last taken."""
+        moved, self._moved = self._moved, set()
+        return {lane: self._mark(lane) for lane in moved}
+
+    def put_back(self, lanes: Iterable[Lane]) -> None:
+        """The marks of these lanes were not stored."""
+        self._moved.update(lanes)
+
+    def _mark(self, lane: Lane) -> Mark:
+        watermark = self._watermarks.get(lane)
+        return Mark(
+            watermark.mark if watermark else None,
+            self._window if lane == self._lane else None,
+            lane in self._ended,
+        )
+
+    # --- room -------------------------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> frozenset[Lane]:
+        """Lanes of which nothing more may come for now."""
+        return frozenset(lane for lane, mark in self._watermarks.items() if mark.full)
+
+    @property
+    def crowded(self) -> bool:
+        """All feeds of the mapping together hold too much, and this one is among them. Of a feed of one lane."""
+        return self._pool.full and self._held > 0
+
+    @property
+    def tight(self) -> bool:
+        """Whether the last fetch passed over the lanes that had their share. Of a feed of many lanes."""
+        return self._tight
+
+    def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> LaneRoom:
+        """What may be fetched now, of `limit` records at most. `batch`: so many does a batch still take; `waiting`:
+        bytes that no batch has taken yet."""
+        skip, most = self.full, self._caps[0]
+        if self._lane is None:
+            self._judge(waiting, skip)
+            skip, most = skip | self._resting, most + self._caps[0] // SHARE
+        if self._tight:
+            limit = min(limit, max(1, batch))
+        left = most - max((mark.records for lane, mark in self._watermarks.items() if lane not in skip), default=0)
+        records, self._promised = self._pool.promise(min(limit, left), batch)
+        return LaneRoom(records, skip)
+
+    def _judge(self, waiting: int, full: frozenset[Lane]) -> None:
+        """Whether too much is here, and which lanes have their share of it."""
+        much = RELIEF if self._tight else 1.0
+        blocked = bool(full) and waiting >= much * self._caps[1]
+        self._tight = blocked or self._pool.filled(much)
+        self._resting = frozenset(filter(self._has_share, self._watermarks)) if self._tight else frozenset()
+
+    def _has_share(self, lane: Lane) -> bool:
+        mark, share = self._watermarks[lane], self._caps[1] // SHARE
+        return weight(mark.pending, mark.bytes) >= (share // 2 if lane in self._resting else share)
+
+    def end_fetch(self) -> None:
+        """It brought what it brought."""
+        self._pool.keep(self._promised)
+        self._promised = 0.0
+
+    def close(self) -> None:
+        """Nothing of this feed is held any more."""
+        self._give(self._held)
+        self._pool.leave()
+
+    def _weigh(self) -> None:
+        """Give back what is not held any more."""
+        self._give(self._held - sum(weight(mark.pending, mark.bytes) for mark in self._watermarks.values()))
+
+    def _give(self, size: int) -> None:
+        self._held -= size
+        self._pool.give(size)
+
+    @property
+    def stuck(self) -> Stuck | None:
+        """A lane that is full, if there is one."""
+        for lane, mark in self._watermarks.items():
+            if mark.full and mark.blocker is not None:
+                return Stuck(lane, mark.blocker, mark.records)
+        return None

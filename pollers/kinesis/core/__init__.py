@@ -1,0 +1,3 @@
+"""What is inside of a Kinesis record. Pure."""
+
+from __future__ import annotations

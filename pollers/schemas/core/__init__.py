@@ -1,0 +1,3 @@
+"""From bytes with a schema to JSON: Avro, Protobuf, JSON Schema. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""How many receivers a queue has. Pure."""
+
+from __future__ import annotations

@@ -1,0 +1,119 @@
+"""What becomes of each call of the Lambda API and of each of its fields: honoured, refused, recorded, forwarded. Pure.
+
+A refused field is refused here, before the call that it belongs to sees it. The tables are in
+`field_support_tables.py`; docs/lambda-api.md is generated from them, and a test holds them against every input shape of
+the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ...control import refusals
+from .field_support_tables import FORWARDED, SERVED
+
+
+class Support(Enum):
+    HONOURED = "honoured"
+    REFUSED = "refused"
+    RECORDED = "recorded"
+
+
+_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "r": Support.RECORDED}
+
+
+@dataclass(frozen=True, slots=True)
+class ApiField:
+    """`path` is dotted, through lists too; with `=VALUE` it is about that value alone."""
+
+    path: str
+    standing: Support
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenField:
+    """A field of a request that is refused or recorded."""
+
+    field: ApiField
+    value: Any
+
+
+def served(operation: str) -> bool:
+    return operation in SERVED
+
+
+def subject(operation: str) -> str:
+    """What a forwarded call is about; empty for others."""
+    return next((about for about, names in FORWARDED.items() if operation in names), "")
+
+
+def _fields(entries: Mapping[str, str]) -> dict[str, ApiField]:
+    return {path: ApiField(path, _SIGNS[entry[0]], entry[1:].strip()) for path, entry in entries.items()}
+
+
+FIELDS: Mapping[str, Mapping[str, ApiField]] = {operation: _fields(entries) for operation, entries in SERVED.items()}
+"""By served call and path."""
+
+
+def of(operation: str, path: str) -> ApiField | None:
+    """The entry that covers a path: its own, or that of the nearest parent. None: the table does not know it."""
+    entries = FIELDS[operation]
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        found = entries.get(".".join(parts[:length]))
+        if found is not None:
+            return found
+    return None
+
+
+def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> refusals.ApiError | None:
+    """Why a request is refused for a field of it. `unknown`: what was sent and is not in the model."""
+    for given in _given(operation, parameters):
+        if given.field.standing is Support.REFUSED:
+            return refusals.invalid_parameter(_refused(given))
+    if unknown:
+        return refusals.invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
+    return None
+
+
+def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:
+    """The fields of a request that are kept without an effect."""
+    return [given.field for given in _given(operation, parameters) if given.field.standing is Support.RECORDED]
+
+
+def _refused(given: GivenField) -> str:
+    """AWS's own sentence where there is one, else ours."""
+    if given.field.reason.endswith("."):
+        return given.field.reason
+    name, _, value = given.field.path.partition("=")
+    what = f"The value {value} of {name}" if value else name
+    return f"{what} is not supported: {given.field.reason}."
+
+
+def _given(operation: str, parameters: Mapping[str, Any]) -> Iterator[GivenField]:
+    """Each entry of the table that the request says something about, in the order of the table."""
+    for field in FIELDS[operation].values():
+        path, _, wanted = field.path.partition("=")
+        for value in _values(parameters, path.split(".")):
+            if (str(value) == wanted) if wanted else _says(value):
+                yield GivenField(field, value)
+                break
+
+
+def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _values(each, path)
+    elif not path:
+        yield value
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _values(value[path[0]], path[1:])
+
+
+def _says(value: Any) -> bool:
+    """Empty values ask for nothing: they are AWS's way to clear."""
+    return value is not None and value not in ("", b"", [], {})

@@ -1,0 +1,265 @@
+"""The tables of `field_support.py`: each call, and each field of the calls that are served.
+
+A field's entry begins with its sign: `+` honoured, `-` refused, `r` recorded; the rest is the reason. A field without
+an entry of its own has its parent's. `Field=VALUE` is about one value. What becomes of the fields of a mapping is said
+once, in `config/limits.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ....config import limits
+from ....config.spoken import aws_name
+
+NO_IMAGES = "functions run from code, not from container images; send a zip file"
+NO_PROVIDERS = "there are no capacity providers here; remove it"
+NO_ENCRYPTION = "nothing is encrypted at rest locally"
+NO_ENFORCEMENT = "policies are kept and shown; nothing local enforces them"
+
+_CODE = {
+    "ZipFile": "+",
+    "S3Bucket": "+",
+    "S3Key": "+",
+    "S3ObjectVersion": "+",
+    "S3ObjectStorageMode": "+",
+    "S3ObjectStorageMode=REFERENCE": "- code is copied when it is uploaded; remove it, or say COPY",
+    "ImageUri": f"- {NO_IMAGES}",
+    "SourceKMSKeyArn": f"r {NO_ENCRYPTION}",
+}
+_SETTINGS = {
+    "FunctionName": "+",
+    "Runtime": "+",
+    "Role": "r nothing local assumes it",
+    "Handler": "+",
+    "Description": "+",
+    "Timeout": "+",
+    "MemorySize": "+",
+    "VpcConfig": "r functions run in this machine's network",
+    "DeadLetterConfig": "+",
+    "Environment": "+",
+    "KMSKeyArn": f"r {NO_ENCRYPTION}",
+    "TracingConfig": "r nothing local collects traces",
+    "Layers": "+",
+    "FileSystemConfigs": "r nothing is mounted; the function sees this machine's files",
+    "ImageConfig": f"- {NO_IMAGES}",
+    "EphemeralStorage": "r the size of /tmp is this machine's",
+    "SnapStart": "r no snapshots are taken",
+    "LoggingConfig": "+",
+    "CapacityProviderConfig": f"- {NO_PROVIDERS}",
+    "DurableConfig": "- durable executions are not done here; remove it",
+}
+_PUBLISH_TO = {"PublishTo": f"- {NO_PROVIDERS}"}
+_ARCHITECTURES = {"Architectures": "r functions run on this machine's processor"}
+_QUALIFIED = {"FunctionName": "+", "Qualifier": "+"}
+_PAGED = {"Marker": "+", "MaxItems": "+"}
+_ASYNCHRONOUS = {**_QUALIFIED, "MaximumRetryAttempts": "+", "MaximumEventAgeInSeconds": "+", "DestinationConfig": "+"}
+
+_FUNCTIONS: Mapping[str, Mapping[str, str]] = {
+    "CreateFunction": {
+        **_SETTINGS,
+        "Code": "+",
+        **{f"Code.{name}": entry for name, entry in _CODE.items()},
+        "Publish": "+",
+        **_PUBLISH_TO,
+        "PackageType": "+",
+        "PackageType=Image": f"- {NO_IMAGES}",
+        "Tags": "+",
+        "CodeSigningConfigArn": "- signatures of code are not checked here; remove it",
+        **_ARCHITECTURES,
+        "TenancyConfig": "- environments are not kept apart by tenant here; remove it",
+    },
+    "UpdateFunctionCode": {
+        "FunctionName": "+",
+        **_CODE,
+        "ImageUri": "- Please don't provide ImageUri when updating a function with packageType Zip.",
+        **_ARCHITECTURES,
+        "Publish": "+",
+        **_PUBLISH_TO,
+        "DryRun": "+",
+        "RevisionId": "+",
+    },
+    "UpdateFunctionConfiguration": {**_SETTINGS, "RevisionId": "+"},
+    "GetFunction": _QUALIFIED,
+    "GetFunctionConfiguration": _QUALIFIED,
+    "DeleteFunction": _QUALIFIED,
+    "ListFunctions": {
+        "MasterRegion": "- there are no replicas at the edge; remove it",
+        "FunctionVersion": "+",
+        **_PAGED,
+    },
+    "PublishVersion": {
+        "FunctionName": "+",
+        "CodeSha256": "+",
+        "Description": "+",
+        "RevisionId": "+",
+        **_PUBLISH_TO,
+    },
+    "ListVersionsByFunction": {"FunctionName": "+", **_PAGED},
+    "CreateAlias": {"FunctionName": "+", "Name": "+", "FunctionVersion": "+", "Description": "+", "RoutingConfig": "+"},
+    "UpdateAlias": {
+        "FunctionName": "+",
+        "Name": "+",
+        "FunctionVersion": "+",
+        "Description": "+",
+        "RoutingConfig": "+",
+        "RevisionId": "+",
+    },
+    "GetAlias": {"FunctionName": "+", "Name": "+"},
+    "DeleteAlias": {"FunctionName": "+", "Name": "+"},
+    "ListAliases": {"FunctionName": "+", "FunctionVersion": "+", **_PAGED},
+    "PutFunctionConcurrency": {"FunctionName": "+", "ReservedConcurrentExecutions": "+"},
+    "GetFunctionConcurrency": {"FunctionName": "+"},
+    "DeleteFunctionConcurrency": {"FunctionName": "+"},
+    "PutFunctionEventInvokeConfig": _ASYNCHRONOUS,
+    "UpdateFunctionEventInvokeConfig": _ASYNCHRONOUS,
+    "GetFunctionEventInvokeConfig": _QUALIFIED,
+    "DeleteFunctionEventInvokeConfig": _QUALIFIED,
+    "ListFunctionEventInvokeConfigs": {"FunctionName": "+", **_PAGED},
+    "AddPermission": {
+        **_QUALIFIED,
+        "StatementId": "+",
+        "RevisionId": "+",
+        **dict.fromkeys(
+            (
+                "Action",
+                "Principal",
+                "SourceArn",
+                "SourceAccount",
+                "EventSourceToken",
+                "FunctionUrlAuthType",
+                "InvokedViaFunctionUrl",
+                "PrincipalOrgID",
+            ),
+            f"r {NO_ENFORCEMENT}",
+        ),
+    },
+    "GetPolicy": _QUALIFIED,
+    "RemovePermission": {**_QUALIFIED, "StatementId": "+", "RevisionId": "+"},
+    "GetAccountSettings": {},
+    "PutFunctionRecursionConfig": {"FunctionName": "+", "RecursiveLoop": "r loops of invocations are not detected"},
+    "GetFunctionRecursionConfig": {"FunctionName": "+"},
+    "PutRuntimeManagementConfig": {
+        **_QUALIFIED,
+        "UpdateRuntimeOn": "r the runtime is the one that is installed on this machine",
+        "RuntimeVersionArn": "r the runtime is the one that is installed on this machine",
+    },
+    "GetRuntimeManagementConfig": _QUALIFIED,
+    "GetFunctionCodeSigningConfig": {"FunctionName": "+"},  # no function has one; Terraform asks for each
+    "TagResource": {"Resource": "+", "Tags": "+"},
+    "UntagResource": {"Resource": "+", "TagKeys": "+"},
+    "ListTags": {"Resource": "+"},
+    "Invoke": {
+        **_QUALIFIED,
+        "InvocationType": "+",
+        "LogType": "+",
+        "ClientContext": "+",
+        "Payload": "+",
+        "DurableExecutionName": "- durable executions are not done here; remove it",
+        "TenantId": "- environments are not kept apart by tenant here; remove it",
+    },
+    "InvokeAsync": {"FunctionName": "+", "InvokeArgs": "+"},
+}
+
+_ONLY_AT_CREATION = (
+    "EventSourceArn",
+    "StartingPosition",
+    "StartingPositionTimestamp",
+    "Topics",
+    "Queues",
+    "SelfManagedEventSource",
+    "Tags",
+)
+_NOT_IN_THE_API = ("uuid", "receivers", "deaggregate", "recreated_stream", "bootstrap_servers", "kafka_security")
+_ON_SUCCESS = {
+    "DestinationConfig.OnSuccess": "- Unsupported DestinationConfig parameter for given event source mapping type."
+}
+
+
+def _mapping_field(name: str) -> str:
+    """The entry of a field of a mapping, out of the table of the sources."""
+    standings = set(limits.FIELDS[name].values())
+    if standings == {limits.Support.RECORDED}:
+        return f"r {limits.RECORDED[name]}"
+    if standings == {limits.Support.REFUSED}:
+        return "- no source that is polled here has it; remove it"
+    return "+"
+
+
+_MAPPING = {aws_name(name): _mapping_field(name) for name in limits.FIELDS if name not in _NOT_IN_THE_API}
+
+_MAPPINGS: Mapping[str, Mapping[str, str]] = {
+    "CreateEventSourceMapping": {**_MAPPING, **_ON_SUCCESS},
+    "UpdateEventSourceMapping": {
+        "UUID": "+",
+        **{name: entry for name, entry in _MAPPING.items() if name not in _ONLY_AT_CREATION},
+        **_ON_SUCCESS,
+    },
+    "GetEventSourceMapping": {"UUID": "+"},
+    "DeleteEventSourceMapping": {"UUID": "+"},
+    "ListEventSourceMappings": {"EventSourceArn": "+", "FunctionName": "+", **_PAGED},
+}
+
+SERVED: Mapping[str, Mapping[str, str]] = {**_FUNCTIONS, **_MAPPINGS}
+"""By call: each input member, with its sign and reason."""
+
+FORWARDED: Mapping[str, tuple[str, ...]] = {
+    "layers": (
+        "PublishLayerVersion",
+        "ListLayers",
+        "ListLayerVersions",
+        "GetLayerVersion",
+        "GetLayerVersionByArn",
+        "DeleteLayerVersion",
+        "AddLayerVersionPermission",
+        "GetLayerVersionPolicy",
+        "RemoveLayerVersionPermission",
+    ),
+    "provisioned concurrency": (
+        "PutProvisionedConcurrencyConfig",
+        "GetProvisionedConcurrencyConfig",
+        "DeleteProvisionedConcurrencyConfig",
+        "ListProvisionedConcurrencyConfigs",
+    ),
+    "function URLs": (
+        "CreateFunctionUrlConfig",
+        "GetFunctionUrlConfig",
+        "UpdateFunctionUrlConfig",
+        "DeleteFunctionUrlConfig",
+        "ListFunctionUrlConfigs",
+    ),
+    "streamed answers": ("InvokeWithResponseStream",),
+    "code signing": (
+        "CreateCodeSigningConfig",
+        "GetCodeSigningConfig",
+        "UpdateCodeSigningConfig",
+        "DeleteCodeSigningConfig",
+        "ListCodeSigningConfigs",
+        "ListFunctionsByCodeSigningConfig",
+        "PutFunctionCodeSigningConfig",
+        "DeleteFunctionCodeSigningConfig",
+    ),
+    "durable executions": (
+        "GetDurableExecution",
+        "GetDurableExecutionHistory",
+        "GetDurableExecutionState",
+        "ListDurableExecutionsByFunction",
+        "CheckpointDurableExecution",
+        "StopDurableExecution",
+        "SendDurableExecutionCallbackSuccess",
+        "SendDurableExecutionCallbackFailure",
+        "SendDurableExecutionCallbackHeartbeat",
+    ),
+    "capacity providers": (
+        "CreateCapacityProvider",
+        "GetCapacityProvider",
+        "UpdateCapacityProvider",
+        "DeleteCapacityProvider",
+        "ListCapacityProviders",
+        "ListFunctionVersionsByCapacityProvider",
+        "PutFunctionScalingConfig",
+        "GetFunctionScalingConfig",
+    ),
+    "resource policies": ("PutResourcePolicy", "GetResourcePolicy", "DeleteResourcePolicy"),
+}
+"""By subject: the calls that go to the configured upstream."""

@@ -1,0 +1,3 @@
+"""What an attempt means for an event, and what is told of its end. Pure."""
+
+from __future__ import annotations

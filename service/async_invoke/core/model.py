@@ -1,0 +1,104 @@
+"""The words of asynchronous invocation. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ...control.catalogue import LATEST, AsynchronousSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResponse:
+    """What the function answered, as those are told who hear of the event's end."""
+
+    version: str
+    """That ran."""
+    body: bytes
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEvent:
+    """An accepted event, without its payload: that stays in the store until it is needed."""
+
+    id: int
+    """In the order of acceptance."""
+    function: str
+    qualifier: str
+    """As invoked; empty for none."""
+    request_id: str
+    """The same in every attempt."""
+    accepted: float
+    """Wall-clock seconds."""
+    due: float
+    """Wall-clock seconds of the next attempt."""
+    attempts: int = 0
+    """Those that reached the function."""
+    refusals: int = 0
+    """In a row, of attempts that did not reach it."""
+    hops: int = 0
+    response: FunctionResponse | None = None
+    """Of the last attempt that reached it, while another one is due."""
+
+    @property
+    def explicit(self) -> str:
+        """The qualifier that is meant."""
+        return self.qualifier or LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEvent:
+    """An event in hand."""
+
+    event: AsyncEvent
+    payload: bytes
+
+
+class Condition(StrEnum):
+    """Why an event is over, in AWS's words."""
+
+    SUCCESS = "Success"
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    AGE_EXCEEDED = "EventAgeExceeded"
+    ZERO_RESERVED = "ZeroReservedConcurrency"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Another attempt, when the event is due."""
+
+    event: AsyncEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """No further attempt."""
+
+    condition: Condition
+    attempts: int
+    response: FunctionResponse | None = None
+
+
+Step = Again | Over
+
+
+class Tells(Protocol):
+    """Who is told of events that are over."""
+
+    async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
+        """Return when everybody was told, or given up. `dead_letter` is an ARN, empty for none."""
+        ...
+
+
+class Accepts(Protocol):
+    """Who takes events."""
+
+    def has_room(self, size: int) -> bool:
+        """Whether an event of so many bytes may be accepted now."""
+        ...
+
+    async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
+        """Return once it is durable. Raises StoreUnavailable, and then nothing was taken."""
+        ...

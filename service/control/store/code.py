@@ -1,0 +1,178 @@
+"""The code of functions on the disk: each package once, as it came and unpacked, under its hash.
+
+    <state>/code/<sha256>.zip     as it came, for who downloads it
+    <state>/code/<sha256>/        unpacked; complete when it is there, for it is renamed into place
+    <state>/code/.new-<…>         being made; left over by a daemon that died
+    <state>/code/.boot            since which start of the machine the unpacked files are there
+
+A package is there before a function that has it is stored, and goes after the last function that had it. What is in
+neither a function nor a hand (`held`) is swept. `function_plane.py` says what functions have. The zip outlives a loss
+of power; the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from ....config.durable.faults import StoreUnavailable
+from ....config.durable.files import sync_directory
+from ..model import Package
+from . import packages
+
+DIRECTORY = "code"
+T = TypeVar("T")
+
+_NEW = ".new-"
+_BOOT = ".boot"
+
+
+def boot_id() -> str:
+    """Another one after each start of the machine; empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+class CodeStore:
+    """The packages below one directory. Belongs to the running loop."""
+
+    def __init__(self, root: Path, boot: str | None = None) -> None:
+        """`boot`: which start of the machine this is; None: as the system says."""
+        self._root = root
+        self._boot = boot_id() if boot is None else boot
+        self._held: Counter[str] = Counter()
+        self._changing = anyio.Lock()
+        self.released: Callable[[], None] = lambda: None
+        """Called when a package is in nobody's hand any more: it may be nobody's at all."""
+
+    def path(self, sha256: str) -> Path:
+        """Where a package is unpacked."""
+        return self._root / sha256
+
+    def zip(self, sha256: str) -> Path:
+        return self._root / f"{sha256}.zip"
+
+    @contextmanager
+    def held(self, sha256: str) -> Iterator[None]:
+        """This package is not swept meanwhile, whether a function has it or not."""
+        self._held[sha256] += 1
+        try:
+            yield
+        finally:
+            self._held[sha256] -= 1
+            if not self._held[sha256]:
+                del self._held[sha256]
+                self.released()
+
+    @asynccontextmanager
+    async def adding(self, data: bytes, kms_key: str = "") -> AsyncIterator[Package]:
+        """Check and unpack a package, and hold it meanwhile. Raises ApiError: what is wrong with it. Raises
+        StoreUnavailable when the disk does not take it."""
+        sha256 = await anyio.to_thread.run_sync(digest, data)
+        with self.held(sha256):
+            async with self._changing:
+                await self._in_thread(partial(_add, data, self._root, sha256))
+            yield Package(sha256, len(data), kms_key)
+
+    async def repair(self, used: Collection[str]) -> list[str]:
+        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
+        StoreUnavailable when the directory cannot be used."""
+        async with self._changing:
+            return await self._in_thread(partial(_repair, self._root, used, self._boot))
+
+    async def sweep(self, used: Callable[[], Collection[str]]) -> None:
+        """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
+        what was added a moment ago is in a function by then, or still held."""
+        async with self._changing:
+            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
+
+    async def _in_thread(self, work: partial[T]) -> T:
+        try:
+            return await anyio.to_thread.run_sync(work)
+        except OSError as error:
+            what = (
+                f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"
+            )
+            raise StoreUnavailable(what) from error
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+# --- in a thread ------------------------------------------------------------------------------------------------------
+
+
+def _add(data: bytes, root: Path, sha256: str) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (root / sha256).exists():
+        _unpacked(data, root, sha256)
+    if not (root / f"{sha256}.zip").exists():
+        new = root / f"{_NEW}{secrets.token_hex(8)}"
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(root / f"{sha256}.zip")
+    sync_directory(root)
+
+
+def _unpacked(data: bytes, root: Path, sha256: str) -> None:
+    new = root / f"{_NEW}{secrets.token_hex(8)}"
+    new.mkdir()
+    try:
+        packages.unpack(data, new)
+        new.rename(root / sha256)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker, lost = root / _BOOT, []
+    doubtful = not marker.exists() or marker.read_bytes() != boot.encode()
+    for sha256 in used:
+        try:
+            if doubtful and (root / sha256).is_dir():
+                _delete(root / sha256, root)
+            if not (root / sha256).is_dir():
+                data = (root / f"{sha256}.zip").read_bytes()
+                if digest(data) != sha256:
+                    raise ValueError("it is not what it was")
+                _unpacked(data, root, sha256)
+        except Exception:  # whatever it is, the function is named and the daemon starts
+            lost.append(sha256)
+    if doubtful:
+        marker.write_text(boot)
+    return lost
+
+
+def _sweep(root: Path, keep: Collection[str]) -> None:
+    for entry in list(root.iterdir()) if root.is_dir() else []:
+        if entry.name != _BOOT and entry.name.removesuffix(".zip") not in keep:
+            with suppress(OSError):  # what cannot be deleted now is the next sweep's
+                _delete(entry, root)
+
+
+def _delete(entry: Path, root: Path) -> None:
+    """A directory is renamed before it is emptied: one that is there is complete."""
+    if not entry.is_dir():
+        entry.unlink(missing_ok=True)
+        return
+    if not entry.name.startswith(_NEW):
+        entry = entry.rename(root / f"{_NEW}{secrets.token_hex(8)}")
+    shutil.rmtree(entry, ignore_errors=True)

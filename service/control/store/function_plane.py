@@ -1,0 +1,252 @@
+"""The functions of the API: kept, changed one call after another, and told to who runs them.
+
+    change ──► decide (pure) ──► one durable transaction ──► in memory ──► watchers ──► the answer
+
+What is read is what is durable. Calls on one function take turns, calls on several share their wait for the disk. Time
+is the only thing that changes a function besides: what is being created or updated is settled a moment later (`run`),
+so that clients see both states. The functions of the configuration file are here too, read-only; one of the API with
+the same name is kept, and hidden.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+
+import anyio
+
+from ....config.clock import Clock
+from ....config.durable.faults import StoreUnavailable
+from .. import as_documents, event_invokes, from_file, functions, names, runnables
+from ..catalogue import AsynchronousSettings, Runnable
+from ..from_file import Filed
+from ..model import Answer, Decision, Function, Moment
+from ..names import Home, Named
+from ..refusals import ApiError, conflict, service
+from .code import CodeStore
+from .document_store import Documents
+
+WINDOW = 0.5
+"""Seconds that a function is Pending, or its update InProgress. Our choice: long enough to be seen."""
+AGAIN = 1.0
+"""Seconds until what could not be stored is tried again."""
+
+Decide = Callable[[Function | None, Moment], Decision]
+Check = Callable[[Function | None, Function], Awaitable[None]]
+"""Raises ApiError for what shall not become of a function."""
+
+
+async def accept(before: Function | None, after: Function) -> None:
+    """Checks nothing."""
+
+
+class FunctionPlane:
+    """A `Catalogue`, and what changes it. Belongs to the running loop."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        code: CodeStore,
+        here: Home,
+        configured: Mapping[str, Filed],
+        *,
+        clock: Clock,
+        window: float = WINDOW,
+        fresh: Callable[[], str] = lambda: str(uuid.uuid4()),
+    ) -> None:
+        """`window`: seconds between Pending and Active, InProgress and Successful; 0: at once. `fresh`: another text
+        each time."""
+        self.here = here
+        self.code = code
+        self._documents = documents
+        self._clock = clock
+        self._window = window
+        self._fresh = fresh
+        self._filed = from_file.functions(configured, here, self._moment())
+        self._functions = as_documents.functions(
+            documents.all(as_documents.FUNCTION), documents.all(as_documents.VERSION), here
+        )
+        self._turns: dict[str, tuple[anyio.Lock, int]] = {}
+        self._watchers: list[Callable[[str], None]] = []
+        self._due: dict[str, float] = {}
+        self._unused = True
+        """Whether there may be code that no function has."""
+        self._changed = anyio.Event()
+        code.released = self._sweep_soon
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def find(self, name: str) -> Function | None:
+        return self._filed.get(name) or self._functions.get(name)
+
+    def all(self) -> Mapping[str, Function]:
+        """Every function, by name."""
+        return {**self._functions, **self._filed}
+
+    @property
+    def hidden(self) -> list[str]:
+        """Functions of the API that a function of the configuration file hides."""
+        return sorted(self._functions.keys() & self._filed.keys())
+
+    def is_filed(self, name: str) -> bool:
+        return name in self._filed
+
+    def is_there(self, arn: str) -> bool:
+        """Whether this is a function of ours that exists, and its qualifier, if it has one, too."""
+        try:
+            named = names.resolve(arn, self.here)
+        except ApiError:
+            return False
+        function = self.find(named.name)
+        return function is not None and function.resolve(named.qualifier) is not None
+
+    # --- the catalogue -----------------------------------------------------------------------------------------------
+
+    def exists(self, name: str) -> bool:
+        return self._of_api(name) is not None
+
+    def runnable(self, name: str, qualifier: str = "", draw: float = 1.0) -> Runnable | None:
+        function = self._of_api(name)
+        version = runnables.served(function, qualifier, draw) if function else None
+        if function is None or version is None:
+            return None
+        return runnables.runnable(function, version, self.code.path(version.package.sha256))
+
+    def latest(self, function: Function) -> Runnable:
+        """What would run of `$LATEST`, whether the function is kept yet or not."""
+        return runnables.runnable(function, function.latest, self.code.path(function.latest.package.sha256))
+
+    def reserved(self, name: str) -> int | None:
+        function = self._of_api(name)
+        return function.reserved if function else None
+
+    def asynchronous(self, name: str, qualifier: str = "") -> AsynchronousSettings:
+        return event_invokes.settings(self._of_api(name), qualifier)
+
+    def holding(self, runnable: Runnable) -> AbstractContextManager[None]:
+        return self.code.held(runnable.code.name)
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        self._watchers.append(changed)
+
+    def _of_api(self, name: str) -> Function | None:
+        return None if name in self._filed else self._functions.get(name)
+
+    # --- changing ----------------------------------------------------------------------------------------------------
+
+    def refuse_filed(self, named: Named) -> None:
+        """Raises ApiError: the file has the last word about its functions."""
+        if named.name in self._filed:
+            raise conflict(
+                f"The function {named.name} is one of the configuration file, which owns it: "
+                "change it there and start Headrace again, or use another name."
+            )
+
+    async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
+        """Decide, check, store, answer. Raises what `decide` and `check` raise, and then nothing changed."""
+        self.refuse_filed(named)
+        async with self._turn(named.name):
+            before = self._functions.get(named.name)
+            after, answer = decide(before, self._moment())
+            if after is not None and after != before:
+                await check(before, after)
+            if after != before:
+                await self._keep(named.name, before, after)
+        return answer
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        lock, users = self._turns.get(name, (anyio.Lock(), 0))
+        self._turns[name] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._turns.pop(name)
+            if users > 1:
+                self._turns[name] = (lock, users - 1)
+
+    async def _keep(self, name: str, before: Function | None, after: Function | None) -> None:
+        if after is not None and after.settling and self._window == 0:
+            after = functions.settle(after, self._moment())
+        puts, deletes = as_documents.changes(before, after)
+        try:
+            await self._documents.write(puts, deletes)  # nobody's cancellation comes between this and the next
+        except StoreUnavailable as error:
+            raise service() from error
+        self._remember(name, before, after)
+
+    def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
+        self._due.pop(name, None)
+        if after is None:
+            del self._functions[name]
+        else:
+            self._functions[name] = after
+            if after.settling:
+                self._due[name] = self._clock.monotonic() + self._window
+                self._wake()
+        if before is not None and not before.packages <= (after.packages if after else frozenset()):
+            self._sweep_soon()
+        for changed in self._watchers:
+            changed(name)
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.wall(), self._fresh())
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> list[str]:
+        """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
+        lost: they are there, and cannot run. Raises StoreUnavailable when the directory of the code cannot be used."""
+        now = self._clock.monotonic()
+        self._due = {name: now for name, function in self._functions.items() if function.settling}
+        await self._settle_due()
+        lost = set(await self.code.repair(self._packages()))
+        await self.sweep()
+        return sorted(name for name, function in self._functions.items() if function.packages & lost)
+
+    async def run(self) -> None:
+        """Let time do its part, until it is cancelled."""
+        while True:
+            changed = self._changed
+            wait = await self._settle_due()
+            if self._unused:
+                await self.sweep()
+            with anyio.move_on_after(wait):
+                await changed.wait()
+
+    async def _settle_due(self) -> float | None:
+        """Seconds until something is due again; None when nothing is."""
+        now = self._clock.monotonic()
+        async with anyio.create_task_group() as tasks:  # together, for they share their wait for the disk
+            for name in [name for name, due in self._due.items() if due <= now]:
+                del self._due[name]
+                tasks.start_soon(self._settle, name)
+        return max(0.0, min(self._due.values()) - self._clock.monotonic()) if self._due else None
+
+    async def _settle(self, name: str) -> None:
+        async with self._turn(name):
+            before = self._functions.get(name)
+            if before is None or not before.settling:
+                return
+            try:
+                await self._keep(name, before, functions.settle(before, self._moment()))
+            except ApiError:  # it could not be stored
+                self._due[name] = self._clock.monotonic() + AGAIN
+
+    async def sweep(self) -> None:
+        """Delete the code that nobody has and nobody holds."""
+        self._unused = False
+        await self.code.sweep(self._packages)
+
+    def _sweep_soon(self) -> None:
+        self._unused = True
+        self._wake()
+
+    def _packages(self) -> frozenset[str]:
+        return frozenset().union(*(function.packages for function in self._functions.values()))
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()

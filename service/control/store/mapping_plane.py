@@ -1,0 +1,127 @@
+"""The mappings: kept, changed one call after another, and told to whoever makes the plant follow.
+
+    change ──► decide (pure) ──► one durable transaction ──► in memory ──► watcher ──► the answer
+
+What is read is what is durable, but for how far it is done: that is in memory alone (`as_documents.py`). Mappings of
+the configuration file are here too; the first change of one that may be adopted stores it.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Callable
+
+import anyio
+
+from ....config.clock import Clock
+from ....config.durable.faults import StoreUnavailable
+from ..mappings import as_documents, decisions, from_file
+from ..mappings.decisions import DecisionContext
+from ..mappings.from_file import Filed
+from ..mappings.model import Mapped, Mappings, SourceLook, settled
+from ..mappings.requests import Request
+from ..model import Moment
+from ..refusals import service
+from ..tags import Change
+from .document_store import Documents
+
+
+class MappingPlane:
+    """Belongs to the running loop. `say` gets a line for each mapping that is not as its file has it."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        configured: Filed,
+        ground: DecisionContext,
+        clock: Clock,
+        *,
+        say: Callable[[str], None] = lambda line: None,
+        fresh: Callable[[], str] = lambda: str(uuids.uuid4()),
+    ) -> None:
+        """`fresh`: another text each time."""
+        self.ground = ground
+        self._documents = documents
+        self._configured = configured
+        self._clock = clock
+        self._fresh = fresh
+        self._turn = anyio.Lock()
+        self._watch: Callable[[str], None] = lambda uuid: None
+        self._begun = from_file.begin(configured, *as_documents.mappings(documents), ground.here, clock.wall())
+        self._mappings = dict(self._begun.mappings)
+        for line in self._begun.lines:
+            say(line)
+
+    async def start(self) -> None:
+        """Forget what is worth nothing any more. Raises StoreUnavailable."""
+        if self._begun.forgotten:
+            await self._documents.write({}, self._begun.forgotten)
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        """Call it with the UUID after each change."""
+        self._watch = changed
+
+    @property
+    def all(self) -> Mappings:
+        return self._mappings
+
+    def is_of_the_file(self, uuid: str) -> bool:
+        """Whether a mapping of the configuration is there as the file has it."""
+        found = self._mappings.get(uuid)
+        return found is not None and not found.is_stored
+
+    def moment(self) -> Moment:
+        return Moment(self._clock.wall(), self._fresh())
+
+    # --- the calls ----------------------------------------------------------------------------------------------------
+
+    async def create(self, request: Request, seen: SourceLook, moment: Moment) -> Mapped:
+        """Raises ApiError, and then nothing changed."""
+        return await self._change(lambda: decisions.create(self.all, request, seen, moment, self.ground))
+
+    async def update(self, request: Request, seen: SourceLook, moment: Moment) -> Mapped:
+        """Raises ApiError, and then nothing changed."""
+        return await self._change(lambda: decisions.update(self.all, request, seen, moment, self.ground))
+
+    async def delete(self, uuid: str) -> Mapped:
+        """Raises ApiError, and then nothing changed."""
+        return await self._change(lambda: decisions.delete(self.all, uuid, self.ground))
+
+    async def tag(self, uuid: str, change: Change) -> Mapped:
+        """`change` is made of the tags that there are when it is this call's turn. Raises ApiError, and then nothing
+        changed."""
+        return await self._change(lambda: decisions.tag(self.all, uuid, change, self.ground))
+
+    async def _change(self, decide: Callable[[], Mapped]) -> Mapped:
+        async with self._turn:
+            after = self._adopted(decide())
+            with anyio.CancelScope(
+                shield=True
+            ):  # what is durable is what is in memory, whether the caller is there or not
+                try:
+                    await self._documents.write({as_documents.name_of(after): as_documents.document(after)})
+                except StoreUnavailable as error:
+                    raise service() from error
+                self._mappings[after.uuid] = after
+                self._watch(after.uuid)
+        return after
+
+    def _adopted(self, after: Mapped) -> Mapped:
+        if after.is_stored:
+            return after
+        return from_file.adopted(after, self._configured[after.uuid][0])
+
+    # --- what follows -------------------------------------------------------------------------------------------------
+
+    def settle(self, mapped: Mapped) -> None:
+        """This is done; unless it is another one by now."""
+        after = settled(mapped)
+        if self._mappings.get(mapped.uuid) is mapped and after is not None:
+            self._mappings[mapped.uuid] = after
+
+    async def end(self, mapped: Mapped) -> None:
+        """A mapping that was being deleted is gone. Raises StoreUnavailable, and then it is not."""
+        async with self._turn:
+            with anyio.CancelScope(shield=True):
+                await self._documents.write(*as_documents.ending(mapped))
+                del self._mappings[mapped.uuid]

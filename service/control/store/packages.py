@@ -1,0 +1,134 @@
+"""Deployment packages: zips from anybody, checked, and unpacked where nothing of them reaches further. In a thread.
+
+Nothing is trusted: sizes are counted while unpacking, names stay inside the directory, and links are made last, so that
+nothing is ever written through one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from ..limits import UNZIPPED_MAX
+from ..refusals import ApiError, invalid_parameter
+
+ENTRIES_MAX = 50_000
+"""Files, directories and links of a package."""
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How entries may be compressed. Others take a dictionary of any size, and fail in ways of their own."""
+CHUNK = 1 << 20
+_HEAD = b"PK\x01\x02"
+"""What the description of an entry starts with."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # what newer zips may have, and zipfile does not read
+    RuntimeError,  # encrypted
+    ValueError,  # names that are no names
+    OverflowError,
+    FileExistsError,  # an entry that is a file and a directory
+    NotADirectoryError,
+    IsADirectoryError,
+)
+
+
+def unpack(data: bytes, into: Path, most: int = UNZIPPED_MAX) -> None:
+    """The files of a zip, `most` bytes of them, in a directory that is ours alone. Raises ApiError: no sound zip, too
+    large, or reaching outside. Raises OSError when the disk does not take it."""
+    try:
+        if data.count(_HEAD) > ENTRIES_MAX:  # before any of them is read
+            raise _refused(f"it has more than {ENTRIES_MAX} entries")
+        with zipfile.ZipFile(BytesIO(data)) as package:
+            _unpack(package, into, most)
+    except _BROKEN as error:
+        raise _unreadable() from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):  # a name that this file system does not take
+            raise _unreadable() from error
+        raise
+
+
+def _unpack(package: zipfile.ZipFile, into: Path, most: int) -> None:
+    named = [(entry, _inside(entry.filename)) for entry in package.infolist()]
+    entries = [(entry, path) for entry, path in named if path.parts]  # else it is the directory itself
+    if not entries:
+        raise invalid_parameter("Uploaded file must be a non-empty zip")
+    links = [(entry, path) for entry, path in entries if _kind(entry) == stat.S_IFLNK]
+    _check_entries(entries, {path for _, path in links})
+    left = most
+    for entry, path in entries:
+        if entry.is_dir():
+            (into / path).mkdir(parents=True, exist_ok=True)
+        elif _kind(entry) != stat.S_IFLNK:
+            left = _write(package, entry, into / path, left)
+            if left < 0:
+                raise invalid_parameter(f"Unzipped size must be smaller than {most} bytes")
+    _link(package, links, into)
+
+
+def _kind(entry: zipfile.ZipInfo) -> int:
+    return stat.S_IFMT(entry.external_attr >> 16)
+
+
+def _inside(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise _refused(f"the entry {name!r} lies outside of it")
+    return path
+
+
+def _check_entries(entries: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], links: set[PurePosixPath]) -> None:
+    for entry, path in entries:
+        if _kind(entry) not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            raise _refused(f"the entry {entry.filename!r} is neither a file nor a directory nor a link")
+        if entry.compress_type not in METHODS:
+            raise _refused(f"the entry {entry.filename!r} is compressed in another way than deflate")
+        if not links.isdisjoint(path.parents):
+            raise _refused(f"the entry {entry.filename!r} lies behind a link")
+
+
+def _write(package: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int) -> int:
+    """How many bytes may still come; below 0 when this were too many."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with package.open(entry) as source, path.open("wb") as target:
+        while chunk := source.read(CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                return left
+            target.write(chunk)
+    executable = (entry.external_attr >> 16) & 0o111
+    path.chmod(0o755 if executable else 0o644)
+    return left
+
+
+def _link(package: zipfile.ZipFile, links: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], into: Path) -> None:
+    """All of them first, then where they lead: one may lead through another."""
+    made = []
+    for entry, path in links:
+        if entry.file_size > 4096:
+            raise _refused(f"the link {entry.filename!r} is no link")
+        link = into / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.fsdecode(package.read(entry)))
+        made.append(link)
+    root = into.resolve()
+    for link in made:
+        if not Path(os.path.realpath(link)).is_relative_to(root):
+            raise _refused(f"the link {link.relative_to(into)} leads outside of it")
+
+
+def _unreadable() -> ApiError:
+    return invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
+
+
+def _refused(reason: str) -> ApiError:
+    return invalid_parameter(
+        f"Could not unzip uploaded file: {reason}. Please check your file, then try to upload again."
+    )

@@ -1,0 +1,74 @@
+"""Code as it comes with a request: in it, or as an object in S3; held until the function that gets it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from ....config.clients import faults
+from ....config.durable.faults import StoreUnavailable
+from ....config.errors import ConfigError
+from ..functions import ZIPPED_MAX
+from ..model import Package
+from ..refusals import ApiError, invalid_parameter, service, too_large
+from .code import CodeStore
+
+CHUNK = 1 << 20
+KNOWN = {
+    "NoSuchBucket": "The specified bucket does not exist",
+    "NoSuchKey": "The specified key does not exist.",
+}
+"""What S3 says, where servers have words of their own."""
+
+
+class S3Clients(Protocol):
+    """Where the client for S3 comes from."""
+
+    async def get(self, service: str) -> Any: ...
+
+
+class Uploads:
+    def __init__(self, code: CodeStore, clients: S3Clients) -> None:
+        self._code = code
+        self._clients = clients
+
+    @asynccontextmanager
+    async def package(self, source: Mapping[str, Any]) -> AsyncIterator[Package]:
+        """The package that `ZipFile`, or `S3Bucket` and `S3Key`, name; it is held meanwhile. Raises ApiError."""
+        data = source["ZipFile"] if "ZipFile" in source else await self._object(source)
+        try:
+            async with self._code.adding(data, source.get("SourceKMSKeyArn", "")) as package:
+                yield package
+        except StoreUnavailable as error:
+            raise service() from error
+
+    async def _object(self, source: Mapping[str, Any]) -> bytes:
+        version = {"VersionId": source["S3ObjectVersion"]} if "S3ObjectVersion" in source else {}
+        try:
+            client = await self._clients.get("s3")
+            found = await client.get_object(Bucket=source["S3Bucket"], Key=source["S3Key"], **version)
+            return await _read(found)
+        except ConfigError as error:
+            raise invalid_parameter(f"S3 cannot be asked for the code: {error}") from error
+        except Exception as error:
+            if not faults.foreign(error):
+                raise
+            raise _unreachable(error) from error
+
+
+async def _read(found: Mapping[str, Any]) -> bytes:
+    data = bytearray()
+    async with found["Body"] as body:
+        while len(data) <= ZIPPED_MAX and (chunk := await body.read(CHUNK)):
+            data += chunk
+    if len(data) > ZIPPED_MAX:
+        raise too_large(f"Zipped size must be smaller than {ZIPPED_MAX} bytes")
+    return bytes(data)
+
+
+def _unreachable(error: Exception) -> ApiError:
+    """In AWS's words; where it has none, with what was in the way."""
+    code = faults.code(error) or type(error).__name__
+    text = KNOWN.get(code) or str(faults.translate(error))
+    return invalid_parameter(f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {text}")

@@ -1,0 +1,3 @@
+"""Who may run. Pure."""
+
+from __future__ import annotations
