@@ -56,7 +56,7 @@ from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
 from .start_lines import say_first_lines, watch_foreign
-from .state import StateDirectory
+from .state import StateDirectory, former_directory
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
 """Runs beside the plant, until it is cancelled."""
@@ -144,6 +144,8 @@ class Daemon:
             return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
         state = StateDirectory.open(self._settings.state)
         stack.callback(state.close)
+        if line := former_directory(state.path):
+            self._log.warning(Action.POSITIONS, line)
         return KnownStarts(state.path), state.path.absolute()
 
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:

@@ -13,6 +13,8 @@ from typing import IO
 from ...config.errors import HeadraceError
 
 LOCK = "lock"
+FORMER = ".penstock"
+"""The directory's default name before the product was called Headrace."""
 PRIVATE = 0o700
 """Variables of functions and payloads of events are in it, which may be secrets. A directory that was there keeps its
 rights."""
@@ -56,6 +58,18 @@ class StateDirectory:
 
     def close(self) -> None:
         self._lock.close()
+
+
+def former_directory(path: Path) -> str:
+    """One line about a state directory under its former name beside `path`: where it is, and what to do. Empty when
+    there is none."""
+    former = path.absolute().parent / FORMER
+    if former == path.absolute() or not former.is_dir():
+        return ""
+    return (
+        f"{former} is a state directory under its former name, and is not read: to go on with what it keeps, stop the "
+        f"daemon, remove {path} and rename it (mv {former} {path}); else remove it"
+    )
 
 
 def _unusable(path: Path, error: OSError) -> StateError:

@@ -13,7 +13,7 @@ from headrace.dispatch.core.observer import GateClosed, GateOpened
 from headrace.service.control.store.code import CodeStore
 from headrace.service.control.store.document_store import Documents
 from headrace.service.wiring.known_starts import FILE, ForgetfulObserver, KnownStarts, fingerprint
-from headrace.service.wiring.state import StateDirectory, StateError
+from headrace.service.wiring.state import StateDirectory, StateError, former_directory
 
 
 def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
@@ -22,6 +22,16 @@ def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
         StateDirectory.open(tmp_path / "a" / "b")
     state.close()
     StateDirectory.open(tmp_path / "a" / "b").close()
+
+
+def test_a_directory_under_the_former_name_is_named_with_what_to_do(tmp_path: Path) -> None:
+    assert former_directory(tmp_path / ".headrace") == ""
+    former = tmp_path / ".penstock"
+    former.mkdir()
+    line = former_directory(tmp_path / ".headrace")
+    assert line.startswith(f"{former} is a state directory under its former name")
+    assert f"mv {former} {tmp_path / '.headrace'}" in line
+    assert former_directory(former) == ""  # who names it uses it
 
 
 @pytest.mark.semantics("FUNC-43")
