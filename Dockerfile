@@ -34,9 +34,9 @@ RUN install -d -m 0775 /etc/headrace /var/lib/headrace
 ENV PATH=/opt/headrace/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 ENV HEADRACE_LISTEN=0.0.0.0:9470 HEADRACE_STATE=/var/lib/headrace
 USER 10001:0
-WORKDIR /etc/headrace
 VOLUME /var/lib/headrace
 EXPOSE 9470
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["headrace", "status", "--check"]
 ENTRYPOINT ["headrace"]
-CMD ["run", "/etc/headrace"]
+# With a configuration in /etc/headrace, or with the settings alone.
+CMD ["run"]

@@ -79,6 +79,10 @@ docs-check: venv
 wheel-check: venv
 	$(PY) -m pytest tests/acceptance/test_wheel.py
 
+.PHONY: compose-check
+compose-check: ## Build, run, kill and stop docker-compose.yml on the engine that DOCKER_HOST names
+	@"$(or $(PYTHON),$(NONE))" .ci/compose_check.py
+
 .PHONY: lock
 lock: ## Resolve the requirements again (UPGRADE=1: to the newest)
 	@"$(or $(PYTHON),$(NONE))" .ci/lock.py $(if $(UPGRADE),--upgrade)

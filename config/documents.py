@@ -31,6 +31,14 @@ def find_default(directory: Path) -> Path | None:
     return found[0] if found else None
 
 
+def holds_documents(directory: Path) -> bool:
+    """Whether a directory is there and has a file that `read_all` would read. One that cannot be looked into has."""
+    try:
+        return directory.is_dir() and any(_is_ours(file) for file in directory.iterdir())
+    except OSError:
+        return True  # whoever reads it is told why it cannot be read
+
+
 def read_all(paths: Sequence[Path]) -> tuple[list[Node], list[Problem]]:
     """The trees of all files that the paths mean, and what is wrong with them that does not hinder going on, such as
     a key that is given twice. Raises ConfigError when a file cannot be read at all: what it defines would be missed

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ..errors import Problem
 from .faults import UnusableState
+from .rights import denied
 
 BUSY = 5.0
 """Seconds to wait for another program that reads the file just now."""
@@ -127,7 +128,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _unreachable(path: Path, form: FileFormat, error: Exception) -> UnusableState:
     hint = "look at its rights and the disk, close other programs that use it, or name another directory with --state"
-    return _refused(path, f"cannot open the {form.what}: {error}", hint)
+    return _refused(path, f"cannot open the {form.what}: {error}{denied(path)}", hint)
 
 
 def _damaged(path: Path, form: FileFormat, detail: str) -> UnusableState:

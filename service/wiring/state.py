@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import IO
 
+from ...config.durable.rights import denied
 from ...config.errors import HeadraceError
 
 LOCK = "lock"
@@ -74,7 +75,7 @@ def former_directory(path: Path) -> str:
 
 def _unusable(path: Path, error: OSError) -> StateError:
     return StateError(
-        f"cannot use the state directory {path}: {error.strerror or error}; "
+        f"cannot use the state directory {path}: {error.strerror or error}{denied(path)}; "
         "name another one with --state or HEADRACE_STATE"
     )
 

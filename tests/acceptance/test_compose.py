@@ -58,6 +58,8 @@ def test_a_service_is_locked_down_and_refers_to_what_is_there(name: str) -> None
             assert options.endswith(":ro")
         else:
             assert origin in COMPOSE["volumes"]
+    # The image's own check asks a daemon: `up --wait` waits for ever for a service that inherits it and runs none.
+    assert "test" in service["healthcheck"]
     for other in service.get("depends_on", ()):
         assert "healthcheck" in SERVICES[other], f"{name} waits for the health of {other}, which has no check"
 

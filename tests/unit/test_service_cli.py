@@ -13,7 +13,7 @@ import pytest
 from headrace.config.errors import ConfigError, Problem
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
-from headrace.service.cli.verbs import filter_test
+from headrace.service.cli.verbs import configs, filter_test
 from headrace.service.cli.verbs.configs import flags_of
 from headrace.service.cli.verbs.status import url_of
 from headrace.service.cli.verbs.tables import table
@@ -256,3 +256,16 @@ def test_what_cannot_be_tried_is_said(
 def test_records_of_other_sources(kind: str, record: object, name: str, data: bytes | None) -> None:
     (one,) = filter_test.candidates_of(json.dumps(record), kind, as_body=False)  # type: ignore[arg-type]
     assert (one.name, one.data) == (name, data)
+
+
+def test_the_system_directory_counts_once_it_holds_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(configs, "SYSTEM", tmp_path / "etc")
+    assert configs.default() == []
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "notes.txt").touch()
+    assert configs.default() == []
+    (tmp_path / "etc" / "mappings.yaml").touch()
+    assert configs.default() == [tmp_path / "etc"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from headrace.config.durable.rights import denied
 from headrace.config.function import LocalFunction
 from headrace.dispatch.core.observer import GateClosed, GateOpened
 from headrace.service.control.store.code import CodeStore
@@ -22,6 +24,18 @@ def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
         StateDirectory.open(tmp_path / "a" / "b")
     state.close()
     StateDirectory.open(tmp_path / "a" / "b").close()
+
+
+def test_a_directory_of_another_user_is_told_with_both_users_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert denied(tmp_path / "missing" / "state") == ""  # root may write everywhere, and so may the owner
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    owner, us = tmp_path.stat(), f"{os.geteuid()}:{os.getegid()}"
+    told = denied(tmp_path / "missing" / "state")
+    assert f"{tmp_path} belongs to {owner.st_uid}:{owner.st_gid}, mode 700, and this process is {us}" in told
+    assert f"chown -R {us} {tmp_path}" in told
+    assert f"--user {owner.st_uid}:{owner.st_gid}" in told
 
 
 def test_a_directory_under_the_former_name_is_named_with_what_to_do(tmp_path: Path) -> None:

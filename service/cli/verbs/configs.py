@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ....config.documents import holds_documents
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
 from ....dispatch.core.keeping import check_patterns
 
 SYSTEM = Path("/etc/headrace")
 """Where a container's configuration stands."""
-NOTHING_NAMED = f"no configuration was named, and there is neither headrace.yaml here nor {SYSTEM}"
+NOTHING_NAMED = f"no configuration was named, and there is neither headrace.yaml here nor a configuration in {SYSTEM}"
 
 
 def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
@@ -54,7 +55,7 @@ def default() -> list[Path]:
     here = find_default(Path())
     if here is not None:
         return [here]
-    return [SYSTEM] if SYSTEM.is_dir() else []
+    return [SYSTEM] if holds_documents(SYSTEM) else []
 
 
 def nothing_named() -> ConfigError:
