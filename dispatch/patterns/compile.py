@@ -12,7 +12,7 @@ and still only ever gives the names listed in NAMES. For `{"a": {"b": ["x"]}}` i
         v0 = view.get(c1, missing)          # "a"
         if not isinstance(v0, dict):
             if isinstance(v0, list):
-                return general(view)        # arrays are for the complete matcher
+                return general(view)        # records with arrays: see `compile_arrays.py`
             return False
         v1 = v0.get(c2, missing)            # "b"
         …
@@ -24,17 +24,23 @@ A single branch gives up at the first rule that fails; several first load all le
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from . import compile_arrays
 from .arrays import ArrayMatcher, content_without
-from .limits import MAX_COMPILED_NAMES
-from .operators import AnythingButTexts, ConstantLiteral, Exists, Operator, Prefix, Suffix, TextLiteral
+from .compile_arrays import ArrayWriter, Unsure
+from .conditions import Conditions, texts_of
+from .limits import MAX_ARRAY_RULES, MAX_COMPILED_NAMES
+from .operators import TextLiteral
 from .tree import Branch, Rule
 
 Matcher = Callable[[object], bool]
 
-NAMES = re.compile(r"matches|view|general|missing|empty|dict|list|str|isinstance|get|startswith|endswith|[bcv]\d+")
+NAMES = re.compile(
+    r"matches|view|general|missing|empty|dict|list|str|isinstance|get|startswith|endswith|[bcv]\d+|"
+    + compile_arrays.NAMES
+)
 """Every identifier that generated source may hold; tests hold it against real sources."""
 
 
@@ -52,10 +58,34 @@ def compile_branches(branches: Iterable[Branch], *, arrays: bool = False) -> Com
     A record that is no object is not taken; with `arrays`, one that is an array counts by its elements.
     """
     kept = tuple(branches)
-    general = ArrayMatcher.of(kept)
     writer = _CodeWriter()
     source = writer.source(kept, arrays=arrays)
-    scope: dict[str, object] = {
+    general = arrays_too(kept, ArrayMatcher.of(kept).matches)
+    scope = _scope(general=general, constants=writer.conditions.constants)
+    exec(compile(source, "<pattern>", "exec"), scope)  # noqa: S102 - the source holds no text of the user, see above
+    return Compiled(scope["matches"], source)  # type: ignore[arg-type]
+
+
+def arrays_too(branches: tuple[Branch, ...], general: Matcher) -> Matcher:
+    """The matcher of records with arrays or dotted names, compiled where that is worth it. `general`, the complete one,
+    decides where the compiled one cannot."""
+    if not compiles_arrays(branches):
+        return general
+    conditions = Conditions()
+    source, roots = ArrayWriter(conditions).source(branches)
+    scope = _scope(general=general, constants=conditions.constants)
+    exec(compile(source, "<pattern>", "exec"), scope)  # noqa: S102 - as above
+    return compile_arrays.matcher([scope[name] for name in roots], general)  # type: ignore[misc]
+
+
+def compiles_arrays(branches: tuple[Branch, ...]) -> bool:
+    """Whether these branches get a compiled matcher of records with arrays."""
+    return sum(map(len, branches)) <= MAX_ARRAY_RULES and not _has_long_paths(branches)
+
+
+def _scope(general: Matcher, constants: Sequence[object]) -> dict[str, object]:
+    """All that generated source can name."""
+    return {
         "__builtins__": {},
         "isinstance": isinstance,
         "dict": dict,
@@ -63,11 +93,14 @@ def compile_branches(branches: Iterable[Branch], *, arrays: bool = False) -> Com
         "str": str,
         "missing": _MISSING,
         "empty": {},
-        "general": general.matches,
-        **{f"c{index}": constant for index, constant in enumerate(writer.constants)},
+        "unsure": Unsure,
+        "general": general,
+        **{f"c{index}": constant for index, constant in enumerate(constants)},
     }
-    exec(compile(source, "<pattern>", "exec"), scope)  # noqa: S102 - the source holds no text of the user, see above
-    return Compiled(scope["matches"], source)  # type: ignore[arg-type]
+
+
+def _has_long_paths(branches: tuple[Branch, ...]) -> bool:
+    return any(path.count(".") >= MAX_COMPILED_NAMES for branch in branches for path in branch)
 
 
 class _Missing:
@@ -102,7 +135,7 @@ class _CodeNode:
 
 class _CodeWriter:
     def __init__(self) -> None:
-        self.constants: list[object] = []
+        self.conditions = Conditions()
         self._lines: list[str] = []
         self._variables = 0
         self._leaves: dict[str, str] = {}
@@ -114,7 +147,7 @@ class _CodeWriter:
         paths = sorted({path for branch in branches for path in branch})
         otherwise = "isinstance(view, list) and general(view)" if arrays else "False"
         self._line("if not isinstance(view, dict):", f"    return {otherwise}")
-        if any(path.count(".") >= MAX_COMPILED_NAMES for path in paths):
+        if _has_long_paths(branches):
             self._line("return general(view)")
             return self._text()
         root = _CodeNode()
@@ -133,10 +166,6 @@ class _CodeWriter:
     def _line(self, *lines: str) -> None:
         self._lines += lines
 
-    def _constant(self, value: object) -> str:
-        self.constants.append(value)
-        return f"c{len(self.constants) - 1}"
-
     def _variable(self) -> str:
         self._variables += 1
         return f"v{self._variables - 1}"
@@ -144,10 +173,10 @@ class _CodeWriter:
     def _load(self, node: _CodeNode, parent: str) -> None:
         """Loads what lies below a node whose value, a dict, is in the variable `parent`."""
         for name in node.dotted():
-            self._line(f"if {self._constant(name)} in {parent}:", "    return general(view)")
+            self._line(f"if {self.conditions.constant(name)} in {parent}:", "    return general(view)")
         for name, child in node.children.items():
             variable = self._variable()
-            self._line(f"{variable} = {parent}.get({self._constant(name)}, missing)")
+            self._line(f"{variable} = {parent}.get({self.conditions.constant(name)}, missing)")
             if child.path is not None:
                 self._leaf(child.path, variable, inner=bool(child.children))
             if child.children:
@@ -188,13 +217,13 @@ class _CodeWriter:
         )
         self._leaves[path] = leaf
         if rule is not None:
-            self._line(f"if not ({self._condition(rule, leaf)}):", "    return False")
+            self._line(f"if not ({self.conditions.of(rule, leaf)}):", "    return False")
 
     def _only_texts(self, leaf: str, rule: Rule) -> None:
         """The commonest rule, with one test on its usual way."""
         self._line(
             f"if isinstance({leaf}, str):",
-            f"    if {leaf} not in {self._constant(_texts(rule))}:",
+            f"    if {leaf} not in {self.conditions.constant(texts_of(rule))}:",
             "        return False",
             f"elif isinstance({leaf}, list):",
             "    return general(view)",
@@ -208,34 +237,7 @@ class _CodeWriter:
             for path, rule in branch.items():
                 if (path, rule) not in verdicts:
                     name = verdicts[path, rule] = f"b{len(verdicts)}"
-                    self._line(f"{name} = {self._condition(rule, self._leaves[path])}")
+                    self._line(f"{name} = {self.conditions.of(rule, self._leaves[path])}")
             terms = [verdicts[path, rule] for path, rule in branch.items()]
             self._line(f"if {' and '.join(terms)}:" if terms else "if True:", "    return True")
         self._line("return False")
-
-    def _condition(self, rule: Rule, leaf: str) -> str:
-        """An expression over a leaf that is a string, number, true, false, null, or missing."""
-        terms = [self._term(operator, leaf) for operator in rule if not isinstance(operator, TextLiteral)]
-        texts = _texts(rule)
-        if texts:
-            terms.insert(0, f"{leaf} in {self._constant(texts)}")
-        return " or ".join(terms)
-
-    def _term(self, operator: Operator, leaf: str) -> str:
-        match operator:
-            case Exists(wanted):
-                return f"{leaf} is not missing" if wanted else f"{leaf} is missing"
-            case ConstantLiteral(constant):
-                return f"{leaf} is {self._constant(constant)}"
-            case Prefix(text):
-                return f"isinstance({leaf}, str) and {leaf}.startswith({self._constant(text)})"
-            case Suffix(text):
-                return f"isinstance({leaf}, str) and {leaf}.endswith({self._constant(text)})"
-            case AnythingButTexts(texts):
-                return f"{leaf} is not missing and {leaf} not in {self._constant(texts)}"
-            case _:
-                return f"{leaf} is not missing and {self._constant(operator.test)}({leaf})"
-
-
-def _texts(rule: Rule) -> frozenset[str]:
-    return frozenset(operator.text for operator in rule if isinstance(operator, TextLiteral))

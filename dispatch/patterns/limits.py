@@ -18,6 +18,10 @@ MAX_COMPILED_NAMES = 16
 """Names in one dotted path up to which a matcher is compiled: the ways to spell a path grow with its square. Patterns
 with longer paths are matched by the complete matcher alone, with the same verdicts."""
 
+MAX_ARRAY_RULES = 500
+"""Rules, summed over the alternatives of a pattern, up to which a matcher of records with arrays is compiled. Larger
+patterns are matched by the complete matcher, with the same verdicts."""
+
 MAX_BRANCHES = 1000
 """Alternatives of one pattern after every `$or` is multiplied out."""
 

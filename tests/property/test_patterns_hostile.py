@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.dispatch.patterns.compile import NAMES, compile_branches
+from headrace.dispatch.patterns.compile import NAMES, compile_branches, compiles_arrays
+from headrace.dispatch.patterns.compile_arrays import ArrayWriter
+from headrace.dispatch.patterns.conditions import Conditions
 from headrace.dispatch.patterns.errors import PatternError, PatternProblem
 from headrace.dispatch.patterns.filters import Pattern
 from support.counts import count
@@ -119,6 +121,8 @@ def test_hostile_patterns_are_refused_or_compiled_without_their_text() -> None:
         else:
             compiled += 1
             assert_holds_only_our_names(pattern.compiled.source)
+            if compiles_arrays(pattern.branches):
+                assert_holds_only_our_names(ArrayWriter(Conditions()).source(pattern.branches)[0])
             assert all(pattern.matches(event) in (True, False) for event in [*EVENTS, _view_of(source)])
     assert min(compiled, refused) > number // 10, (compiled, refused)
 

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from headrace.dispatch.patterns.arrays import ArrayMatcher
+from headrace.dispatch.patterns.compile import arrays_too
 from headrace.dispatch.patterns.filters import Pattern
 from headrace.dispatch.patterns.formats import RecordFilter
 from support import naive_patterns
 from support.counts import count
 from support.event_ruler import differences, ruler
-from support.pattern_strategies import OPERATORS, Pair, pair, pairs
+from support.pattern_strategies import OPERATORS, Pair, array_pair, pair, pairs
 
 SEED = 20_251_101
 
 
-def drawn(seed: int, number: int) -> list[Pair]:
+def drawn(seed: int, number: int, draw: Callable[[Random], Pair] = pair) -> list[Pair]:
     random = Random(seed)
     print(f"seed {seed}, {number} pairs")
-    return [pair(random) for _ in range(number)]
+    return [draw(random) for _ in range(number)]
 
 
 @pytest.mark.semantics("FILTER-01", "FILTER-10")
@@ -43,6 +45,33 @@ def test_compiled_and_naive_agree() -> None:
         if verdicts[key] < count(10, 200)
     }
     assert not rare
+
+
+@pytest.mark.semantics("FILTER-01", "FILTER-10")
+def test_compiled_and_naive_agree_on_arrays() -> None:
+    verdicts: Counter[bool] = Counter()
+    unsure = 0
+    cases = drawn(SEED + 4, count(1000, 20_000), array_pair)
+    for index, case in enumerate(cases):
+        pattern = Pattern.parse(case.pattern)
+        verdict = pattern.matches(case.event)
+        assert verdict == naive_patterns.matches(case.pattern, case.event), (SEED + 4, index, case)
+        verdicts[verdict] += 1
+        unsure += compiled_alone(pattern, case.event) is None
+    assert min(verdicts.values()) * 4 >= len(cases), f"{verdicts}: the test has grown blind"
+    assert unsure * 2 < len(cases), f"the complete matcher decided {unsure} of {len(cases)}"
+
+
+def compiled_alone(pattern: Pattern, event: object) -> bool | None:
+    """The verdict without the complete matcher; None where it would decide."""
+    asked: list[object] = []
+
+    def general(view: object) -> bool:
+        asked.append(view)
+        return False
+
+    verdict = arrays_too(pattern.branches, general)(event)
+    return None if asked else verdict
 
 
 @given(pairs())
@@ -74,7 +103,8 @@ def test_data_alone_and_in_their_view_agree() -> None:
 @pytest.mark.semantics("FILTER-01")
 def test_event_ruler_agrees_but_for_listed_differences() -> None:
     with ruler.start() as aws:
-        for index, case in enumerate(drawn(SEED + 2, count(300, 5000))):
+        cases = drawn(SEED + 2, count(300, 5000)) + drawn(SEED + 5, count(300, 20_000), array_pair)
+        for index, case in enumerate(cases):
             theirs = aws.verdict(case.pattern, json.dumps(case.event))
             ours = Pattern.parse(case.pattern).matches(case.event)
             if theirs.match is not ours:

@@ -19,6 +19,7 @@ from headrace.dispatch.patterns.errors import PatternError
 from headrace.dispatch.patterns.filters import Pattern
 
 KEYS = ["a", "b", "c", "Type", "a.b", "b.c", "x y", "é"]
+PLAIN_KEYS = ["a", "b", "c", "Type"]
 TEXTS = [
     "", "a", "A", "ab", "aB", "abc", "ABC", "abcabc", "order", "Order", "order-7", "*", "a*c", "\\", "a\\b", '"',
     "null", "true", "300", "é", "É", "ß", "SS", "k", "\u212a", "😀", "a\nb", "10.0.0.1", "10.0.0.01", "10.0.1.200",
@@ -47,6 +48,31 @@ def pair(random: Random) -> Pair:
         used.clear()
         pattern = json.dumps(_pattern(random, leaves, used, 0))
     return Pair(pattern, event, frozenset(used))
+
+
+def array_pair(random: Random) -> Pair:
+    """One random pattern of a few rules on fields of objects in arrays, with an event in which each field is an array
+    of objects, and few names hold dots."""
+    event = {key: _array(random, 3) for key in random.sample(PLAIN_KEYS, random.choice([1, 2]))}
+    leaves = [leaf for key, array in event.items() for leaf in _leaves(array, key)]
+    used: Counter[str] = Counter()
+    pattern: dict[str, Any] = {}
+    for _ in range(random.choice([1, 2, 2, 3, 4])):
+        path, value = _target(random, leaves)
+        _insert(random, pattern, path, _rule(random, value, used))
+    text = json.dumps(pattern)
+    return array_pair(random) if _beyond_bounds(text) else Pair(text, event, frozenset(used))
+
+
+def _array(random: Random, depth: int) -> list[Any]:
+    return [_element(random, depth) for _ in range(random.choice([1, 2, 2, 3, 4]))]
+
+
+def _element(random: Random, depth: int) -> Any:
+    if random.random() < 0.1:
+        return _value(random, 1)
+    keys = random.sample(KEYS if random.random() < 0.1 else PLAIN_KEYS, random.choice([1, 2, 3]))
+    return {key: _array(random, depth - 1) if depth and random.random() < 0.3 else _scalar(random) for key in keys}
 
 
 def _beyond_bounds(pattern: str) -> bool:
