@@ -61,6 +61,8 @@ class AwsSettings:
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     rewrite_queue_urls: bool = True
+    lean: bool = True
+    """Hot calls go without the general client, where that serves (`config/clients/lean`)."""
     max_connections: int = 4096
     """Per client. Only a cap: each receiver's long poll holds one connection, and a delete must never wait for one."""
     connect_timeout: float = 5.0
@@ -200,7 +202,27 @@ class Clients:
                 config=self._config(service, target),
                 **credentials,
             )
-            return await self._stack.enter_async_context(context)
+            client = await self._stack.enter_async_context(context)
+            return await self._short_way(client, service, verify)
+
+    async def _short_way(self, client: Any, service: str, verify: str | bool) -> Any:
+        """The client whose hot calls go without the general one, where there is one."""
+        if not self.settings.lean:
+            return client
+        from .lean.client import lean
+
+        made = await lean(
+            client,
+            service,
+            verify=verify,
+            connect_timeout=self.settings.connect_timeout,
+            patience=None if service in UNTIMED_SERVICES else self.settings.read_timeout,
+            keep_alive=KEEP_ALIVE,
+        )
+        if made is None:
+            return client
+        self._stack.callback(made.close)
+        return made
 
     def _config(self, service: str, target: LocalEndpoint | RealEndpoint) -> Any:
         from aiobotocore.config import AioConfig

@@ -102,6 +102,7 @@ REFUSED_CLASSES = frozenset(
 UNSENT_CLASSES = frozenset(
     {
         "ClientConnectorError",  # aiohttp: refused, unknown host, TLS
+        "NotConnected",  # of the lean client: the same
         "ConnectionTimeoutError",
         "ConnectTimeoutError",
         "ProxyConnectionError",

@@ -19,6 +19,8 @@ from math import inf
 from typing import Any
 
 from ...config.clients import faults
+from ...config.clients.lean.client import LeanClient, invocation_target
+from ...config.clients.lean.connection import AnswerTooLarge
 from ...config.clock import Clock
 from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import HOPS, Invocation, NotReady, Ready
@@ -76,6 +78,7 @@ class RemoteInvoker:
         self._name = function_name
         self._clock = clock
         self._qualifier = {"Qualifier": qualifier} if qualifier else {}
+        self._target = invocation_target(function_name, qualifier)
         self._timeout = timeout
         self._deadline = None if timeout is None else timeout + margin
         self._concurrency = concurrency
@@ -118,19 +121,41 @@ class RemoteInvoker:
 
     async def _called(self, invocation: Invocation) -> _RemoteAnswer | Exception:
         """The answer, or what the client raised; what no client raises goes on."""
-        context = {}
-        if invocation.client_context:
-            context["ClientContext"] = base64.b64encode(invocation.client_context.encode()).decode()
-        _sent.set(invocation)
         try:
-            answer = await self._client.invoke(
-                FunctionName=self._name, Payload=in_pieces(invocation.payload), **self._qualifier, **context
-            )
-            return await _read(answer)
+            if isinstance(self._client, LeanClient):
+                return await self._short(self._client, invocation)
+            return await self._long(invocation)
         except Exception as error:
             if not faults.foreign(error):
                 raise
             return error
+
+    async def _short(self, client: LeanClient, invocation: Invocation) -> _RemoteAnswer:
+        headers = {"Content-Type": "application/json", **_headers(invocation)}
+        if invocation.client_context:
+            headers["X-Amz-Client-Context"] = _encoded(invocation.client_context)
+        body: bytes | None = None
+        try:
+            answer = await client.post(self._target, headers, invocation.payload, answers.RESPONSE_LIMIT)
+            body = answer.body
+        except AnswerTooLarge as large:
+            answer = large.head
+        told = answer.headers
+        return _RemoteAnswer(
+            status=answer.status,
+            request_id=told.get("x-amzn-requestid", ""),
+            version=told.get("x-amz-executed-version"),
+            error=told.get("x-amz-function-error"),
+            body=body,
+        )
+
+    async def _long(self, invocation: Invocation) -> _RemoteAnswer:
+        context = {"ClientContext": _encoded(invocation.client_context)} if invocation.client_context else {}
+        _sent.set(invocation)
+        answer = await self._client.invoke(
+            FunctionName=self._name, Payload=in_pieces(invocation.payload), **self._qualifier, **context
+        )
+        return await _read(answer)
 
     def _refused(self, attempt: Attempt, error: Exception) -> Throttled | Unreachable:
         metadata = faults.metadata(error)
@@ -226,6 +251,14 @@ def _add_headers(params: dict[str, Any], **_: object) -> None:
     """The Invoke API takes the trace as a header, for which the client has no argument; nor has it one for our own."""
     if (invocation := _sent.get()) is None:
         return
-    params["headers"][HOPS] = str(invocation.hops + 1)
-    if invocation.trace:
-        params["headers"]["X-Amzn-Trace-Id"] = invocation.trace
+    params["headers"].update(_headers(invocation))
+
+
+def _headers(invocation: Invocation) -> dict[str, str]:
+    """Those for which the API has no argument."""
+    trace = {"X-Amzn-Trace-Id": invocation.trace} if invocation.trace else {}
+    return {HOPS: str(invocation.hops + 1), **trace}
+
+
+def _encoded(context: str) -> str:
+    return base64.b64encode(context.encode()).decode()

@@ -1,0 +1,3 @@
+"""Signatures and requests of the hot calls, as bytes. Pure."""
+
+from __future__ import annotations
