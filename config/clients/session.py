@@ -25,8 +25,12 @@ def open_session(profile: str | None) -> Any:
     unset = not environment("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
     # A variable that is set but empty would be looked up as a profile without a name.
     session = AioSession({"profile": (None, None, None, None)} if unset and not profile else None, profile=profile)
+    from .replies import CheckedParserFactory
+
     # Binaries stay base64 text, as functions are given them: decoding only to encode again halves a stream's speed.
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_timestamp, blob_parser=str)
+    parsers = CheckedParserFactory()
+    parsers.set_parser_defaults(timestamp_parser=_timestamp, blob_parser=str)
+    session.register_component("response_parser_factory", parsers)
     return session
 
 

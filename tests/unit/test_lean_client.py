@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from headrace.config.clients.lean.core.requests import RequestWriter
 from headrace.config.clients.lean.core.signing import Signer, SigningKeys
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from support.certificates import Authority
+from support.hostile_http import Script, answer, half_closed, reset, sending, serving, silent
 
 STAMP = "20260131T235959Z"
 SHORT = 0.3
@@ -107,88 +107,6 @@ def test_the_host_is_as_clients_write_it(endpoint: str, host: str, path: str) ->
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
-
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(
-    script: Script, tls: ssl.SSLContext | None = None, seen: list[bytes] | None = None
-) -> AsyncIterator[int]:
-    """The port of a server that reads one request at a time and answers as the script says. `seen` gets the heads."""
-
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            while head := await request(reader):
-                (seen if seen is not None else []).append(head)
-                await script(reader, writer)
-                await writer.drain()
-        except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
-        finally:
-            writer.transport.abort()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
-        await asyncio.sleep(0.01)  # transports tell of their end in a later turn of the loop
-
-
-async def request(reader: asyncio.StreamReader) -> bytes:
-    """The head of the next request; empty at the end."""
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return b""
-    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-    await reader.readexactly(length)
-    return head
-
-
-def sending(*pieces: bytes, close: bool = False) -> Script:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-        if close:
-            writer.close()
-            raise ConnectionError
-
-    return script
-
-
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-
-
-async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-    await writer.drain()
-    writer.transport.abort()
-
-
-async def half_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-    writer.write_eof()
-    await reader.read()
-
-
-def answer(body: bytes | str, status: str = "200 OK", *headers: str) -> bytes:
-    content = body.encode() if isinstance(body, str) else body
-    lines = "".join(f"{line}\r\n" for line in headers)
-    return f"HTTP/1.1 {status}\r\n{lines}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def message(body: str = "hello", **more: object) -> dict[str, object]:

@@ -11,7 +11,7 @@ import hashlib
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -71,7 +71,7 @@ class LeanClient:
             except AnswerTooLarge as large:
                 raise self._as_the_client(large) from large
             if answer.status >= 300:
-                self._refuse(answer, operation)
+                raise await self._refusal(answer, operation)
             reply = _object(answer.body)
             if check is not None:
                 check(reply)
@@ -94,7 +94,7 @@ class LeanClient:
         AnswerTooLarge with the answer's head for a body of more than `limit` bytes."""
         answer = await self._sent(target, headers, body, limit)
         if answer.status >= 300:
-            self._refuse(answer, "Invoke")
+            raise await self._refusal(answer, "Invoke")
         return answer
 
     async def _sent(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> HttpAnswer:
@@ -134,18 +134,20 @@ class LeanClient:
                 kind = exceptions.ConnectionClosedError
         return kind(endpoint_url=self._endpoint, error=error)
 
-    def _refuse(self, answer: HttpAnswer, operation: str) -> NoReturn:
-        """Raise the refusal as botocore reads it."""
-        from botocore.parsers import ResponseParserFactory
+    async def _refusal(self, answer: HttpAnswer, operation: str) -> Exception:
+        """The refusal as botocore reads it."""
+        from ..replies import CheckedParserFactory
 
         model = self._client.meta.service_model
-        parser = ResponseParserFactory().create_parser(model.protocol)
+        parser = CheckedParserFactory().create_parser(model.protocol)
         response = {"status_code": answer.status, "headers": answer.headers, "body": answer.body}
-        parsed = parser.parse(response, model.operation_model(operation).output_shape)
-        if (shape := model.shape_for_error_code(parsed.get("Error", {}).get("Code"))) is not None:
-            parsed |= parser.parse(response, shape)  # the fields that the error has besides
+        parsed = await parser.parse(response, model.operation_model(operation).output_shape)
+        code = parsed.get("Error", {}).get("Code")
+        if (shape := model.shape_for_error_code(code)) is not None:
+            parsed |= await parser.parse(response, shape)  # the fields that the error has besides
         parsed.setdefault("ResponseMetadata", {}).update(_metadata(answer))
-        raise self._client.exceptions.from_code(parsed.get("Error", {}).get("Code"))(parsed, operation)
+        refusal: Exception = self._client.exceptions.from_code(code)(parsed, operation)
+        return refusal
 
 
 async def lean(
@@ -225,10 +227,8 @@ def _metadata(answer: HttpAnswer) -> dict[str, Any]:
 
 def _check_messages(reply: Mapping[str, Any]) -> None:
     """That a receive's messages are messages, and came as they were sent."""
-    messages = reply.get("Messages", ())
-    if not isinstance(messages, (list, tuple)) or not all(isinstance(each, dict) for each in messages):
-        raise _unreadable("Messages is no list of messages")
-    for each in messages:
+    _check_lists(reply, "Messages")
+    for each in reply.get("Messages", ()):
         body, told = each.get("Body"), each.get("MD5OfBody")
         if not isinstance(body, str) or not isinstance(each.get("Attributes", {}), dict):
             raise _unreadable("a message has no text for a body, or no object for attributes")
@@ -239,16 +239,23 @@ def _check_messages(reply: Mapping[str, Any]) -> None:
 
 
 def _check_entries(reply: Mapping[str, Any]) -> None:
-    for name in ("Successful", "Failed"):
-        entries = reply.get(name, ())
-        if not isinstance(entries, (list, tuple)) or not all(isinstance(each, dict) for each in entries):
-            raise _unreadable(f"{name} is no list of entries")
+    _check_lists(reply, "Successful", "Failed")
 
 
 def _check_records(reply: Mapping[str, Any]) -> None:
-    records = reply.get("Records", ())
-    if not isinstance(records, (list, tuple)) or not all(isinstance(each, dict) for each in records):
-        raise _unreadable("Records is no list of records")
+    _check_lists(reply, "Records", "ChildShards")
+    if not isinstance(reply.get("NextShardIterator", ""), str):
+        raise _unreadable("NextShardIterator is no text")
+    if not isinstance(reply.get("MillisBehindLatest", 0), (int, float)):
+        raise _unreadable("MillisBehindLatest is no number")
+
+
+def _check_lists(reply: Mapping[str, Any], *names: str) -> None:
+    """That what is there under these names is a list of objects."""
+    for name in names:
+        found = reply.get(name, ())
+        if not isinstance(found, (list, tuple)) or not all(isinstance(each, dict) for each in found):
+            raise _unreadable(f"{name} is no list of objects")
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
