@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import read_json, read_toml, read_yaml
+from . import read_json, read_yaml
 from .errors import ConfigError, Problem
 from .nodes import MAX_BYTES, Node
 
@@ -16,9 +16,8 @@ _READERS = {
     ".yaml": read_yaml.read,
     ".yml": read_yaml.read,
     ".json": read_json.read,
-    ".toml": read_toml.read,
 }
-DEFAULT_NAMES = tuple(f"headrace{ending}" for ending in (".yaml", ".yml", ".toml", ".json"))
+DEFAULT_NAMES = tuple(f"headrace{ending}" for ending in (".yaml", ".yml", ".json"))
 
 
 def find_default(directory: Path) -> Path | None:
@@ -71,7 +70,7 @@ def _files(path: Path) -> tuple[list[Path], list[Problem]]:
         return [], [_unreadable(path, fault)]
     if found:
         return found, []
-    return [], [Problem("holds no .yaml, .yml, .toml or .json file", file=str(path))]
+    return [], [Problem("holds no .yaml, .yml or .json file", file=str(path))]
 
 
 def _is_ours(file: Path) -> bool:
@@ -99,7 +98,10 @@ def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
         line = data.count(b"\n", 0, fault.start) + 1
         what = f"is not UTF-8 text: byte 0x{data[fault.start]:02x} at offset {fault.start}"
         return None, [Problem(what, file=file, line=line)]
-    reader = _READERS.get(Path(file).suffix.lower(), read_yaml.read)
+    ending = Path(file).suffix.lower()
+    if ending == ".toml":
+        return None, [Problem("is TOML, which is not read here", file=file, hint="write it as YAML or JSON")]
+    reader = _READERS.get(ending, read_yaml.read)
     try:
         document, problems = reader(text, file)
     except ConfigError as fault:

@@ -1,4 +1,4 @@
-"""A document as a tree in which every value knows its file and line. A leaf: what YAML, JSON and TOML become.
+"""A document as a tree in which every value knows its file and line. A leaf: what YAML and JSON become.
 
 Owns plain scalars (one reading for all: JSON's, so `no`, `22:22` and `000000000000` stay text), variables, merging, and
 finding a place by path. Knows nothing of fields. Used by the readers and by the loader.

@@ -1,6 +1,6 @@
 """A pattern's JSON as it was written: objects that still know their repeated keys. Used by `parse.py` alone.
 
-JSON text and already parsed Python objects (from YAML or TOML) become the same small tree. Everything here is bounded
+JSON text and already parsed Python objects (from YAML) become the same small tree. Everything here is bounded
 before it is walked, so that neither a deep nor a huge nor a cyclic pattern can exhaust the stack or memory.
 """
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from headrace.config import read_json, read_toml, read_yaml
+from headrace.config import read_json, read_yaml
 from headrace.config.function import KINDS
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.nodes import Node, plain, scalar
@@ -22,7 +22,7 @@ from support.counts import count
 
 MANY = settings(max_examples=count(200, 10_000), deadline=None)
 FILES = settings(max_examples=count(200, 3_000), deadline=None)
-ENDINGS = st.sampled_from([".yaml", ".toml", ".json", ""])
+ENDINGS = st.sampled_from([".yaml", ".json", ""])
 
 MODELS: list[type[BaseModel]] = [EventSourceMapping, Settings, Aws, Api, LogSettings, Destinations, *KINDS.values()]
 NAMES = sorted({name for model in MODELS for name in model.model_fields})
@@ -95,42 +95,6 @@ def test_json_is_read_as_the_standard_library_reads_it(value: dict[str, object],
 
 
 WORDS = st.text(alphabet="abc-_", min_size=1, max_size=4)
-TOML_VALUES = st.recursive(
-    st.booleans() | st.integers(0, 99) | st.text(alphabet="ab]}#,=.\n", max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
-    max_leaves=10,
-)
-
-
-def as_toml(value: object) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {as_toml(member)}" for key, member in value.items()) + "}"
-    if isinstance(value, list):
-        return "[\n" + ",\n".join(as_toml(item) for item in value) + "]"
-    return json.dumps(value)
-
-
-@MANY
-@given(tables=st.dictionaries(WORDS, st.dictionaries(WORDS, TOML_VALUES, max_size=3), min_size=1, max_size=3))
-def test_the_line_of_every_key_of_a_toml_file(tables: dict[str, dict[str, object]]) -> None:
-    lines: list[str] = []
-    expected: dict[tuple[str, str], int] = {}
-    for table, members in tables.items():
-        lines += ["# [x]", f"[{table}]"]
-        for key, value in members.items():
-            expected[table, key] = len(lines) + 1
-            lines += f"{key} = {as_toml(value)}".split("\n")
-    node, _ = read_toml.read("\n".join(lines), "f")
-    assert node is not None
-    assert plain(node) == tables
-    assert isinstance(node.value, dict)
-    found = {
-        (table, key): member.line
-        for table, members in node.value.items()
-        if isinstance(members.value, dict)
-        for key, member in members.value.items()
-    }
-    assert found == expected
 
 
 @MANY
