@@ -6,7 +6,7 @@ no syntax: `read_yaml.py` and `read_json.py` tell it what begins, what ends and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import ConfigError, Problem
 from .nodes import MAX_DEPTH, MAX_NODES, Node, join, scalar
@@ -71,7 +71,7 @@ class Composer:
         """A key or a value: as text if it is quoted or a key, else as what it means without quotes."""
         self._check_size(line, 1, 0)
         value = text if quoted or self._expects_key() else scalar(text)
-        self._put(_Built(Node(value, self._file, line, plain=not quoted), 1, 0), line, anchor)
+        self._put(_Built(Node(value, self._file, line, None if quoted else text), 1, 0), line, anchor)
 
     def alias(self, anchor: str, line: int) -> None:
         if anchor not in self._anchors:
@@ -115,7 +115,7 @@ class Composer:
         if not isinstance(node.value, str):
             raise self.fault(line, "has a key that is not text", "write keys as plain words")
         frame.key, frame.key_line = node.value, line
-        frame.key_merges = node.plain and node.value == _MERGE
+        frame.key_merges = node.written == _MERGE
 
     def _member(self, frame: _Frame, node: Node) -> None:
         assert isinstance(frame.node.value, dict)
@@ -128,7 +128,7 @@ class Composer:
             what = f"the key {key[:60]!r} is given twice; the first time in line {first}"
             self.problems.append(Problem(what, self._path(), self._file, line, "remove one"))
         else:
-            frame.node.value[key] = Node(node.value, node.file, line, node.plain)
+            frame.node.value[key] = replace(node, line=line)
 
     def _path(self) -> str:
         """Where we are: the keys and indices of everything that is open."""

@@ -55,20 +55,6 @@ RESERVED = frozenset(
 )
 
 
-def _variables(value: object) -> object:
-    """AWS writes `Environment: {Variables: {…}}`; so may a user."""
-    if isinstance(value, Mapping) and set(value) == {"Variables"} and isinstance(value["Variables"], Mapping):
-        return value["Variables"]
-    return value
-
-
-def _variable(value: object) -> object:
-    """Numbers are written as text; a boolean is refused, because functions disagree on how it is spelled."""
-    if isinstance(value, bool) or value is None:
-        raise ValueError('must be text: put it in quotes, e.g. "true"')
-    return str(value) if isinstance(value, int | float) else value
-
-
 def _debug_port(value: object) -> object:
     if value is True:
         raise ValueError("must be the port that the debugger listens on, or false")
@@ -83,9 +69,8 @@ def _not_reserved(name: str) -> str:
 
 _Name = Annotated[str, StringConstraints(pattern=VARIABLE_FORM), AfterValidator(_not_reserved)]
 _Variables = Annotated[
-    dict[_Name, Annotated[str, BeforeValidator(_variable)]],
-    BeforeValidator(_variables),
-    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "object"]}}),
+    dict[_Name, str],
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "object"]}}),
 ]
 _Word = Annotated[str, StringConstraints(min_length=1)]
 
@@ -107,7 +92,7 @@ class _Owned(_Common):
     timeout: Whole = Field(TIMEOUT_DEFAULT, ge=1, le=900)
     """Seconds that an invocation may take, as on AWS."""
     environment: _Variables = Field(default_factory=dict, examples=[{"STAGE": "dev"}])
-    """The function's variables. Values are text; numbers are taken as text."""
+    """The function's variables. Values are text, as it is written: `1.10` without quotes is the text 1.10."""
     concurrency: Whole = Field(CONCURRENCY_DEFAULT, ge=1, le=1000)
     """Invocations at once at most, each in a process of its own."""
     memory_size: Whole = Field(128, ge=128, le=10_240)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources
+from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources, wanted
 from .clients.endpoints import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
@@ -192,21 +192,18 @@ class _Loading:
 
     def _validated(self, model: type[_Model], node: Node, name: str, path: str) -> tuple[_Model | None, set[str]]:
         """The model, as far as it can be had, and the fields that were left out because they are wrong."""
-        data = nodes.plain(node)
-        assert isinstance(data, dict)
+        assert isinstance(node.value, dict)
         wrong = self._without_value(node, path)
-        if "name" in data:
+        if "name" in node.value:
             self.problems.append(complaints.unknown_key("name", (), locate(node, ["name"], path)))
-        for key in wrong:
-            del data[key]
-        data["name"] = name
+        named = {**node.value, "name": Node(name, node.file, node.line)}
         try:
-            return model.model_validate(data), wrong
+            return wanted.validated(model, _without(named, wrong)), wrong
         except ValidationError as fault:
             self.problems.extend(complaints.problems(fault, model, node, path))
             wrong |= {str(error["loc"][0]) for error in fault.errors() if error["loc"]}
         try:
-            return model.model_validate({key: value for key, value in data.items() if key not in wrong}), wrong
+            return wanted.validated(model, _without(named, wrong)), wrong
         except ValidationError:
             return None, wrong
 
@@ -226,6 +223,7 @@ class _Loading:
             path = nodes.join("functions", name)
             if (kind := self._kind(name, node, NodePlace(path, node.file, node.line))) is None:
                 continue
+            node = _unwrapped(node)
             made, wrong = self._validated(kind, node, name, path)
             if made is not None:
                 assert isinstance(made, AnyFunction)
@@ -378,6 +376,21 @@ def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapp
     account = (arn.account if arn else "") or settings.aws.account or "000000000000"
     region = (arn.region if arn else "") or settings.aws.region or "us-east-1"
     return made.model_copy(update={"uuid": derive_uuid(account, region, made.name)})
+
+
+def _without(members: Mapping[str, Node], wrong: set[str]) -> Node:
+    return Node({key: node for key, node in members.items() if key not in wrong}, "")
+
+
+def _unwrapped(node: Node) -> Node:
+    """AWS writes `Environment: {Variables: {…}}`; so may a user."""
+    assert isinstance(node.value, dict)
+    key = nodes.spelling(node.value, "environment")
+    match node.value.get(key):
+        case Node(value={"Variables": Node(value=dict()) as variables, **others}) if not others:
+            return replace(node, value={**node.value, key: variables})
+        case _:
+            return node
 
 
 def _looks_local(members: Mapping[str, Node]) -> bool:

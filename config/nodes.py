@@ -38,8 +38,9 @@ class Node:
     value: Scalar | list[Node] | dict[str, Node]
     file: str
     line: int | None = None
-    plain: bool = False
-    """A scalar of YAML without quotes: what a variable puts there is read like what a user writes there."""
+    written: str | None = None
+    """The text of a scalar without quotes, which counts where text is wanted (`wanted.py`); None for all others. What a
+    variable puts there is read like what a user writes there."""
     filled: bool = False
     """The value came from a variable."""
 
@@ -136,8 +137,11 @@ class Variables:
         filled = _VARIABLE.sub(lambda found: self._value(found, place), text)
         if filled == text:
             return node
-        value = scalar(filled) if node.plain and filled else filled
-        return replace(node, value=value, filled=True)
+        if node.written is None:
+            return replace(node, value=filled, filled=True)
+        meant = scalar(filled)
+        value = filled if meant is None else meant  # a variable that says "null" or "~" is set all the same
+        return replace(node, value=value, written=filled, filled=True)
 
     def _value(self, found: re.Match[str], place: NodePlace) -> str:
         if found[0] == "$$":

@@ -31,9 +31,13 @@ Schema completes and checks a file that begins with
 - **Unknown keys are errors**, and so are keys without a value. Keys at the top that begin with `x-` are yours.
 - **Values** without quotes in YAML mean what they would mean in JSON: `true`, `false`, `null`, numbers; everything else
   is text. So `no`, `22:22` and `000000000000` are text. Anchors, aliases and `<<` work; tags do not.
+- **Text is what is written**, with or without quotes: where a field takes text, such as a function's variables or a key
+  id, `1.10` is 1.10, `1234e10` is 1234e10 and `true` is true, in JSON too. Filter patterns hold values, not text: there
+  `1.10` is a number, and `"1.10"` is text.
 - **Variables.** `${{NAME}}` is the variable, and an error if it is not set; `${{NAME:-default}}` is for unset and empty
   ones; `$$` is a dollar sign. If `NAME` is not set and `NAME_FILE` is, the content of that file is used. Keys are
-  left alone. A setting that a variable left empty counts as not given.
+  left alone. What it holds is text where text is taken, `2.20`, `null` and all, and a number where a number is taken. A
+  setting that a variable left empty counts as not given.
 - **Paths** are relative to the file they stand in; those on the command line and in variables to the working directory.
 - **Limits.** A file is at most 10 MB and holds at most {MAX_NODES:,} values, 64 levels deep.
 - Every problem is reported at once, with file, line and path. Nothing starts before all are gone.

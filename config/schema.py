@@ -1,7 +1,8 @@
 """The JSON Schema of a configuration file, out of the models, and the command that keeps the generated documents.
 
 `python -m headrace.config.schema --check` compares `docs/` with the models, `--write` writes it. The schema accepts
-both spellings of every field, and a `${VARIABLE}` wherever a value has a form.
+both spellings of every field, a `${VARIABLE}` wherever a value has a form, and a scalar without quotes where any text
+is taken.
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def _or_variable(schema: Any) -> Any:
         about = {key: value for key, value in schema.items() if key in {"title", "description", "default", "examples"}}
         form = {key: value for key, value in schema.items() if key not in about}
         return {**about, "anyOf": [form, _VARIABLE]}
+    if schema.get("type") == "string":
+        return {**schema, "type": ["string", "number", "boolean"]}  # without quotes, it is the text as it is written
     return schema
 
 

@@ -16,6 +16,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import WithJsonSchema
 
+from . import read_json
+from .errors import ConfigError
+from .nodes import Node
 from .spoken import URL_FORM, WHOLE
 
 ACCOUNT_FORM = r"^\d{12}$"
@@ -43,11 +46,6 @@ def _address(value: object) -> object:
     if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
         raise ValueError("must be HOST:PORT with a port from 0 to 65535, e.g. 127.0.0.1:9470")
     return Address(host, int(port))
-
-
-def _account(value: object) -> object:
-    """Twelve digits without quotes are a number; one that begins with a zero is text already."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _until_idle(value: object) -> object:
@@ -97,9 +95,7 @@ class Aws(_Section):
     """Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, then the profile's."""
     profile: str | None = None
     """Profile of the shared AWS configuration."""
-    account: Annotated[str, BeforeValidator(_account), StringConstraints(pattern=ACCOUNT_FORM)] | None = Field(
-        None, examples=["000000000000"]
-    )
+    account: Annotated[str, StringConstraints(pattern=ACCOUNT_FORM)] | None = Field(None, examples=["000000000000"])
     """Twelve digits. Default: what the credentials say, 000000000000 for an emulator."""
     access_key_id: str | None = None
     """Default: what the standard AWS variables and the profile say."""
@@ -228,7 +224,8 @@ PREFIX = "HEADRACE_"
 
 
 def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
-    """The settings that `HEADRACE_*` variables give, nested like the file's sections, not yet validated.
+    """The settings that `HEADRACE_*` variables give, nested like the file's sections, not yet validated: texts, and
+    nodes out of what is given as JSON.
 
     Empty variables count as not set, as compose files leave them. Raises ValueError for a section that is given as
     JSON text and is not JSON.
@@ -244,6 +241,9 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
         def _load_env_vars(self) -> Mapping[str, str | None]:
             return {name.lower(): value for name, value in environ.items() if value}
 
+        def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+            return _from_json(value)
+
         def field_is_complex(self, field: FieldInfo) -> bool:
             return field.annotation is not Address and super().field_is_complex(field)  # HOST:PORT is no JSON
 
@@ -251,4 +251,21 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
         return GivenVariables(VariableSettings)()
     except SettingsError as fault:
         name = re.search(r'"(\w+)"', str(fault))
-        raise ValueError(f"{PREFIX}{name[1].upper() if name else '…'}: is not JSON") from fault
+        what = str(fault.__cause__ or "is not JSON")
+        raise ValueError(f"{PREFIX}{name[1].upper() if name else '…'}: {what}") from fault
+
+
+def _from_json(text: str) -> object:
+    """What a variable holds as JSON: mappings as such, because other variables may add to them, the rest as nodes.
+    Raises ValueError."""
+    try:
+        node, problems = read_json.read(text, "")
+    except ConfigError as fault:
+        raise ValueError("is not JSON") from fault
+    if node is None or problems:
+        raise ValueError(problems[0].what if problems else "is not JSON")
+    return _open(node)
+
+
+def _open(node: Node) -> object:
+    return {key: _open(member) for key, member in node.value.items()} if isinstance(node.value, dict) else node

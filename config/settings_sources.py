@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from . import complaints, secret_files
+from . import complaints, secret_files, wanted
 from .errors import Problem
-from .nodes import Node, NodePlace, plain
+from .nodes import Node, NodePlace
 from .settings import PREFIX, SECTIONS, Settings, read_variables
 from .spoken import absolute
 
@@ -35,22 +35,22 @@ class _Origin(Enum):
 class _Layers:
     """Values laid over each other, each leaf with its origin."""
 
-    data: dict[str, object] = field(default_factory=dict)
+    members: dict[str, Node] = field(default_factory=dict)
     origins: dict[Keys, _Origin] = field(default_factory=dict)
 
-    def lay(self, data: Mapping[str, object], origin: _Origin) -> None:
-        self._lay(self.data, data, origin, ())
+    def lay(self, members: Mapping[str, Node], origin: _Origin) -> None:
+        self._lay(self.members, members, origin, ())
 
-    def _lay(self, target: dict[str, object], data: Mapping[str, object], origin: _Origin, path: Keys) -> None:
-        for key, value in data.items():
+    def _lay(self, target: dict[str, Node], members: Mapping[str, Node], origin: _Origin, path: Keys) -> None:
+        for key, node in members.items():
             below = target.get(key)
             self.origins[*path, key] = origin
-            if isinstance(value, Mapping):
-                members = below if isinstance(below, dict) else {}
-                target[key] = members
-                self._lay(members, value, origin, (*path, key))
+            if isinstance(node.value, dict):
+                joined = dict(below.value) if below is not None and isinstance(below.value, dict) else {}
+                self._lay(joined, node.value, origin, (*path, key))
+                target[key] = replace(node, value=joined)
             else:
-                target[key] = value
+                target[key] = node
 
     def origin(self, keys: Keys) -> _Origin:
         """Who gave the value at a path: the last of its known parents."""
@@ -67,13 +67,13 @@ def assemble(
     (`aws.real`), and None there means that the flag was not given."""
     layers = _Layers()
     problems = [*_misspelled(environ)]
-    layers.lay(_shared(environ), _Origin.SHARED)
+    layers.lay(_tree(_shared(environ)), _Origin.SHARED)
     layers.lay(_from_file(sections), _Origin.FILE)
     try:
-        layers.lay(read_variables(secret_files.expanded(environ, PREFIX)), _Origin.VARIABLE)
+        layers.lay(_tree(read_variables(secret_files.expanded(environ, PREFIX))), _Origin.VARIABLE)
     except ValueError as fault:
         problems.append(Problem(str(fault)))
-    layers.lay(_nested(flags), _Origin.FLAG)
+    layers.lay(_tree(_nested(flags)), _Origin.FLAG)
     settings, found = _validated(layers, sections)
     problems.extend(found)
     return (None if problems else settings), problems
@@ -81,12 +81,12 @@ def assemble(
 
 def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[Problem]]:
     try:
-        settings = Settings.model_validate(layers.data)
+        settings = wanted.validated(Settings, Node(layers.members, ""))
     except ValidationError as fault:
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.data:
+    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.members:
         assert isinstance(sections.value, dict)
         base = Path(sections.value["state"].file).parent
         settings = settings.model_copy(update={"state": absolute(base, settings.state)})
@@ -104,11 +104,27 @@ def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:
             return problem
 
 
-def _from_file(sections: Node) -> dict[str, object]:
+def _tree(data: Mapping[str, object]) -> dict[str, Node]:
+    return {key: _node(value) for key, value in data.items()}
+
+
+def _node(value: object) -> Node:
+    match value:
+        case Node():
+            return value
+        case Mapping():
+            return Node(_tree(value), "")
+        case None | bool() | int() | float() | str():
+            return Node(value, "")
+        case _:
+            raise AssertionError(f"no source of settings gives {type(value).__name__}")
+
+
+def _from_file(sections: Node) -> dict[str, Node]:
     """The file's sections. A value that a variable left empty, or an empty section, counts as not given."""
     assert isinstance(sections.value, dict)
     kept = {key: _without_blanks(node) for key, node in sections.value.items()}
-    return {key: plain(node) for key, node in kept.items() if not _is_blank(node)}
+    return {key: node for key, node in kept.items() if not _is_blank(node)}
 
 
 def _without_blanks(node: Node) -> Node:

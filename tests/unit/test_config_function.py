@@ -114,7 +114,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**PYTHON, "debug": True}, "functions.f.debug: must be the port that the debugger listens on, or false"),
     ({**PYTHON, "debug": 70_000}, "functions.f: has the debug port 70000"),
     ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is no name for a variable"),
-    ({**PYTHON, "environment": {"A": True}}, "functions.f.environment.A: must be text: put it in quotes"),
+    ({**PYTHON, "environment": {"A": [True]}}, "functions.f.environment.A: must be text, not a list"),
     ({**PYTHON, "environment": {"TZ": "x"}}, "functions.f.environment.TZ: is Lambda's own variable: remove it"),
     ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
     ({**PYTHON, "name": "x"}, "functions.f.name: unknown key"),

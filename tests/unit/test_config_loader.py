@@ -382,7 +382,7 @@ def test_a_function_that_is_not_defined(tmp_path: Path) -> None:
       d: {{source: {QUEUE}, function: "arn:aws:lambda:us-east-1:000000000000:function:orders"}}
     """
     assert problems(write(tmp_path, text)) == [
-        "headrace.yaml:2: functions.broken.http: must be text, not 3",
+        "headrace.yaml:2: functions.broken.http: is no URL: '3' (it must begin with http:// or https://)",
         "headrace.yaml:4: mappings.a.function: there is no function 'ordrs' (did you mean 'orders'?)",
         "headrace.yaml:5: mappings.b.function: there is no function 'zzz' (defined are orders, broken)",
     ]
