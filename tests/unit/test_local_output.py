@@ -44,7 +44,7 @@ def test_a_line_without_end_is_cut_and_takes_no_more_memory() -> None:
 
 @pytest.mark.semantics("FN-21")
 def test_what_is_over_the_budget_is_counted_and_said() -> None:
-    lines = OutputLines(LineBudget(lines_per_second=10, bytes_per_second=1e9, burst_seconds=1))
+    lines = OutputLines(LineBudget(lines_per_second=10, bytes_per_second=1e9))
     assert len(lines.feed(b"a\n" * 10, 0.0)) == 10
     assert lines.feed(b"b\n" * 7, 0.0) == []
     assert lines.feed(b"c\n" * 5, 0.0) == []

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from anyio.lowlevel import checkpoint
+
+from ...core.token_bucket import TokenBucket
 
 SLICE = 64 * 1024
 """Bytes read at once."""
@@ -28,27 +29,19 @@ READ_PER_WINDOW = 6_400_000
 """Seconds, and bytes that are read in them: 64 MB/s."""
 
 
-@dataclass(slots=True)
 class LineBudget:
-    """Lines and bytes per second that are passed on, with a reserve for bursts. Pure."""
+    """Lines and bytes per second that are passed on, with a second's worth for bursts. Pure."""
 
-    lines_per_second: float = 2_000
-    bytes_per_second: float = 1_000_000
-    burst_seconds: float = 1.0
-    _lines: float = 0.0
-    _bytes: float = 0.0
-    _at: float | None = None
+    def __init__(self, lines_per_second: float = 2_000, bytes_per_second: float = 1_000_000) -> None:
+        self._lines = TokenBucket(lines_per_second, lines_per_second)
+        self._bytes = TokenBucket(bytes_per_second, bytes_per_second)
 
     def allows(self, lines: int, size: int, now: float) -> bool:
         """Whether so much may pass now; it is taken from the reserve if so."""
-        passed = self.burst_seconds if self._at is None else now - self._at
-        self._at = now
-        self._lines = min(self._lines + passed * self.lines_per_second, self.burst_seconds * self.lines_per_second)
-        self._bytes = min(self._bytes + passed * self.bytes_per_second, self.burst_seconds * self.bytes_per_second)
-        if lines > self._lines or size > self._bytes:
+        if lines > self._lines.level(now) or size > self._bytes.level(now):
             return False
-        self._lines -= lines
-        self._bytes -= size
+        self._lines.take(lines)
+        self._bytes.take(size)
         return True
 
 

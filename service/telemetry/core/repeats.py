@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from ....dispatch.core.token_bucket import TokenBucket
+
 REMEMBERED = 1000
 """Different things of which is remembered when they were last said; the oldest is forgotten."""
 
@@ -51,20 +53,15 @@ class Flow:
     """At most `rate` lines a second on the long run, `burst` at once. A long line counts as several."""
 
     def __init__(self, rate: float, burst: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = burst
-        self._at = 0.0
+        self._bucket = TokenBucket(rate, burst)
         self._left_out = 0
 
     def admit(self, now: float, length: int = 0) -> int | None:
         """None: one line too many. A number: pass it on, after so many that were left out. `length` in characters."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
         # After a flood it takes a tenth of the burst to begin again: else every other line would be a remark.
-        if self._tokens < (self._burst / 10 if self._left_out else 1.0):
+        if self._bucket.level(now) < (self._bucket.burst / 10 if self._left_out else 1.0):
             self._left_out += 1
             return None
-        self._tokens -= 1.0 + length / LINE
+        self._bucket.take(1.0 + length / LINE)
         left_out, self._left_out = self._left_out, 0
         return left_out
