@@ -19,7 +19,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from .reaper import Reaper, kill_marked
+from .reaper import Reaper
 
 LINGER = 0.5
 """Seconds that killed members of a group may take to be gone. Where nobody collects orphans they never are."""
@@ -76,7 +76,7 @@ class Process:
         while pause < LINGER and self._has_members():
             await anyio.sleep(pause)
             pause *= 2
-        await anyio.to_thread.run_sync(kill_marked, [self._mark.encode()])
+        await anyio.to_thread.run_sync(self._reaper.sweep, self._mark)
         self._reaper.forget(None, self._mark)
 
     def _kill_group(self) -> None:

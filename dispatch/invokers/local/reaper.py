@@ -17,8 +17,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 ROUNDS = 4
@@ -26,12 +27,39 @@ PAUSE = 0.1
 """Seconds between rounds: a process that is just being started shows its environment a moment later."""
 
 
+def kill_marked(marks: list[bytes]) -> None:
+    """Kill every process with one of these texts in its environment. Does nothing where the system shows none."""
+    for process in list(_marked(marks)):
+        _kill(process)
+
+
+def _marked(marks: list[bytes]) -> Iterator[int]:
+    try:
+        processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        return
+    for process in processes:
+        with suppress(OSError):
+            with open(f"/proc/{process}/environ", "rb") as file:
+                environment = file.read()
+            if any(mark in environment for mark in marks):
+                yield process
+
+
+def _kill(target: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(target, signal.SIGKILL)
+
+
 class Reaper:
     """Started with the first worker, kept as long as the daemon lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, kill_marked: Callable[[list[bytes]], None] = kill_marked) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._watched: set[str] = set()
+        self._kill_marked = kill_marked
+        self._looking = threading.Lock()
+        self._asked: set[bytes] = set()
 
     def ready(self) -> None:
         """Start the process if it does not run; one that was killed is replaced, and told what it must know."""
@@ -54,6 +82,23 @@ class Reaper:
         for watched in ([str(group)] if group is not None else []) + ([f"={mark}"] if mark else []):
             self._watched.discard(watched)
             self._tell(f"-{watched}\n")
+
+    @property
+    def waiting(self) -> int:
+        """Sweeps that were asked for, and not yet begun."""
+        return len(self._asked)
+
+    def sweep(self, mark: str) -> None:
+        """Kill what came of that worker and left its group. It looks at every process of the machine, in the caller's
+        thread; whoever asks while another one looks shares the next look with all others that ask meanwhile."""
+        asked = mark.encode()
+        self._asked.add(asked)
+        with self._looking:
+            if asked not in self._asked:
+                return  # a look that began after we asked has ended
+            marks = list(self._asked)
+            self._asked.difference_update(marks)
+            self._kill_marked(marks)
 
     def close(self) -> None:
         """Let the process end; it kills what is still watched. A later start begins anew."""
@@ -109,30 +154,6 @@ def reap(groups: set[int], marks: list[bytes]) -> None:
     for _ in range(ROUNDS if marks else 0):
         kill_marked(marks)
         time.sleep(PAUSE)
-
-
-def kill_marked(marks: list[bytes]) -> None:
-    """Kill every process with one of these texts in its environment. Does nothing where the system shows none."""
-    for process in list(_marked(marks)):
-        _kill(process)
-
-
-def _marked(marks: list[bytes]) -> Iterator[int]:
-    try:
-        processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return
-    for process in processes:
-        with suppress(OSError):
-            with open(f"/proc/{process}/environ", "rb") as file:
-                environment = file.read()
-            if any(mark in environment for mark in marks):
-                yield process
-
-
-def _kill(target: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(target, signal.SIGKILL)
 
 
 if __name__ == "__main__":
