@@ -5,6 +5,10 @@
 
 A listing may come late or leave a shard out, and what is stored as ended is never read again. `source.py` tells every
 listing; `lineage.plan` gets what came of it. The count begins anew with the process.
+
+Counted per shard, and not "believe a listing when some in a row agree": where shards rotate, each start finds that
+parents were trimmed, and all other shards would wait for the agreement too; and listings that leave out another shard
+each time never agree, so that a new shard would never be read.
 """
 
 from __future__ import annotations
