@@ -158,7 +158,9 @@ def kafka_item(
 ) -> dict[str, object]:
     """The element of one record. `timestamp` in milliseconds.
 
-    A record without a key has no `key`; a tombstone has `value: null`, because every handler asks for it.
+    What is null is left out, as AWS does: a record without a key has no `key`, a tombstone no `value`, and a header
+    without a value is `{}` (https://github.com/aws-powertools/powertools-lambda-typescript/issues/5016,
+    https://github.com/Nike-Inc/hal/pull/143).
     """
     item: dict[str, object] = {
         "topic": topic,
@@ -169,8 +171,9 @@ def kafka_item(
     }
     if key is not None:
         item["key"] = _base64(key)
-    item["value"] = None if value is None else _base64(value)
-    item["headers"] = [{name: _signed(content)} for name, content in headers]
+    if value is not None:
+        item["value"] = _base64(value)
+    item["headers"] = [{} if content is None else {name: _signed(content)} for name, content in headers]
     return item
 
 
@@ -192,16 +195,17 @@ def kafka_decoded(
     decoded = dict(item)
     if key is not None:
         decoded["key"] = _base64(key)
-    decoded["value"] = None if value is None else _base64(value)
+    if value is not None:
+        decoded["value"] = _base64(value)
     for name, schema in (("keySchemaMetadata", key_schema), ("valueSchemaMetadata", value_schema)):
         if schema is not None:
             decoded[name] = {"dataFormat": schema.data_format, "schemaId": schema.schema_id}
     return decoded
 
 
-def _signed(content: bytes | None) -> list[int] | None:
+def _signed(content: bytes) -> list[int]:
     """A header's value as Java's bytes, -128 to 127."""
-    return None if content is None else memoryview(content).cast("b").tolist()
+    return memoryview(content).cast("b").tolist()
 
 
 # --- envelopes --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ way (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 
     SQS                 the filter does not take the message
     Kinesis, DynamoDB   rules for plain text are refused when the mapping is made; others: not taken
-    Kafka               the filter's rules on the data are ignored, its other rules decide
+    Kafka               the filter's rules on the data are ignored, its other rules decide; but whether there is a value
+                        (`exists`) is asked of a tombstone too, which has none
 
 Formats are judged for each filter by itself, and inside one with `$or` for each of its alternatives.
 """
@@ -25,6 +26,7 @@ from .document import depth
 from .errors import PatternError, PatternProblem, member
 from .filters import Pattern, RuleShape, at_filter, parse_all, shape_of
 from .limits import MAX_RECORD_DEPTH
+from .operators import Exists
 from .tree import Branch
 
 Kind = Literal["sqs", "kinesis", "dynamodb", "kafka"]
@@ -88,7 +90,7 @@ class RecordFilter:
         form, view = read(data() if callable(data) else data)
         matchers = self._json
         if self._reads_metadata or form is not _JSON:
-            view = {**metadata, self._key: view}
+            view = _viewed(metadata, self._key, form, view)
             matchers = self._matchers[form]
         for matches in matchers:  # noqa: SIM110 - any() over a generator costs as much as two small patterns
             if matches(view):
@@ -99,8 +101,15 @@ class RecordFilter:
         """What the patterns are matched against, for explanations."""
         if self.kind == "dynamodb":
             return dict(metadata)
-        _, value = read(data() if callable(data) else data)
-        return {**metadata, self._key: value}
+        form, value = read(data() if callable(data) else data)
+        return _viewed(metadata, self._key, form, value)
+
+
+def _viewed(metadata: Mapping[str, object], key: str, form: DataFormat, value: object) -> dict[str, object]:
+    """The record with its data decoded, or without the field where there are none."""
+    if form is DataFormat.ABSENT:
+        return {name: member for name, member in metadata.items() if name != key}
+    return {**metadata, key: value}
 
 
 def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
@@ -197,7 +206,10 @@ def left_of(kind: Kind, branch: Branch, form: DataFormat) -> Branch | None:
         return branch
     if kind != "kafka":
         return None
-    return {path: rule for path, rule in branch.items() if path != key and not path.startswith(f"{key}.")}
+    left = {path: rule for path, rule in branch.items() if path != key and not path.startswith(f"{key}.")}
+    if form is DataFormat.ABSENT and any(isinstance(operator, Exists) for operator in branch.get(key, ())):
+        left[key] = branch[key]
+    return left
 
 
 _FITTING = frozenset([(RuleShape.PLAIN, DataFormat.PLAIN), (RuleShape.JSON, DataFormat.JSON)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from headrace.dispatch.core.documents import (
     timestamp,
     with_payload,
 )
-from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope, kafka_item
 from headrace.dispatch.core.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
 from headrace.dispatch.core.planner import DiscardStep
 from support.paper import failed, kafka_records, partition
@@ -191,6 +193,18 @@ def test_a_topic_gets_one_message_per_record_with_its_event_as_an_object() -> No
     }
     assert list(document)[-1] == "payload"
     assert document["payload"]["records"] == {"orders-0": [{"o": 7}]}
+
+
+@pytest.mark.semantics("EVENT-28", "EVENT-30")
+def test_a_tombstone_stands_in_its_document_as_in_its_event() -> None:
+    given: Any = {"topic": "orders", "partition": 0, "offset": 7, "timestamp": 0, "timestamp_type": 0}
+    (plain,) = kafka_records(partition(0), [7], 0.0)
+    tombstone = replace(plain, item=kafka_item(**given, key=b"k", value=None, headers=[("none", None)]))
+    event = KafkaEnvelope("b:9092").render((tombstone,))
+    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, (tombstone,))
+    message = kafka_record_document(CLUSTER, exhausted, tombstone, event=event, written=WRITTEN, fresh_id=FRESH)
+    (record,) = json.loads(message)["payload"]["records"]["orders-0"]
+    assert (record["headers"], "value" in record) == ([{}], False)
 
 
 @pytest.mark.semantics("EVENT-27")
