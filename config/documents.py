@@ -11,6 +11,7 @@ from pathlib import Path
 from . import read_json, read_yaml
 from .errors import ConfigError, Problem
 from .nodes import MAX_BYTES, Node
+from .user_text import NotText, text_of
 
 _READERS = {
     ".yaml": read_yaml.read,
@@ -93,11 +94,10 @@ def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
     if len(data) > MAX_BYTES:
         return None, [Problem(f"is larger than {MAX_BYTES // 1024 // 1024} MB, so hardly a configuration", file=file)]
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = data.count(b"\n", 0, fault.start) + 1
-        what = f"is not UTF-8 text: byte 0x{data[fault.start]:02x} at offset {fault.start}"
-        return None, [Problem(what, file=file, line=line)]
+        text = text_of(data)
+    except NotText as fault:
+        line = None if fault.offset is None else data.count(b"\n", 0, fault.offset) + 1
+        return None, [Problem(str(fault), file=file, line=line)]
     ending = Path(file).suffix.lower()
     if ending == ".toml":
         return None, [Problem("is TOML, which is not read here", file=file, hint="write it as YAML or JSON")]

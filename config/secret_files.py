@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .user_text import NotText, text_of
+
 _LONGEST = 64 * 1024
 
 
@@ -42,9 +44,15 @@ def _content(variable: str, file: str) -> str:
     try:
         with Path(file).open("rb") as stream:
             data = stream.read(_LONGEST + 1)
-        text = data.decode()
+        text = text_of(data)
     except (OSError, ValueError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) else "it is not text"
+        reason = (
+            fault.strerror
+            if isinstance(fault, OSError)
+            else f"it {fault.what}"
+            if isinstance(fault, NotText)
+            else fault
+        )
         raise SecretFileError(f"{variable} names the file {file}, which cannot be read: {reason}") from fault
     if len(data) > _LONGEST:
         raise SecretFileError(f"{variable} names the file {file}, which is larger than {_LONGEST} bytes")

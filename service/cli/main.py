@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..wiring.exits import Exit, UsageError
+from .terminal import print_everything
 
 if TYPE_CHECKING:
     from ...dispatch.core.observer import Observer
@@ -237,6 +238,7 @@ def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = (
 
     `observers` are handed to the daemon, for programs around it.
     """
+    print_everything()
     arguments = parse(sys.argv[1:] if argv is None else argv)
     verb = import_module(f".verbs.{arguments.module}", __package__)
     try:

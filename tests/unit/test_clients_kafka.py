@@ -228,7 +228,7 @@ BROKEN: list[tuple[str, type[SourceError], str]] = [
     ("env:NUMBER", SourceRefused, "has no password"),
     ("file:gone", SourceMissing, "gone, which should have a secret, does not exist"),
     ("file:.", SourceUnavailable, "cannot be read: Is a directory"),
-    ("file:binary", SourceRefused, "is not text"),
+    ("file:binary", SourceRefused, "is not UTF-8 text"),
     ("file:large", SourceRefused, "is larger than"),
     ("hunter2", SourceRefused, "does not say where the secret is"),
     (SECRET, SourceRefused, "cannot be read"),

@@ -21,6 +21,7 @@ from ...arn import Arn
 from ...errors import ConfigError, SourceMissing, SourceRefused, SourceUnavailable
 from ...kafka_security import reference_fault
 from ...spoken import absolute
+from ...user_text import NotText, text_of
 from .. import faults
 from ..aws import Clients
 
@@ -119,9 +120,9 @@ def _content(path: Path) -> str:
     if len(data) > LONGEST:
         raise SourceRefused(f"the file {path} is larger than the {LONGEST} bytes that a secret can have")
     try:
-        return data.decode()
-    except ValueError:
-        raise SourceRefused(f"the file {path}, which should have a secret, is not text") from None
+        return text_of(data)
+    except NotText as fault:
+        raise SourceRefused(f"the file {path}, which should have a secret, {fault.what}") from None
 
 
 def _is_pem(text: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ....config.errors import ConfigError, Problem
+from ....config.user_text import NotText, text_of, typed
 from ....dispatch.core.keeping import DATA, KINDS
 from ....dispatch.core.observer import Observer
 from ....dispatch.patterns.errors import PatternError
@@ -50,12 +51,19 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 def read_text(name: str) -> str:
     """A file's text, or standard input's for `-`. Raises UsageError."""
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return raw.decode()
+        return text_of(sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes())
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text: {error}") from error
+    except NotText as fault:
+        raise UsageError(f"{'standard input' if name == '-' else name} {fault}") from fault
+
+
+def typed_text(word: str, what: str) -> str:
+    """Raises UsageError for a word of the command line that is no text."""
+    try:
+        return typed(word)
+    except NotText as fault:
+        raise UsageError(f"{what} {fault}") from fault
 
 
 # --- which filter ---------------------------------------------------------------------------------------------------
@@ -82,7 +90,7 @@ def _only(names: Sequence[str]) -> str:
 
 
 def _pattern(text: str) -> str:
-    return read_text(text.removeprefix(AT)) if text.startswith(AT) else text
+    return read_text(text.removeprefix(AT)) if text.startswith(AT) else typed_text(text, "the pattern")
 
 
 def _parsed(kind: Kind, patterns: Sequence[object]) -> RecordFilter:

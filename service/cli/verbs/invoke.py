@@ -22,7 +22,7 @@ from ....dispatch.invokers.base import Invocation
 from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config
-from .filter_test import AT, read_text
+from .filter_test import AT, read_text, typed_text
 from .tables import show
 
 
@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 
 def _payload(text: str) -> bytes:
-    if text == "-" or text.startswith(AT):
-        text = read_text(text.removeprefix(AT))
+    in_file = text == "-" or text.startswith(AT)
+    text = read_text(text.removeprefix(AT)) if in_file else typed_text(text, "the payload")
     try:
         json.loads(text)
     except ValueError as error:
