@@ -156,7 +156,7 @@ class EventSourceMapping(Spoken):
     """Bounds the batches in flight."""
     receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
     """Receivers of a queue at most (Headrace's own). Default: the maximum concurrency, else the function's
-    concurrency, else 5."""
+    concurrency, else 5. With a batching window one of them gathers a batch, and the others have one in flight."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
     """AWS's dedicated pollers. Without it a Kafka topic has one poller, with a batch in flight per partition."""
 

@@ -55,7 +55,14 @@ AT_ONCE = 500
 class Feed:
     """One reader at work. `run` ends when the feed was stopped or retired, or raises what its source said for good."""
 
-    def __init__(self, settings: FeedSettings, reader: Reader, polled: Callable[[FetchResult], None]) -> None:
+    def __init__(
+        self,
+        settings: FeedSettings,
+        reader: Reader,
+        polled: Callable[[FetchResult], None],
+        took: Callable[[bool], None],
+    ) -> None:
+        """`polled` hears of each fetch, `took` of each batch of what is only lent, and whether more waits behind it."""
         self._settings = settings
         self._dispatcher = settings.dispatcher
         self._observer = settings.dispatcher.observer
@@ -63,6 +70,7 @@ class Feed:
         self._mapping = settings.dispatcher.mapping
         self._reader = reader
         self._polled = polled
+        self._took = took
         self._slots = settings.slots(reader.lane, reader.window)
         self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window, settings.pool)
         self._ended: set[Lane] = set()
@@ -280,6 +288,8 @@ class Feed:
             delivery = self._dispatcher.delivery(taken, SlotLedger(self, taken.slot))
             self._deliveries.add(delivery)  # now, not when its task first runs: until then the loop must see it too
             self._start(self._deliver, delivery, taken.slot)
+            if self._settings.lent:
+                self._took(self._slots.waiting().records > 0)
 
     async def _deliver(self, delivery: Delivery, slot: int) -> None:
         try:

@@ -114,6 +114,11 @@ class Roster(Protocol):
         """A fetch of this feed came back."""
         ...
 
+    def took(self, feed: str, *, held: bool) -> None:
+        """A batch of this feed went out. `held`: more waits in it for the next batch. Told only where records are
+        lent."""
+        ...
+
 
 class Source(Protocol):
     """One mapping's source."""

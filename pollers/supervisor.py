@@ -204,7 +204,9 @@ class Supervisor:
     async def _read(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
         try:
             reader = await self._source.reader(name)
-            feed = self._feeds[name] = Feed(self._settings, reader, partial(self._polled, tasks, roster, name))
+            polled = partial(self._polled, tasks, roster, name)
+            took = partial(self._took, tasks, roster, name)
+            feed = self._feeds[name] = Feed(self._settings, reader, polled, took)
             self._tell_feeds()
             if self._over.is_set():  # while the reader was being made
                 feed.stop()
@@ -248,6 +250,13 @@ class Supervisor:
             self._fetched_at = self._clock.monotonic()
         self._tell_recovery(name, fetched)
         roster.polled(name, fetched)
+        self._follow(tasks, roster)
+
+    def _took(self, tasks: TaskGroup, roster: Roster, name: str, held: bool) -> None:
+        roster.took(name, held=held)
+        self._follow(tasks, roster)
+
+    def _follow(self, tasks: TaskGroup, roster: Roster) -> None:
         if roster.wanted() != self._aligned:
             self._align(tasks, roster)
 

@@ -16,8 +16,8 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
 from ...dispatch.core import events
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
-from ..source import FetchResult, Mark, Owner
-from ..sqs.core.scaling import ElasticReceivers
+from ..source import FetchResult, Mark, Owner, Roster
+from ..sqs.core.scaling import receivers
 
 LONG_POLL = 20.0
 
@@ -112,9 +112,9 @@ class MemoryQueueSource:
         self._receivers = receivers
         self._windowed = windowed
 
-    async def open(self) -> ElasticReceivers:
+    async def open(self) -> Roster:
         self._queue.check()
-        return ElasticReceivers(self._receivers)
+        return receivers(self._receivers, 1, windowed=self._windowed)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Receivers come and go with what they receive."""

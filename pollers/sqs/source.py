@@ -21,8 +21,8 @@ from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUn
 from ...dispatch.core import events
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
-from ..source import FetchResult, Mark, Owner
-from .core.scaling import ElasticReceivers
+from ..source import FetchResult, Mark, Owner, Roster
+from .core.scaling import receivers
 
 RECEIVE_LIMIT = 10
 """Messages per ReceiveMessage, and entries per batch call: SQS's own limit."""
@@ -100,7 +100,7 @@ class SqsSource:
         self._typical = 1
         self._read_at = -math.inf
 
-    async def open(self) -> ElasticReceivers:
+    async def open(self) -> Roster:
         client = await self._connect()
         settings = self._settings
         try:
@@ -112,7 +112,7 @@ class SqsSource:
             raise faults.translate(error, f"queue {settings.arn}") from error
         await self._read_attributes()
         await self.visibility()
-        return ElasticReceivers(settings.receivers, settings.least_receivers)
+        return receivers(settings.receivers, settings.least_receivers, windowed=settings.window > 0)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Receivers come and go with what they receive."""

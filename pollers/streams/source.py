@@ -68,6 +68,9 @@ class StreamRoster:
     def polled(self, feed: str, fetched: FetchResult) -> None:
         """How many shards there are does not depend on what is in them."""
 
+    def took(self, feed: str, *, held: bool) -> None:
+        """Nor on its batches."""
+
 
 class StreamSource:
     """One mapping's stream."""

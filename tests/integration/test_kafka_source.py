@@ -403,6 +403,9 @@ class Scaled:
     def polled(self, feed: str, fetched: FetchResult) -> None:
         """Nothing depends on it."""
 
+    def took(self, feed: str, *, held: bool) -> None:
+        """Nothing depends on it."""
+
 
 async def test_brokers_that_are_not_there_are_unavailable() -> None:
     class Nowhere:

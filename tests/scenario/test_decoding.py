@@ -56,6 +56,9 @@ class Topic:
     def polled(self, feed: str, fetched: FetchResult) -> None:
         """There is one poller, whatever it brings."""
 
+    def took(self, feed: str, *, held: bool) -> None:
+        """And whatever it gives on."""
+
     async def open(self) -> Topic:
         return self
 

@@ -10,8 +10,7 @@ from headrace.dispatch.core.observer import Crashed
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
-from headrace.pollers.source import Owner
-from headrace.pollers.sqs.core.scaling import ElasticReceivers
+from headrace.pollers.source import Owner, Roster
 from support.world import World
 
 
@@ -36,7 +35,7 @@ async def test_a_fault_of_ours_ends_neither_the_daemon_nor_for_good_its_mapping(
     real_open, real_probe = MemoryQueueSource.open, CallableInvoker.probe
     probes = iter([OSError("no more descriptors")])
 
-    async def broken_open(self: MemoryQueueSource) -> ElasticReceivers:
+    async def broken_open(self: MemoryQueueSource) -> Roster:
         if (fault := next(faults, None)) is not None:
             raise fault
         return await real_open(self)

@@ -285,6 +285,94 @@ async def test_a_full_batch_does_not_wait_for_its_window() -> None:
     assert world.watch.invocation_times() == [0.0]
 
 
+def sizes(world: World) -> list[int]:
+    return [len(batch) for batch in world.watch.invoked_bodies()]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize(("messages", "batch_size", "window"), [(1000, 1000, 10.0), (100, 100, 5.0), (1000, 100, 5.0)])
+@pytest.mark.semantics("SQS-26")
+async def test_a_backlog_gives_full_batches(seconds: float, messages: int, batch_size: int, window: float) -> None:
+    world = World()
+    queue = world.queue(visibility=600.0)
+
+    async def handler(bodies: list[str]) -> None:
+        await anyio.sleep(seconds)
+
+    supervisor = world.mapping(
+        queue, world.function(handler, concurrency=5), batch_size=batch_size, window=window, receivers=5
+    )
+    for number in range(messages):
+        queue.send(str(number))
+    async with world.running():
+        await until(300)
+        assert supervisor.feeds == 1
+    assert sizes(world) == [batch_size] * (messages // batch_size)
+    assert queue.messages == []
+
+
+@pytest.mark.semantics("SQS-26", "SQS-17")
+async def test_a_backlog_is_worked_on_by_as_many_as_there_may_be() -> None:
+    world = World()
+    queue = world.queue(visibility=600.0)
+    together = most = 0
+
+    async def handler(bodies: list[str]) -> None:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await anyio.sleep(2)
+        together -= 1
+
+    world.mapping(queue, world.function(handler, concurrency=10), batch_size=20, window=5.0, receivers=4)
+    for number in range(400):
+        queue.send(str(number))
+    async with world.running():
+        await until(60)
+    assert most == 4
+    assert world.watch.invocation_times() == [2.0 * (number // 4) for number in range(20)]
+    assert sizes(world) == [20] * 20
+
+
+@pytest.mark.semantics("SQS-26")
+async def test_a_trickle_gives_one_batch_a_window_after_a_backlog_too() -> None:
+    world = World()
+    queue = world.queue(visibility=600.0)
+
+    async def handler(bodies: list[str]) -> None:
+        await anyio.sleep(0.5)
+
+    world.mapping(queue, world.function(handler, concurrency=5), batch_size=20, window=5.0, receivers=5)
+    for number in range(200):
+        queue.send(str(number))
+    async with world.running():
+        await until(100)
+        for number in range(60):
+            queue.send(str(number))
+            await until(101 + number)
+        await until(300)
+    assert sizes(world)[:10] == [20] * 10
+    assert sizes(world)[10:] == [6] * 10
+    assert queue.messages == []
+
+
+@pytest.mark.semantics("SQS-26")
+async def test_the_batches_of_a_window_that_are_full_by_bytes_leave_no_crumbs() -> None:
+    world = World()
+    queue = world.queue(visibility=600.0)
+
+    async def handler(bodies: list[str]) -> None:
+        await anyio.sleep(1)
+
+    world.mapping(queue, world.function(handler, concurrency=5), batch_size=1000, window=5.0, receivers=5)
+    for number in range(240):
+        queue.send(f"{number:<250000}")
+    async with world.running():
+        await until(300)
+    assert sorted(sizes(world))[-9:] == [25] * 9
+    assert queue.messages == []
+
+
 @pytest.mark.semantics("SQS-13")
 async def test_messages_of_a_group_stay_in_order_when_some_fail() -> None:
     world = World()

@@ -26,8 +26,7 @@ from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.source import Source
-from headrace.pollers.sqs.core.scaling import ElasticReceivers
+from headrace.pollers.source import Roster, Source
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
@@ -94,7 +93,7 @@ class SlowQueue(MemoryQueueSource):
         super().__init__(queue, 2)
         self._opening = opening
 
-    async def open(self) -> ElasticReceivers:
+    async def open(self) -> Roster:
         await anyio.sleep(self._opening)
         return await super().open()
 

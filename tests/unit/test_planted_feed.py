@@ -103,7 +103,7 @@ class Rig:
         dispatcher = Dispatcher("mapping", target, policy, envelope, "string", clock, no_jitter, self.watch)
         slots = KeyHash(Limits(1, 0.0, envelope), 1)
         settings = FeedSettings(dispatcher, lambda lane, window: slots, keep_all, Backoff(), lent=False)
-        feed = Feed(settings, self.shelf, lambda fetched: None)
+        feed = Feed(settings, self.shelf, lambda fetched: None, lambda held: None)
         failures: list[LaneLost] = []
 
         async def reading() -> None:

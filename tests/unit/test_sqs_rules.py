@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.pollers.source import FetchResult
-from headrace.pollers.sqs.core.scaling import ElasticReceivers
+from headrace.pollers.sqs.core.scaling import ElasticReceivers, TurnReceivers, receivers
 from headrace.pollers.sqs.source import visibility_to_ask
 
 
@@ -58,3 +58,54 @@ def test_no_fewer_receivers_than_were_asked_for() -> None:
     roster.polled("receiver-1", FetchResult((object(),), full=True))  # type: ignore[arg-type]
     assert len(roster.wanted()) == 4
     assert len(ElasticReceivers(2, 3).wanted()) == 2
+
+
+FULL = FetchResult((object(),), full=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.semantics("SQS-26")
+def test_with_a_window_one_receiver_gathers_at_a_time() -> None:
+    roster = TurnReceivers(3)
+    turns = [roster.wanted()]
+    for _ in range(4):
+        roster.polled(turns[-1][0], FULL)
+        roster.took(turns[-1][0], held=False)
+        turns.append(roster.wanted())
+    assert turns == [["receiver-1"], ["receiver-2"], ["receiver-3"], ["receiver-1"], ["receiver-2"]]
+    roster.took("receiver-1", held=False)
+    assert roster.wanted() == ["receiver-2"], "what is retired, and delivers what it had, passes no turn"
+
+
+@pytest.mark.semantics("SQS-26")
+def test_a_receiver_that_holds_messages_behind_its_batch_gathers_on_beside_the_next_one() -> None:
+    roster = TurnReceivers(3)
+    roster.took("receiver-1", held=True)
+    assert roster.wanted() == ["receiver-1", "receiver-2"]
+    roster.took("receiver-2", held=True)
+    roster.took("receiver-3", held=True)
+    assert roster.wanted() == ["receiver-1", "receiver-2", "receiver-3"]
+    roster.took("receiver-2", held=False)
+    roster.took("receiver-1", held=False)
+    assert roster.wanted() == ["receiver-3"]
+    roster.took("receiver-3", held=False)
+    assert roster.wanted() == ["receiver-2"]
+
+
+@pytest.mark.semantics("SQS-25", "SQS-26")
+def test_as_many_gather_as_were_asked_for() -> None:
+    roster = TurnReceivers(3, 2)
+    assert roster.wanted() == ["receiver-1", "receiver-2"]
+    roster.took("receiver-1", held=False)
+    assert roster.wanted() == ["receiver-2", "receiver-3"]
+    assert TurnReceivers(1, 2).wanted() == ["receiver-1"]
+
+
+def test_a_single_receiver_keeps_its_turn() -> None:
+    roster = TurnReceivers(1)
+    roster.took("receiver-1", held=False)
+    assert roster.wanted() == ["receiver-1"]
+
+
+def test_turns_are_for_windows_alone() -> None:
+    assert isinstance(receivers(5, 1, windowed=True), TurnReceivers)
+    assert isinstance(receivers(5, 1, windowed=False), ElasticReceivers)

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -69,13 +71,16 @@ async def test_files_of_secrets(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def headrace(*arguments: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
+Done = subprocess.CompletedProcess[bytes]
+
+
+def headrace(*arguments: str | bytes, stdin: bytes = b"", environ: Mapping[str, str] = MappingProxyType({})) -> Done:
     command = [sys.executable, "-m", "headrace.service.cli.main", *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, env={**os.environ, **environ}, check=False)
 
 
-def filter_test(*arguments: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
-    return headrace("filter", "test", *arguments, stdin=stdin, **environ)
+def filter_test(*arguments: str, stdin: bytes = b"", environ: Mapping[str, str] = MappingProxyType({})) -> Done:
+    return headrace("filter", "test", *arguments, stdin=stdin, environ=environ)
 
 
 PATTERN = '{"body": {"type": ["x"]}}'
@@ -121,12 +126,12 @@ TERMINALS = [
 def test_a_terminal_that_does_not_know_every_character(tmp_path: Path, terminal: dict[str, str]) -> None:
     wanted = json.dumps({"body": {"name": ["ü€\U0001f600"]}})
     record = '{"name": "ü€\U0001f600"}'.encode()
-    table = filter_test("--pattern", wanted, "--pattern", '{"body": {"€": ["x"]}}', stdin=record, **terminal)
+    table = filter_test("--pattern", wanted, "--pattern", '{"body": {"€": ["x"]}}', stdin=record, environ=terminal)
     assert (table.returncode, table.stderr) == (0, b""), table
     assert b"\\u20ac is missing" in table.stdout
-    asked = filter_test("--pattern", '{"body": {"€": ["ü"]}}', "--output", "json", stdin=record, **terminal)
+    asked = filter_test("--pattern", '{"body": {"€": ["ü"]}}', "--output", "json", stdin=record, environ=terminal)
     assert (asked.returncode, asked.stderr) == (1, b""), asked
     (verdict,) = json.loads(asked.stdout.decode("latin-1"))
     assert verdict["filters"][0]["path"] == "body.€"
-    wrong = headrace("check", str(write(tmp_path, '"€": 1')), **terminal)
+    wrong = headrace("check", str(write(tmp_path, '"€": 1')), environ=terminal)
     assert (wrong.returncode, b"\\u20ac: unknown key" in wrong.stderr) == (78, True), wrong

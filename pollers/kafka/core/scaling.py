@@ -23,6 +23,9 @@ class Pollers:
     def wanted(self) -> list[str]:
         return [f"poller-{number}" for number in range(1, max(1, min(self._count, self.partitions)) + 1)]
 
+    def took(self, feed: str, *, held: bool) -> None:
+        """Members have partitions, not batches."""
+
     def polled(self, feed: str, fetched: FetchResult) -> None:
         now = self._clock.monotonic()
         if fetched.full or fetched.passed_over:
