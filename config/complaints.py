@@ -31,6 +31,13 @@ _REPORTED = {
 }
 
 _WHOLE = "must be a whole number"
+
+
+def _number(bound: float) -> str:
+    """`3600`, also where the field takes fractions."""
+    return str(int(bound)) if bound == int(bound) else str(bound)
+
+
 _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "int_type": lambda _: _WHOLE,
     "int_parsing": lambda _: _WHOLE,
@@ -47,8 +54,8 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "dict_type": lambda _: "must be a mapping of names to values",
     "model_type": lambda _: "must be a mapping of names to values",
     "model_attributes_type": lambda _: "must be a mapping of names to values",
-    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
-    "less_than_equal": lambda context: f"must be at most {context['le']}",
+    "greater_than_equal": lambda context: f"must be at least {_number(context['ge'])}",
+    "less_than_equal": lambda context: f"must be at most {_number(context['le'])}",
     "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",

@@ -99,6 +99,7 @@ _FIELDS = {
     "maximum_record_age_in_seconds": "- - + + +",
     "maximum_retry_attempts": "- - + + +",
     "bisect_batch_on_function_error": "- - + + +",
+    "retry_backoff": "+ + + + +",
     "deaggregate": "- - + - -",
     "recreated_stream": "- - + + -",
     "topics": "- - - - +",

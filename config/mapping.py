@@ -21,6 +21,7 @@ from . import limits
 from .arn import Arn
 from .kafka_mapping import KafkaSecurity, KafkaSourceConfig, SelfManagedEventSource, SourceAccessConfiguration
 from .limits import LIMITS, SourceKind
+from .retry_backoff import RetryBackoff
 from .spoken import WHOLE, Spoken
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -181,6 +182,9 @@ class EventSourceMapping(Spoken):
     destination."""
     bisect_batch_on_function_error: bool | None = None
     """Halve a failed batch to corner the bad record. Default: false."""
+    retry_backoff: RetryBackoff | None = None
+    """The pause before a batch is invoked again (Headrace's own). Default: the setting `retry_backoff`. A queue's
+    failed messages come again by its visibility timeout; there it is the pause after a throttle."""
     deaggregate: bool | None = None
     """Take records apart that a producer library packed into one (Headrace's own). Default: false, as on AWS."""
     recreated_stream: Literal["start_over", "stop"] | None = None

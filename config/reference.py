@@ -12,6 +12,7 @@ from .function import KINDS
 from .limits import LIMITS, SourceKind
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
+from .retry_backoff import RetryBackoff
 from .settings import PREFIX, Api, Aws, Destinations, LogSettings, Settings
 from .spoken import aws_name
 
@@ -54,11 +55,12 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "api", "log", "destinations")),
+        _table(Settings, skip=("aws", "api", "log", "destinations", "retry_backoff")),
         "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
         "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
         "### `log`\n\n" + _doc(LogSettings) + "\n\n" + _table(LogSettings),
         "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
+        "### `retry_backoff`\n\n" + _doc(RetryBackoff) + "\n\n" + _table(RetryBackoff),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,

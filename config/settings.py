@@ -19,6 +19,7 @@ from pydantic.json_schema import WithJsonSchema
 from . import read_json
 from .errors import ConfigError
 from .nodes import Node
+from .retry_backoff import RetryBackoff
 from .spoken import URL_FORM, WHOLE
 
 ACCOUNT_FORM = r"^\d{12}$"
@@ -200,6 +201,8 @@ class Settings(_Section):
     """What is logged."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How long failure destinations are tried."""
+    retry_backoff: RetryBackoff = Field(default_factory=RetryBackoff)
+    """The pause before a batch is invoked again, of mappings that say nothing of it, those of the API too."""
     shortest_record_age: Annotated[int, Field(ge=0, le=60), WHOLE] = 60
     """Seconds that a mapping's maximum_record_age_in_seconds must have at least. AWS's 60; less only for tests."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)

@@ -23,7 +23,9 @@ _FOLDED = {"eventsourcearn": "source", "functionname": "function"}
 # What AWS has no word for is spelled in one way.
 _OURS = frozenset(
     {
+        "base",
         "bootstrap_servers",
+        "cap",
         "client_id",
         "client_secret",
         "code",
@@ -47,6 +49,7 @@ _OURS = frozenset(
         "receivers",
         "recreated_stream",
         "reload",
+        "retry_backoff",
         "scope",
         "token",
         "token_endpoint",

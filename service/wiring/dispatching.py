@@ -8,7 +8,8 @@ from ...config.arn import Arn
 from ...config.errors import BugError
 from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
-from ...config.settings import Aws, Destinations
+from ...config.settings import Aws, Destinations, Settings
+from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.batcher import PAYLOAD_LIMIT, Limits
 from ...dispatch.core.documents import KafkaSubject
 from ...dispatch.core.events import Envelope, KafkaEnvelope, RecordsEnvelope, WindowEnvelope
@@ -41,6 +42,12 @@ def policy_of(mapping: EventSourceMapping) -> Policy:
         partial=mapping.partial_responses,
         windowed=bool(mapping.tumbling_window_in_seconds),
     )
+
+
+def backoff_of(mapping: EventSourceMapping, settings: Settings) -> Backoff:
+    """The pauses between attempts: the mapping's own, else those of the daemon."""
+    given = mapping.retry_backoff or settings.retry_backoff
+    return Backoff(base=given.base, cap=given.cap)
 
 
 def envelope_of(mapping: EventSourceMapping, brokers: Callable[[], str]) -> Envelope:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter, ServiceClock
 from ...config.limits import SourceKind
@@ -21,7 +23,16 @@ from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import RunningMapping
-from .dispatching import ahead_of, envelope_of, function_arn, kafka_subject, persistence_of, policy_of, slots_of
+from .dispatching import (
+    ahead_of,
+    backoff_of,
+    envelope_of,
+    function_arn,
+    kafka_subject,
+    persistence_of,
+    policy_of,
+    slots_of,
+)
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
@@ -77,7 +88,7 @@ class MappingFactory:
         return Dispatcher(
             mapping=mapping.name,
             target=target,
-            policy=policy_of(mapping),
+            policy=replace(policy_of(mapping), backoff=backoff_of(mapping, self._settings)),
             envelope=envelope_of(mapping, lambda: str(self._sources.access(mapping))),
             identifiers="kafka" if mapping.kind is SourceKind.KAFKA else "string",
             clock=clock,

@@ -76,6 +76,31 @@ def test_from_a_stream_to_a_function_and_on_after_a_restart(streams: Streams, tm
     assert [shard["place"] for shard in kept["shards"]] == ["position"]
 
 
+@pytest.mark.semantics("RETRY-25")
+@pytest.mark.parametrize(("own", "cap"), [({"retry_backoff": {"base": 0.01, "cap": 0.02}}, 0.02), ({}, 0.03)])
+def test_the_pauses_between_attempts_are_as_configured(
+    streams: Streams, tmp_path: Path, own: dict[str, object], cap: float
+) -> None:
+    name = streams.create()
+    streams.put(name, {"n": 1})
+
+    def fail_five_times(event: dict[str, Any]) -> object:
+        if len(function.events) <= 5:
+            raise ValueError("not yet")
+        return {}
+
+    with daemons.function(fail_five_times) as function:
+        mappings = reading(streams.arn(name), **own)
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, mappings)
+        variables = {"HEADRACE_RETRY_BACKOFF__BASE": "0.03", "HEADRACE_RETRY_BACKOFF__CAP": "0.03"}
+        arguments = ("--until-idle=60", "--log-level=debug")
+        with daemons.running(str(config), *arguments, cwd=tmp_path, env=variables) as daemon:
+            assert daemon.wait() == 0
+    delays = [line["delay"] for line in daemon.logged("retry")]
+    assert len(delays) == 5
+    assert all(0 < delay <= cap for delay in delays)
+
+
 @pytest.mark.semantics("CONFIG-36", "CLI-06")
 def test_a_table_stands_for_its_stream(streams: Streams, tmp_path: Path) -> None:
     table = streams.table()

@@ -61,12 +61,14 @@ def test_variables_of_every_shape(tmp_path: Path) -> None:
         "HEADRACE_DRY_RUN": "true",
         "HEADRACE_LOG__LEVEL": "",
         "HEADRACE_DESTINATIONS__BLOCK": "true",
+        "HEADRACE_RETRY_BACKOFF__BASE": "0.05",
         "HEADRACE_VERSION": "1.2.3",
     }
     made = settings(tmp_path, "x-a: 1", environ)
     assert (made.aws.account, made.aws.endpoint_urls) == ("000000000001", {"sqs": "http://localhost:9324"})
     assert (made.stop_timeout, made.until_idle, made.dry_run, made.log.level) == (2.5, 30.0, True, "info")
     assert made.destinations.block
+    assert (made.retry_backoff.base, made.retry_backoff.cap) == (0.05, 30.0)
 
 
 @pytest.mark.parametrize(("given", "meant"), [(True, math.inf), (False, None), ("true", math.inf), (5, 5.0), (0, 0.0)])
@@ -133,6 +135,9 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("listen: 'a:70000'", {}, {}, "headrace.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "headrace.yaml:1: stop_timeout: must be at least 0"),
     ("destinations: {attempts: 0}", {}, {}, "headrace.yaml:1: destinations.attempts: must be at least 1, not 0"),
+    ("retry_backoff: {base: 0}", {}, {}, "headrace.yaml:1: retry_backoff.base: must be at least 0.01, not 0"),
+    ("retry_backoff: {base: 40}", {}, {}, "headrace.yaml:1: retry_backoff: has the cap 30, which is below the base 40"),
+    ("x-a: 1", {"HEADRACE_RETRY_BACKOFF__CAP": "inf"}, {}, "HEADRACE_RETRY_BACKOFF__CAP: must be"),
     ("api: {upstream: localhost}", {}, {}, "headrace.yaml:1: api.upstream: is no URL: 'localhost'"),
     ("api: {access_keys: {a b: hidden}}", {}, {}, "headrace.yaml:1: api.access_keys"),
     ("api: {access_keys: {LOCAL: ''}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL"),

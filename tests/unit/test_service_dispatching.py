@@ -10,7 +10,8 @@ import pytest
 from headrace.config.errors import BugError
 from headrace.config.limits import SourceKind
 from headrace.config.mapping import EventSourceMapping
-from headrace.config.settings import Aws, Destinations
+from headrace.config.settings import Aws, Destinations, Settings
+from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope, kinesis_item
 from headrace.dispatch.core.keeping import Keeps
@@ -19,7 +20,15 @@ from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken
 from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.persistence import Persistence
-from headrace.service.wiring.dispatching import ahead_of, envelope_of, function_arn, persistence_of, policy_of, slots_of
+from headrace.service.wiring.dispatching import (
+    ahead_of,
+    backoff_of,
+    envelope_of,
+    function_arn,
+    persistence_of,
+    policy_of,
+    slots_of,
+)
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -78,6 +87,15 @@ def record(number: int, key: str = "k") -> Record:
 )
 def test_policies(source: str, fields: dict[str, object], expected: Policy) -> None:
     assert policy_of(mapping(source, **fields)) == expected
+
+
+@pytest.mark.semantics("RETRY-25")
+def test_the_pauses_between_attempts_are_the_mappings_own_else_the_daemons() -> None:
+    ours = Settings.model_validate({"retry_backoff": {"base": 0.1, "cap": 2}})
+    assert backoff_of(mapping(STREAM), Settings()) == Backoff(0.5, 2.0, 30.0) == Backoff()
+    assert backoff_of(mapping(STREAM), ours) == Backoff(base=0.1, cap=2.0)
+    assert backoff_of(mapping(STREAM, retry_backoff={"cap": 1}), ours) == Backoff(base=0.5, cap=1.0)
+    assert backoff_of(mapping(QUEUE, retry_backoff={"base": 0.01, "cap": 0.01}), ours) == Backoff(base=0.01, cap=0.01)
 
 
 def test_a_shard_has_as_many_batches_in_flight_as_its_mapping_says() -> None:

@@ -170,7 +170,15 @@ _ONLY_AT_CREATION = (
     "SelfManagedEventSource",
     "Tags",
 )
-_NOT_IN_THE_API = ("uuid", "receivers", "deaggregate", "recreated_stream", "bootstrap_servers", "kafka_security")
+_NOT_IN_THE_API = (
+    "uuid",
+    "receivers",
+    "retry_backoff",
+    "deaggregate",
+    "recreated_stream",
+    "bootstrap_servers",
+    "kafka_security",
+)
 _ON_SUCCESS = {
     "DestinationConfig.OnSuccess": "- Unsupported DestinationConfig parameter for given event source mapping type."
 }
