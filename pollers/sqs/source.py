@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
 
 from ...config.arn import Arn
 from ...config.clients import faults
@@ -311,11 +313,15 @@ class SqsReceiver:
             left = [r for i, r in enumerate(left) if str(i) in failed and not failed[str(i)].get("SenderFault")]
             return bool(left)
 
-        for failures in range(1, DELETE_ATTEMPTS + 1):
-            if not await attempt() or failures == DELETE_ATTEMPTS:
-                break
-            await anyio.sleep(self._queue.delay(failures))
-        return [*hopeless, *left]  # the caller says so aloud
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(DELETE_ATTEMPTS),
+            wait=lambda state: self._queue.delay(state.attempt_number),
+            retry=retry_if_result(bool),
+            sleep=anyio.sleep,
+        )
+        with suppress(RetryError):  # `left` tells which; the caller says so aloud
+            await retrying(attempt)
+        return [*hopeless, *left]
 
     async def _change_visibility(self, records: Sequence[Record], seconds: int, lost: list[Record]) -> list[Record]:
         """The records for which it may be tried again; those for which it never works are put into `lost`."""

@@ -8,14 +8,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-import anyio
-
 from ...config.arn import Arn, ArnError
 from ...config.clients.aws import Clients
+from ...config.clients.retry import retrying
 from ...config.clock import Clock, Jitter
 from ...config.durable.faults import StoreUnavailable
-from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from ...dispatch.core.backoff import Backoff
+from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
 from ...dispatch.core.observer import Observer, RecordUndelivered
 from ...dispatch.destinations.channels import (
     BucketChannel,
@@ -35,8 +33,7 @@ from .core import records
 from .core.model import Accepts, Condition, HeldEvent, Over
 
 ATTEMPTS = 5
-"""Tries of one destination; with the pauses between them they take up to 3 s besides their own time."""
-BACKOFF = Backoff(base=0.2, cap=5.0)
+"""Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""
 CIRCLE = 16
 """Functions that may follow one another as destinations; AWS too ends what looks like a circle there."""
 DESTINATION = Role("destination", "the event-invoke configuration")
@@ -83,19 +80,13 @@ class Endings:
         if not arn:
             return
         try:
-            await self._trying(await sending())
+            send = await sending()
+            async for attempt in retrying(ATTEMPTS, self._jitter):
+                with attempt:
+                    await send()
         except (SourceError, ConfigError, ArnError) as error:
             cause = " ".join(str(error).split())
             self._observer.observe(RecordUndelivered(held.event.function, held.event.request_id, arn, cause))
-
-    async def _trying(self, send: Send) -> None:
-        """Raises what the last try raised; only what may pass is tried again."""
-        for failures in range(1, ATTEMPTS):
-            try:
-                return await send()
-            except SourceUnavailable:
-                await anyio.sleep(BACKOFF.delay(failures, self._jitter()))
-        return await send()
 
     # --- what is sent -----------------------------------------------------------------------------------------------
 

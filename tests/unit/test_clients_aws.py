@@ -401,8 +401,8 @@ async def test_many_ask_at_once_and_share_one_client() -> None:
 def test_nothing_heavy_is_imported_until_a_client_is_wanted() -> None:
     code = (
         "import json, sys\n"
-        "from headrace.config.clients import aws, endpoints, faults, foreign_mappings, queue_urls, session\n"
+        "from headrace.config.clients import aws, endpoints, faults, foreign_mappings, queue_urls, retry, session\n"
         "print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"botocore", "aiobotocore", "aiohttp"} & set(json.loads(ran.stdout))
+    assert not {"botocore", "aiobotocore", "aiohttp", "tenacity"} & set(json.loads(ran.stdout))
