@@ -19,6 +19,7 @@ import anyio
 from ...config.clients.aws import AwsSettings, Clients
 from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint, is_loopback, would_call_itself
 from ...config.clock import SystemClock, system_jitter
+from ...config.core.stop_budget import NEVER, StopBudget, soon
 from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
@@ -45,13 +46,14 @@ from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
 from .api_functions import ApiFunctions, DaemonParts, Served
+from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
 from .endpoints import ServiceEndpoints
 from .exits import Exit
 from .function_factory import FunctionFactory
 from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
-from .life import ENDING, Life, Outside
+from .life import Life, Outside
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
@@ -105,11 +107,12 @@ class Daemon:
         self._tails = Tails()
         self._progresses = Progresses()
         self._changes = Changes()
+        self._life: Life | None = None
 
     async def run(self) -> Exit:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
         refuse_missing_libraries(self._config)
-        async with AsyncExitStack() as stack:
+        async with bounded_exits(self._ends) as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
@@ -134,7 +137,13 @@ class Daemon:
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
             outside = self._outside(plant, keepers, clients, listener, api, served.code)
-            return await Life(plant, self._settings, outside, self._clock).run()
+            self._life = Life(plant, self._settings, outside, self._clock)
+            return await self._life.run()
+
+    def _ends(self) -> float:
+        """By when all that was opened is closed (monotonic)."""
+        times = self._life.times if self._life else NEVER
+        return soon(times.leave, self._clock.monotonic())
 
     # --- before anything begins -------------------------------------------------------------------------------------
 
@@ -303,7 +312,7 @@ class Daemon:
             logs=self._mapping_logs,
             forget=forget,
         )
-        grace = max(0.0, self._settings.stop_timeout - ENDING)
+        grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
         following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
         planes.functions.watch(following.function_changed)
         await following.begin()

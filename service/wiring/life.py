@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from ...config.clock import Clock
+from ...config.core.stop_budget import NEVER, StopBudget, StopTimes
 from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
@@ -26,13 +27,6 @@ from ..telemetry.log import Action, Log
 from . import signals
 from .exits import Exit
 from .idle import IdleWatch
-
-ENDING = 2.0
-"""Of the seconds of a stop, those for ending functions that did not end by themselves, and for the last settlements."""
-CLOSING = 2.0
-"""Seconds for closing functions, whose processes end with the daemon at the latest; and for what is left after them."""
-SENDING = 1.5
-"""Of those, the seconds for sending what functions said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +58,8 @@ class Life:
         self._clock = clock
         self._stop_wanted = anyio.Event()
         self._exit = Exit.OK
+        self.times: StopTimes = NEVER
+        """By when each part has ended, once a stop has begun."""
 
     def stop(self) -> None:
         """Begin to stop; `run` returns when it is done."""
@@ -126,14 +122,16 @@ class Life:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """Readiness goes first, so that nobody sends us more; then all mappings at once."""
-        seconds = self._settings.stop_timeout
-        self._log.info(Action.STOP, f"stopping within {seconds:g} s")
-        with anyio.move_on_after(max(seconds, ENDING)):
-            await self._plant.stop(max(0.0, seconds - ENDING))
-        with anyio.move_on_after(CLOSING, shield=True):
+        """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
+        budget = StopBudget.of_daemon(self._settings.stop_timeout)
+        times = self.times = budget.begin(self._clock.monotonic())
+        self._log.info(Action.STOP, f"stopping within {budget.whole:g} s")
+        with anyio.CancelScope(deadline=times.settle):
+            await self._plant.stop(times)
+        with anyio.CancelScope(shield=True, deadline=times.close):
             await self._plant.fleet.aclose()
-            await self._plant.stop_last(SENDING)
+        with anyio.CancelScope(shield=True, deadline=times.send):
+            await self._plant.stop_last(times)
 
     def _say_account(self) -> None:
         for mapping, counts in self._plant.account.counts.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
+from ....config.core.stop_budget import PATIENCE
 from ....config.loader import Config
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.core.observer import Event, FunctionLog, Observer, Observers
@@ -64,7 +65,7 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
                 try:
                     return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
                 finally:
-                    with anyio.CancelScope(shield=True):
+                    with anyio.move_on_after(PATIENCE, shield=True):
                         await invoker.aclose()
 
 
