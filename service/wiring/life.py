@@ -7,7 +7,6 @@ starting --> ready --> stopping: no fetch | invocations end or are ended | settl
 from __future__ import annotations
 
 import math
-import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -24,9 +23,11 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import serving
 from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
-from . import signals
 from .exits import Exit
 from .idle import IdleWatch
+
+Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
+"""As `leaving.Leaving.after`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Outside:
     """What a daemon has to do with the world around it."""
 
     log: Log
-    out: Callable[[str], None]
+    out: Callable[[str], object]
     """Writes a line to standard output."""
     listener: socket.socket | None
     """None: nothing is served."""
@@ -45,6 +46,8 @@ class Outside:
     """None: there is no Lambda API."""
     code: CodeDownloads | None = None
     """Serves the packages of its functions."""
+    leave: Leave = lambda seconds, code, say: None
+    """Ends the process after so many seconds, whatever still runs."""
 
 
 class Life:
@@ -73,7 +76,6 @@ class Life:
                     serving(outside.listener, self._plant, outside.render_metrics, outside.api, outside.code)
                 )
             async with anyio.create_task_group() as tasks:
-                await tasks.start(signals.watch, self._signalled)
                 tasks.start_soon(self._plant.run)
                 tasks.start_soon(self._announce)
                 tasks.start_soon(self._outside.beside)
@@ -84,10 +86,6 @@ class Life:
                 tasks.cancel_scope.cancel()
         self._say_account()
         return self._exit
-
-    def _signalled(self, received: signal.Signals) -> None:
-        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
-        self.stop()
 
     async def _announce(self) -> None:
         """`Ready.`, once, when every mapping polls or can say what it waits for."""
@@ -125,6 +123,7 @@ class Life:
         """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
         budget = StopBudget.of_daemon(self._settings.stop_timeout)
         times = self.times = budget.begin(self._clock.monotonic())
+        self._outside.leave(budget.whole, lambda: self._exit, lambda: self._say_left(budget.whole))
         self._log.info(Action.STOP, f"stopping within {budget.whole:g} s")
         with anyio.CancelScope(deadline=times.settle):
             await self._plant.stop(times)
@@ -132,6 +131,10 @@ class Life:
             await self._plant.fleet.aclose()
         with anyio.CancelScope(shield=True, deadline=times.send):
             await self._plant.stop_last(times)
+
+    def _say_left(self, seconds: float) -> None:
+        text = f"not everything ended within {seconds:g} s: it is left behind; what has no fate comes again"
+        self._log.warning(Action.STOP, text)
 
     def _say_account(self) -> None:
         for mapping, counts in self._plant.account.counts.items():
