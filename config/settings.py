@@ -206,7 +206,8 @@ class Settings(_Section):
     shortest_record_age: Annotated[int, Field(ge=0, le=60), WHOLE] = 60
     """Seconds that a mapping's maximum_record_age_in_seconds must have at least. AWS's 60; less only for tests."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
-    """Seconds in which a stop finishes. The default is below the 10 s after which Docker kills."""
+    """Seconds in which a stop finishes, from the signal to the end of the process; below 1 they count as 1. The default
+    is below the 10 s after which Docker kills."""
     until_idle: Annotated[
         Annotated[float, Field(ge=0)] | None,
         BeforeValidator(_until_idle),

@@ -16,6 +16,7 @@ from typing import Protocol, assert_never
 import anyio
 
 from ..config.clock import Clock, Jitter
+from ..config.core.stop_budget import NEVER, StopTimes, soon
 from .core.events import Envelope
 from .core.model import (
     ABANDONED,
@@ -48,10 +49,6 @@ HOLD_STEP = 30.0
 """Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
 HOLD_AGAIN = 1.0
 """Seconds between attempts of a hold that the source would not hear of, as long as the records are still ours."""
-SETTLE_DEADLINE = 5.0
-"""Seconds that a settlement may still take when everything else was cancelled."""
-LAST_WRITE = 1.0
-"""Seconds that a document may still take then: its settlement comes after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ class Delivery:
         self._pause = anyio.CancelScope()
         self._running = anyio.CancelScope()
         self._settling = anyio.CancelScope()
-        self._settle_until = inf
+        self._times = NEVER
         self._left_running: set[Record] = set()
         self._handover: DestinationDelivery | None = None
         self._given_up: tuple[Record, ...] = ()
@@ -135,26 +132,28 @@ class Delivery:
             while not isinstance(step := self._planner.next(self._common.now()), Done):
                 await self._carry_out(step)
 
-    def stop(self, lanes: Collection[Lane] | None = None) -> None:
-        """Begin nothing new of these lanes (None: of any): what is not being invoked right now is ABANDONED. When all
-        is stopped, so is what is discarded, unless its failure destination takes it in the attempt that is under way,
-        or in the first."""
+    def stop(self, times: StopTimes = NEVER) -> None:
+        """Begin nothing new: what is not being invoked right now is ABANDONED. So is what is discarded, unless its
+        failure destination takes it in the attempt that is under way, or in the first. `times` has by when a document
+        is written and a source told; NEVER where the invocation in flight has all its time."""
+        self.stop_lanes(None)
+        self._stopped = True
+        self._times = times
+        self._end_handover()
+        self._settling.deadline = times.settle
+
+    def stop_lanes(self, lanes: Collection[Lane] | None) -> None:
+        """Begin nothing new of these lanes (None: of any)."""
         self._planner.stop(lanes)
         self._pause.cancel()
-        if lanes is None:
-            self._stopped = True
-            self._end_handover(SETTLE_DEADLINE)
 
     def works_on(self, lanes: Collection[Lane]) -> bool:
         """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""
         return any(record.lane in lanes for record in (*self._planner.undecided, *self._given_up))
 
     def cut(self) -> None:
-        """End the invocation in flight as well."""
-        self.stop()
-        self._end_handover(LAST_WRITE)
+        """After a stop: end the invocation in flight as well."""
         self._running.cancel()
-        self._settle_until = self._settling.deadline = self._common.clock.monotonic() + SETTLE_DEADLINE
 
     def withdraw(self, lanes: Collection[Lane]) -> None:
         """These lanes are another owner's now: whatever comes of their records is not ours to say."""
@@ -200,7 +199,7 @@ class Delivery:
 
     async def _settle(self, step: SettleStep | DiscardStep) -> None:
         # What is decided is told to the source even when we are being cancelled: else a handled record comes again.
-        with anyio.CancelScope(shield=True, deadline=self._settle_until) as self._settling:
+        with anyio.CancelScope(shield=True, deadline=self._times.settle) as self._settling:
             await self._ledger.settle(step)
             if step.fate.kind is FateKind.ABANDONED:
                 await self._ledger.release([record for record in step.records if record not in self._left_running])
@@ -234,7 +233,7 @@ class Delivery:
             return GivenUp("")
         self._handover = destination.handover(self._report(step))
         if self._stopped:  # decided by an invocation that was in flight: one attempt
-            self._end_handover(SETTLE_DEADLINE if self._settle_until == inf else LAST_WRITE)
+            self._end_handover()
         self._given_up = step.records
         try:
             with self._target.gate.under_way():
@@ -252,9 +251,9 @@ class Delivery:
             lambda records: self._render(records, kind, self._state),
         )
 
-    def _end_handover(self, within: float) -> None:
+    def _end_handover(self) -> None:
         if self._handover is not None:
-            self._handover.stop(within)
+            self._handover.stop(soon(self._times.write, self._common.clock.monotonic()))
 
     async def _wait(self, until: float) -> None:
         """Sleep; but a batch of a function that cannot start is held for as long as that lasts, and a probe that

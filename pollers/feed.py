@@ -18,6 +18,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.core.observer import (
@@ -31,7 +32,7 @@ from ..dispatch.core.observer import (
     Settling,
 )
 from ..dispatch.core.planner import DiscardStep, SettleStep
-from ..dispatch.dispatcher import SETTLE_DEADLINE, Delivery
+from ..dispatch.dispatcher import Delivery
 from .core.blockage import BLOCKED_AFTER, Blockage
 from .core.marks import Marks
 from .feed_settings import FeedSettings
@@ -82,8 +83,10 @@ class Feed:
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
+        self._times = NEVER
         self._waiting = anyio.CancelScope()
         self._fetching = anyio.CancelScope()
+        self._ending = anyio.CancelScope()
         self._changed = anyio.Event()
         self._committing = anyio.Lock()
         self._taking = False
@@ -104,7 +107,7 @@ class Feed:
             failure = await self._read()
         finally:
             self._marks.close()
-            with anyio.CancelScope(shield=True):
+            with self._until(self._times.close):
                 await self._reader.aclose()
         if failure or self._lost:
             raise failure or self._lost  # type: ignore[misc]
@@ -120,7 +123,7 @@ class Feed:
             await self._drain()
         if self._stopped:  # while the last of a feed that had retired was being delivered
             await self._give_back()
-        with anyio.CancelScope(shield=True):
+        with self._until(self._times.settle):
             await self._last_commit()
         return failure
 
@@ -128,7 +131,7 @@ class Feed:
         """Fetch no more; what is here is delivered. Where other readers can go on with it (a group's), only what is in
         flight is: what fails may fail for ever, and as long as we are here nobody reads the lanes that are ours."""
         if self._reader.lane is None and not self._settings.lent:
-            self.stop()
+            self.stop(self._times)
         else:
             self._fetch_no_more()
 
@@ -136,19 +139,20 @@ class Feed:
         self._wanted = False
         self._waiting.cancel()
 
-    def stop(self) -> None:
+    def stop(self, times: StopTimes = NEVER) -> None:
         """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
-        a queue may answer a poll that was hung up on, and lend a message to nobody."""
+        a queue may answer a poll that was hung up on, and lend a message to nobody. `times` has by when the rest must
+        be done; NEVER where nobody waits for it."""
         self._fetch_no_more()
-        self._stopped = True
+        self._stopped, self._times = True, times
+        self._ending.deadline = min(self._ending.deadline, times.close)
         if not self._settings.lent:
             self._fetching.cancel()
         for delivery in tuple(self._deliveries):
-            delivery.stop()
+            delivery.stop(times)
 
     def cut(self) -> None:
-        """End the invocations in flight as well, and the fetch."""
-        self.stop()
+        """After a stop: end the invocations in flight as well, and the fetch."""
         self._fetching.cancel()
         for delivery in tuple(self._deliveries):
             delivery.cut()
@@ -272,7 +276,7 @@ class Feed:
         dropped = self._slots.drop(lanes)
         await self._tell(Settlement(dropped, ABANDONED))
         for delivery in tuple(self._deliveries):
-            delivery.stop(lanes)
+            delivery.stop_lanes(lanes)
         with anyio.move_on_after(max(0.0, until - self._clock.monotonic())):
             while any(delivery.works_on(lanes) for delivery in self._deliveries):
                 await self._changed.wait()
@@ -309,7 +313,7 @@ class Feed:
     async def _give_back(self) -> None:
         """What will not be in a batch any more."""
         dropped = self._slots.drop()
-        with anyio.move_on_after(SETTLE_DEADLINE, shield=True):
+        with self._until(self._times.settle):
             await self._tell(Settlement(dropped, ABANDONED))
             await self.release(dropped)
 
@@ -412,7 +416,7 @@ class Feed:
                 await self._reader.commit(marks)
             except LaneLost as error:
                 self._lost = error
-                self.stop()
+                self.stop(self._times)
             except SourceUnavailable as error:
                 self._marks.put_back(marks)
                 self._observer.observe(CommitFailed(self._mapping, str(error)))
@@ -423,19 +427,23 @@ class Feed:
         their end."""
         if self._slots.idle:
             self._marks.end(self._ended)
-        with anyio.move_on_after(SETTLE_DEADLINE):
-            failures = 0
+        failures = 0
+        await self._commit()
+        while self._marks.unstored and not self._lost:
+            failures += 1
+            await anyio.sleep(self._settings.backoff.delay(failures, self._dispatcher.jitter()))
             await self._commit()
-            while self._marks.unstored and not self._lost:
-                failures += 1
-                await anyio.sleep(self._settings.backoff.delay(failures, self._dispatcher.jitter()))
-                await self._commit()
 
     # --- small ------------------------------------------------------------------------------------------------------
 
     def _start(self, function: Callable[..., object], *arguments: object) -> None:
         assert self._tasks is not None
         self._tasks.start_soon(function, *arguments)  # type: ignore[arg-type]
+
+    def _until(self, end: float) -> anyio.CancelScope:
+        """What must be done although we are being cancelled, but only up to this phase's end of a stop."""
+        self._ending = anyio.CancelScope(shield=True, deadline=soon(end, self._clock.monotonic()))
+        return self._ending
 
     def _now(self) -> Now:
         return self._dispatcher.now()

@@ -13,6 +13,7 @@ from functools import partial
 import anyio
 from anyio.abc import TaskGroup
 
+from ..config.core.stop_budget import NEVER, StopBudget, StopTimes, soon
 from ..config.errors import BugError, HeadraceError, SourceError, SourceUnavailable
 from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .core.lifecycle import PollState, Status
@@ -22,8 +23,6 @@ from .source import FetchResult, Roster, Source
 
 LONG_LIFE = 60.0
 """Seconds after which the end of a feed has nothing to do with its beginning."""
-CUT_DEADLINE = 6.0
-"""Seconds that a stop may still take after the invocations in flight were ended: the last settlements."""
 
 
 class Supervisor:
@@ -48,6 +47,7 @@ class Supervisor:
         self._failures = 0
         self._failure: HeadraceError | None = None
         self._stopping = False
+        self._times = NEVER
         self._waiting = anyio.CancelScope()
         self._watching = anyio.CancelScope()
         self._over = anyio.Event()
@@ -104,23 +104,27 @@ class Supervisor:
         finally:
             self._to(PollState.STOPPED)
             self._ended.set()
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True, deadline=soon(self._times.close, self._clock.monotonic())):
                 await self._source.aclose()
 
     async def stop(self, grace: float) -> None:
-        """Stop fetching at once, let invocations finish for `grace` seconds, end them, settle, close."""
-        self._stopping = True
+        """`stop_by` while the daemon goes on: invocations have `grace` seconds to finish."""
+        await self.stop_by(StopBudget.of_mapping(grace).begin(self._clock.monotonic()))
+
+    async def stop_by(self, times: StopTimes) -> None:
+        """Stop fetching at once, let invocations finish, end those that do not, settle, close; each in its time."""
+        self._stopping, self._times = True, times
         self._to(PollState.STOPPING)
         self._waiting.cancel()
         self._watching.cancel()
         self._over.set()
         for feed in tuple(self._feeds.values()):
-            feed.stop()
-        with anyio.move_on_after(grace):
+            feed.stop(times)
+        with anyio.CancelScope(deadline=times.finish):
             await self._ended.wait()
         for feed in tuple(self._feeds.values()):
             feed.cut()
-        with anyio.move_on_after(CUT_DEADLINE):
+        with anyio.CancelScope(deadline=times.close):
             await self._ended.wait()
 
     # --- one life of the source -------------------------------------------------------------------------------------
@@ -182,7 +186,7 @@ class Supervisor:
             if self._source.lent:
                 feed.retire()
             else:
-                feed.stop()
+                feed.stop(self._times)
 
     async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
         """One life of a feed. What passes is between this feed and its source, and so is a fault of ours in it: no
@@ -209,7 +213,7 @@ class Supervisor:
             feed = self._feeds[name] = Feed(self._settings, reader, polled, took)
             self._tell_feeds()
             if self._over.is_set():  # while the reader was being made
-                feed.stop()
+                feed.stop(self._times)
             await feed.run()
         finally:
             self._feeds.pop(name, None)

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
+from ..core.stop_budget import IN_PASSING
 from ..errors import ConfigError, SourceError
 from . import faults, session
 from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide, is_loopback
@@ -90,7 +91,7 @@ class Clients:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._made.clear()
-        with anyio.CancelScope(shield=True):  # closing sockets waits for nobody
+        with anyio.move_on_after(IN_PASSING, shield=True):
             await self._stack.__aexit__(kind, exc, trace)
 
     async def get(self, service: str, endpoint: str | None = None, region: str | None = None) -> Any:

@@ -51,7 +51,7 @@ class GroupWriter:
         self._waiting: list[_Job] = []
         self._armed = False
         """A transaction is under way or about to begin."""
-        self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         self.commits = 0
         """Transactions that wrote something, each made durable once."""
 
@@ -71,7 +71,7 @@ class GroupWriter:
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of `work`, once it is durable. Raises StoreUnavailable, and then nothing of it was stored."""
-        if self._closed:
+        if self._closing is not None:
             raise BugError(f"{self._name} was closed")
         job = self._submit(work)
         await job.done.wait()
@@ -86,13 +86,16 @@ class GroupWriter:
         return result
 
     async def aclose(self) -> None:
-        """Run what was submitted, then close the connection."""
-        if self._closed:
-            return
-        self._closed = True
-        with anyio.CancelScope(shield=True):
-            await self._submit(lambda connection: None).done.wait()
-            await self._loop.run_in_executor(self._executor, self._connection.close)
+        """Run what was submitted, then close the connection. That goes on when whoever waits is cancelled: a disk may
+        hang. May be called again."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._close())
+        await asyncio.wait({self._closing})
+        self._closing.result()
+
+    async def _close(self) -> None:
+        await self._submit(lambda connection: None).done.wait()
+        await self._loop.run_in_executor(self._executor, self._connection.close)
         self._executor.shutdown()
 
     def _submit(self, work: Callable[[sqlite3.Connection], Any]) -> _Job:

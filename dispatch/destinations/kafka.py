@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ...config.clients.kafka import BrokerAccess
+from ...config.clients.kafka.closing import end, ending
 from ...config.errors import SourceMissing
 from ..core.documents import KafkaSubject, kafka_record_document
 from ..core.model import Record
@@ -23,9 +24,6 @@ from .base import Report
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
-
-STOP = 1.0
-"""Seconds that somebody waits for the end of a producer: it tries for a whole request to send what was cut short."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +46,6 @@ class KafkaDestination:
         self._subject = subject
         self._shared: _Shared | None = None
         self._starting = anyio.Lock()
-        self._stopping: set[asyncio.Task[None]] = set()
         self._turn = 0
 
     @property
@@ -66,8 +63,7 @@ class KafkaDestination:
         except Exception as error:
             raise await self._access.explain(error, self._what("look for")) from error
         finally:
-            with anyio.CancelScope(shield=True):
-                await admin.close()
+            await end(admin.close())
         if self._topic not in topics:
             raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
@@ -82,9 +78,7 @@ class KafkaDestination:
     async def aclose(self) -> None:
         shared, self._shared = self._shared, None
         if shared is not None:
-            await self._stop(shared.producer)
-        if self._stopping:  # those that nobody waited for to their end
-            await asyncio.wait(self._stopping, timeout=STOP)
+            await asyncio.wait({ending(shared.producer.stop())})
 
     def _what(self, what: str) -> str:
         return f"failure destination: {what} {self.arn} at {self._access}"
@@ -144,7 +138,7 @@ class KafkaDestination:
         finally:
             shared.writing -= 1
             if shared.writing == 0 and self._shared is not shared:
-                await self._stop(shared.producer)
+                await end(shared.producer.stop())
 
     async def _started(self) -> AIOKafkaProducer:
         """Not idempotent: a document may be there twice, it is tried again anyway. An idempotent producer counts what
@@ -159,22 +153,8 @@ class KafkaDestination:
         try:
             await producer.start()
         except BaseException as error:
-            await self._stop(producer)
+            await end(producer.stop())
             if isinstance(error, Exception):
                 raise await self._access.explain(error, self._what("reach")) from error
             raise
         return producer
-
-    async def _stop(self, producer: AIOKafkaProducer) -> None:
-        """Whatever becomes of who waits for it. What takes longer goes on by itself."""
-        stopping = asyncio.create_task(producer.stop())
-        self._stopping.add(stopping)
-        stopping.add_done_callback(self._stopped)
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({stopping}, timeout=STOP)
-
-    def _stopped(self, stopping: asyncio.Task[None]) -> None:
-        """How it ended says nothing: whoever wrote was answered."""
-        self._stopping.discard(stopping)
-        if not stopping.cancelled():
-            stopping.exception()

@@ -182,10 +182,11 @@ class DestinationDelivery:
             self._common.ended(self, ending)
         return ending
 
-    def stop(self, within: float) -> None:
-        """Begin no further attempt; the one under way, or the first, has so many seconds and no more than it had."""
+    def stop(self, until: float) -> None:
+        """Begin no further attempt; the one under way, or the first, has until then (monotonic), and no more than it
+        had."""
         self._stop.set()
-        self._until = min(self._until, self._common.clock.monotonic() + within)
+        self._until = min(self._until, until)
         self._attempting.deadline = self._until
         self._resting.cancel()
 

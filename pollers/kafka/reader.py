@@ -8,6 +8,7 @@ Made by `source.py`, which finds the topic and decides where its group starts.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import zlib
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 from ...config.clients.kafka import translate
+from ...config.clients.kafka.closing import ending
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
@@ -330,8 +332,10 @@ class KafkaReader:
 
     async def aclose(self) -> None:
         self._topic.closed(self)
-        await stopped(self._consumer)
-        self._gone(self._held)
+        try:
+            await asyncio.wait({ending(self._consumer.stop())})
+        finally:
+            self._gone(self._held)
 
     # --- partitions that come and go --------------------------------------------------------------------------------
 
@@ -383,12 +387,6 @@ def _damages() -> tuple[type[Exception], ...]:
     from cramjam import DecompressionError
 
     return CorruptRecordException, UnicodeDecodeError, DecompressionError, BadGzipFile, zlib.error, EOFError
-
-
-async def stopped(consumer: AIOKafkaConsumer) -> None:
-    """Whatever becomes of who waits for it."""
-    with anyio.CancelScope(shield=True):
-        await consumer.stop()
 
 
 def _listener(reader: KafkaReader) -> Any:

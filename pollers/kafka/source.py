@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ...config.clients.kafka import BrokerAccess, topics, translate
+from ...config.clients.kafka.closing import end
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 from ...dispatch.core.observer import Observer, StreamRecreated
 from .core.scaling import Pollers
-from .reader import KafkaReader, stopped
+from .reader import KafkaReader
 from .settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class KafkaSource:
         except Exception as error:
             raise self._failure(error, "open") from error
         finally:
-            await stopped(consumer)
+            await end(consumer.stop())
         if strange or (self._id and topic.id != self._id):
             self._observer.observe(StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic))
         self._id, self._trouble, self._anew, self._gone = topic.id, "", False, False
@@ -124,7 +125,7 @@ class KafkaSource:
         else:
             return True
         finally:
-            await stopped(consumer)
+            await end(consumer.stop())
 
     async def _reached(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> int | None:
         """Our own place in a partition is ahead of what can be committed: a transaction's end is no record."""
@@ -150,7 +151,7 @@ class KafkaSource:
         try:
             await consumer.start()
         except BaseException as error:
-            await stopped(consumer)
+            await end(consumer.stop())
             if isinstance(error, Exception):
                 raise await self._access.explain(error, self._what("reach")) from error
             raise

@@ -77,11 +77,12 @@ class SubscribedShard:
         return Page(records, ended=self._ended and not left, caught_up=self._caught_up and not left)
 
     async def aclose(self) -> None:
-        with anyio.CancelScope(shield=True):
-            if self._receiving is not None:
-                self._receiving.cancel()  # also what it may have failed with: nobody asks for that any more
-                await asyncio.wait([self._receiving])
-                self._receiving = None
+        receiving, self._receiving = self._receiving, None
+        try:
+            if receiving is not None:
+                receiving.cancel()  # also what it may have failed with: nobody asks for that any more
+                await asyncio.wait([receiving])
+        finally:
             self._events.close()
 
     async def _next_event(self, until: float | None) -> _PushedEvent | None:

@@ -102,12 +102,12 @@ class Deliveries:
             async with anyio.create_task_group() as tasks:
                 await self._feed(tasks)
 
-    async def stop(self, grace: float) -> None:
-        """Begin nothing more; what is under way has so many seconds."""
+    async def stop(self, until: float) -> None:
+        """Begin nothing more; what is under way has until then (monotonic)."""
         self._stopping = True
         for lane in self._lanes.values():
             lane.woken.set()
-        with anyio.move_on_after(grace):
+        with anyio.CancelScope(deadline=until):
             while any(lane.in_hand for lane in self._lanes.values()):
                 busy = next(lane for lane in self._lanes.values() if lane.in_hand)
                 busy.woken = anyio.Event()

@@ -7,11 +7,13 @@ a user can cause end here, as lines on standard error and an exit code; never as
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
 from .terminal import print_everything
 
@@ -252,6 +254,17 @@ def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = (
         return _say(error)
 
 
+def program() -> NoReturn:
+    """`headrace`, as a process. A daemon leaves without waiting for threads, of which one may hang."""
+    is_daemon = sys.argv[1:2] == ["run"]
+    if is_daemon:
+        signals.install()  # until then a signal kills, and what is imported next takes a while
+    code = main()
+    if is_daemon:
+        os._exit(code)
+    sys.exit(code)
+
+
 def _say(error: Exception) -> int:
     """An error as lines on standard error."""
     from ...config.errors import ConfigError, HeadraceError
@@ -273,4 +286,4 @@ def _say(error: Exception) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from ...config.clock import Clock, Jitter
+from ...config.core.stop_budget import PATIENCE
 from ...dispatch.core.model import Attempt, Reply, Throttled, Unreachable
 from ...dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
 from ...dispatch.turns import turn
@@ -184,7 +185,7 @@ class Environments:
     async def _let_go(self, entry: _VersionEntry) -> None:
         """The end of a retired invoker that nobody uses any more."""
         self._retired.discard(entry)
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(PATIENCE, shield=True):
             await entry.invoker.aclose()
         entry.holds.close()
 

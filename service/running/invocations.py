@@ -70,10 +70,10 @@ class Invocations:
     async def run(self) -> None:
         """Nothing runs but what is asked for."""
 
-    async def stop(self, grace: float) -> None:
-        """Take no more; those that run have so many seconds."""
+    async def stop(self, until: float) -> None:
+        """Take no more; those that run have until then (monotonic)."""
         self._stopping = True
-        with anyio.move_on_after(grace):
+        with anyio.CancelScope(deadline=until):
             while self._running:
                 self._ended = anyio.Event()
                 await self._ended.wait()

@@ -10,6 +10,7 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from ...config.core.stop_budget import StopTimes
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
 from ...dispatch.destinations.persistence import FailureDestination
@@ -160,8 +161,8 @@ class Companion(Protocol):
         """Until it is stopped, or cancelled."""
         ...
 
-    async def stop(self, grace: float) -> None:
-        """Begin nothing more, and end within so many seconds."""
+    async def stop(self, until: float) -> None:
+        """Begin nothing more; what is under way is ended at `until` (monotonic)."""
         ...
 
 
@@ -247,25 +248,26 @@ class RunningMappings:
         self._obstacles.pop(name, None)
         self.changes.changed()
 
-    async def stop(self, grace: float) -> None:
+    async def stop(self, times: StopTimes) -> None:
         """Stop all mappings at once, and take in none any more."""
         self.stopping = True
         async with anyio.create_task_group() as tasks:
             for work in self._works.values():
-                tasks.start_soon(work.supervisor.stop, grace)
+                tasks.start_soon(work.supervisor.stop_by, times)
             for part in self._parts:
-                tasks.start_soon(part.stop, grace)
+                tasks.start_soon(part.stop, times.finish)
 
-    async def stop_last(self, grace: float) -> None:
+    async def stop_last(self, times: StopTimes) -> None:
         """After the functions: what they left to be sent."""
         async with anyio.create_task_group() as tasks:
             for part in self._last:
-                tasks.start_soon(part.stop, grace)
+                tasks.start_soon(part.stop, times.send)
 
     async def aclose(self) -> None:
-        """Let go of what destinations hold."""
-        for work in self._works.values():
-            await work.aclose()
+        """Let go of what destinations hold, all at once."""
+        async with anyio.create_task_group() as tasks:
+            for work in self._works.values():
+                tasks.start_soon(work.aclose)
 
     def _begin(self, work: RunningMapping) -> None:
         if self._tasks is not None and not self.stopping:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TextIO
+from functools import partial
+from io import TextIOBase
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
 
 from .core.repeats import Repeats
+from .line_writer import Lines, StreamLines
 
 
 class Action(StrEnum):
@@ -67,23 +69,20 @@ class Action(StrEnum):
     NOT_IDLE = "not_idle"
     FAULT = "fault"
     LIBRARY = "library"
+    LINES_LEFT_OUT = "lines_left_out"
 
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class _LogLines:
-    """Writes finished lines. A reader that went away must not end the daemon, so what cannot be written is dropped."""
+    """Passes finished lines on, as structlog wants it."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
 
-    def msg(self, line: str) -> None:
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+    def msg(self, line: str, *, of_function: bool) -> None:
+        self._lines.put(line, of_function=of_function)
 
     log = debug = info = warning = error = critical = msg
 
@@ -91,23 +90,30 @@ class _LogLines:
 class Log:
     """One line each: `log.info(Action.READY, "ready", mapping=…)`."""
 
-    def __init__(self, stream: TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
-        self._form: dict[str, Any] = {"stream": stream, "json": json, "color": color}
+    def __init__(self, lines: Lines | TextIO, *, level: str = "info", json: bool = True, color: bool = False) -> None:
+        self._lines: Lines = StreamLines(lines) if isinstance(lines, TextIOBase) else cast("Lines", lines)
+        self._form: dict[str, Any] = {"json": json, "color": color}
+        self._named = level
         self.level = LEVELS[level]
+        console = structlog.dev.ConsoleRenderer(colors=color, sort_keys=False, pad_event_to=0)
         self._logger = structlog.wrap_logger(
-            _LogLines(stream),
+            _LogLines(self._lines),
             processors=[
                 _without_blanks,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _json_line if json else structlog.dev.ConsoleRenderer(colors=color, sort_keys=False, pad_event_to=0),
+                partial(_line, _json_line if json else console),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
         )
 
     def at(self, level: str) -> Log:
         """The same log at another level."""
-        return Log(**self._form, level=level)
+        return Log(self._lines, **self._form, level=level)
+
+    def into(self, lines: Lines) -> Log:
+        """The same log elsewhere."""
+        return Log(lines, **self._form, level=self._named)
 
     def debug(self, action: Action, text: str, **fields: object) -> None:
         self._logger.debug(text, action=action.value, **fields)
@@ -126,6 +132,17 @@ def _without_blanks(logger: object, method: str, fields: structlog.typing.EventD
     return {key: value for key, value in fields.items() if value is not None}
 
 
+def _line(
+    render: Callable[[object, str, structlog.typing.EventDict], str],
+    logger: object,
+    method: str,
+    fields: structlog.typing.EventDict,
+) -> tuple[tuple[str], dict[str, bool]]:
+    """The arguments of `_LogLines.msg`."""
+    of_function = fields.get("action") == Action.FUNCTION_LOG
+    return (render(logger, method, fields),), {"of_function": of_function}
+
+
 def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:
     # A function's output may hold what is no Unicode text; the line is written nevertheless.
     try:
@@ -136,13 +153,11 @@ def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) 
 
 
 def open_log(
-    level: str = "info", form: str = "auto", *, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ
+    lines: Lines, level: str = "info", form: str = "auto", *, terminal: bool, environ: Mapping[str, str] = os.environ
 ) -> Log:
     """The log as the settings and the terminal want it; `form` is `auto`, `json` or `console`."""
-    stream = stream or sys.stderr
-    terminal = stream.isatty()
     json = form == "json" or (form == "auto" and not terminal)
-    return Log(stream, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
+    return Log(lines, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
 
 
 TALKATIVE = frozenset({"aiokafka"})

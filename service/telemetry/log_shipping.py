@@ -81,11 +81,11 @@ class LogShipping:
                 self._busy = False
                 self._idle.set()
 
-    async def stop(self, grace: float) -> None:
-        """Send what is left, for so many seconds; then drop it aloud."""
+    async def stop(self, until: float) -> None:
+        """Send what is left, until then (monotonic); then drop it aloud."""
         self._stopping.set()
         try:
-            with anyio.move_on_after(grace):
+            with anyio.CancelScope(deadline=until):
                 while self._on and (self._busy or self._backlog):
                     self._idle = anyio.Event()
                     await self._idle.wait()

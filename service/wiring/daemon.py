@@ -7,10 +7,11 @@ message is touched.
 
 from __future__ import annotations
 
+import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import anyio
 from ...config.clients.aws import AwsSettings, Clients
 from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint, is_loopback, would_call_itself
 from ...config.clock import SystemClock, system_jitter
+from ...config.core.stop_budget import NEVER, StopBudget, soon
 from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
@@ -32,7 +34,7 @@ from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind
 from ..api.wire.call import Group
-from ..running.dry_run import Show, Verdict
+from ..running.dry_run import Show
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.progress import Progresses
@@ -44,14 +46,17 @@ from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
+from . import signals
 from .api_functions import ApiFunctions, DaemonParts, Served
+from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
 from .endpoints import ServiceEndpoints
 from .exits import Exit
 from .function_factory import FunctionFactory
 from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
-from .life import ENDING, Life, Outside
+from .leaving import Leaving
+from .life import Life, Outside
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
@@ -62,21 +67,12 @@ Keeper = Callable[[], Coroutine[Any, Any, None]]
 """Runs beside the plant, until it is cancelled."""
 
 
-def say(line: str) -> None:
-    """A line to standard output. Whoever read it may be gone, which is no reason to stop."""
-    with suppress(BrokenPipeError):
-        print(line, flush=True)
-
-
-def say_verdict(verdict: Verdict) -> None:
-    say(f"{verdict.mapping}\t{verdict.id}\t{verdict.text}")
-
-
 class Daemon:
     """One run of one configuration.
 
-    `observers` are told every event after our own; tests use one that kills the process. `show` gets the verdicts of a
-    dry run.
+    `out` takes a line for standard output, and `show` the verdict of a dry run: both at once, for they are called in
+    the event loop. `observers` are told every event after our own; tests use one that kills the process. `leaving` ends
+    the process where the daemon does not; without it, nobody does.
     """
 
     def __init__(
@@ -84,9 +80,10 @@ class Daemon:
         config: Config,
         log: Log,
         *,
+        out: Callable[[str], object],
+        show: Show = lambda verdict: None,
         observers: Sequence[Observer] = (),
-        out: Callable[[str], None] = say,
-        show: Show = say_verdict,
+        leaving: Leaving | None = None,
     ) -> None:
         self._config = config
         self._settings = config.settings
@@ -94,6 +91,7 @@ class Daemon:
         self._out = out
         self._show = show
         self._extra_observers = observers
+        self._leaving = leaving or Leaving(lambda within: None, lambda code: None)
         self._clock = SystemClock()
         self._jitter = system_jitter()
         self._account = Account(config.mappings)
@@ -105,11 +103,28 @@ class Daemon:
         self._tails = Tails()
         self._progresses = Progresses()
         self._changes = Changes()
+        self._life: Life | None = None
+        self._starting: anyio.CancelScope | None = None
 
     async def run(self) -> Exit:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        with anyio.CancelScope() as self._starting, signals.watched(self._signalled, self._leaving.at_once):
+            return await self._run()
+        return Exit.OK
+
+    def _signalled(self, received: signal.Signals) -> None:
+        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
+        if self._life is not None:
+            self._life.stop()
+            return
+        if self._starting is not None:
+            self._starting.cancel()
+        seconds = StopBudget.of_daemon(self._settings.stop_timeout).whole
+        self._leaving.after(seconds, lambda: Exit.OK, lambda: None)
+
+    async def _run(self) -> Exit:
         refuse_missing_libraries(self._config)
-        async with AsyncExitStack() as stack:
+        async with bounded_exits(self._ends) as stack:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
@@ -134,7 +149,13 @@ class Daemon:
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
             outside = self._outside(plant, keepers, clients, listener, api, served.code)
-            return await Life(plant, self._settings, outside, self._clock).run()
+            self._life = Life(plant, self._settings, outside, self._clock)
+            return await self._life.run()
+
+    def _ends(self) -> float:
+        """By when all that was opened is closed (monotonic)."""
+        times = self._life.times if self._life else NEVER
+        return soon(times.leave, self._clock.monotonic())
 
     # --- before anything begins -------------------------------------------------------------------------------------
 
@@ -305,7 +326,7 @@ class Daemon:
             logs=self._mapping_logs,
             forget=forget,
         )
-        grace = max(0.0, self._settings.stop_timeout - ENDING)
+        grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
         following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
         planes.functions.watch(following.function_changed)
         await following.begin()
@@ -365,7 +386,7 @@ class Daemon:
                     tasks.start_soon(keeper)
                 await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
 
-        return Outside(self._log, self._out, listener, self._metrics.render, beside, api, code)
+        return Outside(self._log, self._out, listener, self._metrics.render, beside, api, code, self._leaving.after)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

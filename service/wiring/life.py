@@ -7,7 +7,6 @@ starting --> ready --> stopping: no fetch | invocations end or are ended | settl
 from __future__ import annotations
 
 import math
-import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -17,22 +16,18 @@ from typing import Any
 import anyio
 
 from ...config.clock import Clock
+from ...config.core.stop_budget import NEVER, StopBudget, StopTimes
 from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
 from ..api.server import serving
 from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
-from . import signals
 from .exits import Exit
 from .idle import IdleWatch
 
-ENDING = 2.0
-"""Of the seconds of a stop, those for ending functions that did not end by themselves, and for the last settlements."""
-CLOSING = 2.0
-"""Seconds for closing functions, whose processes end with the daemon at the latest; and for what is left after them."""
-SENDING = 1.5
-"""Of those, the seconds for sending what functions said last."""
+Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
+"""As `leaving.Leaving.after`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class Outside:
     """What a daemon has to do with the world around it."""
 
     log: Log
-    out: Callable[[str], None]
+    out: Callable[[str], object]
     """Writes a line to standard output."""
     listener: socket.socket | None
     """None: nothing is served."""
@@ -51,6 +46,8 @@ class Outside:
     """None: there is no Lambda API."""
     code: CodeDownloads | None = None
     """Serves the packages of its functions."""
+    leave: Leave = lambda seconds, code, say: None
+    """Ends the process after so many seconds, whatever still runs."""
 
 
 class Life:
@@ -64,6 +61,8 @@ class Life:
         self._clock = clock
         self._stop_wanted = anyio.Event()
         self._exit = Exit.OK
+        self.times: StopTimes = NEVER
+        """By when each part has ended, once a stop has begun."""
 
     def stop(self) -> None:
         """Begin to stop; `run` returns when it is done."""
@@ -77,7 +76,6 @@ class Life:
                     serving(outside.listener, self._plant, outside.render_metrics, outside.api, outside.code)
                 )
             async with anyio.create_task_group() as tasks:
-                await tasks.start(signals.watch, self._signalled)
                 tasks.start_soon(self._plant.run)
                 tasks.start_soon(self._announce)
                 tasks.start_soon(self._outside.beside)
@@ -88,10 +86,6 @@ class Life:
                 tasks.cancel_scope.cancel()
         self._say_account()
         return self._exit
-
-    def _signalled(self, received: signal.Signals) -> None:
-        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
-        self.stop()
 
     async def _announce(self) -> None:
         """`Ready.`, once, when every mapping polls or can say what it waits for."""
@@ -126,14 +120,21 @@ class Life:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """Readiness goes first, so that nobody sends us more; then all mappings at once."""
-        seconds = self._settings.stop_timeout
-        self._log.info(Action.STOP, f"stopping within {seconds:g} s")
-        with anyio.move_on_after(max(seconds, ENDING)):
-            await self._plant.stop(max(0.0, seconds - ENDING))
-        with anyio.move_on_after(CLOSING, shield=True):
+        """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
+        budget = StopBudget.of_daemon(self._settings.stop_timeout)
+        times = self.times = budget.begin(self._clock.monotonic())
+        self._outside.leave(budget.whole, lambda: self._exit, lambda: self._say_left(budget.whole))
+        self._log.info(Action.STOP, f"stopping within {budget.whole:g} s")
+        with anyio.CancelScope(deadline=times.settle):
+            await self._plant.stop(times)
+        with anyio.CancelScope(shield=True, deadline=times.close):
             await self._plant.fleet.aclose()
-            await self._plant.stop_last(SENDING)
+        with anyio.CancelScope(shield=True, deadline=times.send):
+            await self._plant.stop_last(times)
+
+    def _say_left(self, seconds: float) -> None:
+        text = f"not everything ended within {seconds:g} s: it is left behind; what has no fate comes again"
+        self._log.warning(Action.STOP, text)
 
     def _say_account(self) -> None:
         for mapping, counts in self._plant.account.counts.items():

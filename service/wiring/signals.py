@@ -1,41 +1,74 @@
-"""What SIGTERM and SIGINT do: the first stops in phases, the second ends at once.
+"""What SIGTERM, SIGINT and SIGHUP do: the first stops in phases, a second ends at once. From the first moment on.
 
-A forced end needs no clean-up of ours: functions' processes end with the daemon, however it ends.
+    installed, while libraries are imported ──► watched, as soon as the event loop runs ──► installed
+      ends, with a line and 0: nothing has begun    tells the daemon
+
+SIGHUP comes when a terminal closes, and then twice, or beside SIGTERM: it begins a stop, but never ends one. Where it
+is ignored (nohup) it stays so. Imports nothing heavy: until this is installed, a signal kills.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
-import anyio
-from anyio.abc import TaskStatus
-
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-
-
-def end_now(number: int) -> None:
-    """Leave without another word, with the exit code of one who was killed by the signal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(128 + number)
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ERRORS = 2
+"""The descriptor of standard error."""
+ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
+"""Those that end at once when they are not the first."""
 
 
-async def watch(
-    stop: Callable[[signal.Signals], None],
-    force: Callable[[int], None] = end_now,
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    """Call `stop` for the first signal and `force` for the second. Runs until it is cancelled."""
-    with anyio.open_signal_receiver(*STOPPING) as signals:
-        task_status.started()
-        first = True
-        async for received in signals:
-            if first:
-                stop(received)
-                first = False
-            else:
-                force(received.value)
+def install(leave: Callable[[int], object] = os._exit) -> None:
+    """From now on a signal ends the process with a line and 0, wherever it is: as long as no event loop runs there is
+    nothing to stop. An exception would meet libraries in the middle of their import, and not all of them bear that."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        _say(f"headrace: {signal.Signals(number).name}: stopped, nothing was running\n")
+        leave(0)
+
+    for each in _heard():
+        signal.signal(each, stop)
+
+
+@contextmanager
+def watched(stop: Callable[[signal.Signals], None], end: Callable[[int], None]) -> Iterator[None]:
+    """While the body runs, in an event loop of the main thread: call `stop` for the first signal, `end` for another."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in _heard()}
+    first = True
+
+    def received(number: signal.Signals) -> None:
+        nonlocal first
+        if first:
+            first = False
+            stop(number)
+        elif number in ENDING:
+            end(number.value)
+
+    for each in before:
+        loop.add_signal_handler(each, received, each)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            loop.remove_signal_handler(each)
+            if handler is not None:  # it was a Python program's
+                signal.signal(each, handler)
+
+
+def _say(line: str) -> None:
+    """On standard error, if there is one and somebody reads it."""
+    with suppress(OSError, ValueError):
+        if select.select((), (ERRORS,), (), 0)[1]:
+            os.write(ERRORS, line.encode())
+
+
+def _heard() -> list[signal.Signals]:
+    return [each for each in STOPPING if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN]

@@ -36,7 +36,7 @@ async def test_what_functions_print_is_there_in_order(server: str, request: pyte
             tasks.start_soon(logs.run)
             for line in lines:
                 logs.observe(FunctionLog("f", "r", line, "stdout", "$LATEST", group, STREAM))
-            await logs.stop(30.0)
+            await logs.stop(anyio.current_time() + 30.0)
         assert logs.shipping
         client = await clients.get("logs")
         got: list[str] = []

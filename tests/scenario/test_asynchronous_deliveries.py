@@ -90,7 +90,7 @@ class Rig:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.deliveries.run)
                 yield self.queue
-                await self.deliveries.stop(60.0)
+                await self.deliveries.stop(anyio.current_time() + 60.0)
         finally:
             await store.aclose()
 
@@ -303,12 +303,12 @@ async def test_a_stop_gives_invocations_their_time_and_takes_no_more(rig: Rig) -
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(invoke)
         await anyio.sleep(1)
-        await invocations.stop(60.0)
+        await invocations.stop(anyio.current_time() + 60.0)
         assert rig.now == 30.0
         await invoke()
     assert [type(reply) for reply in replies] == [Returned, Unreachable]
     before = rig.now
-    await invocations.stop(60.0)
+    await invocations.stop(anyio.current_time() + 60.0)
     assert rig.now == before
 
 

@@ -48,7 +48,7 @@ class Rig:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(logs.run)
             yield logs
-            await logs.stop(2.0)
+            await logs.stop(anyio.current_time() + 2.0)
 
     @property
     def sent(self) -> list[list[str]]:

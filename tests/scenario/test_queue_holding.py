@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from headrace.config.core.stop_budget import StopBudget
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.model import ABANDONED, Attempt, Record, Reply, Unreachable
 from headrace.dispatch.core.observer import Crashed, FeedsChanged, GateClosed, Settled
-from headrace.dispatch.dispatcher import SETTLE_DEADLINE
 from headrace.pollers.memory.queue import MemoryQueueReceiver
 from support.virtual_time import EPOCH
 from support.world import World
@@ -245,4 +245,4 @@ async def test_a_source_that_never_answers_a_release_does_not_hold_up_the_stop(m
         await until(1)
         queue.send("early")
         await until(2)
-    assert anyio.current_time() == 2.0 + 5.0 + SETTLE_DEADLINE
+    assert anyio.current_time() == StopBudget.of_mapping(5.0).begin(2.0).settle

@@ -200,7 +200,7 @@ async def test_an_attempt_under_way_may_finish_after_a_stop(
     rig.memory.answers_after = takes
     async with rig.handing_over() as (handover, endings):
         await until(1)
-        handover.stop(within)
+        handover.stop(anyio.current_time() + within)
     assert endings == [ending]
     assert anyio.current_time() == at
     assert rig.delays == []
@@ -212,9 +212,9 @@ async def test_a_second_stop_gives_no_more_time() -> None:
     rig.memory.answers_after = 30.0
     async with rig.handing_over() as (handover, endings):
         await until(1)
-        handover.stop(5.0)
+        handover.stop(anyio.current_time() + 5.0)
         await until(4)
-        handover.stop(5.0)
+        handover.stop(anyio.current_time() + 5.0)
     assert (endings, anyio.current_time()) == ([Interrupted()], 6.0)
 
 
@@ -225,7 +225,7 @@ async def test_a_stop_ends_a_pause_at_once(block: bool) -> None:
     rig.memory.refusal = REFUSED
     async with rig.handing_over() as (handover, endings):
         await until(4)
-        handover.stop(5.0)
+        handover.stop(anyio.current_time() + 5.0)
     assert (endings, anyio.current_time()) == ([Interrupted()], 4.0)
     assert len(rig.memory.attempts) == 3
 
@@ -236,7 +236,7 @@ async def test_an_attempt_that_fails_after_a_stop_is_the_last() -> None:
     rig.memory.answers_after, rig.memory.refusal = 2.0, REFUSED
     async with rig.handing_over() as (handover, endings):
         await until(1)
-        handover.stop(5.0)
+        handover.stop(anyio.current_time() + 5.0)
     assert endings == [Interrupted()]
     assert len(rig.memory.attempts) == 1
 
@@ -304,14 +304,14 @@ async def test_a_document_that_hangs_is_told_although_the_destination_can_be_see
     async with rig.handing_over() as (handover, _):
         await until(1)
         assert rig.failure.trouble == ""
-        handover.stop(0.0)
+        handover.stop(anyio.current_time())
     rig.memory.refusal = REFUSED
     async with rig.handing_over() as (handover, _):
         await until(100)
         rig.memory.answers_after, rig.memory.refusal = 1e6, None
         await rig.failure.probe()
         assert rig.failure.trouble == str(REFUSED)
-        handover.stop(0.0)
+        handover.stop(anyio.current_time())
     assert rig.failure.trouble == ""
 
 

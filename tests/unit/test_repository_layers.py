@@ -39,6 +39,7 @@ PURE = (
     "pollers/schemas/core/proto_text.py",
     "pollers/schemas/core/protobuf.py",
     "pollers/schemas/core/wire.py",
+    "config/core",
     "config/limits.py",
     "service/api/core/recorded.py",
     "service/api/core/signatures.py",

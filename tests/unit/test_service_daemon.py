@@ -232,7 +232,7 @@ async def test_a_state_directory_in_use_is_refused(tmp_path: Path) -> None:
     config = configured(tmp_path, {"http": "http://localhost:1/"})
     state = StateDirectory.open(tmp_path / "state")
     with pytest.raises(StateError):
-        await Daemon(config, Log(io.StringIO())).run()
+        await Daemon(config, Log(io.StringIO()), out=lambda line: None).run()
     state.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +37,6 @@ from headrace.service.running.mappings import Changes, RunningMapping, RunningMa
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
-from headrace.service.wiring import signals
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.idle import IdleWatch
 from headrace.service.wiring.life import Life, Outside
@@ -265,15 +263,6 @@ async def test_a_stop_ends_what_does_not_end_within_its_time() -> None:
     assert rig.account.counts["m"].delivered == 0
 
 
-async def test_a_signal_begins_the_stop() -> None:
-    rig = Rig()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(rig.life.run)
-        await anyio.sleep(1)
-        signal.raise_signal(signal.SIGTERM)
-    assert rig.said("signal") == ["SIGTERM: stopping; another one ends at once"]
-
-
 async def test_what_is_not_enabled_is_shown_and_keeps_nobody_from_being_ready() -> None:
     rig = Rig(Settings(until_idle=30))
     assert await rig.life.run() is Exit.OK
@@ -398,22 +387,3 @@ async def test_a_record_between_the_reads_begins_it_all_anew() -> None:
         tasks.start_soon(fetch)
         await watch.wait()
     assert anyio.current_time() - started >= 4.75
-
-
-# --- signals --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.semantics("CLI-10")
-async def test_the_first_signal_stops_and_the_second_forces() -> None:
-    said: list[str] = []
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(
-            signals.watch,
-            lambda first: said.append(f"stop {first.name}"),
-            lambda number: said.append(f"force {number}"),
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.raise_signal(number)
-            await anyio.sleep(0.1)
-        tasks.cancel_scope.cancel()
-    assert said == ["stop SIGTERM", f"force {signal.SIGINT.value}"]

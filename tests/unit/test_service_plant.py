@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.config.core.stop_budget import StopBudget
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import Limits
@@ -189,7 +190,7 @@ async def test_nothing_begins_once_the_plant_stops() -> None:
     rig = Rig()
     rig.queue.send("one")
     async with rig.running() as plant:
-        await plant.stop(1.0)
+        await plant.stop(StopBudget.of_mapping(1.0).begin(anyio.current_time()))
         work = await rig.work()
         plant.put(work.config, work)
         await anyio.sleep(60)

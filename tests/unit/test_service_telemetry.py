@@ -27,6 +27,7 @@ from headrace.dispatch.core.model import (
     Unreachable,
 )
 from headrace.service.telemetry.event_lines import OUTPUT_BURST, Logs
+from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, LibraryLines, Log, open_log
 
 SECRET = "the body of the message"
@@ -294,26 +295,21 @@ def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
     assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(
-    ("form", "stream", "environ", "begins", "colored"),
+    ("form", "terminal", "environ", "begins", "colored"),
     [
-        ("auto", io.StringIO, {}, "{", False),
-        ("auto", Terminal, {}, "\x1b", True),
-        ("auto", Terminal, {"NO_COLOR": "1"}, "2", False),
-        ("json", Terminal, {}, "{", False),
-        ("console", io.StringIO, {}, "2", False),
+        ("auto", False, {}, "{", False),
+        ("auto", True, {}, "\x1b", True),
+        ("auto", True, {"NO_COLOR": "1"}, "2", False),
+        ("json", True, {}, "{", False),
+        ("console", False, {}, "2", False),
     ],
 )
 def test_json_unless_a_person_reads(
-    form: str, stream: type[io.StringIO], environ: dict[str, str], begins: str, colored: bool
+    form: str, terminal: bool, environ: dict[str, str], begins: str, colored: bool
 ) -> None:
-    out = stream()
-    open_log("info", form, stream=out, environ=environ).info(Action.READY, "ready")
+    out = io.StringIO()
+    open_log(StreamLines(out), "info", form, terminal=terminal, environ=environ).info(Action.READY, "ready")
     assert out.getvalue().startswith(begins)
     assert ("\x1b" in out.getvalue()) is colored
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import anyio
 
+from ...core.stop_budget import IN_PASSING
 from ...errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 
 LOOK = 5.0
 """Seconds that a broker has to answer when it is looked at."""
-CLOSING = 1.0
-"""Seconds that it has to say good-bye."""
 TLS_RECORDS = {0x1503, 0x1603}
 """First bytes of what a TLS server says: an alert, a handshake. aiokafka takes them for a length."""
 Verdict = tuple[type[SourceError], str]
@@ -107,7 +106,7 @@ async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[A
     finally:
         closed = connection.close() if connection is not None else None
         if closed is not None:
-            with anyio.move_on_after(CLOSING, shield=True):
+            with anyio.move_on_after(IN_PASSING, shield=True):
                 await closed
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import anyio
 
+from .closing import end
 from .connection import KafkaConnection
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ async def asking(connection: KafkaConnection) -> AsyncIterator[AIOKafkaClient]:
         await client.bootstrap()
         yield client
     finally:
-        with anyio.CancelScope(shield=True):
-            await client.close()
+        await end(client.close())
 
 
 async def find(client: AIOKafkaClient, name: str) -> TopicDescription | None:

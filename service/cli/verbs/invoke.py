@@ -15,10 +15,13 @@ from pathlib import Path
 import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
+from ....config.core.stop_budget import PATIENCE
 from ....config.loader import Config
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.core.observer import Event, FunctionLog, Observer, Observers
 from ....dispatch.invokers.base import Invocation
+from ...telemetry.core.line_backlog import LineCounts
+from ...telemetry.line_writer import lines_of
 from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config
@@ -27,11 +30,19 @@ from .tables import show
 
 
 class InvokeOutput:
-    """Writes what the function prints to standard error, as it is."""
+    """Writes what the function prints to standard error, as it is. Nobody may be reading it, and the function has its
+    time limit all the same."""
+
+    def __init__(self) -> None:
+        self.lines = lines_of(sys.stderr, _left_out)
 
     def observe(self, event: Event) -> None:
         if isinstance(event, FunctionLog):
-            print(event.line.rstrip("\n"), file=sys.stderr, flush=True)
+            self.lines.put(event.line.rstrip("\n"), of_function=True)
+
+
+def _left_out(counts: LineCounts) -> str:
+    return f"headrace: nobody read standard error in time: {counts.functions} lines were left out"
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -40,7 +51,11 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         known = ", ".join(config.functions) or "none"
         raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
     payload = _payload("{}" if arguments.payload is None else arguments.payload)
-    reply = anyio.run(_invoke, config, arguments.function, payload, Observers([InvokeOutput(), *observers]))
+    output = InvokeOutput()
+    try:
+        reply = anyio.run(_invoke, config, arguments.function, payload, Observers([output, *observers]))
+    finally:
+        output.lines.flush(None)  # there is no loop any more that could be held up
     return _show(reply)
 
 
@@ -64,7 +79,7 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
                 try:
                     return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))
                 finally:
-                    with anyio.CancelScope(shield=True):
+                    with anyio.move_on_after(PATIENCE, shield=True):
                         await invoker.aclose()
 
 

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 import anyio
 import orjson
 
+from ....config.core.stop_budget import PATIENCE
 from ....dispatch.core.observer import Observer
 from ...running.dry_run import Verdict
-from ...telemetry.log import Action, LibraryLines, open_log
-from ...wiring.daemon import Daemon, say
+from ...telemetry.log import Action, LibraryLines
+from ...telemetry.outputs import Outputs
+from ...wiring.daemon import Daemon
+from ...wiring.leaving import Leaving
 from .configs import NOTHING_NAMED, default, nothing_named, read_config
 
 
@@ -21,28 +24,39 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     config = read_config(paths, arguments)
     if not paths and (config.settings.dry_run or not config.settings.api.enabled):
         raise nothing_named()  # nothing could ever come
-    log = open_log(config.settings.log.level, config.settings.log.format)
+    outputs = Outputs.of_process(config.settings.log.level, config.settings.log.format)
     if not paths:
-        log.info(Action.START, f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API")
-    logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
-    show = _show_json if arguments.output == "json" else _show_table
-    daemon = Daemon(config, log, observers=observers, show=show)
-    return anyio.run(daemon.run)
-
-
-def _show_table(verdict: Verdict) -> None:
-    say(f"{verdict.mapping}\t{verdict.id}\t{verdict.text}")
-
-
-def _show_json(verdict: Verdict) -> None:
-    say(
-        orjson.dumps(
-            {
-                "mapping": verdict.mapping,
-                "id": verdict.id,
-                "fate": verdict.fate.kind.value,
-                "reason": verdict.fate.reason.value if verdict.fate.reason else None,
-                "function": verdict.function,
-            }
-        ).decode()
+        text = f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API"
+        outputs.log.info(Action.START, text)
+    logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
+    leaving = Leaving(outputs.flush)
+    say = outputs.out.put
+    show = _shown_as_json if arguments.output == "json" else _shown_as_row
+    daemon = Daemon(
+        config,
+        outputs.log,
+        observers=observers,
+        out=say,
+        show=lambda verdict: say(show(verdict)),
+        leaving=leaving,
     )
+    try:
+        return anyio.run(daemon.run)
+    finally:
+        outputs.flush(PATIENCE)  # within the stop, or else whoever leaves it ends this too
+        leaving.forget()
+
+
+def _shown_as_row(verdict: Verdict) -> str:
+    return f"{verdict.mapping}\t{verdict.id}\t{verdict.text}"
+
+
+def _shown_as_json(verdict: Verdict) -> str:
+    fields = {
+        "mapping": verdict.mapping,
+        "id": verdict.id,
+        "fate": verdict.fate.kind.value,
+        "reason": verdict.fate.reason.value if verdict.fate.reason else None,
+        "function": verdict.function,
+    }
+    return orjson.dumps(fields).decode()

@@ -1,0 +1,3 @@
+"""What decides in this layer: pure, without IO, clock, randomness, asyncio and logging."""
+
+from __future__ import annotations
