@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from .core.repeats import Repeats
+from .core.terminal import in_one_line, under_its_first_line
 
 
 class Action(StrEnum):
@@ -100,7 +101,7 @@ class Log:
                 _without_blanks,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _json_line if json else structlog.dev.ConsoleRenderer(colors=color, sort_keys=False, pad_event_to=0),
+                *_form(json, color),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
         )
@@ -124,6 +125,18 @@ class Log:
 
 def _without_blanks(logger: object, method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def _form(json: bool, color: bool) -> list[structlog.typing.Processor]:
+    if json:
+        return [_json_line]
+    return [_for_terminals, structlog.dev.ConsoleRenderer(colors=color, sort_keys=False, pad_event_to=0)]
+
+
+def _for_terminals(logger: object, method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What functions print, and texts of servers, command no terminal. The renderer escapes what is no text itself."""
+    safe = {key: in_one_line(value) if isinstance(value, str) else value for key, value in fields.items()}
+    return {**safe, "event": under_its_first_line(str(fields["event"]))}
 
 
 def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -23,15 +22,15 @@ from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config
 from .filter_test import AT, read_text
-from .tables import show
+from .tables import show, tell
 
 
 class InvokeOutput:
-    """Writes what the function prints to standard error, as it is."""
+    """Writes what the function prints to standard error; as it is, unless that is a terminal."""
 
     def observe(self, event: Event) -> None:
         if isinstance(event, FunctionLog):
-            print(event.line.rstrip("\n"), file=sys.stderr, flush=True)
+            tell(event.line.rstrip("\n"))
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -84,7 +83,7 @@ def _show(reply: Reply) -> int:
                 show(_text(body))
         case Throttled(reason=said):
             said = f"the function is throttled: {said}"
-    print(f"headrace: {said}", file=sys.stderr)
+    tell(f"headrace: {said}")
     return Exit.FAILURE
 
 
