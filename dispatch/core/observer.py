@@ -262,14 +262,15 @@ class FeedsChanged:
 
 @dataclass(frozen=True, slots=True)
 class FunctionLog:
-    """A line that a function or its platform (START, END, REPORT) wrote."""
+    """A record that a function, its runtime or its platform (START, END, REPORT) wrote: one event in CloudWatch."""
 
     function: str
     request_id: str
     """Empty outside an invocation (init)."""
     line: str
+    """Of what a runtime logs, and of some that the platform says, it has several lines."""
     stream: str
-    """`stdout`, `stderr` or `platform`."""
+    """`stdout`, `stderr`, `log` (what the runtime's client logs, each record as a whole) or `platform`."""
     version: str = ""
     """Of the function; empty where it is not known."""
     log_group: str = ""

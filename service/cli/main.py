@@ -280,8 +280,10 @@ def _say(error: Exception) -> int:
             from .faults import describe
 
             lines, code = describe(error), Exit.FAILURE
+    from .verbs.tables import tell
+
     for line in lines:
-        print(f"headrace: {line}", file=sys.stderr)
+        tell(f"headrace: {line}")
     return code
 
 

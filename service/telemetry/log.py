@@ -19,6 +19,7 @@ import orjson
 import structlog
 
 from .core.repeats import Repeats
+from .core.terminal import in_one_line, under_its_first_line
 from .line_writer import Lines, StreamLines
 
 
@@ -102,6 +103,7 @@ class Log:
                 _without_blanks,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
+                *([] if json else [_for_terminals]),
                 partial(_line, _json_line if json else console),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self.level),
@@ -141,6 +143,12 @@ def _line(
     """The arguments of `_LogLines.msg`."""
     of_function = fields.get("action") == Action.FUNCTION_LOG
     return (render(logger, method, fields),), {"of_function": of_function}
+
+
+def _for_terminals(logger: object, method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """What functions print, and texts of servers, command no terminal. The renderer escapes what is no text itself."""
+    safe = {key: in_one_line(value) if isinstance(value, str) else value for key, value in fields.items()}
+    return {**safe, "event": under_its_first_line(str(fields["event"]))}
 
 
 def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:

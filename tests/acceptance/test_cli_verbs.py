@@ -194,6 +194,26 @@ def test_invoke_gives_the_function_a_tmp_of_its_own() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
+LOUD = """
+import logging
+
+def handler(event, context):
+    print("\\x1b]0;mine\\x07 printed\\rover it")
+    logging.warning("two\\nlines \\x1b[2J")
+    raise ValueError("at\\nyour request")
+"""
+
+
+@pytest.mark.semantics("FN-51")
+def test_invoke_on_a_terminal_shows_every_line_and_obeys_none(project: Path) -> None:
+    (project / "functions" / "app.py").write_text(LOUD)
+    shown = daemons.on_a_terminal("invoke", "hello", cwd=project)
+    assert "\x1b" not in shown
+    assert "\\x1b]0;mine\\x07 printed\r\nover it\r\n" in shown  # "\r\n" is how a terminal's own newline comes
+    assert "\ttwo\r\nlines \\x1b[2J\r\n" in shown
+    assert "[ERROR] ValueError: at\r\nyour request\r\nTraceback (most recent call last):\r\n" in shown
+
+
 @pytest.mark.semantics("CLI-15")
 def test_invoke_takes_the_payload_from_a_file_or_stdin(project: Path) -> None:
     (project / "event.json").write_text('{"n": 2}')

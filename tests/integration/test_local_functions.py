@@ -126,7 +126,7 @@ async def test_a_function_with_json_logs_writes_records_from_its_level_on(shop: 
     json = Logging(format="JSON", application_level="ERROR", system_level="WARN")
     async with shop.open(source, logging=json) as invoker:
         await returned(invoker)
-    (line,) = shop.logs.text("stdout") + shop.logs.text("stderr") + shop.logs.text("platform")
+    (line,) = (record.line for record in shop.logs.lines)
     assert orjson.loads(line)["message"] == "large"
 
 

@@ -9,7 +9,8 @@ import threading
 import pytest
 from anyio.lowlevel import checkpoint
 
-from headrace.dispatch.invokers.local.output import LINES_PER_TURN, PIECE, FunctionOutput, LineBudget
+from headrace.dispatch.invokers.local.core.lines import LineBudget, OutputLines
+from headrace.dispatch.invokers.local.output import LINES_PER_TURN, PIECE, FunctionOutput
 
 WRITTEN = 200_000
 
@@ -27,7 +28,7 @@ def writing(output: FunctionOutput, data: bytes) -> threading.Thread:
 @pytest.mark.semantics("FN-21")
 async def test_every_line_is_passed_on_or_counted_as_dropped() -> None:
     lines: list[str] = []
-    output = FunctionOutput(lines.append, LineBudget(lines_per_second=1000, bytes_per_second=1e9))
+    output = FunctionOutput(lines.append, OutputLines(LineBudget(lines_per_second=1000, bytes_per_second=1e9)))
     writer = writing(output, b"".join(b"%d\n" % number for number in range(WRITTEN)))
     while writer.is_alive():
         await checkpoint()
@@ -45,7 +46,7 @@ async def test_every_line_is_passed_on_or_counted_as_dropped() -> None:
 @pytest.mark.semantics("FN-21")
 async def test_the_others_get_a_turn_after_a_few_lines() -> None:
     lines: list[str] = []
-    output = FunctionOutput(lines.append, LineBudget(lines_per_second=1e9, bytes_per_second=1e9))
+    output = FunctionOutput(lines.append, OutputLines(LineBudget(lines_per_second=1e9, bytes_per_second=1e9)))
     writer = writing(output, b"x\n" * 100_000)
     most = seen = 0
     while len(lines) < 100_000:
@@ -58,7 +59,7 @@ async def test_the_others_get_a_turn_after_a_few_lines() -> None:
 
 async def test_what_is_in_the_pipe_when_an_invocation_ends_is_passed_on_before_its_end() -> None:
     lines: list[str] = []
-    output = FunctionOutput(lines.append, LineBudget())
+    output = FunctionOutput(lines.append, OutputLines(LineBudget()))
     os.write(output.end, b"one\ntwo\n" * 400)
     await output.drain()
     assert lines == ["one", "two"] * 400
@@ -68,7 +69,7 @@ async def test_what_is_in_the_pipe_when_an_invocation_ends_is_passed_on_before_i
 
 async def test_a_function_that_writes_faster_than_is_read_has_to_wait() -> None:
     lines: list[str] = []
-    output = FunctionOutput(lines.append, LineBudget(lines_per_second=0, bytes_per_second=0))
+    output = FunctionOutput(lines.append, OutputLines(LineBudget(lines_per_second=0, bytes_per_second=0)))
     os.set_blocking(output.end, False)
     waits = 0
     for _ in range(100_000):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import queue
 import signal
 import subprocess
@@ -61,6 +62,20 @@ def headrace(
         check=False,
         timeout=PATIENCE,
     )
+
+
+def on_a_terminal(*arguments: str, cwd: Path) -> str:
+    """All that one run of the command line writes to a terminal, until it ends."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*command(), *arguments], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
+    ):
+        os.close(theirs)
+        written = b""
+        with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # Linux: an error says that all left it
+            while read := terminal.read(65536):
+                written += read
+    return written.decode()
 
 
 class Daemon:

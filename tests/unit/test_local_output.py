@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.dispatch.invokers.local.output import LINE_LIMIT, LineBudget, OutputLines
+from headrace.dispatch.invokers.local.core.lines import LINE_LIMIT, LineBudget, OutputLines
 from headrace.dispatch.invokers.local.worker import describe_exit
 
 

@@ -18,12 +18,22 @@ XRAY = {
     "_AWS_XRAY_DAEMON_PORT": "2000",
 }
 """Where AWS has its X-Ray daemon. Nothing answers there; the SDK sends and does not wait."""
+LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
+"""Where a runtime's client writes its records, each in a frame (`core/frames.py`). Clients take it out of the
+environment, so that most functions never see it."""
 FROM_THE_DAEMON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """Where programs are found is not a secret, and without it nothing starts."""
 
 
 def variables(
-    spec: FunctionSpec, *, address: str, temporary: Path, log_stream: str, runtime: str, more: Mapping[str, str]
+    spec: FunctionSpec,
+    *,
+    address: str,
+    temporary: Path,
+    log_stream: str,
+    log_descriptor: int,
+    runtime: str,
+    more: Mapping[str, str],
 ) -> dict[str, str]:
     """All variables of one environment. What AWS reserves wins over what the function configures, which wins over the
     rest. `runtime` is AWS's name of it, empty where there is none; `more` has what the language adds."""
@@ -39,6 +49,7 @@ def variables(
     }
     reserved = {
         "_HANDLER": spec.handler,
+        LOG_DESCRIPTOR: str(log_descriptor),
         "AWS_REGION": spec.region,
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_LAMBDA_FUNCTION_NAME": spec.name,

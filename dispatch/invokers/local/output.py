@@ -1,7 +1,7 @@
-"""What a function writes, as lines, so that a function which prints without end costs the others nothing.
+"""What a function writes, read from its pipes so that one which prints without end costs the others nothing.
 
-Three limits: a few lines per turn of the event loop; a budget of lines and bytes per second, beyond which lines are
-dropped, counted and said; and a rate of reading, beyond which the function waits for us.
+Three limits: a few records per turn of the event loop; a budget of records and bytes per second (`core/lines.py`),
+beyond which they are dropped, counted and said; and a rate of reading, beyond which the function waits for us.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Protocol
 
 from anyio.lowlevel import checkpoint
-
-from ...core.token_bucket import TokenBucket
 
 SLICE = 64 * 1024
 """Bytes read at once."""
@@ -20,8 +19,6 @@ PIECE = 4 * 1024
 """Bytes that the budget is asked for at once."""
 LINES_PER_TURN = 100
 """Lines after which the others get a turn of the event loop."""
-LINE_LIMIT = 256 * 1024
-"""Bytes of one line, as in CloudWatch Logs; the rest of a longer one is cut."""
 DRAIN_LIMIT = 1024 * 1024
 """Bytes that are read at once when an invocation ends, so that its lines stand before its END."""
 READ_WINDOW = 0.1
@@ -29,77 +26,20 @@ READ_PER_WINDOW = 6_400_000
 """Seconds, and bytes that are read in them: 64 MB/s."""
 
 
-class LineBudget:
-    """Lines and bytes per second that are passed on, with a second's worth for bursts. Pure."""
+class Separator(Protocol):
+    """Makes records of the bytes of one pipe: `OutputLines` for plain text, `Frames` for framed records."""
 
-    def __init__(self, lines_per_second: float = 2_000, bytes_per_second: float = 1_000_000) -> None:
-        self._lines = TokenBucket(lines_per_second, lines_per_second)
-        self._bytes = TokenBucket(bytes_per_second, bytes_per_second)
+    def feed(self, data: bytes, now: float) -> list[str]: ...
 
-    def allows(self, lines: int, size: int, now: float) -> bool:
-        """Whether so much may pass now; it is taken from the reserve if so."""
-        if lines > self._lines.level(now) or size > self._bytes.level(now):
-            return False
-        self._lines.take(lines)
-        self._bytes.take(size)
-        return True
-
-
-class OutputLines:
-    """Bytes into lines. Pure: `feed` returns the lines that are complete."""
-
-    def __init__(self, budget: LineBudget) -> None:
-        self._budget = budget
-        self._rest = bytearray()
-        self._cut = False
-        self._dropped = 0
-
-    def feed(self, data: bytes, now: float) -> list[str]:
-        count = data.count(b"\n")
-        if not self._budget.allows(count, len(data), now):
-            self._drop(data, count)
-            return []
-        said = self._say_dropped()
-        *whole, rest = (bytes(self._rest) + data).split(b"\n")
-        if self._cut and whole:  # the end of a line whose beginning was passed on or dropped
-            whole, self._cut = whole[1:], False
-        self._rest = bytearray(rest)
-        lines = [*said, *(self._text(line) for line in whole)]
-        if len(self._rest) > LINE_LIMIT and not self._cut:
-            lines.append(self._text(bytes(self._rest)))
-            self._cut = True
-        if self._cut:
-            self._rest.clear()
-        return lines
-
-    def finish(self) -> list[str]:
-        """What is left when the writer is gone."""
-        rest = [self._text(bytes(self._rest))] if self._rest and not self._cut else []
-        self._rest.clear()
-        return [*self._say_dropped(), *rest]
-
-    def _drop(self, data: bytes, count: int) -> None:
-        self._dropped += count
-        self._cut = self._cut or bool(self._rest) or not data.endswith(b"\n")
-        if data.endswith(b"\n"):
-            self._cut = False
-        self._rest.clear()
-
-    def _say_dropped(self) -> list[str]:
-        dropped, self._dropped = self._dropped, 0
-        return [f"[Headrace dropped {dropped} lines: the function writes faster than can be logged]"] if dropped else []
-
-    @staticmethod
-    def _text(line: bytes) -> str:
-        return line[:LINE_LIMIT].decode("utf-8", "replace")
+    def finish(self) -> list[str]: ...
 
 
 class FunctionOutput:
     """One pipe of one environment."""
 
-    def __init__(self, write: Callable[[str], None], budget: LineBudget) -> None:
+    def __init__(self, write: Callable[[str], None], separator: Separator) -> None:
         self._write = write
-        self._lines = OutputLines(budget)
+        self._separator = separator
         self._loop = asyncio.get_running_loop()
         self._fd, self.end = os.pipe()
         """`end` is what the writer gets; close it once the writer has it."""
@@ -152,7 +92,7 @@ class FunctionOutput:
         while self._at < len(self._data) and passed < LINES_PER_TURN:
             piece = self._data[self._at : self._at + PIECE]
             self._at += PIECE
-            passed += self._pass(self._lines.feed(piece, self._loop.time()))
+            passed += self._pass(self._separator.feed(piece, self._loop.time()))
         return self._at < len(self._data)
 
     def _pause(self, timer: asyncio.Handle) -> None:
@@ -187,7 +127,7 @@ class FunctionOutput:
                 self._timer.cancel()
             self._loop.remove_reader(self._fd)
             os.close(self._fd)
-            self._pass(self._lines.finish())
+            self._pass(self._separator.finish())
 
     def _pass(self, lines: list[str]) -> int:
         for line in lines:

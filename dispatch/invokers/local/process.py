@@ -27,8 +27,8 @@ LINGER = 0.5
 
 class Process:
     """Raises OSError when it cannot be started, ValueError for text that no process can be given: a NUL character, or
-    half a character. `mark` is a text in `env` that no other process has; `on_exit` is called once, in the event
-    loop."""
+    half a character. `inherited` are descriptors that it gets beside its three, under the same numbers. `mark` is a
+    text in `env` that no other process has; `on_exit` is called once, in the event loop."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Process:
         env: Mapping[str, str],
         stdout: int,
         stderr: int,
+        inherited: Sequence[int] = (),
         mark: str,
         reaper: Reaper,
         on_exit: Callable[[], None],
@@ -53,7 +54,14 @@ class Process:
         reaper.expect(mark)
         try:
             self._popen = subprocess.Popen(
-                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=inherited,
+                start_new_session=True,
             )
         except (OSError, ValueError):
             reaper.forget(None, mark)

@@ -12,7 +12,6 @@ import datetime
 import os
 import signal
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,13 @@ import anyio.to_thread
 from ....config.clock import Clock
 from ...core.observer import FunctionLog, Observer
 from . import environment, temporary
+from .core.frames import Frames
+from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .isolation import isolated
 from .launch import Command, LaunchRefused
-from .output import FunctionOutput, LineBudget
+from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import Handed, RuntimeAnswer, RuntimeApi, SessionState
@@ -123,6 +124,7 @@ class Worker:
         try:
             failed = await self._spawn(command)
             failed = failed or await self._wait_init(timeout)
+            await self._drain()  # so that the init's records stand before START
         except BaseException:
             await self.end()
             raise
@@ -145,20 +147,19 @@ class Worker:
                 return self._not_executed(command, error)
             if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
-            variables = environment.variables(
-                self._spec,
-                address=self._api.address,
-                temporary=self._temporary,
-                log_stream=self.log_stream,
-                runtime=ready.runtime,
-                more=ready.variables,
-            )
-            return self._execute(ready, variables)
+            return self._execute(ready, self._temporary)
 
-    def _execute(self, command: Command, variables: Mapping[str, str]) -> InitFailed | None:
-        budget = LineBudget()
-        self._outputs = [FunctionOutput(self._writer("stdout"), budget), FunctionOutput(self._writer("stderr"), budget)]
-        stdout, stderr = (output.end for output in self._outputs)
+    def _execute(self, command: Command, temporary: Path) -> InitFailed | None:
+        stdout, stderr, log = self._pipes()
+        variables = environment.variables(
+            self._spec,
+            address=self._api.address,
+            temporary=temporary,
+            log_stream=self.log_stream,
+            log_descriptor=log,
+            runtime=command.runtime,
+            more=command.variables,
+        )
         try:
             self._process = Process(
                 command.argv,
@@ -166,6 +167,7 @@ class Worker:
                 env=variables,
                 stdout=stdout,
                 stderr=stderr,
+                inherited=(log,),
                 mark=self.log_stream,
                 reaper=self._reaper,
                 on_exit=self._on_exit,
@@ -173,9 +175,21 @@ class Worker:
         except (OSError, ValueError) as error:
             return self._not_executed(command, error)
         finally:
-            os.close(stdout)
-            os.close(stderr)
+            for end in (stdout, stderr, log):
+                os.close(end)
         return None
+
+    def _pipes(self) -> tuple[int, int, int]:
+        """The ends that the process writes to: standard output and error, and the runtime's log. One budget for all."""
+        budget = LineBudget()
+        stdout = self._pipe("stdout", OutputLines(budget))
+        stderr = self._pipe("stderr", OutputLines(budget))
+        return stdout, stderr, self._pipe("log", Frames(budget))
+
+    def _pipe(self, stream: str, separator: Separator) -> int:
+        output = FunctionOutput(_WorkerLog(self, stream), separator)
+        self._outputs.append(output)
+        return output.end
 
     def _not_executed(self, command: Command, error: OSError | ValueError) -> InitFailed:
         """In AWS's words: a missing wrapper is a shell's exit status, a bad bootstrap is a bad entrypoint. AWS has no
@@ -225,6 +239,11 @@ class Worker:
             await anyio.to_thread.run_sync(temporary.remove, self._temporary)
             self._temporary = None
 
+    async def _drain(self) -> None:
+        """Pass on what the process has written so far, whoever else may still hold its pipes."""
+        for output in self._outputs:
+            await output.drain()
+
     # --- what the platform says of it -------------------------------------------------------------------------------
 
     def say_init_start(self, runtime: str) -> None:
@@ -252,8 +271,7 @@ class Worker:
         session.hand_out(handed)
         try:
             await self._wait_end(timeout)
-            for output in self._outputs:
-                await output.drain()  # so that its lines stand before END
+            await self._drain()  # so that its records stand before END
         except BaseException:
             await self.end()
             raise
@@ -286,9 +304,6 @@ class Worker:
         await self._api.session.changed.wait()
 
     # --- small ------------------------------------------------------------------------------------------------------
-
-    def _writer(self, stream: str) -> _WorkerLog:
-        return _WorkerLog(self, stream)
 
     def log(self, line: str, stream: str) -> None:
         self._observe(self._request_id, line, stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory
 from ...wiring.source_factory import refuse_missing_libraries
 from .configs import load_config
-from .tables import show, show_json, table
+from .tables import show, show_json, table, tell
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
     for warning in config.warnings:
-        print(f"headrace: warning: {warning}", file=sys.stderr)
+        tell(f"headrace: warning: {warning}")
     if arguments.output == "json":
         show_json({**config.effective(), "endpoints": endpoints.shown()})
     else:

@@ -26,19 +26,19 @@ from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config
 from .filter_test import AT, read_text, typed_text
-from .tables import show
+from .tables import for_stream, show, tell
 
 
 class InvokeOutput:
-    """Writes what the function prints to standard error, as it is. Nobody may be reading it, and the function has its
-    time limit all the same."""
+    """Writes what the function prints to standard error; as it is, unless that is a terminal. Nobody may be reading it,
+    and the function has its time limit all the same."""
 
     def __init__(self) -> None:
         self.lines = lines_of(sys.stderr, _left_out)
 
     def observe(self, event: Event) -> None:
         if isinstance(event, FunctionLog):
-            self.lines.put(event.line.rstrip("\n"), of_function=True)
+            self.lines.put(for_stream(sys.stderr, event.line.rstrip("\n")), of_function=True)
 
 
 def _left_out(counts: LineCounts) -> str:
@@ -99,7 +99,7 @@ def _show(reply: Reply) -> int:
                 show(_text(body))
         case Throttled(reason=said):
             said = f"the function is throttled: {said}"
-    print(f"headrace: {said}", file=sys.stderr)
+    tell(f"headrace: {said}")
     return Exit.FAILURE
 
 

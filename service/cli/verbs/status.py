@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....config.errors import HeadraceError
 from ...wiring.exits import Exit
-from .tables import show, show_json, table
+from .tables import show, show_json, table, tell
 
 if TYPE_CHECKING:
     from ....dispatch.core.observer import Observer
@@ -46,7 +45,7 @@ def url_of(listen: str) -> str:
 def _check(url: str) -> int:
     answer = _get(url)
     for reason in answer["reasons"]:
-        print(reason, file=sys.stderr)
+        tell(reason)
     return Exit.OK if answer["ready"] else Exit.FAILURE
 
 

@@ -1,13 +1,27 @@
-"""Plain tables and JSON for standard output. A leaf."""
+"""Plain tables and JSON for standard output, and what is said on standard error. A leaf."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from ...telemetry.core.terminal import visible
 
 
 def show(text: str) -> None:
-    print(text, flush=True)
+    print(for_stream(sys.stdout, text), flush=True)
+
+
+def tell(text: str) -> None:
+    """On standard error."""
+    print(for_stream(sys.stderr, text), file=sys.stderr, flush=True)
+
+
+def for_stream(stream: TextIO, text: str) -> str:
+    """A file or a program gets the text as it is, a terminal nothing that would command it."""
+    return visible(text) if stream.isatty() else text
 
 
 def show_json(value: object) -> None:
