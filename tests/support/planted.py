@@ -80,7 +80,7 @@ class Bug:
         inside = [way for name, way in scopes(tree) if name == self.name] if self.name else [Way()]
         if not inside:
             raise self._error(f"there is no {self.name} in {self.file}", _elsewhere(self.name))
-        pattern = code_patterns.parsed(self.find)
+        pattern = self._parsed(self.find)
         found = [
             each
             for way in inside
@@ -102,8 +102,14 @@ class Bug:
                 code_patterns.insert(found, self.before or self.after or "", behind=bool(self.after))
             else:
                 code_patterns.replace(found, self.becomes or "")
-        except ValueError as error:
+        except (ValueError, SyntaxError) as error:
             raise self._error(str(error)) from error
+
+    def _parsed(self, code: str) -> code_patterns.Body:
+        try:
+            return code_patterns.parsed(code)
+        except SyntaxError as error:
+            raise self._error(f"{code!r} is no Python: {error.msg}") from error
 
     def _error(self, problem: str, hint: str = "") -> ValueError:
         advice = f"say in {LISTS.relative_to(ROOT)} how it would be broken now"
