@@ -65,7 +65,7 @@ class Bug:
         """The file with the bug in it: the outermost statement around it is written anew, the rest stays as it is.
         Raises ValueError where the list is not that of this source."""
         tree = ast.parse(text)
-        found = self._found(tree)
+        found = self.found(tree)
         _, _, first = found.way[0]
         assert first is not None
         old = tree.body[first : first + (found.length if len(found.way) == 1 else 1)]
@@ -76,7 +76,7 @@ class Bug:
         lines[_first_line(old[0]) - 1 : old[-1].end_lineno] = [ast.unparse(each).strip("\n") + "\n" for each in new]
         return "".join(lines)
 
-    def _found(self, tree: ast.Module) -> Found:
+    def found(self, tree: ast.Module) -> Found:
         inside = [way for name, way in scopes(tree) if name == self.name] if self.name else [Way()]
         if not inside:
             raise self._error(f"there is no {self.name} in {self.file}", _elsewhere(self.name))
