@@ -41,6 +41,10 @@ demo: venv emulators ## Send orders through a real emulator and account for each
 test: venv emulators ## Run the tests, the fast ones first
 	$(PY) -m pytest -n auto $(TESTS) $(ARGS)
 
+.PHONY: coverage
+coverage: venv ## Run the unit, property and scenario tests; fail where they leave a branch of what decides
+	$(PY) .ci/branches.py $(ARGS)
+
 .PHONY: proof
 proof: venv emulators ## Run the tests with full counts (up to two hours)
 	HEADRACE_PROOF=1 $(PY) -m pytest -n auto $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)

@@ -318,12 +318,12 @@ class Planner:
         return part.ends_window and not self._is_stopped(self._batch.lane)
 
     def _deliver(self, part: _Part, records: Records, state: bytes | None, *, last: bool) -> None:
-        """`last`: nothing of the part is left, so if it ends the window, the window is over."""
+        """`last`: nothing of the part is left, so if it ends the window, the window is over. Only the end of a window
+        is invoked without records."""
         closes = last and part.ends_window
         new_state = state if self._policy.windowed and not closes else None
         self._state = self._state if new_state is None else new_state
-        if records or closes:
-            self._ready.append(SettleStep(records, DELIVERED, new_state, closes))
+        self._ready.append(SettleStep(records, DELIVERED, new_state, closes))
 
     def _settle(self, records: Records, fate: Fate) -> None:
         if records:

@@ -27,20 +27,3 @@ class Status:
     state: PollState
     reason: str = ""
     """Why it waits, for people; empty when it polls."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it polls, or waits for something that it can name."""
-        return self.state is PollState.POLLING or bool(self.reason)
-
-
-NEXT: dict[PollState, frozenset[PollState]] = {
-    PollState.WAITING: frozenset({PollState.WAITING, PollState.POLLING, PollState.STOPPING, PollState.STOPPED}),
-    PollState.POLLING: frozenset({PollState.WAITING, PollState.POLLING, PollState.STOPPING}),
-    PollState.STOPPING: frozenset({PollState.STOPPED}),
-    PollState.STOPPED: frozenset(),
-}
-
-
-def may_follow(before: PollState, after: PollState) -> bool:
-    return after in NEXT[before]

@@ -25,7 +25,9 @@ Document = Mapping[str, Any]
 
 def changes(before: Function | None, after: Function | None) -> tuple[dict[Name, Document], list[Name]]:
     """What to store and what to delete, so that `after` is stored where `before` was."""
-    name = (after or before or _never()).name
+    function = after or before
+    assert function is not None, "a change from nothing to nothing"
+    name = function.name
     old = {version.number: version for version in before.versions} if before else {}
     new = {version.number: version for version in after.versions} if after else {}
     puts: dict[Name, Document] = {
@@ -37,10 +39,6 @@ def changes(before: Function | None, after: Function | None) -> tuple[dict[Name,
         puts[FUNCTION, name] = _function(after)
     deletes = [(VERSION, f"{name}:{number}") for number in old if number not in new]
     return puts, deletes if after else [*deletes, (FUNCTION, name)]
-
-
-def _never() -> Function:
-    raise ValueError("a change from nothing to nothing")
 
 
 def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Home) -> dict[str, Function]:

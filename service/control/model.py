@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, assert_never
 
 from .catalogue import LATEST
 from .names import Named
@@ -214,3 +214,5 @@ def expect_settled(function: Function) -> None:
             )
         case Phase.ACTIVE:
             return
+        case _:
+            assert_never(function.latest.phase)

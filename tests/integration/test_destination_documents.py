@@ -20,8 +20,9 @@ from headrace.dispatch.destinations.aws import make_destination
 from headrace.dispatch.destinations.base import Destination, stream_documents
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
 from support.destination_labs import ACCOUNTS, KEY, LABS, MAPPING, S3Lab, SqsLab, report
+from support.rigs import discards_to
 from support.servers.running import free_port
-from support.world import Watch, no_jitter
+from support.world import Watch
 
 QUICK = Persistence(backoff=Backoff(base=0.01))
 
@@ -52,7 +53,7 @@ async def bucket(clients: Clients, server: str) -> S3Lab:
 
 
 def persistent(destination: Destination) -> FailureDestination:
-    return FailureDestination("m", destination, QUICK, SystemClock(), no_jitter, Watch())
+    return discards_to(destination, Watch(), clock=SystemClock(), mapping="m", persistence=QUICK)
 
 
 @pytest.mark.semantics("DEST-07", "DEST-13")

@@ -20,10 +20,11 @@ from headrace.dispatch.core.model import DiscardReason, Lane, Position, Record
 from headrace.dispatch.core.steps import DiscardStep
 from headrace.dispatch.destinations.base import Report
 from headrace.dispatch.destinations.kafka import KafkaDestination
-from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
+from headrace.dispatch.destinations.persistence import GivenUp, Persistence, Written
+from support.rigs import discards_to
 from support.servers import kafka
 from support.topics import Topics
-from support.world import Watch, no_jitter
+from support.world import Watch
 
 pytestmark = pytest.mark.needs("java", "maven")
 
@@ -116,7 +117,7 @@ async def test_a_document_that_is_too_large_is_tried_again_and_given_up(
     topics: Topics, topic: str, destination: KafkaDestination
 ) -> None:
     quick = Persistence(backoff=Backoff(base=0.01))
-    failure = FailureDestination("m", destination, quick, SystemClock(), no_jitter, Watch())
+    failure = discards_to(destination, Watch(), clock=SystemClock(), mapping="m", persistence=quick)
     ending = await failure.handover(report(record(0, LARGE), record(1, LARGE))).run()
     assert isinstance(ending, GivenUp)
     assert "too large" in ending.cause

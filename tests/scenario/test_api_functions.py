@@ -197,6 +197,15 @@ async def test_the_environments_of_a_function_that_is_gone_end(rig: Rig) -> None
     assert reply.cause == "there is no function orders: create it"
 
 
+@pytest.mark.semantics("API-INVOKE-04")
+async def test_the_environments_of_code_that_was_replaced_end_before_it_is_invoked_again(rig: Rig) -> None:
+    async with rig.running():
+        await rig.invoke()
+        rig.catalogue.put(identity="new")
+        await anyio.sleep(0.1)
+        assert rig.ended == rig.made == ["orders $LATEST 1"]
+
+
 async def test_many_warm_functions_are_not_too_many(rig: Rig) -> None:
     rig.seconds = 0.0
     async with rig.running():

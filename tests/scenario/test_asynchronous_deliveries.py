@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
+import anyio.lowlevel
 import pytest
 
 from headrace.config.clock import LoopClock
@@ -124,6 +124,20 @@ async def test_an_event_is_delivered_told_of_and_forgotten(rig: Rig) -> None:
     assert EventFinished("orders", "r", "Success", 1) in rig.seen
 
 
+@pytest.mark.semantics("ASYNC-01")
+async def test_an_event_whose_caller_went_is_delivered_or_was_never_accepted(rig: Rig) -> None:
+    async with rig.open() as queue:
+        for steps in range(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(rig.accept, str(steps))
+                for _ in range(steps):
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            await anyio.sleep(1)
+            assert await queue.store.count() == 0
+    assert rig.attempts
+
+
 @pytest.mark.semantics("ASYNC-02")
 async def test_a_failing_function_gets_it_three_times_under_one_request_id(rig: Rig) -> None:
     rig.does["orders"] = fails
@@ -146,6 +160,45 @@ async def test_an_attempt_after_an_update_runs_the_new_code(rig: Rig) -> None:
         await anyio.sleep(60)
     ((_, _, over),) = rig.told
     assert (over.condition, over.attempts) == ("Success", 2)
+
+
+@pytest.mark.semantics("ASYNC-04")
+async def test_the_configuration_at_the_end_of_an_attempt_holds(rig: Rig) -> None:
+    def fails_when_it_shall_not_be_retried(invocation: Invocation) -> float:
+        rig.catalogue.settings["orders", "$LATEST"] = AsynchronousSettings(maximum_retry_attempts=0)
+        return fails(invocation)
+
+    rig.does["orders"] = fails_when_it_shall_not_be_retried
+    async with rig.open():
+        await rig.accept("r")
+        await anyio.sleep(600)
+    ((at, _, over),) = rig.told
+    assert (at, over.condition, over.attempts) == (0.0, "RetriesExhausted", 1)
+
+
+async def test_a_function_is_told_how_often_its_event_was_sent_on(rig: Rig) -> None:
+    hops: list[int] = []
+
+    def remembers(invocation: Invocation) -> float:
+        hops.append(invocation.hops)
+        return 0.0
+
+    rig.does["orders"] = remembers
+    async with rig.open() as queue:
+        await queue.accept("orders", "", "r", b"{}", 3)
+        await anyio.sleep(1)
+    assert hops == [3]
+
+
+@pytest.mark.semantics("ASYNC-09")
+async def test_an_event_that_comes_while_another_one_waits_is_delivered_at_once(rig: Rig) -> None:
+    rig.does["orders"] = lambda invocation: fails(invocation) if invocation.request_id == "r" else 0.0
+    async with rig.open():
+        await rig.accept("r")
+        await anyio.sleep(30)
+        await rig.accept("s")
+        await anyio.sleep(1)
+        assert rig.times("s") == [30.0]
 
 
 @pytest.mark.semantics("ASYNC-03")
@@ -223,6 +276,27 @@ async def test_a_stop_waits_for_what_runs_and_begins_nothing(rig: Rig) -> None:
     rig.does["orders"] = lambda _: 30.0
     async with rig.open(RetryPace(at_once=1)):
         await rig.accept("r")
+        await rig.accept("s")
+        await anyio.sleep(1)
+    assert [told for _, told, _ in rig.told] == ["r"]
+    assert rig.times("s") == []
+
+
+@pytest.mark.semantics("ASYNC-10")
+async def test_an_event_that_is_found_during_a_stop_is_not_begun(rig: Rig) -> None:
+    rig.catalogue.put("slow")
+    rig.does["slow"] = lambda _: 30.0
+    async with rig.open() as queue:
+        await rig.accept("r", "slow")
+        await anyio.sleep(1)
+        found = queue.store.due
+
+        async def slowly(function: str, now: float, limit: int, besides: Collection[int]) -> list[HeldEvent]:
+            events = await found(function, now, limit, besides)
+            await anyio.sleep(5)
+            return events
+
+        queue.store.due = slowly  # type: ignore[method-assign]
         await rig.accept("s")
         await anyio.sleep(1)
     assert [told for _, told, _ in rig.told] == ["r"]

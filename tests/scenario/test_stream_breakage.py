@@ -522,9 +522,8 @@ class Listed(MemoryStreamService):
 
 
 @pytest.mark.semantics("STREAM-51")
-async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support.stream_world.no_jitter", random.Random(7).random)
-    world = StreamWorld()
+async def test_a_hundred_shards_that_cannot_be_read_make_no_storm_of_listings() -> None:
+    world = StreamWorld(random.Random(7).random)
     stream = world.stream(shards=100)
     service = Listed(stream)
     world.reading(service, world.taking())

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
+from headrace.dispatch.core.batcher import Entry
+from headrace.dispatch.core.model import Position, Record
 from headrace.dispatch.core.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
+from headrace.dispatch.core.watermark import _Tracked
 from headrace.pollers.memory.stream import Flavour
 from headrace.pollers.streams.polled_shard import Cadence
 from support.counts import count
@@ -24,7 +27,7 @@ ROTATIONS = 6
 """Generations of shards in a day: DynamoDB's live for four hours."""
 KEYS = [f"key-{number}" for number in range(5)]
 AHEAD = 20
-OF_RECORDS = {"Record", "Position", "Entry", "_Tracked"}
+OF_RECORDS = {each.__name__ for each in (Record, Position, Entry, _Tracked)}
 """Classes of which there is an object for each record that was read ahead."""
 TROUBLE = CommitFailed | Crashed | Gap | StreamRecreated
 LOOKS = 8

@@ -15,21 +15,14 @@ from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.observer import Observers
-from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.source import Roster, Source
-from headrace.pollers.streams.opening import StreamSettings
-from headrace.pollers.streams.source import StreamSource
-from headrace.pollers.supervisor import Supervisor
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
 from headrace.service.control.mappings.decisions import DecisionContext
@@ -45,9 +38,9 @@ from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
 from headrace.service.telemetry.metrics import Metrics
-from headrace.service.wiring.dispatching import envelope_of, policy_of, slots_of
 from support.function_api import check
 from support.mapping_requests import HERE, QUEUE, STREAM
+from support.rigs import MappingRig, stream_source, target_of
 from support.virtual_time import EPOCH
 
 GRACE = 5.0
@@ -163,39 +156,30 @@ class Rig:
             return b"{}"
 
         invoker = CallableInvoker(take, clock=self.world.clock, timeout=60.0, concurrency=2)
-        gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        return RunningFunction(
-            Target(name, invoker, Permits(2), gate), "a fake", lambda: FunctionFacts(self.world.timeouts.get(name))
-        )
+        target = target_of(invoker, self.observer, name=name, backoff=Backoff(cap=4.0))
+        return RunningFunction(target, "a fake", lambda: FunctionFacts(self.world.timeouts.get(name)))
 
     async def _work(self, mapping: EventSourceMapping) -> RunningMapping:
         self.made.append(mapping)
         if mapping.source in self.world.broken:
             raise RuntimeError("broken")
         member = await self.fleet.member(reference_of(mapping))
-        envelope = envelope_of(mapping, lambda: "")
-        dispatcher = Dispatcher(
-            mapping.name,
-            member.target,
-            policy_of(mapping),
-            envelope,
-            "string",
-            self.world.clock,
-            lambda: 0.0,
-            self.observer,
+        rig = MappingRig.configured(
+            mapping, clock=self.world.clock, observer=self.observer, target=member.target, backoff=Backoff(cap=4.0)
         )
-        source = self._source(mapping)
-        feeds = FeedSettings(
-            dispatcher, slots_of(mapping, envelope, dispatcher.now), keep_all, Backoff(cap=4.0), lent=source.lent
-        )
-        return RunningMapping(mapping, Supervisor(feeds, source), member.target, facts=member.facts)
+        return rig.work(mapping, self._source(mapping), member.facts)
 
     def _source(self, mapping: EventSourceMapping) -> Source:
         if mapping.kind and mapping.kind.is_queue:
             return SlowQueue(self.world.queue, self.world.opening)
-        settings = StreamSettings(mapping.name, mapping.uuid, mapping.starting_position or "LATEST")
-        service = MemoryStreamService(self.world.stream)
-        return StreamSource(settings, service, self.world.positions, lambda: 0.0, self.observer)
+        return stream_source(
+            MemoryStreamService(self.world.stream),
+            self.world.positions,
+            self.observer,
+            mapping=mapping.name,
+            uuid=mapping.uuid,
+            start=mapping.starting_position or "LATEST",
+        )
 
 
 @asynccontextmanager

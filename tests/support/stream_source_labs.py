@@ -17,13 +17,13 @@ from headrace.pollers.dynamodb.service import DynamoDbService
 from headrace.pollers.kinesis.service import KinesisService
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import StreamService
 from headrace.pollers.streams.source import StreamSource
 from support import stream_lab, stream_stub
+from support.rigs import stream_source
 from support.stream_stub import KinesisStream, Stub, TableStream
-from support.world import Watch, no_jitter
+from support.world import Watch
 
 ACCOUNT = "000000000000"
 QUICK = Cadence(0.05, None, None, 1000)
@@ -62,8 +62,15 @@ class Lab:
     store: MemoryCheckpoints
 
     def source(self, start: Starting = "TRIM_HORIZON", *, mapping: str = "m", start_over: bool = True) -> StreamSource:
-        settings = StreamSettings(mapping, mapping, start, start_over=start_over, discovery=0.1)
-        return StreamSource(settings, self.stream.service(), self.store, no_jitter, self.watch)
+        return stream_source(
+            self.stream.service(),
+            self.store,
+            self.watch,
+            mapping=mapping,
+            start=start,
+            start_over=start_over,
+            discovery=0.1,
+        )
 
 
 # --- in memory ------------------------------------------------------------------------------------------------------

@@ -14,35 +14,31 @@ from typing import Any, Literal
 import anyio
 import orjson
 
-from headrace.config.clock import Clock, LoopClock, ServiceClock
-from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
+from headrace.config.clock import Jitter, LoopClock, ServiceClock
 from headrace.dispatch.core.documents import Subject
-from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope
-from headrace.dispatch.core.model import Attempt, Lane, Now, OpenWindow, Reply, Throttled
+from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.keeping import keep_all
+from headrace.dispatch.core.model import Attempt, Reply, Throttled
 from headrace.dispatch.core.observer import Discarded, Invoking
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.core.slots import KeyHash, Slots
-from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
-from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
-from headrace.dispatch.dispatcher import Dispatcher
+from headrace.dispatch.destinations.persistence import FailureDestination
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.core.lifecycle import PollState
 from headrace.pollers.core.pool import Pool
-from headrace.pollers.feed_settings import FeedSettings, Keeps
+from headrace.pollers.feed_settings import Keeps
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import Listing
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
+from support.rigs import MappingRig, by_key, by_window, discards_to, no_jitter, stream_source, target_of
 from support.virtual_time import EPOCH
-from support.world import Watch, World, keep_all, no_jitter, target
+from support.world import Watch, World
 
 STREAMS = {
     Flavour.KINESIS: "arn:aws:kinesis:us-east-1:000000000000:stream/orders",
@@ -108,7 +104,7 @@ class StreamFunction:
         self.taken: list[str] = []
         clock = LoopClock(EPOCH)
         self.invoker = CallableInvoker(self._invoke, clock=clock, timeout=timeout, concurrency=concurrency)
-        self.target = target("function", self.invoker, watch, concurrency)
+        self.target = target_of(self.invoker, watch)
 
     async def _invoke(self, invocation: Invocation) -> Reply | bytes:
         call = Call(orjson.loads(invocation.payload), anyio.current_time())
@@ -182,8 +178,9 @@ class Reading:
 class StreamWorld(World):
     """Streams, functions and mappings; `async with world.running()` lets them go."""
 
-    def __init__(self) -> None:
+    def __init__(self, jitter: Jitter = no_jitter) -> None:
         super().__init__()
+        self._jitter = jitter
         self.store = MemoryCheckpoints()
         self.destinations: dict[str, MemoryDestination] = {}
         """Of each mapping, with the documents that it got."""
@@ -201,29 +198,24 @@ class StreamWorld(World):
     ) -> Supervisor:
         """A mapping of a stream. It begins with the world, or with `start`."""
         service = stream if isinstance(stream, MemoryStreamService) else self.service(stream, settings)
-        envelope: Envelope = WindowEnvelope() if settings.tumbling else RecordsEnvelope()
         clock = ServiceClock(self.clock)
-        dispatcher = Dispatcher(
-            settings.name,
-            function.target,
-            policy(settings),
-            envelope,
-            "string",
-            clock,
-            no_jitter,
-            self.watch,
+        rig = MappingRig(
+            clock=clock,
+            observer=self.watch,
+            target=function.target,
+            name=settings.name,
+            policy=policy(settings),
+            envelope=WindowEnvelope() if settings.tumbling else RecordsEnvelope(),
+            batch_size=settings.batch_size,
+            window=settings.window,
+            slots=by_window(settings.tumbling) if settings.tumbling else by_key(settings.factor),
+            keeps=settings.keeps,
             destination=self._destination(settings.name, service),
-        )
-        feeds = FeedSettings(
-            dispatcher,
-            self._slots(settings, envelope, clock),
-            settings.keeps,
-            Backoff(cap=10.0),
-            lent=False,
             ahead_records=settings.ahead,
             pool=Pool(settings.pool),
+            jitter=self._jitter,
         )
-        return self.add(settings.name, Supervisor(feeds, self.source(service, settings, clock)), function.target)
+        return self.add(settings.name, rig.supervisor(self.source(service, settings, clock)), function.target)
 
     def service(self, stream: MemoryStream, settings: Reading = Reading()) -> MemoryStreamService:
         return MemoryStreamService(stream, cadence=settings.cadence)
@@ -231,31 +223,25 @@ class StreamWorld(World):
     def source(
         self, service: MemoryStreamService, settings: Reading = Reading(), clock: ServiceClock | None = None
     ) -> StreamSource:
-        about = StreamSettings(
-            settings.name, settings.name, settings.start, settings.start_at, settings.start_over, settings.discovery
+        return stream_source(
+            service,
+            self.store,
+            self.watch,
+            mapping=settings.name,
+            start=settings.start,
+            clock=clock,
+            jitter=self._jitter,
+            start_at=settings.start_at,
+            start_over=settings.start_over,
+            discovery=settings.discovery,
         )
-        return StreamSource(about, service, self.store, no_jitter, self.watch, clock)
 
     def _destination(self, mapping: str, service: MemoryStreamService) -> FailureDestination:
         kind: Literal["kinesis", "dynamodb"] = "kinesis" if ":kinesis:" in service.name else "dynamodb"
         documents = stream_documents(kind, Subject("arn:aws:lambda:us-east-1:000000000000:function:function"))
         destination = MemoryDestination("arn:aws:sqs:us-east-1:000000000000:failed", documents)
         self.destinations[mapping] = destination
-        return FailureDestination(mapping, destination, Persistence(), self.clock, no_jitter, self.watch)
-
-    def _slots(
-        self, settings: Reading, envelope: Envelope, clock: Clock
-    ) -> Callable[[Lane | None, OpenWindow | None], Slots]:
-        limits = Limits(settings.batch_size, settings.window, envelope)
-
-        def slots(lane: Lane | None, window: OpenWindow | None) -> Slots:
-            if not settings.tumbling:
-                return KeyHash(limits, settings.factor)
-            assert lane is not None
-            now = Now(clock.monotonic(), clock.wall())
-            return WindowSlot(limits, settings.tumbling, lane, now, window)
-
-        return slots
+        return discards_to(destination, self.watch, clock=self.clock, mapping=mapping)
 
     # --- what happened ----------------------------------------------------------------------------------------------
 

@@ -15,26 +15,24 @@ import orjson
 from headrace.config.clients.kafka import KafkaConnection
 from headrace.config.clock import Clock, SystemClock
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
 from headrace.dispatch.core.events import KafkaEnvelope
+from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record
-from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Destination
-from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
-from headrace.dispatch.dispatcher import Dispatcher
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.core.pool import Pool
-from headrace.pollers.feed_settings import AHEAD_BYTES, FeedSettings
+from headrace.pollers.feed_settings import AHEAD_BYTES
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.settings import TopicSettings
 from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.source import FetchResult, Source
 from headrace.pollers.supervisor import Supervisor
 
+from .rigs import MappingRig, by_partition, discards_to, target_of
 from .topics import Topics
-from .world import Watch, keep_all, no_jitter, target
+from .world import Watch
 
 Work = Callable[[list[bytes]], Awaitable[None]]
 
@@ -76,26 +74,25 @@ class Member:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Member]:
-        clock, envelope = self.clock, KafkaEnvelope("broker:9092")
-        invoker = CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10)
-        function = target("function", invoker, self.watch, 10)
-        failures = None
-        if self.destination is not None:
-            failures = FailureDestination("mapping", self.destination, Persistence(), clock, no_jitter, self.watch)
-        dispatcher = Dispatcher(
-            "mapping", function, self.policy, envelope, "kafka", clock, no_jitter, self.watch, failures
-        )
-        settings = FeedSettings(
-            dispatcher,
-            lambda lane, window: PartitionSlots(Limits(100, self.window, envelope), None),
-            self.keeps,
-            self.backoff,
-            lent=False,
+        clock = self.clock
+        function = target_of(CallableInvoker(self._invoke, clock=clock, timeout=60.0, concurrency=10), self.watch)
+        rig = MappingRig(
+            clock=clock,
+            observer=self.watch,
+            target=function,
+            policy=self.policy,
+            envelope=KafkaEnvelope("broker:9092"),
+            batch_size=100,
+            window=self.window,
+            slots=by_partition(),
+            keeps=self.keeps,
+            destination=discards_to(self.destination, self.watch, clock=clock) if self.destination else None,
+            backoff=self.backoff,
             fetch_limit=self.limit,
             ahead_bytes=self.ahead_bytes,
             pool=self.pool,
         )
-        supervisor = self.supervisor = Supervisor(settings, self.source)
+        supervisor = self.supervisor = rig.supervisor(self.source)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(function.gate.run)
             tasks.start_soon(supervisor.run)

@@ -12,34 +12,22 @@ import orjson
 from anyio.abc import TaskGroup
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import RecordsEnvelope
+from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record, Reply
 from headrace.dispatch.core.observer import Event, Invoked, Invoking
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.core.slots import SingleSlot
-from headrace.dispatch.dispatcher import Dispatcher, Target
-from headrace.dispatch.invokers.base import Invocation, Invoker
+from headrace.dispatch.dispatcher import Target
+from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.permits import Gate, Permits
-from headrace.pollers.feed_settings import FeedSettings
+from headrace.dispatch.permits import Gate
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor
+from support.rigs import MappingRig, one_at_a_time, target_of
 from support.virtual_time import EPOCH
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
 Handler = Callable[[list[str]], Awaitable[object]]
 E = TypeVar("E")
-
-
-def keep_all(record: Record) -> bool:
-    return True
-
-
-def no_jitter() -> float:
-    """The longest delay, always the same."""
-    return 0.0
 
 
 @dataclass
@@ -88,17 +76,12 @@ class Function:
         self._handler = handler
         clock = LoopClock(EPOCH)
         self.invoker = CallableInvoker(self._invoke, clock=clock, timeout=timeout, concurrency=concurrency)
-        self.target = target(name, self.invoker, watch, concurrency, remembered=remembered)
+        self.target = target_of(self.invoker, watch, name=name, remembered=remembered)
 
     async def _invoke(self, invocation: Invocation) -> Reply | bytes:
         bodies = [record["body"] for record in orjson.loads(invocation.payload)["Records"]]
         answer = await self._handler(bodies)
         return answer if isinstance(answer, Reply | bytes) else orjson.dumps(answer)
-
-
-def target(name: str, invoker: Invoker, watch: Watch, concurrency: int, *, remembered: bool = False) -> Target:
-    gate = Gate(name, invoker, observer=watch, jitter=no_jitter, backoff=Backoff(), remembered=remembered)
-    return Target(name, invoker, Permits(concurrency), gate)
 
 
 class World:
@@ -130,23 +113,19 @@ class World:
         receivers: int = 1,
         keeps: Callable[[Record], bool] = keep_all,
     ) -> Supervisor:
-        envelope = RecordsEnvelope()
-        limits = Limits(batch_size, window, envelope)
-        dispatcher = Dispatcher(
-            name,
-            function.target,
-            Policy(Progress.NONE, partial=partial),
-            envelope,
-            "string",
-            self.clock,
-            no_jitter,
-            self.watch,
+        rig = MappingRig(
+            clock=self.clock,
+            observer=self.watch,
+            target=function.target,
+            name=name,
+            policy=Policy(Progress.NONE, partial=partial),
+            batch_size=batch_size,
+            window=window,
+            slots=one_at_a_time(grouped=queue.fifo),
+            keeps=keeps,
         )
-        settings = FeedSettings(
-            dispatcher, lambda lane, window: SingleSlot(limits, grouped=queue.fifo), keeps, Backoff(cap=10.0), lent=True
-        )
-        supervisor = Supervisor(settings, MemoryQueueSource(queue, receivers, windowed=window > 0))
-        return self.add(name, supervisor, function.target)
+        source = MemoryQueueSource(queue, receivers, windowed=window > 0)
+        return self.add(name, rig.supervisor(source), function.target)
 
     def add(self, name: str, supervisor: Supervisor, target: Target) -> Supervisor:
         """A mapping of this world; one of the same name is replaced."""

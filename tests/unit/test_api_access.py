@@ -190,6 +190,16 @@ def test_what_was_changed_on_the_way_is_refused(change: Any, presigned: bool) ->
 
 
 @pytest.mark.semantics("API-12")
+def test_a_request_whose_moment_is_none_is_refused() -> None:
+    request = signed()
+    (moment,) = request.headers["x-amz-date"]
+    changed = {**request.headers, "x-amz-date": [f"{moment[:8]} at noon"]}
+    refusal = refused(replace(request, headers=changed))
+    assert refusal.code == "IncompleteSignatureException"
+    assert refusal.message == f"Date must be in ISO-8601 'basic format'. Got '{moment[:8]} at noon'."
+
+
+@pytest.mark.semantics("API-12")
 @pytest.mark.parametrize(
     ("options", "later", "code", "told"),
     [

@@ -39,6 +39,7 @@ def paths(shape: Shape | None, prefix: str = "") -> Iterator[str]:
 def test_every_field_has_a_standing_and_no_other_has_one(operation: str) -> None:
     known = list(paths(api_model.operation(operation).input_shape))
     assert [path for path in known if field_support.of(operation, path) is None] == []
+    assert field_support.of(operation, "Nothing.Such") is None
     assert [path for path in field_support.FIELDS[operation] if path.partition("=")[0] not in known] == []
 
 
@@ -87,6 +88,7 @@ def test_what_is_refused(operation: str, given: dict[str, Any], text: str) -> No
         ("CreateFunction", {**FUNCTION, "PackageType": "Zip", "Code": {"S3ObjectStorageMode": "COPY"}}),
         ("CreateFunction", {**FUNCTION, "ImageConfig": {}, "CodeSigningConfigArn": ""}),
         ("CreateEventSourceMapping", {"DestinationConfig": {"OnFailure": {"Destination": "arn"}, "OnSuccess": {}}}),
+        ("CreateFunction", {**FUNCTION, "Layers": [], "FileSystemConfigs": [None]}),
         ("Invoke", {"Payload": b"", "LogType": "Tail"}),
     ],
 )

@@ -175,6 +175,11 @@ def said(value: str, path: str, constraint: str) -> str:
         ("CreateFunction", {**FUNCTION, "Tags": {"größe ٣": "x y"}}, []),
         (
             "CreateFunction",
+            {**FUNCTION, "FileSystemConfigs": [None]},
+            [said("null", "fileSystemConfigs.1.member", "Member must not be null")],
+        ),
+        (
+            "CreateFunction",
             {**FUNCTION, "FileSystemConfigs": [{"Arn": "a" * 257}]},
             [
                 said(
@@ -337,3 +342,11 @@ def test_all_of_a_request_are_told_together() -> None:
 def test_structures_are_printed_with_their_names(value: list[Any], text: str) -> None:
     shape = model().operations["CreateEventSourceMapping"].input.members["SourceAccessConfigurations"].shape
     assert printed(shape, value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "null"), (True, "true"), (False, "false"), (b"abc", "java.nio.HeapByteBuffer[pos=0 lim=3 cap=3]")],
+)
+def test_values_are_printed_as_the_service_does(value: Any, text: str) -> None:
+    assert printed(None, value) == text

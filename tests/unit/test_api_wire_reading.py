@@ -191,11 +191,19 @@ def test_lists_and_numbers_of_the_query_string() -> None:
             ask("ListFunctions", MaxItems=[wrong])
 
 
+def test_a_boolean_of_the_query_string_is_one_of_two_words() -> None:
+    assert ask("GetDurableExecutionHistory", ReverseOrder=["true"]).values == {"ReverseOrder": True}
+    with pytest.raises(ApiError, match="'yes' is not a Boolean"):
+        ask("GetDurableExecutionHistory", ReverseOrder=["yes"])
+
+
 @pytest.mark.semantics("API-02")
 def test_a_payload_is_the_body_itself() -> None:
     assert ask("Invoke", b"\x00 no json").values == {"Payload": b"\x00 no json"}
     assert ask("Invoke").values == {}
     assert ask("InvokeAsync").values == {"InvokeArgs": b""}
+    assert ask("StopDurableExecution", b'{"ErrorType": "E"}').values == {"Error": {"ErrorType": "E"}}
+    assert ask("StopDurableExecution").values == {}
 
 
 @pytest.mark.semantics("API-07")

@@ -13,7 +13,7 @@ from headrace.config.errors import BugError
 from headrace.service.api.core.recorded import DEVIATIONS
 from headrace.service.api.wire.call import Answer
 from headrace.service.api.wire.model import Model, load
-from headrace.service.api.wire.writing import ApiResponse, refused, written
+from headrace.service.api.wire.writing import ApiResponse, plain, refused, written
 from headrace.service.control import refusals
 from headrace.service.control.refusals import ApiError
 from support import api_model
@@ -60,6 +60,12 @@ def test_answers(operation: str, output: dict[str, Any], status: int, body: byte
     assert body is None or response.body == body
     assert response.headers["x-amzn-RequestId"] == ID
     api_model.check(operation, response.status, response.headers, response.body)
+
+
+@pytest.mark.semantics("API-05")
+def test_bytes_in_a_body_are_base64() -> None:
+    code = model().operations["CreateFunction"].input.members["Code"].shape
+    assert plain(code, {"ZipFile": b"\x00\xff"}) == {"ZipFile": "AP8="}
 
 
 @pytest.mark.semantics("API-05")

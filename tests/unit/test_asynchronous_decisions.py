@@ -89,6 +89,8 @@ def test_what_waited_for_too_long_is_not_attempted() -> None:
     settings = AsynchronousSettings(maximum_event_age=60)
     assert decisions.before(tried(), settings, None, ACCEPTED + 60) is None
     assert decisions.before(tried(), settings, None, ACCEPTED + 61) == Over(Condition.AGE_EXCEEDED, 0)
+    later = replace(tried(1, response=GAVE), due=ACCEPTED + 60)
+    assert decisions.before(later, settings, None, ACCEPTED + 61) == Over(Condition.AGE_EXCEEDED, 1, GAVE)
     throttled = decisions.after(tried(1, 6, GAVE), settings, NO_ROOM, ACCEPTED + 50)
     assert throttled == Over(Condition.AGE_EXCEEDED, 1, GAVE)
 

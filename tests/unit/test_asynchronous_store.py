@@ -8,13 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
-from headrace.config.durable.faults import UnusableState
+from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.service.async_invoke.core.model import AsyncEvent, FunctionResponse, HeldEvent
 from headrace.service.async_invoke.store import BESIDES, FILE, EventStore
 from support import counts
@@ -70,6 +71,18 @@ async def test_what_comes_and_goes_at_once_is_counted(tmp_path: Path) -> None:
             tasks.start_soon(store.remove, held.event)
     assert store.has_room(0)
     assert not store.has_room(1)
+    await store.aclose()
+
+
+@pytest.mark.semantics("ASYNC-13")
+async def test_what_could_not_be_stored_takes_no_room(tmp_path: Path) -> None:
+    store = await EventStore.open(tmp_path / FILE, 2 * BESIDES)
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        other.commit()
+    with pytest.raises(StoreUnavailable, match="disk full"):
+        await store.add(FIRST, b"x" * BESIDES)
+    assert (store.has_room(BESIDES), store.has_room(BESIDES + 1)) == (True, False)
     await store.aclose()
 
 

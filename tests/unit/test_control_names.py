@@ -52,6 +52,17 @@ def test_a_qualifier_may_stand_in_both_places_when_they_agree() -> None:
 
 
 @pytest.mark.semantics("FUNC-03")
+@pytest.mark.parametrize("text", ["a b", f"{ARN}:1:2", "arn:aws:sqs:us-east-1:000000000000:orders"])
+def test_what_is_no_name_is_not_found(text: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        resolve(text, HERE)
+    assert (refused.value.code, refused.value.message) == (
+        "ResourceNotFoundException",
+        f"Function not found: {HERE.arn(text)}",
+    )
+
+
+@pytest.mark.semantics("FUNC-03")
 def test_functions_of_other_regions_and_accounts_are_not_reached() -> None:
     with pytest.raises(ApiError) as refused:
         resolve(ARN.replace("us-east-1", "eu-west-1"), HERE)

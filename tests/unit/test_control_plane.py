@@ -110,6 +110,7 @@ async def test_until_it_is_settled_nothing_else_is_changed_and_the_old_one_runs(
         published = api.plane.runnable("orders", "1")
         assert published
         assert (published.state, (published.code / "app.py").read_text()) == ("Pending", "handler = print")
+        await api.plane.sweep()
         assert before.code.is_dir()
     async with function_api(tmp_path, window=LONG) as api:
         after = api.plane.runnable("orders")
@@ -160,6 +161,18 @@ async def everything(api: FunctionApi) -> list[Mapping[str, Any]]:
         ("GetFunctionConfiguration", {**F, "Qualifier": "1"}),
     ]
     return [await api(operation, **parameters) for operation, parameters in asked]
+
+
+@pytest.mark.semantics("FUNC-37")
+async def test_a_version_that_was_deleted_is_gone_after_a_restart_too(tmp_path: Path) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create(Publish=True)
+        await api("UpdateFunctionCode", **F, ZipFile=OTHER, Publish=True)
+        await api("DeleteFunction", **F, Qualifier="1")
+    async with function_api(tmp_path) as api:
+        listed = await api("ListVersionsByFunction", **F)
+        assert [each["Version"] for each in listed["Versions"]] == ["$LATEST", "2"]
+        assert len(packages(tmp_path)) == 2, "one directory, one zip"
 
 
 @pytest.mark.semantics("FUNC-37")

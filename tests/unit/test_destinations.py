@@ -24,18 +24,17 @@ from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import (
     DestinationDelivery,
     Ending,
-    FailureDestination,
     GivenUp,
     Interrupted,
     Persistence,
     Written,
 )
-from headrace.dispatch.dispatcher import Dispatcher
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from support.paper import ATTEMPT, LANE, failed, records
+from support.rigs import MappingRig, discards_to, target_of
 from support.virtual_time import EPOCH, VirtualLoop
-from support.world import Watch, no_jitter, target
+from support.world import Watch
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:failed"
 DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
@@ -62,7 +61,8 @@ class Rig:
     def __init__(self, persistence: Persistence = DEFAULT, *, exists: bool = True) -> None:
         self.watch = Watch()
         self.memory = MemoryDestination(ARN, DOCUMENTS, exists=exists)
-        self.failure = FailureDestination("m", self.memory, persistence, LoopClock(EPOCH), no_jitter, self.watch)
+        clock = LoopClock(EPOCH)
+        self.failure = discards_to(self.memory, self.watch, clock=clock, mapping="m", persistence=persistence)
 
     async def hand_over(self) -> Ending:
         return await self.failure.handover(report()).run()
@@ -363,14 +363,18 @@ async def test_the_end_of_a_window_that_was_never_invoked_is_told_as_such() -> N
         raise AssertionError("invoked")
 
     rig, clock, book = Rig(), LoopClock(EPOCH), Book()
-    function = target("f", CallableInvoker(never, clock=clock), rig.watch, 1, remembered=True)
-    policy = Policy(Progress.PREFIX, max_age=60.0, windowed=True)
-    dispatcher = Dispatcher(
-        "m", function, policy, WindowEnvelope(), "string", clock, no_jitter, rig.watch, destination=rig.failure
+    mapping = MappingRig(
+        clock=clock,
+        observer=rig.watch,
+        target=target_of(CallableInvoker(never, clock=clock), rig.watch, permits=1, remembered=True),
+        name="m",
+        policy=Policy(Progress.PREFIX, max_age=60.0, windowed=True),
+        envelope=WindowEnvelope(),
+        destination=rig.failure,
     )
     long_ago = Window(int(EPOCH) - 300, int(EPOCH) - 240)
     batch = Batch((), BatchKind.WINDOW_END, long_ago, lane=LANE)
-    await dispatcher.delivery(Taken(0, batch, b'{"sum":1}'), book).run()
+    await mapping.dispatcher.delivery(Taken(0, batch, b'{"sum":1}'), book).run()
     (told,) = rig.memory.attempts
     event = orjson.loads(told.event)
     assert (event["isFinalInvokeForWindow"], event["state"], event["shardId"]) == (True, {"sum": 1}, LANE.shard)

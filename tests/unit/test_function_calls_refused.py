@@ -56,6 +56,16 @@ async def test_each_refusal_is_awss_and_changes_nothing(api: FunctionApi) -> Non
         assert _stored(api) == before, where
 
 
+@pytest.mark.semantics("FUNC-23")
+async def test_a_version_that_an_alias_goes_to_by_weight_is_not_deleted(api: FunctionApi) -> None:
+    await api("UpdateAlias", **F, Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.1}})
+    before = _stored(api)
+    with pytest.raises(ApiError, match=r"the following aliases reference it: \[live\]"):
+        await api("DeleteFunction", **F, Qualifier="2")
+    assert _stored(api) == before
+    await api("DeleteFunction", **F, Qualifier="3")
+
+
 @pytest.mark.semantics("FUNC-06")
 async def test_layers_are_refused_with_what_to_do(api: FunctionApi) -> None:
     before = _stored(api)

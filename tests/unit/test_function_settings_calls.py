@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from headrace.config.function import HttpFunction, LocalFunction
@@ -40,6 +41,26 @@ async def test_reserved_concurrency_is_of_the_whole_account(api: FunctionApi) ->
     assert (await api("GetAccountSettings"))["AccountLimit"]["UnreservedConcurrentExecutions"] == 100
     await api("DeleteFunctionConcurrency", **F)
     assert await api("GetFunctionConcurrency", **F) == {}
+
+
+@pytest.mark.semantics("FUNC-25")
+async def test_reservations_at_once_do_not_take_more_than_there_is(api: FunctionApi) -> None:
+    refused: list[str] = []
+
+    async def reserve(name: str) -> None:
+        try:
+            await api("PutFunctionConcurrency", FunctionName=name, ReservedConcurrentExecutions=300)
+        except ApiError as error:
+            refused.append(error.code)
+
+    names = [f"f{number}" for number in range(4)]
+    for name in names:
+        await api.create(FunctionName=name)
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(reserve, name)
+    assert refused == ["InvalidParameterValueException"]
+    assert (await api("GetAccountSettings"))["AccountLimit"]["UnreservedConcurrentExecutions"] == 100
 
 
 @pytest.mark.semantics("FUNC-26")

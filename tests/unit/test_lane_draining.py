@@ -150,6 +150,38 @@ def test_a_revoked_partition_that_was_only_waiting_for_its_retry_is_free_at_once
     assert take(slots, 2).batch.records == back
 
 
+@pytest.mark.semantics("BATCH-13")
+def test_a_revoked_partition_with_records_of_both_fates_is_free_when_the_last_has_one() -> None:
+    """Of what was in flight one record was decided before, the other only after the invocation."""
+    slots = lanes(3, size=10)
+    first, second = put(slots, 0, range(2))
+    taken = take(slots)
+    slots.settled(taken.slot, SettleStep((first,), ABANDONED, running=True), at(1))
+    slots.invoked(taken.slot, at(2))
+    put(slots, 0, range(2, 3), time=2)
+    assert slots.take(at(2), flush=True) is None
+    slots.settled(taken.slot, SettleStep((second,), DELIVERED), at(3))
+    assert ids(take(slots, 3).batch.records) == [2]
+
+
+def test_a_slot_that_ends_without_fates_lets_its_partitions_go() -> None:
+    """A delivery that met a fault of ours."""
+    slots = lanes(1, size=10)
+    put(slots, 0, range(2))
+    taken = take(slots)
+    put(slots, 0, range(2, 3))
+    assert slots.take(at(0)) is None
+    slots.completed(taken.slot, at(1))
+    assert ids(take(slots, 1).batch.records) == [2]
+
+
+def test_what_waits_behind_the_batches_is_told() -> None:
+    slots = lanes(1, size=1)
+    zero, one = put(slots, 0, range(2)), put(slots, 1, range(10, 12))
+    take(slots)
+    assert slots.behind() == (zero[1], *one)
+
+
 def test_drop_gives_back_what_waits_of_the_revoked_partitions() -> None:
     slots = lanes(1, size=1)
     zero, one = put(slots, 0, range(3)), put(slots, 1, range(10, 12))

@@ -35,3 +35,4 @@ def test_one_that_is_in_use_never_ends() -> None:
         if each == "taken":
             warm.remove(each)
     assert ended == ["first"]
+    assert len(warm) == 1

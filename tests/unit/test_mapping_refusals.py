@@ -46,11 +46,17 @@ KAFKA_TWICE = (
     f'An event source mapping with event source ("kafka:1000"), function ("{FUNCTION}"), topics ("orders") '
     "already exists. "
 )
+REGISTRY = {
+    "SchemaRegistryURI": "http://registry:8081",
+    "EventRecordFormat": "JSON",
+    "SchemaValidationConfigs": [{"Attribute": "VALUE"}],
+}
 ASKED: dict[str, dict[str, Any]] = {
     "MaximumRetryAttempts": {"MaximumRetryAttempts": 3},
     "MaximumRecordAgeInSeconds": {"MaximumRecordAgeInSeconds": 60},
     "BisectBatchOnFunctionError": {"BisectBatchOnFunctionError": True},
     "FunctionResponseTypes": {"FunctionResponseTypes": ["ReportBatchItemFailures"]},
+    "SchemaRegistryConfig": {"SelfManagedKafkaEventSourceConfig": {"SchemaRegistryConfig": REGISTRY}},
     "DestinationConfig with a Kafka topic": {"DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}},
 }
 """What Kafka mappings have in provisioned mode only."""

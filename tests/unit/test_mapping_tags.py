@@ -60,6 +60,21 @@ async def test_calls_at_once_lose_no_tag_and_bring_none_back(api: WholeApi) -> N
 
 
 @pytest.mark.semantics("ESM-22")
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(":000000000000:", ":111111111111:"), (":us-east-1:", ":eu-west-1:")],
+    ids=["account", "region"],
+)
+async def test_a_mapping_of_another_account_or_region_is_none_of_ours(api: WholeApi, ours: str, theirs: str) -> None:
+    arn = await mapping(api, ["stays"])
+    other = arn.replace(ours, theirs)
+    for operation, parameters in (("TagResource", {"Tags": {"a": ""}}), ("UntagResource", {"TagKeys": ["stays"]})):
+        assert f"Event source mapping not found: {other}" in await api.ask(operation, Resource=other, **parameters)
+    assert f"Event source mapping not found: {other}" in await api.ask("ListTags", Resource=other)
+    assert await api.ask("ListTags", Resource=arn) == {"Tags": {"stays": "before"}}
+
+
+@pytest.mark.semantics("ESM-22")
 async def test_calls_at_once_do_not_pass_the_limit_together(api: WholeApi) -> None:
     arn = await mapping(api, map(str, range(48)))
     answers = await at_once(api, arn, setting("a", "b", "c", "d"))

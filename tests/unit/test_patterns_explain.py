@@ -11,6 +11,7 @@ import pytest
 from headrace.dispatch.patterns.explain import explain, explain_record
 from headrace.dispatch.patterns.filters import Pattern
 from headrace.dispatch.patterns.formats import RecordFilter
+from headrace.dispatch.patterns.limits import MAX_CHOICES
 from support.counts import count
 from support.pattern_strategies import pair
 
@@ -46,6 +47,14 @@ def test_reasons(pattern: str, event: Any, path: str | None, reason: str) -> Non
     explanation = explain(Pattern.parse(pattern), event)
     assert explanation.reason.startswith(reason)
     assert explanation.path == path
+
+
+def test_a_record_beyond_the_bound_of_the_search_is_kept_and_said_to_be_so() -> None:
+    size = round(MAX_CHOICES**0.5) + 1
+    record = {"a": {"b": [*[{"x": 1}] * size, {"z": 2}]}, "a.b": [*[{"y": 1}] * size, {"z": 2}]}
+    explanation = explain(Pattern.parse({"a": {"b": {"x": [1], "y": [1], "z": [2]}}}), record)
+    assert explanation.matched
+    assert explanation.reason.startswith("the record has too many combinations of array elements")
 
 
 def test_an_explanation_never_contradicts_the_verdict() -> None:

@@ -149,6 +149,7 @@ ROWS: list[tuple[str, Any, Any, bool]] = [
     ("FILTER-30", [{"cidr": "2001:db8::/32"}], "2001:DB8:1::", True),
     ("FILTER-30", [{"cidr": "2001:db8::/32"}], "2001:db9::", False),
     ("FILTER-30", [{"cidr": "::/0"}], "10.0.0.1", False),
+    ("FILTER-30", [{"cidr": "::/0"}], "1:2:3:4:5:6:7:8:9", False),
     # FILTER-31 anything-but
     ("FILTER-31", [{"anything-but": "x"}], "y", True),
     ("FILTER-31", [{"anything-but": "x"}], "x", False),

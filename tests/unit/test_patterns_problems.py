@@ -53,6 +53,8 @@ MALFORMED: list[tuple[str, object, str, str]] = [
     ("FILTER-25", {"a": [{"prefix": {"suffix": "x"}}]}, "$.a[0].prefix.suffix", "Unsupported prefix pattern: suffix"),
     ("FILTER-25", {"a": [{"suffix": {"equals-ignore-case": 1}}]}, "$.a[0].suffix.equals-ignore-case",
      "equals-ignore-case match pattern must be a string"),
+    ("FILTER-25", {"a": [{"prefix": {"equals-ignore-case": "x", "suffix": "y"}}]}, "$.a[0].prefix.suffix",
+     "Only one key allowed in match expression"),
     ("FILTER-26", {"a": [{"equals-ignore-case": 1}]}, "$.a[0].equals-ignore-case",
      "equals-ignore-case match pattern must be a string"),
     ("FILTER-26", {"a": [{"equals-ignore-case": ["x"]}]}, "$.a[0].equals-ignore-case",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from headrace.dispatch.patterns.arrays import ArrayMatcher
 from headrace.dispatch.patterns.filters import FilterSet, Pattern, RuleShape
 from headrace.dispatch.patterns.limits import MAX_CHOICES
 
@@ -73,6 +74,12 @@ PATHS: list[tuple[str, str, Any, bool]] = [
 )
 def test_structure(pattern: str, event: Any, verdict: bool) -> None:
     assert Pattern.parse(pattern).matches(event) is verdict
+
+
+def test_of_an_array_of_records_one_is_enough_and_the_rest_may_be_anything() -> None:
+    matcher = ArrayMatcher.of(Pattern.parse({"a": [1]}).branches)
+    assert matcher.matches([2, "x", {"a": 1}])
+    assert not matcher.matches([2, "x", {"b": 1}])
 
 
 @pytest.mark.parametrize("view", [None, 1, "x", [], [{"a": 1}]])

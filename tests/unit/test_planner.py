@@ -347,6 +347,8 @@ def test_a_recalled_call_is_as_if_it_had_not_been_handed_out() -> None:
     again = run.advance()
     assert isinstance(again, InvokeStep)
     assert (again.call, again.attempt) == (2, 1)
+    planner.recall(invoke.call)
+    assert planner.in_flight == again.call, "the first was recalled already"
     planner.recall(again.call)
     run.time = 5.0
     assert run.advance() == Done()
@@ -451,6 +453,19 @@ def test_stop_during_a_bisect_abandons_the_other_half() -> None:
     run.answer(ok())
     assert run.advance() == Done()
     assert (run.having(DELIVERED), run.having(ABANDONED)) == ([0, 1], [2, 3])
+
+
+@pytest.mark.semantics("RETRY-20")
+def test_a_call_that_is_recalled_after_its_records_were_withdrawn_leaves_nothing() -> None:
+    planner = Planner(Policy(Progress.NONE), sqs(range(2), held_until=5.0))
+    run = Paper(planner, lambda invoke: ok())
+    invoke = run.advance()
+    assert isinstance(invoke, InvokeStep)
+    planner.withdraw()
+    planner.recall(invoke.call)
+    assert run.advance() == Done()
+    assert planner.in_flight is None
+    assert run.having(ABANDONED) == [0, 1]
 
 
 @pytest.mark.semantics("RETRY-20")

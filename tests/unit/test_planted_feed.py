@@ -12,19 +12,16 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import RecordsEnvelope, kinesis_item
+from headrace.dispatch.core.events import kinesis_item
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFailed
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.core.slots import KeyHash
-from headrace.dispatch.dispatcher import Dispatcher
 from headrace.pollers.feed import Feed
-from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.source import FetchResult, LaneLost, Mark, Owner
+from support.rigs import MappingRig, by_key
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop
-from support.world import Watch, keep_all, no_jitter
+from support.world import Watch
 
 LANE = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-000000000000")
 Told = tuple[str, int]
@@ -98,12 +95,17 @@ class Rig:
 
     async def run(self, seconds: float) -> None:
         """One feed, a record per batch, for so long. Raises what it ended with."""
-        clock, envelope = LoopClock(EPOCH), RecordsEnvelope()
-        target, policy = self.function.target, Policy(Progress.PREFIX)
-        dispatcher = Dispatcher("mapping", target, policy, envelope, "string", clock, no_jitter, self.watch)
-        slots = KeyHash(Limits(1, 0.0, envelope), 1)
-        settings = FeedSettings(dispatcher, lambda lane, window: slots, keep_all, Backoff(), lent=False)
-        feed = Feed(settings, self.shelf, lambda fetched: None, lambda held: None)
+        target = self.function.target
+        rig = MappingRig(
+            clock=LoopClock(EPOCH),
+            observer=self.watch,
+            target=target,
+            policy=Policy(Progress.PREFIX),
+            batch_size=1,
+            slots=by_key(),
+            backoff=Backoff(),
+        )
+        feed = Feed(rig.feeds(lent=False), self.shelf, lambda fetched: None, lambda held: None)
         failures: list[LaneLost] = []
 
         async def reading() -> None:

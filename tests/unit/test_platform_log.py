@@ -57,6 +57,15 @@ def json_log(level: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.semantics("LOGS-02")
+def test_a_json_log_has_an_object_for_an_init_that_failed() -> None:
+    log: PlatformLog = JsonLog("orders", "$LATEST", 128, "0123", "INFO")
+    *_, report = [orjson.loads(line) for line in log.init_failed(0.00149, "error", "Runtime.InvalidEntrypoint", NOW)]
+    assert report["type"] == "platform.initReport"
+    assert (report["record"]["status"], report["record"]["errorType"]) == ("error", "Runtime.InvalidEntrypoint")
+    assert report["record"]["metrics"] == {"durationMs": 1.49}
+
+
+@pytest.mark.semantics("LOGS-02")
 def test_a_json_log_has_an_object_for_each_event() -> None:
     lines = json_log("DEBUG")
     assert [line["type"] for line in lines] == [

@@ -110,9 +110,9 @@ message Outer {
   optional .a.b.Outer.Inner inner = 0x2;
   repeated int32 numbers = 010 [packed = true];
   map<string, Inner> by_name = 4;
-  oneof one_of { option (x) = 1; int32 a = 5; Kind b = 6; }
+  oneof one_of { option (x) = 1; int32 a = 5; Kind b = 6; ; }
   message Inner { optional float message = 1; optional bool oneof = 2; };
-  enum Kind { option allow_alias = true; reserved 7, 8 to max; NONE = 0; NIL = 0 [deprecated = true]; LOW = -1; }
+  enum Kind { option allow_alias = true; ; reserved 7, 8 to max; NONE = 0; NIL = 0 [deprecated = true]; LOW = -1; }
   reserved 20, 30 to 40; reserved "old";
   extensions 100 to max;
   extend Outer { optional int32 more = 100; }

@@ -127,6 +127,7 @@ def test_what_a_schema_imports() -> None:
     middle = 'syntax = "proto3"; package b; import "money.proto"; message Price { Money net = 1; }'
     outer = """syntax = "proto3"; import "price.proto"; import "google/type/date.proto"; import "confluent/meta.proto";
         import "confluent/type/decimal.proto"; import "google/protobuf/struct.proto";
+        import "google/protobuf/type.proto";
         message Order { b.Price price = 1; google.type.Date day = 2; confluent.type.Decimal tax = 3;
         google.protobuf.Struct more = 4; }"""
     data = b"\x00\x0a\x04\x0a\x02\x08\x05\x12\x03\x08\xea\x0f\x1a\x03\x0a\x01\x07"

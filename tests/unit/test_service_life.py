@@ -17,23 +17,15 @@ from headrace.config.errors import SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Settings
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import DiscardReason, Record, Settlement, discarded
 from headrace.dispatch.core.observer import Observers, Settled
-from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.core.slots import SingleSlot
-from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.permits import Gate, Permits
-from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Source
-from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.dry_run import DryInvoker, DryQueue, Verdict
 from headrace.service.running.functions import RunningFunction
-from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
+from headrace.service.running.mappings import Changes, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
@@ -41,6 +33,7 @@ from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.idle import IdleWatch
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of
+from support.rigs import MappingRig, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -75,19 +68,13 @@ class Rig:
         observer = Observers([self.account, Logs(self.log), self.changes])
         self.fake = CallableInvoker(self.handler, clock=self.clock, timeout=60.0, concurrency=2)
         invoker = self.invoker or self.fake
-        gate = Gate("f", invoker, observer=observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        target = Target("f", invoker, Permits(2), gate)
-        envelope = RecordsEnvelope()
-        dispatcher = Dispatcher(
-            "m", target, Policy(Progress.NONE), envelope, "string", self.clock, lambda: 0.0, observer
-        )
-        limits = Limits(10, 0.0, envelope)
-        feeds = FeedSettings(
-            dispatcher, lambda lane, window: SingleSlot(limits), self.keeps, Backoff(cap=4.0), lent=True
+        target = target_of(invoker, observer, name="f", permits=2, backoff=Backoff(cap=4.0))
+        rig = MappingRig(
+            clock=self.clock, observer=observer, target=target, name="m", keeps=self.keeps, backoff=Backoff(cap=4.0)
         )
         mapping = EventSourceMapping(name="m", source=ARN, function="f")
         idle = EventSourceMapping(name="off", source=ARN, function="f", enabled=False)
-        work = RunningMapping(mapping, Supervisor(feeds, self.wrap(MemoryQueueSource(self.queue, 2))), target)
+        work = rig.work(mapping, self.wrap(MemoryQueueSource(self.queue, 2)))
         self.plant = RunningMappings(
             [mapping, idle], [work], fleet_of(RunningFunction(target, "a fake")), self.account, self.changes
         )

@@ -14,22 +14,15 @@ from headrace.config.clock import LoopClock
 from headrace.config.core.stop_budget import StopBudget
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.observer import Observers
-from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.core.slots import SingleSlot
-from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.permits import Gate, Permits
-from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
-from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.functions import RunningFunction, RunningFunctions
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.metrics import Labels, Metrics
+from support.rigs import MappingRig, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -71,20 +64,15 @@ class Rig:
         invoker = self.invokers[name] = CallableInvoker(take, clock=self.clock, timeout=60.0, concurrency=2)
         if self.broken:
             invoker.break_down(self.broken)
-        gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        return RunningFunction(Target(name, invoker, Permits(2), gate), "a fake")
+        return RunningFunction(target_of(invoker, self.observer, name=name, backoff=Backoff(cap=4.0)), "a fake")
 
     async def work(self, name: str = "m", function: str = "f") -> RunningMapping:
         target = (await self.fleet.member(function)).target
-        envelope = RecordsEnvelope()
-        policy = Policy(Progress.NONE)
-        dispatcher = Dispatcher(name, target, policy, envelope, "string", self.clock, lambda: 0.0, self.observer)
-        limits = Limits(1, 0.0, envelope)
-        feeds = FeedSettings(
-            dispatcher, lambda lane, window: SingleSlot(limits), lambda record: True, Backoff(cap=4.0), lent=True
+        rig = MappingRig(
+            clock=self.clock, observer=self.observer, target=target, name=name, batch_size=1, backoff=Backoff(cap=4.0)
         )
         mapping = EventSourceMapping(name=name, source=ARN, function=function)
-        return RunningMapping(mapping, Supervisor(feeds, MemoryQueueSource(self.queue, 2)), target)
+        return rig.work(mapping, MemoryQueueSource(self.queue, 2))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[RunningMappings]:

@@ -22,27 +22,23 @@ from headrace.dispatch.core.observer import DestinationChanged, Observers
 from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination
-from headrace.dispatch.dispatcher import Dispatcher, Target
+from headrace.dispatch.dispatcher import Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.feed_settings import FeedSettings
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.streams.opening import StreamSettings
-from headrace.pollers.streams.source import StreamSource
-from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.dry_run import DryInvoker, Verdict, dry
 from headrace.service.running.functions import RunningFunction
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
-from headrace.service.wiring.dispatching import envelope_of, persistence_of, policy_of, slots_of
+from headrace.service.wiring.dispatching import persistence_of
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of
+from support.rigs import MappingRig, discards_to, stream_source, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
@@ -84,38 +80,30 @@ class Rig:
         self.life = Life(self.plant, self.settings, self._outside(), self.clock)
 
     def _work(self) -> RunningMapping:
-        envelope, target = envelope_of(self.mapping, lambda: ""), self._target()
-        destination = None if self.settings.dry_run else self._destination()
-        dispatcher = Dispatcher(
-            "m",
-            target,
-            policy_of(self.mapping),
-            envelope,
-            "string",
-            self.clock,
-            lambda: 0.0,
-            self.observer,
-            destination,
+        rig = MappingRig.configured(
+            self.mapping,
+            clock=self.clock,
+            observer=self.observer,
+            target=self._target(),
+            keeps=self.keeps,
+            destination=None if self.settings.dry_run else self._destination(),
+            backoff=Backoff(cap=4.0),
         )
-        slots = slots_of(self.mapping, envelope, dispatcher.now)
-        feeds = FeedSettings(dispatcher, slots, self.keeps, Backoff(cap=4.0), lent=False)
-        settings = StreamSettings("m", self.mapping.uuid, "TRIM_HORIZON")
         service = MemoryStreamService(self.stream)
-        source = StreamSource(settings, service, self.store, lambda: 0.0, self.observer)
+        source = stream_source(service, self.store, self.observer, mapping="m", uuid=self.mapping.uuid)
         shown = dry(source, "m", "f", self.verdicts.append) if self.settings.dry_run else source
-        return RunningMapping(self.mapping, Supervisor(feeds, shown), target, destination)
+        return rig.work(self.mapping, shown)
 
     def _target(self) -> Target:
         taking = CallableInvoker(take_all, clock=self.clock, timeout=60.0, concurrency=2)
         invoker = DryInvoker(self.clock) if self.settings.dry_run else taking
-        gate = Gate("f", invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
-        return Target("f", invoker, Permits(2), gate)
+        return target_of(invoker, self.observer, name="f", permits=2, backoff=Backoff(cap=4.0))
 
     def _destination(self) -> FailureDestination:
         documents = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
         self.dead = MemoryDestination(DEAD, documents, exists=self.destination_exists)
         persistence = persistence_of(self.settings.destinations)
-        return FailureDestination("m", self.dead, persistence, self.clock, lambda: 0.0, self.observer)
+        return discards_to(self.dead, self.observer, clock=self.clock, mapping="m", persistence=persistence)
 
     def _outside(self) -> Outside:
         async def beside() -> None:

@@ -50,6 +50,14 @@ def shape(taken: Taken) -> tuple[list[int], BatchKind, int]:
     return ids(taken.batch.records), taken.batch.kind, int(taken.batch.window.start - FIRST.start)
 
 
+def test_what_waits_behind_the_batch_is_told() -> None:
+    slots = slot(size=1)
+    first, second = arriving(1, 1.0), arriving(2, 2.0)
+    slots.put([first, second], at(0))
+    assert take(slots).batch.records == (first,)
+    assert slots.behind() == (second,)
+
+
 @pytest.mark.semantics("WINDOW-01")
 @pytest.mark.parametrize(
     ("arrived", "seconds", "start"),

@@ -130,6 +130,8 @@ class _Compiler:
 
     def __init__(self, schema: Any, known: Mapping[str, Any]) -> None:
         self._known = known
+        self._begun: set[str] = set()
+        """Names that are being defined, or are."""
         self._made: dict[str, Read] = {}
         self.root = self._read(schema)
 
@@ -149,9 +151,9 @@ class _Compiler:
                 return self._read(inner)
 
     def _named(self, name: str) -> Read:
-        if name in self._made:
+        if name in self._begun:
             return lambda buffer: self._made[name](buffer)
-        self._made[name] = _unfinished
+        self._begun.add(name)
         self._made[name] = made = self._defined(self._known[name])
         return made
 
@@ -163,10 +165,6 @@ class _Compiler:
                 return _fixed(int(schema["size"]))
             case _:
                 return _record([(field["name"], self._read(field["type"])) for field in schema["fields"]])
-
-
-def _unfinished(buffer: Buffer) -> Any:
-    raise Undecodable("has a schema whose types never end")
 
 
 def _union(branches: list[Read]) -> Read:
@@ -242,10 +240,7 @@ def _shortened(number: float) -> Iterator[float]:
 
 
 def _single(number: float) -> float:
-    try:
-        return float(struct.unpack("<f", struct.pack("<f", number))[0])
-    except OverflowError:
-        return math.inf  # rounded up, past the largest
+    return float(struct.unpack("<f", struct.pack("<f", number))[0])
 
 
 def _double(buffer: Buffer) -> float | str:

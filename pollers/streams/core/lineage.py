@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import floor
 from types import MappingProxyType
-from typing import Any
+from typing import Any, assert_never
 
 from ....dispatch.core.model import Position
 from ...checkpoints.store import BEGINNING, Checkpoint, Finished, Place, Start, StartKind
@@ -273,6 +273,8 @@ def examine(
                 return _probed(probe)
             below = found.first is not None and place.number < found.first
             return Finding.TRIMMED if below or trimmed else Finding.RESUME
+        case _:
+            assert_never(place)
 
 
 def _examine_finished(found: Shard | None, last: Position | None, unchanged: bool, probe: Probe) -> Finding:
@@ -292,6 +294,8 @@ def _probed(probe: Probe) -> Finding:
             return Finding.RESUME
         case Probe.OTHER:
             return Finding.RECREATED
+        case _:
+            assert_never(probe)
 
 
 def _examine_unlisted(shard: str, place: Start | Position, shards: Mapping[str, Shard], unchanged: bool) -> Finding:

@@ -1,0 +1,54 @@
+"""The mappings that are kept: what the disk refused is not there, and what changed meanwhile is not done."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+
+from headrace.config.clock import SystemClock
+from headrace.service.control.mappings.model import NOT_LOOKED_AT, MappingState
+from headrace.service.control.refusals import ApiError
+from headrace.service.control.store.document_store import FILE, Documents
+from headrace.service.control.store.mapping_plane import MappingPlane
+from support.mapping_requests import GROUND, SQS
+
+
+@asynccontextmanager
+async def mapping_plane(state: Path) -> AsyncIterator[MappingPlane]:
+    documents = await Documents.open(state / FILE)
+    try:
+        yield MappingPlane(documents, {}, GROUND, SystemClock())
+    finally:
+        await documents.aclose()
+
+
+@pytest.mark.semantics("ESM-30")
+async def test_a_mapping_that_could_not_be_stored_is_refused_and_not_there(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with mapping_plane(tmp_path) as plane:
+        plane.watch(told.append)
+        with closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON documents BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+            other.commit()
+        with pytest.raises(ApiError) as error:
+            await plane.create(SQS, NOT_LOOKED_AT, plane.moment())
+        assert (error.value.code, error.value.status) == ("ServiceException", 500)
+        assert plane.all == {}
+        assert told == []
+
+
+async def test_a_mapping_that_changed_meanwhile_is_not_done_when_its_first_state_is(tmp_path: Path) -> None:
+    async with mapping_plane(tmp_path) as plane:
+        creating = await plane.create(SQS, NOT_LOOKED_AT, plane.moment())
+        plane.settle(creating)
+        updating = await plane.update({"UUID": creating.uuid, "BatchSize": 5}, NOT_LOOKED_AT, plane.moment())
+        plane.settle(creating)
+        assert plane.all[creating.uuid] is updating
+        assert updating.state is MappingState.UPDATING
+        plane.settle(updating)
+        assert plane.all[creating.uuid].state is MappingState.ENABLED
+        assert plane.all[creating.uuid].config.batch_size == 5
