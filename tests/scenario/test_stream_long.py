@@ -24,7 +24,7 @@ ROTATIONS = 6
 """Generations of shards in a day: DynamoDB's live for four hours."""
 KEYS = [f"key-{number}" for number in range(5)]
 AHEAD = 20
-OF_RECORDS = {"Record", "Position", "Entry", "_Mark"}
+OF_RECORDS = {"Record", "Position", "Entry", "StreamEntry", "_Tracked"}
 """Classes of which there is an object for each record that was read ahead."""
 TROUBLE = CommitFailed | Crashed | Gap | StreamRecreated
 LOOKS = 8
