@@ -16,6 +16,7 @@ from typing import Protocol, assert_never
 import anyio
 
 from ..config.clock import Clock, Jitter
+from ..config.reasons import Reason
 from .core.events import Envelope
 from .core.model import (
     ABANDONED,
@@ -62,6 +63,12 @@ class Target:
     invoker: Invoker
     permits: Permits
     gate: Gate
+
+    @property
+    def closed(self) -> Reason | None:
+        """Why nothing may be invoked, told of this function; None when its gate is open."""
+        cause = self.gate.cause
+        return cause.of(f"function {self.name}") if cause and not self.gate.is_open else None
 
 
 class Ledger(Protocol):
@@ -231,7 +238,7 @@ class Delivery:
     async def _hand_over(self, step: DiscardStep) -> Ending:
         destination = self._common.destination
         if destination is None:
-            return GivenUp("")
+            return GivenUp()
         self._handover = destination.handover(self._report(step))
         if self._stopped:  # decided by an invocation that was in flight: one attempt
             self._end_handover(SETTLE_DEADLINE if self._settle_until == inf else LAST_WRITE)

@@ -19,6 +19,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
+from ..config.reasons import Reason, ReasonCode
 from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.core.observer import (
     Blocked,
@@ -48,6 +49,8 @@ slow to hear of them is not to be read without bound."""
 LOOK_AGAIN = 1.0
 """Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
 
+NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
+
 AT_ONCE = 500
 """Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
 
@@ -69,7 +72,7 @@ class Feed:
         self._lost: LaneLost | None = None
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
-        self._trouble = ""
+        self._trouble: Reason | None = None
         self._blockage = Blockage()
         self._tasks: TaskGroup | None = None
         self._wanted = True
@@ -87,8 +90,8 @@ class Feed:
         return bool(self._deliveries) or self._refusals > 0 or not self._slots.idle
 
     @property
-    def trouble(self) -> str:
-        """Why the last fetch failed; empty when it did not."""
+    def trouble(self) -> Reason | None:
+        """Why the last fetch failed; None when it did not."""
         return self._trouble
 
     async def run(self) -> None:
@@ -154,8 +157,8 @@ class Feed:
                 fetched = await self._fetch()
             except SourceUnavailable as error:
                 failures += 1
-                self._trouble = str(error)
-                await self._rest(self._trouble, failures)
+                self._trouble = error.reason
+                await self._rest(error.reason, failures)
                 continue
             failures = 0
             self._tell_trouble(fetched)
@@ -197,7 +200,7 @@ class Feed:
             return self._clock.monotonic() + LOOK_AGAIN
         return deadline
 
-    async def _rest(self, cause: str, failures: int) -> None:
+    async def _rest(self, cause: Reason, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""
         delay = self._settings.backoff.delay(failures, self._dispatcher.jitter())
         self._observer.observe(FetchFailed(self._mapping, cause, delay))
@@ -368,7 +371,7 @@ class Feed:
         self._observer.observe(Settling(self._mapping, (settlement,)))
         unheard = set(await self._reader.settle((settlement,)))
         if unheard:
-            self._observer.observe(SettleFailed(self._mapping, tuple(unheard), "the source did not accept it"))
+            self._observer.observe(SettleFailed(self._mapping, tuple(unheard), NOT_ACCEPTED))
         heard = tuple(record for record in settlement.records if record not in unheard)
         if heard:
             self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
@@ -405,7 +408,7 @@ class Feed:
                 self.stop()
             except SourceUnavailable as error:
                 self._marks.put_back(marks)
-                self._observer.observe(CommitFailed(self._mapping, str(error)))
+                self._observer.observe(CommitFailed(self._mapping, error.reason))
         self._wake()
 
     async def _last_commit(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..config.errors import SourceUnavailable
+from ..config.reasons import Reason
 from ..dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
 from ..dispatch.core.observer import Gap
 
@@ -32,8 +33,8 @@ class FetchResult:
     """The source gave as much as was asked for: there is probably more."""
     passed_over: bool = False
     """Lanes were passed over that have enough here: whether there is more of them is not known. Said by the feed."""
-    trouble: str = ""
-    """What keeps a part of the source from being read, although the fetch itself went well; empty when nothing does."""
+    trouble: Reason | None = None
+    """What keeps a part of the source from being read, although the fetch itself went well; None when nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,8 @@ def calling(role: Role, operation: str, arn: str, permission: str) -> Iterator[N
         with faults.translating(f"{operation} {arn}"):
             yield
     except SourceError as error:
-        raise type(error)(f"{role.what}: {error}{_advice(role, error, permission)}") from error
+        text = f"{role.what}: {error}{_advice(role, error, permission)}"
+        raise type(error)(text, error.reason.code) from error
     except KeyError as error:
         unlike = "the endpoint answers, but not as AWS does: is it the address of an AWS-like API?"
         raise SourceUnavailable(f"{role.what}: {operation} {arn}: {unlike}") from error

@@ -66,6 +66,8 @@ class World:
     sources_seen: SourceLook = field(default_factory=SourceLook)
     opening: float = 0.0
     """Seconds until a queue is open."""
+    printed: str = ""
+    """What each function says of its init, which fails; empty: it does not."""
     broken: set[str] = field(default_factory=set)
     """Sources of which no mapping can be made, for a fault of ours."""
     positions_fail: int = 0
@@ -164,6 +166,8 @@ class Rig:
             return b"{}"
 
         invoker = CallableInvoker(take, clock=self.world.clock, timeout=60.0, concurrency=2)
+        if self.world.printed:
+            invoker.break_down(self.world.printed)
         gate = Gate(name, invoker, observer=self.observer, jitter=lambda: 0.0, backoff=Backoff(cap=4.0))
         return RunningFunction(
             Target(name, invoker, Permits(2), gate), "a fake", lambda: FunctionFacts(self.world.timeouts.get(name))

@@ -27,6 +27,7 @@ from headrace.service.running.invocations import Invocations
 from headrace.service.telemetry.tails import Tails
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
+from support.reasons import no_start
 
 RID = "11111111-2222-4333-8444-555555555555"
 ARN = HERE.arn("orders")
@@ -123,11 +124,11 @@ async def test_a_function_that_fails_is_a_good_answer_with_an_error(desk: Desk) 
 @pytest.mark.semantics("API-INVOKE-09")
 async def test_a_function_that_cannot_start_is_told_as_its_error(desk: Desk) -> None:
     ran = Attempt(RID, 0.0, 0.0, 200, "$LATEST", "Unhandled")
-    desk.does = Unreachable(ran, "its init failed", True, b'{"errorType":"Runtime.ImportModuleError"}')
+    desk.does = Unreachable(ran, no_start("its init failed"), True, b'{"errorType":"Runtime.ImportModuleError"}')
     answer = await desk.call()
     assert answer.output["FunctionError"] == "Unhandled"
     assert answer.output["Payload"] == b'{"errorType":"Runtime.ImportModuleError"}'
-    desk.does = Unreachable(ran, "ruby3.4 cannot be run here: install it", True)
+    desk.does = Unreachable(ran, no_start("ruby3.4 cannot be run here: install it"), True)
     told = json.loads((await desk.call()).output["Payload"])
     assert told == {
         "errorType": "Runtime.Unavailable",
@@ -375,7 +376,7 @@ async def test_what_was_sent_in_a_circle_is_refused(desk: Desk) -> None:
 async def test_a_function_elsewhere_that_is_not_reached(
     desk: Desk, status: int | None, code: str, answered: int
 ) -> None:
-    desk.does = Unreachable(Attempt("x", 0.0, 0.0, status), "billing at http://x: connection refused", True)
+    desk.does = Unreachable(Attempt("x", 0.0, 0.0, status), no_start("billing at http://x: connection refused"), True)
     error = await desk.refused()
     assert (error.code, error.status, error.message) == (code, answered, "billing at http://x: connection refused")
 

@@ -147,8 +147,8 @@ def _init_error(reply: Unreachable) -> bytes:
 def _not_reached(reply: Unreachable) -> refusals.ApiError:
     """A function elsewhere, which is not ours to know more of."""
     if reply.attempt.status == 404:
-        return refusals.no_such_resource(reply.cause)
-    return refusals.ApiError("ServiceException", reply.cause, 502, type="Service", member="Message")
+        return refusals.no_such_resource(reply.cause.text)
+    return refusals.ApiError("ServiceException", reply.cause.text, 502, type="Service", member="Message")
 
 
 def _in_a_circle(hops: int) -> refusals.ApiError:

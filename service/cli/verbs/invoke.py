@@ -79,7 +79,11 @@ def _show(reply: Reply) -> int:
         case Returned(body=body):
             show(_text(body))
             return Exit.OK
-        case FunctionFailed(body=body, detail=said) | Unreachable(body=body, cause=said):
+        case FunctionFailed(body=body, detail=said):
+            if body:
+                show(_text(body))
+        case Unreachable(body=body, cause=cause):
+            said = cause.text
             if body:
                 show(_text(body))
         case Throttled(reason=said):
