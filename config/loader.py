@@ -382,9 +382,7 @@ def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapp
 
 def _looks_local(members: Mapping[str, Node]) -> bool:
     given = {folded(key) for key in members}
-    return bool(given & {"handler", "code"}) or any(
-        "runtime" in complaints.did_you_mean(key, ["runtime"]) for key in given
-    )
+    return bool(given & {"handler", "code"}) or any(complaints.nearest(key, ["runtime"]) for key in given)
 
 
 def _is_directory(path: Path) -> bool:

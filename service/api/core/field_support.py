@@ -22,7 +22,7 @@ class Support(Enum):
     RECORDED = "recorded"
 
 
-_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "r": Support.RECORDED}
+_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "=": Support.REFUSED, "r": Support.RECORDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ApiField:
     path: str
     standing: Support
     reason: str
+    sentence: bool = False
+    """Whether the reason is AWS's own sentence, and the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def subject(operation: str) -> str:
 
 
 def _fields(entries: Mapping[str, str]) -> dict[str, ApiField]:
-    return {path: ApiField(path, _SIGNS[entry[0]], entry[1:].strip()) for path, entry in entries.items()}
+    return {path: _field(path, entry[0], entry[1:].strip()) for path, entry in entries.items()}
+
+
+def _field(path: str, sign: str, reason: str) -> ApiField:
+    return ApiField(path, _SIGNS[sign], reason, sentence=sign == "=")
 
 
 FIELDS: Mapping[str, Mapping[str, ApiField]] = {operation: _fields(entries) for operation, entries in SERVED.items()}
@@ -87,7 +93,7 @@ def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:
 
 def _refused(given: GivenField) -> str:
     """AWS's own sentence where there is one, else ours."""
-    if given.field.reason.endswith("."):
+    if given.field.sentence:
         return given.field.reason
     name, _, value = given.field.path.partition("=")
     what = f"The value {value} of {name}" if value else name
