@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.mappings import decisions
 from headrace.service.control.mappings.model import FoundFunction, Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
@@ -119,7 +120,7 @@ def pattern(text: str) -> dict[str, Any]:
 )
 def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> None:
     refusal = refused(request_)
-    assert (refusal.code, refusal.message, refusal.status, refusal.type) == (IPV, text, 400, "User")
+    assert (refusal.code, refusal.message, form_of(refusal).status, form_of(refusal).type) == (IPV, text, 400, "User")
 
 
 @pytest.mark.semantics("ESM-11")
@@ -275,7 +276,7 @@ def test_a_second_mapping_of_the_same(request_: dict[str, Any], text: str) -> No
     mappings = existing(request_)
     refusal = refused(request_, mappings=mappings, seed="b")
     tail = f"Please update or delete the existing mapping with UUID {next(iter(mappings))}"
-    assert (refusal.code, refusal.status, refusal.message) == ("ResourceConflictException", 409, text + tail)
+    assert (refusal.code, form_of(refusal).status, refusal.message) == ("ResourceConflictException", 409, text + tail)
 
 
 @pytest.mark.semantics("ESM-15")
@@ -336,7 +337,8 @@ def test_a_mapping_that_is_not_there() -> None:
         with pytest.raises(ApiError) as caught:
             call()
         refusal = caught.value
-        assert (refusal.code, refusal.status, refusal.member) == ("ResourceNotFoundException", 404, "Message")
+        form = form_of(refusal)
+        assert (refusal.code, form.status, form.member) == ("ResourceNotFoundException", 404, "Message")
         assert refusal.message == "The resource you requested does not exist."
 
 
@@ -351,7 +353,7 @@ def test_a_mapping_that_is_busy(state: MappingState) -> None:
     for verb, call in calls.items():
         with pytest.raises(ApiError) as caught:
             call()
-        assert (caught.value.code, caught.value.status) == ("ResourceInUseException", 400)
+        assert (caught.value.code, form_of(caught.value).status) == ("ResourceInUseException", 400)
         assert caught.value.message == f"Cannot {verb} the event source mapping because it is in use."
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ...control import refusals
+from ...control.refusals import ApiError, invalid_parameter
 from .field_support_tables import FORWARDED, SERVED
 
 
@@ -76,13 +76,13 @@ def of(operation: str, path: str) -> ApiField | None:
     return None
 
 
-def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> refusals.ApiError | None:
+def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> ApiError | None:
     """Why a request is refused for a field of it. `unknown`: what was sent and is not in the model."""
     for given in _given(operation, parameters):
         if given.field.standing is Support.REFUSED:
-            return refusals.invalid_parameter(_refused(given))
+            return invalid_parameter(_refused(given))
     if unknown:
-        return refusals.invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
+        return invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
     return None
 
 
