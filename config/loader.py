@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources
-from .clients.endpoints import would_call_itself
+from .addresses import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from ..config.errors import SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
+from ..dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import Gap
+from .core.mark import Mark
 
 
 class LaneLost(SourceUnavailable):
@@ -35,18 +36,6 @@ class FetchResult:
     """Lanes were passed over that have enough here: whether there is more of them is not known. Said by the feed."""
     trouble: Reason | None = None
     """What keeps a part of the source from being read, although the fetch itself went well; None when nothing does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a lane is done; always as one, so that a window's state never belongs to another position."""
-
-    position: Position | None
-    """None: where it stands already."""
-    window: OpenWindow | None = None
-    """The tumbling window under way."""
-    ended: bool = False
-    """The lane has ended, and every record of it is done."""
 
 
 class Owner(Protocol):

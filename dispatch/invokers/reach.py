@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ...config.clients.endpoints import host_and_port, is_loopback
+from ...config.addresses import host_and_port, is_loopback
 from ...config.reasons import Reason, ReasonCode
 from .base import NotReady, Ready
 

@@ -23,7 +23,8 @@ from ...config.errors import SourceUnavailable
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ...dispatch.core.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
-from ..source import FetchResult, Mark, Owner
+from ..core.mark import Mark
+from ..source import FetchResult, Owner
 from .core.quiet import Quiet
 from .core.records import lane_of, lanes_of, record_of
 from .settings import TopicSettings

@@ -16,7 +16,8 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
 from ...dispatch.core import events
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
-from ..source import FetchResult, Mark, Owner
+from ..core.mark import Mark
+from ..source import FetchResult, Owner
 from ..sqs.core.scaling import ElasticReceivers
 
 LONG_POLL = 20.0

@@ -26,7 +26,8 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
 from ...config.reasons import Reason
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
-from ..source import FetchResult, Mark, Owner, Reader, Roster, Source
+from ..core.mark import Mark
+from ..source import FetchResult, Owner, Reader, Roster, Source
 
 PATIENCE = 1.0
 """Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""

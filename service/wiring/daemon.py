@@ -16,8 +16,9 @@ from typing import Any
 
 import anyio
 
+from ...config.addresses import is_loopback, would_call_itself
 from ...config.clients.aws import AwsSettings, Clients
-from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint, is_loopback, would_call_itself
+from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock, system_jitter
 from ...config.errors import ConfigError, Problem
 from ...config.loader import Config

@@ -17,10 +17,11 @@ from headrace.dispatch.core import events
 from headrace.dispatch.core.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import Discarded, FetchFailed
 from headrace.pollers.core.lifecycle import PollState, Status
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.schemas import RecordSchemas
 from headrace.pollers.schemas.core.model import Schema
 from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
-from headrace.pollers.source import FetchResult, Mark, Owner
+from headrace.pollers.source import FetchResult, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry
 from support.reasons import why

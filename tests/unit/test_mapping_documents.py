@@ -12,6 +12,7 @@ import pytest
 from headrace.config.durable.faults import UnusableState
 from headrace.config.mapping import EventSourceMapping
 from headrace.service.api.wire.refusals import form_of
+from headrace.service.control.documents import Document
 from headrace.service.control.mappings import as_documents, decisions, from_file
 from headrace.service.control.mappings.answers import shown
 from headrace.service.control.mappings.model import Mapped, MappingState, SourceLook, settled
@@ -87,7 +88,7 @@ def definition(**more: Any) -> EventSourceMapping:
 
 
 def begun(
-    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, as_documents.Document] | None = None
+    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, Document] | None = None
 ) -> from_file.Beginning:
     return from_file.begin(
         {UUID: (file, FILE)} if file else {}, {each.uuid: each for each in kept}, deleted or {}, HERE, NOW

@@ -19,9 +19,10 @@ from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFaile
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import KeyHash
 from headrace.dispatch.dispatcher import Dispatcher
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.feed import Feed
 from headrace.pollers.feed_settings import FeedSettings
-from headrace.pollers.source import FetchResult, LaneLost, Mark, Owner
+from headrace.pollers.source import FetchResult, LaneLost, Owner
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch, keep_all, no_jitter

@@ -31,6 +31,7 @@ PURE = (
     "dispatch/core/windows.py",
     "pollers/kinesis/core/aggregation.py",
     "pollers/core/lifecycle.py",
+    "pollers/core/mark.py",
     "pollers/streams/core/lineage.py",
     "pollers/sqs/core/scaling.py",
     "pollers/schemas/core/avro.py",

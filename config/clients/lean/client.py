@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from ..endpoints import host_and_port
+from ...addresses import host_and_port
 from .connection import AnswerTooLarge, ConnectionCut, ExchangeFailed, ExchangeTimedOut, HttpAnswer
 from .core.requests import RequestWriter
 from .core.signing import Signer, SigningKeys
