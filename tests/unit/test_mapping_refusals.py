@@ -170,6 +170,14 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
             "DestinationConfig on_failure: kafka://orders is the source: what it is told would come back for ever",
         ),
         (
+            MSK | {"SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}]},
+            "SourceAccessConfigurations: VIRTUAL_HOST is for RabbitMQ",
+        ),
+        (
+            MSK | {"SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": f"env:{name}"} for name in "ab"]},
+            "SourceAccessConfigurations: BASIC_AUTH is given 2 times",
+        ),
+        (
             SQS | {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b", "Queues": ["q"]},
             "Unrecognized event source. Headrace knows nothing of the service 'mq'",
         ),
