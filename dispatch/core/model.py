@@ -166,6 +166,14 @@ class Throttled:
     after: float | None = None
     """Seconds the service asked us to wait (`Retry-After`)."""
     reason: str = ""
+    """AWS's word for it, of TooManyRequestsException; empty where it has none."""
+    detail: str = ""
+    """For people, where AWS has no word."""
+
+    @property
+    def said(self) -> str:
+        """Why, for people."""
+        return self.reason or self.detail
 
 
 @dataclass(frozen=True, slots=True)

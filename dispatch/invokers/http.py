@@ -131,9 +131,9 @@ class HttpInvoker:
             status=answer.status,
         )
         if answer.status == 429:
-            return Throttled(attempt, retry_after(answer.headers), "TooManyRequests")
+            return Throttled(attempt, retry_after(answer.headers), detail="TooManyRequests")
         if answer.status == 400 and answer.body == b"":
-            return Throttled(attempt, reason="the emulator is busy with another invocation")
+            return Throttled(attempt, detail="the emulator is busy with another invocation")
         if 200 <= answer.status < 300 or (answer.status == 502 and answers.reads_as_error(answer.body or b"")):
             return _of_function(attempt, answer)
         return Unreachable(attempt, self._refusal(answer), answer.status in _DOWN or 300 <= answer.status < 400)

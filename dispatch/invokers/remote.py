@@ -170,7 +170,8 @@ class RemoteInvoker:
         )
         said = answers.one_line(str(faults.translate(error, f"invoke {self._name}")))
         if attempt.status == 429:
-            return Throttled(attempt, retry_after(metadata.get("HTTPHeaders", {})), _throttle(error))
+            after = retry_after(metadata.get("HTTPHeaders", {}))
+            return Throttled(attempt, after, _throttle(error), faults.code(error))
         if attempt.status is None:
             return self._unanswered(attempt, error, said)
         return Unreachable(attempt, _refusal(said, attempt.status), _is_down(error, attempt.status))
@@ -257,8 +258,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _throttle(error: Exception) -> str:
-    """AWS's own word for why there is no room."""
-    return str(getattr(error, "response", {}).get("Reason") or faults.code(error))
+    """AWS's word for why there is no room."""
+    return str(getattr(error, "response", {}).get("Reason") or "")
 
 
 def _add_headers(params: dict[str, Any], **_: object) -> None:

@@ -188,9 +188,9 @@ class Logs:
                     failure=failure.value,
                     **who,
                 )
-            case Throttled(reason=reason):
-                text = f"function {event.function} is throttled" + (f": {reason}" if reason else "")
-                self._warn(Action.THROTTLED, text, (event.mapping, reason), **who)
+            case Throttled(said=said):
+                text = f"function {event.function} is throttled" + (f": {said}" if said else "")
+                self._warn(Action.THROTTLED, text, (event.mapping, said), **who)
             case Unreachable(cause=cause, down=down):
                 if not down:  # a function that cannot start is said by its gate
                     text = f"function {event.function} was not reached: {cause}"

@@ -223,7 +223,7 @@ async def test_no_room(opened: Open, meeting: Path) -> None:
         await until_arrived(meeting, 1)
         reply = await invoker.invoke(invocation({}))
         assert isinstance(reply, Throttled)
-        assert one_line(reply.reason)
+        assert one_line(reply.said)
         tasks.cancel_scope.cancel()
 
 

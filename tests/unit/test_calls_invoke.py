@@ -361,6 +361,8 @@ async def test_a_throttle_elsewhere_is_handed_on(desk: Desk) -> None:
     desk.does = Throttled(Attempt("x", 0.0, 0.0, 429), after=3.0, reason="ConcurrentInvocationLimitExceeded")
     error = await desk.refused()
     assert form_of(error).headers == {"Retry-After": "3"}
+    desk.does = Throttled(Attempt("x", 0.0, 0.0, 429), detail="the runtime is busy")
+    assert form_of(await desk.refused()).more == {"Reason": "ConcurrentInvocationLimitExceeded"}
 
 
 @pytest.mark.semantics("API-INVOKE-16")

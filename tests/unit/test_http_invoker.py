@@ -98,7 +98,8 @@ async def test_the_function_failed(stub: LambdaStub, answer: Raw, failure: Failu
 async def test_no_room(stub: LambdaStub, answer: Raw, reason: str, after: float | None) -> None:
     reply = await invoke(stub, answer)
     assert isinstance(reply, Throttled)
-    assert reason in reply.reason
+    assert reason in reply.detail
+    assert reply.reason == ""
     assert reply.after == after
 
 

@@ -132,7 +132,7 @@ async def test_throttled(bench: Bench, answer: Raw, after: float | None, reason:
     reply = await bench.invoke(answering(answer))
     assert isinstance(reply, Throttled)
     assert reply.after == after
-    assert reply.reason == reason
+    assert reply.said == reason
     assert reply.attempt.status == 429
 
 

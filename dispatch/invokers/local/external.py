@@ -50,7 +50,7 @@ class ExternalInvoker:
         if self._closed:
             return Unreachable(self._attempt(invocation, started, None), CLOSED, down=True)
         if self._busy:
-            return Throttled(self._attempt(invocation, started, 429), reason="the runtime is busy")
+            return Throttled(self._attempt(invocation, started, 429), detail="the runtime is busy")
         api = await self._open()
         if api.session.state is not SessionState.WAITING:
             return Unreachable(self._attempt(invocation, started, None), self._waiting(api), down=True)

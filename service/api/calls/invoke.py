@@ -123,7 +123,8 @@ class InvokeCalls:
             case FunctionFailed(attempt=attempt, body=body):
                 return {**_ran(attempt.executed_version, body), "FunctionError": attempt.function_error or UNHANDLED}
             case Throttled(reason=reason, after=after):
-                raise refusals.too_many(reason, retry_after=None if after is None else int(after))
+                word = reason or refusals.NO_ROOM
+                raise refusals.too_many(word, retry_after=None if after is None else int(after))
             case Unreachable(attempt=attempt) if failed_function(reply):
                 return {**_ran(attempt.executed_version, _init_error(reply)), "FunctionError": UNHANDLED}
             case Unreachable():

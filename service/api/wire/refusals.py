@@ -86,11 +86,13 @@ def unauthorized(code: str, message: str) -> HttpRefusal:
     return HttpRefusal(code, message, RefusalForm(403, type=None))
 
 
+NO_ROOM = "ConcurrentInvocationLimitExceeded"
+
 # --- what becomes of it ----------------------------------------------------------------------------------------------
 
 
 def too_many(
-    reason: str = "ConcurrentInvocationLimitExceeded",
+    reason: str = NO_ROOM,
     message: str = "Rate Exceeded.",
     *,
     retry_after: int | None = None,

@@ -86,7 +86,7 @@ def _show(reply: Reply) -> int:
             said = cause.text
             if body:
                 show(_text(body))
-        case Throttled(reason=said):
+        case Throttled(said=said):
             said = f"the function is throttled: {said}"
     print(f"headrace: {said}", file=sys.stderr)
     return Exit.FAILURE
