@@ -19,7 +19,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..config.errors import SourceError, SourceUnavailable
-from ..config.reasons import Reason, ReasonCode
+from ..config.reasons import Reason
 from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.core.observer import (
     Blocked,
@@ -37,7 +37,7 @@ from .core.blockage import BLOCKED_AFTER, Blockage
 from .core.marks import Marks
 from .feed_settings import FeedSettings
 from .slot_ledger import SlotLedger
-from .source import FetchResult, LaneLost, Reader
+from .source import NOT_ACCEPTED, FetchResult, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
@@ -48,8 +48,6 @@ slow to hear of them is not to be read without bound."""
 
 LOOK_AGAIN = 1.0
 """Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
-
-NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
 
 AT_ONCE = 500
 """Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..config.errors import SourceUnavailable
-from ..config.reasons import Reason
+from ..config.reasons import Reason, ReasonCode
 from ..dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import Gap
 from .core.mark import Mark
+
+NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
+"""Of records whose fate it would not hear."""
 
 
 class LaneLost(SourceUnavailable):
