@@ -14,7 +14,7 @@ from pathlib import Path
 
 import semantics
 
-from headrace.config import limits
+from headrace.config import limits, reasons
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support_tables import FORWARDED
 
@@ -92,10 +92,17 @@ def _fields(operation: str, wanted: field_support.Support) -> str:
     return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
 
 
+def codes() -> str:
+    """The codes of reasons."""
+    rows = [f"| `{code.value}` | {reasons.MEANINGS[code]} |" for code in reasons.ReasonCode]
+    return "\n".join(["| code | means |", "|---|---|", *rows])
+
+
 GENERATED: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "README.md": {"today": today},
     "docs/semantics.md": {"pages": rules_index},
     "docs/lambda-api.md": {"calls": calls},
+    "docs/logs-and-metrics.md": {"codes": codes},
 }
 
 

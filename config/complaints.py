@@ -6,7 +6,6 @@ Owns the wording and "did you mean". Used by the loader for every model that a u
 from __future__ import annotations
 
 import difflib
-import re
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -100,7 +99,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, path: str)
         name = _own_name(model, keys)
         return locate(node, keys[:-1], path).problem(f"{name!r} is missing")
     place = locate(node, keys, path)
-    return place.problem(_wording(error, place), _suggestion(error))
+    return place.problem(_wording(error, place), _suggestion(error, model))
 
 
 def _wording(error: ErrorDetails, place: NodePlace) -> str:
@@ -115,12 +114,12 @@ def _wording(error: ErrorDetails, place: NodePlace) -> str:
     return what if error["type"] in _WITHOUT_VALUE else what + _shown(", not ", error["input"], place.path)
 
 
-def _suggestion(error: ErrorDetails) -> str:
+def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
     if error["type"] == "string_pattern_mismatch":
         pattern = error.get("ctx", {})["pattern"]
         return _FORMS[pattern][1] if pattern in _FORMS else f"it must match {pattern}"
     if error["type"] == "literal_error":
-        return did_you_mean(str(error["input"]), re.findall(r"'([^']+)'", error["msg"]))
+        return did_you_mean(str(error["input"]), _choices(_annotation(model, keys_of(error))))
     return ""
 
 
@@ -157,9 +156,15 @@ def unknown_key(key: str, known: Sequence[str], place: NodePlace) -> Problem:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion, or nothing when no known word is near."""
+    found = nearest(word, known)
+    return f"did you mean {found!r}?" if found else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that may have been meant; None when none is near."""
     spelled = {folded(name): name for name in known}
     found = difflib.get_close_matches(folded(word[:80]), spelled, n=1, cutoff=0.6)
-    return f"did you mean {spelled[found[0]]!r}?" if found else ""
+    return spelled[found[0]] if found else None
 
 
 def field_names(model: type[BaseModel]) -> list[str]:
@@ -178,19 +183,28 @@ def _own_name(model: type[BaseModel], keys: tuple[str | int, ...]) -> str:
 
 def _fields(model: type[BaseModel], keys: Sequence[str | int]) -> list[str]:
     """The fields of the model that stands at a path below `model`."""
+    found = _model_in(_annotation(model, keys))
+    return field_names(found) if found else []
+
+
+def _annotation(model: type[BaseModel], keys: Sequence[str | int]) -> Any:
+    """The type of what stands at a path below `model`; None where nothing is known of it."""
     annotation: Any = model
     for key in keys:
-        found = _model_in(annotation)
-        if found is None:
-            return []
         if isinstance(key, int):
             continue
-        field = next((field for name, field in found.model_fields.items() if folded(name) == folded(key)), None)
-        if field is None:
-            return []
-        annotation = field.annotation
-    found = _model_in(annotation)
-    return field_names(found) if found else []
+        found = _model_in(annotation)
+        fields = found.model_fields.items() if found else ()
+        annotation = next((field.annotation for name, field in fields if folded(name) == folded(key)), None)
+    return annotation
+
+
+def _choices(annotation: Any) -> list[str]:
+    """The words that a type allows."""
+    inside = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return [each for each in inside if isinstance(each, str)]
+    return [word for each in inside for word in _choices(each)]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -1,4 +1,4 @@
-"""The product's exceptions, split by who is to blame. A leaf: imports nothing of ours.
+"""The product's exceptions, split by who is to blame. Imports nothing of ours but reasons, which are a leaf.
 
     HeadraceError
     ├── ConfigError            the user: every problem of a configuration, at once
@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from .reasons import Reason, ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,26 @@ class ConfigError(HeadraceError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    @property
+    def reason(self) -> Reason:
+        """All of it in one line."""
+        return Reason(ReasonCode.MISCONFIGURED, "; ".join(str(problem) for problem in self.problems))
+
 
 class SourceError(HeadraceError):
-    """A queue or stream did not do what was asked of it."""
+    """A queue or stream did not do what was asked of it. `reason` says why."""
+
+    usual: ClassVar[ReasonCode] = ReasonCode.UNAVAILABLE
+    """The code of a reason that is told no other."""
+
+    def __init__(self, text: str, code: ReasonCode | None = None) -> None:
+        super().__init__(text)
+        self.reason = Reason(code or self.usual, text)
+
+    @classmethod
+    def because(cls, reason: Reason) -> Self:
+        """For a reason that arose elsewhere."""
+        return cls(reason.text, reason.code)
 
 
 class SourceUnavailable(SourceError):
@@ -60,9 +80,13 @@ class SourceUnavailable(SourceError):
 class SourceMissing(SourceError):
     """The queue or stream does not exist: wait for it, visibly."""
 
+    usual = ReasonCode.MISSING
+
 
 class SourceRefused(SourceError):
     """The source refuses us for good (permission, wrong kind): say so, and ask again rarely."""
+
+    usual = ReasonCode.REFUSED
 
 
 class BugError(HeadraceError):

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources, wanted
-from .clients.endpoints import would_call_itself
+from .addresses import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
@@ -395,9 +395,7 @@ def _unwrapped(node: Node) -> Node:
 
 def _looks_local(members: Mapping[str, Node]) -> bool:
     given = {folded(key) for key in members}
-    return bool(given & {"handler", "code"}) or any(
-        "runtime" in complaints.did_you_mean(key, ["runtime"]) for key in given
-    )
+    return bool(given & {"handler", "code"}) or any(complaints.nearest(key, ["runtime"]) for key in given)
 
 
 def _is_directory(path: Path) -> bool:

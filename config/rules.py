@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from . import kafka_security, limits, schema_registry
 from .arn import Arn, ArnError
@@ -26,6 +27,14 @@ SHORTEST_AGE = 60
 """Seconds of MaximumRecordAgeInSeconds that AWS takes at least."""
 
 
+class Wording(Enum):
+    """What stands in `Violation.what`."""
+
+    PREDICATE = "goes on from the name of the field"  # must be 1
+    CLAUSE = "has a subject of its own, and stands beside the name of the field"  # the protocol SSL has no login
+    SENTENCE = "is a whole sentence, AWS's own wherever that is known"
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A rule that a mapping breaks, and the field to blame."""
@@ -33,6 +42,11 @@ class Violation:
     field: str
     what: str
     hint: str = ""
+    wording: Wording = Wording.PREDICATE
+
+
+def sentence(field: str, what: str, hint: str = "") -> Violation:
+    return Violation(field, what, hint, Wording.SENTENCE)
 
 
 def check(mapping: EventSourceMapping, now: float, shortest_age: int = SHORTEST_AGE) -> list[Violation]:
@@ -69,9 +83,9 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
 def _unknown_source(mapping: EventSourceMapping) -> Violation:
     if mapping.arn is None:
         hint = "give 'source', an ARN of a queue, stream or cluster"
-        return Violation("source", "Unrecognized event source.", hint)
+        return sentence("source", "Unrecognized event source.", hint)
     what = f"Unrecognized event source. Headrace knows nothing of the service {mapping.arn.service!r}"
-    return Violation("source", what, _POLLED)
+    return sentence("source", what, _POLLED)
 
 
 def _applicable(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
@@ -89,15 +103,15 @@ def _refused(mapping: EventSourceMapping, name: str, kind: SourceKind) -> Iterat
     title = LIMITS[kind].title
     if name == "destination_config":
         what = "Unsupported DestinationConfig parameter for given event source mapping type."
-        yield Violation(name, what, "a queue has a redrive policy of its own for what fails" if kind.is_queue else "")
+        yield sentence(name, what, "a queue has a redrive policy of its own for what fails" if kind.is_queue else "")
     elif name == "maximum_batching_window_in_seconds" and kind is SourceKind.SQS_FIFO:
         if mapping.maximum_batching_window_in_seconds:
-            yield Violation(name, "Batching window is not supported for FIFO queues", "remove it")
+            yield sentence(name, "Batching window is not supported for FIFO queues", "remove it")
     else:
         spoken = aws_name(name)
         spoken = spoken[0].lower() + spoken[1:]
         what = f"Unsupported '{spoken}' parameter for given event source mapping type."
-        yield Violation(name, what, f"remove it: it means nothing for {title}s")
+        yield sentence(name, what, f"remove it: it means nothing for {title}s")
 
 
 def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
@@ -105,7 +119,7 @@ def _queue_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Viol
         yield Violation("batch_size", f"must be at most 10 for a FIFO queue, not {mapping.batch_limit}")
     if kind is SourceKind.SQS and mapping.batch_limit > 10 and mapping.window < 1:
         what = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
-        yield Violation("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
+        yield sentence("batch_size", what, "give maximum_batching_window_in_seconds, or a batch_size of 10 at most")
 
 
 def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float, shortest_age: int) -> Iterator[Violation]:
@@ -116,7 +130,7 @@ def _stream_rules(mapping: EventSourceMapping, kind: SourceKind, now: float, sho
             "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
             "Member must not be null."
         )
-        yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+        yield sentence("starting_position", what, "give TRIM_HORIZON or LATEST")
     yield from _start_rules(mapping, kind, now)
     yield from _age_rules(mapping, shortest_age)
     if mapping.tumbling_window_in_seconds and (mapping.parallelization_factor or 1) > 1:
@@ -129,9 +143,9 @@ def _kafka_rules(mapping: EventSourceMapping, kind: SourceKind, now: float, shor
         return
     if mapping.source and is_given(mapping.self_managed_event_source):
         what = "EventSourceArn and SelfManagedEventSource exclude each other"
-        yield Violation("self_managed_event_source", what, "the brokers of an MSK cluster are 'bootstrap_servers'")
+        yield sentence("self_managed_event_source", what, "the brokers of an MSK cluster are 'bootstrap_servers'")
     if not mapping.topics:
-        yield Violation("topics", "Required 'topics' parameter is missing.", "give the topic, e.g. [orders]")
+        yield sentence("topics", "Required 'topics' parameter is missing.", "give the topic, e.g. [orders]")
     yield from _start_rules(mapping, kind, now)
     yield from _age_rules(mapping, shortest_age)
     yield from _destination_rules(mapping, kind)
@@ -144,19 +158,19 @@ def _kafka_config_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
     if is_given(getattr(mapping, foreign)):
         spoken = aws_name(foreign)
         what = f"Unsupported '{spoken[0].lower()}{spoken[1:]}' parameter for given event source mapping type."
-        yield Violation(foreign, what, f"say it in {field}")
+        yield sentence(foreign, what, f"say it in {field}")
     mode = mapping.kafka_config.consumption_mode
     if mode is not None and mode.lower() != _PARTITIONS:
         what = f"ConsumptionMode {mode} needs a share group, and the Kafka client knows consumer groups only"
-        yield Violation(field, what, "remove it")
-    yield from (Violation(*fault) for fault in schema_registry.violations(mapping))
+        yield sentence(field, what, "remove it")
+    yield from (Violation(*fault, Wording.CLAUSE) for fault in schema_registry.violations(mapping))
 
 
 def _age_rules(mapping: EventSourceMapping, shortest_age: int) -> Iterator[Violation]:
     age = mapping.maximum_record_age_in_seconds
     if age is not None and 0 <= age < shortest_age:
         what = "MaximumRecordAgeInSeconds must be either -1 (forever) or between 60 and 604800 (inclusive)"
-        yield Violation("maximum_record_age_in_seconds", what, "for tests, the setting shortest_record_age allows less")
+        yield sentence("maximum_record_age_in_seconds", what, "for tests, the setting shortest_record_age allows less")
 
 
 def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> Iterator[Violation]:
@@ -164,7 +178,7 @@ def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> I
     if kind is SourceKind.DYNAMODB:
         if position == "AT_TIMESTAMP":
             what = f"Unsupported starting position for arn type: {mapping.source}"
-            yield Violation("starting_position", what, "give TRIM_HORIZON or LATEST")
+            yield sentence("starting_position", what, "give TRIM_HORIZON or LATEST")
     elif position == "AT_TIMESTAMP" and moment is None:
         yield Violation("starting_position_timestamp", "is needed with the starting position AT_TIMESTAMP")
     elif position != "AT_TIMESTAMP" and moment is not None:
@@ -179,7 +193,7 @@ def _destination_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterato
         return
     if is_given(config.on_success):
         what = "Unsupported DestinationConfig parameter for given event source mapping type."
-        yield Violation("destination_config", what, "a mapping has on_failure only")
+        yield sentence("destination_config", what, "a mapping has on_failure only")
     given = config.on_failure.destination if config.on_failure else None
     if kind is SourceKind.KAFKA and mapping.failure_topic:
         if mapping.failure_topic in (mapping.topics or ()):
@@ -220,12 +234,12 @@ def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
         yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
     if mapping.maximum_concurrency is not None and is_given(provisioned):
         what = "MaximumConcurrency and ProvisionedPollerConfig exclude each other"
-        yield Violation("scaling_config", what, "remove one")
+        yield sentence("scaling_config", what, "remove one")
 
 
 def _access_rules(mapping: EventSourceMapping, kind: SourceKind) -> Iterator[Violation]:
     if kind is SourceKind.KAFKA:
-        yield from (Violation(*fault) for fault in kafka_security.violations(mapping))
+        yield from (Violation(*fault, Wording.CLAUSE) for fault in kafka_security.violations(mapping))
 
 
 def check_function(mapping: EventSourceMapping) -> list[Violation]:

@@ -7,7 +7,6 @@ doubles the start of `headrace --help`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -227,6 +226,10 @@ SECTIONS = tuple(Settings.model_fields)
 PREFIX = "HEADRACE_"
 
 
+class NotJsonError(Exception):
+    """A variable that should be JSON is not. No ValueError, which pydantic-settings would take for its own."""
+
+
 def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
     """The settings that `HEADRACE_*` variables give, nested like the file's sections, not yet validated: texts, and
     nodes out of what is given as JSON.
@@ -234,7 +237,7 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
     Empty variables count as not set, as compose files leave them. Raises ValueError for a section that is given as
     JSON text and is not JSON.
     """
-    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
+    from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
     class VariableSettings(BaseSettings, Settings):
         model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True)
@@ -248,15 +251,19 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
         def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
             return _from_json(value)
 
+        def prepare_field_value(self, field_name: str, *given: Any) -> Any:
+            try:
+                return super().prepare_field_value(field_name, *given)
+            except ValueError as fault:  # the base class would tell the name in a sentence alone
+                raise NotJsonError(f"{PREFIX}{field_name.upper()}: {fault}") from fault
+
         def field_is_complex(self, field: FieldInfo) -> bool:
             return field.annotation is not Address and super().field_is_complex(field)  # HOST:PORT is no JSON
 
     try:
         return GivenVariables(VariableSettings)()
-    except SettingsError as fault:
-        name = re.search(r'"(\w+)"', str(fault))
-        what = str(fault.__cause__ or "is not JSON")
-        raise ValueError(f"{PREFIX}{name[1].upper() if name else '…'}: {what}") from fault
+    except NotJsonError as fault:
+        raise ValueError(str(fault)) from fault
 
 
 def _from_json(text: str) -> object:

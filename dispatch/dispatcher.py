@@ -17,6 +17,7 @@ import anyio
 
 from ..config.clock import Clock, Jitter
 from ..config.core.stop_budget import NEVER, StopTimes, soon
+from ..config.reasons import Reason
 from .core.events import Envelope
 from .core.model import (
     ABANDONED,
@@ -59,6 +60,12 @@ class Target:
     invoker: Invoker
     permits: Permits
     gate: Gate
+
+    @property
+    def closed(self) -> Reason | None:
+        """Why nothing may be invoked, told of this function; None when its gate is open."""
+        cause = self.gate.cause
+        return cause.of(f"function {self.name}") if cause and not self.gate.is_open else None
 
 
 class Ledger(Protocol):
@@ -230,7 +237,7 @@ class Delivery:
     async def _hand_over(self, step: DiscardStep) -> Ending:
         destination = self._common.destination
         if destination is None:
-            return GivenUp("")
+            return GivenUp()
         self._handover = destination.handover(self._report(step))
         if self._stopped:  # decided by an invocation that was in flight: one attempt
             self._end_handover()

@@ -19,9 +19,12 @@ from enum import Enum
 import anyio
 
 from ..config.clock import Jitter
+from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from .core.backoff import Backoff
 from .core.observer import GateClosed, GateOpened, Observer
 from .invokers.base import Invoker, NotReady, Ready
+
+NOT_YET = Reason(ReasonCode.FUNCTION_PENDING, "has not started yet")
 
 
 class Permits:
@@ -142,7 +145,7 @@ class Gate:
         self._backoff = backoff
         self._on_ready = on_ready
         self._state = GateState.OPEN if remembered else GateState.CLOSED
-        self._cause = ""
+        self._cause: Reason | None = None
         self._failures = 0
         self._in_hand = 0
         self._under_way = 0
@@ -158,9 +161,9 @@ class Gate:
         return self._state
 
     @property
-    def cause(self) -> str:
-        """Why the gate is not open, in one line; empty when it is."""
-        return self._cause or ("" if self._state is GateState.OPEN else "has not started yet")
+    def cause(self) -> Reason | None:
+        """Why the gate is not open; None when it is."""
+        return self._cause or (None if self._state is GateState.OPEN else NOT_YET)
 
     @property
     def is_open(self) -> bool:
@@ -228,7 +231,7 @@ class Gate:
 
     def renew(self) -> None:
         """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
-        self._cause = ""
+        self._cause = None
         self._failures = 0
         self._renewals += 1
         self._untried = True
@@ -236,7 +239,7 @@ class Gate:
         renewed.set()
         self._to(GateState.CLOSED)
 
-    def close(self, cause: str) -> None:
+    def close(self, cause: Reason) -> None:
         """An invocation found that the function cannot start."""
         self._cause = cause
         if self._state is not GateState.CLOSED:
@@ -265,7 +268,7 @@ class Gate:
         try:
             return await self._invoker.probe()
         except Exception as error:  # a fault of ours must not reach the other functions: told as the cause, tried again
-            return NotReady(f"stopped by a fault in Headrace ({error!r}); please report it")
+            return NotReady(fault_of_ours(error))
 
     async def _before_probe(self) -> None:
         """The first probe is at once; after a failure, be it of a probe or of a batch, there is a pause."""
@@ -288,7 +291,7 @@ class Gate:
         self._state = state
         self._trial_taken = False
         if state is GateState.OPEN:
-            self._cause = ""
+            self._cause = None
             # Not before the trial: what answers probes and refuses each batch would be up and down for ever.
             self._observer.observe(GateOpened(self._function, self._probed))
         changed, self._changed = self._changed, anyio.Event()

@@ -20,6 +20,7 @@ from anyio.abc import TaskGroup
 
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
+from ..config.reasons import Reason
 from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
 from ..dispatch.core.observer import (
     Blocked,
@@ -37,7 +38,7 @@ from .core.blockage import BLOCKED_AFTER, Blockage
 from .core.marks import Marks
 from .feed_settings import FeedSettings
 from .slot_ledger import SlotLedger
-from .source import FetchResult, LaneLost, Reader
+from .source import NOT_ACCEPTED, FetchResult, LaneLost, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
@@ -78,7 +79,7 @@ class Feed:
         self._lost: LaneLost | None = None
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
-        self._trouble = ""
+        self._trouble: Reason | None = None
         self._blockage = Blockage()
         self._tasks: TaskGroup | None = None
         self._wanted = True
@@ -98,8 +99,8 @@ class Feed:
         return bool(self._deliveries) or self._refusals > 0 or not self._slots.idle
 
     @property
-    def trouble(self) -> str:
-        """Why the last fetch failed; empty when it did not."""
+    def trouble(self) -> Reason | None:
+        """Why the last fetch failed; None when it did not."""
         return self._trouble
 
     async def run(self) -> None:
@@ -166,8 +167,8 @@ class Feed:
                 fetched = await self._fetch()
             except SourceUnavailable as error:
                 failures += 1
-                self._trouble = str(error)
-                await self._rest(self._trouble, failures)
+                self._trouble = error.reason
+                await self._rest(error.reason, failures)
                 continue
             failures = 0
             self._tell_trouble(fetched)
@@ -209,7 +210,7 @@ class Feed:
             return self._clock.monotonic() + LOOK_AGAIN
         return deadline
 
-    async def _rest(self, cause: str, failures: int) -> None:
+    async def _rest(self, cause: Reason, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""
         delay = self._settings.backoff.delay(failures, self._dispatcher.jitter())
         self._observer.observe(FetchFailed(self._mapping, cause, delay))
@@ -382,7 +383,7 @@ class Feed:
         self._observer.observe(Settling(self._mapping, (settlement,)))
         unheard = set(await self._reader.settle((settlement,)))
         if unheard:
-            self._observer.observe(SettleFailed(self._mapping, tuple(unheard), "the source did not accept it"))
+            self._observer.observe(SettleFailed(self._mapping, tuple(unheard), NOT_ACCEPTED))
         heard = tuple(record for record in settlement.records if record not in unheard)
         if heard:
             self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
@@ -419,7 +420,7 @@ class Feed:
                 self.stop(self._times)
             except SourceUnavailable as error:
                 self._marks.put_back(marks)
-                self._observer.observe(CommitFailed(self._mapping, str(error)))
+                self._observer.observe(CommitFailed(self._mapping, error.reason))
         self._wake()
 
     async def _last_commit(self) -> None:

@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..config.errors import SourceUnavailable
-from ..dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
+from ..config.reasons import Reason, ReasonCode
+from ..dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import Gap
+from .core.mark import Mark
+
+NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
+"""Of records whose fate it would not hear."""
 
 
 class LaneLost(SourceUnavailable):
@@ -32,20 +37,8 @@ class FetchResult:
     """The source gave as much as was asked for: there is probably more."""
     passed_over: bool = False
     """Lanes were passed over that have enough here: whether there is more of them is not known. Said by the feed."""
-    trouble: str = ""
-    """What keeps a part of the source from being read, although the fetch itself went well; empty when nothing does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a lane is done; always as one, so that a window's state never belongs to another position."""
-
-    position: Position | None
-    """None: where it stands already."""
-    window: OpenWindow | None = None
-    """The tumbling window under way."""
-    ended: bool = False
-    """The lane has ended, and every record of it is done."""
+    trouble: Reason | None = None
+    """What keeps a part of the source from being read, although the fetch itself went well; None when nothing does."""
 
 
 class Owner(Protocol):

@@ -14,7 +14,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..config.core.stop_budget import NEVER, StopBudget, StopTimes, soon
-from ..config.errors import BugError, HeadraceError, SourceError, SourceUnavailable
+from ..config.errors import SourceError, SourceUnavailable
+from ..config.reasons import Reason, fault_of_ours
 from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .core.lifecycle import PollState, Status
 from .feed import Feed
@@ -37,7 +38,7 @@ class Supervisor:
         self._begun: set[str] = set()
         self._aligned: Collection[str] = ()
         """What the roster wanted when the feeds were last looked at."""
-        self._resting: dict[str, str] = {}
+        self._resting: dict[str, Reason] = {}
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
         """How often in a row each of them did not live for long."""
@@ -45,7 +46,7 @@ class Supervisor:
         """Those that ended in a failure and have fetched nothing since."""
         self._status = Status(PollState.WAITING)
         self._failures = 0
-        self._failure: HeadraceError | None = None
+        self._failure: Reason | None = None
         self._stopping = False
         self._times = NEVER
         self._waiting = anyio.CancelScope()
@@ -62,11 +63,10 @@ class Supervisor:
     def status(self) -> Status:
         """Where the mapping stands now; a closed gate shows as waiting for the function, and a source that every feed
         fails to reach as waiting for it."""
-        gate = self._dispatcher.target.gate
         if self._status.state is not PollState.POLLING:
             return self._status
-        if not gate.is_open:
-            return Status(PollState.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
+        if (closed := self._dispatcher.target.closed) is not None:
+            return Status(PollState.WAITING, closed, for_function=True)
         troubles = [*(feed.trouble for feed in self._feeds.values()), *self._resting.values()]
         if troubles and all(troubles):
             return Status(PollState.WAITING, troubles[0])
@@ -102,7 +102,7 @@ class Supervisor:
             while not self._stopping:
                 await self._poll_once()
         finally:
-            self._to(PollState.STOPPED)
+            self._to(Status(PollState.STOPPED))
             self._ended.set()
             with anyio.CancelScope(shield=True, deadline=soon(self._times.close, self._clock.monotonic())):
                 await self._source.aclose()
@@ -114,7 +114,7 @@ class Supervisor:
     async def stop_by(self, times: StopTimes) -> None:
         """Stop fetching at once, let invocations finish, end those that do not, settle, close; each in its time."""
         self._stopping, self._times = True, times
-        self._to(PollState.STOPPING)
+        self._to(Status(PollState.STOPPING))
         self._waiting.cancel()
         self._watching.cancel()
         self._over.set()
@@ -136,7 +136,7 @@ class Supervisor:
             try:
                 roster = await self._source.open()
             except SourceError as error:
-                self._failure = error
+                self._failure = error.reason
             except Exception as error:
                 self._failure = self._crashed(error)
         if self._failure is None and not self._stopping:
@@ -145,7 +145,7 @@ class Supervisor:
             await self._rest(self._failure)
 
     async def _run_feeds(self, roster: Roster) -> None:
-        self._to(PollState.POLLING)
+        self._to(Status(PollState.POLLING))
         self._over = anyio.Event()
         async with anyio.create_task_group() as tasks:
             self._align(tasks, roster)
@@ -159,7 +159,7 @@ class Supervisor:
                 await self._source.watch(lambda: self._align(tasks, roster))
                 return
             except SourceError as error:
-                self._failure = error
+                self._failure = error.reason
             except Exception as error:
                 self._failure = self._crashed(error)
             self._end_feeds()
@@ -196,11 +196,11 @@ class Supervisor:
             await self._read(tasks, roster, name)
             self._losses.pop(name, None)
         except SourceUnavailable as error:
-            await self._rest_alone(name, str(error), began)
+            await self._rest_alone(name, error.reason, began)
         except SourceError as error:
-            self._failure = error
+            self._failure = error.reason
         except Exception as error:
-            await self._rest_alone(name, str(self._crashed(error)), began)
+            await self._rest_alone(name, self._crashed(error), began)
         finally:
             self._begun.discard(name)
         self._align(tasks, roster)
@@ -219,7 +219,7 @@ class Supervisor:
             self._feeds.pop(name, None)
             self._tell_feeds()
 
-    async def _rest_alone(self, name: str, cause: str, began: float) -> None:
+    async def _rest_alone(self, name: str, cause: Reason, began: float) -> None:
         """Before this feed is tried again; ends with all feeds. One that lived for long is as new."""
         self._losses[name] = 1 if self._clock.monotonic() - began > LONG_LIFE else self._losses[name] + 1
         delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
@@ -243,10 +243,10 @@ class Supervisor:
         if not self._unheard and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
             self._settings.dispatcher.observer.observe(FetchesAgain(self.mapping))
 
-    def _crashed(self, error: Exception) -> BugError:
+    def _crashed(self, error: Exception) -> Reason:
         """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""
         self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
-        return BugError(f"stopped by a fault in Headrace ({error!r}); please report it")
+        return fault_of_ours(error)
 
     def _polled(self, tasks: TaskGroup, roster: Roster, name: str, fetched: FetchResult) -> None:
         self._failures = 0
@@ -268,15 +268,15 @@ class Supervisor:
 
     async def _wait_for_function(self) -> None:
         """The function is initialised before anything is fetched for it."""
-        gate = self._dispatcher.target.gate
-        while not gate.is_open:
-            self._to(PollState.WAITING, f"function {self._dispatcher.target.name}: {gate.cause}")
-            await gate.wait_changed()
+        target = self._dispatcher.target
+        while (closed := target.closed) is not None:
+            self._to(Status(PollState.WAITING, closed, for_function=True))
+            await target.gate.wait_changed()
 
-    async def _rest(self, error: HeadraceError) -> None:
+    async def _rest(self, failure: Reason) -> None:
         self._failures += 1
         delay = self._settings.backoff.delay(self._failures, self._dispatcher.jitter())
-        self._to(PollState.WAITING, str(error))
+        self._to(Status(PollState.WAITING, failure))
         with self._interruptible() as self._waiting:
             await anyio.sleep(delay)
 
@@ -286,8 +286,7 @@ class Supervisor:
             scope.cancel()
         return scope
 
-    def _to(self, state: PollState, reason: str = "") -> None:
-        status = Status(state, reason)
+    def _to(self, status: Status) -> None:
         if status != self._status:
             self._status = status
-            self._settings.dispatcher.observer.observe(MappingChanged(self.mapping, state.value, reason))
+            self._settings.dispatcher.observer.observe(MappingChanged(self.mapping, status.state.value, status.reason))

@@ -30,10 +30,11 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
+from ..addresses import is_loopback
 from ..core.stop_budget import IN_PASSING
 from ..errors import ConfigError, SourceError
 from . import faults, session
-from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide, is_loopback
+from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide
 
 LOCAL_REGION = "us-east-1"
 LOCAL_ACCOUNT = "000000000000"

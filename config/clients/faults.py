@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BugError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from ..reasons import ReasonCode
 
 # --- by class -------------------------------------------------------------------------------------------------------
 
@@ -167,8 +168,9 @@ HINTS = {
 }
 
 
-def translate(exc: Exception, what: str = "") -> SourceError:
+def translate(exc: Exception, what: str = "", reason_code: ReasonCode | None = None) -> SourceError:
     """The exception of ours that stands for `exc`; `what` says what was being done, e.g. `receive from orders`.
+    `reason_code` is for calls of which it is known what their failure means, whatever its kind.
 
     A SourceError comes back as it is. Raises BugError for what no AWS client raises.
     """
@@ -177,18 +179,19 @@ def translate(exc: Exception, what: str = "") -> SourceError:
     kind = _kind(exc)
     if kind is None:
         raise BugError(f"{what or 'a call'}: {type(exc).__name__} is not a fault of the AWS client: {exc}") from exc
-    return kind(_text(exc, what))
+    return kind(_text(exc, what), reason_code)
 
 
 @contextmanager
-def translating(what: str) -> Iterator[None]:
-    """Raise the translation of what the AWS client raises inside. What is not the client's passes through."""
+def translating(what: str, reason_code: ReasonCode | None = None) -> Iterator[None]:
+    """Raise the translation of what the AWS client raises inside, as `translate`. What is not the client's passes
+    through."""
     try:
         yield
     except Exception as exc:
         if isinstance(exc, SourceError) or not foreign(exc):
             raise
-        raise translate(exc, what) from exc
+        raise translate(exc, what, reason_code) from exc
 
 
 def foreign(exc: BaseException) -> bool:

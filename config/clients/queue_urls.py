@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ..addresses import host_and_port
 from ..errors import SourceRefused
 from . import faults
-from .endpoints import host_and_port, is_aws
+from .endpoints import is_aws
 
 
 def rewrite(url: str, endpoint: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError, SourceUnavailable
+from ..reasons import ReasonCode
 
 
 class UnusableState(ConfigError):
@@ -11,3 +12,5 @@ class UnusableState(ConfigError):
 
 class StoreUnavailable(SourceUnavailable):
     """Nothing could be read or written just now (a full disk, say). Nothing of the request was stored."""
+
+    usual = ReasonCode.STATE_UNAVAILABLE

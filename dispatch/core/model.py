@@ -13,6 +13,8 @@ from math import inf
 
 import orjson
 
+from ...config.reasons import Reason
+
 ItemId = str | tuple[str, int]
 """What a function calls a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
 `("<topic>-<partition>", offset)`."""
@@ -164,6 +166,14 @@ class Throttled:
     after: float | None = None
     """Seconds the service asked us to wait (`Retry-After`)."""
     reason: str = ""
+    """AWS's word for it, of TooManyRequestsException; empty where it has none."""
+    detail: str = ""
+    """For people, where AWS has no word."""
+
+    @property
+    def said(self) -> str:
+        """Why, for people."""
+        return self.reason or self.detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +181,7 @@ class Unreachable:
     """The function was never reached. Never uses up an attempt."""
 
     attempt: Attempt
-    cause: str
-    """What is wrong and what to do, in one line."""
+    cause: Reason
     down: bool = False
     """The function cannot start at all (init error, refused connection, no such function): its gate closes."""
     body: bytes = b""

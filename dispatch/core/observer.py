@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...config.reasons import Reason
 from .model import DiscardReason, Lane, Outcome, Record, Settlement
 
 
@@ -29,7 +30,7 @@ class FetchFailed:
     """A fetch did not work, or not for all of the source; it is tried again in `delay` seconds."""
 
     mapping: str
-    cause: str
+    cause: Reason
     delay: float
 
 
@@ -111,7 +112,7 @@ class SettleFailed:
 
     mapping: str
     records: tuple[Record, ...]
-    cause: str
+    cause: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +124,8 @@ class Discarded:
     reason: DiscardReason
     destination: str
     """ARN of the failure destination that took the document; empty when none is configured or it failed."""
-    cause: str = ""
-    """Why the destination did not take it; empty when it did, or none is configured."""
+    cause: Reason | None = None
+    """Why the destination did not take it; None when it did, or none is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class DestinationFailed:
 
     mapping: str
     destination: str
-    cause: str
+    cause: Reason
     delay: float | None
     """Seconds until it is tried again; None: it was given up."""
 
@@ -144,8 +145,8 @@ class DestinationChanged:
 
     mapping: str
     destination: str
-    cause: str
-    """What is wrong with it; empty: nothing, as far as can be seen."""
+    cause: Reason | None
+    """What is wrong with it; None: nothing, as far as can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,7 @@ class CommitFailed:
     """A position could not be stored; it is stored with the next commit. After a crash more records come again."""
 
     mapping: str
-    cause: str
+    cause: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class GateClosed:
     """A function cannot start; its mappings stop fetching until a probe succeeds."""
 
     function: str
-    cause: str
+    cause: Reason
     delay: float
     """Seconds until the next probe."""
 
@@ -240,8 +241,8 @@ class MappingChanged:
 
     mapping: str
     state: str
-    reason: str
-    """Why, for people; empty when it is where it should be."""
+    reason: Reason | None
+    """None when it is where it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +316,7 @@ class EventDelayed:
     """An accepted event could not be worked on for a reason that is not its function's; it is tried again."""
 
     function: str
-    cause: str
+    cause: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +327,7 @@ class RecordUndelivered:
     function: str
     request_id: str
     destination: str
-    cause: str
+    cause: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +335,7 @@ class LogsUnshipped:
     """CloudWatch Logs did not take lines of functions; they are sent again."""
 
     group: str
-    cause: str
+    cause: Reason
     delay: float
     """Seconds until then."""
 
@@ -345,7 +346,7 @@ class LogsDropped:
 
     group: str
     lines: int
-    cause: str
+    cause: Reason
 
 
 Event = (

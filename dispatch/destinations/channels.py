@@ -89,13 +89,11 @@ class BucketChannel:
 
     async def probe(self) -> None:
         with calling(self._role, "look at", str(self._arn), "s3:ListBucket"):
-            await self._client.head_bucket(BucketChannel=self._arn.resource)
+            await self._client.head_bucket(Bucket=self._arn.resource)
 
     async def put(self, key: str, body: bytes) -> None:
         with calling(self._role, "write to", str(self._arn), "s3:PutObject"):
-            await self._client.put_object(
-                BucketChannel=self._arn.resource, Key=key, Body=body, ContentType="application/json"
-            )
+            await self._client.put_object(Bucket=self._arn.resource, Key=key, Body=body, ContentType="application/json")
 
 
 class BusChannel:
@@ -149,7 +147,8 @@ def calling(role: Role, operation: str, arn: str, permission: str) -> Iterator[N
         with faults.translating(f"{operation} {arn}"):
             yield
     except SourceError as error:
-        raise type(error)(f"{role.what}: {error}{_advice(role, error, permission)}") from error
+        text = f"{role.what}: {error}{_advice(role, error, permission)}"
+        raise type(error)(text, error.reason.code) from error
     except KeyError as error:
         unlike = "the endpoint answers, but not as AWS does: is it the address of an AWS-like API?"
         raise SourceUnavailable(f"{role.what}: {operation} {arn}: {unlike}") from error

@@ -17,6 +17,7 @@ import anyio
 
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError
+from ...config.reasons import Reason, ReasonCode
 from ..core.backoff import Backoff
 from ..core.observer import DestinationChanged, DestinationFailed, Observer
 from .base import Destination, Report
@@ -58,8 +59,8 @@ class Written:
 class GivenUp:
     """It does not, as far as anybody knows, and no further attempt is made."""
 
-    cause: str
-    """In one line."""
+    cause: Reason | None = None
+    """None: there is no destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,10 @@ class FailureDestination:
         self.clock = clock
         self.jitter = jitter
         self.observer = observer
-        self._failing: dict[DestinationDelivery, str] = {}
-        self._standing: str | None = None
+        self._failing: dict[DestinationDelivery, Reason] = {}
+        self._standing: Reason | None = None
+        """What is wrong with it, as the last answer had it."""
+        self._asked = False
         self._doubted = anyio.Event()
 
     @property
@@ -99,15 +102,15 @@ class FailureDestination:
     @property
     def known(self) -> bool:
         """Whether it was asked at least once."""
-        return self._standing is not None
+        return self._asked
 
     @property
-    def trouble(self) -> str:
-        """What is wrong with it and what to do, in one line that names it; empty when nothing is."""
-        failing = next(iter(self._failing.values()), "")
-        if failing or self._standing is not None:
-            return failing or self._standing or ""
-        return f"failure destination {self.arn} was not asked yet"
+    def trouble(self) -> Reason | None:
+        """What is wrong with it and what to do, in one line that names it; None when nothing is."""
+        failing = next(iter(self._failing.values()), None)
+        if failing or self._asked:
+            return failing or self._standing
+        return Reason(ReasonCode.PENDING, f"failure destination {self.arn} was not asked yet")
 
     def handover(self, report: Report) -> DestinationDelivery:
         return DestinationDelivery(self, report)
@@ -132,20 +135,21 @@ class FailureDestination:
         try:
             await self.destination.probe()
         except SourceError as error:
-            self._stands(str(error))
+            self._stands(error.reason)
         except Exception as error:  # a fault of ours must not reach other mappings: told as the cause, tried again
-            self._stands(f"failure destination {self.arn}: a fault in Headrace ({error!r}); please report it")
+            text = f"failure destination {self.arn}: a fault in Headrace ({error!r}); please report it"
+            self._stands(Reason(ReasonCode.FAULT, text))
         else:
-            self._stands("")
+            self._stands(None)
 
-    def _stands(self, cause: str) -> None:
-        if cause != self._standing:
-            self._standing = cause
+    def _stands(self, cause: Reason | None) -> None:
+        if cause != self._standing or not self._asked:
+            self._standing, self._asked = cause, True
             self.observer.observe(DestinationChanged(self.mapping, self.arn, cause))
 
     # --- what handovers tell ----------------------------------------------------------------------------------------
 
-    def failed(self, handover: DestinationDelivery, cause: str, delay: float | None) -> None:
+    def failed(self, handover: DestinationDelivery, cause: Reason, delay: float | None) -> None:
         """An attempt failed; the next one is in `delay` seconds, None: there is none."""
         self._failing[handover] = cause
         self.observer.observe(DestinationFailed(self.mapping, self.arn, cause, delay))
@@ -154,7 +158,7 @@ class FailureDestination:
         self._failing.pop(handover, None)
         match ending:
             case Written():
-                self._stands("")
+                self._stands(None)
             case GivenUp(cause=cause):
                 self._stands(cause)
                 self._doubted.set()
@@ -204,16 +208,16 @@ class DestinationDelivery:
                 return Interrupted()
         return Interrupted() if cause else Written(self._common.arn)
 
-    async def _attempt(self) -> str:
-        """Why the destination did not take it; empty when it did."""
+    async def _attempt(self) -> Reason | None:
+        """Why the destination did not take it; None when it did."""
         destination = self._common.destination
         with anyio.CancelScope(deadline=self._until) as self._attempting:
             try:
                 await destination.write(self._report)
             except SourceError as error:
-                return str(error)
-            return ""
-        return f"failure destination {destination.arn} did not answer in time"
+                return error.reason
+            return None
+        return Reason(ReasonCode.UNAVAILABLE, f"failure destination {destination.arn} did not answer in time")
 
     def _delay(self, failures: int) -> float | None:
         common = self._common

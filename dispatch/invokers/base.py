@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...config.reasons import Reason, ReasonCode
 from ..core.model import Reply
 
 HOPS = "x-headrace-hops"
 """Header: how many daemons sent a call on. Each refuses what was sent on too often, so that circles end."""
 MOST_HOPS = 4
 """Daemons that may send a call on, one to the next."""
+
+CLOSED = Reason(ReasonCode.STOPPING, "the function is closed: Headrace is stopping")
+
+
+def cannot_start(text: str) -> Reason:
+    """Why a function cannot start on this machine. `text`: what is wrong and what to do, in one line."""
+    return Reason(ReasonCode.FUNCTION_CANNOT_START, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,7 @@ class Ready:
 class NotReady:
     """The function cannot start."""
 
-    cause: str
-    """What is wrong and what to do, in one line."""
+    cause: Reason
 
 
 class Invoker(Protocol):

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from ...config.clock import Clock
+from ...config.reasons import Reason
 from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from .base import Invocation, NotReady, Ready
+from .base import CLOSED, Invocation, NotReady, Ready, cannot_start
 from .calls import Calls, Closed, Expired
 from .core import answers
 
@@ -44,7 +45,7 @@ class CallableInvoker:
         self._concurrency = concurrency
         self._probe = probe
         self._calls = Calls(timeout)
-        self._broken: str | None = None
+        self._broken: Reason | None = None
 
     @property
     def concurrency(self) -> int | None:
@@ -60,7 +61,7 @@ class CallableInvoker:
 
     def break_down(self, cause: str) -> None:
         """From now on the function cannot start, as after an error of its init."""
-        self._broken = cause
+        self._broken = cannot_start(cause)
 
     def mend(self) -> None:
         self._broken = None
@@ -105,7 +106,7 @@ class CallableInvoker:
             case Expired():
                 return answers.timed_out(failed, self._timeout or 0.0)
             case Closed():
-                return Unreachable(self._attempt(invocation, started), "the function is closed: Headrace is stopping")
+                return Unreachable(self._attempt(invocation, started), CLOSED)
             case _:
                 assert_never(ended)
 

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 
 from ...config.clients import faults
 from ...config.clock import Clock
+from ...config.reasons import Reason, ReasonCode
 from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired, in_pieces
 from .core import answers
 from .reach import PATIENCE, reach
-from .remote import MARGIN, UNCERTAIN, closing, retry_after
+from .remote import MARGIN, UNCERTAIN, closing, retry_after, unanswered
 
 if TYPE_CHECKING:
     import aiohttp
@@ -90,7 +91,7 @@ class HttpInvoker:
             case Closed():
                 return Unreachable(attempt, closing(ended))
             case Expired():
-                return Unreachable(attempt, f"no answer from {self._url} within {self._deadline:g} s; {UNCERTAIN}")
+                return unanswered(attempt, f"no answer from {self._url} within {self._deadline:g} s; {UNCERTAIN}")
             case _:
                 return self._unanswered(attempt, ended)
 
@@ -120,8 +121,8 @@ class HttpInvoker:
     def _unanswered(self, attempt: Attempt, error: Exception) -> Unreachable:
         said = answers.one_line(str(faults.translate(error, f"invoke {self._url}")))
         if faults.unsent(error):
-            return Unreachable(attempt, f"{said}; is it running, and is the address right?", down=True)
-        return Unreachable(attempt, f"{said}; {UNCERTAIN}")
+            return unanswered(attempt, f"{said}; is it running, and is the address right?", down=True)
+        return unanswered(attempt, f"{said}; {UNCERTAIN}")
 
     def _judged(self, attempt: Attempt, answer: _HttpAnswer) -> Reply:
         attempt = replace(
@@ -130,19 +131,22 @@ class HttpInvoker:
             status=answer.status,
         )
         if answer.status == 429:
-            return Throttled(attempt, retry_after(answer.headers), "TooManyRequests")
+            return Throttled(attempt, retry_after(answer.headers), detail="TooManyRequests")
         if answer.status == 400 and answer.body == b"":
-            return Throttled(attempt, reason="the emulator is busy with another invocation")
+            return Throttled(attempt, detail="the emulator is busy with another invocation")
         if 200 <= answer.status < 300 or (answer.status == 502 and answers.reads_as_error(answer.body or b"")):
             return _of_function(attempt, answer)
         return Unreachable(attempt, self._refusal(answer), answer.status in _DOWN or 300 <= answer.status < 400)
 
-    def _refusal(self, answer: _HttpAnswer) -> str:
+    def _refusal(self, answer: _HttpAnswer) -> Reason:
         said = answers.one_line((answer.body or b"").decode(errors="replace"))
         text = f"{self._url} answered {answer.status}{f': {said}' if said else ''}"
         if answer.status in _DOWN or answer.status < 400:
-            return f"{text} (the emulator's own path is /2015-03-31/functions/function/invocations)"
-        return f"{text}; {UNCERTAIN}" if answer.status >= 500 else text
+            hint = "the emulator's own path is /2015-03-31/functions/function/invocations"
+            return Reason(ReasonCode.FUNCTION_REFUSED, f"{text} ({hint})")
+        if answer.status >= 500:
+            return Reason(ReasonCode.FUNCTION_UNREACHABLE, f"{text}; {UNCERTAIN}")
+        return Reason(ReasonCode.FUNCTION_REFUSED, text)
 
     async def aclose(self) -> None:
         self._calls.close()

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ...config.clients.endpoints import host_and_port, is_loopback
+from ...config.addresses import host_and_port, is_loopback
+from ...config.reasons import Reason, ReasonCode
 from .base import NotReady, Ready
 
 PATIENCE = 5.0
@@ -21,10 +22,14 @@ async def reach(url: str, *, by_proxy: bool = False) -> Ready | NotReady:
             stream = await anyio.connect_tcp(host, port)
             await stream.aclose()
     except TimeoutError:
-        return NotReady(f"no connection to {host}:{port} within {PATIENCE:g} s: is the address right?")
+        return _nobody(f"no connection to {host}:{port} within {PATIENCE:g} s: is the address right?")
     except OSError as error:
-        return NotReady(f"no connection to {host}:{port}: {_reason(error)}; is it running, and is the address right?")
+        return _nobody(f"no connection to {host}:{port}: {_detail(error)}; is it running, and is the address right?")
     return Ready()
+
+
+def _nobody(text: str) -> NotReady:
+    return NotReady(Reason(ReasonCode.FUNCTION_UNREACHABLE, text))
 
 
 def _on_the_way(url: str) -> str:
@@ -38,6 +43,6 @@ def _on_the_way(url: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _reason(error: OSError) -> str:
+def _detail(error: OSError) -> str:
     cause = error.__cause__ or error
     return " ".join((getattr(cause, "strerror", None) or str(cause)).split()).lower()

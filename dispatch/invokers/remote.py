@@ -22,6 +22,7 @@ from ...config.clients import faults
 from ...config.clients.lean.client import LeanClient, invocation_target
 from ...config.clients.lean.connection import AnswerTooLarge
 from ...config.clock import Clock
+from ...config.reasons import Reason, ReasonCode
 from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import HOPS, Invocation, NotReady, Ready
 from .calls import Calls, Closed, Expired, in_pieces
@@ -34,12 +35,15 @@ MARGIN = 5.0
 UNCERTAIN = "it may have run: its records are invoked again"
 
 # The other side knows why the function cannot run, and another record would fare no better.
-_DOWN_HINTS = {
-    404: "create it there, or correct the function's name, qualifier and endpoint",
-    403: "check the credentials and their permission for lambda:InvokeFunction",
-    401: "check the credentials",
-    409: "wait until it is active, or mend it there",
-    501: "the endpoint has no Invoke API",
+_DOWN = {
+    404: (
+        ReasonCode.FUNCTION_MISSING,
+        "create it there, or correct the function's name, qualifier and endpoint",
+    ),
+    403: (ReasonCode.FUNCTION_REFUSED, "check the credentials and their permission for lambda:InvokeFunction"),
+    401: (ReasonCode.FUNCTION_REFUSED, "check the credentials"),
+    409: (ReasonCode.FUNCTION_PENDING, "wait until it is active, or mend it there"),
+    501: (ReasonCode.FUNCTION_REFUSED, "the endpoint has no Invoke API"),
 }
 # Refusals of what was asked for, not of this event.
 _MISNAMED = frozenset({"InvalidParameterValueException", "ValidationException"})
@@ -114,8 +118,8 @@ class RemoteInvoker:
             case Closed():
                 return Unreachable(attempt, closing(ended))
             case Expired():
-                cause = f"no answer from {self._name} at {self._endpoint} within {self._deadline:g} s; {UNCERTAIN}"
-                return Unreachable(attempt, cause)
+                text = f"no answer from {self._name} at {self._endpoint} within {self._deadline:g} s; {UNCERTAIN}"
+                return unanswered(attempt, text)
             case _:
                 return self._refused(attempt, ended)
 
@@ -166,24 +170,31 @@ class RemoteInvoker:
         )
         said = answers.one_line(str(faults.translate(error, f"invoke {self._name}")))
         if attempt.status == 429:
-            return Throttled(attempt, retry_after(metadata.get("HTTPHeaders", {})), _reason(error))
+            after = retry_after(metadata.get("HTTPHeaders", {}))
+            return Throttled(attempt, after, _throttle(error), faults.code(error))
         if attempt.status is None:
             return self._unanswered(attempt, error, said)
-        return Unreachable(attempt, _with_hint(said, attempt.status), _is_down(error, attempt.status))
+        return Unreachable(attempt, _refusal(said, attempt.status), _is_down(error, attempt.status))
 
     def _unanswered(self, attempt: Attempt, error: Exception, said: str) -> Unreachable:
         if faults.unsent(error):
-            return Unreachable(attempt, f"{said} [{self._endpoint}]", down=True)
-        return Unreachable(attempt, f"{said} [{self._endpoint}]; {UNCERTAIN}")
+            return unanswered(attempt, f"{said} [{self._endpoint}]", down=True)
+        return unanswered(attempt, f"{said} [{self._endpoint}]; {UNCERTAIN}")
 
     async def aclose(self) -> None:
         """The client is not ours: its connections are closed by who made it."""
         self._calls.close()
 
 
-def closing(closed: Closed) -> str:
+def closing(closed: Closed) -> Reason:
     """Why there is no answer, when the invoker was closed."""
-    return f"Headrace is stopping; {UNCERTAIN}" if closed.started else "Headrace is stopping: not invoked"
+    text = f"Headrace is stopping; {UNCERTAIN}" if closed.started else "Headrace is stopping: not invoked"
+    return Reason(ReasonCode.STOPPING, text)
+
+
+def unanswered(attempt: Attempt, text: str, *, down: bool = False) -> Unreachable:
+    """Nobody answered, or not in time."""
+    return Unreachable(attempt, Reason(ReasonCode.FUNCTION_UNREACHABLE, text), down)
 
 
 async def _read(answer: dict[str, Any]) -> _RemoteAnswer:
@@ -224,13 +235,16 @@ def _judged(attempt: Attempt, answer: _RemoteAnswer) -> Returned | FunctionFaile
 
 
 def _is_down(error: Exception, status: int) -> bool:
-    return status in _DOWN_HINTS or faults.code(error) in _MISNAMED
+    return status in _DOWN or faults.code(error) in _MISNAMED
 
 
-def _with_hint(said: str, status: int) -> str:
-    if status in _DOWN_HINTS:
-        return f"{said} ({_DOWN_HINTS[status]})"
-    return f"{said}; {UNCERTAIN}" if status >= 500 else said
+def _refusal(said: str, status: int) -> Reason:
+    if status in _DOWN:
+        code, hint = _DOWN[status]
+        return Reason(code, f"{said} ({hint})")
+    if status >= 500:
+        return Reason(ReasonCode.FUNCTION_UNREACHABLE, f"{said}; {UNCERTAIN}")
+    return Reason(ReasonCode.FUNCTION_REFUSED, said)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -243,8 +257,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if 0.0 <= seconds < inf else None
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "response", {}).get("Reason") or faults.code(error))
+def _throttle(error: Exception) -> str:
+    """AWS's word for why there is no room."""
+    return str(getattr(error, "response", {}).get("Reason") or "")
 
 
 def _add_headers(params: dict[str, Any], **_: object) -> None:

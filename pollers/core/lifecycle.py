@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from ...config.reasons import Reason
+
 
 class PollState(Enum):
     WAITING = "waiting"
@@ -25,5 +27,12 @@ class Status:
     """Where a mapping stands."""
 
     state: PollState
-    reason: str = ""
-    """Why it waits, for people; empty when it polls."""
+    reason: Reason | None = None
+    """Why it waits; None when it polls, and while it is not known."""
+    for_function: bool = False
+    """Whether it waits for its function, not for its source."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it polls, or waits for something that it can name."""
+        return self.state is PollState.POLLING or self.reason is not None

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from ...dispatch.core.model import Lane, OpenWindow, Record
 from ...dispatch.core.watermark import Blocker, Watermark
-from ..source import Mark
+from .mark import Mark
 from .pool import Pool, weight
 
 SHARE = 16

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from ...config.clients.kafka import translate
+from ...config.clients.kafka import partition_of, translate
 from ...config.clients.kafka.closing import ending
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ...dispatch.core.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
-from ..source import FetchResult, Mark, Owner
+from ..core.mark import Mark
+from ..source import FetchResult, Owner
 from .core.quiet import Quiet
 from .core.records import lane_of, lanes_of, record_of
 from .settings import TopicSettings
@@ -54,8 +55,8 @@ class TopicState(Protocol):
         ...
 
     @property
-    def trouble(self) -> str:
-        """Who of those who are needed was away at the last look; empty when nobody was."""
+    def trouble(self) -> Reason | None:
+        """Who of those who are needed was away at the last look; None when nobody was."""
         ...
 
     async def expect_same(self) -> None:
@@ -67,7 +68,7 @@ class TopicState(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Damage:
-    what: str
+    what: Reason
     until: float
     """Monotonic; then it is looked at again."""
 
@@ -99,7 +100,7 @@ class KafkaReader:
         self._quiet: Quiet[TopicPartition] = Quiet()
         self._fed: set[TopicPartition] = set()
         self._full = False
-        self._trouble = ""
+        self._trouble: Reason | None = None
 
     def join(self) -> None:
         """Be a member of the group, from the start of the consumer on."""
@@ -230,8 +231,8 @@ class KafkaReader:
 
     def _suspects(self, error: Exception) -> list[TopicPartition]:
         """Of which an error tells: not each one names its partition."""
-        number = re.search(r"partition=(\d+)", str(error))
-        return sorted(each for each in self._asked_for() if number is None or each.partition == int(number[1]))
+        number = partition_of(error)
+        return sorted(each for each in self._asked_for() if number is None or each.partition == number)
 
     async def _inspected(
         self, suspects: Sequence[TopicPartition], limit: int
@@ -262,11 +263,12 @@ class KafkaReader:
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
         advice = f"stop, and move the group {self._settings.group} behind it ({error})"
-        self._damaged[partition] = _Damage(f"{what}: {advice}", self._clock.monotonic() + AGAIN)
+        reason = Reason(ReasonCode.DAMAGED, f"{what}: {advice}")
+        self._damaged[partition] = _Damage(reason, self._clock.monotonic() + AGAIN)
         self._consumer.pause(partition)
 
-    async def _look_for_trouble(self) -> str:
-        """What stands in the way of a partition or more, in words; by what the fetch before this one brought."""
+    async def _look_for_trouble(self) -> Reason | None:
+        """What stands in the way of a partition or more; by what the fetch before this one brought."""
         if self._damaged:
             return next(iter(self._damaged.values())).what
         asked = self._asked_for()
@@ -276,9 +278,10 @@ class KafkaReader:
         if self._topic.trouble or not quiet:
             return self._topic.trouble
         names = ", ".join(f"{self._lane(each).shard} from offset {self._next.get(each, '?')} on" for each in quiet)
-        return (
+        return Reason(
+            ReasonCode.DAMAGED,
             f"nothing comes of {names}, although the brokers answer: is it damaged there? See their log; "
-            f"to go on behind it, stop and move the group {self._settings.group}"
+            f"to go on behind it, stop and move the group {self._settings.group}",
         )
 
     async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:
@@ -312,7 +315,7 @@ class KafkaReader:
                 await self._consumer.commit({partition: (offset, note) for partition, offset in offsets.items()})
         except Exception as error:
             failure = translate(error, f"commit offsets of topic {self._settings.topic}")
-            raise failure if isinstance(failure, SourceUnavailable) else SourceUnavailable(str(failure)) from error
+            raise SourceUnavailable.because(failure.reason) from error
         moved = sum(max(0, offset - self._done.get(partition, offset)) for partition, offset in offsets.items())
         self._done.update(offsets)
         self._observer.observe(OffsetsCommitted(self._settings.mapping, moved))

@@ -20,6 +20,7 @@ from ...config.clients.kafka import BrokerAccess, topics, translate
 from ...config.clients.kafka.closing import end
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import Observer, StreamRecreated
 from .core.scaling import Pollers
 from .reader import KafkaReader
@@ -58,7 +59,7 @@ class KafkaSource:
         """The topic was not there, or was another one, since we look for it."""
         self._gone = False
         """What is read is not there any more: nothing of it may be committed."""
-        self._trouble = ""
+        self._trouble: Reason | None = None
 
     async def open(self) -> Pollers:
         topic = await self._look()
@@ -72,7 +73,7 @@ class KafkaSource:
             await end(consumer.stop())
         if strange or (self._id and topic.id != self._id):
             self._observer.observe(StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic))
-        self._id, self._trouble, self._anew, self._gone = topic.id, "", False, False
+        self._id, self._trouble, self._anew, self._gone = topic.id, None, False, False
         self._pollers.partitions = len(topic.leaders)
         return self._pollers
 
@@ -84,7 +85,7 @@ class KafkaSource:
             try:
                 topic = await self._look_around()
             except SourceUnavailable as error:
-                self._trouble = str(error)
+                self._trouble = error.reason
             else:
                 self._pollers.partitions = len(topic.leaders)
                 changed()
@@ -175,7 +176,7 @@ class KafkaSource:
             away = await topics.leaders_away(client, name, topic)
             if not away and self._settings.joins:
                 away = await topics.coordinator_away(client, group)
-        self._trouble = f"{self._what('read')}: {away}" if away else ""
+        self._trouble = Reason(ReasonCode.UNAVAILABLE, f"{self._what('read')}: {away}") if away else None
         if topic.id != self._id:
             self._anew = self._gone = True
             raise SourceMissing(f"topic {name} at {self._access} is not the one that was read: it was made anew")
@@ -210,7 +211,7 @@ class KafkaSource:
         return None if self._gone else _note(self._id)
 
     @property
-    def trouble(self) -> str:
+    def trouble(self) -> Reason | None:
         return self._trouble
 
     async def expect_same(self) -> None:

@@ -16,7 +16,8 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
 from ...dispatch.core import events
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
-from ..source import FetchResult, Mark, Owner, Roster
+from ..core.mark import Mark
+from ..source import FetchResult, Owner, Roster
 from ..sqs.core.scaling import receivers
 
 LONG_POLL = 20.0

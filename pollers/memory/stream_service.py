@@ -125,7 +125,7 @@ class _MemoryShardCalls:
         except SourceUnavailable:
             raise
         except SourceError as error:
-            raise SourceUnavailable(str(error)) from error
+            raise SourceUnavailable.because(error.reason) from error
 
     # --- records ----------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import anyio
 
 from ...config.errors import SourceError, SourceRefused, SourceUnavailable
+from ...config.reasons import ReasonCode
 from ...config.schema_registry import url_login
 from .core import avro, json_schema, protobuf, wire
 from .core.model import Codec, DataFormat, Schema
@@ -146,13 +147,21 @@ class ConfluentRegistry:
 
         async with self._lock:
             if self._session is None:
-                access = await self._access()
+                access = await self._looked_up()
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=True if access.tls is None else access.tls),
                     headers={"Accept": MEDIA_TYPES} | (access.headers() or RestAccess(*self._login).headers()),
                     timeout=aiohttp.ClientTimeout(total=PATIENCE),
                 )
             return self._session
+
+    async def _looked_up(self) -> RestAccess:
+        """The brokers have no part in what is wrong here: not even a certificate that is for us all the same."""
+        try:
+            return await self._access()
+        except SourceError as error:
+            text = f"schema registry {self} cannot be asked: {error}"
+            raise type(error)(text, ReasonCode.SECRET_UNUSABLE) from error
 
     def _fields(self, body: bytes) -> Fields:
         try:

@@ -24,8 +24,10 @@ from anyio.abc import TaskGroup
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
+from ...config.reasons import Reason
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
-from ..source import FetchResult, Mark, Owner, Reader, Roster, Source
+from ..core.mark import Mark
+from ..source import FetchResult, Owner, Reader, Roster, Source
 
 PATIENCE = 1.0
 """Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""
@@ -96,7 +98,7 @@ class _DecodingQueue:
     lane: Lane
     records: deque[Record] = field(default_factory=deque)
     working: bool = False
-    trouble: str = ""
+    trouble: Reason | None = None
     """Why its first record waits, once that is known."""
 
 
@@ -117,7 +119,7 @@ class DecodingReader:
         self._owner: Owner | None = None
         self._queues: dict[Lane, _DecodingQueue] = {}
         self._ready: deque[Record] = deque()
-        self._news = ""
+        self._news: Reason | None = None
         """Trouble that nobody was told of yet."""
         self._worked = anyio.Event()
 
@@ -188,12 +190,12 @@ class DecodingReader:
             limit -= 1
             yield self._ready.popleft()
 
-    def _trouble(self) -> str:
-        return self._news or next((queue.trouble for queue in self._queues.values() if queue.trouble), "")
+    def _trouble(self) -> Reason | None:
+        return self._news or next((queue.trouble for queue in self._queues.values() if queue.trouble), None)
 
-    def _unavailable(self, trouble: str) -> SourceUnavailable:
-        self._news = ""
-        return SourceUnavailable(trouble)
+    def _unavailable(self, trouble: Reason) -> SourceUnavailable:
+        self._news = None
+        return SourceUnavailable.because(trouble)
 
     # --- workers ----------------------------------------------------------------------------------------------------
 
@@ -203,7 +205,7 @@ class DecodingReader:
             while queue.records:
                 await self._work_on(queue, decode)
         except SourceError as error:
-            queue.trouble = self._news = str(error)
+            queue.trouble = self._news = error.reason
         finally:
             queue.working = False
             if not queue.records and self._queues.get(queue.lane) is queue:
@@ -220,7 +222,7 @@ class DecodingReader:
             if not queue.records:  # the lane went meanwhile
                 return
             queue.records.popleft()
-            queue.trouble = ""
+            queue.trouble = None
             self._ready.append(decoded)
         await anyio.lowlevel.checkpoint()
 

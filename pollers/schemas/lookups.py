@@ -80,7 +80,7 @@ class Lookups:
                 return await self._ask_for_all(schema_id)
             await asking.over.wait()
             if asking.failure is not None:
-                raise SourceUnavailable(str(asking.failure)) from asking.failure
+                raise SourceUnavailable.because(asking.failure.reason) from asking.failure
         return found
 
     async def _ask_for_all(self, schema_id: str) -> Known | SchemaFailure:

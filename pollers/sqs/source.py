@@ -23,7 +23,8 @@ from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUn
 from ...dispatch.core import events
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
-from ..source import FetchResult, Mark, Owner, Roster
+from ..core.mark import Mark
+from ..source import FetchResult, Owner, Roster
 from .core.scaling import receivers
 
 RECEIVE_LIMIT = 10

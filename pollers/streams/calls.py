@@ -14,6 +14,7 @@ import anyio
 from ...config.clients import faults
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core import events
 from ...dispatch.core.model import Position
 from .core.lineage import Shard
@@ -29,7 +30,7 @@ PROBE_PAUSE = 0.25
 def unavailable(error: Exception, what: str) -> SourceUnavailable:
     """A failure of one shard, whatever it is: the stream's listing tells whether it is more."""
     found = faults.translate(error, what)
-    return found if isinstance(found, SourceUnavailable) else SourceUnavailable(str(found))
+    return found if isinstance(found, SourceUnavailable) else SourceUnavailable.because(found.reason)
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def asking_for_stream(what: str) -> Iterator[None]:
                 yield
         except SourceMissing as error:
             hint = "create it, or correct the mapping's source; it is looked for until it is there"
-            raise SourceMissing(f"{error} ({hint})") from error
+            raise SourceMissing(f"{error} ({hint})", error.reason.code) from error
 
 
 def answered_at(reply: Mapping[str, Any], clock: Clock) -> float:
@@ -84,7 +85,8 @@ class Listed:
         self._shards: Mapping[str, Shard] = {}
         self._seen_at = -inf
         self._asked_at = -inf
-        self._failure = ""
+        self._failure = Reason(ReasonCode.PENDING, "it was not listed yet")
+        """Of the last listing that was asked for here."""
 
     def saw(self, shards: Mapping[str, Shard], since: float) -> None:
         """A whole listing, asked for at `since` (monotonic)."""
@@ -100,7 +102,7 @@ class Listed:
             if (known and known.closed) or now - self._seen_at <= fresh:
                 return known
             if now - self._asked_at <= fresh:
-                raise SourceUnavailable(self._failure)
+                raise SourceUnavailable.because(self._failure)
             self._asked_at = now
             await self._list_again()
             return self._shards.get(shard)
@@ -109,8 +111,8 @@ class Listed:
         try:
             await self._listing()
         except SourceError as error:
-            self._failure = str(error)
-            raise SourceUnavailable(self._failure) from error
+            self._failure = error.reason
+            raise SourceUnavailable.because(self._failure) from error
 
 
 # --- one record -----------------------------------------------------------------------------------------------------

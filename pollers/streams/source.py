@@ -34,7 +34,8 @@ from ..checkpoints.store import (
     Place,
     Start,
 )
-from ..source import FetchResult, LaneLost, Mark, Owner
+from ..core.mark import Mark
+from ..source import FetchResult, LaneLost, Owner
 from .core import lineage
 from .core.absence import Absences
 from .core.lineage import ShardPlan

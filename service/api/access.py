@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 
 from ...config.clock import Clock
 from ...config.settings import Address
-from ..control import refusals
-from ..control.refusals import ApiError
+from ..control.refusals import ApiError, access_denied
 from .core import signatures
 from .core.signatures import Claim, Head
 
@@ -49,7 +48,7 @@ class ApiAccess:
             self._refuse_browsers(head)
             return Admitted()
         if not self._secrets:
-            raise refusals.access_denied(CLOSED)
+            raise access_denied(CLOSED)
         claim = signatures.claimed(head)
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         signatures.verify_claim(claim, head, self._secrets, now)
@@ -94,7 +93,7 @@ def is_loopback(host: str) -> bool:
 
 def _foreign(header: str, values: Sequence[str]) -> ApiError:
     told = ", ".join(values)[:200] or "missing"
-    return refusals.access_denied(
+    return access_denied(
         f"The request's {header} ({told}) is not this machine's, so a web page may have sent it. If it is yours, add "
         "its name to api.hosts."
     )

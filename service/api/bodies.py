@@ -10,8 +10,9 @@ import anyio
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 
-from ..control import refusals
+from ..control.refusals import too_large
 from .core import recorded
+from .wire import refusals
 
 TOGETHER = 512 * 1024 * 1024
 """Bytes of all bodies at a time. Whoever is above it is told to come again."""
@@ -57,14 +58,14 @@ class HeldBody:
         most = recorded.most_bytes(operation, headers)
         told = request.content_length or 0
         if told > most:
-            raise refusals.too_large(recorded.too_many_bytes(operation, headers, told))
+            raise too_large(recorded.too_many_bytes(operation, headers, told))
         pieces = []
         try:
             with anyio.fail_after(self._room.total):
                 while piece := await self._piece(request):
                     self._take(piece)
                     if self.bytes > most:
-                        raise refusals.too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
+                        raise too_large(recorded.too_many_bytes(operation, headers, max(told, self.bytes)))
                     pieces.append(piece)
         except TimeoutError as fault:
             raise refusals.too_slow("The body came too slowly: send it again.") from fault

@@ -16,9 +16,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ...dispatch.invokers.base import HOPS, MOST_HOPS
-from ..control import refusals
-from ..control.refusals import ApiError
+from ..control.refusals import ApiError, invalid_parameter
 from .core import field_support
+from .wire import refusals
 
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
 """Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""
@@ -130,19 +130,19 @@ def _no_upstream(operation: str) -> ApiError:
     about = field_support.subject(operation)
     what = f"{operation} ({about}) is not served here" if about else f"{operation} is not served here"
     how = "set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, which it is then sent to"
-    return refusals.invalid_parameter(f"{what}; {how}.")
+    return invalid_parameter(f"{what}; {how}.")
 
 
 def _circle(operation: str, upstream: str) -> ApiError:
     what = f"{operation} was sent on {MOST_HOPS} times and came back: api.upstream ({_shown(upstream)}) leads to itself"
-    return refusals.invalid_parameter(f"{what}; name the emulator's own address.")
+    return invalid_parameter(f"{what}; name the emulator's own address.")
 
 
 def _unreachable(operation: str, upstream: str, fault: Exception) -> ApiError:
     """Passing, so a client tries again."""
     why = str(fault) or type(fault).__name__
     message = f"{operation} is sent on to api.upstream ({_shown(upstream)}), which cannot be reached: {why}"
-    return ApiError("ServiceUnavailableException", message, 503, type="Service", member="Message")
+    return refusals.upstream_away(message)
 
 
 def _shown(url: str) -> str:

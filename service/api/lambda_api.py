@@ -22,8 +22,7 @@ import anyio.to_thread
 from aiohttp import web
 
 from ...config.errors import BugError, HeadraceError
-from ..control import refusals
-from ..control.refusals import ApiError
+from ..control.refusals import ApiError, service, validation
 from ..telemetry.log import Action, Log
 from .access import ApiAccess
 from .bodies import BodyRoom
@@ -31,7 +30,7 @@ from .core import field_support
 from .core.recorded import DEVIATIONS
 from .core.signatures import Head
 from .forwarding import Forwarding, hops_of, path_of
-from .wire import constraints, reading, routing, writing
+from .wire import constraints, reading, refusals, routing, writing
 from .wire.call import Call, Group, Serve
 from .wire.model import Operation, load
 
@@ -82,7 +81,7 @@ class LambdaApi:
             return _response(writing.refused(error, request_id))
         except Exception as fault:
             self._say_fault(request, request_id, fault)
-            return _response(writing.refused(refusals.service(), request_id))
+            return _response(writing.refused(service(), request_id))
 
     async def _answer(self, request: web.Request, request_id: str) -> web.StreamResponse:
         parts = _parts(request)
@@ -155,7 +154,7 @@ def _checked(operation: Operation, asked: reading.ApiRequest) -> Mapping[str, An
     found = reading.read(operation, asked)
     faults = constraints.faults(operation.input, found.values)
     if faults:
-        raise refusals.validation(*faults)
+        raise validation(*faults)
     refusal = field_support.refusal(operation.name, found.values, found.unknown)
     if refusal is not None:
         raise refusal

@@ -21,8 +21,9 @@ import orjson
 from aiohttp import web
 
 from ...config.errors import HeadraceError
+from ...config.reasons import Reason
 from ...config.settings import Address
-from ..telemetry.view import View
+from ..telemetry.view import FunctionView, MappingView, View
 from .code_downloads import ROUTE, CodeDownloads
 from .connections import bounded, most_connections
 from .lambda_api import LambdaApi
@@ -124,7 +125,7 @@ class _Routes:
         readiness = self._view.readiness()
         strict = "strict" in request.query and request.query["strict"] not in ("0", "false", "no")
         good = readiness.polling if strict else readiness.ready
-        body = {"ready": good, "reasons": readiness.reasons}
+        body = {"ready": good, "reasons": [reason.text for reason in readiness.reasons]}
         return _json(body, 200 if good else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -141,10 +142,19 @@ def status(view: View) -> dict[str, Any]:
         "version": metadata.version("headrace"),
         "ready": readiness.ready,
         "polling": readiness.polling,
-        "reasons": list(readiness.reasons),
-        "mappings": [asdict(mapping) for mapping in view.mappings()],
-        "functions": [asdict(function) for function in view.functions()],
+        "reasons": [reason.text for reason in readiness.reasons],
+        "mappings": [_plain(mapping, "reason", "trouble") for mapping in view.mappings()],
+        "functions": [_plain(function, "cause") for function in view.functions()],
     }
+
+
+def _plain(seen: MappingView | FunctionView, *reasons: str) -> dict[str, Any]:
+    """With each of its reasons as text, empty for none, and the code beside it."""
+    plain = asdict(seen)
+    for name in reasons:
+        reason: Reason | None = getattr(seen, name)
+        plain |= {name: reason.text if reason else "", f"{name}_code": reason.code.value if reason else ""}
+    return plain
 
 
 def _json(body: dict[str, Any], code: int) -> web.Response:

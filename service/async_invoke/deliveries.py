@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 
 from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
+from ...config.reasons import fault_of_ours
 from ...dispatch.core.observer import EventDelayed, EventDropped, EventFinished, EventRetried, Observer
 from ...dispatch.invokers.base import Invocation
 from ..running.invocations import Invocable, Invocations
@@ -181,9 +182,7 @@ class Deliveries:
         try:
             await self._work_on(held)
         except Exception as error:  # a fault of ours must not reach the other events
-            self._observer.observe(
-                EventDelayed(held.event.function, f"a fault in Headrace ({error!r}); please report it")
-            )
+            self._observer.observe(EventDelayed(held.event.function, fault_of_ours(error)))
             await self._put_back(replace(held.event, due=self._clock.wall() + FAULT_DELAY))
         finally:
             lane.in_hand.discard(held.event.id)
@@ -240,5 +239,5 @@ class Deliveries:
                 await self._store_fails(event.function, error)
 
     async def _store_fails(self, function: str, error: StoreUnavailable) -> None:
-        self._observer.observe(EventDelayed(function, str(error)))
+        self._observer.observe(EventDelayed(function, error.reason))
         await anyio.sleep(STORE_AGAIN)

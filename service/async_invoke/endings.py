@@ -14,6 +14,7 @@ from ...config.clients.retry import retrying
 from ...config.clock import Clock, Jitter
 from ...config.durable.faults import StoreUnavailable
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import Observer, RecordUndelivered
 from ...dispatch.destinations.channels import (
     BucketChannel,
@@ -85,7 +86,7 @@ class Endings:
                 with attempt:
                     await send()
         except (SourceError, ConfigError, ArnError) as error:
-            cause = " ".join(str(error).split())
+            cause = Reason(ReasonCode.MISCONFIGURED, str(error)) if isinstance(error, ArnError) else error.reason
             self._observer.observe(RecordUndelivered(held.event.function, held.event.request_id, arn, cause))
 
     # --- what is sent -----------------------------------------------------------------------------------------------
@@ -140,4 +141,4 @@ class Endings:
         try:
             await self._queue.accept(named.name, named.qualifier, self._fresh_id(), record, hops)
         except StoreUnavailable as error:
-            raise type(error)(f"destination: {error}") from error
+            raise StoreUnavailable.because(error.reason.of("destination")) from error

@@ -10,7 +10,7 @@ from . import versions
 from .catalogue import LATEST
 from .model import Alias, Answer, Decision, Function, Moment, existing, expect_revision, not_found
 from .names import Named, unqualified
-from .refusals import conflict, invalid_parameter, no_such_resource
+from .refusals import conflict, invalid_parameter, no_such_resource, unsupported
 
 
 def show(function: Function, alias: Alias) -> Answer:
@@ -95,7 +95,7 @@ def _check(function: Function, alias: Alias) -> None:
     if len(alias.weights) > 1:
         raise invalid_parameter("Number of items in AdditionalVersionWeights cannot be greater than 1")
     if alias.weights and alias.version == LATEST:
-        raise invalid_parameter("$LATEST is not supported for an alias pointing to more than 1 version", type=None)
+        raise unsupported("$LATEST is not supported for an alias pointing to more than 1 version")
     if alias.version in alias.weights:
         raise invalid_parameter(
             f"Invalid function version {alias.version}. "

@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 from ...config.durable.faults import UnusableState
 from ...config.errors import Problem
+from .documents import Document, Name
 from .model import Alias, EventInvoke, Function, Package, Phase, ResourcePolicy, Version
 from .names import Home
-from .store.document_store import Name
 
 FUNCTION = "function"
 VERSION = "version"
-
-Document = Mapping[str, Any]
 
 
 def changes(before: Function | None, after: Function | None) -> tuple[dict[Name, Document], list[Name]]:

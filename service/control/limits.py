@@ -8,7 +8,7 @@ from dataclasses import replace
 from .functions import ZIPPED_MAX
 from .model import Answer, Decision, Function, existing, not_found
 from .names import Named, unqualified
-from .refusals import invalid_parameter
+from .refusals import unsupported
 
 CONCURRENT = 1000
 """Executions of an account at once."""
@@ -26,10 +26,9 @@ def reserve(function: Function | None, named: Named, number: int, others: int) -
     if function is None:
         raise not_found(named.explicit)
     if CONCURRENT - others - number < UNRESERVED_MIN:
-        raise invalid_parameter(
+        raise unsupported(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-            f"below its minimum value of [{UNRESERVED_MIN}].",
-            type=None,
+            f"below its minimum value of [{UNRESERVED_MIN}]."
         )
     return replace(function, reserved=number), {"ReservedConcurrentExecutions": number}
 

@@ -17,7 +17,8 @@ import anyio
 from ...config.clock import Clock
 from ...dispatch.core.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
 from ...dispatch.invokers.base import Invocation, Ready
-from ...pollers.source import FetchResult, Mark, Owner, Reader, Roster, Source
+from ...pollers.core.mark import Mark
+from ...pollers.source import FetchResult, Owner, Reader, Roster, Source
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""

@@ -20,8 +20,9 @@ import anyio
 
 from ...config.clock import Clock, Jitter
 from ...config.core.stop_budget import PATIENCE
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.model import Attempt, Reply, Throttled, Unreachable
-from ...dispatch.invokers.base import Invocation, Invoker, NotReady, Ready
+from ...dispatch.invokers.base import CLOSED, Invocation, Invoker, NotReady, Ready
 from ...dispatch.turns import turn
 from ..control.catalogue import LATEST, Catalogue, Runnable
 from .core.concurrency import Concurrency
@@ -35,14 +36,17 @@ LONG_INIT = 2.0
 """Seconds after which one that is tried waits for something, and the next one has its turn."""
 THROTTLED = 429
 CONFLICT = 409
-STOPPING = "the function is closed: Headrace is stopping"
+NOTHING_MAY_RUN = Reason(ReasonCode.FUNCTION_THROTTLED, "its reserved concurrency is 0: raise or delete it")
 
 
-def missing(name: str, qualifier: str) -> str:
+def missing(name: str, qualifier: str) -> Reason:
     """Why there is nothing to run, and what to do."""
-    if not qualifier:
-        return f"there is no function {name}: create it"
-    return f"there is no function {name} with the version or alias {qualifier}: create it"
+    which = f" with the version or alias {qualifier}" if qualifier else ""
+    return Reason(ReasonCode.FUNCTION_MISSING, f"there is no function {name}{which}: create it")
+
+
+def pending(text: str) -> Reason:
+    return Reason(ReasonCode.FUNCTION_PENDING, text)
 
 
 @dataclass(slots=True, eq=False)
@@ -84,9 +88,10 @@ class Environments:
         if runnable is None:
             return self._unreachable(invocation, started, missing(name, qualifier))
         if self._closed:
-            return self._unreachable(invocation, started, STOPPING)
+            return self._unreachable(invocation, started, CLOSED)
         if runnable.state != "Active":
-            return self._unreachable(invocation, started, f"function {name} is {runnable.state}: wait for it", CONFLICT)
+            cause = pending(f"function {name} is {runnable.state}: wait for it")
+            return self._unreachable(invocation, started, cause, CONFLICT)
         place = self._concurrency.take(name, self.catalogue.reserved(name))
         if isinstance(place, str):
             return Throttled(self._attempt(invocation, started, THROTTLED), reason=place)
@@ -104,11 +109,11 @@ class Environments:
             if runnable is None:
                 return NotReady(missing(name, qualifier)), ""
             if self._closed:
-                return NotReady(STOPPING), ""
+                return NotReady(CLOSED), ""
             if runnable.state != "Active":
-                return NotReady(f"it is {runnable.state}"), ""
+                return NotReady(pending(f"it is {runnable.state}")), ""
             if self.catalogue.reserved(name) == 0:
-                return NotReady("its reserved concurrency is 0: raise or delete it"), ""
+                return NotReady(NOTHING_MAY_RUN), ""
             with self._using(runnable) as invoker:
                 return await invoker.probe(), runnable.identity
 
@@ -189,7 +194,7 @@ class Environments:
             await entry.invoker.aclose()
         entry.holds.close()
 
-    def _unreachable(self, invocation: Invocation, started: float, cause: str, status: int | None = None) -> Reply:
+    def _unreachable(self, invocation: Invocation, started: float, cause: Reason, status: int | None = None) -> Reply:
         return Unreachable(self._attempt(invocation, started, status), cause, down=True)
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None) -> Attempt:

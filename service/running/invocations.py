@@ -13,9 +13,9 @@ import anyio
 
 from ...config.clock import Clock
 from ...dispatch.core.model import Attempt, Reply, Unreachable
-from ...dispatch.invokers.base import Invocation
+from ...dispatch.invokers.base import CLOSED, Invocation
 from ..control.catalogue import LATEST, Catalogue
-from .environments import STOPPING, Environments
+from .environments import Environments
 from .functions import RunningFunctions
 
 
@@ -57,7 +57,7 @@ class Invocations:
     async def invoke(self, name: str, qualifier: str, invocation: Invocation) -> Reply:
         if self._stopping:
             now = self._clock.wall()
-            return Unreachable(Attempt(invocation.request_id, now, now), STOPPING)
+            return Unreachable(Attempt(invocation.request_id, now, now), CLOSED)
         self._running += 1
         try:
             if name not in self._configured:

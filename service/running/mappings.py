@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from ...config.core.stop_budget import StopTimes
 from ...config.mapping import EventSourceMapping
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import DestinationChanged, Event, GateClosed, GateOpened, MappingChanged
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Target
@@ -22,6 +23,9 @@ from ..telemetry.view import FunctionView, MappingView, Readiness
 from .functions import FunctionFacts, RunningFunctions, reference_of
 
 DISABLED = "disabled"
+NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")
+OPENING = Reason(ReasonCode.PENDING, "it is being opened")
+STOPPING = Reason(ReasonCode.STOPPING, "the daemon is stopping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,12 @@ class RunningMapping:
     @property
     def standing(self) -> Status:
         """Where the mapping stands, its function included; without a reason while nothing is known yet."""
-        status, gate = self.supervisor.status, self.target.gate
+        status = self.supervisor.status
         if status.state not in (PollState.WAITING, PollState.POLLING):
             return status
-        if not gate.is_open:
-            return Status(PollState.WAITING, f"function {self.target.name}: {gate.cause}")
-        if status.reason.startswith(f"function {self.target.name}: "):
+        if (closed := self.target.closed) is not None:
+            return Status(PollState.WAITING, closed, for_function=True)
+        if status.for_function:
             return Status(PollState.WAITING)  # the function is there by now, and the source is being opened
         return status
 
@@ -56,14 +60,14 @@ class RunningMapping:
         return self.standing.state is PollState.POLLING
 
     @property
-    def waits_for(self) -> str:
+    def waits_for(self) -> Reason | None:
         standing = self.standing
-        return "" if standing.state is PollState.POLLING else standing.reason or "it is being opened"
+        return None if standing.state is PollState.POLLING else standing.reason or OPENING
 
     @property
-    def trouble(self) -> str:
-        """What is wrong with its failure destination; empty when nothing is, or when it has none."""
-        return self.destination.trouble if self.destination else ""
+    def trouble(self) -> Reason | None:
+        """What is wrong with its failure destination; None when nothing is, or when it has none."""
+        return self.destination.trouble if self.destination else None
 
     @property
     def is_known(self) -> bool:
@@ -99,7 +103,7 @@ class HeldMapping:
     """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
 
     mapping: str
-    waits_for: str
+    waits_for: Reason | None
     polling: bool = False
     busy: bool = False
     fetched_at: float = -math.inf
@@ -184,7 +188,7 @@ class RunningMappings:
         self._last = last
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
-        self._obstacles: dict[str, str] = {}
+        self._obstacles: dict[str, Reason] = {}
         """Why those that are enabled and not at work are not."""
         self.fleet = fleet
         self._account = account
@@ -219,7 +223,7 @@ class RunningMappings:
                 self._begin(work)
             await anyio.sleep_forever()
 
-    def put(self, mapping: EventSourceMapping, work: RunningMapping | None, obstacle: str = "") -> None:
+    def put(self, mapping: EventSourceMapping, work: RunningMapping | None, obstacle: Reason | None = None) -> None:
         """Take in a mapping that is new or was taken down; None for one that is not enabled, or that cannot be at work
         for an `obstacle`."""
         self._mappings[mapping.name] = mapping
@@ -278,11 +282,11 @@ class RunningMappings:
 
     def readiness(self) -> Readiness:
         if self.stopping:
-            return Readiness(ready=False, polling=False, reasons=("the daemon is stopping",))
+            return Readiness(ready=False, polling=False, reasons=(STOPPING,))
         reasons = [
-            f"{work.mapping}: {reason}" for work in self.works for reason in (work.waits_for, work.trouble) if reason
+            reason.of(work.mapping) for work in self.works for reason in (work.waits_for, work.trouble) if reason
         ]
-        reasons += [f"{name}: {obstacle}" for name, obstacle in self._obstacles.items()]
+        reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
         return Readiness(known, not reasons, tuple(reasons))
 
@@ -295,10 +299,10 @@ class RunningMappings:
         work = self._works.get(name)
         return work is None or self._is_known(work)
 
-    def waits_for(self, name: str) -> str:
-        """What keeps an enabled mapping from polling; empty when nothing does."""
+    def waits_for(self, name: str) -> Reason | None:
+        """What keeps an enabled mapping from polling; None when nothing does."""
         work = self._works.get(name)
-        return work.waits_for if work is not None else self._obstacles.get(name, "")
+        return work.waits_for if work is not None else self._obstacles.get(name)
 
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
@@ -311,11 +315,11 @@ class RunningMappings:
 
     def _known(self, work: RunningMapping) -> bool:
         """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
-        return bool(work.standing.reason) and (work.target.gate.is_open or work.target.name in self.changes.tried)
+        return work.standing.reason is not None and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
-        obstacle = self._obstacles.get(config.name, "")
+        obstacle = self._obstacles.get(config.name)
         standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
         return MappingView(
             name=config.name,
@@ -324,9 +328,9 @@ class RunningMappings:
             kind=str(config.kind),
             function=reference_of(config),
             state=standing.state.value if standing else DISABLED,
-            reason=standing.reason if standing else "it is not enabled",
+            reason=standing.reason if standing else NOT_ENABLED,
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
             destination=work.destination.arn if work and work.destination else "",
-            trouble=work.trouble if work else "",
+            trouble=work.trouble if work else None,
         )

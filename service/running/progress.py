@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
+from ...config.reasons import Reason
 from ...dispatch.core.observer import Event
 from ..control.mappings import results
 from ..control.mappings.answers import NO_PROGRESS, MappingProgress
@@ -16,9 +17,9 @@ class Progresses:
 
     def __init__(self) -> None:
         self._results: dict[str, str] = {}
-        self._waits_for: Callable[[str], str] = lambda name: ""
+        self._waits_for: Callable[[str], Reason | None] = lambda name: None
 
-    def look_at(self, waits_for: Callable[[str], str]) -> None:
+    def look_at(self, waits_for: Callable[[str], Reason | None]) -> None:
         self._waits_for = waits_for
 
     def observe(self, event: Event) -> None:
@@ -35,7 +36,6 @@ class Progresses:
         if mapping.kind is None or mapping.kind.is_queue:
             return NO_PROGRESS
         result = self._results.get(mapping.name, "")
-        trouble = None
-        if mapping.kind is SourceKind.KAFKA and mapping.enabled:
-            trouble = results.trouble_of(self._waits_for(mapping.name))
+        waits_for = self._waits_for(mapping.name) if mapping.kind is SourceKind.KAFKA and mapping.enabled else None
+        trouble = results.trouble_of(waits_for.code) if waits_for else None
         return MappingProgress(trouble.result or result, trouble.code) if trouble else MappingProgress(result)

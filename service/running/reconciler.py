@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from ...config.errors import ConfigError, HeadraceError
 from ...config.mapping import EventSourceMapping, split_function
+from ...config.reasons import Reason, ReasonCode, fault_of_ours
 from ...dispatch.core.backoff import Backoff
 from ..control.mappings.model import Mapped, MappingState
 from ..control.store.mapping_plane import MappingPlane
@@ -133,11 +134,12 @@ class Reconciler:
         same = work.config.model_copy(update={"tags": config.tags}) == config
         return same and work.target is member.target and work.facts == member.facts
 
-    def _missing(self, config: EventSourceMapping) -> str:
-        """What is said of a function that is not there; empty when it is."""
+    def _missing(self, config: EventSourceMapping) -> Reason | None:
+        """What is said of a function that is not there; None when it is."""
         if self._plane.ground.find(*split_function(config.function)) is not None:
-            return ""
-        return f"there is no function {reference_of(config)}; it is waited for"
+            return None
+        text = f"there is no function {reference_of(config)}; it is waited for"
+        return Reason(ReasonCode.FUNCTION_MISSING, text)
 
     async def _release(self, mapped: Mapped) -> None:
         """Let go of the function that it fetched for, where it goes to another one, or is gone."""
@@ -165,9 +167,9 @@ class Reconciler:
         try:
             self._plant.put(config, await self._parts.make(config))
         except ConfigError as error:
-            self._plant.put(config, None, str(error))
+            self._plant.put(config, None, error.reason)
         except Exception as error:  # one mapping must not take the others with it
-            obstacle = f"stopped by a fault in Headrace ({error!r}); please report it"
+            obstacle = fault_of_ours(error)
             self._log.error(Action.FAULT, f"{config.name}: {obstacle}", mapping=config.name)
             self._plant.put(config, None, obstacle)
 

@@ -98,7 +98,8 @@ class Logs:
             return
         self._stands[event.mapping] = key
         text = f"{event.mapping} is {event.state}" + (f": {event.reason}" if event.reason else "")
-        self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, reason=event.reason or None)
+        why = {"reason": event.reason.text, "code": event.reason.code.value} if event.reason else {}
+        self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, **why)
 
     def _gate_closed(self, event: seen.GateClosed) -> None:
         text = f"function {event.function} cannot start: {event.cause}"
@@ -108,6 +109,7 @@ class Logs:
             text,
             (event.function, event.cause),
             function=event.function,
+            code=event.cause.code.value,
             next_probe=_round(event.delay),
         )
 
@@ -138,6 +140,7 @@ class Logs:
             f"{event.mapping} could not fetch: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
+            code=event.cause.code.value,
             delay=_round(event.delay),
         )
         if said:
@@ -185,13 +188,13 @@ class Logs:
                     failure=failure.value,
                     **who,
                 )
-            case Throttled(reason=reason):
-                text = f"function {event.function} is throttled" + (f": {reason}" if reason else "")
-                self._warn(Action.THROTTLED, text, (event.mapping, reason), **who)
+            case Throttled(said=said):
+                text = f"function {event.function} is throttled" + (f": {said}" if said else "")
+                self._warn(Action.THROTTLED, text, (event.mapping, said), **who)
             case Unreachable(cause=cause, down=down):
                 if not down:  # a function that cannot start is said by its gate
                     text = f"function {event.function} was not reached: {cause}"
-                    self._warn(Action.UNREACHABLE, text, (event.mapping, cause), **who)
+                    self._warn(Action.UNREACHABLE, text, (event.mapping, cause), code=cause.code.value, **who)
 
     def _settle_failed(self, event: seen.SettleFailed) -> None:
         self._warn(
@@ -199,6 +202,7 @@ class Logs:
             f"{event.mapping} could not settle {len(event.records)} records, they may come again: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
+            code=event.cause.code.value,
             records=len(event.records),
         )
 
@@ -210,13 +214,15 @@ class Logs:
                 f"{event.mapping} could not write a discarded batch, and tries again: {event.cause}",
                 (event.mapping, event.cause),
                 mapping=event.mapping,
+                code=event.cause.code.value,
                 delay=_round(event.delay),
             )
 
     def _destination_changed(self, event: seen.DestinationChanged) -> None:
         say = self._log.warning if event.cause else self._log.info
         text = event.cause or f"failure destination {event.destination} is there"
-        who = {"mapping": event.mapping, "destination": event.destination}
+        code = event.cause.code.value if event.cause else None
+        who = {"mapping": event.mapping, "destination": event.destination, "code": code}
         say(Action.DESTINATION, f"{event.mapping}: {text}", **who)
 
     def _commit_failed(self, event: seen.CommitFailed) -> None:
@@ -225,6 +231,7 @@ class Logs:
             f"{event.mapping} could not store a position, the next commit will: {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
+            code=event.cause.code.value,
         )
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
@@ -252,7 +259,7 @@ class Logs:
             reason=event.reason.value,
             ids=[record.name for record in event.records[:10]],
             records=len(event.records),
-            cause=event.cause or None,
+            cause=event.cause.text if event.cause else None,
         )
 
     def _gap(self, event: seen.Gap) -> None:

@@ -40,13 +40,16 @@ class FunctionLines:
                 self._over(event)
             case EventDelayed(function=function, cause=cause):
                 text = f"an event of {function or 'the queue'} waits: {cause}"
-                self._now_and_then(Action.ASYNCHRONOUS, text, (function, cause), function=function or None)
+                who: dict[str, object] = {"function": function or None, "code": cause.code.value}
+                self._now_and_then(Action.ASYNCHRONOUS, text, (function, cause), **who)
             case LogsUnshipped(group=group, cause=cause, delay=delay):
                 text = f"lines of functions are not in CloudWatch Logs yet, they are sent again: {cause}"
-                self._now_and_then(Action.FUNCTION_LOGS, text, cause, group=group, delay=round(delay, 3))
+                who = {"group": group, "code": cause.code.value, "delay": round(delay, 3)}
+                self._now_and_then(Action.FUNCTION_LOGS, text, cause, **who)
             case LogsDropped(group=group, lines=lines, cause=cause):
                 text = f"{lines or 'some'} lines of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
-                self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), group=group or None, lines=lines or None)
+                who = {"group": group or None, "code": cause.code.value, "lines": lines or None}
+                self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), **who)
             case _:
                 pass
 
@@ -68,7 +71,7 @@ class FunctionLines:
                 self._log.error(Action.ASYNCHRONOUS, text, **who)
             case RecordUndelivered(destination=destination, cause=cause):
                 text = f"{destination} was not told of an event of {event.function}, and will not be: {cause}"
-                self._log.error(Action.RECORD_FAILED, text, destination=destination, **who)
+                self._log.error(Action.RECORD_FAILED, text, destination=destination, code=cause.code.value, **who)
 
     def _now_and_then(self, action: Action, text: str, key: Hashable, **fields: object) -> None:
         left_out = self._repeats.admit((action, key), self._monotonic())

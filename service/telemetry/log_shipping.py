@@ -18,6 +18,7 @@ from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clock import Clock, Jitter
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceUnavailable
+from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.observer import Event, FunctionLog, LogsDropped, LogsUnshipped, Observer
 from .core.log_backlog import Backlog, LogBatch, LogPlace
@@ -31,6 +32,8 @@ LINGER = 0.2
 BACKOFF = Backoff(base=0.5, cap=30.0)
 KNOWN = 10_000
 """Streams that are remembered to exist."""
+TOO_FAST = Reason(ReasonCode.UNAVAILABLE, "they came faster than they could be sent")
+STOPPED = Reason(ReasonCode.STOPPING, "Headrace was stopped before they could be sent")
 THERE = frozenset({"ResourceAlreadyExistsException"})
 
 
@@ -92,7 +95,7 @@ class LogShipping:
         finally:
             self._scope.cancel()
             self._backlog.give_up()
-            self._say_dropped("Headrace was stopped before they could be sent")
+            self._say_dropped(STOPPED)
 
     # --- whether there is anybody to send to ------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ class LogShipping:
             client = await self._clients.get("logs")
         except ConfigError as error:
             if self._mode == "on":
-                self._observer.observe(LogsDropped("", 0, str(error)))
+                self._observer.observe(LogsDropped("", 0, error.reason))
             return None
         return client if self._mode == "on" or await self._answers(client) else None
 
@@ -131,23 +134,23 @@ class LogShipping:
     async def _ship(self, client: Any) -> None:
         failures = 0
         while batch := self._backlog.take():
-            self._say_dropped("they came faster than they could be sent")
+            self._say_dropped(TOO_FAST)
             try:
                 await self._send(client, batch)
                 failures = 0
             except SourceUnavailable as error:
                 failures += 1
-                await self._later(batch, str(error), BACKOFF.delay(failures, self._jitter()))
+                await self._later(batch, error.reason, BACKOFF.delay(failures, self._jitter()))
             except SourceError as error:
                 self._backlog.done(batch)
-                self._observer.observe(LogsDropped(batch.place.group, len(batch.lines), str(error)))
+                self._observer.observe(LogsDropped(batch.place.group, len(batch.lines), error.reason))
             except BaseException:
                 self._backlog.put_back(batch)
                 raise
             else:
                 self._backlog.done(batch)
 
-    async def _later(self, batch: LogBatch, cause: str, delay: float) -> None:
+    async def _later(self, batch: LogBatch, cause: Reason, delay: float) -> None:
         self._backlog.put_back(batch)
         self._observer.observe(LogsUnshipped(batch.place.group, cause, delay))
         await anyio.sleep(delay)
@@ -168,7 +171,8 @@ class LogShipping:
         with faults.translating(f"put lines into the log group {group}"):
             answer = await client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
         if rejected := answer.get("rejectedLogEventsInfo"):
-            self._observer.observe(LogsDropped(group, 0, f"some were rejected: {rejected}"))
+            cause = Reason(ReasonCode.REFUSED, f"some were rejected: {rejected}")
+            self._observer.observe(LogsDropped(group, 0, cause))
 
     async def _made(self, create: Any, name: LogPlace | str, **parameters: str) -> None:
         if name in self._known:
@@ -185,6 +189,6 @@ class LogShipping:
 
     # --- what is said -----------------------------------------------------------------------------------------------
 
-    def _say_dropped(self, cause: str) -> None:
+    def _say_dropped(self, cause: Reason) -> None:
         for group, lines in self._backlog.dropped().items():
             self._observer.observe(LogsDropped(group, lines, cause))

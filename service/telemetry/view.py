@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...config.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class MappingView:
@@ -18,14 +20,14 @@ class MappingView:
     function: str
     state: str
     """A state of `pollers.lifecycle`, or `disabled`."""
-    reason: str
-    """Why it does not poll; empty when it does."""
+    reason: Reason | None
+    """Why it does not poll; None when it does."""
     feeds: int
     counts: dict[str, int]
     destination: str = ""
     """ARN of the failure destination; empty for none."""
-    trouble: str = ""
-    """What is wrong with the failure destination; empty when nothing is."""
+    trouble: Reason | None = None
+    """What is wrong with the failure destination; None when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class FunctionView:
     what: str
     """What it is and where, in one phrase."""
     up: bool
-    cause: str
-    """Why it cannot start; empty when it can."""
+    cause: Reason | None
+    """Why it cannot start; None when it can."""
     in_flight: int
     limit: int | None
     """Invocations that may run at a time now; None for no limit of ours."""
@@ -51,8 +53,8 @@ class Readiness:
     """Every mapping polls, or waits for something that it can name; every failure destination was asked."""
     polling: bool
     """Every mapping polls, and its failure destination is there."""
-    reasons: tuple[str, ...] = ()
-    """One line for each mapping that does not poll, for each failure destination that is not there, or for the daemon
+    reasons: tuple[Reason, ...] = ()
+    """One for each mapping that does not poll, for each failure destination that is not there, or for the daemon
     as a whole."""
 
 

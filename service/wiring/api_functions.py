@@ -25,13 +25,12 @@ from ..api.calls.functions import FunctionCalls
 from ..api.calls.invoke import InvokeCalls
 from ..api.calls.policies import PolicyCalls
 from ..api.calls.versions import VersionCalls
-from ..api.code_downloads import CodeDownloads
+from ..api.code_downloads import CodeDownloads, Downloads
 from ..api.wire.call import Group
 from ..async_invoke.deliveries import Deliveries, EventQueue, RetryPace
 from ..async_invoke.endings import Endings
 from ..async_invoke.store import FILE as EVENTS
 from ..async_invoke.store import EventStore
-from ..control.store.downloads import Downloads
 from ..control.store.function_plane import FunctionPlane
 from ..control.store.uploads import Uploads
 from ..running.environments import Environments

@@ -17,8 +17,9 @@ from typing import Any
 
 import anyio
 
+from ...config.addresses import is_loopback, would_call_itself
 from ...config.clients.aws import AwsSettings, Clients
-from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint, is_loopback, would_call_itself
+from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock, system_jitter
 from ...config.core.stop_budget import NEVER, StopBudget, soon
 from ...config.errors import ConfigError, Problem

@@ -12,6 +12,7 @@ from typing import Protocol
 import anyio
 
 from ...config.clock import Clock
+from ...config.reasons import Reason
 
 QUIET = 2.0
 """Seconds in which nothing may happen."""
@@ -30,8 +31,8 @@ class Watched(Protocol):
     def polling(self) -> bool: ...
 
     @property
-    def waits_for(self) -> str:
-        """Why it does not poll; empty when it does."""
+    def waits_for(self) -> Reason | None:
+        """Why it does not poll; None when it does."""
         ...
 
     @property
@@ -70,10 +71,10 @@ class IdleWatch:
 
     def reasons(self) -> tuple[str, ...]:
         """What keeps it from being idle, one line per mapping."""
-        reasons = (self._reason(mapping) for mapping in self._now())
-        return tuple(reason for reason in reasons if reason) or ("records arrived all the time",)
+        lines = (self._line(mapping) for mapping in self._now())
+        return tuple(line for line in lines if line) or ("records arrived all the time",)
 
-    def _reason(self, mapping: Watched) -> str:
+    def _line(self, mapping: Watched) -> str:
         if not mapping.polling:
             return f"{mapping.mapping} is waiting: {mapping.waits_for}"
         if mapping.busy:

@@ -110,7 +110,7 @@ class InvokerFactory:
         """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
         and say so with its first event."""
         planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
-        return planned.reason if isinstance(planned, LaunchRefused) and not planned.entrypoint_error else ""
+        return planned.text if isinstance(planned, LaunchRefused) and not planned.entrypoint_error else ""
 
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
         """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
@@ -123,7 +123,7 @@ class InvokerFactory:
             case LocalFunction() | CommandFunction():
                 planned = await plan(await self._spec(function))
                 if isinstance(planned, LaunchRefused):
-                    return self._config.problem(f"functions.{function.name}", planned.reason)
+                    return self._config.problem(f"functions.{function.name}", planned.text)
                 return None
             case RemoteFunction(invoke=invoke):
                 endpoint = await self._clients.target("lambda", invoke.endpoint_url)

@@ -95,7 +95,7 @@ class Life:
             if readiness.ready:
                 break
             await changed.wait()
-        self._log.info(Action.READY, "ready", waiting=list(readiness.reasons) or None)
+        self._log.info(Action.READY, "ready", waiting=[reason.text for reason in readiness.reasons] or None)
         self._outside.out("Ready.")
 
     async def _until_idle(self, limit: float) -> None:

@@ -197,8 +197,8 @@ async def test_an_error_of_the_init_is_no_attempt(opened: Open) -> None:
             reply = await invoker.invoke(invocation({}))
             assert isinstance(reply, Unreachable)
             assert reply.down
-            assert one_line(reply.cause)
-            assert "stock" in reply.cause
+            assert one_line(reply.cause.text)
+            assert "stock" in str(reply.cause)
             assert reply.attempt.started <= reply.attempt.ended
 
 
@@ -208,11 +208,11 @@ async def test_nothing_there_to_invoke(opened: Open) -> None:
     async with opened(gone=True) as invoker:
         probed = await invoker.probe()
         assert isinstance(probed, NotReady)
-        assert one_line(probed.cause)
+        assert one_line(probed.cause.text)
         reply = await invoker.invoke(invocation({}))
         assert isinstance(reply, Unreachable)
         assert reply.down
-        assert one_line(reply.cause)
+        assert one_line(reply.cause.text)
 
 
 @pytest.mark.semantics("INVOKE-09")
@@ -223,7 +223,7 @@ async def test_no_room(opened: Open, meeting: Path) -> None:
         await until_arrived(meeting, 1)
         reply = await invoker.invoke(invocation({}))
         assert isinstance(reply, Throttled)
-        assert one_line(reply.reason)
+        assert one_line(reply.said)
         tasks.cancel_scope.cancel()
 
 
@@ -287,5 +287,5 @@ async def test_closing(opened: Open, meeting: Path) -> None:
         await invoke({})
     for reply in replies:
         assert isinstance(reply, Unreachable)
-        assert one_line(reply.cause)
+        assert one_line(reply.cause.text)
     assert len(replies) == 2

@@ -16,7 +16,8 @@ from headrace.dispatch.core.model import OpenWindow, Record, Window
 from headrace.dispatch.core.observer import Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING
-from headrace.pollers.source import LaneLost, Mark
+from headrace.pollers.core.mark import Mark
+from headrace.pollers.source import LaneLost
 from headrace.pollers.streams.source import ShardReader, StreamRoster, StreamSource
 from support.eventually import eventually_async
 from support.stream_source_labs import Lab, Service, stream_of

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.refusals import ApiError
 from support.function_api import FunctionApi, function_api, zipped
 from support.servers.running import Server
@@ -85,7 +86,7 @@ async def test_an_object_that_is_no_package_is_refused_as_any_other(server: Serv
             await api.create(Code={"S3Bucket": bucket, "S3Key": "text"})
         with pytest.raises(ApiError, match="Zipped size must be smaller than 52428800 bytes") as refused:
             await api.create(Code={"S3Bucket": bucket, "S3Key": "long"})
-        assert refused.value.status == 413
+        assert form_of(refused.value).status == 413
 
 
 async def test_where_nobody_answers_the_caller_is_told_so(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def soon(condition: Callable[[], object], what: str = "") -> None:
 def waits_for(member: Member, text: str) -> bool:
     assert member.supervisor is not None
     status = member.supervisor.status
-    return status.state is PollState.WAITING and text in status.reason
+    return status.state is PollState.WAITING and text in str(status.reason)
 
 
 def polls(member: Member) -> bool:
@@ -57,7 +57,7 @@ def polls(member: Member) -> bool:
 
 
 def told(member: Member) -> str:
-    return "\n".join({each.cause for each in member.watch.of(FetchFailed)})
+    return "\n".join({each.cause.text for each in member.watch.of(FetchFailed)})
 
 
 # --- brokers that go away ---------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.dispatch.core.model import Lane, Position
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.source import KafkaSource
-from headrace.pollers.source import FetchResult, Mark
+from headrace.pollers.source import FetchResult
 from support.eventually import eventually_async
 from support.servers import kafka
 from support.servers.running import Server

@@ -15,12 +15,14 @@ import orjson
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.config.reasons import ReasonCode
 from headrace.dispatch.core.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady
 from headrace.dispatch.invokers.local.launch import Command, LaunchRefused, plan
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
 from support.eventually import eventually, eventually_async
+from support.reasons import MISLEADING
 from support.shop import ECHO, Shop, call, returned
 
 
@@ -273,12 +275,24 @@ async def test_an_init_error_means_that_the_function_is_down_and_says_why(shop: 
     async with shop.open(source) as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
-        assert words in probe.cause
-        assert "\n" not in probe.cause
+        assert words in str(probe.cause)
+        assert "\n" not in str(probe.cause)
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert reply.down
         assert orjson.loads(reply.body)["errorType"] == kind
+
+
+@pytest.mark.semantics("ESM-07")
+@pytest.mark.parametrize("printed", MISLEADING)
+async def test_an_init_error_is_the_functions_whatever_it_says(shop: Shop, printed: str) -> None:
+    async with shop.open(f"print({printed!r})\nraise RuntimeError({printed!r})") as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert (probe.cause.code, printed in probe.cause.text) == (ReasonCode.FUNCTION_CANNOT_START, True)
+        reply = await call(invoker)
+        assert isinstance(reply, Unreachable)
+        assert reply.cause.code is ReasonCode.FUNCTION_CANNOT_START
 
 
 @pytest.mark.parametrize(
@@ -294,7 +308,7 @@ async def test_what_cannot_be_started_is_refused_with_what_to_do(shop: Shop, lau
     async with shop.open(ECHO, launch=launch) as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
-        assert words in probe.cause
+        assert words in str(probe.cause)
 
 
 async def test_the_first_python_on_the_path_that_works_is_taken(
@@ -314,7 +328,7 @@ async def test_the_first_python_on_the_path_that_works_is_taken(
     works.unlink()
     planned = await plan(spec)
     assert isinstance(planned, LaunchRefused)
-    assert planned.reason.startswith(f"{shim} does not work as a Python interpreter (not installed)")
+    assert planned.reason.text.startswith(f"{shim} does not work as a Python interpreter (not installed)")
 
 
 @pytest.mark.semantics("FN-41")
@@ -322,7 +336,7 @@ async def test_any_other_runtime_runs_its_own_bootstrap_or_is_refused(shop: Shop
     spec = shop.spec(ECHO, launch=RuntimeLaunch("ruby3.3", "app.handler"))
     planned = await plan(spec)
     assert isinstance(planned, LaunchRefused)
-    assert planned.reason.startswith("the runtime ruby3.3 cannot be run here")
+    assert planned.reason.text.startswith("the runtime ruby3.3 cannot be run here")
     assert planned.entrypoint_error == ""
     bootstrap = shop.write("#!/bin/sh\n", "bootstrap") / "bootstrap"
     bootstrap.chmod(0o755)

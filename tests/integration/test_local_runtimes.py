@@ -135,7 +135,7 @@ async def test_another_version_of_node_than_the_runtimes_is_refused(shop: Shop) 
     ) as invoker:
         probe = await invoker.probe()
     assert isinstance(probe, NotReady)
-    assert "the runtime is nodejs4.x: name another interpreter" in probe.cause
+    assert "the runtime is nodejs4.x: name another interpreter" in str(probe.cause)
 
 
 @pytest.mark.needs("node")
@@ -171,7 +171,7 @@ async def test_a_python_without_a_debugger_is_told_how_to_get_one(shop: Shop) ->
     async with shop.open(ECHO, timeout=None, debug_port=1) as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
-        assert "pip install debugpy" in probe.cause
+        assert "pip install debugpy" in str(probe.cause)
 
 
 @pytest.mark.semantics("FN-24")
@@ -180,7 +180,7 @@ async def test_an_external_runtime_is_waited_for_and_may_come_and_go(shop: Shop)
     invoker = ExternalInvoker(shop.spec(ECHO, launch=ExternalLaunch()), clock=SystemClock())
     probe = await invoker.probe()
     assert isinstance(probe, NotReady)
-    address = probe.cause.rpartition("=")[2]
+    address = probe.cause.text.rpartition("=")[2]
     environment = {**os.environ, "AWS_LAMBDA_RUNTIME_API": address, "_HANDLER": "app.handler", "MARK": shop.mark}
     try:
         for _ in range(2):
@@ -256,7 +256,7 @@ async def test_a_path_with_a_nul_character_is_a_reason_not_a_fault(elsewhere: Pa
     async with shop.open(ECHO, launch=RuntimeLaunch("python", "/app.handler\0"), isolation="auto") as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
-        assert "correct the handler and the variables" in probe.cause
+        assert "correct the handler and the variables" in str(probe.cause)
 
 
 async def test_isolation_that_would_hide_the_code_is_refused_when_it_was_asked_for() -> None:
@@ -265,6 +265,6 @@ async def test_isolation_that_would_hide_the_code_is_refused_when_it_was_asked_f
         async with shop.open(ECHO, isolation="namespace") as invoker:
             probe = await invoker.probe()
             assert isinstance(probe, NotReady)
-            assert "would be hidden" in probe.cause
+            assert "would be hidden" in str(probe.cause)
         async with shop.open(ECHO, isolation="auto") as invoker:
             assert await returned(invoker, {"a": 1}) == {"a": 1}

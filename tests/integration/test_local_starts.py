@@ -30,7 +30,7 @@ async def test_a_machine_that_cannot_start_anything_is_a_reason_not_a_fault(shop
     async with shop.opened(spec) as invoker:
         refused = await invoker.probe()
         assert isinstance(refused, NotReady)
-        assert "this machine cannot start it" in refused.cause
+        assert "this machine cannot start it" in str(refused.cause)
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert reply.down
@@ -56,8 +56,8 @@ async def test_text_that_no_process_can_be_given_is_a_reason_not_a_fault(
     async with shop.open(ECHO, launch=launch, environment=environment) as invoker:
         refused = await invoker.probe()
         assert isinstance(refused, NotReady)
-        assert "cannot be started" in refused.cause
-        assert "correct the handler and the variables" in refused.cause
+        assert "cannot be started" in str(refused.cause)
+        assert "correct the handler and the variables" in str(refused.cause)
         reply = await call(invoker)
         assert isinstance(reply, Unreachable)
         assert (reply.down, reply.attempt.status) == (True, 200)

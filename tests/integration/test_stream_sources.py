@@ -18,7 +18,8 @@ from headrace.dispatch.core.model import Lane, Record
 from headrace.dispatch.core.observer import StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import CheckpointStore
-from headrace.pollers.source import Mark, Source
+from headrace.pollers.core.mark import Mark
+from headrace.pollers.source import Source
 from headrace.service.running.functions import facts_of
 from headrace.service.wiring.endpoints import ServiceEndpoints
 from headrace.service.wiring.source_factory import SourceFactory

@@ -11,13 +11,14 @@ from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply
 from headrace.service.async_invoke.core import decisions
 from headrace.service.async_invoke.core.model import Again, AsyncEvent, Condition, Over
 from headrace.service.control.catalogue import AsynchronousSettings
+from support.reasons import no_start
 
 RAN = Attempt("r", 0.0, 0.0, 200, "1", "Unhandled")
 REPLIES: list[Reply] = [
     FunctionFailed(RAN, Failure.ERROR, "no", b"{}"),
     Throttled(replace(RAN, status=429)),
     Throttled(replace(RAN, status=429), after=1e9),
-    Unreachable(replace(RAN, status=None), "gone"),
+    Unreachable(replace(RAN, status=None), no_start("gone")),
     Returned(RAN, b"null"),
 ]
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.runtimes import CREATABLE, RETIRED
 from support.counts import count
@@ -114,6 +115,6 @@ async def _faults(sequence: list[tuple[str, dict[str, Any]]]) -> list[object]:
                 try:
                     await api(operation, **parameters)
                 except ApiError as error:
-                    if error.status >= 500 or not (error.message or error.status == 403):
+                    if form_of(error).status >= 500 or not (error.message or form_of(error).status == 403):
                         faults.append((operation, parameters, error))
     return faults

@@ -8,11 +8,13 @@ from typing import Any
 import anyio
 import pytest
 
+from headrace.config.reasons import Reason, ReasonCode
 from headrace.service.control.refusals import ApiError
 from headrace.service.running.reconciler import SIGHT
 from headrace.service.wiring.idle import IdleWatch
 from support.mapping_plant import GRACE, World, running
-from support.mapping_requests import KINESIS, QUEUE, SQS
+from support.mapping_requests import KAFKA, KINESIS, QUEUE, SQS
+from support.reasons import MISLEADING, no_start
 
 
 @pytest.fixture
@@ -201,7 +203,8 @@ async def test_a_mapping_waits_for_a_function_that_is_gone(world: World) -> None
         world.queue.send("one")
         await anyio.sleep(10)
         assert await rig.state(uuid) == "Enabled"
-        assert rig.plant.readiness().reasons == (f"{uuid}: there is no function f; it is waited for",)
+        missing = Reason(ReasonCode.FUNCTION_MISSING, f"{uuid}: there is no function f; it is waited for")
+        assert rig.plant.readiness().reasons == (missing,)
         assert rig.plant.mappings()[0].state == "waiting"
         assert len(world.queue.messages) == 1
         assert IdleWatch(rig.plant.watched, world.clock).reasons() == (
@@ -233,6 +236,21 @@ async def test_a_mapping_is_opened_again_when_its_function_has_another_time_limi
         assert (len(rig.made), work.facts.deadline if work else None) == (2, 9.0)
 
 
+@pytest.mark.semantics("ESM-07")
+@pytest.mark.parametrize("printed", MISLEADING)
+async def test_what_a_function_prints_is_not_blamed_on_the_brokers(world: World, printed: str) -> None:
+    world.printed = printed
+    async with running(world) as rig:
+        uuid = await rig.create(**KAFKA)
+        await rig.settled()
+        answer = await rig.ask("GetEventSourceMapping", UUID=uuid)
+        assert answer["LastProcessingResult"] == "No records processed"
+        assert answer["StateTransitionReason"] == "USER_INITIATED"
+        (view,) = rig.plant.mappings()
+        assert view.reason == no_start(f"function f: {printed}")
+        assert rig.plant.readiness().reasons == (no_start(f"{uuid}: function f: {printed}"),)
+
+
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
@@ -243,8 +261,8 @@ async def test_a_fault_of_ours_in_one_mapping_leaves_the_others_alone(world: Wor
         await rig.settled()
         assert (await rig.state(broken), await rig.state(other)) == ("Enabled", "Enabled")
         reasons = {view.name: view.reason for view in rig.plant.mappings()}
-        assert "please report it" in reasons[broken]
-        assert reasons[other] == ""
+        assert "please report it" in str(reasons[broken])
+        assert reasons[other] is None
         await rig.ask("DeleteEventSourceMapping", UUID=broken)
         await rig.settled()
         assert list(rig.plane.all) == [other]

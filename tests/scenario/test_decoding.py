@@ -12,16 +12,19 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.config.reasons import ReasonCode
 from headrace.dispatch.core import events
 from headrace.dispatch.core.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import Discarded, FetchFailed
 from headrace.pollers.core.lifecycle import PollState, Status
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.schemas import RecordSchemas
 from headrace.pollers.schemas.core.model import Schema
 from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
-from headrace.pollers.source import FetchResult, Mark, Owner
+from headrace.pollers.source import FetchResult, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry
+from support.reasons import why
 from support.topic_lab import Member
 from support.virtual_time import EPOCH
 
@@ -184,9 +187,9 @@ async def test_a_registry_that_is_down_is_waited_for_and_nothing_is_lost() -> No
         assert member.begun == []
         assert world.topic.committed == {}
         status = member.supervisor.status
-        assert (status.state, status.reason) == (PollState.WAITING, "away")
+        assert (status.state, status.reason) == (PollState.WAITING, why("away"))
         failed = member.watch.of(FetchFailed)
-        assert {event.cause for event in failed} == {"away"}
+        assert {event.cause for event in failed} == {why("away")}
         assert len(world.registry.asked) <= 600 / 0.2 + 10  # as the back-off of fetches says
         assert not await member.source.empty()
         world.registry.down = False
@@ -357,4 +360,6 @@ async def test_what_the_source_itself_says_is_passed_on() -> None:
     world.topic.send(0, framed(1, 0))
     async with world.running() as member:
         world.topic.missing = True
-        await until(lambda: member.supervisor.status == Status(PollState.WAITING, "no such topic"))
+        await until(
+            lambda: member.supervisor.status == Status(PollState.WAITING, why("no such topic", ReasonCode.MISSING))
+        )

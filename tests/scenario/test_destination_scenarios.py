@@ -77,7 +77,7 @@ async def test_the_document_is_there_before_the_batch_is_settled_and_the_next_on
     (written,) = rig.world.documents()
     assert written["requestContext"]["condition"] == "RetryAttemptsExhausted"
     (discarded,) = rig.world.watch.of(Discarded)
-    assert (discarded.destination, discarded.cause) == (ARN, "")
+    assert (discarded.destination, discarded.cause) == (ARN, None)
     assert rig.fates() == [(20.0, FateKind.DISCARDED)]
     ((later, good),) = rig.fates("good")
     assert (later >= 20, good) == (True, FateKind.DELIVERED)
@@ -93,7 +93,7 @@ async def test_a_destination_that_was_given_up_holds_the_shard_no_longer() -> No
         assert rig.function.batches == [["poison"]]
         await until(60)
     (discarded,) = rig.world.watch.of(Discarded)
-    assert (discarded.destination, discarded.cause) == ("", str(REFUSED))
+    assert (discarded.destination, discarded.cause) == ("", REFUSED.reason)
     assert len(rig.world.watch.of(DestinationFailed)) == 5
     assert rig.function.batches == [["poison"], ["good"]]
     assert rig.fates() == [(15.0, FateKind.DISCARDED)]

@@ -50,9 +50,9 @@ async def test_a_fault_of_ours_ends_neither_the_daemon_nor_for_good_its_mapping(
     queue.send("patient")
     async with world.running():
         await until(0.25)
-        assert "no more descriptors" in supervisor.status.reason
+        assert "no more descriptors" in str(supervisor.status.reason)
         await until(0.75)
-        assert "first" in supervisor.status.reason
+        assert "first" in str(supervisor.status.reason)
         await until(60)
     assert len(world.watch.of(Crashed)) == 2
     assert queue.messages == []

@@ -13,8 +13,10 @@ from botocore.exceptions import EndpointConnectionError
 
 from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, Target
 from headrace.config.clock import LoopClock
+from headrace.config.reasons import ReasonCode
 from headrace.dispatch.core.observer import Event, FunctionLog, LogsDropped, LogsUnshipped
 from headrace.service.telemetry.log_shipping import LogShipping, Mode
+from support.reasons import why
 from support.scripted_client import ScriptedClient, refused
 from support.virtual_time import EPOCH, VirtualLoop
 
@@ -155,7 +157,7 @@ async def test_what_there_is_no_room_for_is_said() -> None:
             logs.observe(line(str(number % 10)))
         await anyio.sleep(1)
     assert [len(batch) for batch in rig.sent] == [10]
-    assert rig.seen == [LogsDropped(GROUP, 15, "they came faster than they could be sent")]
+    assert rig.seen == [LogsDropped(GROUP, 15, why("they came faster than they could be sent"))]
 
 
 @pytest.mark.semantics("LOGS-05")
@@ -202,4 +204,6 @@ async def test_a_stop_waits_no_longer_than_that_and_says_what_is_lost() -> None:
         await anyio.sleep(1)
         before = anyio.current_time()
     assert anyio.current_time() - before <= 2.0
-    assert rig.seen[-1] == LogsDropped(GROUP, 1, "Headrace was stopped before they could be sent")
+    assert rig.seen[-1] == LogsDropped(
+        GROUP, 1, why("Headrace was stopped before they could be sent", ReasonCode.STOPPING)
+    )

@@ -12,6 +12,7 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.model import ABANDONED, Attempt, Record, Reply, Unreachable
 from headrace.dispatch.core.observer import Crashed, FeedsChanged, GateClosed, Settled
 from headrace.pollers.memory.queue import MemoryQueueReceiver
+from support.reasons import no_start
 from support.virtual_time import EPOCH
 from support.world import World
 
@@ -33,7 +34,7 @@ async def refuse_all(bodies: list[str]) -> None:
 
 
 def absent() -> Reply:
-    return Unreachable(Attempt("r", EPOCH, EPOCH, 404), "no such function", down=True)
+    return Unreachable(Attempt("r", EPOCH, EPOCH, 404), no_start("no such function"), down=True)
 
 
 @pytest.mark.semantics("SQS-07")

@@ -117,7 +117,7 @@ async def test_a_function_that_cannot_start_leaves_its_messages_in_the_queue() -
         await until(300)
         assert world.watch.invoked_bodies() == []
         assert where(supervisor) is PollState.WAITING
-        assert "no such module" in supervisor.status.reason
+        assert "no such module" in str(supervisor.status.reason)
         function.invoker.mend()
         await until(400)
     assert world.watch.invoked_bodies() == [["precious"]]
@@ -188,7 +188,7 @@ async def test_a_fetch_that_fails_backs_off_and_recovers() -> None:
         queue.wake()
         await until(10)
         assert where(supervisor) is PollState.WAITING
-        assert "no route" in supervisor.status.reason
+        assert "no route" in str(supervisor.status.reason)
         queue.broken = None
         await until(30)
         queue.send("late")
@@ -207,7 +207,7 @@ async def test_a_queue_that_is_not_there_is_waited_for_visibly_and_again_when_it
     async with world.running():
         await until(60)
         assert where(supervisor) is PollState.WAITING
-        assert "does not exist" in supervisor.status.reason
+        assert "does not exist" in str(supervisor.status.reason)
         queue.exists = True
         await until(75)
         assert where(supervisor) is PollState.POLLING

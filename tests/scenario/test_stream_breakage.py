@@ -13,6 +13,7 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import SourceUnavailable
+from headrace.config.reasons import ReasonCode
 from headrace.dispatch.core.model import Position, Record
 from headrace.dispatch.core.observer import Crashed, Fetched, FetchesAgain, FetchFailed, Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
@@ -22,6 +23,7 @@ from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import Listing, Page, Pages
+from support.reasons import why
 from support.stream_world import STREAMS, Call, Forgetful, Reading, StreamWorld, data_of, until
 from support.virtual_time import EPOCH
 
@@ -187,7 +189,7 @@ async def test_a_mapping_whose_only_shard_cannot_be_held_says_why() -> None:
     mapping = world.reading(stream, world.taking())
     async with world.running():
         await until(60)
-        assert mapping.status == Status(PollState.WAITING, "disk full")
+        assert mapping.status == Status(PollState.WAITING, why("disk full", ReasonCode.STATE_UNAVAILABLE))
 
 
 # --- tumbling windows -----------------------------------------------------------------------------------------------

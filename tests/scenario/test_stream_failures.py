@@ -147,7 +147,7 @@ async def test_a_function_that_cannot_be_reached_keeps_its_place_and_loses_nothi
             stream.put("key", str(number))
         await until(1000)
         assert where(supervisor) is PollState.WAITING
-        assert "no such module" in supervisor.status.reason
+        assert "no such module" in str(supervisor.status.reason)
         assert function.taken == []
         function.invoker.mend()
         await until(1100)

@@ -238,7 +238,7 @@ async def test_a_stream_made_anew_while_it_is_read_is_read_from_its_beginning(
         stream.delete()
         await until(90)
         assert where(supervisor) is PollState.WAITING
-        assert "does not exist" in supervisor.status.reason
+        assert "does not exist" in str(supervisor.status.reason)
         stream.recreate(numbers_again=numbers_again)
         after = puts(stream, range(100, 120))
         await until(180)
@@ -306,7 +306,7 @@ async def test_a_stream_made_anew_stops_a_mapping_that_wants_that() -> None:
         puts(stream, range(100, 120))
         await until(300)
         assert where(supervisor) is PollState.WAITING
-        assert "made anew" in supervisor.status.reason
+        assert "made anew" in str(supervisor.status.reason)
     assert function.taken == before
 
 
@@ -370,7 +370,7 @@ async def test_a_service_that_is_down_is_waited_for_and_nothing_is_lost() -> Non
         wanted += puts(stream, range(10, 20))
         await until(200)
         assert where(supervisor) is PollState.WAITING
-        assert "no route to host" in supervisor.status.reason
+        assert "no route to host" in str(supervisor.status.reason)
         stream.fault = None
         await until(300)
         assert where(supervisor) is PollState.POLLING
@@ -386,7 +386,7 @@ async def test_a_missing_stream_is_waited_for_visibly_and_read_when_it_is_there(
     async with world.running():
         await until(60)
         assert where(supervisor) is PollState.WAITING
-        assert STREAMS[Flavour.KINESIS] in supervisor.status.reason
+        assert STREAMS[Flavour.KINESIS] in str(supervisor.status.reason)
         stream.recreate()
         wanted = puts(stream, range(5))
         await until(120)

@@ -25,8 +25,9 @@ from unittest.mock import patch
 from headrace.service.async_invoke.core.model import AsyncEvent
 from headrace.service.async_invoke.store import EventStore
 from headrace.service.cli.main import main
+from headrace.service.control.documents import Name
 from headrace.service.control.store import code, document_store
-from headrace.service.control.store.document_store import Documents, Name, Row
+from headrace.service.control.store.document_store import Documents, Row
 
 POINTS = ("Unpacked", "Storing", "Stored", "Accepted", "Delivered", "Swept")
 

@@ -22,13 +22,13 @@ from headrace.service.api.calls.functions import FunctionCalls
 from headrace.service.api.calls.policies import PolicyCalls
 from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.calls.versions import VersionCalls
+from headrace.service.api.code_downloads import Downloads
 from headrace.service.api.wire.call import Call, Group
 from headrace.service.control.catalogue import Runnable
 from headrace.service.control.from_file import Filed
 from headrace.service.control.names import Home
 from headrace.service.control.store.code import DIRECTORY, CodeStore
 from headrace.service.control.store.document_store import FILE, Documents
-from headrace.service.control.store.downloads import Downloads
 from headrace.service.control.store.function_plane import FunctionPlane
 from headrace.service.control.store.uploads import Uploads
 from headrace.service.control.tags import Change

@@ -58,6 +58,8 @@ class World:
     sources_seen: SourceLook = field(default_factory=SourceLook)
     opening: float = 0.0
     """Seconds until a queue is open."""
+    printed: str = ""
+    """What each function says of its init, which fails; empty: it does not."""
     broken: set[str] = field(default_factory=set)
     """Sources of which no mapping can be made, for a fault of ours."""
     positions_fail: int = 0
@@ -156,6 +158,8 @@ class Rig:
             return b"{}"
 
         invoker = CallableInvoker(take, clock=self.world.clock, timeout=60.0, concurrency=2)
+        if self.world.printed:
+            invoker.break_down(self.world.printed)
         target = target_of(invoker, self.observer, name=name, backoff=Backoff(cap=4.0))
         return RunningFunction(target, "a fake", lambda: FunctionFacts(self.world.timeouts.get(name)))
 

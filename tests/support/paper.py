@@ -28,6 +28,7 @@ from headrace.dispatch.core.model import (
     Unreachable,
 )
 from headrace.dispatch.core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
+from support.reasons import no_start
 
 EPOCH = 1_700_000_000.0
 """Wall-clock time at monotonic zero."""
@@ -86,7 +87,7 @@ def throttled(after: float | None = None) -> Throttled:
 
 
 def unreachable() -> Unreachable:
-    return Unreachable(ATTEMPT, "connection refused")
+    return Unreachable(ATTEMPT, no_start("connection refused"))
 
 
 def ids(batch: Iterable[Record]) -> list[int]:

@@ -70,7 +70,7 @@ def test_an_error_of_the_init(answer: bytes) -> None:
     reply = answers.failed(ATTEMPT, answer)
     assert isinstance(reply, Unreachable)
     assert reply.down
-    assert reply.cause.startswith("the function cannot start: ")
+    assert reply.cause.text.startswith("the function cannot start: ")
     assert reply.body == answer
 
 

@@ -17,6 +17,7 @@ from headrace.config.settings import Address
 from headrace.service.api.access import ApiAccess
 from headrace.service.api.core import signatures
 from headrace.service.api.core.signatures import Head
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.refusals import ApiError
 
 LOOPBACK, OUTSIDE = Address("127.0.0.1", 9470), Address("10.0.0.7", 9470)
@@ -82,7 +83,7 @@ def admit(request: Head, body: bytes = b"", **options: Any) -> None:
 def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
     with pytest.raises(ApiError) as caught:
         admit(request, body, **options)
-    assert caught.value.status == 403
+    assert form_of(caught.value).status == 403
     return caught.value
 
 
@@ -216,7 +217,7 @@ def test_who_cannot_be_admitted(options: dict[str, Any], later: int, code: str, 
     error = refused(signed(**options), later=later)
     assert error.code == code
     assert told in str(error.message)
-    assert error.type is None
+    assert form_of(error).type is None
 
 
 @pytest.mark.semantics("API-12")

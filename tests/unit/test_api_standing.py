@@ -12,6 +12,7 @@ from headrace.config import limits
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support import Support
 from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
+from headrace.service.api.wire.refusals import form_of
 from support import api_model
 
 FORWARDED_CALLS = [name for names in FORWARDED.values() for name in names]
@@ -75,7 +76,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
 def test_what_is_refused(operation: str, given: dict[str, Any], text: str) -> None:
     error = field_support.refusal(operation, given, [])
     assert error is not None
-    assert (error.code, error.status) == ("InvalidParameterValueException", 400)
+    assert (error.code, form_of(error).status) == ("InvalidParameterValueException", 400)
     assert error.message is not None
     assert error.message.startswith(text)
 

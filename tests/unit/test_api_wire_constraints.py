@@ -11,6 +11,7 @@ from headrace.service.api.core.recorded import DEVIATIONS
 from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.printing import printed
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control import refusals
 
 READS = (
@@ -329,7 +330,12 @@ def test_all_of_a_request_are_told_together() -> None:
     two = refusals.validation("a", "b")
     assert one.message == "1 validation error detected: a"
     assert two.message == "2 validation errors detected: a; b"
-    assert (two.code, two.status, two.type, two.member) == ("ValidationException", 400, None, "message")
+    assert (two.code, form_of(two).status, form_of(two).type, form_of(two).member) == (
+        "ValidationException",
+        400,
+        None,
+        "message",
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from headrace.service.api.wire import constraints
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.model import Shape as OurShape
 from headrace.service.api.wire.reading import ApiRequest, Parameters, read
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.api.wire.routing import FoundOperation, Router
 from headrace.service.control.refusals import ApiError
 from support import api_model
@@ -133,7 +134,7 @@ def test_paths(method: str, target: str, operation: str | None, labels: dict[str
 def test_what_is_no_request(body: bytes, message: str) -> None:
     with pytest.raises(ApiError, match=re.escape(message)) as caught:
         ask("CreateFunction", body)
-    assert (caught.value.code, caught.value.status) == ("SerializationException", 400)
+    assert (caught.value.code, form_of(caught.value).status) == ("SerializationException", 400)
 
 
 @pytest.mark.semantics("API-02")

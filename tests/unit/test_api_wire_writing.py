@@ -11,6 +11,7 @@ import pytest
 
 from headrace.config.errors import BugError
 from headrace.service.api.core.recorded import DEVIATIONS
+from headrace.service.api.wire import refusals as http
 from headrace.service.api.wire.call import Answer
 from headrace.service.api.wire.model import Model, load
 from headrace.service.api.wire.writing import ApiResponse, plain, refused, written
@@ -99,20 +100,18 @@ def test_an_output_that_the_model_does_not_know_is_a_fault_of_ours(output: dict[
     ("error", "status", "body"),
     [
         (refusals.invalid_parameter("m"), 400, {"Type": "User", "message": "m"}),
-        (refusals.invalid_parameter("m", type=None), 400, {"message": "m"}),
+        (refusals.unsupported("m"), 400, {"message": "m"}),
         (refusals.validation("m"), 400, {"message": "1 validation error detected: m"}),
         (refusals.no_such_resource("m"), 404, {"Type": "User", "Message": "m"}),
-        (refusals.no_such_provisioned_concurrency("m"), 404, {"Type": "User", "message": "m"}),
         (refusals.conflict("m"), 409, {"Type": "User", "message": "m"}),
         (refusals.in_use("m"), 400, {"Type": "User", "Message": "m"}),
         (refusals.precondition_failed("m"), 412, {"Type": "User", "message": "m"}),
         (refusals.policy_too_long("m"), 400, {"Type": "User", "message": "m"}),
-        (refusals.unreadable_event("m"), 400, None),
+        (http.unreadable_event("m"), 400, None),
         (refusals.too_large("m"), 413, {"message": "m"}),
-        (refusals.unsupported_media_type("m"), 415, {"Type": "User", "message": "m"}),
         (refusals.access_denied(), 403, {"Message": None}),
         (
-            refusals.too_many("ReservedFunctionConcurrentInvocationLimitExceeded", retry_after=1),
+            http.too_many("ReservedFunctionConcurrentInvocationLimitExceeded", retry_after=1),
             429,
             {
                 "Type": "User",
@@ -137,21 +136,25 @@ def test_the_members_of_errors_are_those_of_the_model() -> None:
     made = [
         refusals.invalid_parameter("m"),
         refusals.no_such_resource("m"),
-        refusals.no_such_provisioned_concurrency("m"),
         refusals.conflict("m"),
         refusals.in_use("m"),
         refusals.precondition_failed("m"),
         refusals.policy_too_long("m"),
-        refusals.unreadable_event("m"),
-        refusals.unsupported_media_type("m"),
-        refusals.too_many(),
+        http.unreadable_event("m"),
+        http.too_many(),
         refusals.service("m"),
     ]
     for error in made:
         shape = api_model.service().shape_for(error.code)
-        assert error.member in shape.members, error.code
-        assert error.status == shape.metadata["error"]["httpStatusCode"]
-        assert error.more.keys() <= shape.members.keys()
+        form = http.form_of(error)
+        assert form.member in shape.members, error.code
+        assert form.status == shape.metadata["error"]["httpStatusCode"]
+        assert form.more.keys() <= shape.members.keys()
+
+
+@pytest.mark.parametrize("kind", refusals.RefusalKind)
+def test_each_kind_of_refusal_has_its_form(kind: refusals.RefusalKind) -> None:
+    assert http.form_of(ApiError("Code", "m", kind)) is http.FORMS[kind]
 
 
 def test_no_text_breaks_an_answer() -> None:

@@ -10,6 +10,7 @@ from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply
 from headrace.service.async_invoke.core import decisions
 from headrace.service.async_invoke.core.model import Again, AsyncEvent, Condition, FunctionResponse, Over
 from headrace.service.control.catalogue import AsynchronousSettings
+from support.reasons import no_start
 
 ACCEPTED = 1000.0
 EVENT = AsyncEvent(1, "orders", "", "r", ACCEPTED, ACCEPTED)
@@ -17,9 +18,9 @@ DEFAULTS = AsynchronousSettings()
 RAN = Attempt("r", 0.0, 0.0, 200, "7", "Unhandled")
 ERROR = b'{"errorMessage":"no"}'
 FAILED = FunctionFailed(RAN, Failure.ERROR, "no", ERROR)
-NO_INIT = Unreachable(RAN, "its init failed", True, ERROR)
+NO_INIT = Unreachable(RAN, no_start("its init failed"), True, ERROR)
 NO_ROOM = Throttled(replace(RAN, status=429))
-NOT_THERE = Unreachable(replace(RAN, status=None), "connection refused", True)
+NOT_THERE = Unreachable(replace(RAN, status=None), no_start("connection refused"), True)
 GAVE = FunctionResponse("7", ERROR, failed=True)
 
 

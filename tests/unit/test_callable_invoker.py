@@ -12,6 +12,7 @@ from headrace.config.clock import LoopClock
 from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker, Function
+from support.reasons import no_start
 from support.virtual_time import EPOCH, VirtualLoop
 
 ASKED = Invocation(b'{"a": 1}', "request-1")
@@ -110,25 +111,25 @@ async def test_one_above_the_concurrency_is_throttled() -> None:
 async def test_broken_and_mended() -> None:
     subject = invoker(echo)
     subject.break_down("no module named stock")
-    assert await subject.probe() == NotReady("no module named stock")
+    assert await subject.probe() == NotReady(no_start("no module named stock"))
     reply = await subject.invoke(ASKED)
     assert isinstance(reply, Unreachable)
     assert reply.down
-    assert reply.cause == "no module named stock"
+    assert str(reply.cause) == "no module named stock"
     subject.mend()
     assert await subject.probe() == Ready()
     assert isinstance(await subject.invoke(ASKED), Returned)
 
 
 async def test_a_scripted_probe() -> None:
-    script: list[Ready | NotReady] = [NotReady("not yet"), Ready(2.0)]
+    script: list[Ready | NotReady] = [NotReady(no_start("not yet")), Ready(2.0)]
 
     async def probe() -> Ready | NotReady:
         await anyio.sleep(5)
         return script.pop(0)
 
     subject = invoker(echo, probe=probe)
-    assert await subject.probe() == NotReady("not yet")
+    assert await subject.probe() == NotReady(no_start("not yet"))
     assert await subject.probe() == Ready(2.0)
     assert anyio.current_time() == 10
 

@@ -20,6 +20,7 @@ from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.service.api.calls.invoke import InvokeCalls
 from headrace.service.api.wire.call import Answer, Call
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.catalogue import Runnable
 from headrace.service.control.refusals import ApiError
 from headrace.service.running.environments import Environments
@@ -27,6 +28,7 @@ from headrace.service.running.invocations import Invocations
 from headrace.service.telemetry.tails import Tails
 from support.catalogues import HERE, PaperCatalogue
 from support.fleets import fleet_of
+from support.reasons import no_start
 
 RID = "11111111-2222-4333-8444-555555555555"
 ARN = HERE.arn("orders")
@@ -123,11 +125,11 @@ async def test_a_function_that_fails_is_a_good_answer_with_an_error(desk: Desk) 
 @pytest.mark.semantics("API-INVOKE-09")
 async def test_a_function_that_cannot_start_is_told_as_its_error(desk: Desk) -> None:
     ran = Attempt(RID, 0.0, 0.0, 200, "$LATEST", "Unhandled")
-    desk.does = Unreachable(ran, "its init failed", True, b'{"errorType":"Runtime.ImportModuleError"}')
+    desk.does = Unreachable(ran, no_start("its init failed"), True, b'{"errorType":"Runtime.ImportModuleError"}')
     answer = await desk.call()
     assert answer.output["FunctionError"] == "Unhandled"
     assert answer.output["Payload"] == b'{"errorType":"Runtime.ImportModuleError"}'
-    desk.does = Unreachable(ran, "ruby3.4 cannot be run here: install it", True)
+    desk.does = Unreachable(ran, no_start("ruby3.4 cannot be run here: install it"), True)
     told = json.loads((await desk.call()).output["Payload"])
     assert told == {
         "errorType": "Runtime.Unavailable",
@@ -205,7 +207,7 @@ async def test_an_event_is_queued_though_there_is_no_room(desk: Desk) -> None:
 async def test_what_could_not_be_stored_is_not_accepted(desk: Desk) -> None:
     desk.full = True
     error = await desk.refused(InvocationType="Event")
-    assert (error.code, error.status) == ("ServiceException", 500)
+    assert (error.code, form_of(error).status) == ("ServiceException", 500)
 
 
 @pytest.mark.semantics("ASYNC-13")
@@ -213,7 +215,11 @@ async def test_an_event_for_which_there_is_no_room_is_to_come_again(desk: Desk) 
     desk.room = 3
     await desk.call(InvocationType="Event", Payload=b"[1]")
     error = await desk.refused(InvocationType="Event", Payload=b"[12]")
-    assert (error.code, error.status, error.headers) == ("TooManyRequestsException", 429, {"Retry-After": "1"})
+    assert (error.code, form_of(error).status, form_of(error).headers) == (
+        "TooManyRequestsException",
+        429,
+        {"Retry-After": "1"},
+    )
     assert len(desk.accepted) == 1
 
 
@@ -222,7 +228,7 @@ async def test_a_dry_run_looks_and_does_nothing(desk: Desk) -> None:
     answer = await desk.call(InvocationType="DryRun")
     assert (answer.output, answer.status) == ({"StatusCode": 204}, 204)
     assert (desk.invoked, desk.accepted) == ([], [])
-    assert (await desk.refused(InvocationType="DryRun", FunctionName="gone")).status == 404
+    assert form_of(await desk.refused(InvocationType="DryRun", FunctionName="gone")).status == 404
 
 
 @pytest.mark.semantics("API-INVOKE-12")
@@ -298,7 +304,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, int, str | None]] = {
 async def test_refusals_in_awss_words(desk: Desk, case: str) -> None:
     parameters, code, status, message = REFUSALS[case]
     error = await desk.refused(**parameters)
-    assert (error.code, error.status, error.message) == (code, status, message)
+    assert (error.code, form_of(error).status, error.message) == (code, status, message)
     assert desk.invoked == []
 
 
@@ -306,7 +312,7 @@ async def test_refusals_in_awss_words(desk: Desk, case: str) -> None:
 @pytest.mark.parametrize("event", [b"{", b"\x99", b"'a'", b"NaN", b" ", b'{"a":1}}', b"[" * 100_000, b'"\x87"'])
 async def test_what_is_no_json_is_no_event(desk: Desk, event: bytes) -> None:
     error = await desk.refused(Payload=event)
-    assert (error.code, error.status) == ("InvalidRequestContentException", 400)
+    assert (error.code, form_of(error).status) == ("InvalidRequestContentException", 400)
     assert error.message is not None
     assert error.message.startswith(PARSE)
     assert len(error.message) > len(PARSE)
@@ -320,7 +326,7 @@ async def test_the_order_of_the_checks(desk: Desk) -> None:
         await desk.refused(FunctionName="gone", Payload=b"{"),
         await desk.refused(FunctionName="gone"),
     ]
-    assert [error.status for error in codes] == [400, 400, 404]
+    assert [form_of(error).status for error in codes] == [400, 400, 404]
     assert [error.code[:9] for error in codes] == ["InvalidPa", "InvalidRe", "ResourceN"]
 
 
@@ -329,7 +335,7 @@ async def test_the_order_of_the_checks(desk: Desk) -> None:
 async def test_a_function_that_is_being_made_is_not_invoked(desk: Desk, kind: str) -> None:
     desk.catalogue.put(state="Pending")
     error = await desk.refused(InvocationType=kind)
-    assert (error.code, error.status) == ("ResourceConflictException", 409)
+    assert (error.code, form_of(error).status) == ("ResourceConflictException", 409)
     assert error.message == (
         "The operation cannot be performed at this time. The function is currently in the following state: Pending"
     )
@@ -347,14 +353,16 @@ async def test_no_room(reserved: int | None, shared: int, reason: str) -> None:
     desk = Desk(shared=shared)
     desk.catalogue.limit("orders", reserved)
     error = await desk.refused()
-    assert (error.code, error.status, error.message) == ("TooManyRequestsException", 429, "Rate Exceeded.")
-    assert (error.type, error.more) == ("User", {"Reason": reason})
+    assert (error.code, form_of(error).status, error.message) == ("TooManyRequestsException", 429, "Rate Exceeded.")
+    assert (form_of(error).type, form_of(error).more) == ("User", {"Reason": reason})
 
 
 async def test_a_throttle_elsewhere_is_handed_on(desk: Desk) -> None:
     desk.does = Throttled(Attempt("x", 0.0, 0.0, 429), after=3.0, reason="ConcurrentInvocationLimitExceeded")
     error = await desk.refused()
-    assert error.headers == {"Retry-After": "3"}
+    assert form_of(error).headers == {"Retry-After": "3"}
+    desk.does = Throttled(Attempt("x", 0.0, 0.0, 429), detail="the runtime is busy")
+    assert form_of(await desk.refused()).more == {"Reason": "ConcurrentInvocationLimitExceeded"}
 
 
 @pytest.mark.semantics("API-INVOKE-16")
@@ -363,7 +371,7 @@ async def test_what_was_sent_in_a_circle_is_refused(desk: Desk) -> None:
     assert desk.invoked[0].hops == 3
     for kind in ("RequestResponse", "Event"):
         error = await desk.refused(hops=4, InvocationType=kind)
-        assert (error.code, error.status) == ("RecursiveInvocationException", 400)
+        assert (error.code, form_of(error).status) == ("RecursiveInvocationException", 400)
         assert "sent on by 4 daemons" in (error.message or "")
 
 
@@ -375,9 +383,13 @@ async def test_what_was_sent_in_a_circle_is_refused(desk: Desk) -> None:
 async def test_a_function_elsewhere_that_is_not_reached(
     desk: Desk, status: int | None, code: str, answered: int
 ) -> None:
-    desk.does = Unreachable(Attempt("x", 0.0, 0.0, status), "billing at http://x: connection refused", True)
+    desk.does = Unreachable(Attempt("x", 0.0, 0.0, status), no_start("billing at http://x: connection refused"), True)
     error = await desk.refused()
-    assert (error.code, error.status, error.message) == (code, answered, "billing at http://x: connection refused")
+    assert (error.code, form_of(error).status, error.message) == (
+        code,
+        answered,
+        "billing at http://x: connection refused",
+    )
 
 
 async def test_a_function_that_is_gone_since_it_was_looked_for(desk: Desk) -> None:
@@ -390,4 +402,4 @@ async def test_a_function_that_is_gone_since_it_was_looked_for(desk: Desk) -> No
 
     desk = Desk(Gone())
     error = await desk.refused()
-    assert (error.status, error.message) == (404, f"Function not found: {ARN}:$LATEST")
+    assert (form_of(error).status, error.message) == (404, f"Function not found: {ARN}:$LATEST")

@@ -7,6 +7,7 @@ from importlib import resources
 
 import pytest
 
+from headrace.config import addresses
 from headrace.config.clients import endpoints
 from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint
 
@@ -118,4 +119,4 @@ def test_every_domain_that_botocore_knows_is_aws() -> None:
     ],
 )
 def test_a_function_at_our_own_address(function: str, listen: str, itself: bool) -> None:
-    assert endpoints.would_call_itself(function, listen, own_hosts=("headrace",)) is itself
+    assert addresses.would_call_itself(function, listen, own_hosts=("headrace",)) is itself

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.names import Home, Named, resolve, too_long, unqualified
 from headrace.service.control.refusals import ApiError
 
@@ -72,7 +73,11 @@ def test_functions_of_other_regions_and_accounts_are_not_reached() -> None:
     )
     with pytest.raises(ApiError) as refused:
         resolve(ARN.replace("000000000000", "111111111111"), HERE)
-    assert (refused.value.code, refused.value.message, refused.value.status) == ("AccessDeniedException", None, 403)
+    assert (refused.value.code, refused.value.message, form_of(refused.value).status) == (
+        "AccessDeniedException",
+        None,
+        403,
+    )
 
 
 def test_qualifiers_that_disagree_come_before_the_region() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.function import LocalFunction
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.code import DIRECTORY
@@ -134,7 +135,7 @@ async def test_what_could_not_be_settled_is_settled_later(tmp_path: Path) -> Non
             tasks.start_soon(api.plane.run)
             with pytest.raises(ApiError) as error:
                 await api("TagResource", Resource=ARN, Tags={"a": "b"})
-            assert (error.value.code, error.value.status) == ("ServiceException", 500)
+            assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
             assert (await api("ListTags", Resource=ARN)) == {"Tags": {}}
             other.execute("DROP TRIGGER full")
             other.commit()
@@ -451,7 +452,7 @@ async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_
         (tmp_path / DIRECTORY).write_text("a file where the directory should be")
         with pytest.raises(ApiError) as error:
             await api.create()
-        assert (error.value.code, error.value.status) == ("ServiceException", 500)
+        assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
         assert await api("ListFunctions") == {"Functions": []}
     with pytest.raises(StoreUnavailable, match="cannot store code"):
         async with function_api(tmp_path):

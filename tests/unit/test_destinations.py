@@ -12,6 +12,7 @@ import pytest
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceRefused, SourceUnavailable
+from headrace.config.reasons import Reason
 from headrace.dispatch.core.documents import Subject
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.model import Batch, BatchKind, DiscardReason, Record, Window
@@ -32,6 +33,7 @@ from headrace.dispatch.destinations.persistence import (
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from support.paper import ATTEMPT, LANE, failed, records
+from support.reasons import why
 from support.rigs import MappingRig, discards_to, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch
@@ -84,7 +86,7 @@ class Rig:
         return [event.delay for event in self.watch.of(DestinationFailed)]
 
     @property
-    def changes(self) -> list[tuple[float, str]]:
+    def changes(self) -> list[tuple[float, Reason | None]]:
         return [(time, event.cause) for time, event in self.watch.seen if isinstance(event, DestinationChanged)]
 
 
@@ -108,7 +110,7 @@ async def test_what_works_is_written_once() -> None:
 async def test_it_is_tried_five_times_with_growing_pauses_and_then_given_up() -> None:
     rig = Rig()
     rig.memory.refusal = SourceUnavailable("connection refused")
-    assert await rig.hand_over() == GivenUp("connection refused")
+    assert await rig.hand_over() == GivenUp(why("connection refused"))
     assert len(rig.memory.attempts) == 5
     assert rig.delays == [1.0, 2.0, 4.0, 8.0, None]
     assert anyio.current_time() == 15.0
@@ -120,7 +122,7 @@ async def test_slow_attempts_end_with_the_minute() -> None:
     rig = Rig()
     rig.memory.answers_after, rig.memory.refusal = 20.0, SourceUnavailable("busy")
     ending = await rig.hand_over()
-    assert ending == GivenUp(f"failure destination {ARN} did not answer in time")
+    assert ending == GivenUp(why(f"failure destination {ARN} did not answer in time"))
     assert rig.delays == [1.0, 2.0, None]
     assert anyio.current_time() == 60.0
 
@@ -173,7 +175,7 @@ async def test_what_refuses_for_good_is_tried_as_well_for_somebody_may_mend_it()
         await until(5)
         rig.memory.exists = True
     assert endings == [Written(ARN)]
-    assert [event.cause for event in rig.watch.of(DestinationFailed)] == [
+    assert [event.cause.text for event in rig.watch.of(DestinationFailed)] == [
         f"failure destination {ARN}: it does not exist: create it"
     ] * 3
 
@@ -256,7 +258,7 @@ async def watched(rig: Rig) -> AsyncIterator[None]:
 async def test_before_it_was_asked_nothing_is_known() -> None:
     rig = Rig()
     assert not rig.failure.known
-    assert rig.failure.trouble == f"failure destination {ARN} was not asked yet"
+    assert str(rig.failure.trouble) == f"failure destination {ARN} was not asked yet"
 
 
 @pytest.mark.semantics("DEST-09")
@@ -264,8 +266,8 @@ async def test_when_it_was_asked_it_is_known_to_be_there() -> None:
     rig = Rig()
     await rig.failure.probe()
     assert rig.failure.known
-    assert rig.failure.trouble == ""
-    assert rig.changes == [(0.0, "")]
+    assert rig.failure.trouble is None
+    assert rig.changes == [(0.0, None)]
 
 
 @pytest.mark.semantics("DEST-09")
@@ -274,12 +276,12 @@ async def test_it_is_asked_at_the_start_and_until_it_is_there() -> None:
     missing = f"failure destination {ARN}: it does not exist: create it"
     async with watched(rig):
         await until(100)
-        assert rig.failure.trouble == missing
+        assert str(rig.failure.trouble) == missing
         rig.memory.exists = True
         await until(200)
-        assert rig.failure.trouble == ""
+        assert rig.failure.trouble is None
     (_, first), (found, last) = rig.changes
-    assert (first, last) == (missing, "")
+    assert (str(first), last) == (missing, None)
     assert 100 <= found <= 130
 
 
@@ -290,12 +292,12 @@ async def test_after_a_document_was_given_up_it_is_asked_again() -> None:
         await until(10)
         rig.memory.exists = False
         assert isinstance(await rig.hand_over(), GivenUp)
-        assert "does not exist" in rig.failure.trouble
+        assert "does not exist" in str(rig.failure.trouble)
         await until(50)
-        assert "does not exist" in rig.failure.trouble
+        assert "does not exist" in str(rig.failure.trouble)
         rig.memory.exists = True
         await until(100)
-        assert rig.failure.trouble == ""
+        assert rig.failure.trouble is None
 
 
 @pytest.mark.semantics("DEST-09")
@@ -303,16 +305,16 @@ async def test_a_document_that_hangs_is_told_although_the_destination_can_be_see
     rig = Rig(Persistence(block=True))
     async with rig.handing_over() as (handover, _):
         await until(1)
-        assert rig.failure.trouble == ""
+        assert rig.failure.trouble is None
         handover.stop(anyio.current_time())
     rig.memory.refusal = REFUSED
     async with rig.handing_over() as (handover, _):
         await until(100)
         rig.memory.answers_after, rig.memory.refusal = 1e6, None
         await rig.failure.probe()
-        assert rig.failure.trouble == str(REFUSED)
+        assert str(rig.failure.trouble) == str(REFUSED)
         handover.stop(anyio.current_time())
-    assert rig.failure.trouble == ""
+    assert rig.failure.trouble is None
 
 
 async def test_a_document_that_is_taken_says_that_it_is_there() -> None:
@@ -321,7 +323,7 @@ async def test_a_document_that_is_taken_says_that_it_is_there() -> None:
     await rig.failure.probe()
     rig.memory.refusal = None
     await rig.hand_over()
-    assert rig.failure.trouble == ""
+    assert rig.failure.trouble is None
 
 
 async def test_a_fault_of_ours_in_a_probe_is_told_and_ends_nothing() -> None:
@@ -332,7 +334,7 @@ async def test_a_fault_of_ours_in_a_probe_is_told_and_ends_nothing() -> None:
     rig = Rig()
     rig.failure.destination = Broken(ARN, DOCUMENTS)
     await rig.failure.probe()
-    assert "a fault in Headrace (RuntimeError('boom'))" in rig.failure.trouble
+    assert "a fault in Headrace (RuntimeError('boom'))" in str(rig.failure.trouble)
 
 
 # --- which event it is ------------------------------------------------------------------------------------------------

@@ -56,6 +56,16 @@ async def test_what_can_be_no_destination_is_refused_with_the_reason(clients: Cl
         await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
 
 
+@pytest.mark.parametrize("arn", [SQS, SNS, S3])
+async def test_a_destination_asks_in_the_words_of_its_service(clients: Clients, arn: str) -> None:
+    """Nobody listens: a call whose members the service does not have is refused before that is noticed."""
+    destination = await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
+    with pytest.raises(SourceUnavailable):
+        await destination.probe()
+    with pytest.raises(SourceUnavailable):
+        await destination.write(REPORT)
+
+
 async def test_the_guard_against_real_aws_stands_before_destinations_too() -> None:
     async with Clients(AwsSettings(region="us-east-1")) as clients:
         with pytest.raises(ConfigError, match="real AWS"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from headrace.config.function import LocalFunction
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control import runtimes
 from headrace.service.control.as_documents import FUNCTION, VERSION
 from headrace.service.control.catalogue import Runnable
@@ -49,10 +50,10 @@ async def test_each_refusal_is_awss_and_changes_nothing(api: FunctionApi) -> Non
         where = (operation, {key: value for key, value in parameters.items() if key != "Code"})
         error = refused.value
         assert (error.code, error.message) == (code, message.replace("{sha}", sha)), where
-        assert error.status == STATUS[code], where
-        assert error.member == ("Message" if code in CAPITAL else "message"), where
+        assert form_of(error).status == STATUS[code], where
+        assert form_of(error).member == ("Message" if code in CAPITAL else "message"), where
         untyped = message.startswith(NO_TYPE) and not message.startswith("1 validation error detected: Value '{")
-        assert error.type == (None if untyped or code == "ValidationException" else "User"), where
+        assert form_of(error).type == (None if untyped or code == "ValidationException" else "User"), where
         assert _stored(api) == before, where
 
 

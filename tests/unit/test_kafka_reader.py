@@ -119,7 +119,7 @@ class Client:
 class Same:
     """The topic is the one that it was."""
 
-    note, trouble = "", ""
+    note, trouble = "", None
 
     async def expect_same(self) -> None:
         """It is."""

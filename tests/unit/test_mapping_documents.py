@@ -11,6 +11,8 @@ import pytest
 
 from headrace.config.durable.faults import UnusableState
 from headrace.config.mapping import EventSourceMapping
+from headrace.service.api.wire.refusals import form_of
+from headrace.service.control.documents import Document
 from headrace.service.control.mappings import as_documents, decisions, from_file
 from headrace.service.control.mappings.answers import shown
 from headrace.service.control.mappings.model import Mapped, MappingState, SourceLook, settled
@@ -86,7 +88,7 @@ def definition(**more: Any) -> EventSourceMapping:
 
 
 def begun(
-    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, as_documents.Document] | None = None
+    file: EventSourceMapping | None, *kept: Mapped, deleted: dict[str, Document] | None = None
 ) -> from_file.Beginning:
     return from_file.begin(
         {UUID: (file, FILE)} if file else {}, {each.uuid: each for each in kept}, deleted or {}, HERE, NOW
@@ -120,7 +122,7 @@ def test_the_api_does_not_change_a_mapping_of_the_file() -> None:
     for call in calls:
         with pytest.raises(ApiError) as caught:
             call()
-        assert (caught.value.code, caught.value.status) == ("ResourceConflictException", 409)
+        assert (caught.value.code, form_of(caught.value).status) == ("ResourceConflictException", 409)
         assert FILE in str(caught.value.message)
         assert "--adopt" in str(caught.value.message)
     assert decisions.tags_of(decisions.get(mappings, UUID)) == {}

@@ -12,6 +12,7 @@ from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DiscardReason, Lane, Record
 from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.mapping_logs import MappingLogs, log_of
+from support.reasons import why
 
 RECORDS = (Record(Lane("b:9092/orders", "orders-0"), ("orders-0", 15), {}, 0.0),)
 
@@ -28,8 +29,8 @@ def said(own: str | None, general: str) -> list[tuple[str, str]]:
     logs = MappingLogs([mapping(own), mapping(None, "other")], Log(stream, level=general))
     for name in ("m", "other"):
         logs.observe(seen.Retrying(name, RECORDS, 1, 0.5))
-        logs.observe(seen.MappingChanged(name, "polling", ""))
-        logs.observe(seen.FetchFailed(name, "away", 1.0))
+        logs.observe(seen.MappingChanged(name, "polling", None))
+        logs.observe(seen.FetchFailed(name, why("away"), 1.0))
         logs.observe(seen.Discarded(name, RECORDS, DiscardReason.OVERSIZED, ""))
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     return [(line["mapping"], line["level"]) for line in lines]
@@ -70,7 +71,7 @@ def test_mappings_come_change_and_go() -> None:
     def heard() -> int:
         before = len(stream.getvalue().splitlines())
         logs.observe(seen.Retrying("m", RECORDS, 1, 0.5))
-        logs.observe(seen.MappingChanged("m", f"state {before}", ""))
+        logs.observe(seen.MappingChanged("m", f"state {before}", None))
         return len(stream.getvalue().splitlines()) - before
 
     counts = [heard()]

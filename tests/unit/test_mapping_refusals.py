@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.mappings import decisions
 from headrace.service.control.mappings.model import FoundFunction, Mapped, MappingState, SourceLook, settled
 from headrace.service.control.refusals import ApiError
@@ -125,7 +126,7 @@ def pattern(text: str) -> dict[str, Any]:
 )
 def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> None:
     refusal = refused(request_)
-    assert (refusal.code, refusal.message, refusal.status, refusal.type) == (IPV, text, 400, "User")
+    assert (refusal.code, refusal.message, form_of(refusal).status, form_of(refusal).type) == (IPV, text, 400, "User")
 
 
 @pytest.mark.semantics("ESM-11")
@@ -173,6 +174,14 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
         (
             KAFKA | PROVISIONED | {"DestinationConfig": {"OnFailure": {"Destination": "kafka://orders"}}},
             "DestinationConfig on_failure: kafka://orders is the source: what it is told would come back for ever",
+        ),
+        (
+            MSK | {"SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}]},
+            "SourceAccessConfigurations: VIRTUAL_HOST is for RabbitMQ",
+        ),
+        (
+            MSK | {"SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": f"env:{name}"} for name in "ab"]},
+            "SourceAccessConfigurations: BASIC_AUTH is given 2 times",
         ),
         (
             SQS | {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b", "Queues": ["q"]},
@@ -281,7 +290,7 @@ def test_a_second_mapping_of_the_same(request_: dict[str, Any], text: str) -> No
     mappings = existing(request_)
     refusal = refused(request_, mappings=mappings, seed="b")
     tail = f"Please update or delete the existing mapping with UUID {next(iter(mappings))}"
-    assert (refusal.code, refusal.status, refusal.message) == ("ResourceConflictException", 409, text + tail)
+    assert (refusal.code, form_of(refusal).status, refusal.message) == ("ResourceConflictException", 409, text + tail)
 
 
 @pytest.mark.semantics("ESM-15")
@@ -342,7 +351,8 @@ def test_a_mapping_that_is_not_there() -> None:
         with pytest.raises(ApiError) as caught:
             call()
         refusal = caught.value
-        assert (refusal.code, refusal.status, refusal.member) == ("ResourceNotFoundException", 404, "Message")
+        form = form_of(refusal)
+        assert (refusal.code, form.status, form.member) == ("ResourceNotFoundException", 404, "Message")
         assert refusal.message == "The resource you requested does not exist."
 
 
@@ -357,7 +367,7 @@ def test_a_mapping_that_is_busy(state: MappingState) -> None:
     for verb, call in calls.items():
         with pytest.raises(ApiError) as caught:
             call()
-        assert (caught.value.code, caught.value.status) == ("ResourceInUseException", 400)
+        assert (caught.value.code, form_of(caught.value).status) == ("ResourceInUseException", 400)
         assert caught.value.message == f"Cannot {verb} the event source mapping because it is in use."
 
 

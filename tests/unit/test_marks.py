@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Window
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.core.marks import SHARE, LaneRoom, Marks
 from headrace.pollers.core.pool import AROUND_A_RECORD, UNKNOWN, Pool
-from headrace.pollers.source import Mark
 
 LANE, OTHER = Lane("stream", "shard-1"), Lane("stream", "shard-2")
 WINDOW = OpenWindow(Window(0, 60), b'{"sum":3}')

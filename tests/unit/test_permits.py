@@ -12,6 +12,7 @@ from headrace.dispatch.core.observer import Event, GateClosed, GateOpened
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.permits import Gate, GateState, Permits
+from support.reasons import no_start
 
 
 async def granted_order(permits: Permits, waiters: list[str]) -> list[str]:
@@ -108,13 +109,13 @@ async def test_a_function_is_said_to_be_up_when_it_took_a_batch_not_when_it_answ
         tasks.start_soon(gate.run)
         with gate.in_hand():
             for _ in range(3):
-                gate.close("no such function")
+                gate.close(no_start("no such function"))
                 await gate.enter()
             assert {type(event) for event in watch.seen} == {GateClosed}
             if outcome == "taken":
                 gate.passed()
             else:
-                gate.close("no such function")
+                gate.close(no_start("no such function"))
             assert [type(event) for event in watch.seen].count(GateOpened) == (outcome == "taken")
         tasks.cancel_scope.cancel()
 
@@ -124,7 +125,7 @@ async def test_no_trial_is_waited_for_that_the_only_batch_in_hand_will_not_make(
     """It is being written to a failure destination, and may be for long."""
     answers = CallableInvoker(echo, clock=LoopClock(0.0))
     gate = Gate("f", answers, observer=Watch(), jitter=lambda: 1.0, backoff=Backoff(base=0.001), remembered=True)
-    gate.close("no such function")
+    gate.close(no_start("no such function"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(gate.run)
         with gate.in_hand():

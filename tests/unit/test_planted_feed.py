@@ -16,8 +16,9 @@ from headrace.dispatch.core.events import kinesis_item
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFailed
 from headrace.dispatch.core.policy import Policy, Progress
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.feed import Feed
-from headrace.pollers.source import FetchResult, LaneLost, Mark, Owner
+from headrace.pollers.source import FetchResult, LaneLost, Owner
 from support.rigs import MappingRig, by_key
 from support.stream_world import Call, Handler, Reading, StreamFunction, StreamWorld, take_all, until
 from support.virtual_time import EPOCH, VirtualLoop

@@ -10,9 +10,10 @@ import pytest
 from headrace.dispatch.core.model import Position
 from headrace.dispatch.core.observer import Gap
 from headrace.pollers.checkpoints.store import Checkpoint, Finished, Key
+from headrace.pollers.core.mark import Mark
 from headrace.pollers.memory.stream import Flavour, MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.source import LaneLost, Mark
+from headrace.pollers.source import LaneLost
 from headrace.pollers.streams.source import ShardReader
 from support.stream_world import Call, Reading, StreamWorld, until
 from support.virtual_time import VirtualLoop

@@ -31,6 +31,7 @@ PURE = (
     "dispatch/core/windows.py",
     "pollers/kinesis/core/aggregation.py",
     "pollers/core/lifecycle.py",
+    "pollers/core/mark.py",
     "pollers/streams/core/lineage.py",
     "pollers/sqs/core/scaling.py",
     "pollers/schemas/core/avro.py",
@@ -47,7 +48,9 @@ PURE = (
     "service/api/core/field_support_tables.py",
     "service/api/wire/call.py",
     "service/api/wire/constraints.py",
+    "service/api/wire/refusals.py",
     "service/control/refusals.py",
+    "config/reasons.py",
     "service/api/wire/printing.py",
     "service/api/wire/reading.py",
     "service/api/wire/routing.py",
@@ -72,6 +75,9 @@ IMPURE = {
     "threading",
     "time",
 }
+
+
+OF_HTTP = {"aiohttp", "http", "multidict", "socket", "urllib", "yarl"}
 
 
 def module_of(path: Path) -> tuple[str, ...]:
@@ -122,6 +128,22 @@ def test_the_core_is_pure(name: str) -> None:
             assert module[0] not in IMPURE, (
                 f"{path.relative_to(ROOT)}:{line} imports {module[0]}: it decides, nothing else"
             )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "service" / "control").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_control_knows_nothing_of_http(path: Path) -> None:
+    """What it refuses has a kind; the status of each kind is in service/api/wire."""
+    assert not {module[0] for _, module, _ in imports(path)} & OF_HTTP
+    words = {name for node in ast.walk(ast.parse(path.read_text())) for name in names(node)}
+    assert not words & {"status", "headers", "status_code", "url", "host"}
+
+
+def names(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str() as name):
+            yield name
 
 
 def test_the_walk_sees_what_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

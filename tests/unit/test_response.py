@@ -21,6 +21,7 @@ from headrace.dispatch.core.model import (
 )
 from headrace.dispatch.core.response import Identifiers, judge
 from support.paper import ATTEMPT, failed, kafka_records, partition, records
+from support.reasons import no_start
 
 BATCH = records([1, 2, 3])
 KAFKA = kafka_records(partition(0), [100, 101])
@@ -146,7 +147,7 @@ def test_without_partial_responses_the_body_says_nothing(body: bytes) -> None:
 
 
 @pytest.mark.semantics("RESPONSE-06")
-@pytest.mark.parametrize("reply", [failed(), Throttled(ATTEMPT, 1.0), Unreachable(ATTEMPT, "refused")])
+@pytest.mark.parametrize("reply", [failed(), Throttled(ATTEMPT, 1.0), Unreachable(ATTEMPT, no_start("refused"))])
 def test_what_is_no_answer_passes_as_it_is(reply: Reply) -> None:
     outcome: object = judge(reply, BATCH, partial=True)
     assert outcome is reply

@@ -28,6 +28,7 @@ from headrace.dispatch.core.model import (
 from headrace.service.telemetry.account import Account, Counts
 from headrace.service.telemetry.metrics import Labels, Metrics
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
+from support.reasons import no_start, why
 
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
 ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
@@ -48,7 +49,7 @@ STORY: list[seen.Event] = [
     seen.Settled("m", (Settlement(records(3), DELIVERED), Settlement(records(1), RETURNED))),
     seen.Discarded("m", records(1), DiscardReason.OVERSIZED, ""),
     seen.Settled("m", (Settlement(records(1), discarded(DiscardReason.OVERSIZED)), Settlement(records(1), ABANDONED))),
-    seen.SettleFailed("m", records(1), "refused"),
+    seen.SettleFailed("m", records(1), why("refused")),
 ]
 
 
@@ -69,7 +70,7 @@ def test_what_a_destination_has_is_among_the_discarded() -> None:
     account, fate = Account(["m"]), discarded(DiscardReason.RETRIES_EXHAUSTED)
     account.observe(seen.Fetched("m", records(5), 0.1))
     account.observe(seen.Discarded("m", records(3), DiscardReason.RETRIES_EXHAUSTED, "arn"))
-    account.observe(seen.Discarded("m", records(2), DiscardReason.RETRIES_EXHAUSTED, "", "refused"))
+    account.observe(seen.Discarded("m", records(2), DiscardReason.RETRIES_EXHAUSTED, "", why("refused")))
     account.observe(seen.Settled("m", (Settlement(records(3), fate), Settlement(records(2), fate))))
     counts = account.counts["m"]
     assert (counts.discarded, counts.documented, counts.undecided) == (5, 3, 0)
@@ -121,7 +122,7 @@ def test_counts_of_a_mapping(name: str, value: float) -> None:
         (FailedItems(ATTEMPT, frozenset({"1", "2"})), "items", 2),
         (FunctionFailed(ATTEMPT, Failure.TIMEOUT, ""), "timeout", 5),
         (Throttled(ATTEMPT), "throttled", 5),
-        (Unreachable(ATTEMPT, ""), "unreachable", 5),
+        (Unreachable(ATTEMPT, no_start("")), "unreachable", 5),
     ],
 )
 def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label: str, failed: int | None) -> None:
@@ -150,7 +151,7 @@ def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
     ("event", "name"),
     [
         (seen.Gap("m", LANE, "1", "9", "trimmed"), "gaps_total"),
-        (seen.CommitFailed("m", "disk full"), "commit_errors_total"),
+        (seen.CommitFailed("m", why("disk full")), "commit_errors_total"),
         (seen.StreamRecreated("m", "arn", "arn"), "streams_recreated_total"),
     ],
 )
@@ -173,11 +174,11 @@ def test_discards_count_as_failed_with_their_reason() -> None:
             {"destination_records_total": 4, "destination_documents_total": 1},
         ),
         (
-            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "", "refused"),
+            seen.Discarded("m", records(4), DiscardReason.OVERSIZED, "", why("refused")),
             {"records_dropped_total": 4, "destination_failures_total": 1},
         ),
         (seen.Discarded("m", records(4), DiscardReason.OVERSIZED, ""), {"records_dropped_total": 4}),
-        (seen.DestinationFailed("m", "arn", "refused", 1.0), {"destination_errors_total": 1}),
+        (seen.DestinationFailed("m", "arn", why("refused"), 1.0), {"destination_errors_total": 1}),
     ],
 )
 def test_what_a_destination_has_and_what_nobody_has_are_counted_apart(
@@ -200,10 +201,10 @@ class View:
         return Readiness(ready=True, polling=True)
 
     def mappings(self) -> tuple[MappingView, ...]:
-        return (MappingView("m", "uuid", "arn", "sqs", "f", "waiting", "why", 3, {}),)
+        return (MappingView("m", "uuid", "arn", "sqs", "f", "waiting", why("why"), 3, {}),)
 
     def functions(self) -> tuple[FunctionView, ...]:
-        return (FunctionView("f", "a function", up=False, cause="why", in_flight=2, limit=4),)
+        return (FunctionView("f", "a function", up=False, cause=no_start("why"), in_flight=2, limit=4),)
 
 
 def test_states_are_looked_up_when_somebody_scrapes() -> None:

@@ -16,6 +16,7 @@ from headrace.service.api.connections import most_connections
 from headrace.service.api.server import ListenError, address_of, bind, serving
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 from support.eventually import eventually_async
+from support.reasons import no_start, why
 
 
 class View:
@@ -26,15 +27,15 @@ class View:
         return self._readiness
 
     def mappings(self) -> tuple[MappingView, ...]:
-        return (MappingView("m", "uuid", "arn", "sqs", "f", "waiting", "why", 3, {"fetched": 1}),)
+        return (MappingView("m", "uuid", "arn", "sqs", "f", "waiting", why("why"), 3, {"fetched": 1}),)
 
     def functions(self) -> tuple[FunctionView, ...]:
-        return (FunctionView("f", "a function", up=False, cause="why", in_flight=2, limit=None),)
+        return (FunctionView("f", "a function", up=False, cause=no_start("why"), in_flight=2, limit=None),)
 
 
 POLLING = Readiness(ready=True, polling=True)
-WAITING = Readiness(ready=True, polling=False, reasons=("m: the queue does not exist",))
-STARTING = Readiness(ready=False, polling=False, reasons=("m: it is being opened",))
+WAITING = Readiness(ready=True, polling=False, reasons=(why("m: the queue does not exist"),))
+STARTING = Readiness(ready=False, polling=False, reasons=(why("m: it is being opened"),))
 
 
 @asynccontextmanager
@@ -104,7 +105,7 @@ def test_half_of_the_descriptors_are_left() -> None:
 async def test_readiness_with_its_reasons(path: str, readiness: Readiness, query: str, status: int) -> None:
     async with asking(readiness) as session, session.get(path + query) as answer:
         assert answer.status == status
-        assert await answer.json() == {"ready": status == 200, "reasons": list(readiness.reasons)}
+        assert await answer.json() == {"ready": status == 200, "reasons": [reason.text for reason in readiness.reasons]}
 
 
 async def test_metrics_are_text() -> None:
@@ -117,9 +118,13 @@ async def test_metrics_are_text() -> None:
 async def test_status_has_mappings_and_functions() -> None:
     async with asking(WAITING) as session, session.get("/status") as answer:
         status = json.loads(await answer.read())
-    assert (status["ready"], status["polling"], status["reasons"]) == (True, False, list(WAITING.reasons))
-    assert status["mappings"][0]["counts"] == {"fetched": 1}
-    assert status["functions"][0]["limit"] is None
+    assert (status["ready"], status["polling"], status["reasons"]) == (True, False, ["m: the queue does not exist"])
+    mapping, function = status["mappings"][0], status["functions"][0]
+    assert mapping["counts"] == {"fetched": 1}
+    assert (mapping["reason"], mapping["reason_code"]) == ("why", "unavailable")
+    assert (mapping["trouble"], mapping["trouble_code"]) == ("", "")
+    assert (function["cause"], function["cause_code"]) == ("why", "function_cannot_start")
+    assert function["limit"] is None
 
 
 async def test_other_paths_are_not_there_and_other_methods_not_allowed() -> None:

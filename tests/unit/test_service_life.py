@@ -15,6 +15,7 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.config.mapping import EventSourceMapping
+from headrace.config.reasons import Reason, ReasonCode
 from headrace.config.settings import Settings
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.model import DiscardReason, Record, Settlement, discarded
@@ -33,6 +34,7 @@ from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.idle import IdleWatch
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of
+from support.reasons import no_start
 from support.rigs import MappingRig, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
@@ -181,7 +183,7 @@ async def test_ready_is_said_once_and_not_before_the_function_was_tried() -> Non
         await anyio.sleep(0.1)
         readiness = rig.plant.readiness()
         assert (readiness.ready, readiness.polling) == (True, False)
-        assert "no module named app" in readiness.reasons[0]
+        assert "no module named app" in str(readiness.reasons[0])
         assert rig.stdout == ["Ready."]
         rig.fake.mend()
         await anyio.sleep(10)
@@ -198,7 +200,7 @@ async def test_ready_when_the_queue_is_visibly_missing_and_polling_when_it_comes
         tasks.start_soon(rig.life.run)
         await anyio.sleep(0.1)
         assert rig.stdout == ["Ready."]
-        assert "does not exist" in rig.plant.readiness().reasons[0]
+        assert "does not exist" in str(rig.plant.readiness().reasons[0])
         rig.queue.exists = True
         await anyio.sleep(5)
         assert rig.plant.readiness().polling
@@ -223,7 +225,7 @@ async def test_a_stop_lets_invocations_end_and_readiness_goes_first() -> None:
         await anyio.sleep(1)
         rig.life.stop()
         await anyio.sleep(1)
-        assert rig.plant.readiness().reasons == ("the daemon is stopping",)
+        assert rig.plant.readiness().reasons == (Reason(ReasonCode.STOPPING, "the daemon is stopping"),)
         assert rig.plant.mappings()[0].state == "stopping"
         assert codes == []
     assert codes == [Exit.OK]
@@ -315,7 +317,7 @@ class Watched:
 
     mapping: str = "m"
     polling: bool = True
-    waits_for: str = ""
+    waits_for: Reason | None = None
     busy: bool = False
     fetched_at: float = -math.inf
     answers: list[bool] = field(default_factory=lambda: [True])
@@ -330,7 +332,7 @@ class Watched:
     ("watched", "reason"),
     [
         (Watched(busy=True), "m has records in flight"),
-        (Watched(polling=False, waits_for="function f: broken"), "m is waiting: function f: broken"),
+        (Watched(polling=False, waits_for=no_start("function f: broken")), "m is waiting: function f: broken"),
         (Watched(answers=[False]), "the source of m does not say that it is empty (lent and delayed messages count)"),
         (Watched(answers=[True, False] * 100), "the source of m does not say that it is empty"),
     ],

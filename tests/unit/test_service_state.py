@@ -16,6 +16,7 @@ from headrace.service.control.store.code import CodeStore
 from headrace.service.control.store.document_store import Documents
 from headrace.service.wiring.known_starts import FILE, ForgetfulObserver, KnownStarts, fingerprint
 from headrace.service.wiring.state import StateDirectory, StateError, former_directory
+from support.reasons import no_start
 
 
 def test_the_directory_is_made_and_locked(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_on_a_full_disk_nothing_is_remembered(tmp_path: Path) -> None:
     registry = KnownStarts(tmp_path)
     registry.remember("orders", "one")
     (tmp_path / "functions.new").symlink_to("/dev/full")
-    ForgetfulObserver(registry).observe(GateClosed("orders", "broken", 1.0))
+    ForgetfulObserver(registry).observe(GateClosed("orders", no_start("broken"), 1.0))
     assert not KnownStarts(tmp_path).remembers("orders", "one")
     registry.remember("orders", "two")
     assert not KnownStarts(tmp_path).remembers("orders", "two")
@@ -110,7 +111,7 @@ def test_a_function_that_could_not_start_is_forgotten(tmp_path: Path) -> None:
     forgetting = ForgetfulObserver(registry)
     forgetting.observe(GateOpened("orders", 0.1))
     assert KnownStarts(tmp_path).remembers("orders", "one")
-    forgetting.observe(GateClosed("orders", "broken", 1.0))
+    forgetting.observe(GateClosed("orders", no_start("broken"), 1.0))
     assert not KnownStarts(tmp_path).remembers("orders", "one")
 
 

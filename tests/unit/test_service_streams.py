@@ -153,11 +153,11 @@ async def test_a_failure_destination_that_is_missing_is_a_reason_and_no_obstacle
         readiness = rig.plant.readiness()
         assert (readiness.ready, readiness.polling) == (True, False)
         (reason,) = readiness.reasons
-        assert reason.startswith("m: ")
-        assert DEAD in reason
+        assert reason.text.startswith("m: ")
+        assert DEAD in str(reason)
         (view,) = rig.plant.mappings()
-        assert (view.state, view.reason, view.destination) == ("polling", "", DEAD)
-        assert DEAD in view.trouble
+        assert (view.state, view.reason, view.destination) == ("polling", None, DEAD)
+        assert DEAD in str(view.trouble)
         assert rig.account.counts["m"].delivered == 1
         rig.dead.exists = True
         await anyio.sleep(60)
@@ -188,7 +188,7 @@ async def test_ready_is_not_said_before_the_failure_destination_was_looked_for()
 async def test_news_of_a_failure_destination_wake_those_who_wait_for_readiness() -> None:
     changes = Changes()
     changed = changes.next()
-    changes.observe(DestinationChanged("m", DEAD, ""))
+    changes.observe(DestinationChanged("m", DEAD, None))
     assert changed.is_set()
 
 

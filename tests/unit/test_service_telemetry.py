@@ -29,6 +29,7 @@ from headrace.dispatch.core.model import (
 from headrace.service.telemetry.event_lines import OUTPUT_BURST, Logs
 from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, LibraryLines, Log, open_log
+from support.reasons import no_start, why
 
 SECRET = "the body of the message"
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
@@ -37,7 +38,7 @@ ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
 
 EVENTS: list[seen.Event] = [
     seen.Fetched("m", RECORDS, 0.1),
-    seen.FetchFailed("m", "connection refused", 1.0),
+    seen.FetchFailed("m", why("connection refused"), 1.0),
     seen.FetchesAgain("m"),
     seen.Filtered("m", RECORDS),
     seen.Invoking("m", "f", "request-1", RECORDS, 100),
@@ -45,24 +46,24 @@ EVENTS: list[seen.Event] = [
     seen.Invoked("m", "f", RECORDS, FailedItems(ATTEMPT, frozenset({"id-1"})), 1.0),
     seen.Invoked("m", "f", RECORDS, FunctionFailed(ATTEMPT, Failure.ERROR, "ValueError: no", b"{}"), 1.0),
     seen.Invoked("m", "f", RECORDS, Throttled(ATTEMPT, None, "no room"), 1.0),
-    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "connection reset"), 1.0),
-    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "no such function", down=True), 1.0),
+    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, no_start("connection reset")), 1.0),
+    seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, no_start("no such function"), down=True), 1.0),
     seen.Retrying("m", RECORDS, 1, 0.5),
     seen.Bisected("m", RECORDS),
     seen.Settling("m", (Settlement(RECORDS, FILTERED),)),
     seen.Settled("m", (Settlement(RECORDS, FILTERED),)),
-    seen.SettleFailed("m", RECORDS, "refused"),
+    seen.SettleFailed("m", RECORDS, why("refused")),
     seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, ""),
-    seen.DestinationFailed("m", "arn", "refused", 1.0),
-    seen.DestinationChanged("m", "arn", "refused"),
-    seen.DestinationChanged("m", "arn", ""),
+    seen.DestinationFailed("m", "arn", why("refused"), 1.0),
+    seen.DestinationChanged("m", "arn", why("refused")),
+    seen.DestinationChanged("m", "arn", None),
     seen.Gap("m", LANE, "1", "9", "trimmed"),
     seen.StreamRecreated("m", "stream-2", "stream-1"),
-    seen.CommitFailed("m", "disk full"),
+    seen.CommitFailed("m", why("disk full")),
     seen.Blocked("m", LANE, "key", 10),
-    seen.GateClosed("f", "no module named app", 1.0),
+    seen.GateClosed("f", no_start("no module named app"), 1.0),
     seen.GateOpened("f", 0.2),
-    seen.MappingChanged("m", "polling", ""),
+    seen.MappingChanged("m", "polling", None),
     seen.Crashed("m", RuntimeError("boom")),
     seen.FeedsChanged("m", 2),
     seen.FunctionLog("f", "request-1", "hello\n", "stdout"),
@@ -114,7 +115,7 @@ def test_normal_operation_says_nothing_at_info() -> None:
         (FailedItems(ATTEMPT, frozenset({"id-1"})), "invoke_failed", "1 of 3 records"),
         (FunctionFailed(ATTEMPT, Failure.TIMEOUT, "timed out"), "invoke_failed", "timed out"),
         (Throttled(ATTEMPT, None, "no room"), "throttled", "no room"),
-        (Unreachable(ATTEMPT, "connection reset"), "unreachable", "connection reset"),
+        (Unreachable(ATTEMPT, no_start("connection reset")), "unreachable", "connection reset"),
     ],
 )
 def test_an_invocation_that_failed_is_a_warning_with_its_reason(outcome: Outcome, action: str, word: str) -> None:
@@ -124,14 +125,14 @@ def test_an_invocation_that_failed_is_a_warning_with_its_reason(outcome: Outcome
 
 
 def test_a_function_that_cannot_start_is_said_by_its_gate_alone() -> None:
-    down = seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, "no such function", down=True), 1.0)
-    lines = lines_of([down, seen.GateClosed("f", "no such function", 1.0)])
+    down = seen.Invoked("m", "f", RECORDS, Unreachable(ATTEMPT, no_start("no such function"), down=True), 1.0)
+    lines = lines_of([down, seen.GateClosed("f", no_start("no such function"), 1.0)])
     assert [line["action"] for line in lines] == ["function_down"]
 
 
 @pytest.mark.semantics("OBS-06")
 def test_what_repeats_is_said_once_per_window() -> None:
-    clock, event = Clock(), seen.FetchFailed("m", "connection refused", 1.0)
+    clock, event = Clock(), seen.FetchFailed("m", why("connection refused"), 1.0)
     stream = io.StringIO()
     logs = Logs(Log(stream), monotonic=clock)
     for clock.now in (0.0, 1.0, 2.0, 40.0):
@@ -142,7 +143,7 @@ def test_what_repeats_is_said_once_per_window() -> None:
 
 @pytest.mark.semantics("OBS-06")
 def test_that_fetches_work_again_is_said_as_often_as_that_they_failed() -> None:
-    clock, failed, again = Clock(), seen.FetchFailed("m", "connection refused", 1.0), seen.FetchesAgain("m")
+    clock, failed, again = Clock(), seen.FetchFailed("m", why("connection refused"), 1.0), seen.FetchesAgain("m")
     stream = io.StringIO()
     logs = Logs(Log(stream), monotonic=clock)
     for clock.now in (0.0, 1.0, 2.0, 40.0):
@@ -155,13 +156,13 @@ def test_that_fetches_work_again_is_said_as_often_as_that_they_failed() -> None:
 
 
 def test_the_last_line_of_a_mapping_says_where_it_stands() -> None:
-    polls, waits = seen.MappingChanged("m", "polling", ""), seen.MappingChanged("m", "waiting", "no such queue")
+    polls, waits = seen.MappingChanged("m", "polling", None), seen.MappingChanged("m", "waiting", why("no such queue"))
     lines = lines_of([waits, waits, polls, waits, waits, polls])
     assert [line["state"] for line in lines] == ["waiting", "polling", "waiting", "polling"]
 
 
 def test_a_function_that_fails_again_after_it_was_up_is_news() -> None:
-    closed = seen.GateClosed("f", "no module named app", 1.0)
+    closed = seen.GateClosed("f", no_start("no module named app"), 1.0)
     lines = lines_of([closed, closed, seen.GateOpened("f", 0.1), closed])
     assert [line["action"] for line in lines] == ["function_down", "function_up", "function_down"]
     assert str(lines[1]["event"]).endswith("can start again")
@@ -231,7 +232,7 @@ def _records_of(shard: str) -> tuple[Record, ...]:
 
 def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
     taken = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "arn:failed")
-    given_up = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "", "AccessDenied")
+    given_up = seen.Discarded("m", RECORDS, DiscardReason.OVERSIZED, "", why("AccessDenied"))
     first, second = lines_of([taken, given_up])
     assert "arn:failed has their document" in str(first["event"])
     assert "no destination has them" in str(second["event"])
@@ -240,7 +241,10 @@ def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
 
 @pytest.mark.semantics("DEST-09")
 def test_how_a_destination_stands_is_a_warning_or_good_news() -> None:
-    missing, there = seen.DestinationChanged("m", "arn", "it is missing"), seen.DestinationChanged("m", "arn", "")
+    missing, there = (
+        seen.DestinationChanged("m", "arn", why("it is missing")),
+        seen.DestinationChanged("m", "arn", None),
+    )
     lines = lines_of([missing, there, missing])
     assert [(line["level"], line["action"]) for line in lines] == [
         ("warning", "destination"),
@@ -250,8 +254,8 @@ def test_how_a_destination_stands_is_a_warning_or_good_news() -> None:
 
 
 def test_an_attempt_that_is_made_again_is_a_warning_and_the_last_is_said_by_the_discard() -> None:
-    again = seen.DestinationFailed("m", "arn", "refused", 1.0)
-    lines = lines_of([again, again, seen.DestinationFailed("m", "arn", "refused", None)])
+    again = seen.DestinationFailed("m", "arn", why("refused"), 1.0)
+    lines = lines_of([again, again, seen.DestinationFailed("m", "arn", why("refused"), None)])
     assert [(line["level"], line["action"], line["delay"]) for line in lines] == [
         ("warning", "destination_failed", 1.0)
     ]
@@ -268,7 +272,7 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
             seen.Gap("m", shard, "17", "TRIM_HORIZON", "trimmed"),
             blocked,
             blocked,
-            seen.CommitFailed("m", "disk full"),
+            seen.CommitFailed("m", why("disk full")),
         ]
     )
     assert [(line["level"], line["action"]) for line in lines] == [

@@ -17,6 +17,7 @@ from headrace.service.telemetry.core.terminal import visible
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, Log, open_log
+from support.reasons import why
 
 
 class Terminal(io.StringIO):
@@ -75,8 +76,8 @@ def test_a_traceback_is_readable_on_a_terminal_with_the_daemons_lines_told_from_
     [
         seen.FunctionLog("f", "r", HOSTILE, "stdout"),
         seen.FunctionLog("f", "r", "two\nlines " + HOSTILE, "log"),
-        seen.GateClosed("f", HOSTILE, 1.0),
-        seen.MappingChanged("m", "waiting", HOSTILE),
+        seen.GateClosed("f", why(HOSTILE), 1.0),
+        seen.MappingChanged("m", "waiting", why(HOSTILE)),
     ],
 )
 def test_what_a_function_says_commands_no_terminal(event: seen.Event) -> None:

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from .access import MappingAccess
 from .connection import BrokerAccess, KafkaConnection, servers_of
-from .faults import translate
+from .faults import partition_of, translate
 
-__all__ = ["BrokerAccess", "KafkaConnection", "MappingAccess", "servers_of", "translate"]
+__all__ = ["BrokerAccess", "KafkaConnection", "MappingAccess", "partition_of", "servers_of", "translate"]

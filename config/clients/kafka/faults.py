@@ -2,13 +2,17 @@
 
 A failed start says only that there was no way to bootstrap: why, the client logs and keeps to itself. So the brokers
 are looked at once more (`explain`), with a single connection each, whose errors say what is wrong.
+
+What aiokafka and OpenSSL say in words alone is read here, and nowhere else.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 from asyncio import IncompleteReadError
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from socket import gaierror
 from typing import Any
 
@@ -16,20 +20,38 @@ import anyio
 
 from ...core.stop_budget import IN_PASSING
 from ...errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from ...reasons import ReasonCode
 
 LOOK = 5.0
 """Seconds that a broker has to answer when it is looked at."""
 TLS_RECORDS = {0x1503, 0x1603}
 """First bytes of what a TLS server says: an alert, a handshake. aiokafka takes them for a length."""
-Verdict = tuple[type[SourceError], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an error means."""
+
+    kind: type[SourceError]
+    text: str
+    code: ReasonCode | None = None
+    """None: the usual one of its kind."""
+
+    def error(self, what: str) -> SourceError:
+        return self.kind(f"{what}: {self.text}", self.code)
 
 
 def translate(error: Exception, what: str) -> SourceError:
     """What a failed call means. `what` says what was tried, in words that a user understands."""
     if isinstance(error, SourceError):
         return error
-    kind, text = _judged(error, {}) or (SourceUnavailable, _detail(error))
-    return kind(f"{what}: {text}")
+    return _said(error, {}).error(what)
+
+
+def partition_of(error: Exception) -> int | None:
+    """The number of the partition that a failed fetch tells of; None where it names none."""
+    number = re.search(r"partition=(\d+)", str(error))
+    return int(number[1]) if number else None
 
 
 async def explain(error: Exception, what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError:
@@ -39,19 +61,19 @@ async def explain(error: Exception, what: str, servers: Sequence[str], login: Ma
     """
     if isinstance(error, SourceError):
         return error
-    kind, text = (
+    verdict = (
         _judged(error, login)
         or await _looked_at(servers, login)
-        or (SourceUnavailable, f"{_detail(error)}; but now the brokers answer")
+        or Verdict(SourceUnavailable, f"{_detail(error)}; but now the brokers answer")
     )
-    return kind(f"{what}: {text}")
+    return verdict.error(what)
 
 
 async def look(what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError | None:
     """Why the brokers cannot be worked with now; None when they can. For clients that keep it to themselves: one that
     is started tries again without end, and says nothing."""
     verdict = await _looked_at(servers, login)
-    return verdict[0](f"{what}: {verdict[1]}") if verdict else None
+    return verdict.error(what) if verdict else None
 
 
 # --- a look at the brokers ------------------------------------------------------------------------------------------
@@ -70,7 +92,7 @@ async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> Verdic
     verdicts = [verdict for verdict in found if verdict is not None]
     if len(verdicts) < len(servers):
         return None
-    return next((each for each in verdicts if each[0] is SourceRefused), verdicts[0] if verdicts else None)
+    return next((each for each in verdicts if each.kind is SourceRefused), verdicts[0] if verdicts else None)
 
 
 async def _look(server: str, login: Mapping[str, Any]) -> Verdict | None:
@@ -86,9 +108,9 @@ async def _look(server: str, login: Mapping[str, Any]) -> Verdict | None:
         try:
             await _brokers(name, at, login)
         except Exception as error:
-            kind, text = _said(error, login)
+            said = _said(error, login)
             where = f"the brokers say that they are at {name}:{at} (their advertised.listeners)"
-            return kind, f"{where}, and there: {text}"
+            return replace(said, text=f"{where}, and there: {said.text}")
     return None
 
 
@@ -111,7 +133,7 @@ async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[A
 
 
 def _said(error: Exception, login: Mapping[str, Any]) -> Verdict:
-    return _judged(error, login) or (SourceUnavailable, _detail(error))
+    return _judged(error, login) or Verdict(SourceUnavailable, _detail(error))
 
 
 # --- what an error means --------------------------------------------------------------------------------------------
@@ -138,7 +160,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _of_ours(error: BaseException) -> Verdict | None:
     """A token that was not had."""
-    return (type(error), str(error)) if isinstance(error, SourceError) else None
+    return Verdict(type(error), str(error), error.reason.code) if isinstance(error, SourceError) else None
 
 
 def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
@@ -147,16 +169,20 @@ def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
     mechanism = login.get("sasl_mechanism")
     if isinstance(error, errors.SaslAuthenticationFailed | errors.AuthenticationFailedError):
         check = "the token, and who issues it" if mechanism == "OAUTHBEARER" else "user name, password and mechanism"
-        return SourceRefused, f"the brokers refuse the login ({_words(error)}); check {check}"
+        return _login(f"the brokers refuse the login ({_words(error)}); check {check}")
     if isinstance(error, errors.UnsupportedSaslMechanismError):
         which = f"the mechanism {mechanism}" if mechanism else "this SASL mechanism"
-        return SourceRefused, f"the listener does not know {which}; use another kind of login, or another port"
+        return _login(f"the listener does not know {which}; use another kind of login, or another port")
     if isinstance(error, errors.IllegalSaslStateError):
         what = "the listener has no login, and one is configured"
-        return SourceRefused, f"{what}; use the port of a SASL listener, or remove the login"
+        return _login(f"{what}; use the port of a SASL listener, or remove the login")
     if isinstance(error, ValueError) and "signature" in str(error):  # SCRAM: the server does not know the password
-        return SourceRefused, "the server does not prove that it knows the password; is it the right one?"
+        return _login("the server does not prove that it knows the password; is it the right one?")
     return None
+
+
+def _login(text: str) -> Verdict:
+    return Verdict(SourceRefused, text, ReasonCode.LOGIN_REFUSED)
 
 
 def _of_topic(error: BaseException) -> Verdict | None:
@@ -171,12 +197,13 @@ def _of_topic(error: BaseException) -> Verdict | None:
     for kind, subject in subjects.items():
         if isinstance(error, kind):
             said = f": {_words(error)}" if error.args else ""
-            return SourceRefused, f"not allowed{said}; give this user the rights on {subject}"
+            text = f"not allowed{said}; give this user the rights on {subject}"
+            return Verdict(SourceRefused, text, ReasonCode.RIGHTS_REFUSED)
     if isinstance(error, errors.UnknownTopicOrPartitionError):
-        return SourceMissing, "the topic does not exist"
+        return Verdict(SourceMissing, "the topic does not exist")
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordListTooLargeError):
         advice = "raise max.message.bytes of the topic, or message.max.bytes of the brokers"
-        return SourceRefused, f"a message is too large ({_words(error)}); {advice}"
+        return Verdict(SourceRefused, f"a message is too large ({_words(error)}); {advice}")
     return None
 
 
@@ -191,41 +218,48 @@ _UNKNOWN_AUTHORITY = (
 )
 _ALERTS = {
     "WRONG_VERSION_NUMBER": "the port does not speak TLS; use another port, or the protocol without SSL",
-    "UNEXPECTED_EOF_WHILE_READING": "the TLS handshake was cut off; does the port speak TLS?",
 }
+_CUT_OFF = "UNEXPECTED_EOF_WHILE_READING"
 _NO_CERTIFICATE = ("BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE")
 _STRANGER = ("CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED")
 
 
 def _of_tls(error: BaseException) -> Verdict | None:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = _CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY)
-        return SourceRefused, f"{reason} ({error.verify_message})"
+        text = f"{_CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY)} ({error.verify_message})"
+        return Verdict(SourceRefused, text, ReasonCode.BROKERS_NOT_TRUSTED)
     if isinstance(error, IncompleteReadError) and (error.expected or 0) >> 16 in TLS_RECORDS:
-        return SourceRefused, "the port speaks TLS, and the protocol has none; say SSL or SASL_SSL, or use another port"
+        text = "the port speaks TLS, and the protocol has none; say SSL or SASL_SSL, or use another port"
+        return Verdict(SourceRefused, text)
     if not isinstance(error, ssl.SSLError):
         return None
-    reason = error.reason or ""
-    if reason.endswith(_NO_CERTIFICATE):
+    alert = error.reason or ""  # OpenSSL's name for it, of which the beginning depends on the version of TLS
+    if alert.endswith(_NO_CERTIFICATE):
         what = "the brokers want a client certificate that they know"
-        return SourceRefused, f"{what}; give CLIENT_CERTIFICATE_TLS_AUTH ({reason})"
-    if reason.endswith(_STRANGER):
+        return _client(f"{what}; give CLIENT_CERTIFICATE_TLS_AUTH ({alert})")
+    if alert.endswith(_STRANGER):
         what = "the brokers do not accept the client certificate"
-        return SourceRefused, f"{what}; is it expired, or signed by somebody whom they do not trust? ({reason})"
-    return (SourceUnavailable if "EOF" in reason else SourceRefused), _ALERTS.get(reason, f"TLS failed: {reason}")
+        return _client(f"{what}; is it expired, or signed by somebody whom they do not trust? ({alert})")
+    if isinstance(error, ssl.SSLEOFError) or alert == _CUT_OFF:
+        return Verdict(SourceUnavailable, "the TLS handshake was cut off; does the port speak TLS?")
+    return Verdict(SourceRefused, _ALERTS.get(alert, f"TLS failed: {alert}"))
+
+
+def _client(text: str) -> Verdict:
+    return Verdict(SourceRefused, text, ReasonCode.CLIENT_NOT_TRUSTED)
 
 
 def _of_network(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
     if isinstance(error, gaierror):
-        return SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?"
+        return Verdict(SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?")
     if isinstance(error, ConnectionRefusedError):
-        return SourceUnavailable, "nobody listens there; is the broker running, and is the port right?"
+        return Verdict(SourceUnavailable, "nobody listens there; is the broker running, and is the port right?")
     if isinstance(error, TimeoutError):
-        return SourceUnavailable, "no answer in time; is the broker running, and is the port right?"
+        return Verdict(SourceUnavailable, "no answer in time; is the broker running, and is the port right?")
     if isinstance(error, IncompleteReadError | ConnectionResetError | BrokenPipeError):
         protocol = login.get("security_protocol", "")
         ask = "does the port speak TLS?" if protocol.endswith("SSL") else "does the port want a login, or TLS?"
-        return SourceUnavailable, f"the broker closed the connection at once; {ask}"
+        return Verdict(SourceUnavailable, f"the broker closed the connection at once; {ask}")
     return None
 
 

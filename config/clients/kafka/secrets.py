@@ -18,8 +18,9 @@ from typing import Any
 import anyio.to_thread
 
 from ...arn import Arn
-from ...errors import ConfigError, SourceMissing, SourceRefused, SourceUnavailable
+from ...errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ...kafka_security import reference_fault
+from ...reasons import ReasonCode
 from ...spoken import absolute
 from ...user_text import NotText, text_of
 from .. import faults
@@ -57,7 +58,7 @@ class Secrets:
     async def text(self, uri: str) -> str:
         """Raises SourceError, which says what to do."""
         if fault := reference_fault(uri):
-            raise SourceRefused(f"a secret's uri {fault}")
+            raise _unusable(f"a secret's uri {fault}")
         scheme, _, rest = uri.partition(":")
         match scheme:
             case "file":
@@ -88,7 +89,7 @@ class Secrets:
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "")
         if not value.strip():
-            raise SourceRefused(f"the variable {name}, which should have a secret, is not set: set it and start again")
+            raise _unusable(f"the variable {name}, which should have a secret, is not set: set it and start again")
         return value
 
     async def _managed(self, uri: str) -> str:
@@ -96,15 +97,19 @@ class Secrets:
         try:
             client = await self._clients.get("secretsmanager", region=region)
         except ConfigError as error:
-            raise SourceRefused(f"the secret {uri} cannot be read: {error}") from error
-        with faults.translating(f"read the secret {uri}"):
+            raise _unusable(f"the secret {uri} cannot be read: {error}") from error
+        with faults.translating(f"read the secret {uri}", ReasonCode.SECRET_UNUSABLE):
             answer = await client.get_secret_value(SecretId=uri)
         if answer.get("SecretString"):
             return str(answer["SecretString"])
         try:
             return base64.b64decode(answer.get("SecretBinary") or "").decode()
         except ValueError as error:
-            raise SourceRefused(f"the secret {uri} is not text") from error
+            raise _unusable(f"the secret {uri} is not text") from error
+
+
+def _unusable(text: str, kind: type[SourceError] = SourceRefused) -> SourceError:
+    return kind(text, ReasonCode.SECRET_UNUSABLE)
 
 
 def _content(path: Path) -> str:
@@ -112,17 +117,17 @@ def _content(path: Path) -> str:
         with path.open("rb") as stream:
             data = stream.read(LONGEST + 1)
     except FileNotFoundError as error:
-        raise SourceMissing(f"the file {path}, which should have a secret, does not exist") from error
+        what = f"the file {path}, which should have a secret, does not exist"
+        raise _unusable(what, SourceMissing) from error
     except OSError as error:
-        raise SourceUnavailable(
-            f"the file {path}, which should have a secret, cannot be read: {error.strerror}"
-        ) from error
+        what = f"the file {path}, which should have a secret, cannot be read: {error.strerror}"
+        raise _unusable(what, SourceUnavailable) from error
     if len(data) > LONGEST:
-        raise SourceRefused(f"the file {path} is larger than the {LONGEST} bytes that a secret can have")
+        raise _unusable(f"the file {path} is larger than the {LONGEST} bytes that a secret can have")
     try:
         return text_of(data)
     except NotText as fault:
-        raise SourceRefused(f"the file {path}, which should have a secret, {fault.what}") from None
+        raise _unusable(f"the file {path}, which should have a secret, {fault.what}") from None
 
 
 def _is_pem(text: str) -> bool:
@@ -137,8 +142,8 @@ def _fields(text: str, uri: str, *needed: str) -> dict[str, str]:
         found = None
     shape = ", ".join(f'"{name}": …' for name in needed)
     if not isinstance(found, dict):
-        raise SourceRefused(f"the secret at {uri} is not the JSON that is needed: {{{shape}}}")
+        raise _unusable(f"the secret at {uri} is not the JSON that is needed: {{{shape}}}")
     values = {str(name): value for name, value in found.items() if isinstance(value, str) and value}
     if missing := [name for name in needed if name not in values]:
-        raise SourceRefused(f"the secret at {uri} has no {' and no '.join(missing)}: it must be {{{shape}}}")
+        raise _unusable(f"the secret at {uri} has no {' and no '.join(missing)}: it must be {{{shape}}}")
     return values

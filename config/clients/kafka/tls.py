@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ...errors import SourceRefused
+from ...reasons import ReasonCode
 from .secrets import Certificate
 
 
@@ -18,7 +19,8 @@ def context(authority: str | None = None, certificate: Certificate | None = None
     try:
         made = ssl.create_default_context(cadata=authority)
     except (ssl.SSLError, ValueError) as error:
-        raise SourceRefused("the certificate of the brokers' authority is not PEM, or is damaged") from error
+        text = "the certificate of the brokers' authority is not PEM, or is damaged"
+        raise SourceRefused(text, ReasonCode.CERTIFICATE_UNUSABLE) from error
     if certificate is not None:
         _load(made, certificate)
     return made
@@ -35,12 +37,12 @@ def _load(made: ssl.SSLContext, certificate: Certificate) -> None:
             # Without a password OpenSSL would ask the terminal for it.
             made.load_cert_chain(chain, key, password=lambda: certificate.password)
         except (ssl.SSLError, ValueError, OSError) as error:
-            raise SourceRefused(f"the client's certificate cannot be used: {_reason(error, certificate)}") from None
+            text = f"the client's certificate cannot be used: {_flaw(error, certificate)}"
+            raise SourceRefused(text, ReasonCode.CERTIFICATE_UNUSABLE) from None
 
 
-def _reason(error: Exception, certificate: Certificate) -> str:
-    reason = getattr(error, "reason", "") or ""
-    if reason == "KEY_VALUES_MISMATCH":
+def _flaw(error: Exception, certificate: Certificate) -> str:
+    if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":  # OpenSSL's name for it
         return "the private key belongs to another certificate"
     if "ENCRYPTED" in certificate.private_key and not certificate.password:
         return "the private key is encrypted, and there is no privateKeyPassword"

@@ -157,9 +157,9 @@ def _token(url: str, status: int, body: bytes, asked: float) -> Token:
         raise SourceUnavailable(f"the token endpoint {url} answers {status}")
     if status != 200:
         code = str(said.get("error", ""))[:80]
-        reason = f" ({code})" if code.replace("_", "").isalpha() else ""
+        named = f" ({code})" if code.replace("_", "").isalpha() else ""
         raise SourceRefused(
-            f"the token endpoint {url} answers {status}{reason}: check client_id, client_secret and scope"
+            f"the token endpoint {url} answers {status}{named}: check client_id, client_secret and scope"
         )
     text, lifetime = said.get("access_token"), said.get("expires_in")
     if not isinstance(text, str) or not text:

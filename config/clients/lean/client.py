@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from ..endpoints import host_and_port
+from ...addresses import host_and_port
 from .connection import AnswerTooLarge, ConnectionCut, ExchangeFailed, ExchangeTimedOut, HttpAnswer
 from .core.requests import RequestWriter
 from .core.signing import Signer, SigningKeys
@@ -135,11 +135,9 @@ class LeanClient:
         return kind(endpoint_url=self._endpoint, error=error)
 
     async def _refusal(self, answer: HttpAnswer, operation: str) -> Exception:
-        """The refusal as botocore reads it."""
-        from ..replies import CheckedParserFactory
-
+        """The refusal as the general client reads it."""
         model = self._client.meta.service_model
-        parser = CheckedParserFactory().create_parser(model.protocol)
+        parser = self._client._endpoint._response_parser_factory.create_parser(model.protocol)
         response = {"status_code": answer.status, "headers": answer.headers, "body": answer.body}
         parsed = await parser.parse(response, model.operation_model(operation).output_shape)
         code = parsed.get("Error", {}).get("Code")

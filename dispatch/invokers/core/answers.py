@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ....config.reasons import Reason, ReasonCode
 from ...core.model import Attempt, Failure, FunctionFailed, Unreachable
 
 RESPONSE_LIMIT = 6 * 1024 * 1024 + 100
@@ -62,8 +63,8 @@ def failed(attempt: Attempt, body: bytes) -> FunctionFailed | Unreachable:
     kind, message = _text(error, "errorType"), _text(error, "errorMessage")
     detail = one_line(": ".join(part for part in (kind, message) if part) or body.decode(errors="replace"))
     if kind in _INIT_ERRORS or _outside_an_invocation(error) or _is_quirk(_INIT_QUIRKS, kind, message):
-        cause = f"the function cannot start: {detail}; mend its code or its configuration"
-        return Unreachable(attempt, cause, down=True, body=body)
+        text = f"the function cannot start: {detail}; mend its code or its configuration"
+        return Unreachable(attempt, Reason(ReasonCode.FUNCTION_CANNOT_START, text), down=True, body=body)
     return FunctionFailed(attempt, _failure(kind, message or detail), detail or "no error text", body)
 
 

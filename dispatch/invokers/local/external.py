@@ -8,8 +8,9 @@ from __future__ import annotations
 import anyio
 
 from ....config.clock import Clock
+from ....config.reasons import Reason, ReasonCode
 from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ..base import Invocation, NotReady, Ready
+from ..base import CLOSED, Invocation, NotReady, Ready
 from ..core import answers
 from .pool import headers_of
 from .runtime_api import Handed, RuntimeApi, Session, SessionState
@@ -40,17 +41,16 @@ class ExternalInvoker:
     async def probe(self) -> Ready | NotReady:
         """Ready while a runtime waits for an invocation."""
         if self._closed:
-            return NotReady("the function is closed: Headrace is stopping")
+            return NotReady(CLOSED)
         api = await self._open()
         return Ready() if api.session.state is SessionState.WAITING else NotReady(self._waiting(api))
 
     async def invoke(self, invocation: Invocation) -> Reply:
         started = self._clock.wall()
         if self._closed:
-            cause = "the function is closed: Headrace is stopping"
-            return Unreachable(self._attempt(invocation, started, None), cause, down=True)
+            return Unreachable(self._attempt(invocation, started, None), CLOSED, down=True)
         if self._busy:
-            return Throttled(self._attempt(invocation, started, 429), reason="the runtime is busy")
+            return Throttled(self._attempt(invocation, started, 429), detail="the runtime is busy")
         api = await self._open()
         if api.session.state is not SessionState.WAITING:
             return Unreachable(self._attempt(invocation, started, None), self._waiting(api), down=True)
@@ -96,8 +96,9 @@ class ExternalInvoker:
             self._api = api
         return self._api
 
-    def _waiting(self, api: RuntimeApi) -> str:
-        return f"waiting for a runtime: start yours with AWS_LAMBDA_RUNTIME_API={api.address}"
+    def _waiting(self, api: RuntimeApi) -> Reason:
+        text = f"waiting for a runtime: start yours with AWS_LAMBDA_RUNTIME_API={api.address}"
+        return Reason(ReasonCode.FUNCTION_PENDING, text)
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
         version = self._spec.version if status == OK else None

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from ....config.reasons import Reason
+from ..base import cannot_start
 from . import runtime_client
 from .spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 
@@ -45,10 +47,14 @@ class Command:
 class LaunchRefused:
     """The runtime cannot be started."""
 
-    reason: str
+    text: str
     """What is missing and what to do, in one line."""
     entrypoint_error: str = ""
     """AWS's words after `Error: ` where it has some (`Runtime.InvalidEntrypoint`)."""
+
+    @property
+    def reason(self) -> Reason:
+        return cannot_start(self.text)
 
 
 async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
@@ -103,11 +109,11 @@ def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
     candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
     found = next((path for path in candidates if path.exists()), None)
     if found is None:
-        reason = f"there is no file 'bootstrap' in {spec.code}: build the function there"
-        return LaunchRefused(reason, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+        text = f"there is no file 'bootstrap' in {spec.code}: build the function there"
+        return LaunchRefused(text, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
     if not os.access(found, os.X_OK):
-        reason = f"{found} is not executable: chmod +x it"
-        return LaunchRefused(reason, "fork/exec /var/task/bootstrap: permission denied")
+        text = f"{found} is not executable: chmod +x it"
+        return LaunchRefused(text, "fork/exec /var/task/bootstrap: permission denied")
     return Command((str(found),))
 
 

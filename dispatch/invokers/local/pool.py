@@ -22,7 +22,7 @@ from ....config.clock import Clock
 from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ...core.observer import Observer
 from ...turns import turn
-from ..base import Invocation, NotReady, Ready
+from ..base import CLOSED, Invocation, NotReady, Ready, cannot_start
 from ..core import answers
 from . import temporary
 from .core.platform_log import Ended
@@ -38,7 +38,6 @@ OK = 200
 THROTTLED = 429
 HARD_WORK = 2.0
 """Seconds for which an init counts as hard work; after that it waits for something, and others may start."""
-STOPPING = "the function is closed: Headrace is stopping"
 
 
 class LocalInvoker:
@@ -90,7 +89,7 @@ class LocalInvoker:
         """An init without an event; the environment stays for the first invocation."""
         await self._refresh()
         if self._closed:
-            return NotReady(STOPPING)
+            return NotReady(CLOSED)
         if any(worker.alive for worker in self._idle):
             return Ready()
         started, generation = self._clock.monotonic(), self._generation
@@ -115,7 +114,7 @@ class LocalInvoker:
             self._busy -= 1
 
     def _stopping(self, invocation: Invocation, started: float) -> Unreachable:
-        return Unreachable(self._attempt(invocation, started, None), STOPPING, down=True)
+        return Unreachable(self._attempt(invocation, started, None), CLOSED, down=True)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -162,8 +161,8 @@ class LocalInvoker:
             async with turn(self._inits, HARD_WORK):
                 started = await self._planned()
         except OSError as error:
-            reason = f"this machine cannot start it ({error}): look for free space, permissions and limits"
-            started = InitFailed(reason)
+            text = f"this machine cannot start it ({error}): look for free space, permissions and limits"
+            started = InitFailed(cannot_start(text))
         if isinstance(started, InitFailed):
             self._command = None  # a .venv or an interpreter may come to where it was missed
         return started
@@ -176,7 +175,7 @@ class LocalInvoker:
         if not self._swept:
             await anyio.to_thread.run_sync(temporary.sweep, self._spec.scratch)
             self._swept = True
-        return InitFailed(STOPPING) if self._closed else await self._started(command)
+        return InitFailed(CLOSED) if self._closed else await self._started(command)
 
     async def _started(self, command: Command) -> Worker | InitFailed:
         worker = Worker(self._spec, self._reaper, self._observer, self._clock)
@@ -203,8 +202,9 @@ class LocalInvoker:
             seconds, "timeout" if isinstance(failed.ended, TimedOut) else "error", kind or failed.kind
         )
         if not failed.body:
-            return replace(failed, cause=f"{failed.cause}; see its log and correct the function")
-        return replace(failed, cause=answers.one_line(f"{kind}: {message}" if kind else message or failed.cause))
+            return replace(failed, cause=cannot_start(f"{failed.cause}; see its log and correct the function"))
+        said = f"{kind}: {message}" if kind else message or failed.cause.text
+        return replace(failed, cause=cannot_start(answers.one_line(said)))
 
     def _init_body(self, failed: InitFailed, attempt: Attempt) -> bytes:
         """The failed init as the caller of Invoke would see it."""

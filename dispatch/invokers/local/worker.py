@@ -19,7 +19,9 @@ import anyio
 import anyio.to_thread
 
 from ....config.clock import Clock
+from ....config.reasons import Reason
 from ...core.observer import FunctionLog, Observer
+from ..base import cannot_start
 from . import environment, temporary
 from .core.frames import Frames
 from .core.lines import LineBudget, OutputLines
@@ -55,7 +57,7 @@ class TimedOut:
 class InitFailed:
     """The runtime did not get as far as asking for an invocation."""
 
-    cause: str
+    cause: Reason
     body: bytes = b""
     """What the runtime itself posted."""
     entrypoint: str = ""
@@ -138,7 +140,7 @@ class Worker:
     async def _spawn(self, command: Command) -> InitFailed | None:
         async with self._ending:  # whoever ends us meanwhile waits, and finds a process to kill
             if self._over:
-                return InitFailed("it was stopped")
+                return InitFailed(cannot_start("it was stopped"))
             await self._api.open()
             self._temporary = await anyio.to_thread.run_sync(temporary.make, self._spec.scratch)
             try:
@@ -195,8 +197,8 @@ class Worker:
         """In AWS's words: a missing wrapper is a shell's exit status, a bad bootstrap is a bad entrypoint. AWS has no
         words for text that no process can be given: a NUL character, or half a character."""
         if isinstance(error, ValueError):
-            return InitFailed(f"it cannot be started ({error}): correct the handler and the variables")
-        cause = f"{command.argv[0]} cannot be started ({error.strerror}): correct the function"
+            return InitFailed(cannot_start(f"it cannot be started ({error}): correct the handler and the variables"))
+        cause = cannot_start(f"{command.argv[0]} cannot be started ({error.strerror}): correct the function")
         if command.wrapped:
             return InitFailed(cause, ended=Exited(127))
         return InitFailed(cause, entrypoint=f"fork/exec /var/task/bootstrap: {(error.strerror or '').lower()}")
@@ -212,13 +214,14 @@ class Worker:
             while session.state is SessionState.STARTING and not self._exited.is_set():
                 await self._changed()
         if session.init_error is not None:
-            return InitFailed("its init reported an error", session.init_error)
+            return InitFailed(cannot_start("its init reported an error"), session.init_error)
         if session.state is SessionState.WAITING and not self._exited.is_set():
             return None
         if self._exited.is_set():
             ended = Exited(self._status)
-            return InitFailed(f"its runtime ended during init ({describe_exit(self._status)})", ended=ended)
-        return InitFailed(f"its init took longer than {timeout:g} s", ended=TimedOut())
+            text = f"its runtime ended during init ({describe_exit(self._status)})"
+            return InitFailed(cannot_start(text), ended=ended)
+        return InitFailed(cannot_start(f"its init took longer than {timeout:g} s"), ended=TimedOut())
 
     async def end(self) -> None:
         """Kill the whole process group and let go of everything. Idempotent, and not to be cancelled half-way."""

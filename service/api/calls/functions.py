@@ -10,9 +10,9 @@ from ...control.catalogue import Runnable
 from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
 from ...control.refusals import invalid_parameter
-from ...control.store.downloads import Downloads
 from ...control.store.function_plane import FunctionPlane
 from ...control.store.uploads import Uploads
+from ..code_downloads import Downloads
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 

@@ -20,11 +20,12 @@ from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, 
 from ....dispatch.invokers.base import MOST_HOPS, Invocation
 from ....dispatch.invokers.local.pool import new_trace
 from ...async_invoke.core.model import Accepts
-from ...control import refusals
 from ...control.catalogue import LATEST
 from ...control.names import Home, Named
+from ...control.refusals import ApiError, conflict, no_such_resource, service
 from ...running.invocations import Invocations, failed_function
 from ...telemetry.tails import Tails
+from ..wire import refusals
 from ..wire.call import Answer, Call, Serve
 from . import naming
 
@@ -80,9 +81,9 @@ class InvokeCalls:
     def _expect_ready(self, named: Named) -> None:
         found = self._invocations.find(named.name, named.qualifier)
         if found is None:
-            raise refusals.no_such_resource(f"Function not found: {named.explicit}")
+            raise no_such_resource(f"Function not found: {named.explicit}")
         if found.state != "Active":
-            raise refusals.conflict(
+            raise conflict(
                 "The operation cannot be performed at this time. "
                 f"The function is currently in the following state: {found.state}"
             )
@@ -96,7 +97,7 @@ class InvokeCalls:
         try:
             await self._queue.accept(named.name, named.qualifier, call.request_id, event, call.hops)
         except StoreUnavailable as error:
-            raise refusals.service(str(error)) from error
+            raise service(str(error)) from error
 
     async def _answered(self, call: Call, named: Named, event: bytes, context: str) -> Answer:
         trace = new_trace()
@@ -122,7 +123,8 @@ class InvokeCalls:
             case FunctionFailed(attempt=attempt, body=body):
                 return {**_ran(attempt.executed_version, body), "FunctionError": attempt.function_error or UNHANDLED}
             case Throttled(reason=reason, after=after):
-                raise refusals.too_many(reason, retry_after=None if after is None else int(after))
+                word = reason or refusals.NO_ROOM
+                raise refusals.too_many(word, retry_after=None if after is None else int(after))
             case Unreachable(attempt=attempt) if failed_function(reply):
                 return {**_ran(attempt.executed_version, _init_error(reply)), "FunctionError": UNHANDLED}
             case Unreachable():
@@ -144,19 +146,19 @@ def _init_error(reply: Unreachable) -> bytes:
     return orjson.dumps({"errorType": "Runtime.Unavailable", "errorMessage": text})
 
 
-def _not_reached(reply: Unreachable) -> refusals.ApiError:
+def _not_reached(reply: Unreachable) -> ApiError:
     """A function elsewhere, which is not ours to know more of."""
     if reply.attempt.status == 404:
-        return refusals.no_such_resource(reply.cause)
-    return refusals.ApiError("ServiceException", reply.cause, 502, type="Service", member="Message")
+        return no_such_resource(reply.cause.text)
+    return refusals.not_reached(reply.cause.text)
 
 
-def _in_a_circle(hops: int) -> refusals.ApiError:
+def _in_a_circle(hops: int) -> ApiError:
     text = (
         f"This invocation was sent on by {hops} daemons, which looks like a circle: "
         "correct the endpoints of the functions that are invoked elsewhere"
     )
-    return refusals.ApiError("RecursiveInvocationException", text, member="Message")
+    return refusals.circle(text)
 
 
 # --- what was sent ----------------------------------------------------------------------------------------------------
@@ -165,9 +167,7 @@ def _in_a_circle(hops: int) -> refusals.ApiError:
 def _client_context(sent: str) -> str:
     """The JSON text of a client context. Raises ApiError."""
     if len(sent) > CONTEXT_MAX:
-        raise refusals.ApiError(
-            "InvalidRequestContentException", f"Client context must be no more than {CONTEXT_MAX} bytes."
-        )
+        raise refusals.unreadable_request(f"Client context must be no more than {CONTEXT_MAX} bytes.")
     if not sent:
         return ""
     try:
@@ -176,9 +176,7 @@ def _client_context(sent: str) -> str:
             return context.decode()
     except ValueError:
         pass
-    raise refusals.ApiError(
-        "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object."
-    )
+    raise refusals.unreadable_request("Client context must be a valid Base64-encoded JSON object.")
 
 
 async def _expect_json(event: bytes) -> None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from ...control import refusals, tags
+from ...control import tags
 from ...control.model import Function, existing
 from ...control.names import Named
+from ...control.refusals import invalid_parameter, no_such_resource, validation
 from ...control.store.function_plane import FunctionPlane
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
@@ -80,22 +81,22 @@ class TagCalls:
     def _function(self, arn: str, name: str) -> Named:
         """The function of a tagged ARN, which must be ours and unqualified. Raises ApiError."""
         if ":" in name:
-            raise refusals.invalid_parameter(
+            raise invalid_parameter(
                 "Tags on function aliases and versions are not supported. Please specify a function ARN."
             )
         if arn != self._plane.here.arn(name):
-            raise refusals.no_such_resource(f"Function not found: {arn}")
+            raise no_such_resource(f"Function not found: {arn}")
         return Named(name, "", arn)
 
     def _of_mapping(self, kind: str, arn: str, uuid: str) -> Mapping[str, str]:
         """The tags of a mapping that is there; nothing else of the other kinds exists. Raises ApiError."""
         if kind != "event-source-mapping":
-            raise refusals.no_such_resource(MISSING[kind].format(arn=arn))
+            raise no_such_resource(MISSING[kind].format(arn=arn))
         here = self._plane.here
         ours = arn.split(":")[3:5] == [here.region, here.account]
         found = self._mappings.tags(uuid) if ours else None
         if found is None:
-            raise refusals.no_such_resource(f"Event source mapping not found: {arn}")
+            raise no_such_resource(f"Event source mapping not found: {arn}")
         return found
 
 
@@ -111,7 +112,7 @@ def _resource(call: Call) -> tuple[str, str, str]:
     """Kind, ARN and the rest of it. Raises ApiError."""
     arn: str = call.parameters["Resource"]
     if not _TAGGABLE.fullmatch(arn):
-        raise refusals.validation(
+        raise validation(
             f"Value '{arn}' at 'resource' failed to satisfy constraint: "
             f"Member must satisfy regular expression pattern: {PATTERN}"
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ...control import refusals
+from ...control.refusals import ApiError, invalid_parameter
 from .field_support_tables import FORWARDED, SERVED
 
 
@@ -22,7 +22,7 @@ class Support(Enum):
     RECORDED = "recorded"
 
 
-_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "r": Support.RECORDED}
+_SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "=": Support.REFUSED, "r": Support.RECORDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class ApiField:
     path: str
     standing: Support
     reason: str
+    sentence: bool = False
+    """Whether the reason is AWS's own sentence, and the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ def subject(operation: str) -> str:
 
 
 def _fields(entries: Mapping[str, str]) -> dict[str, ApiField]:
-    return {path: ApiField(path, _SIGNS[entry[0]], entry[1:].strip()) for path, entry in entries.items()}
+    return {path: _field(path, entry[0], entry[1:].strip()) for path, entry in entries.items()}
+
+
+def _field(path: str, sign: str, reason: str) -> ApiField:
+    return ApiField(path, _SIGNS[sign], reason, sentence=sign == "=")
 
 
 FIELDS: Mapping[str, Mapping[str, ApiField]] = {operation: _fields(entries) for operation, entries in SERVED.items()}
@@ -70,13 +76,13 @@ def of(operation: str, path: str) -> ApiField | None:
     return None
 
 
-def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> refusals.ApiError | None:
+def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> ApiError | None:
     """Why a request is refused for a field of it. `unknown`: what was sent and is not in the model."""
     for given in _given(operation, parameters):
         if given.field.standing is Support.REFUSED:
-            return refusals.invalid_parameter(_refused(given))
+            return invalid_parameter(_refused(given))
     if unknown:
-        return refusals.invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
+        return invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
     return None
 
 
@@ -87,7 +93,7 @@ def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:
 
 def _refused(given: GivenField) -> str:
     """AWS's own sentence where there is one, else ours."""
-    if given.field.reason.endswith("."):
+    if given.field.sentence:
         return given.field.reason
     name, _, value = given.field.path.partition("=")
     what = f"The value {value} of {name}" if value else name

@@ -1,8 +1,8 @@
 """The tables of `field_support.py`: each call, and each field of the calls that are served.
 
-A field's entry begins with its sign: `+` honoured, `-` refused, `r` recorded; the rest is the reason. A field without
-an entry of its own has its parent's. `Field=VALUE` is about one value. What becomes of the fields of a mapping is said
-once, in `config/limits.py`.
+A field's entry begins with its sign: `+` honoured, `-` refused, `=` refused in AWS's own sentence, `r` recorded; the
+rest is the reason. A field without an entry of its own has its parent's. `Field=VALUE` is about one value. What becomes
+of the fields of a mapping is said once, in `config/limits.py`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "UpdateFunctionCode": {
         "FunctionName": "+",
         **_CODE,
-        "ImageUri": "- Please don't provide ImageUri when updating a function with packageType Zip.",
+        "ImageUri": "= Please don't provide ImageUri when updating a function with packageType Zip.",
         **_ARCHITECTURES,
         "Publish": "+",
         **_PUBLISH_TO,
@@ -180,7 +180,7 @@ _NOT_IN_THE_API = (
     "kafka_security",
 )
 _ON_SUCCESS = {
-    "DestinationConfig.OnSuccess": "- Unsupported DestinationConfig parameter for given event source mapping type."
+    "DestinationConfig.OnSuccess": "= Unsupported DestinationConfig parameter for given event source mapping type."
 }
 
 

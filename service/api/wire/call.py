@@ -38,7 +38,7 @@ class Answer:
 
 
 Serve = Callable[[Call], Awaitable[Answer]]
-"""Serves one operation. Raises `errors.ApiError` to refuse; anything else that it raises is a fault of ours."""
+"""Serves one operation. Raises `refusals.ApiError` to refuse; anything else that it raises is a fault of ours."""
 
 
 class Group(Protocol):

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from ...control import refusals
+from . import refusals
 from .model import Operation, Shape, ShapeMember
 
 _NAMES = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}

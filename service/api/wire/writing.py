@@ -14,6 +14,7 @@ from ....config.errors import BugError
 from ...control.refusals import ApiError
 from .call import Answer
 from .model import Operation, Shape, ShapeMember
+from .refusals import form_of
 
 JSON = "application/json"
 
@@ -46,13 +47,14 @@ def written(operation: Operation, answer: Answer, request_id: str) -> ApiRespons
 
 
 def refused(error: ApiError, request_id: str) -> ApiResponse:
-    body: dict[str, Any] = dict(error.more)
-    if error.type is not None:
-        body["Type"] = error.type
-    body[error.member] = error.message
+    form = form_of(error)
+    body: dict[str, Any] = dict(form.more)
+    if form.type is not None:
+        body["Type"] = form.type
+    body[form.member] = error.message
     headers = {"Content-Type": JSON, "x-amzn-ErrorType": error.code, "x-amzn-RequestId": request_id}
-    own = {name: _header(value) for name, value in error.headers.items()}
-    return ApiResponse(error.status, {**own, **headers}, orjson.dumps(_encodable(body)))
+    own = {name: _header(value) for name, value in form.headers.items()}
+    return ApiResponse(form.status, {**own, **headers}, orjson.dumps(_encodable(body)))
 
 
 def _body(shape: Shape, given: Mapping[str, Any]) -> bytes:

@@ -94,10 +94,14 @@ def _show(reply: Reply) -> int:
         case Returned(body=body):
             show(_text(body))
             return Exit.OK
-        case FunctionFailed(body=body, detail=said) | Unreachable(body=body, cause=said):
+        case FunctionFailed(body=body, detail=said):
             if body:
                 show(_text(body))
-        case Throttled(reason=said):
+        case Unreachable(body=body, cause=cause):
+            said = cause.text
+            if body:
+                show(_text(body))
+        case Throttled(said=said):
             said = f"the function is throttled: {said}"
     tell(f"headrace: {said}")
     return Exit.FAILURE

@@ -7,19 +7,16 @@ when the daemon ended is found where it was to go, and one that was being delete
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ....config.durable.faults import UnusableState
 from ....config.errors import Problem
 from ....config.mapping import EventSourceMapping
-from ..store.document_store import Documents, Name
+from ..documents import Document, KeptDocuments, Name
 from .model import Mapped, MappingState, steady
 
 MAPPING = "mapping"
 DELETED = "deleted_mapping"
 """A mapping of the configuration file that was deleted through the API, by UUID."""
-
-Document = Mapping[str, Any]
 
 
 def name_of(mapped: Mapped) -> Name:
@@ -42,7 +39,7 @@ def read(document: Document) -> Mapped:
     return Mapped(config, document["modified"], state, adopted=document["adopted"])
 
 
-def mappings(documents: Documents) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
+def mappings(documents: KeptDocuments) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
     """By UUID: what is stored, and what was deleted of a file. Raises UnusableState: leaving one out in silence would
     leave its records where they are."""
     found: dict[str, Mapped] = {}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ....config import limits, rules
 from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given, split_function
-from ....config.rules import Violation
+from ....config.rules import Violation, sentence
 from ....config.spoken import aws_name
 from ....dispatch.core.keeping import check_patterns
 from ..refusals import conflict, invalid_parameter
@@ -63,10 +63,10 @@ def _stricter(mapping: EventSourceMapping) -> Iterator[Violation]:
     if mapping.kind is not SourceKind.KAFKA:
         return
     if not mapping.source and not mapping.source_access_configurations:
-        yield Violation("source_access_configurations", texts.NO_ACCESS)
+        yield sentence("source_access_configurations", texts.NO_ACCESS)
     if mapping.pollers is None:
         yield from (
-            Violation("provisioned_poller_config", texts.PROVISIONED_ONLY.format(member=member))
+            sentence("provisioned_poller_config", texts.PROVISIONED_ONLY.format(member=member))
             for member in _provisioned_only(mapping)
         )
 

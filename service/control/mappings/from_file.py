@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ....config.mapping import EventSourceMapping, split_function
+from ..documents import Document, Name
 from ..names import Home, with_qualifier
-from ..store.document_store import Name
-from .as_documents import DELETED, Document, name_of
+from .as_documents import DELETED, name_of
 from .model import Mapped, steady
 
 Filed = Mapping[str, tuple[EventSourceMapping, str]]

@@ -1,14 +1,16 @@
 """What came of a mapping so far, in AWS's words: out of the events of its records, and out of what it waits for. Pure.
 
 `LastProcessingResult` follows the last record that was decided: a mapping can say OK while its failure destination
-fills. The codes and sentences of Kafka are read from our own words for what brokers say
-(`config/clients/kafka/faults.py`); a test holds both together.
+fills. AWS's codes and sentences for Kafka follow from the code of the reason, which says what the brokers refused
+(`config/clients/kafka/faults.py`): what a function printed cannot look like it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ....config.reasons import ReasonCode
 from ....dispatch.core.model import FailedItems, Succeeded
 from ....dispatch.core.observer import Event, Filtered, Invoked
 
@@ -45,30 +47,17 @@ class Trouble:
 
 _AUTHN, _AUTHZ = "EVENT_SOURCE_AUTHN_ERROR", "EVENT_SOURCE_AUTHZ_ERROR"
 
-_SASL = Trouble(_AUTHN, "PROBLEM: SASL authentication failed")
-_NOT_ALLOWED = Trouble(_AUTHZ, "PROBLEM: Cluster failed to authorize Lambda")
-_STRANGER = Trouble(_AUTHN, "PROBLEM: Server failed to authenticate Lambda")
-_DISTRUSTED = Trouble(_AUTHN, "PROBLEM: Lambda failed to authenticate server")
-_BAD_KEY = Trouble(_AUTHN, "PROBLEM: Provided certificate or private key is invalid")
-_BAD_SECRET = Trouble("ESM_CONFIG_NOT_VALID")
-
-_TROUBLES: tuple[tuple[str, Trouble], ...] = (
-    ("the brokers refuse the login", _SASL),
-    ("the listener does not know", _SASL),
-    ("the listener has no login", _SASL),
-    ("does not prove that it knows the password", _SASL),
-    (": not allowed", _NOT_ALLOWED),
-    ("the brokers want a client certificate", _STRANGER),
-    ("do not accept the client certificate", _STRANGER),
-    ("the brokers' certificate", _DISTRUSTED),
-    ("the client's certificate cannot be used", _BAD_KEY),
-    ("the certificate of the brokers' authority", _BAD_KEY),
-    ("should have a secret", _BAD_SECRET),
-    ("the secret ", _BAD_SECRET),
-    ("there is no function", Trouble("FUNCTION_CONFIG_NOT_VALID")),
-)
+_TROUBLES: Mapping[ReasonCode, Trouble] = {
+    ReasonCode.LOGIN_REFUSED: Trouble(_AUTHN, "PROBLEM: SASL authentication failed"),
+    ReasonCode.RIGHTS_REFUSED: Trouble(_AUTHZ, "PROBLEM: Cluster failed to authorize Lambda"),
+    ReasonCode.CLIENT_NOT_TRUSTED: Trouble(_AUTHN, "PROBLEM: Server failed to authenticate Lambda"),
+    ReasonCode.BROKERS_NOT_TRUSTED: Trouble(_AUTHN, "PROBLEM: Lambda failed to authenticate server"),
+    ReasonCode.CERTIFICATE_UNUSABLE: Trouble(_AUTHN, "PROBLEM: Provided certificate or private key is invalid"),
+    ReasonCode.SECRET_UNUSABLE: Trouble("ESM_CONFIG_NOT_VALID"),
+    ReasonCode.FUNCTION_MISSING: Trouble("FUNCTION_CONFIG_NOT_VALID"),
+}
 
 
-def trouble_of(reason: str) -> Trouble | None:
-    """What AWS calls the reason for which a Kafka mapping waits; None when it has no name for it."""
-    return next((trouble for words, trouble in _TROUBLES if words in reason), None)
+def trouble_of(code: ReasonCode) -> Trouble | None:
+    """What AWS calls a reason for which a Kafka mapping waits; None when it has no name for it."""
+    return _TROUBLES.get(code)

@@ -5,7 +5,7 @@ The texts of the rules that a configuration file has too are in `config/rules.py
 
 from __future__ import annotations
 
-from ....config.rules import Violation
+from ....config.rules import Violation, Wording
 from ....config.spoken import aws_name
 
 # --- observed ---------------------------------------------------------------------------------------------------------
@@ -39,7 +39,10 @@ OF_THE_FILE = (
 
 def told(violation: Violation) -> str:
     """A broken rule as one sentence: AWS's where it is one, else ours with the member that it is about."""
-    if violation.what[0].isupper() or violation.what[0].isdigit():
-        return violation.what
-    hint = f": {violation.hint}" if violation.hint and violation.what.startswith("this version") else ""
-    return f"{aws_name(violation.field)} {violation.what}{hint}"
+    match violation.wording:
+        case Wording.SENTENCE:
+            return violation.what
+        case Wording.CLAUSE:
+            return f"{aws_name(violation.field)}: {violation.what}"
+        case Wording.PREDICATE:
+            return f"{aws_name(violation.field)} {violation.what}"

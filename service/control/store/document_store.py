@@ -22,6 +22,7 @@ import anyio
 from ....config.durable.files import FileFormat
 from ....config.durable.writer import GroupWriter
 from ....config.errors import BugError
+from ..documents import Name
 
 FILE = "control.db"
 
@@ -34,8 +35,6 @@ CREATE TABLE documents (
 COMMIT;
 """
 
-Name = tuple[str, str]
-"""Kind and key."""
 Row = tuple[str, str, str, int]
 
 

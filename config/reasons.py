@@ -1,0 +1,90 @@
+"""Why something is not as it should be: a code for those who decide by it, a text for those who read it. A leaf:
+imports nothing of ours.
+
+    where it arises ──► Reason(code, text) ──► status, /readyz, log lines, answers of the API
+
+A reason is made where it arises, and goes unchanged to where it is shown. Whoever decides by a reason decides by its
+code: a text may quote what a function printed or what a foreign server said, and a test looks for code that reads one
+(`tests/unit/test_repository_reasons.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class ReasonCode(Enum):
+    """Every kind of reason, as it is shown beside the texts."""
+
+    UNAVAILABLE = "unavailable"
+    MISSING = "missing"
+    REFUSED = "refused"
+    DAMAGED = "damaged"
+    LOGIN_REFUSED = "brokers_refuse_login"
+    RIGHTS_REFUSED = "brokers_refuse_rights"
+    CLIENT_NOT_TRUSTED = "brokers_refuse_certificate"
+    BROKERS_NOT_TRUSTED = "brokers_not_trusted"
+    CERTIFICATE_UNUSABLE = "certificate_unusable"
+    SECRET_UNUSABLE = "secret_unusable"  # noqa: S105 - a code
+    FUNCTION_MISSING = "function_missing"
+    FUNCTION_PENDING = "function_pending"
+    FUNCTION_CANNOT_START = "function_cannot_start"
+    FUNCTION_UNREACHABLE = "function_unreachable"
+    FUNCTION_REFUSED = "function_refused"
+    FUNCTION_THROTTLED = "function_throttled"
+    PENDING = "pending"
+    DISABLED = "disabled"
+    MISCONFIGURED = "misconfigured"
+    STATE_UNAVAILABLE = "state_unavailable"
+    STOPPING = "stopping"
+    FAULT = "fault"
+
+
+MEANINGS: Mapping[ReasonCode, str] = {
+    ReasonCode.UNAVAILABLE: "a source, destination, registry or endpoint for logs is away; it is asked again",
+    ReasonCode.MISSING: "a source or destination does not exist; it is waited for",
+    ReasonCode.REFUSED: "a source, destination, registry or endpoint for logs refuses until somebody changes something",
+    ReasonCode.DAMAGED: "a partition cannot give what it has",
+    ReasonCode.LOGIN_REFUSED: "the brokers refuse user name, password, token or mechanism",
+    ReasonCode.RIGHTS_REFUSED: "the brokers know the user, who lacks rights on the topic, the group or the cluster",
+    ReasonCode.CLIENT_NOT_TRUSTED: "the brokers want a client certificate, or another one",
+    ReasonCode.BROKERS_NOT_TRUSTED: "the certificate of the brokers cannot be trusted",
+    ReasonCode.CERTIFICATE_UNUSABLE: "a certificate or key that the mapping names for its brokers cannot be used",
+    ReasonCode.SECRET_UNUSABLE: "a secret that the mapping names cannot be read, or lacks what is needed",
+    ReasonCode.FUNCTION_MISSING: "the function, version or alias does not exist",
+    ReasonCode.FUNCTION_PENDING: "the function has not started yet, or is being made",
+    ReasonCode.FUNCTION_CANNOT_START: "the function's init fails, or nothing on this machine can run it",
+    ReasonCode.FUNCTION_UNREACHABLE: "nobody answers where the function is",
+    ReasonCode.FUNCTION_REFUSED: "who has the function refuses to invoke it",
+    ReasonCode.FUNCTION_THROTTLED: "the function's reserved concurrency lets nothing run",
+    ReasonCode.PENDING: "nothing is known yet",
+    ReasonCode.DISABLED: "the mapping is not enabled",
+    ReasonCode.MISCONFIGURED: "the configuration does not allow it",
+    ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written just now",
+    ReasonCode.STOPPING: "the daemon is stopping",
+    ReasonCode.FAULT: "a fault in Headrace",
+}
+"""What each code says, for docs/logs-and-metrics.md, which is generated from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason. As text, it is its text."""
+
+    code: ReasonCode
+    text: str
+    """What is wrong and what to do, in one line, for people."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def of(self, subject: str) -> Reason:
+        """The same, told of whom it is: `subject: text`."""
+        return Reason(self.code, f"{subject}: {self.text}")
+
+
+def fault_of_ours(error: BaseException) -> Reason:
+    """Something stopped because of a fault in Headrace."""
+    return Reason(ReasonCode.FAULT, f"stopped by a fault in Headrace ({error!r}); please report it")
