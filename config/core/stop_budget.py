@@ -73,6 +73,12 @@ class StopBudget:
     def whole(self) -> float:
         return self.finish + self.write + self.settle + self.close + self.send + self.leave
 
+    @property
+    def last_resort(self) -> float:
+        """Seconds from the signal after which whoever is still there is left behind, whatever it does. Early in LEAVE:
+        a machine that has much else to do takes a while to end a process."""
+        return self.whole - 0.75 * self.leave
+
     def begin(self, now: float) -> StopTimes:
         """A stop that begins at `now` (monotonic)."""
         finish = now + self.finish

@@ -120,7 +120,7 @@ class Daemon:
             return
         if self._starting is not None:
             self._starting.cancel()
-        seconds = StopBudget.of_daemon(self._settings.stop_timeout).whole
+        seconds = StopBudget.of_daemon(self._settings.stop_timeout).last_resort
         self._leaving.after(seconds, lambda: Exit.OK, lambda: None)
 
     async def _run(self) -> Exit:

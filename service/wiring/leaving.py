@@ -36,7 +36,7 @@ class Leaving:
             self._leave(code())
 
         if self._timer is None:
-            self._timer = threading.Timer(max(0.0, seconds - LAST_LINES), leave)
+            self._timer = threading.Timer(seconds, leave)
             self._timer.daemon = True
             self._timer.start()
 

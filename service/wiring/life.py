@@ -123,7 +123,7 @@ class Life:
         """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
         budget = StopBudget.of_daemon(self._settings.stop_timeout)
         times = self.times = budget.begin(self._clock.monotonic())
-        self._outside.leave(budget.whole, lambda: self._exit, lambda: self._say_left(budget.whole))
+        self._outside.leave(budget.last_resort, lambda: self._exit, lambda: self._say_left(budget.whole))
         self._log.info(Action.STOP, f"stopping within {budget.whole:g} s")
         with anyio.CancelScope(deadline=times.settle):
             await self._plant.stop(times)

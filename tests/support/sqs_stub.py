@@ -31,6 +31,8 @@ class Faults:
 
     silent: bool = False
     """Requests are accepted and never answered."""
+    unanswered: tuple[str, ...] = ()
+    """So are those of these operations."""
     status: int = 0
     """Answer everything with this HTTP status; 0 for none."""
     refuse_deletes: int = 0
@@ -68,7 +70,7 @@ class Stub:
         if queue is None:
             return _error(400, "QueueDoesNotExist", "The specified queue does not exist.")
         faults = self.faults[name]
-        if faults.silent:
+        if faults.silent or operation in faults.unanswered:
             await asyncio.Event().wait()
         if faults.status:
             return _error(faults.status, "InternalError", "at your request")

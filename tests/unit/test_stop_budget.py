@@ -48,6 +48,12 @@ def test_every_phase_after_the_first_has_a_share_that_something_can_be_done_in(s
 
 
 @given(st.floats(0, 3600))
+def test_whoever_is_left_behind_had_all_phases_and_there_is_time_to_leave(seconds: float) -> None:
+    budget = StopBudget.of_daemon(seconds)
+    assert budget.begin(0.0).send < budget.last_resort <= budget.whole - 0.15
+
+
+@given(st.floats(0, 3600))
 def test_a_client_that_is_closed_in_passing_when_the_stop_begins_is_closed_before_functions_are(seconds: float) -> None:
     times = StopBudget.of_daemon(seconds).begin(0.0)
     assert times.settle >= IN_PASSING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -119,6 +120,21 @@ class Restartable:
         process, self._process = self._process, None
         if process is not None:
             _end(process)
+
+    def pause(self) -> None:
+        """As `kill -STOP`: what is sent to it arrives, and nothing comes back. Whoever pauses it resumes it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the server, not to its guard."""
+        assert self._process is not None
+        guard = self._process.pid
+        children = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
+        for child in children:
+            os.killpg(int(child), number)
 
     def kill(self) -> None:
         """As `kill -9`: with its guard, which it does not survive."""
