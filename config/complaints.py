@@ -15,9 +15,11 @@ from pydantic_core import ErrorDetails
 
 from . import masking
 from .errors import Problem
-from .function import ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
+from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
+from .kafka_mapping import URI_FORM
+from .mapping import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .nodes import Node, NodePlace, locate
-from .settings import ACCOUNT_FORM
+from .settings import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM
 from .spoken import URL_FORM, folded
 
 _REPORTED = {
@@ -61,20 +63,42 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "too_short": lambda context: f"must have at least {context['min_length']} element(s)",
     "too_long": lambda context: f"must have at most {context['max_length']} element(s)",
 }
-_FORMS = {
+FORMS = {
     URL_FORM: ("is no URL", "it must begin with http:// or https://"),
     VARIABLE_FORM: ("is no name for a variable", "letters, digits and '_', no digit first"),
     RUNTIME_FORM: ("is no runtime that Headrace starts", "python, nodejs, provided.*; for any other use 'command'"),
     ROLE_FORM: ("is no role", "it must look like arn:aws:iam::000000000000:role/orders"),
-    ACCOUNT_FORM: ("is no account", "it must be 12 digits; quotes keep a zero at the front"),
+    ACCOUNT_FORM: ("is no account", "it must be 12 digits, e.g. 000000000000"),
+    REGION_FORM: ("is no region", "letters, digits and '-', e.g. us-east-1"),
+    KEY_ID_FORM: ("is no access key id", "3 to 128 letters, digits or '_'"),
+    QUALIFIER_FORM: ("is no version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
+    OWN_UUID_FORM: ("is no UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
+    DESTINATION_FORM: ("is no destination", "give the ARN of a queue, topic or bucket, or kafka://TOPIC"),
+    TOPIC_FORM: ("is no name of a topic", "letters, digits, '.', '_' and '-', no '.' first"),
+    GROUP_FORM: ("is no name of a group", "letters, digits, '-' and '_'"),
+    KMS_FORM: ("is no ARN of a key", "it must begin with arn:"),
+    URI_FORM: ("has characters that AWS does not take here", "letters, digits and / * : _ + = . @ -"),
 }
 """What a pattern means, and what to do."""
 _WITHOUT_VALUE = {"value_error", "assertion_error", "too_short", "too_long", "string_too_short", "string_too_long"}
 
 
 def problems(fault: ValidationError, model: type[BaseModel], node: Node, path: str) -> list[Problem]:
-    """One problem per finding. `node` is what was validated, `path` where it stands."""
-    return [_problem(error, model, node, path) for error in distinct(fault)]
+    """One problem per finding. `node` is what was validated, `path` where it stands. What is missing because its name
+    is misspelled is told by the misspelling."""
+    errors = distinct(fault)
+    meant = {(*keys_of(error)[:-1], folded(near)) for error in errors if (near := meant_by(error, model))}
+    return [
+        _problem(error, model, node, path)
+        for error in errors
+        if error["type"] != "missing" or (*keys_of(error)[:-1], folded(str(error["loc"][-1]))) not in meant
+    ]
+
+
+def meant_by(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """The field that an unknown key is likely to be; empty for any other error."""
+    keys = keys_of(error)
+    return nearest(str(keys[-1]), _fields(model, keys[:-1])) if error["type"] == "extra_forbidden" else ""
 
 
 def distinct(fault: ValidationError) -> list[ErrorDetails]:
@@ -107,7 +131,7 @@ def _wording(error: ErrorDetails, place: NodePlace) -> str:
     if error["type"] == "value_error":
         return str(context["error"])
     if error["type"] == "string_pattern_mismatch":
-        what = _FORMS.get(context["pattern"], ("is not in the form that is expected here", ""))[0]
+        what = FORMS[context["pattern"]][0]
         return what + _shown(": ", error["input"], place.path)
     wording = _WORDING.get(error["type"])
     what = wording(context) if wording else error["msg"]
@@ -116,8 +140,9 @@ def _wording(error: ErrorDetails, place: NodePlace) -> str:
 
 def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
     if error["type"] == "string_pattern_mismatch":
-        pattern = error.get("ctx", {})["pattern"]
-        return _FORMS[pattern][1] if pattern in _FORMS else f"it must match {pattern}"
+        return FORMS[error.get("ctx", {})["pattern"]][1]
+    if error["type"] == "list_type" and isinstance(error["input"], str | int | float):
+        return f"write [{error['input']}]" if len(str(error["input"])) <= 60 else "write it in [ ]"
     if error["type"] == "literal_error":
         return did_you_mean(str(error["input"]), _choices(_annotation(model, keys_of(error))))
     return ""
@@ -156,15 +181,15 @@ def unknown_key(key: str, known: Sequence[str], place: NodePlace) -> Problem:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A suggestion, or nothing when no known word is near."""
-    found = nearest(word, known)
-    return f"did you mean {found!r}?" if found else ""
+    near = nearest(word, known)
+    return f"did you mean {near!r}?" if near else ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that may have been meant; None when none is near."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that this one is likely to mean; empty when none is near."""
     spelled = {folded(name): name for name in known}
     found = difflib.get_close_matches(folded(word[:80]), spelled, n=1, cutoff=0.6)
-    return spelled[found[0]] if found else None
+    return spelled[found[0]] if found else ""
 
 
 def field_names(model: type[BaseModel]) -> list[str]:

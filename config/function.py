@@ -30,6 +30,7 @@ CONCURRENCY_DEFAULT = 4
 
 _MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
 VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
+QUALIFIER_FORM = r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$"
 ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/\S+$"
 RUNTIME_FORM = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
 
@@ -220,7 +221,7 @@ class InvokeTarget(Spoken):
         None, examples=["http://localhost:3001"]
     )
     """Default: the endpoint of `aws`, or what the AWS variables say for Lambda."""
-    qualifier: Annotated[str, StringConstraints(pattern=r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$")] | None = None
+    qualifier: Annotated[str, StringConstraints(pattern=QUALIFIER_FORM)] | None = None
     """Version or alias."""
 
 

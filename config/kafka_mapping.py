@@ -18,7 +18,8 @@ AccessType = Literal[
     "CLIENT_CERTIFICATE_TLS_AUTH",
     "SERVER_ROOT_CA_CERTIFICATE",
 ]
-Uri = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[a-zA-Z0-9/*:_+=.@-]*$")]
+URI_FORM = r"^[a-zA-Z0-9/*:_+=.@-]*$"
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=URI_FORM)]
 
 
 class SourceAccessConfiguration(Spoken):

@@ -202,6 +202,7 @@ class _Loading:
         except ValidationError as fault:
             self.problems.extend(complaints.problems(fault, model, node, path))
             wrong |= {str(error["loc"][0]) for error in fault.errors() if error["loc"]}
+            wrong |= {complaints.meant_by(error, model) for error in fault.errors() if len(error["loc"]) == 1} - {""}
         try:
             return wanted.validated(model, _without(named, wrong)), wrong
         except ValidationError:
@@ -244,8 +245,13 @@ class _Loading:
             what = f"has {' and '.join(repr(kind) for kind in kinds)}: each makes it another kind of function"
             self.problems.append(place.problem(what, "keep one"))
             return None
-        if _looks_local(node.value):
-            return LocalFunction
+        meant = _misspelled_kind(node.value)
+        if meant == "runtime":
+            return LocalFunction  # which says more of what is wrong
+        if meant:
+            key = next(key for key in node.value if complaints.nearest(key, function.KINDS) == meant)
+            self.problems.append(complaints.unknown_key(key, list(function.KINDS), locate(node, [key], place.path)))
+            return None
         what = "does not say how it is run"
         self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
         return None
@@ -303,7 +309,7 @@ class _Loading:
         broken = [] if "source" in wrong else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
-                place = locate(node, [violation.field], path)
+                place = _place_of(node, violation.field, path)
                 self.problems.append(place.problem(violation.what, violation.hint))
         for note in rules.notes(made):
             self.warnings.append(locate(node, [note.field], path).problem(note.what, note.hint))
@@ -378,6 +384,12 @@ def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapp
     return made.model_copy(update={"uuid": derive_uuid(account, region, made.name)})
 
 
+def _place_of(node: Node, field: str, path: str) -> NodePlace:
+    """The place of a field of a mapping; one that is not there is named, and stands where the mapping stands."""
+    found = locate(node, [field], path)
+    return replace(found, path=nodes.join(path, field)) if found.path == path else found
+
+
 def _without(members: Mapping[str, Node], wrong: set[str]) -> Node:
     return Node({key: node for key, node in members.items() if key not in wrong}, "")
 
@@ -393,9 +405,11 @@ def _unwrapped(node: Node) -> Node:
             return node
 
 
-def _looks_local(members: Mapping[str, Node]) -> bool:
-    given = {folded(key) for key in members}
-    return bool(given & {"handler", "code"}) or any(complaints.nearest(key, ["runtime"]) for key in given)
+def _misspelled_kind(members: Mapping[str, Node]) -> str:
+    """The kind of function that an unknown key is likely to mean; empty when there is none."""
+    known = {folded(name) for kind in function.KINDS.values() for name in kind.model_fields}
+    unknown = [key for key in members if folded(key) not in known]
+    return next(filter(None, (complaints.nearest(key, function.KINDS) for key in unknown)), "")
 
 
 def _is_directory(path: Path) -> bool:

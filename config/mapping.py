@@ -26,6 +26,13 @@ from .spoken import WHOLE, Spoken
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 
+UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+OWN_UUID_FORM = UUID_FORM + "|^$"
+GROUP_FORM = r"^[a-zA-Z0-9-_]*$"
+DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)"
+TOPIC_FORM = r"^[^.][a-zA-Z0-9\-_.]*$"
+KMS_FORM = r"^(arn:.+|)$"
+
 
 def _arn(text: str) -> str:
     """The text, once it is an ARN or empty."""
@@ -96,12 +103,12 @@ class ProvisionedPollerConfig(Spoken):
     maximum_pollers: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = None
     """Of a topic: members at most, and never more than there are partitions. Of a queue: a tenth of its receivers at
     most, which are never more than the function takes at a time. Default 200."""
-    poller_group_name: str | None = Field(None, pattern=r"^[a-zA-Z0-9-_]*$", max_length=128)
+    poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
     """Recorded: mappings share no pollers here."""
 
 
 class OnFailureDestination(Spoken):
-    destination: str | None = Field(None, max_length=350, pattern=r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)")
+    destination: str | None = Field(None, max_length=350, pattern=DESTINATION_FORM)
     """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
 
 
@@ -126,8 +133,7 @@ class DocumentDbConfig(Spoken):
     full_document: Literal["UpdateLookup", "Default"] | None = None
 
 
-_Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=r"^[^.][a-zA-Z0-9\-_.]*$")]
-UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+_Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=TOPIC_FORM)]
 
 
 class EventSourceMapping(Spoken):
@@ -141,7 +147,7 @@ class EventSourceMapping(Spoken):
     """Name of a function of this configuration; its ARN is understood too."""
     enabled: bool = True
     """Whether records are fetched."""
-    uuid: Text = Field("", pattern=UUID_FORM + "|^$")
+    uuid: Text = Field("", pattern=OWN_UUID_FORM)
     """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
 
     batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
@@ -215,7 +221,7 @@ class EventSourceMapping(Spoken):
     document_db_event_source_config: DocumentDbConfig | None = None
     """Amazon DocumentDB, which Headrace does not poll."""
 
-    kms_key_arn: str | None = Field(None, pattern=r"^(arn:.+|)$")
+    kms_key_arn: str | None = Field(None, pattern=KMS_FORM)
     """Recorded: filters are not encrypted locally."""
     metrics_config: MetricsConfig | None = None
     """Recorded: every metric is always served."""

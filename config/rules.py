@@ -81,8 +81,11 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
 
 
 def _unknown_source(mapping: EventSourceMapping) -> Violation:
+    if mapping.arn is None and mapping.topics:
+        hint = "give the brokers of the topic, or 'source' with the ARN of an MSK cluster"
+        return sentence("self_managed_event_source", "Unrecognized event source.", hint)
     if mapping.arn is None:
-        hint = "give 'source', an ARN of a queue, stream or cluster"
+        hint = "give an ARN of a queue, stream or cluster"
         return sentence("source", "Unrecognized event source.", hint)
     what = f"Unrecognized event source. Headrace knows nothing of the service {mapping.arn.service!r}"
     return sentence("source", what, _POLLED)
@@ -180,7 +183,11 @@ def _start_rules(mapping: EventSourceMapping, kind: SourceKind, now: float) -> I
             what = f"Unsupported starting position for arn type: {mapping.source}"
             yield sentence("starting_position", what, "give TRIM_HORIZON or LATEST")
     elif position == "AT_TIMESTAMP" and moment is None:
-        yield Violation("starting_position_timestamp", "is needed with the starting position AT_TIMESTAMP")
+        yield Violation(
+            "starting_position_timestamp",
+            "is needed with the starting position AT_TIMESTAMP",
+            "give a time such as 2025-01-31T12:00:00Z",
+        )
     elif position != "AT_TIMESTAMP" and moment is not None:
         yield Violation("starting_position_timestamp", "is for the starting position AT_TIMESTAMP alone", "remove it")
     elif moment is not None and moment > now:

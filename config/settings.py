@@ -22,6 +22,8 @@ from .retry_backoff import RetryBackoff
 from .spoken import URL_FORM, WHOLE
 
 ACCOUNT_FORM = r"^\d{12}$"
+REGION_FORM = r"^[A-Za-z0-9-]+$"
+KEY_ID_FORM = r"^\w{3,128}$"
 _Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
 
 
@@ -91,7 +93,7 @@ class Aws(_Section):
     """Endpoint of every service. Wins over `AWS_ENDPOINT_URL` and the profile."""
     endpoint_urls: dict[str, _Url] = Field(default_factory=dict, examples=[{"sqs": "http://localhost:9324"}])
     """Endpoint of one service, by its AWS name. Wins over `endpoint_url`."""
-    region: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(None, examples=["us-east-1"])
+    region: Annotated[str, StringConstraints(pattern=REGION_FORM)] | None = Field(None, examples=["us-east-1"])
     """Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, then the profile's."""
     profile: str | None = None
     """Profile of the shared AWS configuration."""
@@ -146,7 +148,7 @@ class Api(_Section):
     upstream: _Url | None = Field(None, examples=["http://localhost:4566"])
     """Where calls go that are not served here, e.g. the emulator's own Lambda. Default: they are refused."""
     access_keys: dict[
-        Annotated[str, StringConstraints(pattern=r"^\w{3,128}$")], Annotated[SecretStr, Field(min_length=1)]
+        Annotated[str, StringConstraints(pattern=KEY_ID_FORM)], Annotated[SecretStr, Field(min_length=1)]
     ] = Field(default_factory=dict, examples=[{"LOCAL": "a-secret"}])
     """Who may call on an address that is not the loopback: the secret by the access key id that a client signs with, in
     whichever case. Better given as `HEADRACE_API__ACCESS_KEYS_FILE`, which names a JSON file."""

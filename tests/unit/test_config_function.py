@@ -97,6 +97,10 @@ PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
 WRONG: list[tuple[dict[str, object], str]] = [
     ({}, "functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)"),
     ({"environment": {}}, "functions.f: does not say how it is run"),
+    ({"handler": "a.b", "code": "code"}, "how it is run (give one of runtime, command, external, invoke, http)"),
+    ({"comand": ["x"]}, "functions.f.comand: unknown key (did you mean 'command'?)"),
+    ({"command": "x"}, "functions.f.command: must be a list, not 'x' (write [x])"),
+    ({"invoke": {"function_name": "x", "qualifier": "a b"}}, "qualifier: is no version or alias: 'a b' ($LATEST, or"),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
     ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Headrace starts: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
@@ -144,7 +148,6 @@ def test_every_variable_that_is_refused_is_named_with_all_other_problems(code: P
 @pytest.mark.semantics("CONFIG-20")
 def test_a_misspelled_kind_is_recognised(code: Path) -> None:
     assert problems(with_function(code, runtme="python", handler="a.b", code="code")) == [
-        "headrace.json:1: functions.f: 'runtime' is missing",
         "headrace.json:1: functions.f.runtme: unknown key (did you mean 'runtime'?)",
     ]
 

@@ -81,7 +81,7 @@ BROKEN_JSON = f"""\
 @pytest.mark.semantics("CONFIG-02", "CONFIG-03")
 def test_every_problem_at_once_with_its_line_in_every_format(tmp_path: Path, name: str, text: str) -> None:
     assert problems(write(tmp_path, text, name)) == [
-        f"{name}:2: functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)",
+        f"{name}:2: functions.f.htp: unknown key (did you mean 'http'?)",
         f"{name}:5: mappings.m: 'function' is missing",
         f"{name}:7: mappings.m.batch_siz: unknown key (did you mean 'batch_size'?)",
         f"{name}:9: mappings.m.scaling_config.maximum_concurrency: must be at least 2, not 1",
@@ -192,7 +192,7 @@ def test_a_key_that_is_given_twice_is_a_problem_beside_all_others(tmp_path: Path
     assert problems(write(tmp_path, text)) == [
         "headrace.yaml:1: functions.f: the key 'http' is given twice; the first time in line 1 (remove one)",
         "headrace.yaml:1: functions.f.http: is no URL: 'x' (it must begin with http:// or https://)",
-        "headrace.yaml:3: mappings.m: Unrecognized event source. (give 'source', an ARN of a queue, stream or cluster)",
+        "headrace.yaml:3: mappings.m.source: Unrecognized event source. (give an ARN of a queue, stream or cluster)",
         "headrace.yaml:4: mappings: the key 'm' is given twice; the first time in line 3 (remove one)",
     ]
     found = problems(write(tmp_path, '{"log": {"level": "info",\n"level": "info"}}', "a.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from headrace.config import limits, rules
 from headrace.config.limits import FIELDS, SourceKind, Support
 from headrace.config.mapping import EventSourceMapping, derive_uuid, split_function
 from headrace.config.spoken import aws_name
-from support.configs import FIFO, QUEUE, loaded, problems, with_mapping
+from support.configs import FIFO, FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/x"
@@ -173,12 +174,12 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ),
     ({"scaling_config": {"MaximumConcurrency": 1001}}, "mappings.m.scaling_config.MaximumConcurrency: must be at most"),
     ({"scaling_config": 3}, "mappings.m.scaling_config: must be a mapping of names to values, not 3"),
-    ({"function_response_types": "x"}, "mappings.m.function_response_types: must be a list, not 'x'"),
+    ({"function_response_types": "x"}, "mappings.m.function_response_types: must be a list, not 'x' (write [x])"),
     ({"function_response_types": ["Report"]}, "[0]: must be 'ReportBatchItemFailures', not 'Report'"),
     ({"filter_criteria": {"filters": [{"pattern": 3}]}}, "filters[0]: must be a pattern"),
     ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 element(s)"),
     ({"filter_criteria": {"filters": [{}]}}, "mappings.m.filter_criteria.filters[0]: 'pattern' is missing"),
-    ({"uuid": "x"}, "mappings.m.uuid: is not in the form"),
+    ({"uuid": "x"}, "mappings.m.uuid: is no UUID: 'x' (e.g. "),
     ({"receivers": 0}, "mappings.m.receivers: must be at least 1"),
     ({"retry_backoff": {"base": 0}}, "mappings.m.retry_backoff.base: must be at least 0.01, not 0"),
     ({"retry_backoff": {"base": -1}}, "mappings.m.retry_backoff.base: must be at least 0.01, not -1"),
@@ -190,11 +191,17 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"retry_backoff": {"base": 31}}, "mappings.m.retry_backoff: has the cap 30, which is below the base 31: give a"),
     ({"retry_backoff": {"factor": 3}}, "mappings.m.retry_backoff.factor: unknown key"),
     ({"retry_backoff": 3}, "mappings.m.retry_backoff: must be a mapping of names to values"),
-    ({"destination_config": {"on_failure": {"destination": "x"}}}, "on_failure.destination: is not in the form"),
+    (
+        {"destination_config": {"on_failure": {"destination": "x"}}},
+        "destination: is no destination: 'x' (give the ARN of a",
+    ),
     ({"source": "http://localhost:4566/000000000000/orders"}, "is a URL, and the ARN is needed"),
     ({"source": "orders"}, "mappings.m.source: is not an ARN"),
     ({"batch_size": None}, "mappings.m.batch_size: has no value (give one, or remove the key)"),
     ({"name": "x"}, "mappings.m.name: unknown key"),
+    ({"topics": "orders"}, "mappings.m.topics: must be a list, not 'orders' (write [orders])"),
+    ({"topics": ["a b"]}, "mappings.m.topics[0]: is no name of a topic: 'a b' (letters, digits, '.', '_' and '-'"),
+    ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is no ARN of a key: 'x' (it must begin with arn:)"),
     ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
 ]
 
@@ -354,3 +361,29 @@ def test_the_words_of_a_conflict() -> None:
         f"Please update or delete the existing mapping with UUID {key}"
     )
     assert rules.conflict(mapping(function="g"), queue) is None
+
+
+def test_one_wrong_key_is_one_line(tmp_path: Path) -> None:
+    for key in ("source", "function"):
+        fields: dict[str, object] = {"source": QUEUE, "function": "f"}
+        fields[f"{key}x"] = fields.pop(key)
+        mapping = {"functions": {"f": FUNCTION}, "mappings": {"m": fields}}
+        found = problems(write(tmp_path, json.dumps(mapping), "headrace.json"))
+        assert found == [f"headrace.json:1: mappings.m.{key}x: unknown key (did you mean '{key}'?)"]
+    secrets = [{"type": "BASIC_AUTH", "urii": "env:X"}]
+    found = problems(with_mapping(tmp_path, source_access_configurations=secrets))
+    where = "headrace.json:1: mappings.m.source_access_configurations[0]"
+    assert found == [f"{where}.urii: unknown key (did you mean 'uri'?)"]
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    topic = {"source": "", "topics": ["orders"]}
+    (found,) = problems(with_mapping(tmp_path, **topic))
+    assert found.startswith(
+        "headrace.json:1: mappings.m.self_managed_event_source: Unrecognized event source. (give the"
+    )
+    stream = {"source": "arn:aws:kinesis:us-east-1:000000000000:stream/s", "starting_position": "AT_TIMESTAMP"}
+    where = "headrace.json:1: mappings.m.starting_position_timestamp"
+    assert problems(with_mapping(tmp_path, **stream)) == [
+        f"{where}: is needed with the starting position AT_TIMESTAMP (give a time such as 2025-01-31T12:00:00Z)"
+    ]

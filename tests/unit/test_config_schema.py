@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from headrace.config import limits, schema
+from headrace.config import complaints, limits, schema
 from headrace.config.spoken import Spoken
 from support.configs import QUEUE, problems, write
 
@@ -73,6 +74,12 @@ def test_schema_and_loader_agree(tmp_path: Path, document: dict[str, object]) ->
     whole = {"functions": FUNCTIONS, **document}
     found = problems(write(tmp_path, json.dumps(whole), "a.json"))
     assert VALIDATOR.is_valid(whole) == (found == [])
+
+
+def test_every_form_of_a_text_is_told_in_words() -> None:
+    forms = set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(schema.Document.model_json_schema())))
+    assert {json.loads(form) for form in forms} <= complaints.FORMS.keys()
+    assert len(forms) > 10
 
 
 def test_the_command_compares(capsys: pytest.CaptureFixture[str]) -> None:
