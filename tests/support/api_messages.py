@@ -379,7 +379,7 @@ FUNCTIONS: list[Row] = [
             "routingConfig.additionalVersionWeights",
             "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "
             "Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "
-            "[0-9]+, Member must not be null]",
+            "[0-9]+]",
         ),
     ),
     *(
@@ -390,7 +390,7 @@ FUNCTIONS: list[Row] = [
             (
                 "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: "
                 "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
-                "[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]"
+                "[a-zA-Z]([a-zA-Z0-9_])+]"
             ),
         )
         for operation, request in (("CreateFunction", new()), ("UpdateFunctionConfiguration", F))

@@ -30,8 +30,8 @@ DESTINATIONS = (
     r"(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
 )
 LAYERS = (
-    r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:"
-    r"[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))"
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:"
+    r"[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
 )
 TAG = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
 REGEX = "Member must satisfy regular expression pattern: "
@@ -129,6 +129,22 @@ def said(value: str, path: str, constraint: str) -> str:
         ),
         (
             "CreateFunction",
+            {**FUNCTION, "VpcConfig": {"SubnetIds": ["s"], "SecurityGroupIds": ["sg-1", "default"]}},
+            [
+                said(
+                    f"'[{value}]'",
+                    f"vpcConfig.{member}",
+                    "Member must satisfy constraint: [Member must have length less than or equal to 1024, "
+                    f"Member must have length greater than or equal to 0, {REGEX}{form}]",
+                )
+                for member, value, form in (
+                    ("subnetIds", "s", "^subnet-[0-9a-z]*$"),
+                    ("securityGroupIds", "sg-1, default", "^sg-[0-9a-zA-Z]*$"),
+                )
+            ],
+        ),
+        (
+            "CreateFunction",
             {**FUNCTION, "SnapStart": {"ApplyOn": "Some"}},
             [
                 said(
@@ -156,7 +172,7 @@ def said(value: str, path: str, constraint: str) -> str:
                 said(
                     "…",
                     "environment.variables",
-                    f"Map keys must satisfy constraint: [{REGEX}[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+                    f"Map keys must satisfy constraint: [{REGEX}[a-zA-Z]([a-zA-Z0-9_])+]",
                 ).replace(" …", "")
             ],
         ),
@@ -168,7 +184,7 @@ def said(value: str, path: str, constraint: str) -> str:
                     "'{größe=x y, a!=b}'",
                     "tags",
                     "Map keys must satisfy constraint: [Member must have length less than or equal to 128, "
-                    f"Member must have length greater than or equal to 1, {REGEX}{TAG}, Member must not be null]",
+                    f"Member must have length greater than or equal to 1, {REGEX}{TAG}]",
                 )
             ],
         ),
@@ -217,7 +233,7 @@ def said(value: str, path: str, constraint: str) -> str:
                     "'{$LATEST=0.5}'",
                     "routingConfig.additionalVersionWeights",
                     "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "
-                    f"Member must have length greater than or equal to 1, {REGEX}[0-9]+, Member must not be null]",
+                    f"Member must have length greater than or equal to 1, {REGEX}[0-9]+]",
                 )
             ],
         ),

@@ -48,9 +48,10 @@ def answer(request: dict[str, Any], **more: Any) -> dict[str, Any]:
     return full
 
 
-COMMON = {"FunctionArn": FUNCTION, "State": "Creating", "FunctionResponseTypes": []}
+COMMON = {"FunctionArn": FUNCTION, "State": "Creating"}
 OF_STREAMS = {
     "BatchSize": 100,
+    "FunctionResponseTypes": [],
     "MaximumBatchingWindowInSeconds": 0,
     "BisectBatchOnFunctionError": False,
     "DestinationConfig": {"OnFailure": {}},
@@ -79,6 +80,7 @@ OF_TOPICS = {
             {
                 "EventSourceArn": QUEUE,
                 "BatchSize": 10,
+                "FunctionResponseTypes": [],
                 "MaximumBatchingWindowInSeconds": 0,
                 "StateTransitionReason": "USER_INITIATED",
             },
@@ -267,6 +269,14 @@ def test_an_empty_destination_is_none_and_no_types_turn_partial_responses_off() 
     assert cleared.config.destination_config is None
     after = shown(cleared, HERE)
     assert (after["DestinationConfig"], after["FunctionResponseTypes"]) == ({"OnFailure": {}}, [])
+
+
+@pytest.mark.semantics("ESM-06")
+def test_a_topic_without_response_types_shows_none() -> None:
+    types = ["ReportBatchItemFailures"]
+    mapped = at_rest(KAFKA | PROVISIONED, FunctionResponseTypes=types)
+    assert shown(mapped, HERE)["FunctionResponseTypes"] == types
+    assert "FunctionResponseTypes" not in shown(updated(mapped, FunctionResponseTypes=[]), HERE)
 
 
 @pytest.mark.semantics("ESM-06")

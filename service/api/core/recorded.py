@@ -21,7 +21,14 @@ DEVIATIONS = Deviations(
             r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
             r"|capacity-provider:[a-zA-Z0-9-_]+)"
         ),
+        "LayerVersionArn": (
+            r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:"
+            r"[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
+        ),
+        "SubnetId": "^subnet-[0-9a-z]*$",
+        "SecurityGroupId": "^sg-[0-9a-zA-Z]*$",
     },
+    null_unsaid=("SubnetId", "SecurityGroupId"),
     # The model's are those of functions on capacity providers, which are not here.
     most={"Timeout": 900, "MemorySize": 10_240, "EphemeralStorageSize": 10_240},
     # An unknown runtime is an InvalidParameterValueException with a text of its own.

@@ -23,6 +23,8 @@ class Deviations:
     """How a message spells the pattern of a shape."""
     most: Mapping[str, int] = field(default_factory=dict)
     """The largest value or length of a shape."""
+    null_unsaid: Collection[str] = ()
+    """Members of lists of which a message does not say that they must not be null."""
     unchecked: Collection[str] = ()
     """`Shape` without enum, pattern and range: the call itself says what is wrong, in other words."""
 
@@ -42,6 +44,8 @@ class Shape:
     pattern: str | None = None
     values: tuple[str, ...] = ()
     sensitive: bool = False
+    says_null: bool = True
+    """As a member of a list: whether a message says that it must not be null."""
     payload: str | None = None
     """The member that is the body."""
 
@@ -128,6 +132,7 @@ class _Shapes:
             pattern=self._deviations.patterns.get(name, pattern) if checked else None,
             values=self._deviations.enums.get(name, enum) if checked else (),
             sensitive=raw.get("sensitive", False),
+            says_null=name not in self._deviations.null_unsaid,
             payload=raw.get("payload"),
         )
 
