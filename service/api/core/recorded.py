@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 from ..wire.model import Deviations
 
+TAGGABLE = (
+    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)"
+    r"|code-signing-config:csc-[a-z0-9]{17}"
+    r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|capacity-provider:[a-zA-Z0-9-_]+)"
+)
+"""What can have tags. The model's own is another."""
+
 DEVIATIONS = Deviations(
     statuses={"DeleteFunction": 204},
     enums={
@@ -14,13 +23,7 @@ DEVIATIONS = Deviations(
         "RecursiveLoop": ("Terminate", "Allow"),
     },
     patterns={
-        "TaggableResource": (
-            r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
-            r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)"
-            r"|code-signing-config:csc-[a-z0-9]{17}"
-            r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-            r"|capacity-provider:[a-zA-Z0-9-_]+)"
-        ),
+        "TaggableResource": TAGGABLE,
         "LayerVersionArn": (
             r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:"
             r"[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"

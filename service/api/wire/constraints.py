@@ -17,6 +17,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ....config.arn import with_aws_region
 from .model import Shape, ShapeMember
 from .printing import lower_first, printed
 
@@ -159,7 +160,9 @@ def _enum(shape: Shape) -> str:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Whether a pattern of the model, which is Java's, matches the whole value."""
+    """Whether a pattern of the model, which is Java's, matches the whole value. A region in an ARN may be any word:
+    those that emulators give out have regions of their own."""
+    value = with_aws_region(value)
     if any(category in pattern for category in _CATEGORIES):
         value = "".join(_STAND_IN.get(unicodedata.category(each)[0], each) for each in value)
     return _compiled(pattern).fullmatch(value) is not None
