@@ -12,7 +12,7 @@ from typing import Any
 
 from support.function_api import ARN, ROLE
 from support.function_refusals import IPV, RC, RNF, F, new
-from support.mapping_requests import DYNAMODB, FIFO, KAFKA, KINESIS, MSK, QUEUE, SQS, STREAM, TABLE
+from support.mapping_requests import CLUSTER, DYNAMODB, FIFO, KAFKA, KINESIS, MSK, QUEUE, SQS, STREAM, TABLE
 
 VE, IRC = "ValidationException", "InvalidRequestContentException"
 NO_UUID = "00000000-0000-4000-8000-000000000000"
@@ -72,6 +72,16 @@ MAPPINGS: list[Row] = [
         for verb in ("Get", "Update", "Delete")
     ),
     (CREATE, F, IPV, "Unrecognized event source."),
+    *(
+        (
+            CREATE,
+            mapped(request, EventSourceArn=arn.replace("us-east-1", "eu-west-1"), FunctionName=name),
+            IPV,
+            "Event source region must match Lambda region us-east-1",
+        )
+        for request, arn in ((SQS, QUEUE), (KINESIS, STREAM), (DYNAMODB, TABLE), (MSK, CLUSTER))
+        for name in ("orders", "nobody")
+    ),
     *((CREATE, mapped(SQS, FunctionName=name), IPV, "Function does not exist") for name in ("nobody", "orders:9")),
     (CREATE, mapped(SQS, DestinationConfig={"OnSuccess": {"Destination": DEAD}}), IPV, NO_DESTINATION),
     (UPDATE, {"UUID": "{sqs}", "DestinationConfig": {"OnSuccess": {"Destination": DEAD}}}, IPV, NO_DESTINATION),

@@ -115,11 +115,22 @@ def pattern(text: str) -> dict[str, Any]:
         (without(KAFKA, "SourceAccessConfigurations"), "Required 'sourceAccessConfigurations' parameter is missing."),
         (KAFKA | {"SourceAccessConfigurations": []}, "Required 'sourceAccessConfigurations' parameter is missing."),
         (SQS | pattern("{"), "Invalid filter pattern definition."),
+        (
+            SQS | {"EventSourceArn": QUEUE.replace("us-east-1", "us-gov-west-1"), "BatchSize": 11},
+            "Event source region must match Lambda region us-east-1",
+        ),
     ],
 )
 def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> None:
     refusal = refused(request_)
     assert (refusal.code, refusal.message, refusal.status, refusal.type) == (IPV, text, 400, "User")
+
+
+@pytest.mark.semantics("API-22")
+@pytest.mark.parametrize("region", ["elasticmq", "local"])
+def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> None:
+    arn = QUEUE.replace("us-east-1", region)
+    assert created(SQS | {"EventSourceArn": arn}).config.source == arn
 
 
 @pytest.mark.semantics("ESM-11")

@@ -12,6 +12,7 @@ from ....config.spoken import aws_name
 
 NO_SUCH_MAPPING = "The resource you requested does not exist."
 NO_SOURCE = "Unrecognized event source."
+WRONG_REGION = "Event source region must match Lambda region {region}"
 NO_FUNCTION = "Function does not exist"
 ON_SUCCESS = "Unsupported DestinationConfig parameter for given event source mapping type."
 BAD_FILTER = "Invalid filter pattern definition."
