@@ -75,6 +75,7 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         environment=runnable.environment,
         layers=runnable.layers,
         memory_size=runnable.memory_size,
+        uploaded=True,
         reload=False,  # what is unpacked does not change
         region=here.region,
         account=here.account,

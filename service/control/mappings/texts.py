@@ -5,6 +5,8 @@ The texts of the rules that a configuration file has too are in `config/rules.py
 
 from __future__ import annotations
 
+import re
+
 from ....config.rules import Violation
 from ....config.spoken import aws_name
 
@@ -38,9 +40,17 @@ OF_THE_FILE = (
 )
 
 
+_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def in_aws_words(text: str) -> str:
+    """With the names of fields as callers of the API write them."""
+    return _NAME.sub(lambda found: aws_name(found[0]), text)
+
+
 def told(violation: Violation) -> str:
     """A broken rule as one sentence: AWS's where it is one, else ours with the member that it is about."""
     if violation.what[0].isupper() or violation.what[0].isdigit():
         return violation.what
     hint = f": {violation.hint}" if violation.hint and violation.what.startswith("this version") else ""
-    return f"{aws_name(violation.field)} {violation.what}{hint}"
+    return f"{aws_name(violation.field)} {in_aws_words(violation.what)}{hint}"

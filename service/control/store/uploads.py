@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ....config.clients import faults
 from ....config.durable.faults import StoreUnavailable
 from ....config.errors import ConfigError
+from ..advice import of_settings
 from ..limits import UNZIPPED_MAX
 from ..model import Package
 from ..refusals import ApiError, invalid_parameter, service
@@ -57,7 +58,7 @@ class Uploads:
             async for piece in _read(found):
                 yield piece
         except ConfigError as error:
-            raise invalid_parameter(f"S3 cannot be asked for the code: {error}") from error
+            raise invalid_parameter(f"S3 cannot be asked for the code: {of_settings(error)}") from error
         except Exception as error:
             if not faults.foreign(error):
                 raise
