@@ -177,6 +177,31 @@ MAPPINGS: list[Row] = [
     (CREATE, mapped(MSK, Topics=None), IPV, "Required 'topics' parameter is missing."),
     (
         CREATE,
+        mapped(KAFKA, SelfManagedKafkaEventSourceConfig={"ConsumptionMode": "Queue"}),
+        IPV,
+        (
+            "The value Queue of SelfManagedKafkaEventSourceConfig.ConsumptionMode is not supported: it needs a share "
+            "group of Kafka, and this version has consumer groups only; say Stream, or remove it."
+        ),
+    ),
+    (
+        CREATE,
+        mapped(KAFKA, SelfManagedKafkaEventSourceConfig={"ConsumptionMode": "Both"}),
+        VE,
+        shape(
+            "'Both'",
+            "selfManagedKafkaEventSourceConfig.consumptionMode",
+            "Member must satisfy enum value set: [Stream, Queue]",
+        ),
+    ),
+    (
+        CREATE,
+        mapped(KAFKA, SourceAccessConfigurations=[{"Type": "OAUTHBEARER_SCOPE", "URI": "s"}]),
+        IPV,
+        "OAUTHBEARER_SCOPE needs OAUTHBEARER_AUTH",
+    ),
+    (
+        CREATE,
         mapped(SQS),
         RC,
         (

@@ -149,9 +149,15 @@ def test_what_a_source_has_by_default(request_: dict[str, Any], expected: dict[s
                 "BisectBatchOnFunctionError": True,
                 "DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}},
                 "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "mine"},
+                "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "mine", "ConsumptionMode": "Stream"},
+                "SourceAccessConfigurations": [
+                    {"Type": "OAUTHBEARER_AUTH", "URI": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"},
+                    {"Type": "OAUTHBEARER_SCOPE", "URI": "kafka:read kafka:write"},
+                ],
             },
         ),
+        (KAFKA, {"SourceAccessConfigurations": [{"Type": "IAM_AUTH"}]}),
+        (SQS, {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 10_000}}),
     ],
 )
 def test_what_was_given_comes_back_as_it_was(request_: dict[str, Any], members: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..wire.model import Deviations
+from . import newer
 
 TAGGABLE = (
     r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
@@ -16,6 +17,7 @@ TAGGABLE = (
 """What can have tags. The model's own is another."""
 
 DEVIATIONS = Deviations(
+    completed=newer.completed,
     statuses={"DeleteFunction": 204},
     enums={
         "EventSourcePosition": ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"),

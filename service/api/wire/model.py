@@ -6,14 +6,21 @@ and writing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return data
 
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
     """Where the service was recorded to differ from its model."""
+
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    """Gives the model with what an installed one may be too old for."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     """HTTP status of an operation."""
@@ -88,6 +95,7 @@ def load(service: str, version: str, deviations: Deviations | None = None) -> Mo
 
 
 def read(data: Mapping[str, Any], deviations: Deviations) -> Model:
+    data = deviations.completed(data)
     shapes = _Shapes(data["shapes"], deviations)
     operations = {
         name: Operation(

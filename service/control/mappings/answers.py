@@ -164,5 +164,5 @@ def _or_never(limit: int | None) -> int:
 
 
 def _plain(model: BaseModel) -> Any:
-    """As AWS writes it. What is Headrace's own is not the API's to show."""
-    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True, exclude={"consumption_mode"})
+    """As AWS writes it."""
+    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
