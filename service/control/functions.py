@@ -88,6 +88,13 @@ def update_code(
     return updated, answers.configuration(updated, version, answers.qualified(updated, version))
 
 
+def check_update_configuration(function: Function | None, named: Named, request: Request) -> Function:
+    """Everything about an update of the configuration but its network. Raises ApiError."""
+    function = _updatable(function, named, request)
+    configuration.updated(function.latest.configuration, request)
+    return function
+
+
 def update_configuration(function: Function | None, named: Named, request: Request, moment: Moment) -> Decision:
     function = _updatable(function, named, request)
     configured = configuration.updated(function.latest.configuration, request)

@@ -375,6 +375,33 @@ FUNCTIONS: list[Row] = [
             ("UpdateFunctionCode", {**F, "S3Bucket": "none", "S3Key": "k"}),
         )
     ),
+    *(
+        (
+            operation,
+            {**request, "VpcConfig": {"SubnetIds": subnets, "SecurityGroupIds": groups}},
+            IPV,
+            f"Error occurred while {text}",
+        )
+        for operation, request in (("CreateFunction", new()), ("UpdateFunctionConfiguration", F))
+        for subnets, groups, text in (
+            (
+                ["subnet-1", "subnet-2"],
+                ["sg-1"],
+                (
+                    "DescribeSubnets. EC2 Error Code: InvalidSubnetID.NotFound. EC2 Error Message: "
+                    "The subnet ID 'subnet-2' does not exist"
+                ),
+            ),
+            (
+                ["subnet-1"],
+                ["sg-2"],
+                (
+                    "DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: "
+                    "The security group 'sg-2' does not exist"
+                ),
+            ),
+        )
+    ),
     (
         "UpdateFunctionCode",
         {**F, "ImageUri": "image"},
