@@ -89,13 +89,11 @@ class BucketChannel:
 
     async def probe(self) -> None:
         with calling(self._role, "look at", str(self._arn), "s3:ListBucket"):
-            await self._client.head_bucket(BucketChannel=self._arn.resource)
+            await self._client.head_bucket(Bucket=self._arn.resource)
 
     async def put(self, key: str, body: bytes) -> None:
         with calling(self._role, "write to", str(self._arn), "s3:PutObject"):
-            await self._client.put_object(
-                BucketChannel=self._arn.resource, Key=key, Body=body, ContentType="application/json"
-            )
+            await self._client.put_object(Bucket=self._arn.resource, Key=key, Body=body, ContentType="application/json")
 
 
 class BusChannel:
