@@ -44,6 +44,7 @@ from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
+from . import accounts
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .control_plane import ControlPlane
 from .endpoints import ServiceEndpoints
@@ -114,6 +115,7 @@ class Daemon:
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
+            await self._settle_account(clients, scratch)
             planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
@@ -147,6 +149,12 @@ class Daemon:
         if line := former_directory(state.path):
             self._log.warning(Action.POSITIONS, line)
         return KnownStarts(state.path), state.path.absolute()
+
+    async def _settle_account(self, clients: Clients, state: Path) -> None:
+        """Before anything has an ARN. A dry run gives none."""
+        if not self._settings.dry_run:
+            self._config = await accounts.settled(self._config, clients, state, self._log)
+            self._settings = self._config.settings
 
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
         """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
