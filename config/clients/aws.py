@@ -32,7 +32,7 @@ import anyio.to_thread
 
 from ..errors import ConfigError, SourceRefused
 from . import faults, session
-from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide, is_loopback
+from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide, leads_here
 
 LOCAL_REGION = "us-east-1"
 LOCAL_ACCOUNT = "000000000000"
@@ -231,7 +231,7 @@ class Clients:
         local: dict[str, Any] = {}
         if isinstance(target, LocalEndpoint):
             local["s3"] = {"addressing_style": "path"}  # bucket names are no host names that an emulator answers to
-            if is_loopback(urlsplit(target.url).hostname or ""):
+            if leads_here(urlsplit(target.url).hostname or ""):
                 local["proxies"] = {}  # no proxy leads to this machine
         return AioConfig(
             connect_timeout=self.settings.connect_timeout,

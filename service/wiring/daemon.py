@@ -7,6 +7,7 @@ message is touched.
 
 from __future__ import annotations
 
+import secrets
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -24,13 +25,13 @@ from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
-from ..api.access import ApiAccess
+from ..api.access import FUNCTION_KEY, ApiAccess
 from ..api.calls.mappings import MappingCalls
 from ..api.calls.tags import TagCalls
 from ..api.code_downloads import CodeDownloads
 from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
-from ..api.server import address_of, bind
+from ..api.server import address_of, bind, reached_at
 from ..api.wire.call import Group
 from ..running.dry_run import Show, Verdict
 from ..running.functions import RunningFunctions, reference_of
@@ -53,6 +54,7 @@ from .function_factory import FunctionFactory
 from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
 from .life import ENDING, Life, Outside
+from .local_functions import OwnApi
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
@@ -97,6 +99,7 @@ class Daemon:
         self._extra_observers = observers
         self._clock = SystemClock()
         self._jitter = system_jitter()
+        self._functions_secret = secrets.token_hex(20)
         self._account = Account(config.mappings)
         self._metrics = Metrics(
             Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
@@ -183,11 +186,18 @@ class Daemon:
         stack.callback(listener.close)
         return listener
 
-    def _own(self, listener: socket.socket | None) -> str:
-        """The Lambda API, as functions call it: without a key, so only where none is needed."""
-        if listener is None or not self._settings.api.enabled or not is_loopback(address_of(listener).host):
-            return ""
-        return f"http://{address_of(listener)}"
+    def _own(self, listener: socket.socket | None) -> OwnApi | None:
+        """The Lambda API, as functions call it. None where they cannot: it is not served, or who configured its keys
+        took the key id that they have."""
+        given = self._settings.api
+        if listener is None or not given.enabled:
+            return None
+        address = address_of(listener)
+        if is_loopback(address.host):
+            return OwnApi(f"http://{address}")
+        if any(FUNCTION_KEY.fullmatch(key_id) for key_id in given.secrets()):
+            return None
+        return OwnApi(f"http://{reached_at(address)}", self._functions_secret)
 
     def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
@@ -198,7 +208,7 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        access = ApiAccess(address, given.hosts, given.secrets(), self._clock)
+        access = ApiAccess(address, given.hosts, given.secrets(), self._clock, self._functions_secret)
         api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
         stack.push_async_callback(api.aclose)
         return api

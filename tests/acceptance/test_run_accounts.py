@@ -71,3 +71,48 @@ def test_arns_have_the_account_and_work_in_every_call(moto: Server, tmp_path: Pa
         api.delete_function(FunctionName=arn)
         api.close()
         assert daemon.stop() == 0
+
+
+ASKS = """
+import json, os, boto3, urllib.request, urllib.error
+def handler(event, context):
+    url = os.environ["AWS_ENDPOINT_URL_LAMBDA"]
+    try:
+        urllib.request.urlopen(url + "/2015-03-31/functions/")
+        unsigned = 200
+    except urllib.error.HTTPError as refused:
+        unsigned = refused.code
+    answer = boto3.client("lambda").invoke(FunctionName="mirror", Payload=json.dumps(event))
+    return {"url": url, "unsigned": unsigned, "answer": json.load(answer["Payload"])}
+"""
+
+
+@pytest.mark.semantics("API-INVOKE-20")
+def test_functions_find_each_other_where_signatures_are_needed(ministack: Server, tmp_path: Path) -> None:
+    functions = {}
+    for name, source in (("asks", ASKS), ("mirror", "def handler(event, context):\n    return event\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "app.py").write_text(source)
+        functions[name] = {"runtime": "python", "handler": "app.handler", "code": name, "timeout": 30}
+    config = daemons.write_config(
+        tmp_path,
+        ministack.endpoint_url,
+        "",
+        {},
+        functions=functions,
+        listen="0.0.0.0:0",
+        api={"access_keys": {"LOCAL": "a secret"}},
+    )
+    with daemons.running(str(config), cwd=tmp_path) as daemon:
+        port = daemon.ready().url.rpartition(":")[2]
+        api = boto3.client(
+            "lambda",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="LOCAL",
+            aws_secret_access_key="a secret",
+        )
+        answer = json.loads(api.invoke(FunctionName="asks", Payload=b'{"a": 1}')["Payload"].read())
+        assert answer == {"url": f"http://127.0.0.1:{port}", "unsigned": 403, "answer": {"a": 1}}
+        api.close()
+        assert daemon.stop() == 0
