@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
-LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost", "host.docker.internal", "localhost.localstack.cloud"})
+LOCAL_NAMES = frozenset({"ip6-localhost", "host.docker.internal", "localhost.localstack.cloud"})
 WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - names what a listener means, binds nothing
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address, without brackets) is this machine as seen from itself."""
-    host = host.rstrip(".").lower()
-    return host in LOOPBACK_NAMES or host.startswith("127.") or host in ("::1", "::ffff:127.0.0.1", *WILDCARDS)
+    """Whether `host` (a name or an address, without brackets) is this machine for itself alone, so that nobody else
+    reaches what listens there. Names under `localhost` are nobody else's."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def leads_here(host: str) -> bool:
+    """Whether what is sent to `host` comes to this machine: its loopback, the names by which containers and emulators
+    know it, and what a listener on every address is called."""
+    return is_loopback(host) or host.lower().rstrip(".") in LOCAL_NAMES | WILDCARDS
 
 
 def host_and_port(parts: SplitResult) -> tuple[str, int]:
@@ -32,5 +47,5 @@ def would_call_itself(function_url: str, listen: str, own_hosts: Collection[str]
     if port != our_port:
         return False
     if our_host in WILDCARDS:
-        return is_loopback(host) or host in {name.lower() for name in own_hosts}
-    return host == our_host or (is_loopback(host) and is_loopback(our_host))
+        return leads_here(host) or host in {name.lower() for name in own_hosts}
+    return host == our_host or (leads_here(host) and leads_here(our_host))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 _ACCOUNT = re.compile(r"\d{12}")
 _WORD = re.compile(r"[A-Za-z0-9-]+")
 _PARTITION = re.compile(r"aws[A-Za-z0-9-]*")
+_AWS_REGION = re.compile(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", re.ASCII)
+_MADE_UP = re.compile(r"(arn:aws[A-Za-z0-9-]*:[A-Za-z0-9-]+:)([A-Za-z0-9-]+)(:.*)", re.DOTALL)
 
 EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
 
@@ -42,6 +44,17 @@ _FORMS = {
     ),
 }
 """The services whose resources are read."""
+
+
+def is_aws_region(text: str) -> bool:
+    """Whether this has the form of AWS's regions. Emulators make others up."""
+    return _AWS_REGION.fullmatch(text) is not None
+
+
+def with_aws_region(text: str) -> str:
+    """An ARN with a region of AWS's in the place of one that an emulator made up; any other text as it is."""
+    found = _MADE_UP.fullmatch(text)
+    return text if found is None or is_aws_region(found[2]) else f"{found[1]}us-east-1{found[3]}"
 
 
 class ArnError(ValueError):

@@ -123,19 +123,21 @@ def _problem(error: ErrorDetails, model: type[BaseModel], node: Node, path: str)
         name = _own_name(model, keys)
         return locate(node, keys[:-1], path).problem(f"{name!r} is missing")
     place = locate(node, keys, path)
-    return place.problem(_wording(error, place), _suggestion(error, model))
+    return place.problem(wording(error, place.path), _suggestion(error, model))
 
 
-def _wording(error: ErrorDetails, place: NodePlace) -> str:
+def wording(error: ErrorDetails, path: str) -> str:
+    """What is wrong with the value at `path`, which says whether the value may be shown."""
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
     if error["type"] == "string_pattern_mismatch":
-        what = FORMS[context["pattern"]][0]
-        return what + _shown(": ", error["input"], place.path)
-    wording = _WORDING.get(error["type"])
-    what = wording(context) if wording else error["msg"]
-    return what if error["type"] in _WITHOUT_VALUE else what + _shown(", not ", error["input"], place.path)
+        return FORMS[context["pattern"]][0] + _shown(": ", error["input"], path)
+    if error["type"] == "missing":
+        return "is missing"
+    say = _WORDING.get(error["type"])
+    what = say(context) if say else error["msg"]
+    return what if error["type"] in _WITHOUT_VALUE else what + _shown(", not ", error["input"], path)
 
 
 def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:

@@ -17,14 +17,22 @@ AccessType = Literal[
     "VIRTUAL_HOST",
     "CLIENT_CERTIFICATE_TLS_AUTH",
     "SERVER_ROOT_CA_CERTIFICATE",
+    "OAUTHBEARER_AUTH",
+    "OAUTHBEARER_SCOPE",
+    "OAUTHBEARER_AUDIENCE",
+    "OAUTHBEARER_LOGICAL_CLUSTER",
+    "OAUTHBEARER_IDENTITY_POOL",
+    "IAM_AUTH",
+    "IAM_OAUTHBEARER_AUTH",
 ]
-URI_FORM = r"^[a-zA-Z0-9/*:_+=.@-]*$"
+URI_FORM = r"^[ a-zA-Z0-9/*:_+=.@-]*$"
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=URI_FORM)]
 
 
 class SourceAccessConfiguration(Spoken):
     type: AccessType
-    uri: Uri
+    uri: Uri | None = None
+    """Where the secret is; for a type that has no secret its value, and nothing for `IAM_AUTH`."""
 
 
 class SelfManagedEndpoints(Spoken):
@@ -63,7 +71,7 @@ class KafkaSecurity(Spoken):
 
 
 class SchemaAccessConfig(Spoken):
-    type: Literal["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]
+    type: Literal["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE", "OAUTHBEARER_AUTH"]
     uri: Uri
 
 
@@ -85,7 +93,7 @@ class SchemaRegistryConfig(Spoken):
 class KafkaSourceConfig(Spoken):
     consumer_group_id: Uri | None = None
     """Default: the mapping's UUID. It may not be changed to begin again: a group goes on where it stands."""
-    consumption_mode: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
-    """Only that of partitions, the default: the client library knows no share groups."""
+    consumption_mode: Literal["Stream", "Queue"] | None = None
+    """`Stream`, the default, of brokers of one's own: a consumer group. `Queue`, a share group, is not done yet."""
     schema_registry_config: SchemaRegistryConfig | None = None
     """Where the schemas are with which keys and values were written. Needs no provisioned mode here."""

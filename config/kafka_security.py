@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from . import limits
 from .arn import Arn, ArnError
 from .kafka_mapping import KafkaOauth, KafkaSecurity
 from .mapping import EventSourceMapping
@@ -27,11 +28,30 @@ _PASSWORDS: dict[str, Mechanism] = {
     "SASL_SCRAM_512_AUTH": "SCRAM-SHA-512",
 }
 _CLIENT, _AUTHORITY = "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"
+_OAUTH, _IAM, _IAM_OAUTH = "OAUTHBEARER_AUTH", "IAM_AUTH", "IAM_OAUTHBEARER_AUTH"
+_SCOPE, _AUDIENCE = "OAUTHBEARER_SCOPE", "OAUTHBEARER_AUDIENCE"
+_EXTENSIONS = {"OAUTHBEARER_LOGICAL_CLUSTER": "logicalCluster", "OAUTHBEARER_IDENTITY_POOL": "identityPoolId"}
+"""What is told to the brokers besides the token, by the names that they know."""
+_OF_OAUTH = (_SCOPE, _AUDIENCE, *_EXTENSIONS)
+"""Types whose uri is a value, not the place of a secret."""
+_WITHOUT_URI = (_IAM, _IAM_OAUTH)
+_LOGINS = (*_PASSWORDS, _OAUTH, _IAM, _IAM_OAUTH)
 _NETWORK = {"VPC_SUBNET": "subnet:", "VPC_SECURITY_GROUP": "security_group:"}
 _IAM_PORT, _TLS_PORT = "9098", "9094"
 REFERENCE = "the ARN of a secret in Secrets Manager, file:<path> or env:<name>"
 """What a secret's uri may be."""
 _ACCESS, _SECURITY = "source_access_configurations", "kafka_security"
+
+
+@dataclass(frozen=True, slots=True)
+class OauthClient:
+    """A client of an identity provider, which gives tokens for what is in a secret."""
+
+    secret: str
+    """Reference of the secret."""
+    scope: str = ""
+    audience: str = ""
+    extensions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +68,18 @@ class SecurityPlan:
     """Reference of the client's certificate."""
     authority: str = ""
     """Reference of the certificate authority of the brokers."""
-    oauth: KafkaOauth | None = None
+    oauth: KafkaOauth | OauthClient | None = None
     iam: bool = False
 
 
 def plan(mapping: EventSourceMapping) -> SecurityPlan:
     """What a mapping without `violations` means."""
-    uris: dict[str, str] = {each.type: each.uri for each in mapping.source_access_configurations or ()}
+    uris: dict[str, str] = {each.type: each.uri or "" for each in mapping.source_access_configurations or ()}
     security = mapping.kafka_security or KafkaSecurity()
     password = next((kind for kind in _PASSWORDS if kind in uris), "")
-    iam = _means_iam(mapping, bool(password or security.oauth or _CLIENT in uris))
-    mechanism = _PASSWORDS.get(password, "OAUTHBEARER" if security.oauth or iam else "")
+    oauth = _client(uris) if _OAUTH in uris else security.oauth
+    iam = _IAM in uris or _means_iam(mapping, bool(password or oauth or _CLIENT in uris))
+    mechanism = _PASSWORDS.get(password, "OAUTHBEARER" if oauth or iam else "")
     tls = _CLIENT in uris or _AUTHORITY in uris or _has_port(mapping, _TLS_PORT)
     return SecurityPlan(
         protocol=security.protocol or ("SASL_SSL" if mechanism else "SSL" if tls else "PLAINTEXT"),
@@ -67,9 +88,14 @@ def plan(mapping: EventSourceMapping) -> SecurityPlan:
         login=uris.get(password, ""),
         certificate=uris.get(_CLIENT, ""),
         authority=uris.get(_AUTHORITY, ""),
-        oauth=security.oauth,
+        oauth=oauth,
         iam=iam,
     )
+
+
+def _client(uris: Mapping[str, str]) -> OauthClient:
+    extensions = {name: uris[kind] for kind, name in _EXTENSIONS.items() if kind in uris}
+    return OauthClient(uris[_OAUTH], uris.get(_SCOPE, ""), uris.get(_AUDIENCE, ""), extensions)
 
 
 def _means_iam(mapping: EventSourceMapping, other: bool) -> bool:
@@ -105,6 +131,7 @@ def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
     """What is wrong with how a Kafka mapping reaches its brokers."""
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
+    yield from _access_faults(mapping)
     yield from _oauth_faults(mapping)
     logins = _logins(mapping)
     if len(logins) > 1:
@@ -115,7 +142,7 @@ def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
 
 
 def _logins(mapping: EventSourceMapping) -> list[str]:
-    found: list[str] = [each.type for each in mapping.source_access_configurations or () if each.type in _PASSWORDS]
+    found: list[str] = [each.type for each in mapping.source_access_configurations or () if each.type in _LOGINS]
     if mapping.kafka_security and mapping.kafka_security.oauth:
         found.append("kafka_security.oauth")
     if mapping.kafka_security and mapping.kafka_security.msk_iam:
@@ -129,14 +156,14 @@ def _server_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
         yield "bootstrap_servers", "is for the ARN of an MSK cluster", hint
     managed = mapping.bootstrap_servers or []
     own = mapping.self_managed_event_source
-    for field, servers in (
+    for name, servers in (
         ("bootstrap_servers", managed),
         ("self_managed_event_source", own.endpoints.kafka_bootstrap_servers if own else []),
     ):
         for server in servers:
             host, _, port = server.strip().rpartition(":")
             if not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-                yield field, f"{server!r} is no broker", "it must be host:port, e.g. localhost:9092"
+                yield name, f"{server!r} is no broker", "it must be host:port, e.g. localhost:9092"
 
 
 def _reference_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
@@ -147,11 +174,27 @@ def _reference_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
     for each in given:
         if each.type == "VIRTUAL_HOST":
             yield _ACCESS, "VIRTUAL_HOST is for RabbitMQ", "remove it"
+        elif each.type in _WITHOUT_URI:
+            if each.uri is not None:
+                yield _ACCESS, f"{each.type} has no uri: AWS signs for the function's role", "remove it"
+        elif each.uri is None:
+            yield _ACCESS, f"{each.type} has no uri", "" if each.type in _OF_OAUTH else f"give {REFERENCE}"
         elif prefix := _NETWORK.get(each.type):
             if not each.uri.startswith(prefix):
                 yield _ACCESS, f"{each.type}: the uri must begin with {prefix!r}", ""
-        elif fault := reference_fault(each.uri):
+        elif each.type not in _OF_OAUTH and (fault := reference_fault(each.uri)):
             yield _ACCESS, f"{each.type}: the uri {fault}", f"give {REFERENCE}"
+
+
+def _access_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+    """What AWS's types for tokens need of each other, and what is not done here."""
+    given = {each.type for each in mapping.source_access_configurations or ()}
+    if _IAM_OAUTH in given:
+        yield _ACCESS, f"{_IAM_OAUTH} is not supported: {limits.NO_WEB_IDENTITY}", ""
+        return
+    lonely = [kind for kind in _OF_OAUTH if kind in given] if _OAUTH not in given else []
+    for kind in lonely:
+        yield _ACCESS, f"{kind} needs {_OAUTH}", "give both, or remove it"
 
 
 def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
@@ -172,7 +215,7 @@ def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
 
 def _managed_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[Fault]:
     for kind in logins:
-        if kind in {"BASIC_AUTH", "SASL_SCRAM_256_AUTH"}:
+        if kind in {"BASIC_AUTH", "SASL_SCRAM_256_AUTH", _OAUTH, _IAM}:
             what = f"Amazon MSK does not know {kind}"
             yield _ACCESS, what, "give SASL_SCRAM_512_AUTH, CLIENT_CERTIFICATE_TLS_AUTH or kafka_security.msk_iam"
         elif kind == "kafka_security.oauth":

@@ -66,8 +66,15 @@ RECEIVERS_DEFAULT = 5
 """Receivers of a queue where neither the mapping nor the function gives a number (AWS starts with five too)."""
 POLLERS_MIN, POLLERS_MAX = 1, 200
 """Pollers of a Kafka topic in provisioned mode where the mapping gives no number."""
+TOPIC_POLLERS_MAX = 2000
+"""Pollers of a Kafka topic that a mapping may ask for."""
 QUEUE_POLLERS_MIN = 2
 """Pollers of a queue in provisioned mode at least."""
+NO_SHARE_GROUPS = "it needs a share group of Kafka, and this version has consumer groups only; say Stream, or remove it"
+NO_WEB_IDENTITY = (
+    "it needs a web identity token that AWS gives to a function's role, and no role is assumed here; give "
+    "OAUTHBEARER_AUTH with a client of your identity provider"
+)
 RECEIVERS_OF_A_POLLER = 10
 """Batches that a queue's poller has in flight at most; here each is a receiver's."""
 RETRIES_WITH_DESTINATION = 10

@@ -100,9 +100,9 @@ class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
     """Of a topic: members of the consumer group at least, each with up to 5 batches in flight; default 1. Of a queue:
     receivers at least, 2 or more; default 2."""
-    maximum_pollers: Annotated[int, Field(ge=1, le=2000), WHOLE] | None = None
-    """Of a topic: members at most, and never more than there are partitions. Of a queue: a tenth of its receivers at
-    most, which are never more than the function takes at a time. Default 200."""
+    maximum_pollers: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
+    """Of a topic: members at most, 2000 and never more than there are partitions. Of a queue: a tenth of its receivers
+    at most, which are never more than the function takes at a time. Default 200."""
     poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
     """Recorded: mappings share no pollers here."""
 
@@ -205,7 +205,7 @@ class EventSourceMapping(Spoken):
     """Consumer group and schema registry of self-managed Kafka."""
     amazon_managed_kafka_event_source_config: KafkaSourceConfig | None = None
     """Consumer group and schema registry of Amazon MSK."""
-    source_access_configurations: list[SourceAccessConfiguration] | None = Field(None, max_length=22)
+    source_access_configurations: list[SourceAccessConfiguration] | None = Field(None, max_length=23)
     """How to authenticate with Kafka brokers. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
     bootstrap_servers: (
         list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None

@@ -19,8 +19,6 @@ from .spoken import aws_name
 
 _POLLED = f"this version polls {limits.polled()}"
 _DESTINATIONS = "a standard queue, a standard topic or a bucket"
-_PARTITIONS = "partition"
-"""The consumption mode that a consumer group has."""
 
 
 SHORTEST_AGE = 60
@@ -162,11 +160,16 @@ def _kafka_config_rules(mapping: EventSourceMapping) -> Iterator[Violation]:
         spoken = aws_name(foreign)
         what = f"Unsupported '{spoken[0].lower()}{spoken[1:]}' parameter for given event source mapping type."
         yield sentence(foreign, what, f"say it in {field}")
-    mode = mapping.kafka_config.consumption_mode
-    if mode is not None and mode.lower() != _PARTITIONS:
-        what = f"ConsumptionMode {mode} needs a share group, and the Kafka client knows consumer groups only"
-        yield sentence(field, what, "remove it")
+    yield from _consumption_rules(mapping, field)
     yield from (Violation(*fault, Wording.CLAUSE) for fault in schema_registry.violations(mapping))
+
+
+def _consumption_rules(mapping: EventSourceMapping, field: str) -> Iterator[Violation]:
+    mode = mapping.kafka_config.consumption_mode
+    if mode is not None and mapping.source:
+        yield sentence(field, "ConsumptionMode is for brokers of one's own, not for an MSK cluster", "remove it")
+    elif mode == "Queue":
+        yield sentence(field, f"ConsumptionMode Queue is not supported: {limits.NO_SHARE_GROUPS}")
 
 
 def _age_rules(mapping: EventSourceMapping, shortest_age: int) -> Iterator[Violation]:
@@ -237,6 +240,9 @@ def _pollers(mapping: EventSourceMapping) -> Iterator[Violation]:
     low, high = provisioned.minimum_pollers or least, provisioned.maximum_pollers
     if low < least:
         yield Violation("provisioned_poller_config", f"has MinimumPollers {low}, and a queue has {least} at least")
+    if high is not None and mapping.kind is SourceKind.KAFKA and high > limits.TOPIC_POLLERS_MAX:
+        what = f"has MaximumPollers {high}, and a topic has {limits.TOPIC_POLLERS_MAX} at most"
+        yield Violation("provisioned_poller_config", what)
     if high is not None and high < low:
         yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
     if mapping.maximum_concurrency is not None and is_given(provisioned):

@@ -15,6 +15,7 @@ from .kafka_mapping import SchemaRegistryConfig
 from .kafka_security import REFERENCE, Fault, reference_fault
 from .mapping import EventSourceMapping
 
+_LOGINS = ("BASIC_AUTH", "OAUTHBEARER_AUTH")
 _CERTIFICATES = ("CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE")
 
 
@@ -75,5 +76,7 @@ def _access_faults(registry: SchemaRegistryConfig) -> Iterator[tuple[str, str]]:
             yield f"access_configs: {each.type}: the uri {fault}", f"give {REFERENCE}"
         elif each.type in _CERTIFICATES and registry.schema_registry_uri.startswith("http://"):
             yield f"access_configs: {each.type} is for TLS, and the URL is http://", "say https://, or remove it"
-        elif each.type == "BASIC_AUTH" and any(url_login(registry.schema_registry_uri)):
-            yield "access_configs: the URL has a login, and BASIC_AUTH is one too", "remove it from the URL"
+        elif each.type in _LOGINS and any(url_login(registry.schema_registry_uri)):
+            yield f"access_configs: the URL has a login, and {each.type} is one too", "remove it from the URL"
+    if {each.type for each in registry.access_configs}.issuperset(_LOGINS):
+        yield f"access_configs: {' and '.join(_LOGINS)} are two logins", "keep one of them"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .arn import Arn, ArnError
-from .kafka_security import plan
+from .kafka_mapping import KafkaOauth
+from .kafka_security import OauthClient, plan
 from .limits import SourceKind
 from .mapping import EventSourceMapping
 from .schema_registry import glue_registry
@@ -27,7 +28,10 @@ def services_of(mapping: EventSourceMapping) -> tuple[str, ...]:
 def _of_source(mapping: EventSourceMapping) -> Iterator[str]:
     """Where the brokers of a topic are given, nobody is asked for them; a token of IAM is signed for all that."""
     arn = mapping.arn
-    if arn is None or (mapping.servers and not plan(mapping).iam):
+    iam = mapping.kind is SourceKind.KAFKA and plan(mapping).iam
+    if arn is None and iam:
+        yield "kafka"
+    if arn is None or (mapping.servers and not iam):
         return
     yield _CLIENTS.get(arn.service, arn.service)
     if arn.is_table:
@@ -46,8 +50,11 @@ def _secrets(mapping: EventSourceMapping) -> Iterator[str]:
         return
     found = plan(mapping)
     yield from (found.login, found.certificate, found.authority)
-    if found.oauth is not None:
-        yield from (found.oauth.token or "", found.oauth.client_secret or "")
+    match found.oauth:
+        case OauthClient(secret=secret):
+            yield secret
+        case KafkaOauth(token=token, client_secret=secret):
+            yield from (token or "", secret or "")
     registry = mapping.kafka_config.schema_registry_config
     yield from (each.uri for each in (registry.access_configs if registry else ()))
 

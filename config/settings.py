@@ -98,7 +98,7 @@ class Aws(_Section):
     profile: str | None = None
     """Profile of the shared AWS configuration."""
     account: Annotated[str, StringConstraints(pattern=ACCOUNT_FORM)] | None = Field(None, examples=["000000000000"])
-    """Twelve digits. Default: what the credentials say, 000000000000 for an emulator."""
+    """Twelve digits. Default: an access key of twelve digits, else what the endpoint's STS says, else 000000000000."""
     access_key_id: str | None = None
     """Default: what the standard AWS variables and the profile say."""
     secret_access_key: SecretStr | None = None

@@ -30,14 +30,15 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from ..addresses import is_loopback
+from ..addresses import leads_here
 from ..core.stop_budget import IN_PASSING
-from ..errors import ConfigError, SourceError
+from ..errors import ConfigError, SourceRefused
 from . import faults, session
 from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide
 
 LOCAL_REGION = "us-east-1"
 LOCAL_ACCOUNT = "000000000000"
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 LOCAL_KEY = "test"  # what emulators' own documents use, as key and as secret
 KEEP_ALIVE = 4.0  # seconds; below the 5 s after which common servers close an idle connection under our hands
 
@@ -122,22 +123,22 @@ class Clients:
             return await self._region(await self._target(service, endpoint))
 
     async def account(self) -> str:
-        """Twelve digits: as set, or as the access key says (some emulators take it for the account), or as AWS says.
+        """Twelve digits: as set; as an access key of twelve digits says, which some emulators take for the account; as
+        STS says.
 
-        Raises ConfigError when real AWS does not answer.
+        Raises ConfigError where STS may not be asked, SourceError where it is not there or does not answer.
         """
         async with self._lock:
-            target = await self._target("sqs", None)
-            known = self.settings.account or (None if isinstance(target, RealEndpoint) else await self._local_account())
+            target = await self._target("sts", None)
+            known = self.settings.account or ("" if isinstance(target, RealEndpoint) else await self._key_of_digits())
         if known:
             return known
-        try:
-            with faults.translating("ask for the account (STS GetCallerIdentity)"):
-                return str((await (await self.get("sts")).get_caller_identity())["Account"])
-        except SourceError as error:
-            raise session.config_error(
-                str(error), "aws.account", "check the credentials, or set aws.account"
-            ) from error
+        with faults.translating("ask for the account (STS GetCallerIdentity)"):
+            answer = await (await self.get("sts")).get_caller_identity()
+        account = str(answer.get("Account", ""))
+        if not _ACCOUNT.fullmatch(account):
+            raise SourceRefused(f"STS answers with an account that is none: {account[:40]!r}")
+        return account
 
     async def credentials(self, service: str) -> dict[str, str | None]:
         """What calls to `service` are signed with, as the arguments of a client; for what signs by itself.
@@ -232,7 +233,7 @@ class Clients:
         local: dict[str, Any] = {}
         if isinstance(target, LocalEndpoint):
             local["s3"] = {"addressing_style": "path"}  # bucket names are no host names that an emulator answers to
-            if is_loopback(urlsplit(target.url).hostname or ""):
+            if leads_here(urlsplit(target.url).hostname or ""):
                 local["proxies"] = {}  # no proxy leads to this machine
         return AioConfig(
             connect_timeout=self.settings.connect_timeout,
@@ -266,10 +267,11 @@ class Clients:
             self._nobody = await session.found_credentials(await self._opened()) is None
         return self._nobody
 
-    async def _local_account(self) -> str:
+    async def _key_of_digits(self) -> str:
+        """The access key, where it is an account; else empty."""
         key = self.settings.access_key_id
         if not key:
             with session.configuring("aws"):
                 found = await session.found_credentials(await self._opened())
                 key = (await found.get_frozen_credentials()).access_key if found is not None else ""
-        return key if re.fullmatch(r"\d{12}", key or "") else LOCAL_ACCOUNT
+        return key if _ACCOUNT.fullmatch(key or "") else ""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from ...config.addresses import host_and_port, is_loopback
+from ...config.addresses import host_and_port, leads_here
 from ...config.reasons import Reason, ReasonCode
 from .base import NotReady, Ready
 
@@ -38,7 +38,7 @@ def _on_the_way(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxy = getproxies().get(parts.scheme)
-    if not proxy or is_loopback(host) or proxy_bypass(host):
+    if not proxy or leads_here(host) or proxy_bypass(host):
         return url
     return proxy if "://" in proxy else f"http://{proxy}"
 

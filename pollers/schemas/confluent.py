@@ -47,8 +47,12 @@ class RestAccess:
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """None: the authorities that this machine trusts."""
+    token: Callable[[], Awaitable[str]] | None = field(default=None, repr=False)
+    """Gives a token that is good now, in the place of user and password. Raises SourceError."""
 
-    def headers(self) -> dict[str, str]:
+    async def headers(self) -> dict[str, str]:
+        if self.token is not None:
+            return {"Authorization": f"Bearer {await self.token()}"}
         if not self.username and not self.password:
             return {}
         return {"Authorization": f"Basic {b64encode(f'{self.username}:{self.password}'.encode()).decode()}"}
@@ -73,6 +77,7 @@ class ConfluentRegistry:
         self._access = access
         self._lock = anyio.Lock()
         self._session: aiohttp.ClientSession | None = None
+        self._who = RestAccess()
 
     async def schema(self, schema_id: str) -> Schema | None:
         try:
@@ -129,8 +134,11 @@ class ConfluentRegistry:
         from yarl import URL
 
         session = await self._opened()
+        headers = await self._who.headers() or await RestAccess(*self._login).headers()
         try:
-            async with session.get(URL(self._url + path, encoded=True), allow_redirects=False) as answer:
+            async with session.get(
+                URL(self._url + path, encoded=True), headers=headers, allow_redirects=False
+            ) as answer:
                 body = await answer.read()
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError, ssl.SSLError) as error:
@@ -147,10 +155,10 @@ class ConfluentRegistry:
 
         async with self._lock:
             if self._session is None:
-                access = await self._looked_up()
+                self._who = await self._looked_up()
                 self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(ssl=True if access.tls is None else access.tls),
-                    headers={"Accept": MEDIA_TYPES} | (access.headers() or RestAccess(*self._login).headers()),
+                    connector=aiohttp.TCPConnector(ssl=True if self._who.tls is None else self._who.tls),
+                    headers={"Accept": MEDIA_TYPES},
                     timeout=aiohttp.ClientTimeout(total=PATIENCE),
                 )
             return self._session
@@ -179,7 +187,8 @@ class ConfluentRegistry:
             return _Gone(said)
         if status in PASSING or status >= 500:
             return SourceUnavailable(said)
-        login = "check the login in its URL" if any(self._login) else "check the BASIC_AUTH secret"
+        secret = "OAUTHBEARER_AUTH" if self._who.token else "BASIC_AUTH"
+        login = "check the login in its URL" if any(self._login) else f"check the {secret} secret"
         hint = {401: login, 403: "its user may not read schemas"}.get(status, "is the URL right?")
         return SourceRefused(f"{said}: {hint}")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import anyio.to_thread
 
 from ...config.clients.aws import Clients
-from ...config.clients.kafka import tls
+from ...config.clients.kafka import tls, tokens
 from ...config.clients.kafka.secrets import Secrets
 from ...config.kafka_mapping import SchemaRegistryConfig
+from ...config.kafka_security import OauthClient
 from ...config.schema_registry import glue_registry
 from .confluent import ConfluentRegistry, RestAccess
 from .glue import GlueRegistry
@@ -54,6 +55,8 @@ async def rest_access(config: SchemaRegistryConfig, secrets: Secrets) -> RestAcc
     if uri := uris.get("BASIC_AUTH"):
         login = await secrets.credentials(uri)
         return RestAccess(login.username, login.password, context)
+    if uri := uris.get("OAUTHBEARER_AUTH"):
+        return RestAccess(tls=context, token=tokens.granted_to(OauthClient(uri), secrets).token)
     return RestAccess(tls=context)
 
 

@@ -3,24 +3,28 @@
 On the loopback everybody on this machine may, without a signature. Browsers are on this machine too, and run what any
 page says; so a Host that is not ours (a name that was rebound to 127.0.0.1) and a foreign Origin are refused there.
 
-On any other address a request needs a signature by one of the configured keys. Without keys the API is closed there.
+On any other address a request needs a signature by one of the configured keys, or by the functions' own: they find
+each other here. Without configured keys the API is closed there to everybody else.
 Health, metrics and status never come here.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from ...config.addresses import is_loopback
 from ...config.clock import Clock
 from ...config.settings import Address
 from ..control.refusals import ApiError, access_denied
 from .core import signatures
 from .core.signatures import Claim, Head
 
+FUNCTION_KEY = re.compile(r"TEST|\d{12}", re.ASCII)
+"""The key ids that functions have: an emulator may take one of twelve digits for the account."""
 CLOSED = (
     "The Lambda API is closed on this address: whoever reaches it could run code here. Set api.access_keys (key id and "
     "secret that callers sign with), or listen on 127.0.0.1."
@@ -35,9 +39,18 @@ class Admitted:
 
 
 class ApiAccess:
-    def __init__(self, address: Address, hosts: Collection[str], secrets: Mapping[str, str], clock: Clock) -> None:
-        """`address`: where the daemon listens in fact. `secrets`: by key id."""
+    def __init__(
+        self,
+        address: Address,
+        hosts: Collection[str],
+        secrets: Mapping[str, str],
+        clock: Clock,
+        functions_secret: str = "",
+    ) -> None:
+        """`address`: where the daemon listens in fact. `secrets`: by key id. `functions_secret`: with which functions
+        sign, under the key id that they have for emulators; empty for none."""
         self._local = is_loopback(address.host)
+        self._functions_secret = functions_secret
         self._hosts = {_name(host) for host in hosts} | {address.host.lower()}
         self._secrets = secrets
         self._clock = clock
@@ -47,17 +60,35 @@ class ApiAccess:
         if self._local:
             self._refuse_browsers(head)
             return Admitted()
-        if not self._secrets:
-            raise access_denied(CLOSED)
-        claim = signatures.claimed(head)
+        claim = self._claimed(head)
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
-        signatures.verify_claim(claim, head, self._secrets, now)
+        signatures.verify_claim(claim, head, self._known(claim), now)
         return Admitted(claim)
+
+    def _claimed(self, head: Head) -> Claim:
+        """Where no keys are configured, nobody but a function learns more than that."""
+        try:
+            claim = signatures.claimed(head)
+        except ApiError:
+            if not self._secrets:
+                raise access_denied(CLOSED) from None
+            raise
+        if not self._secrets and not self._known(claim):
+            raise access_denied(CLOSED)
+        return claim
+
+    def _known(self, claim: Claim) -> Mapping[str, str]:
+        """The secret of the key, by its id; a configured one comes first."""
+        if claim.key_id in self._secrets:
+            return self._secrets
+        if self._functions_secret and FUNCTION_KEY.fullmatch(claim.key_id):
+            return {claim.key_id: self._functions_secret}
+        return {}
 
     def check_body(self, admitted: Admitted, head: Head, body: bytes) -> None:
         """Raises ApiError."""
         if admitted.claim is not None:
-            signatures.verify_body(admitted.claim, head, self._secrets, body)
+            signatures.verify_body(admitted.claim, head, self._known(admitted.claim), body)
 
     def _refuse_browsers(self, head: Head) -> None:
         hosts = head.headers.get("host", ())
@@ -78,17 +109,6 @@ def _name(netloc: str) -> str:
         return urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
         return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine for itself. Names under `localhost` are nobody else's."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _foreign(header: str, values: Sequence[str]) -> ApiError:

@@ -129,7 +129,10 @@ def _onward(headers: Mapping[str, str], hops: int) -> CIMultiDict[str]:
 def _no_upstream(operation: str) -> ApiError:
     about = field_support.subject(operation)
     what = f"{operation} ({about}) is not served here" if about else f"{operation} is not served here"
-    how = "set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, which it is then sent to"
+    how = (
+        "whoever runs Headrace can set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, "
+        "which it is then sent to"
+    )
     return invalid_parameter(f"{what}; {how}.")
 
 

@@ -65,6 +65,12 @@ def address_of(listener: socket.socket) -> Address:
     return Address(host, port)
 
 
+def reached_at(address: Address) -> Address:
+    """By which this machine itself reaches what listens there: a listener on every address is on the loopback too."""
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
+    return address._replace(host=loopback.get(address.host, address.host))
+
+
 @asynccontextmanager
 async def serving(
     listener: socket.socket,

@@ -125,7 +125,8 @@ def _vpc(before: Any, given: Mapping[str, Any]) -> Any:
     if before is None and not subnets and not groups:
         return None
     dual = given.get("Ipv6AllowedForDualStack", False)
-    return {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": "", "Ipv6AllowedForDualStack": dual}
+    vpc = given.get("VpcId", "")  # as it was looked up: no caller says it
+    return {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": vpc, "Ipv6AllowedForDualStack": dual}
 
 
 def _dead_letter(before: Any, given: Mapping[str, Any]) -> Any:

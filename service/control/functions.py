@@ -88,6 +88,13 @@ def update_code(
     return updated, answers.configuration(updated, version, answers.qualified(updated, version))
 
 
+def check_update_configuration(function: Function | None, named: Named, request: Request) -> Function:
+    """Everything about an update of the configuration but its network. Raises ApiError."""
+    function = _updatable(function, named, request)
+    configuration.updated(function.latest.configuration, request)
+    return function
+
+
 def update_configuration(function: Function | None, named: Named, request: Request, moment: Moment) -> Decision:
     function = _updatable(function, named, request)
     configured = configuration.updated(function.latest.configuration, request)
@@ -140,15 +147,16 @@ def _settled(version: Version, moment: Moment, numbers: Iterator[int]) -> Versio
 
 
 def delete(function: Function | None, named: Named) -> Decision:
-    """The whole function, or one version of it; a version that is not there is deleted already."""
+    """The whole function, or one version of it; a version that is not there is deleted already. What kind of qualifier
+    it is comes first, whether there is a function or not."""
+    if named.qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+    if named.qualifier and not named.qualifier.isdigit():
+        raise invalid_parameter("Deletion of aliases is not currently supported.")
     if function is None:
         raise not_found(named.arn)
     if not named.qualifier:
         return None, {}
-    if named.qualifier == LATEST:
-        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
-    if not named.qualifier.isdigit():
-        raise invalid_parameter("Deletion of aliases is not currently supported.")
     return versions.without(function, named.qualifier), {}
 
 

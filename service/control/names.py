@@ -14,6 +14,11 @@ from .refusals import ApiError, access_denied, invalid_parameter, no_such_resour
 
 NAME_MAX = 64
 
+_ARN = re.compile(
+    r"arn:(?:aws[a-zA-Z-]*)?:lambda:(?P<region>[a-zA-Z0-9-]+):(?P<account>\d{12}):function:(?P<name>[a-zA-Z0-9-_.]+)"
+    r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+)
+"""A whole one, whose region may be any word."""
 _SPELLING = re.compile(
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
     r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
@@ -64,7 +69,7 @@ def with_qualifier(arn: str, qualifier: str) -> str:
 def resolve(text: str, here: Home, qualifier: str = "") -> Named:
     """The function that a request's `FunctionName` and `Qualifier` mean. Raises ApiError, in AWS's order: qualifiers
     that disagree, another region, another account."""
-    found = _SPELLING.fullmatch(text)
+    found = _ARN.fullmatch(text) or _SPELLING.fullmatch(text)
     if found is None:  # the shapes have let it through, so some form of it is legal elsewhere
         raise no_such_resource(f"Function not found: {here.arn(text)}")
     derived = found["qualifier"] or ""

@@ -31,10 +31,10 @@ CONDITIONS = (
 
 
 def add(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
-    if function is None:
-        raise not_found(named.arn)
     if named.qualifier == LATEST:
         raise invalid_parameter("We currently do not support adding policies for $LATEST.")
+    if function is None:
+        raise not_found(named.arn)
     if function.resolve(named.qualifier) is None:
         raise missing_qualifier(named)
     statement = _statement(named, request)
@@ -65,6 +65,8 @@ def to_remove_from(function: Function | None, named: Named) -> tuple[Function, R
     """What a statement can be removed from. Raises ApiError."""
     if function is None:
         raise no_such_resource(f"No policy found for: {named.arn}")
+    if function.resolve(named.qualifier) is None:
+        raise missing_qualifier(named)
     policy = function.policies.get(named.qualifier)
     if policy is None:
         raise no_such_resource("No policy is associated with the given resource.")

@@ -32,6 +32,7 @@ from ..async_invoke.endings import Endings
 from ..async_invoke.store import FILE as EVENTS
 from ..async_invoke.store import EventStore
 from ..control.store.function_plane import FunctionPlane
+from ..control.store.networks import Networks
 from ..control.store.uploads import Uploads
 from ..running.environments import Environments
 from ..running.function_references import FunctionReferences
@@ -106,10 +107,10 @@ class ApiFunctions:
         return Served((deliveries, invocations), self._groups(invocations, downloads), CodeDownloads(downloads))
 
     def _groups(self, invocations: Invocations, downloads: Downloads) -> tuple[Group, ...]:
-        plane = self.plane
+        plane, clients = self.plane, self._given.clients
         obstacle = partial(self._functions.obstacle, here=plane.here)
         return (
-            FunctionCalls(plane, Uploads(plane.code, self._given.clients), downloads, obstacle),
+            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),

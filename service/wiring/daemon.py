@@ -7,6 +7,7 @@ message is touched.
 
 from __future__ import annotations
 
+import secrets
 import signal
 import socket
 import tempfile
@@ -27,13 +28,13 @@ from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
-from ..api.access import ApiAccess
+from ..api.access import FUNCTION_KEY, ApiAccess
 from ..api.calls.mappings import MappingCalls
 from ..api.calls.tags import TagCalls
 from ..api.code_downloads import CodeDownloads
 from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
-from ..api.server import address_of, bind
+from ..api.server import address_of, bind, reached_at
 from ..api.wire.call import Group
 from ..running.dry_run import Show
 from ..running.functions import RunningFunctions, reference_of
@@ -47,7 +48,7 @@ from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
-from . import signals
+from . import accounts, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
@@ -58,6 +59,7 @@ from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
 from .leaving import Leaving
 from .life import Life, Outside
+from .local_functions import OwnApi
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
@@ -95,6 +97,7 @@ class Daemon:
         self._leaving = leaving or Leaving(lambda within: None, lambda code: None)
         self._clock = SystemClock()
         self._jitter = system_jitter()
+        self._functions_secret = secrets.token_hex(20)
         self._account = Account(config.mappings)
         self._metrics = Metrics(
             Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
@@ -130,6 +133,7 @@ class Daemon:
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
             registry, scratch = self._state(stack)
+            await self._settle_account(clients, scratch)
             planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
@@ -170,6 +174,12 @@ class Daemon:
             self._log.warning(Action.POSITIONS, line)
         return KnownStarts(state.path), state.path.absolute()
 
+    async def _settle_account(self, clients: Clients, state: Path) -> None:
+        """Before anything has an ARN. A dry run gives none."""
+        if not self._settings.dry_run:
+            self._config = await accounts.settled(self._config, clients, state, self._log)
+            self._settings = self._config.settings
+
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
         """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
         region. A dry run is of the configuration alone."""
@@ -197,11 +207,18 @@ class Daemon:
         stack.callback(listener.close)
         return listener
 
-    def _own(self, listener: socket.socket | None) -> str:
-        """The Lambda API, as functions call it: without a key, so only where none is needed."""
-        if listener is None or not self._settings.api.enabled or not is_loopback(address_of(listener).host):
-            return ""
-        return f"http://{address_of(listener)}"
+    def _own(self, listener: socket.socket | None) -> OwnApi | None:
+        """The Lambda API, as functions call it. None where they cannot: it is not served, or who configured its keys
+        took the key id that they have."""
+        given = self._settings.api
+        if listener is None or not given.enabled:
+            return None
+        address = address_of(listener)
+        if is_loopback(address.host):
+            return OwnApi(f"http://{address}")
+        if any(FUNCTION_KEY.fullmatch(key_id) for key_id in given.secrets()):
+            return None
+        return OwnApi(f"http://{reached_at(address)}", self._functions_secret)
 
     def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
@@ -212,7 +229,7 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        access = ApiAccess(address, given.hosts, given.secrets(), self._clock)
+        access = ApiAccess(address, given.hosts, given.secrets(), self._clock, self._functions_secret)
         api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
         stack.push_async_callback(api.aclose)
         return api

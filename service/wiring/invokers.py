@@ -34,17 +34,19 @@ from ...dispatch.invokers.local.spec import FunctionSpec
 from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
-from .local_functions import LOCAL_ACCOUNT, Owned, aws_variables, spec_of, spec_of_runnable
+from .local_functions import LOCAL_ACCOUNT, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
 
 
 class InvokerFactory:
-    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: the URL of the Lambda API
-    for functions, empty for none."""
+    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: our Lambda API as
+    functions call it, None for none."""
 
-    def __init__(self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: str = "") -> None:
+    def __init__(
+        self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
+    ) -> None:
         self._config = config
         self._clients = clients
         self._observer = observer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
@@ -75,6 +76,7 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         environment=runnable.environment,
         layers=runnable.layers,
         memory_size=runnable.memory_size,
+        uploaded=True,
         reload=False,  # what is unpacked does not change
         region=here.region,
         account=here.account,
@@ -99,12 +101,21 @@ def _launch(function: LocalFunction | CommandFunction) -> Launch:
             assert_never(function)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnApi:
+    """Our Lambda API, as the functions of this machine call it."""
+
+    url: str
+    secret: str = ""
+    """With which they sign, under the key id that they have anyway; empty where no signature is needed."""
+
+
 def aws_variables(
-    aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str], own: str = ""
+    aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str], own: OwnApi | None = None
 ) -> dict[str, str]:
     """How a function reaches what the daemon reaches. At an emulator: its endpoints, and credentials that are nobody's
-    secret. At real AWS nothing: a function brings its own. `own` is the URL of our Lambda API, by which functions find
-    each other, unless another one is configured for Lambda; empty where they cannot use it."""
+    secret. At real AWS nothing: a function brings its own. `own` is our Lambda API, by which functions find each other,
+    unless another one is configured for Lambda; None where they cannot use it."""
     if not isinstance(endpoint, LocalEndpoint):
         return {}
     general = aws.endpoint_url or environ.get(ENDPOINT) or endpoint.url
@@ -112,8 +123,9 @@ def aws_variables(
     single |= {f"{ENDPOINT}_{_variable(service)}": url for service, url in aws.endpoint_urls.items()}
     # Some emulators take an access key of twelve digits for the account.
     key = "test" if account == LOCAL_ACCOUNT else account
-    functions = {f"{ENDPOINT}_LAMBDA": own} if own else {}
-    return {ENDPOINT: general, **functions, **single, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "test"}
+    functions = {f"{ENDPOINT}_LAMBDA": own.url} if own else {}
+    secret = (own.secret if own else "") or "test"
+    return {ENDPOINT: general, **functions, **single, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
 
 
 def _variable(service: str) -> str:

@@ -316,7 +316,8 @@ def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> N
 
 @pytest.mark.semantics("FUNC-45", "ESM-07")
 def test_functions_and_mappings_are_in_the_region_of_the_clients(streams: Streams, tmp_path: Path) -> None:
-    name = streams.queues.create()
+    queues = daemons.Queues(streams.endpoint_url, "eu-west-1")
+    name = queues.create()
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as code:
         code.writestr("app.py", "import os\ndef handler(event, context):\n    return os.environ['AWS_REGION']\n")
@@ -333,12 +334,13 @@ def test_functions_and_mappings_are_in_the_region_of_the_clients(streams: Stream
                     Handler="app.handler",
                     Code={"ZipFile": archive.getvalue()},
                 )
-                uuid = api.create(streams.queues.arn(name))["UUID"]
+                uuid = api.create(queues.arn(name))["UUID"]
             assert api.client.get_function(FunctionName=function)["Configuration"]["FunctionArn"] == function
             assert api.get(uuid)["FunctionArn"] == function
             assert invoked(api) == region
             api.client.close()
             assert daemon.stop() == 0
+    queues.close()
 
 
 def invoked(api: Api) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import traceback
@@ -221,7 +222,8 @@ class Endpoint:
     async def answer(self, request: web.Request) -> web.Response:
         form = await request.post()
         login = request.headers.get("Authorization", "")
-        if login != "Basic cGVuc3RvY2s6czNjcjN0" or form.get("grant_type") != "client_credentials":
+        known = "Basic " + base64.b64encode(b"headrace:s3cr3t").decode()
+        if login != known or form.get("grant_type") != "client_credentials":
             return web.json_response({"error": "invalid_client"}, status=401)
         self.given += 1
         return web.json_response({"access_token": self._issuer.token(self._lifetime), "expires_in": self._lifetime})
@@ -245,6 +247,17 @@ async def endpoint(issuer: Issuer, lifetime: float = 3600.0) -> AsyncIterator[tu
 
 def asking(url: str) -> dict[str, str]:
     return {"token_endpoint": url, "client_id": "headrace", "client_secret": "env:CLIENT_SECRET", "scope": "kafka"}
+
+
+@pytest.mark.semantics("KAFKA-SEC-15")
+async def test_a_client_of_an_identity_provider(brokers: Secured, reach: Any, variables: dict[str, str]) -> None:
+    await produce(brokers, "x")
+    async with endpoint(brokers.issuer) as (tokens, url):
+        client = {"oauthTokenEndpointUrl": url, "oauthClientId": "headrace", "oauthClientSecret": "s3cr3t"}
+        variables["CLIENT"] = json.dumps(client)
+        given = ("OAUTHBEARER_AUTH=env:CLIENT", "OAUTHBEARER_SCOPE=kafka", "OAUTHBEARER_LOGICAL_CLUSTER=lkc-1")
+        assert await read(reach(brokers, "OAUTH", authority(), *given))
+        assert tokens.given
 
 
 @pytest.mark.semantics("KAFKA-SEC-05")

@@ -218,6 +218,39 @@ async def test_a_login_that_is_replaced(registry: SchemaRegistry, clients: Clien
     await schemas.aclose()
 
 
+@pytest.mark.semantics("SCHEMA-17")
+async def test_a_registry_that_wants_a_token(registry: SchemaRegistry, clients: Clients) -> None:
+    value = await produced(registry, "AVRO", ORDER)
+    given = iter(["old-t0ken", "new-t0ken"])
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"access_token": next(given), "expires_in": 3600})
+
+    async with token_endpoint(answer) as url:
+        client = {"oauthTokenEndpointUrl": url, "oauthClientId": "me", "oauthClientSecret": "s3cret"}
+        access = {"OAUTHBEARER_AUTH": "env:CLIENT"}
+        schemas = opened(clients, config(registry.url, access=access), {"CLIENT": json.dumps(client)})
+        registry.token = "new-t0ken"
+        with pytest.raises(SourceRefused, match=r"answers 401 .*check the OAUTHBEARER_AUTH secret") as refused:
+            await schemas.decode(None, value)
+        assert "t0ken" not in str(refused.value)
+        assert isinstance(await schemas.decode(None, value), Decoded)
+        await schemas.aclose()
+
+
+@asynccontextmanager
+async def token_endpoint(answer: Any) -> AsyncIterator[str]:
+    application = web.Application()
+    application.router.add_post("/token", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/token"
+    finally:
+        await runner.cleanup()
+
+
 @pytest.mark.semantics("SCHEMA-12")
 @pytest.mark.parametrize(
     ("user", "login"),

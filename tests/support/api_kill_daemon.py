@@ -51,8 +51,8 @@ def run(killer: Killer) -> int:
     add, sweep, write_rows = code._add, code._sweep, document_store._write
     write, accept, remove = Documents.write, EventStore.add, EventStore.remove
 
-    def unpacked(data: bytes, root: Path, sha256: str) -> None:
-        add(data, root, sha256)
+    def unpacked(file: Path, root: Path, sha256: str) -> None:
+        add(file, root, sha256)
         killer.passed("Unpacked")
 
     def swept(root: Path, keep: Collection[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from support.function_api import ARN, ROLE
 from support.function_refusals import IPV, RC, RNF, F, new
-from support.mapping_requests import DYNAMODB, FIFO, KAFKA, KINESIS, MSK, QUEUE, SQS, STREAM, TABLE
+from support.mapping_requests import CLUSTER, DYNAMODB, FIFO, KAFKA, KINESIS, MSK, QUEUE, SQS, STREAM, TABLE
 
 VE, IRC = "ValidationException", "InvalidRequestContentException"
 NO_UUID = "00000000-0000-4000-8000-000000000000"
@@ -72,6 +72,16 @@ MAPPINGS: list[Row] = [
         for verb in ("Get", "Update", "Delete")
     ),
     (CREATE, F, IPV, "Unrecognized event source."),
+    *(
+        (
+            CREATE,
+            mapped(request, EventSourceArn=arn.replace("us-east-1", "eu-west-1"), FunctionName=name),
+            IPV,
+            "Event source region must match Lambda region us-east-1",
+        )
+        for request, arn in ((SQS, QUEUE), (KINESIS, STREAM), (DYNAMODB, TABLE), (MSK, CLUSTER))
+        for name in ("orders", "nobody")
+    ),
     *((CREATE, mapped(SQS, FunctionName=name), IPV, "Function does not exist") for name in ("nobody", "orders:9")),
     (CREATE, mapped(SQS, DestinationConfig={"OnSuccess": {"Destination": DEAD}}), IPV, NO_DESTINATION),
     (UPDATE, {"UUID": "{sqs}", "DestinationConfig": {"OnSuccess": {"Destination": DEAD}}}, IPV, NO_DESTINATION),
@@ -165,6 +175,31 @@ MAPPINGS: list[Row] = [
         "Required 'sourceAccessConfigurations' parameter is missing.",
     ),
     (CREATE, mapped(MSK, Topics=None), IPV, "Required 'topics' parameter is missing."),
+    (
+        CREATE,
+        mapped(KAFKA, SelfManagedKafkaEventSourceConfig={"ConsumptionMode": "Queue"}),
+        IPV,
+        (
+            "The value Queue of SelfManagedKafkaEventSourceConfig.ConsumptionMode is not supported: it needs a share "
+            "group of Kafka, and this version has consumer groups only; say Stream, or remove it."
+        ),
+    ),
+    (
+        CREATE,
+        mapped(KAFKA, SelfManagedKafkaEventSourceConfig={"ConsumptionMode": "Both"}),
+        VE,
+        shape(
+            "'Both'",
+            "selfManagedKafkaEventSourceConfig.consumptionMode",
+            "Member must satisfy enum value set: [Stream, Queue]",
+        ),
+    ),
+    (
+        CREATE,
+        mapped(KAFKA, SourceAccessConfigurations=[{"Type": "OAUTHBEARER_SCOPE", "URI": "s"}]),
+        IPV,
+        "SourceAccessConfigurations: OAUTHBEARER_SCOPE needs OAUTHBEARER_AUTH",
+    ),
     (
         CREATE,
         mapped(SQS),
@@ -340,6 +375,33 @@ FUNCTIONS: list[Row] = [
             ("UpdateFunctionCode", {**F, "S3Bucket": "none", "S3Key": "k"}),
         )
     ),
+    *(
+        (
+            operation,
+            {**request, "VpcConfig": {"SubnetIds": subnets, "SecurityGroupIds": groups}},
+            IPV,
+            f"Error occurred while {text}",
+        )
+        for operation, request in (("CreateFunction", new()), ("UpdateFunctionConfiguration", F))
+        for subnets, groups, text in (
+            (
+                ["subnet-1", "subnet-2"],
+                ["sg-1"],
+                (
+                    "DescribeSubnets. EC2 Error Code: InvalidSubnetID.NotFound. EC2 Error Message: "
+                    "The subnet ID 'subnet-2' does not exist"
+                ),
+            ),
+            (
+                ["subnet-1"],
+                ["sg-2"],
+                (
+                    "DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: "
+                    "The security group 'sg-2' does not exist"
+                ),
+            ),
+        )
+    ),
     (
         "UpdateFunctionCode",
         {**F, "ImageUri": "image"},
@@ -379,7 +441,7 @@ FUNCTIONS: list[Row] = [
             "routingConfig.additionalVersionWeights",
             "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "
             "Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: "
-            "[0-9]+, Member must not be null]",
+            "[0-9]+]",
         ),
     ),
     *(
@@ -390,7 +452,7 @@ FUNCTIONS: list[Row] = [
             (
                 "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: "
                 "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: "
-                "[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]"
+                "[a-zA-Z]([a-zA-Z0-9_])+]"
             ),
         )
         for operation, request in (("CreateFunction", new()), ("UpdateFunctionConfiguration", F))

@@ -15,6 +15,8 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from botocore.parsers import create_parser
 from botocore.session import Session
 
+from headrace.service.api.core.newer import completed
+
 ENDPOINT = "http://127.0.0.1:9470"
 """Where requests go that are never sent."""
 STATUSES = {"DeleteFunction": (204,), "Invoke": (200, 202, 204)}
@@ -31,9 +33,17 @@ UNMODELLED = {
 }
 
 
+class NewestLoader(Loader):  # type: ignore[misc]
+    """With what AWS added to the Lambda API since the installed botocore, as we know it."""
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        data = super().load_service_model(service_name, type_name, api_version)
+        return completed(data) if (service_name, type_name) == ("lambda", "service-2") else data
+
+
 @functools.cache
 def service() -> ServiceModel:
-    return ServiceModel(Loader().load_service_model("lambda", "service-2", "2015-03-31"), "lambda")
+    return ServiceModel(NewestLoader().load_service_model("lambda", "service-2", "2015-03-31"), "lambda")
 
 
 def operations() -> list[str]:
@@ -109,7 +119,10 @@ class _Raw:
 @functools.cache
 def _client(key: str, secret: str, token: str | None) -> Any:
     config = Config(retries={"total_max_attempts": 1}, parameter_validation=False, inject_host_prefix=False)
-    return Session().create_client(
+    session = Session()
+    loader = NewestLoader(extra_search_paths=session.get_component("data_loader").search_paths)
+    session.register_component("data_loader", loader)
+    return session.create_client(
         "lambda",
         region_name="us-east-1",
         endpoint_url=ENDPOINT,

@@ -270,11 +270,12 @@ def function(handler: Handler = lambda event: {}) -> Iterator[Function]:
 class Queues:
     """Queues of an emulator, made when a test needs them."""
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, region: str = "us-east-1") -> None:
         self.endpoint_url = endpoint_url
+        self._region = region
         self.client = botocore.session.get_session().create_client(
             "sqs",
-            region_name="us-east-1",
+            region_name=region,
             endpoint_url=endpoint_url,
             aws_access_key_id="test",
             aws_secret_access_key="test",
@@ -284,7 +285,7 @@ class Queues:
         return f"q-{uuid.uuid4().hex[:12]}"
 
     def arn(self, name: str) -> str:
-        return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
+        return f"arn:aws:sqs:{self._region}:{ACCOUNT}:{name}"
 
     def create(self, name: str = "", **attributes: str) -> str:
         """A queue; its name."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from headrace.config.clock import Clock, SystemClock
+from headrace.config.errors import ConfigError, Problem
 from headrace.service.api.calls.account import AccountCalls
 from headrace.service.api.calls.aliases import AliasCalls
 from headrace.service.api.calls.concurrency import ConcurrencyCalls
@@ -30,6 +31,7 @@ from headrace.service.control.names import Home
 from headrace.service.control.store.code import DIRECTORY, CodeStore
 from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.function_plane import FunctionPlane
+from headrace.service.control.store.networks import Networks
 from headrace.service.control.store.uploads import Uploads
 from headrace.service.control.tags import Change
 
@@ -89,8 +91,11 @@ async def no_obstacle(runnable: Runnable) -> str:
 
 
 class NoS3:
+    """There is no EC2."""
+
     async def get(self, service: str) -> Any:
-        raise AssertionError("nobody should ask for S3 here")
+        assert service == "ec2", "nobody should ask for S3 here"
+        raise ConfigError([Problem("ec2 has no endpoint")])
 
 
 class FunctionApi:
@@ -104,7 +109,7 @@ class FunctionApi:
         self.downloads = downloads
         self.lost: list[str] = []
         groups: list[Group] = [
-            FunctionCalls(plane, Uploads(plane.code, clients), downloads, obstacle),
+            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),

@@ -25,6 +25,8 @@ class SchemaRegistry:
     url: str = ""
     login: tuple[str, str] | None = None
     """User name and password that are asked for."""
+    token: str = ""
+    """Token that is asked for instead."""
     down: bool = False
     """Answers 503."""
     knows_formats: bool = True
@@ -105,7 +107,8 @@ def _guard(registry: SchemaRegistry) -> Any:
                 await registry.hold.wait()
         if registry.down:
             return _fault(503, 50301, "down for the moment")
-        if registry.login is not None and request.headers.get("Authorization") != _basic(registry.login):
+        wanted = f"Bearer {registry.token}" if registry.token else registry.login and _basic(registry.login)
+        if wanted and request.headers.get("Authorization") != wanted:
             return _fault(401, 401, "Unauthorized")
         answer: web.StreamResponse = await handler(request)
         return answer

@@ -93,12 +93,17 @@ class PaperFunctions(InvokerFactory):
 
 
 class PaperClients(Clients):
-    """S3 has no bucket."""
+    """S3 has no bucket, EC2 one subnet and one security group."""
 
     def __init__(self) -> None:
         pass
 
     async def get(self, service: str, endpoint: str | None = None, region: str | None = None) -> Any:
+        if service == "ec2":
+            return ScriptedClient(
+                describe_subnets=[{"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1"}]}],
+                describe_security_groups=[{"SecurityGroups": [{"GroupId": "sg-1"}]}],
+            )
         assert service == "s3", f"nobody should ask for {service} here"
         return ScriptedClient(get_object=[refused("NoSuchBucket", 404)])
 

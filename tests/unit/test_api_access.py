@@ -76,6 +76,7 @@ def admit(request: Head, body: bytes = b"", **options: Any) -> None:
         options.get("hosts", ()),
         options.get("secrets", SECRETS),
         Now(options.get("later", 0)),
+        options.get("functions", ""),
     )
     access.check_body(access.admit(request), request, body)
 
@@ -134,6 +135,26 @@ def test_what_a_web_page_may_have_sent_is_refused(headers: dict[str, str], told:
 @pytest.mark.semantics("API-11")
 def test_two_hosts_are_none() -> None:
     refused(Head("GET", "/", "", {"host": ["localhost", "evil.example"]}), address=LOOPBACK)
+
+
+@pytest.mark.semantics("API-INVOKE-20")
+@pytest.mark.parametrize("key", ["test", "111122223333"])
+@pytest.mark.parametrize("secrets", [SECRETS, {}], ids=["with keys", "without"])
+def test_functions_sign_with_a_secret_of_their_own(key: str, secrets: dict[str, str]) -> None:
+    given: dict[str, Any] = {"functions": "s3cr3t", "secrets": secrets}
+    admit(signed(body=b"{}", key=key, secret="s3cr3t"), b"{}", **given)
+    assert refused(signed(key=key, secret="wrong"), **given).code == "InvalidSignatureException"
+    assert refused(signed(body=b"{}", key=key, secret="s3cr3t"), b"[]", **given).code == "InvalidSignatureException"
+    closed = "UnrecognizedClientException" if secrets else "AccessDeniedException"
+    assert refused(signed(key="other", secret="s3cr3t"), **given).code == closed
+    assert refused(signed(key=key, secret=""), secrets=secrets).code == closed
+
+
+@pytest.mark.semantics("API-INVOKE-20", "API-13")
+def test_a_key_that_was_configured_is_no_functions() -> None:
+    given: dict[str, Any] = {"functions": "s3cr3t", "secrets": {"TEST": "a secret"}}
+    admit(signed(key="test"), **given)
+    assert refused(signed(key="test", secret="s3cr3t"), **given).code == "InvalidSignatureException"
 
 
 # --- elsewhere -------------------------------------------------------------------------------------------------------

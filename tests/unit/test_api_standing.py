@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 from botocore.model import Shape
 
 from headrace.config import limits
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support import Support
 from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
+from headrace.service.api.core.newer import OPERATIONS, completed
 from headrace.service.api.wire.refusals import form_of
 from support import api_model
 
@@ -64,6 +66,22 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
         ("UpdateFunctionCode", {"S3ObjectStorageMode": "REFERENCE"}, "The value REFERENCE of S3ObjectStorageMode"),
         ("ListFunctions", {"MasterRegion": "ALL"}, "MasterRegion is not supported"),
         ("Invoke", {"TenantId": "t"}, "TenantId is not supported"),
+        ("CreateFunction", {"RuntimeConfig": {"RuntimeAlias": "a"}}, "RuntimeConfig is not supported: there are no"),
+        (
+            "UpdateFunctionConfiguration",
+            {"AcceleratorConfig": {"AcceleratorMemorySize": 1}},
+            "AcceleratorConfig is not",
+        ),
+        (
+            "CreateEventSourceMapping",
+            {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Queue"}},
+            "The value Queue of SelfManagedKafkaEventSourceConfig.ConsumptionMode is not supported: it needs a share",
+        ),
+        (
+            "UpdateEventSourceMapping",
+            {"SourceAccessConfigurations": [{"Type": "IAM_OAUTHBEARER_AUTH"}]},
+            "The value IAM_OAUTHBEARER_AUTH of SourceAccessConfigurations.Type is not supported: it needs a web",
+        ),
         ("CreateEventSourceMapping", {"Queues": ["q"]}, "Queues is not supported: no source that is polled here"),
         ("CreateEventSourceMapping", {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}}, "DocumentDBEventSource"),
         (
@@ -101,7 +119,40 @@ def test_what_asks_for_nothing_is_not_refused(operation: str, given: dict[str, A
 def test_what_the_model_does_not_know_is_refused_by_name() -> None:
     error = field_support.refusal("DeleteFunction", {"FunctionName": "f"}, ["qualifier"])
     assert error is not None
-    assert error.message == "qualifier is no parameter of DeleteFunction; remove it."
+    assert error.message == "qualifier is no parameter of DeleteFunction that Headrace knows; remove it."
+
+
+@pytest.mark.semantics("API-07")
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"FutureConfig": {"Size": 1}}, "FutureConfig"),
+        ({"LoggingConfig": {"LogFormat": "JSON", "Future": 1}}, "LoggingConfig.Future"),
+        ({"FileSystemConfigs": [{"Arn": "a"}, {"Future": True}]}, "FileSystemConfigs.Future"),
+        ({"VpcConfig": {"SubnetIds": [], "Future": "x"}}, "VpcConfig.Future"),
+    ],
+)
+def test_what_a_newer_model_knows_and_we_do_not_is_refused_by_name(given: dict[str, Any], path: str) -> None:
+    error = field_support.refusal("CreateFunction", {**FUNCTION, **given}, [])
+    assert error is not None
+    assert error.message == f"{path} is no parameter of CreateFunction that Headrace knows; remove it."
+
+
+def test_names_that_users_choose_are_no_parameters() -> None:
+    given = {**FUNCTION, "Environment": {"Variables": {"FUTURE": "x"}}, "Tags": {"future": "x"}}
+    assert field_support.refusal("CreateFunction", given, []) is None
+
+
+@pytest.mark.semantics("API-06")
+def test_what_an_older_model_lacks_is_there_all_the_same() -> None:
+    data = Loader().load_service_model("lambda", "service-2", "2015-03-31")
+    whole = completed(data)
+    assert set(data["operations"]) | set(OPERATIONS) == set(whole["operations"])
+    mode = whole["shapes"]["SelfManagedKafkaEventSourceConfig"]["members"]["ConsumptionMode"]["shape"]
+    assert whole["shapes"][mode]["enum"] == ["Stream", "Queue"]
+    assert completed(whole) == whole
+    for name, shape in data["shapes"].items():
+        assert shape.get("members", {}).items() <= whole["shapes"][name].get("members", {}).items()
 
 
 @pytest.mark.semantics("API-08")

@@ -31,13 +31,17 @@ DESTINATIONS = (
     r"(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
 )
 LAYERS = (
-    r"((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:"
-    r"[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))"
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:"
+    r"[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
 )
 TAG = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"
 REGEX = "Member must satisfy regular expression pattern: "
 FUNCTION = {"FunctionName": "f", "Role": "arn:aws:iam::000000000000:role/r", "Code": {}}
 LONG = "a" * 200
+UUID = "00000000-0000-4000-8000-000000000000"
+DDBLOCAL = "arn:aws:dynamodb:ddblocal:000000000000:table/orders/stream/2024-01-01T00:00:00.000"
+ELASTICMQ = "arn:aws:sqs:elasticmq:000000000000:orders"
+"""As DynamoDB Local and ElasticMQ give them out."""
 TAGGED = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:00000000-0000-4000-8000-000000000000:alias"
 
 
@@ -130,6 +134,22 @@ def said(value: str, path: str, constraint: str) -> str:
         ),
         (
             "CreateFunction",
+            {**FUNCTION, "VpcConfig": {"SubnetIds": ["s"], "SecurityGroupIds": ["sg-1", "default"]}},
+            [
+                said(
+                    f"'[{value}]'",
+                    f"vpcConfig.{member}",
+                    "Member must satisfy constraint: [Member must have length less than or equal to 1024, "
+                    f"Member must have length greater than or equal to 0, {REGEX}{form}]",
+                )
+                for member, value, form in (
+                    ("subnetIds", "s", "^subnet-[0-9a-z]*$"),
+                    ("securityGroupIds", "sg-1, default", "^sg-[0-9a-zA-Z]*$"),
+                )
+            ],
+        ),
+        (
+            "CreateFunction",
             {**FUNCTION, "SnapStart": {"ApplyOn": "Some"}},
             [
                 said(
@@ -157,7 +177,7 @@ def said(value: str, path: str, constraint: str) -> str:
                 said(
                     "…",
                     "environment.variables",
-                    f"Map keys must satisfy constraint: [{REGEX}[a-zA-Z]([a-zA-Z0-9_])+, Member must not be null]",
+                    f"Map keys must satisfy constraint: [{REGEX}[a-zA-Z]([a-zA-Z0-9_])+]",
                 ).replace(" …", "")
             ],
         ),
@@ -169,7 +189,7 @@ def said(value: str, path: str, constraint: str) -> str:
                     "'{größe=x y, a!=b}'",
                     "tags",
                     "Map keys must satisfy constraint: [Member must have length less than or equal to 128, "
-                    f"Member must have length greater than or equal to 1, {REGEX}{TAG}, Member must not be null]",
+                    f"Member must have length greater than or equal to 1, {REGEX}{TAG}]",
                 )
             ],
         ),
@@ -223,7 +243,7 @@ def said(value: str, path: str, constraint: str) -> str:
                     "'{$LATEST=0.5}'",
                     "routingConfig.additionalVersionWeights",
                     "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, "
-                    f"Member must have length greater than or equal to 1, {REGEX}[0-9]+, Member must not be null]",
+                    f"Member must have length greater than or equal to 1, {REGEX}[0-9]+]",
                 )
             ],
         ),
@@ -278,6 +298,14 @@ def said(value: str, path: str, constraint: str) -> str:
         ),
         (
             "PutFunctionEventInvokeConfig",
+            {
+                "FunctionName": "f",
+                "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:a b:000000000000:q"}},
+            },
+            [said("'arn:aws:sqs:a b:000000000000:q'", "destinationConfig.onFailure.destination", REGEX + DESTINATIONS)],
+        ),
+        (
+            "PutFunctionEventInvokeConfig",
             {"FunctionName": "f", "DestinationConfig": {"OnFailure": {"Destination": ""}}, "MaximumRetryAttempts": 3},
             [said("'3'", "maximumRetryAttempts", "Member must have value less than or equal to 2")],
         ),
@@ -322,6 +350,38 @@ def test_the_texts(operation: str, values: dict[str, Any], texts: list[str]) -> 
         assert text.startswith(begin)
         assert text.endswith(end)
         assert cut or text == expected
+
+
+@pytest.mark.semantics("API-22")
+@pytest.mark.parametrize(
+    ("operation", "values"),
+    [
+        ("CreateEventSourceMapping", {"FunctionName": "f", "EventSourceArn": DDBLOCAL}),
+        ("CreateEventSourceMapping", {"FunctionName": "f", "EventSourceArn": ELASTICMQ}),
+        ("ListEventSourceMappings", {"EventSourceArn": DDBLOCAL}),
+        (
+            "CreateEventSourceMapping",
+            {"FunctionName": "f", "DestinationConfig": {"OnFailure": {"Destination": ELASTICMQ}}},
+        ),
+        ("UpdateEventSourceMapping", {"UUID": UUID, "DestinationConfig": {"OnFailure": {"Destination": ELASTICMQ}}}),
+        (
+            "PutFunctionEventInvokeConfig",
+            {"FunctionName": "f", "DestinationConfig": {"OnSuccess": {"Destination": ELASTICMQ}}},
+        ),
+        (
+            "AddPermission",
+            {"FunctionName": "f", "StatementId": "s", "Action": "lambda:*", "Principal": "*", "SourceArn": ELASTICMQ},
+        ),
+        ("CreateFunction", {**FUNCTION, "DeadLetterConfig": {"TargetArn": ELASTICMQ}}),
+        ("CreateFunction", {**FUNCTION, "Layers": ["arn:aws:lambda:local:000000000000:layer:l:1"]}),
+        ("GetFunction", {"FunctionName": "arn:aws:lambda:local:000000000000:function:f:live"}),
+        ("CreateFunction", {**FUNCTION, "FunctionName": "arn:aws:lambda:local:000000000000:function:f"}),
+        ("ListTags", {"Resource": "arn:aws:lambda:local:000000000000:function:f"}),
+        ("ListTags", {"Resource": TAGGED.removesuffix(":alias").replace("us-east-1", "local")}),
+    ],
+)
+def test_an_arn_may_have_the_region_that_an_emulator_made_up(operation: str, values: dict[str, Any]) -> None:
+    assert not faults(operation, values)
 
 
 @pytest.mark.semantics("API-04")

@@ -17,8 +17,8 @@ from aiohttp import web
 from headrace.config.clients import faults
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint
-from headrace.config.errors import ConfigError, SourceUnavailable
-from support import lambda_stub
+from headrace.config.errors import ConfigError, SourceRefused, SourceUnavailable
+from support import lambda_stub, sts_stub
 
 Profile = Callable[[str], None]
 
@@ -279,11 +279,10 @@ async def test_a_service_that_does_not_exist() -> None:
             await clients.get("sqss")
 
 
+@pytest.mark.semantics("CONFIG-40")
 @pytest.mark.parametrize(
     ("settings", "key", "expected"),
     [
-        (AwsSettings(endpoint_url="http://e:1"), "", "000000000000"),
-        (AwsSettings(endpoint_url="http://e:1"), "test", "000000000000"),
         (AwsSettings(endpoint_url="http://e:1"), "111122223333", "111122223333"),
         (
             AwsSettings(endpoint_url="http://e:1", access_key_id="444455556666", secret_access_key="s"),
@@ -293,12 +292,42 @@ async def test_a_service_that_does_not_exist() -> None:
         (AwsSettings(endpoint_url="http://e:1", account="777788889999"), "111122223333", "777788889999"),
     ],
 )
-async def test_account(monkeypatch: pytest.MonkeyPatch, settings: AwsSettings, key: str, expected: str) -> None:
+async def test_the_account_that_is_set_or_that_the_key_is(
+    monkeypatch: pytest.MonkeyPatch, settings: AwsSettings, key: str, expected: str
+) -> None:
+    set_key(monkeypatch, key)
+    async with Clients(settings) as clients:
+        assert await clients.account() == expected
+
+
+@pytest.mark.semantics("CONFIG-40")
+@pytest.mark.parametrize("key", ["", "test"])
+async def test_the_account_is_that_of_the_endpoint_s_sts(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    set_key(monkeypatch, key)
+    async with sts_stub.serve("210987654321") as url, Clients(AwsSettings(endpoint_url=url)) as clients:
+        assert await clients.account() == "210987654321"
+
+
+@pytest.mark.parametrize("account", ["", "12", "None"])
+async def test_an_account_that_is_none_is_not_believed(account: str) -> None:
+    async with sts_stub.serve(account) as url, Clients(AwsSettings(endpoint_url=url)) as clients:
+        with pytest.raises(SourceRefused, match="STS answers with an account that is none"):
+            await clients.account()
+
+
+async def test_where_sts_is_not_nobody_knows_the_account() -> None:
+    async with Clients(AwsSettings(endpoint_url="http://127.0.0.1:1")) as clients:
+        with pytest.raises(SourceUnavailable):
+            await clients.account()
+    async with Clients(AwsSettings(endpoint_urls={"sqs": "http://127.0.0.1:1"})) as clients:
+        with pytest.raises(ConfigError, match="sts has no endpoint"):
+            await clients.account()
+
+
+def set_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     if key:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    async with Clients(settings) as clients:
-        assert await clients.account() == expected
 
 
 # --- on the wire ----------------------------------------------------------------------------------------------------

@@ -120,3 +120,29 @@ def test_every_domain_that_botocore_knows_is_aws() -> None:
 )
 def test_a_function_at_our_own_address(function: str, listen: str, itself: bool) -> None:
     assert addresses.would_call_itself(function, listen, own_hosts=("headrace",)) is itself
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback", "here"),
+    [
+        ("localhost", True, True),
+        ("LOCALHOST.", True, True),
+        ("a.localhost", True, True),
+        ("127.0.0.1", True, True),
+        ("127.9.9.9", True, True),
+        ("::1", True, True),
+        ("::ffff:127.0.0.1", True, True),
+        ("0.0.0.0", False, True),
+        ("::", False, True),
+        ("", False, True),
+        ("host.docker.internal", False, True),
+        ("localhost.localstack.cloud", False, True),
+        ("127.0.0.1.evil.example", False, False),
+        ("127.evil.example", False, False),
+        ("localhost.evil.example", False, False),
+        ("10.0.0.7", False, False),
+        ("::ffff:10.0.0.7", False, False),
+    ],
+)
+def test_what_is_this_machine_alone_and_what_leads_to_it(host: str, loopback: bool, here: bool) -> None:
+    assert (addresses.is_loopback(host), addresses.leads_here(host)) == (loopback, here)

@@ -28,7 +28,7 @@ from headrace.config.clients.kafka import KafkaConnection, MappingAccess, msk, s
 from headrace.config.clients.kafka.secrets import Certificate, Secrets
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from headrace.config.kafka_mapping import KafkaOauth
-from headrace.config.kafka_security import SecurityPlan, plan, violations
+from headrace.config.kafka_security import OauthClient, SecurityPlan, plan, violations
 from headrace.config.mapping import EventSourceMapping
 from support.certificates import Authority
 from support.configs import problems, with_mapping
@@ -43,7 +43,10 @@ def mapping(*types: str, arn: str = "", servers: list[str] | None = None, **secu
     """Of self-managed brokers, or of a managed cluster with these servers."""
     fields: dict[str, Any] = {"function": "f", "topics": ["orders"], "kafka_security": security or None}
     given = [each.partition("=") for each in types]
-    fields["source_access_configurations"] = [{"type": kind, "uri": uri or SECRET} for kind, _, uri in given]
+    fields["source_access_configurations"] = [
+        {"type": kind, "uri": uri or (None if kind.startswith("IAM_") or equals else SECRET)}
+        for kind, equals, uri in given
+    ]
     if arn:
         fields |= {"source": arn, "bootstrap_servers": servers}
     else:
@@ -75,6 +78,11 @@ MEANT: list[tuple[EventSourceMapping, str, str]] = [
     (mapping(arn=CLUSTER, msk_iam=True), "SASL_SSL", "OAUTHBEARER"),
     (mapping("SASL_SCRAM_512_AUTH", arn=CLUSTER, servers=["b-1:9096"]), "SASL_SSL", "SCRAM-SHA-512"),
     (mapping(servers=["b-1:9098"]), "PLAINTEXT", ""),
+    (mapping("OAUTHBEARER_AUTH"), "SASL_SSL", "OAUTHBEARER"),
+    (mapping("OAUTHBEARER_AUTH=env:S", "OAUTHBEARER_SCOPE=kafka:read kafka:write"), "SASL_SSL", "OAUTHBEARER"),
+    (mapping("OAUTHBEARER_AUTH", protocol="SASL_PLAINTEXT"), "SASL_PLAINTEXT", "OAUTHBEARER"),
+    (mapping("IAM_AUTH"), "SASL_SSL", "OAUTHBEARER"),
+    (mapping("IAM_AUTH", "SERVER_ROOT_CA_CERTIFICATE"), "SASL_SSL", "OAUTHBEARER"),
 ]
 
 
@@ -121,6 +129,27 @@ REFUSED: list[tuple[EventSourceMapping, str, str]] = [
     (mapping(oauth={**CLIENT, "token": "env:T"}), "kafka_security", "has both a token and a client"),
     (mapping(oauth={"token": "hunter2"}), "kafka_security", "oauth.token does not say where the secret is"),
     (mapping(oauth={**CLIENT, "client_secret": "hunter2"}), "kafka_security", "oauth.client_secret does not say where"),
+    (mapping("OAUTHBEARER_AUTH", "BASIC_AUTH"), "source_access", "2 ways to log in: OAUTHBEARER_AUTH, BASIC_AUTH"),
+    (mapping("OAUTHBEARER_AUTH", oauth={"token": "env:T"}), "source_access", "OAUTHBEARER_AUTH, kafka_security.oauth"),
+    (
+        mapping("OAUTHBEARER_AUTH=hunter2"),
+        "source_access",
+        "OAUTHBEARER_AUTH: the uri does not say where the secret is",
+    ),
+    (mapping("OAUTHBEARER_AUTH="), "source_access", "OAUTHBEARER_AUTH has no uri"),
+    (mapping("OAUTHBEARER_AUTH", "OAUTHBEARER_SCOPE="), "source_access", "OAUTHBEARER_SCOPE has no uri"),
+    (mapping("OAUTHBEARER_SCOPE=s"), "source_access", "OAUTHBEARER_SCOPE needs OAUTHBEARER_AUTH"),
+    (mapping("BASIC_AUTH", "OAUTHBEARER_AUDIENCE=a"), "source_access", "OAUTHBEARER_AUDIENCE needs OAUTHBEARER_AUTH"),
+    (mapping("OAUTHBEARER_LOGICAL_CLUSTER=lkc-1"), "source_access", "OAUTHBEARER_LOGICAL_CLUSTER needs OAUTHBEARER"),
+    (mapping("OAUTHBEARER_IDENTITY_POOL=p"), "source_access", "OAUTHBEARER_IDENTITY_POOL needs OAUTHBEARER_AUTH"),
+    (mapping("OAUTHBEARER_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know OAUTHBEARER_AUTH"),
+    (mapping("IAM_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know IAM_AUTH"),
+    (mapping("IAM_AUTH=env:X"), "source_access", "IAM_AUTH has no uri: AWS signs"),
+    (
+        mapping("IAM_OAUTHBEARER_AUTH", "OAUTHBEARER_AUDIENCE=a"),
+        "source_access",
+        "IAM_OAUTHBEARER_AUTH is not supported: it needs a web identity token",
+    ),
     (mapping(arn=CLUSTER, servers=["b-1"]), "bootstrap_servers", "'b-1' is no broker"),
     (mapping(servers=["http://b-1:9092"]), "self_managed_event_source", "is no broker"),
     (mapping(servers=["b-1:0"]), "self_managed_event_source", "is no broker"),
@@ -167,7 +196,7 @@ def test_networks_have_no_effect() -> None:
     assert [note.what for note in rules.notes(given)] == ["VPC_SUBNET is recorded and has no effect here"]
 
 
-@pytest.mark.parametrize("uri", ["hunter2 and more", "hunter2" * 40, {"password": "hunter2"}])
+@pytest.mark.parametrize("uri", ["hunter2 & more", "hunter2" * 40, {"password": "hunter2"}])
 @pytest.mark.semantics("KAFKA-SEC-09")
 def test_a_secret_in_the_place_of_its_uri_is_not_repeated(uri: object, tmp_path: Path) -> None:
     given = [{"type": "BASIC_AUTH", "uri": uri}]
@@ -406,6 +435,70 @@ async def test_client_credentials(clients: Clients, tmp_path: Path) -> None:
     assert asked == [{"login": login, "grant_type": "client_credentials", "scope": "a b"}]
 
 
+IDENTITY = {"oauthTokenEndpointUrl": "https://idp/token", "oauthClientId": "me", "oauthClientSecret": "s3cr3t"}
+
+
+@pytest.mark.semantics("KAFKA-SEC-15")
+async def test_a_client_that_a_secret_describes(clients: Clients, tmp_path: Path) -> None:
+    given = mapping("OAUTHBEARER_AUTH=file:client", "OAUTHBEARER_SCOPE=a b", "OAUTHBEARER_AUDIENCE=kafka")
+    client = plan(given).oauth
+    assert isinstance(client, OauthClient)
+    async with endpoint(200, '{"access_token": "abc", "expires_in": 0.1}') as (url, asked):
+        secret = tmp_path / "client"
+        secret.write_text(json.dumps(IDENTITY | {"oauthTokenEndpointUrl": url}))
+        renewed = tokens.granted_to(client, secrets_of(clients, tmp_path))
+        assert await renewed.token() == "abc"
+        secret.write_text(json.dumps(IDENTITY | {"oauthTokenEndpointUrl": url, "oauthClientSecret": "n3w"}))
+        while len(asked) < 2:
+            await renewed.token()
+    assert asked == [
+        {
+            "login": "Basic " + base64.b64encode(f"me:{password}".encode()).decode(),
+            "grant_type": "client_credentials",
+            "scope": "a b",
+            "audience": "kafka",
+        }
+        for password in ("s3cr3t", "n3w")
+    ]
+
+
+@pytest.mark.semantics("KAFKA-SEC-15")
+async def test_what_brokers_are_told_besides_a_token() -> None:
+    given = mapping("OAUTHBEARER_AUTH", "OAUTHBEARER_LOGICAL_CLUSTER=lkc-1", "OAUTHBEARER_IDENTITY_POOL=pool-2")
+    client = plan(given).oauth
+    assert isinstance(client, OauthClient)
+
+    async def ask() -> tokens.Token:
+        return tokens.Token("abc")
+
+    from aiokafka import conn
+
+    told = conn.OAuthAuthenticator(sasl_oauth_token_provider=tokens.provider(tokens.Renewed(ask), client.extensions))
+    message, _ = await told.step(None)
+    assert message == b"n,,\x01auth=Bearer abc\x01logicalCluster=lkc-1\x01identityPoolId=pool-2\x01\x01"
+
+
+SPOILT: list[tuple[dict[str, str], str]] = [
+    ({"oauthClientSecret": "", "oauthPrivateKey": "s3cr3t"}, "has oauthPrivateKey, and assertions are not signed here"),
+    ({"oauthPrivateKey": "k", "oauthClientEmail": "e"}, "which are of two grant types: keep one"),
+    ({"oauthClientSecret": ""}, "has no oauthClientSecret"),
+    ({"oauthTokenEndpointUrl": "s3cr3t"}, "has an oauthTokenEndpointUrl that is no URL"),
+    ({"oauthIdpCaCertificate": "s3cr3t"}, "oauthIdpCaCertificate is not PEM"),
+]
+
+
+@pytest.mark.parametrize(("changed", "text"), SPOILT)
+@pytest.mark.semantics("KAFKA-SEC-09", "KAFKA-SEC-15")
+async def test_secrets_that_describe_no_client(
+    clients: Clients, tmp_path: Path, changed: dict[str, str], text: str
+) -> None:
+    secrets = secrets_of(clients, tmp_path, CLIENT=json.dumps(IDENTITY | changed))
+    with pytest.raises(SourceRefused) as refused:
+        await tokens.granted_to(OauthClient("env:CLIENT"), secrets).token()
+    assert text in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
 ANSWERS: list[tuple[int, str, type[SourceError], str]] = [
     (401, '{"error": "invalid_client"}', SourceRefused, "answers 401 (invalid_client): check client_id, client_secret"),
     (400, '{"error": "your secret s3cr3t is wrong"}', SourceRefused, "answers 400: check"),
@@ -535,6 +628,19 @@ async def test_the_token_of_iam(session: str | None, tmp_path: Path) -> None:
     signed = datetime.strptime(found["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     assert abs((datetime.now(UTC) - signed).total_seconds()) < 600
     assert (connection.protocol, connection.mechanism, connection.servers) == ("SASL_SSL", "OAUTHBEARER", ("b-1:9098",))
+
+
+@pytest.mark.semantics("KAFKA-SEC-16")
+async def test_the_token_of_iam_for_brokers_of_ones_own(tmp_path: Path) -> None:
+    settings = AwsSettings(
+        endpoint_url="http://127.0.0.1:1", region="eu-west-3", access_key_id="AKIDEXAMPLE", secret_access_key="s"
+    )
+    async with Clients(settings) as clients:
+        connection = await MappingAccess(mapping("IAM_AUTH"), clients, tmp_path).connection()
+        token = await connection.tokens.token()
+    found = dict(parse_qsl(urlsplit(base64.urlsafe_b64decode(token + "==").decode()).query))
+    assert found["X-Amz-Credential"].endswith("/eu-west-3/kafka-cluster/aws4_request")
+    assert (connection.protocol, connection.servers) == ("SASL_SSL", ("localhost:9092",))
 
 
 async def test_iam_without_its_package(clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ ALLOWED: list[dict[str, object]] = [
     {"function_response_types": ["ReportBatchItemFailures"]},
     {"provisioned_poller_config": {"minimum_pollers": 2, "maximum_pollers": 2}},
     {"provisioned_poller_config": {}},
+    {"provisioned_poller_config": {"maximum_pollers": 2000}},
     {"tags": {"a": "b"}, "kms_key_arn": "arn:aws:kms:x", "metrics_config": {"metrics": ["KafkaMetrics"]}},
     destination(QUEUE),
     destination(TOPIC),
@@ -65,6 +66,10 @@ def test_what_topics_allow(base: dict[str, object], fields: dict[str, object]) -
     assert rules.check(mapping(base, **fields), NOW) == []
 
 
+def test_the_mode_of_a_consumer_group_may_be_said() -> None:
+    assert rules.check(mapping(OWN, **{OWN_CONFIG: {"consumption_mode": "Stream"}}), NOW) == []
+
+
 @pytest.mark.parametrize(("base", "field"), [(OWN, OWN_CONFIG), (MANAGED, MANAGED_CONFIG)])
 @pytest.mark.semantics("KAFKA-02")
 def test_the_consumer_group_is_the_mapping_s_own_or_the_one_given(base: dict[str, object], field: str) -> None:
@@ -76,6 +81,7 @@ def test_the_consumer_group_is_the_mapping_s_own_or_the_one_given(base: dict[str
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:kafka"
 GLUE = "arn:aws:glue:us-east-1:000000000000:registry/shop"
+BEARER = {"type": "OAUTHBEARER_AUTH", "uri": SECRET}
 BASIC, IAM = {"type": "BASIC_AUTH", "uri": SECRET}, {"kafka_security": {"msk_iam": True}}
 
 
@@ -95,8 +101,11 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     (MANAGED, {"self_managed_event_source": OWN["self_managed_event_source"]}, "self_managed_event_source", "exclude"),
     (OWN, {MANAGED_CONFIG: {"consumer_group_id": "g"}}, MANAGED_CONFIG, "Unsupported 'amazonManagedKafkaEventSource"),
     (MANAGED, {OWN_CONFIG: {"consumer_group_id": "g"}}, OWN_CONFIG, "Unsupported 'selfManagedKafkaEventSourceConfig'"),
-    (OWN, {OWN_CONFIG: {"consumption_mode": "Queue"}}, OWN_CONFIG, "needs a share group"),
-    (MANAGED, {MANAGED_CONFIG: {"consumption_mode": "Queue"}}, MANAGED_CONFIG, "needs a share group"),
+    (OWN, {OWN_CONFIG: {"consumption_mode": "Queue"}}, OWN_CONFIG, "Queue is not supported: it needs a share group"),
+    (MANAGED, {MANAGED_CONFIG: {"consumption_mode": "Stream"}}, MANAGED_CONFIG, "is for brokers of one's own"),
+    (OWN, {"provisioned_poller_config": {"maximum_pollers": 2001}}, "provisioned_poller_config", "a topic has 2000"),
+    (OWN, schemas("https://r", BASIC, BEARER), OWN_CONFIG, "BASIC_AUTH and OAUTHBEARER_AUTH are two logins"),
+    (OWN, schemas("https://ann@r", BEARER), OWN_CONFIG, "the URL has a login, and OAUTHBEARER_AUTH is one"),
     (OWN, {"starting_position": "AT_TIMESTAMP"}, "starting_position_timestamp", "is needed"),
     (OWN, {"starting_position_timestamp": 1}, "starting_position_timestamp", "AT_TIMESTAMP alone"),
     (
@@ -195,6 +204,9 @@ def test_what_is_no_registry(uri: str) -> None:
         (OWN, {"source_access_configurations": [BASIC]}, ("secretsmanager",)),
         (OWN, {"source_access_configurations": [{"type": "BASIC_AUTH", "uri": "env:LOGIN"}]}, ()),
         (OWN, {"kafka_security": {"oauth": {"token": SECRET}}}, ("secretsmanager",)),
+        (OWN, {"source_access_configurations": [BEARER]}, ("secretsmanager",)),
+        (OWN, {"source_access_configurations": [{"type": "IAM_AUTH"}]}, ("kafka",)),
+        (OWN, schemas("https://registry", BEARER), ("secretsmanager",)),
         (OWN, schemas(GLUE), ("glue",)),
         (OWN, schemas("http://registry:8081"), ()),
         (OWN, schemas("https://registry", BASIC), ("secretsmanager",)),

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import anyio
 import pytest
 
 from headrace.service.control.refusals import ApiError
-from headrace.service.control.store.code import CodeStore, boot_id, digest
+from headrace.service.control.store.code import CodeStore, boot_id, whole
 from support.function_api import ZIP, zipped
 
-SHA = digest(ZIP)
+SHA = hashlib.sha256(ZIP).hexdigest()
 
 
 async def test_after_a_start_of_the_machine_code_is_unpacked_anew(tmp_path: Path) -> None:
     """What was written just before a loss of power may be there in part."""
     store = CodeStore(tmp_path, "first")
     assert await store.repair([]) == []
-    async with store.adding(ZIP):
+    async with store.adding(whole(ZIP)):
         pass
     app = store.path(SHA) / "app.py"
-    whole = app.read_bytes()
+    content = app.read_bytes()
     app.write_bytes(b"")
     assert await CodeStore(tmp_path, "first").repair([SHA]) == []
     assert app.read_bytes() == b"", "the machine ran on: nothing is doubtful"
     again = CodeStore(tmp_path, "second")
     assert await again.repair([SHA]) == []
-    assert app.read_bytes() == whole
+    assert app.read_bytes() == content
     await again.sweep(lambda: [SHA])
     app.write_bytes(b"")
     assert await CodeStore(tmp_path, "second").repair([SHA]) == []
@@ -43,7 +44,7 @@ async def test_the_same_package_twice_at_once_is_there_once(tmp_path: Path) -> N
     seen: list[str] = []
 
     async def add() -> None:
-        async with store.adding(ZIP) as package:
+        async with store.adding(whole(ZIP)) as package:
             seen.append(package.sha256)
             await store.sweep(list)
             assert (store.path(SHA) / "app.py").is_file()
@@ -71,7 +72,7 @@ async def test_who_lets_go_of_a_package_is_noticed_when_he_is_the_last(tmp_path:
 
 async def test_a_zip_that_is_not_what_it_was_is_lost(tmp_path: Path) -> None:
     store = CodeStore(tmp_path, "first")
-    async with store.adding(ZIP):
+    async with store.adding(whole(ZIP)):
         pass
     store.zip(SHA).write_bytes(zipped({"other.py": ""}))
     assert await CodeStore(tmp_path, "second").repair([SHA]) == [SHA]
@@ -80,6 +81,6 @@ async def test_a_zip_that_is_not_what_it_was_is_lost(tmp_path: Path) -> None:
 async def test_a_package_that_is_refused_is_held_no_longer(tmp_path: Path) -> None:
     store = CodeStore(tmp_path)
     with pytest.raises(ApiError):
-        async with store.adding(b"no zip"):
+        async with store.adding(whole(b"no zip")):
             pass
     assert [entry.name for entry in tmp_path.iterdir()] == []

@@ -80,6 +80,17 @@ def test_functions_of_other_regions_and_accounts_are_not_reached() -> None:
     )
 
 
+@pytest.mark.semantics("API-22")
+def test_a_function_is_found_in_a_region_that_is_none_of_awss() -> None:
+    local = Home("local", "000000000000")
+    arn = local.arn("orders")
+    assert resolve(f"{arn}:live", local) == Named("orders", "live", arn)
+    with pytest.raises(ApiError, match=r"Functions from 'us-east-1' are not reachable in this region \('local'\)"):
+        resolve(ARN, local)
+    with pytest.raises(ApiError, match=r"Functions from 'local' are not reachable in this region \('us-east-1'\)"):
+        resolve(arn, HERE)
+
+
 def test_qualifiers_that_disagree_come_before_the_region() -> None:
     with pytest.raises(ApiError, match="derived qualifier"):
         resolve(f"{ARN.replace('us-east-1', 'eu-west-1')}:live", HERE, "3")

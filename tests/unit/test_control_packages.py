@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,8 +42,15 @@ def compressed(method: int, *, broken: bool = False) -> bytes:
     return bytes(data)
 
 
+def unpack(data: bytes, into: Path, most: int = UNZIPPED_MAX) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        packages.unpack(Path(file.name), into, most)
+
+
 def unpacked(data: bytes, into: Path) -> dict[str, bytes]:
-    packages.unpack(data, into)
+    unpack(data, into)
     return {str(path.relative_to(into)): path.read_bytes() for path in into.rglob("*") if path.is_file()}
 
 
@@ -99,7 +107,7 @@ def test_nothing_reaches_outside(tmp_path: Path, data: bytes, told: str) -> None
     into = tmp_path / "in" / "here"
     into.mkdir(parents=True)
     with pytest.raises(ApiError, match="Could not unzip uploaded file") as refused:
-        packages.unpack(data, into)
+        unpack(data, into)
     assert refused.value.code == "InvalidParameterValueException"
     assert told in str(refused.value.message)
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
@@ -136,7 +144,7 @@ BROKEN: Sequence[tuple[str, bytes]] = [
 @pytest.mark.parametrize("data", [each[1] for each in BROKEN], ids=[each[0] for each in BROKEN])
 def test_what_is_no_sound_zip_is_refused_in_awss_words(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ApiError) as refused:
-        packages.unpack(data, tmp_path)
+        unpack(data, tmp_path)
     assert (refused.value.code, refused.value.message) == ("InvalidParameterValueException", UNREADABLE)
 
 
@@ -147,7 +155,7 @@ def test_what_is_neither_stored_nor_deflated_is_refused_before_it_is_read(
     tmp_path: Path, method: int, broken: bool
 ) -> None:
     with pytest.raises(ApiError) as refused:
-        packages.unpack(compressed(method, broken=broken), tmp_path)
+        unpack(compressed(method, broken=broken), tmp_path)
     assert refused.value.code == "InvalidParameterValueException"
     assert refused.value.message == (
         "Could not unzip uploaded file: the entry 'lib/a.py' is compressed in another way than deflate. "
@@ -163,16 +171,16 @@ def test_stored_files_are_taken(tmp_path: Path) -> None:
 
 def test_an_empty_zip_is_no_package(tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="Uploaded file must be a non-empty zip"):
-        packages.unpack(package(), tmp_path)
+        unpack(package(), tmp_path)
 
 
 @pytest.mark.semantics("FUNC-38")
 def test_bytes_are_counted_while_they_are_unpacked(tmp_path: Path) -> None:
     whole = package(*((str(number), bytes(2_000_000)) for number in range(10)))
     assert len(whole) < 30_000
-    packages.unpack(whole, tmp_path, most=20_000_000)
+    unpack(whole, tmp_path, most=20_000_000)
     with pytest.raises(ApiError, match="Unzipped size must be smaller than 19999999 bytes"):
-        packages.unpack(whole, tmp_path / "other", most=19_999_999)
+        unpack(whole, tmp_path / "other", most=19_999_999)
     assert UNZIPPED_MAX == 262_144_000
 
 
@@ -180,5 +188,5 @@ def test_bytes_are_counted_while_they_are_unpacked(tmp_path: Path) -> None:
 def test_a_zip_of_very_many_entries_is_refused_before_they_are_read(tmp_path: Path) -> None:
     data = package(("a", "1")) + packages._HEAD * packages.ENTRIES_MAX
     with pytest.raises(ApiError, match="more than 50000 entries"):
-        packages.unpack(data, tmp_path)
+        unpack(data, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -48,9 +48,10 @@ def answer(request: dict[str, Any], **more: Any) -> dict[str, Any]:
     return full
 
 
-COMMON = {"FunctionArn": FUNCTION, "State": "Creating", "FunctionResponseTypes": []}
+COMMON = {"FunctionArn": FUNCTION, "State": "Creating"}
 OF_STREAMS = {
     "BatchSize": 100,
+    "FunctionResponseTypes": [],
     "MaximumBatchingWindowInSeconds": 0,
     "BisectBatchOnFunctionError": False,
     "DestinationConfig": {"OnFailure": {}},
@@ -79,6 +80,7 @@ OF_TOPICS = {
             {
                 "EventSourceArn": QUEUE,
                 "BatchSize": 10,
+                "FunctionResponseTypes": [],
                 "MaximumBatchingWindowInSeconds": 0,
                 "StateTransitionReason": "USER_INITIATED",
             },
@@ -147,9 +149,15 @@ def test_what_a_source_has_by_default(request_: dict[str, Any], expected: dict[s
                 "BisectBatchOnFunctionError": True,
                 "DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}},
                 "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "mine"},
+                "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "mine", "ConsumptionMode": "Stream"},
+                "SourceAccessConfigurations": [
+                    {"Type": "OAUTHBEARER_AUTH", "URI": "arn:aws:secretsmanager:us-east-1:000000000000:secret:s"},
+                    {"Type": "OAUTHBEARER_SCOPE", "URI": "kafka:read kafka:write"},
+                ],
             },
         ),
+        (KAFKA, {"SourceAccessConfigurations": [{"Type": "IAM_AUTH"}]}),
+        (SQS, {"ProvisionedPollerConfig": {"MinimumPollers": 2, "MaximumPollers": 10_000}}),
     ],
 )
 def test_what_was_given_comes_back_as_it_was(request_: dict[str, Any], members: dict[str, Any]) -> None:
@@ -267,6 +275,14 @@ def test_an_empty_destination_is_none_and_no_types_turn_partial_responses_off() 
     assert cleared.config.destination_config is None
     after = shown(cleared, HERE)
     assert (after["DestinationConfig"], after["FunctionResponseTypes"]) == ({"OnFailure": {}}, [])
+
+
+@pytest.mark.semantics("ESM-06")
+def test_a_topic_without_response_types_shows_none() -> None:
+    types = ["ReportBatchItemFailures"]
+    mapped = at_rest(KAFKA | PROVISIONED, FunctionResponseTypes=types)
+    assert shown(mapped, HERE)["FunctionResponseTypes"] == types
+    assert "FunctionResponseTypes" not in shown(updated(mapped, FunctionResponseTypes=[]), HERE)
 
 
 @pytest.mark.semantics("ESM-06")

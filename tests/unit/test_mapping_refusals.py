@@ -61,6 +61,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "DestinationConfig with a Kafka topic": {"DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}},
 }
 """What Kafka mappings have in provisioned mode only."""
+REGISTRY = {"SchemaRegistryURI": "http://registry", "EventRecordFormat": "JSON"}
 BATCH = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
 DEAD = {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:dead"}}}
 
@@ -122,11 +123,22 @@ def pattern(text: str) -> dict[str, Any]:
         (without(KAFKA, "SourceAccessConfigurations"), "Required 'sourceAccessConfigurations' parameter is missing."),
         (KAFKA | {"SourceAccessConfigurations": []}, "Required 'sourceAccessConfigurations' parameter is missing."),
         (SQS | pattern("{"), "Invalid filter pattern definition."),
+        (
+            SQS | {"EventSourceArn": QUEUE.replace("us-east-1", "us-gov-west-1"), "BatchSize": 11},
+            "Event source region must match Lambda region us-east-1",
+        ),
     ],
 )
 def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> None:
     refusal = refused(request_)
     assert (refusal.code, refusal.message, form_of(refusal).status, form_of(refusal).type) == (IPV, text, 400, "User")
+
+
+@pytest.mark.semantics("API-22")
+@pytest.mark.parametrize("region", ["elasticmq", "local"])
+def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> None:
+    arn = QUEUE.replace("us-east-1", region)
+    assert created(SQS | {"EventSourceArn": arn}).config.source == arn
 
 
 @pytest.mark.semantics("ESM-11")
@@ -173,7 +185,7 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
         ),
         (
             KAFKA | PROVISIONED | {"DestinationConfig": {"OnFailure": {"Destination": "kafka://orders"}}},
-            "DestinationConfig on_failure: kafka://orders is the source: what it is told would come back for ever",
+            "DestinationConfig OnFailure: kafka://orders is the source: what it is told would come back for ever",
         ),
         (
             MSK | {"SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}]},
@@ -203,6 +215,32 @@ def test_what_is_refused_in_aws_s_words(request_: dict[str, Any], text: str) -> 
 def test_what_is_refused_in_our_own_words(request_: dict[str, Any], text: str) -> None:
     refusal = refused(request_)
     assert (refusal.code, refusal.message) == (IPV, text)
+
+
+@pytest.mark.semantics("API-23")
+@pytest.mark.parametrize(
+    ("request_", "text"),
+    [
+        (
+            KAFKA | PROVISIONED | {"SelfManagedKafkaEventSourceConfig": {"SchemaRegistryConfig": REGISTRY}},
+            (
+                "SelfManagedKafkaEventSourceConfig: SchemaRegistryConfig: SchemaValidationConfigs has neither KEY nor "
+                "VALUE, so nothing would be decoded"
+            ),
+        ),
+        (
+            KINESIS | {"DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}},
+            "DestinationConfig OnFailure: kafka://dead is a Kafka topic, and only Kafka mappings can have one",
+        ),
+        (KAFKA | {"SelfManagedEventSource": {}}, "SelfManagedEventSource.Endpoints is missing"),
+        (
+            SQS | {"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 11}},
+            "FilterCriteria.Filters must have at most 10 element(s)",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_names_that_a_caller_wrote(request_: dict[str, Any], text: str) -> None:
+    assert refused(request_).message == text
 
 
 @pytest.mark.semantics("ESM-12")

@@ -24,7 +24,7 @@ from headrace.pollers.checkpoints.store import Start, StartKind
 from headrace.service.running.functions import facts_of
 from headrace.service.telemetry.log import Log
 from headrace.service.wiring.daemon import Daemon
-from headrace.service.wiring.local_functions import aws_variables, spec_of, spec_of_runnable
+from headrace.service.wiring.local_functions import OwnApi, aws_variables, spec_of, spec_of_runnable
 from headrace.service.wiring.positions import open_positions
 from headrace.service.wiring.source_factory import receivers_of
 from headrace.service.wiring.state import StateDirectory, StateError
@@ -139,11 +139,17 @@ def test_how_a_function_reaches_the_emulator(
     ],
 )
 def test_where_a_function_finds_functions(aws: dict[str, object], environ: dict[str, str], expected: str) -> None:
-    own = "http://127.0.0.1:9470"
+    own = OwnApi("http://127.0.0.1:9470")
     found = aws_variables(Aws.model_validate(aws), EMULATOR, "000000000000", environ, own)
     assert found["AWS_ENDPOINT_URL_LAMBDA"] == expected
-    assert "AWS_ENDPOINT_URL_LAMBDA" not in aws_variables(Aws(), EMULATOR, "000000000000", {}, "")
+    assert "AWS_ENDPOINT_URL_LAMBDA" not in aws_variables(Aws(), EMULATOR, "000000000000", {}, None)
     assert aws_variables(Aws(), RealEndpoint(), "000000000000", environ, own) == {}
+
+
+@pytest.mark.semantics("API-INVOKE-20")
+def test_where_signatures_are_needed_a_function_has_a_secret_for_it() -> None:
+    found = aws_variables(Aws(), EMULATOR, "111122223333", {}, OwnApi("http://127.0.0.1:9470", "s3cr3t"))
+    assert (found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]) == ("111122223333", "s3cr3t")
 
 
 def test_an_account_of_its_own_is_the_access_key() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from ...errors import SourceError
-from ...kafka_security import SecurityPlan, plan
+from ...errors import ConfigError, SourceError, SourceRefused
+from ...kafka_security import OauthClient, SecurityPlan, plan
 from ...mapping import EventSourceMapping
 from ..aws import Clients
 from . import msk, tls, tokens
@@ -75,7 +75,7 @@ class MappingAccess:
         if found.login:
             login = await self._secrets.credentials(found.login)
             return replace(made, username=login.username, password=login.password)
-        return replace(made, tokens=self._tokens(found))
+        return replace(made, tokens=await self._tokens(found))
 
     async def _tls(self, found: SecurityPlan) -> ssl.SSLContext | None:
         if not found.protocol.endswith("SSL"):
@@ -84,8 +84,21 @@ class MappingAccess:
         certificate = await self._secrets.certificate(found.certificate) if found.certificate else None
         return await anyio.to_thread.run_sync(tls.context, authority, certificate)
 
-    def _tokens(self, found: SecurityPlan) -> Any:
+    async def _tokens(self, found: SecurityPlan) -> Any:
         if found.iam:
-            assert self._arn is not None, "IAM is for clusters with an ARN"
-            return tokens.provider(msk.iam_tokens(self._arn.region, self._clients))
-        return tokens.provider(tokens.asked_of(found.oauth, self._secrets)) if found.oauth else None
+            region = self._arn.region if self._arn else await self._region()
+            return tokens.provider(msk.iam_tokens(region, self._clients))
+        match found.oauth:
+            case None:
+                return None
+            case OauthClient(extensions=extensions) as client:
+                return tokens.provider(tokens.granted_to(client, self._secrets), extensions)
+            case oauth:
+                return tokens.provider(tokens.asked_of(oauth, self._secrets))
+
+    async def _region(self) -> str:
+        """Of brokers that no ARN names."""
+        try:
+            return await self._clients.region("kafka")
+        except ConfigError as error:
+            raise SourceRefused(f"the region to sign for is not known: {error}") from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from ...user_text import NotText, text_of
 from .. import faults
 from ..aws import Clients
 
+_OF_SIGNED = ("oauthPrivateKey", "oauthClientEmail")
+"""Fields of the grant for which the client signs an assertion."""
 LONGEST = 64 * 1024
 """Bytes; what Secrets Manager takes."""
 
@@ -44,6 +47,18 @@ class Certificate:
     private_key: str = field(repr=False)
     password: str = field(default="", repr=False)
     """Of the key; empty when it is not encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """A client of an identity provider, as AWS documents the secret."""
+
+    endpoint: str
+    """URL that gives tokens."""
+    client_id: str
+    secret: str = field(repr=False)
+    authority: str = field(default="", repr=False)
+    """Certificates of authorities by which the provider is trusted, as PEM; empty for those of this machine."""
 
 
 class Secrets:
@@ -85,6 +100,24 @@ class Secrets:
         """The certificates of authorities, as PEM."""
         text = await self.text(uri)
         return text if _is_pem(text) else _fields(text, uri, "certificate")["certificate"]
+
+    async def client(self, uri: str) -> ClientCredentials:
+        """Of an identity provider, for the grant of client credentials."""
+        text = await self.text(uri)
+        said = _fields(text, uri)
+        signed = [name for name in _OF_SIGNED if name in said]
+        if signed and "oauthClientSecret" in said:
+            raise SourceRefused(
+                f"the secret at {uri} has oauthClientSecret and {signed[0]}, which are of two grant types: keep one"
+            )
+        if signed:
+            what = f"the secret at {uri} has {signed[0]}, and assertions are not signed here"
+            raise SourceRefused(f"{what}: give oauthClientSecret, for the grant of client credentials")
+        found = _fields(text, uri, "oauthTokenEndpointUrl", "oauthClientId", "oauthClientSecret")
+        url, authority = found["oauthTokenEndpointUrl"], found.get("oauthIdpCaCertificate", "")
+        if not re.match(r"https?://[^/]", url):
+            raise SourceRefused(f"the secret at {uri} has an oauthTokenEndpointUrl that is no URL")
+        return ClientCredentials(url, found["oauthClientId"], found["oauthClientSecret"], authority)
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import anyio
+import anyio.to_thread
 
 from ...errors import SourceError, SourceRefused, SourceUnavailable
 from ...kafka_mapping import KafkaOauth
-from .secrets import Secrets
+from ...kafka_security import OauthClient
+from . import tls
+from .secrets import ClientCredentials, Secrets
 
 EARLY = 60.0
 """Seconds before its end at which a token is renewed; of a short-lived one, the last fifth."""
@@ -59,8 +63,8 @@ class Renewed:
         self._renew_at = now + lifetime - min(EARLY, lifetime / 5)
 
 
-def provider(tokens: Renewed) -> Any:
-    """The same, as aiokafka wants it."""
+def provider(tokens: Renewed, extensions: Mapping[str, str] | None = None) -> Any:
+    """The same, as aiokafka wants it. `extensions` are told to the brokers with each token."""
     from aiokafka.abc import AbstractTokenProvider
     from aiokafka.errors import KafkaConnectionError
 
@@ -72,6 +76,9 @@ def provider(tokens: Renewed) -> Any:
                 return await tokens.token()
             except SourceError as error:  # what aiokafka does not know ends its tasks for good
                 raise KafkaConnectionError(str(error)) from error
+
+        def extensions(self) -> dict[str, str]:
+            return dict(extensions or {})
 
     return Provider()
 
@@ -115,9 +122,20 @@ def asked_of(oauth: KafkaOauth, secrets: Secrets) -> Renewed:
         assert oauth.client_id is not None
         assert oauth.client_secret is not None
         secret = (await secrets.text(oauth.client_secret)).strip()
-        return await _granted(oauth.token_endpoint, oauth.client_id, secret, oauth.scope)
+        client = ClientCredentials(oauth.token_endpoint, oauth.client_id, secret)
+        return await _granted(client, {"scope": oauth.scope or ""})
 
     return Renewed(read if oauth.token else ask)
+
+
+def granted_to(client: OauthClient, secrets: Secrets) -> Renewed:
+    """Tokens for a client that a secret describes. It is read each time, because it may have been changed."""
+
+    async def ask() -> Token:
+        found = await secrets.client(client.secret)
+        return await _granted(found, {"scope": client.scope, "audience": client.audience})
+
+    return Renewed(ask)
 
 
 def expiry(text: str) -> float | None:
@@ -129,22 +147,35 @@ def expiry(text: str) -> float | None:
         return None
 
 
-async def _granted(url: str, client: str, secret: str, scope: str | None) -> Token:
-    """A token for client credentials (RFC 6749, section 4.4)."""
+async def _granted(client: ClientCredentials, wanted: Mapping[str, str]) -> Token:
+    """A token for client credentials (RFC 6749, section 4.4). `wanted`: what else is asked for; blanks are not."""
     import aiohttp
 
-    login = base64.b64encode(f"{client}:{secret}".encode()).decode()
-    form = {"grant_type": "client_credentials"} | ({"scope": scope} if scope else {})
+    url, login = client.endpoint, base64.b64encode(f"{client.client_id}:{client.secret}".encode()).decode()
+    form = {"grant_type": "client_credentials"} | {name: value for name, value in wanted.items() if value}
     asked = time.time()
+    trusted = await _trusted(client)
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(ENDPOINT_TIMEOUT)) as session,
-            session.post(url, data=form, headers={"Authorization": f"Basic {login}"}, allow_redirects=False) as answer,
+            session.post(
+                url, data=form, headers={"Authorization": f"Basic {login}"}, allow_redirects=False, ssl=trusted
+            ) as answer,
         ):
             return _token(url, answer.status, await answer.read(), asked)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         what = f"the token endpoint {url} does not answer ({type(error).__name__}): is it running?"
         raise SourceUnavailable(what) from error
+
+
+async def _trusted(client: ClientCredentials) -> ssl.SSLContext | Literal[True]:
+    """By whom the token endpoint is trusted; True: as this machine trusts servers."""
+    if not client.authority:
+        return True
+    try:
+        return await anyio.to_thread.run_sync(tls.context, client.authority)
+    except SourceRefused as error:
+        raise SourceRefused("the secret's oauthIdpCaCertificate is not PEM, or is damaged") from error
 
 
 def _token(url: str, status: int, body: bytes, asked: float) -> Token:
@@ -159,7 +190,7 @@ def _token(url: str, status: int, body: bytes, asked: float) -> Token:
         code = str(said.get("error", ""))[:80]
         named = f" ({code})" if code.replace("_", "").isalpha() else ""
         raise SourceRefused(
-            f"the token endpoint {url} answers {status}{named}: check client_id, client_secret and scope"
+            f"the token endpoint {url} answers {status}{named}: check client_id, client_secret and what is asked for"
         )
     text, lifetime = said.get("access_token"), said.get("expires_in")
     if not isinstance(text, str) or not text:

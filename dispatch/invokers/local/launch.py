@@ -11,9 +11,7 @@ command   as it stands.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,7 +21,8 @@ import anyio.to_thread
 
 from ....config.reasons import Reason
 from ..base import cannot_start
-from . import runtime_client
+from . import interpreters, runtime_client
+from .interpreters import BrokenInterpreter, Interpreter
 from .spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 
 HERE = Path(__file__).resolve().parent
@@ -60,12 +59,22 @@ class LaunchRefused:
 async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
     """The command, or why there is none. Looks at files and asks the interpreter what it is; starts no user code."""
     if not spec.code.is_dir():
-        return LaunchRefused(f"the code directory {spec.code} does not exist: correct 'code'")
+        return _refused(
+            spec, f"the code directory {spec.code} does not exist", "correct 'code'", "upload the code again"
+        )
     planned = await anyio.to_thread.run_sync(_planner(spec), spec)
     wrapper = spec.environment.get(WRAPPER)
     if isinstance(planned, Command) and wrapper and not spec.runtime.startswith("provided"):
         return replace(planned, argv=(wrapper, *planned.argv), wrapped=True)
     return planned
+
+
+def _refused(
+    spec: FunctionSpec, what: str, configured: str, uploaded: str, entrypoint_error: str = ""
+) -> LaunchRefused:
+    """With what to do about it: for who configured the function, or for who uploaded it and says nothing but a runtime
+    and a package. `entrypoint_error`: as AWS words it."""
+    return LaunchRefused(f"{what}: {uploaded if spec.uploaded else configured}", entrypoint_error)
 
 
 def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | LaunchRefused]:
@@ -109,35 +118,20 @@ def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
     candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
     found = next((path for path in candidates if path.exists()), None)
     if found is None:
-        text = f"there is no file 'bootstrap' in {spec.code}: build the function there"
-        return LaunchRefused(text, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+        what = f"there is no file 'bootstrap' in {spec.code}"
+        missing = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+        return _refused(spec, what, "build the function there", "put it into the function's package", missing)
     if not os.access(found, os.X_OK):
-        text = f"{found} is not executable: chmod +x it"
-        return LaunchRefused(text, "fork/exec /var/task/bootstrap: permission denied")
+        packed = "make it executable before it is packed (chmod +x)"
+        denied = "fork/exec /var/task/bootstrap: permission denied"
+        return _refused(spec, f"{found} is not executable", "chmod +x it", packed, denied)
     return Command((str(found),))
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """What a Python interpreter says of itself."""
-
-    path: str
-    version: str
-    """Major and minor, e.g. `3.12`."""
-    has_client: bool
-    """`awslambdaric` is installed in it."""
-    has_debugger: bool
-    """`debugpy` is."""
-
-
 BEFORE_LC_CTYPE = frozenset({"3.8", "3.9", "3.10", "3.11"})
-ASK = (
-    "import sys, importlib.util as u;"
-    "print('%d.%d' % sys.version_info[:2], *(u.find_spec(each) is not None for each in ('awslambdaric', 'debugpy')))"
-)
 OURS = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -148,9 +142,8 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
         return found
     wanted = spec.runtime.removeprefix("python")
     if wanted and found.version != wanted:
-        return LaunchRefused(
-            f"{found.path} is Python {found.version}, the runtime is {spec.runtime}: name another interpreter"
-        )
+        what = f"{found.path} is Python {found.version}, the runtime is {spec.runtime}"
+        return _refused(spec, what, "name another interpreter", f"give the function the runtime python{found.version}")
     layers = [
         path
         for layer in reversed(spec.layers)
@@ -160,10 +153,9 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
     last: list[str] = []
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
-            return LaunchRefused(
-                f"Python {found.version} of the function has no runtime client, and ours is for {OURS}: "
-                f"run {found.path} -m pip install awslambdaric boto3"
-            )
+            what = f"Python {found.version} of the function has no runtime client, and ours is for {OURS}"
+            install = f"run {found.path} -m pip install awslambdaric boto3"
+            return _refused(spec, what, install, f"put awslambdaric and boto3 into its package, or {install}")
         last = [str(runtime_client.directory(spec.scratch))]
     elif found.version == OURS:
         last = [str(runtime_client.directory(spec.scratch))]
@@ -183,12 +175,12 @@ def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | Lau
         path = _interpreter_path(launch.interpreter)
         if path is None:
             return LaunchRefused(f"there is no interpreter {launch.interpreter!r}: correct 'interpreter' or 'venv'")
-        return _ask(path)
+        return _ask(spec, path)
     for base in (spec.code, spec.code.parent):
         venv = base / ".venv" / "bin" / "python"
         if venv.exists():
-            return _ask(str(venv))
-    return _ask_path(spec.runtime)
+            return _ask(spec, str(venv))
+    return _ask_path(spec)
 
 
 def _interpreter_path(named: str) -> str | None:
@@ -197,34 +189,34 @@ def _interpreter_path(named: str) -> str | None:
     return str(inside) if inside.exists() else shutil.which(named)
 
 
-def _ask_path(runtime: str) -> Interpreter | LaunchRefused:
+def _ask_path(spec: FunctionSpec) -> Interpreter | LaunchRefused:
     """The interpreter that the runtime's name stands for on this machine."""
-    own = str(getattr(sys, "_base_executable", sys.executable))
+    own, runtime = str(getattr(sys, "_base_executable", sys.executable)), spec.runtime
     if runtime in ("python", f"python{OURS}"):
-        return _ask(own)
-    refused = LaunchRefused(
-        f"{runtime} is not on PATH: install it, make a .venv beside the code, or name an 'interpreter'"
+        return _ask(spec, own)
+    refused = _refused(
+        spec,
+        f"{runtime} is not on PATH",
+        "install it, make a .venv beside the code, or name an 'interpreter'",
+        f"install it where Headrace runs, or give the function the runtime python{OURS}",
     )
     for directory in os.get_exec_path():  # what stands first may be a shim for what is not installed
         if (path := shutil.which(runtime, path=directory)) is not None:
-            found = _ask(path)
+            found = _ask(spec, path)
             if isinstance(found, Interpreter):
                 return found
             refused = found
     return refused
 
 
-def _ask(path: str) -> Interpreter | LaunchRefused:
-    try:
-        done = subprocess.run([path, "-I", "-c", ASK], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return LaunchRefused(f"{path} cannot be run ({error}): correct the interpreter")
-    words = done.stdout.split()
-    if done.returncode or len(words) != 3:
-        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
-        said = lines[-1] if lines[0].startswith("Traceback") else lines[0]
-        return LaunchRefused(f"{path} does not work as a Python interpreter ({said}): correct the interpreter")
-    return Interpreter(path, words[0], words[1] == "True", words[2] == "True")
+def _ask(spec: FunctionSpec, path: str) -> Interpreter | LaunchRefused:
+    found = interpreters.python(path)
+    return _broken(spec, found) if isinstance(found, BrokenInterpreter) else found
+
+
+def _broken(spec: FunctionSpec, found: BrokenInterpreter) -> LaunchRefused:
+    other = "repair it, or give the function another runtime"
+    return _refused(spec, found.what, "correct the interpreter", other)
 
 
 # --- Node -----------------------------------------------------------------------------------------------------------
@@ -234,16 +226,16 @@ def _node(spec: FunctionSpec) -> Command | LaunchRefused:
     assert isinstance(spec.launch, RuntimeLaunch)
     node = shutil.which(spec.launch.interpreter or "node")
     if node is None:
-        return LaunchRefused(
-            f"{spec.launch.interpreter or 'node'} is not on PATH: install Node.js, or name an 'interpreter'"
-        )
-    major = _node_major(node)
-    if isinstance(major, LaunchRefused):
-        return major
+        what = f"{spec.launch.interpreter or 'node'} is not on PATH"
+        return _refused(spec, what, "install Node.js, or name an 'interpreter'", "install Node.js where Headrace runs")
+    major = interpreters.node_major(node)
+    if isinstance(major, BrokenInterpreter):
+        return _broken(spec, major)
     if spec.runtime not in ("nodejs", f"nodejs{major}.x"):
-        return LaunchRefused(
-            f"{node} is Node.js {major}, the runtime is {spec.runtime}: name another interpreter, or nodejs for any"
-        )
+        what = f"{node} is Node.js {major}, the runtime is {spec.runtime}"
+        wanted = spec.runtime.removeprefix("nodejs").removesuffix(".x")
+        other = f"give the function the runtime nodejs{major}.x, or install Node.js {wanted} where Headrace runs"
+        return _refused(spec, what, "name another interpreter, or nodejs for any", other)
     layers = [
         str(layer / "nodejs" / path)
         for layer in reversed(spec.layers)
@@ -255,19 +247,6 @@ def _node(spec: FunctionSpec) -> Command | LaunchRefused:
     start = client if client.is_file() else HERE / "node_start.mjs"
     debugger = () if spec.debug_port is None else (f"--inspect=127.0.0.1:{spec.debug_port}",)
     return Command((node, *debugger, str(start), spec.handler), variables, f"nodejs{major}.x")
-
-
-def _node_major(node: str) -> str | LaunchRefused:
-    try:
-        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return LaunchRefused(f"{node} cannot be run ({error}): correct the interpreter")
-    found = re.match(r"v(\d+)\.", done.stdout)
-    return (
-        found[1]
-        if found
-        else LaunchRefused(f"{node} does not say its version as Node.js does: correct the interpreter")
-    )
 
 
 PLANNERS = {"python": _python, "nodejs": _node, "provided": _bootstrap, "bootstrap": _bootstrap}

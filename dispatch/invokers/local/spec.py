@@ -78,6 +78,8 @@ class FunctionSpec:
     """Directories laid out as under `/opt`; a later one wins."""
     memory_size: int = 128
     isolation: Isolation = "auto"
+    uploaded: bool = False
+    """It came through the API: nobody wrote it into a configuration file."""
     reload: bool = True
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""

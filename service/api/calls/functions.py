@@ -11,6 +11,7 @@ from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
 from ...control.refusals import invalid_parameter
 from ...control.store.function_plane import FunctionPlane
+from ...control.store.networks import Networks
 from ...control.store.uploads import Uploads
 from ..code_downloads import Downloads
 from ..wire.call import Answer, Call, Serve
@@ -23,12 +24,14 @@ class FunctionCalls:
         plane: FunctionPlane,
         uploads: Uploads,
         downloads: Downloads,
+        networks: Networks,
         obstacle: Callable[[Runnable], Awaitable[str]],
     ) -> None:
         """`obstacle`: why a function cannot be started on this machine; empty when nothing is in the way."""
         self._plane = plane
         self._uploads = uploads
         self._downloads = downloads
+        self._networks = networks
         self._obstacle = obstacle
 
     def calls(self) -> Mapping[str, Serve]:
@@ -47,10 +50,11 @@ class FunctionCalls:
         request, which = call.parameters, named(call, self._plane.here)
         self._plane.refuse_filed(which)
         functions.check_create(self._plane.find(which.name), which, request)
+        placed = await self._networks.placed(request)
         async with self._uploads.package(request["Code"]) as package:
             output = await self._plane.change(
                 which,
-                lambda function, moment: functions.create(function, which, request, package, moment),
+                lambda function, moment: functions.create(function, which, placed, package, moment),
                 self._check_startable,
             )
         return Answer(output)
@@ -108,7 +112,10 @@ class FunctionCalls:
         return Answer(output)
 
     async def _update_configuration(self, call: Call) -> Answer:
-        request, which = call.parameters, named(call, self._plane.here)
+        which = named(call, self._plane.here)
+        self._plane.refuse_filed(which)
+        functions.check_update_configuration(self._plane.find(which.name), which, call.parameters)
+        request = await self._networks.placed(call.parameters)
         output = await self._plane.change(
             which,
             lambda function, moment: functions.update_configuration(function, which, request, moment),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from ....config.errors import ConfigError
 from ....config.mapping import EventSourceMapping
+from ...control.advice import of_settings
 from ...control.mappings import decisions
 from ...control.mappings.answers import MappingProgress, Shown, shown
 from ...control.mappings.model import Mapped, SourceLook
@@ -65,7 +66,7 @@ class MappingCalls:
         try:
             return await self._look(config)
         except ConfigError as error:
-            raise invalid_parameter(str(error)) from error
+            raise invalid_parameter(of_settings(error)) from error
 
     def _shown(self, mapped: Mapped, *, listed: bool = False) -> Shown:
         progress = self._progress(mapped.config)

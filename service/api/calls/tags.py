@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
@@ -12,16 +11,9 @@ from ...control.names import Named
 from ...control.refusals import invalid_parameter, no_such_resource, validation
 from ...control.store.function_plane import FunctionPlane
 from ...control.tags import Change
+from ..core.recorded import TAGGABLE
 from ..wire.call import Answer, Call, Serve
-
-_UUID = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-PATTERN = (
-    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
-    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|"
-    rf"code-signing-config:csc-[a-z0-9]{{17}}|event-source-mapping:{_UUID}|capacity-provider:[a-zA-Z0-9-_]+)"
-)
-"""As it was recorded; the model's own is another."""
-_TAGGABLE = re.compile(PATTERN)
+from ..wire.constraints import matches
 
 
 class TaggedMappings(Protocol):
@@ -111,10 +103,10 @@ MISSING = {
 def _resource(call: Call) -> tuple[str, str, str]:
     """Kind, ARN and the rest of it. Raises ApiError."""
     arn: str = call.parameters["Resource"]
-    if not _TAGGABLE.fullmatch(arn):
+    if not matches(TAGGABLE, arn):
         raise validation(
             f"Value '{arn}' at 'resource' failed to satisfy constraint: "
-            f"Member must satisfy regular expression pattern: {PATTERN}"
+            f"Member must satisfy regular expression pattern: {TAGGABLE}"
         )
     kind, name = arn.split(":", 6)[5:]
     return kind, arn, name

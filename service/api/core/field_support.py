@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from ...control.refusals import ApiError, invalid_parameter
-from .field_support_tables import FORWARDED, SERVED
+from .field_support_tables import FORWARDED, MEMBERS, SERVED
 
 
 class Support(Enum):
@@ -81,9 +81,28 @@ def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str
     for given in _given(operation, parameters):
         if given.field.standing is Support.REFUSED:
             return invalid_parameter(_refused(given))
-    if unknown:
-        return invalid_parameter(f"{unknown[0]} is no parameter of {operation}; remove it.")
+    for path in (*unknown, *_newer(operation, parameters)):
+        return invalid_parameter(f"{path} is no parameter of {operation} that Headrace knows; remove it.")
     return None
+
+
+def _newer(operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+    """What the installed model knows and our tables do not: AWS added it since."""
+    for name, value in parameters.items():
+        if of(operation, name) is None and _says(value):
+            yield name
+        yield from _newer_members(name, value)
+
+
+def _newer_members(path: str, value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _newer_members(path, each)
+    elif isinstance(value, Mapping) and path in MEMBERS:
+        for name, each in value.items():
+            if name not in MEMBERS[path] and _says(each):
+                yield f"{path}.{name}"
+            yield from _newer_members(f"{path}.{name}", each)
 
 
 def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:

@@ -48,6 +48,8 @@ _SETTINGS = {
     "LoggingConfig": "+",
     "CapacityProviderConfig": f"- {NO_PROVIDERS}",
     "DurableConfig": "- durable executions are not done here; remove it",
+    "RuntimeConfig": "- there are no runtimes of one's own here; give Runtime, or remove it",
+    "AcceleratorConfig": "- no accelerators are given to functions here; remove it",
 }
 _PUBLISH_TO = {"PublishTo": f"- {NO_PROVIDERS}"}
 _ARCHITECTURES = {"Architectures": "r functions run on this machine's processor"}
@@ -194,7 +196,12 @@ def _mapping_field(name: str) -> str:
     return "+"
 
 
-_MAPPING = {aws_name(name): _mapping_field(name) for name in limits.FIELDS if name not in _NOT_IN_THE_API}
+_MAPPING = {aws_name(name): _mapping_field(name) for name in limits.FIELDS if name not in _NOT_IN_THE_API} | {
+    "ProvisionedPollerConfig.PollerGroupName": "r mappings share no pollers",
+    "SelfManagedKafkaEventSourceConfig.ConsumptionMode": "+",
+    "SelfManagedKafkaEventSourceConfig.ConsumptionMode=Queue": f"- {limits.NO_SHARE_GROUPS}",
+    "SourceAccessConfigurations.Type=IAM_OAUTHBEARER_AUTH": f"- {limits.NO_WEB_IDENTITY}",
+}
 
 _MAPPINGS: Mapping[str, Mapping[str, str]] = {
     "CreateEventSourceMapping": {**_MAPPING, **_ON_SUCCESS},
@@ -210,6 +217,23 @@ _MAPPINGS: Mapping[str, Mapping[str, str]] = {
 
 SERVED: Mapping[str, Mapping[str, str]] = {**_FUNCTIONS, **_MAPPINGS}
 """By call: each input member, with its sign and reason."""
+
+MEMBERS: Mapping[str, frozenset[str]] = {
+    "VpcConfig": frozenset({"SubnetIds", "SecurityGroupIds", "Ipv6AllowedForDualStack"}),
+    "DeadLetterConfig": frozenset({"TargetArn"}),
+    "Environment": frozenset({"Variables"}),
+    "TracingConfig": frozenset({"Mode"}),
+    "FileSystemConfigs": frozenset({"Arn", "LocalMountPath"}),
+    "EphemeralStorage": frozenset({"Size"}),
+    "SnapStart": frozenset({"ApplyOn"}),
+    "LoggingConfig": frozenset({"LogFormat", "ApplicationLogLevel", "SystemLogLevel", "LogGroup"}),
+    "RoutingConfig": frozenset({"AdditionalVersionWeights"}),
+    "DestinationConfig": frozenset({"OnSuccess", "OnFailure"}),
+    "DestinationConfig.OnSuccess": frozenset({"Destination"}),
+    "DestinationConfig.OnFailure": frozenset({"Destination"}),
+}
+"""Of structures whose entry stands for all of their members: those that this version knows. What a newer model adds is
+refused. (Those of a mapping alone are known by its own model, `config/mapping.py`.)"""
 
 FORWARDED: Mapping[str, tuple[str, ...]] = {
     "layers": (
@@ -253,6 +277,9 @@ FORWARDED: Mapping[str, tuple[str, ...]] = {
         "GetDurableExecutionState",
         "ListDurableExecutionsByFunction",
         "CheckpointDurableExecution",
+        "DeleteDurableExecution",
+        "PauseDurableExecution",
+        "ResumeDurableExecution",
         "StopDurableExecution",
         "SendDurableExecutionCallbackSuccess",
         "SendDurableExecutionCallbackFailure",

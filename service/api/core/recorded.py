@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..wire.model import Deviations
+from . import newer
+
+TAGGABLE = (
+    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)"
+    r"|code-signing-config:csc-[a-z0-9]{17}"
+    r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|capacity-provider:[a-zA-Z0-9-_]+)"
+)
+"""What can have tags. The model's own is another."""
 
 DEVIATIONS = Deviations(
+    completed=newer.completed,
     statuses={"DeleteFunction": 204},
     enums={
         "EventSourcePosition": ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"),
@@ -14,14 +25,15 @@ DEVIATIONS = Deviations(
         "RecursiveLoop": ("Terminate", "Allow"),
     },
     patterns={
-        "TaggableResource": (
-            r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
-            r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)"
-            r"|code-signing-config:csc-[a-z0-9]{17}"
-            r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-            r"|capacity-provider:[a-zA-Z0-9-_]+)"
+        "TaggableResource": TAGGABLE,
+        "LayerVersionArn": (
+            r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:"
+            r"[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
         ),
+        "SubnetId": "^subnet-[0-9a-z]*$",
+        "SecurityGroupId": "^sg-[0-9a-zA-Z]*$",
     },
+    null_unsaid=("SubnetId", "SecurityGroupId"),
     # The model's are those of functions on capacity providers, which are not here.
     most={"Timeout": 900, "MemorySize": 10_240, "EphemeralStorageSize": 10_240},
     # An unknown runtime is an InvalidParameterValueException with a text of its own.

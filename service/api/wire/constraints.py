@@ -5,7 +5,8 @@
 All faults of a request are told together. The order is that of recordings: what came outside the body but the path,
 then the path, then the body, each in the order of the model; of one member length before pattern. A list or a map of
 plain values is told as a whole, with every constraint of its members; a list of structures by place,
-`filters.1.member.pattern`. The value of a sensitive member is not told.
+`filters.1.member.pattern`. The keys of a map cannot be null, so nothing is said of it. The value of a sensitive member
+is not told.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ....config.arn import with_aws_region
 from .model import Shape, ShapeMember
 from .printing import lower_first, printed
 
@@ -79,7 +81,7 @@ def _map(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
     assert shape.key is not None
     assert shape.value is not None
     if not all(_fits(shape.key, key) for key in value):
-        yield _told(shape, value, path, f"Map keys must satisfy constraint: [{_all(shape.key)}]")
+        yield _told(shape, value, path, f"Map keys must satisfy constraint: [{_all(shape.key, null=False)}]")
     if not all(_fits(shape.value, each) for each in value.values()):
         yield _told(shape, value, path, f"Map value must satisfy constraint: [{_all(shape.value)}]")
 
@@ -89,10 +91,11 @@ def _fits(shape: Shape, value: Any) -> bool:
     return value is not None and next(_value(shape, value, ""), None) is None
 
 
-def _all(shape: Shape) -> str:
-    """Every constraint of a member of a list or map, broken or not."""
+def _all(shape: Shape, *, null: bool = True) -> str:
+    """Every constraint of a member of a list or map, broken or not. `null`: whether it could be null."""
     inner = [f"Member must satisfy constraint: [{_all(shape.item)}]"] if shape.item else []
-    return ", ".join([*_limits(shape), *_forms(shape), *inner, _NOT_NULL])
+    last = [_NOT_NULL] if null and shape.says_null else []
+    return ", ".join([*_limits(shape), *_forms(shape), *inner, *last])
 
 
 # --- one shape -------------------------------------------------------------------------------------------------------
@@ -157,7 +160,9 @@ def _enum(shape: Shape) -> str:
 
 
 def matches(pattern: str, value: str) -> bool:
-    """Whether a pattern of the model, which is Java's, matches the whole value."""
+    """Whether a pattern of the model, which is Java's, matches the whole value. A region in an ARN may be any word:
+    those that emulators give out have regions of their own."""
+    value = with_aws_region(value)
     if any(category in pattern for category in _CATEGORIES):
         value = "".join(_STAND_IN.get(unicodedata.category(each)[0], each) for each in value)
     return _compiled(pattern).fullmatch(value) is not None

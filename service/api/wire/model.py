@@ -6,14 +6,21 @@ and writing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return data
 
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
     """Where the service was recorded to differ from its model."""
+
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    """Gives the model with what an installed one may be too old for."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     """HTTP status of an operation."""
@@ -23,6 +30,8 @@ class Deviations:
     """How a message spells the pattern of a shape."""
     most: Mapping[str, int] = field(default_factory=dict)
     """The largest value or length of a shape."""
+    null_unsaid: Collection[str] = ()
+    """Members of lists of which a message does not say that they must not be null."""
     unchecked: Collection[str] = ()
     """`Shape` without enum, pattern and range: the call itself says what is wrong, in other words."""
 
@@ -42,6 +51,8 @@ class Shape:
     pattern: str | None = None
     values: tuple[str, ...] = ()
     sensitive: bool = False
+    says_null: bool = True
+    """As a member of a list: whether a message says that it must not be null."""
     payload: str | None = None
     """The member that is the body."""
 
@@ -84,6 +95,7 @@ def load(service: str, version: str, deviations: Deviations | None = None) -> Mo
 
 
 def read(data: Mapping[str, Any], deviations: Deviations) -> Model:
+    data = deviations.completed(data)
     shapes = _Shapes(data["shapes"], deviations)
     operations = {
         name: Operation(
@@ -128,6 +140,7 @@ class _Shapes:
             pattern=self._deviations.patterns.get(name, pattern) if checked else None,
             values=self._deviations.enums.get(name, enum) if checked else (),
             sensitive=raw.get("sensitive", False),
+            says_null=name not in self._deviations.null_unsaid,
             payload=raw.get("payload"),
         )
 

@@ -46,7 +46,6 @@ def shown(mapped: Mapped, here: Home, progress: MappingProgress = NO_PROGRESS, *
         "State": mapped.state.value,
         "StateTransitionReason": _reason(config, progress),
         "BatchSize": config.batch_limit,
-        "FunctionResponseTypes": list(config.function_response_types),
         "EventSourceArn": config.source or None,
         "FilterCriteria": None if hidden else _filters(config),
         **_OF_KIND[config.kind](config),
@@ -88,6 +87,7 @@ def _given(config: EventSourceMapping) -> Shown:
 def _queue(config: EventSourceMapping) -> Shown:
     scaling = config.scaling_config
     return {
+        "FunctionResponseTypes": list(config.function_response_types),
         "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds or 0,
         "ScalingConfig": _plain(scaling) if scaling and scaling.maximum_concurrency else None,
         "ProvisionedPollerConfig": _pollers(config),
@@ -96,6 +96,7 @@ def _queue(config: EventSourceMapping) -> Shown:
 
 def _stream(config: EventSourceMapping) -> Shown:
     return {
+        "FunctionResponseTypes": list(config.function_response_types),
         "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds or 0,
         "StartingPosition": config.starting_position,
         "StartingPositionTimestamp": config.starting_position_timestamp,
@@ -113,6 +114,7 @@ def _topic(config: EventSourceMapping) -> Shown:
     own = config.self_managed_event_source
     group = "AmazonManagedKafkaEventSourceConfig" if managed else "SelfManagedKafkaEventSourceConfig"
     return {
+        "FunctionResponseTypes": list(config.function_response_types) or None,
         "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds,
         "StartingPosition": config.starting_position or "TRIM_HORIZON",
         "StartingPositionTimestamp": config.starting_position_timestamp,
@@ -162,5 +164,5 @@ def _or_never(limit: int | None) -> int:
 
 
 def _plain(model: BaseModel) -> Any:
-    """As AWS writes it. What is Headrace's own is not the API's to show."""
-    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True, exclude={"consumption_mode"})
+    """As AWS writes it."""
+    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)

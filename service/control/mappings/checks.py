@@ -1,6 +1,7 @@
 """What is wrong with a mapping, in the order in which AWS looks:
 
-    shapes (before us) ► OnSuccess ► source named ► start and batches ► filters ► function ► source there ► duplicate
+    shapes (before us) ► OnSuccess ► source named ► its region ► start and batches ► filters ► function ► source there
+    ► duplicate
 
 Each step raises ApiError with AWS's text where it is known. What the API refuses and a configuration file may say is
 here; all other rules are the file's (`config/rules.py`).
@@ -11,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ....config import limits, rules
+from ....config.arn import is_aws_region
 from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given, split_function
 from ....config.rules import Violation, sentence
 from ....config.spoken import aws_name
 from ....dispatch.core.keeping import check_patterns
+from ..names import Home
 from ..refusals import conflict, invalid_parameter
 from . import texts
 from .model import Find, FoundFunction, Mappings, SourceLook
@@ -25,6 +28,13 @@ from .requests import Request, gives_on_success
 def refuse_on_success(request: Request) -> None:
     if gives_on_success(request):
         raise invalid_parameter(texts.ON_SUCCESS)
+
+
+def refuse_region(mapping: EventSourceMapping, here: Home) -> None:
+    """A source in another region of AWS's. What emulators make up is no region."""
+    region = mapping.arn.region if mapping.arn else ""
+    if is_aws_region(region) and is_aws_region(here.region) and region != here.region:
+        raise invalid_parameter(texts.WRONG_REGION.format(region=here.region))
 
 
 def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) -> None:

@@ -41,6 +41,7 @@ def check_create(request: Request, moment: Moment, ground: DecisionContext) -> t
     function = _function_arn(request["FunctionName"], ground.here)
     tagging.merged({}, request.get("Tags", {}))
     config = requests.created(request, moment.id(), function)
+    checks.refuse_region(config, ground.here)
     return config, _checked(config, moment, ground)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ....config import complaints
 from ....config.kafka_mapping import KafkaSourceConfig
 from ....config.mapping import EventSourceMapping, ProvisionedPollerConfig
 from ..refusals import ApiError, invalid_parameter
@@ -77,8 +78,8 @@ def _validated(document: Mapping[str, Any]) -> EventSourceMapping:
 
 def _refused(fault: ValidationError) -> ApiError:
     first = fault.errors(include_url=False)[0]
-    what = str(first.get("ctx", {}).get("error", first["msg"]))
     place = ".".join(str(key) for key in first["loc"])
+    what = texts.in_aws_words(complaints.wording(first, place))
     fields = EventSourceMapping.model_fields
     head, _, rest = place.partition(".")
     named = (fields[head].alias or head) if head in fields else head

@@ -5,6 +5,8 @@ The texts of the rules that a configuration file has too are in `config/rules.py
 
 from __future__ import annotations
 
+import re
+
 from ....config.rules import Violation, Wording
 from ....config.spoken import aws_name
 
@@ -12,6 +14,7 @@ from ....config.spoken import aws_name
 
 NO_SUCH_MAPPING = "The resource you requested does not exist."
 NO_SOURCE = "Unrecognized event source."
+WRONG_REGION = "Event source region must match Lambda region {region}"
 NO_FUNCTION = "Function does not exist"
 ON_SUCCESS = "Unsupported DestinationConfig parameter for given event source mapping type."
 BAD_FILTER = "Invalid filter pattern definition."
@@ -37,12 +40,20 @@ OF_THE_FILE = (
 )
 
 
+_NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def in_aws_words(text: str) -> str:
+    """With the names of fields as callers of the API write them."""
+    return _NAME.sub(lambda found: aws_name(found[0]), text)
+
+
 def told(violation: Violation) -> str:
     """A broken rule as one sentence: AWS's where it is one, else ours with the member that it is about."""
     match violation.wording:
         case Wording.SENTENCE:
             return violation.what
         case Wording.CLAUSE:
-            return f"{aws_name(violation.field)}: {violation.what}"
+            return f"{aws_name(violation.field)}: {in_aws_words(violation.what)}"
         case Wording.PREDICATE:
-            return f"{aws_name(violation.field)} {violation.what}"
+            return f"{aws_name(violation.field)} {in_aws_words(violation.what)}"

@@ -2,7 +2,7 @@
 
     <state>/code/<sha256>.zip     as it came, for who downloads it
     <state>/code/<sha256>/        unpacked; complete when it is there, for it is renamed into place
-    <state>/code/.new-<…>         being made; left over by a daemon that died
+    <state>/code/.new-<…>         being received or made; left over by a daemon that died
     <state>/code/.boot            since which start of the machine the unpacked files are there
 
 A package is there before a function that has it is stored, and goes after the last function that had it. What is in
@@ -17,11 +17,11 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -54,6 +54,8 @@ class CodeStore:
         self._root = root
         self._boot = boot_id() if boot is None else boot
         self._held: Counter[str] = Counter()
+        self._receiving: set[str] = set()
+        """Names of files that are being received."""
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when a package is in nobody's hand any more: it may be nobody's at all."""
@@ -78,14 +80,39 @@ class CodeStore:
                 self.released()
 
     @asynccontextmanager
-    async def adding(self, data: bytes, kms_key: str = "") -> AsyncIterator[Package]:
-        """Check and unpack a package, and hold it meanwhile. Raises ApiError: what is wrong with it. Raises
-        StoreUnavailable when the disk does not take it."""
-        sha256 = await anyio.to_thread.run_sync(digest, data)
-        with self.held(sha256):
-            async with self._changing:
-                await self._in_thread(partial(_add, data, self._root, sha256))
-            yield Package(sha256, len(data), kms_key)
+    async def adding(self, pieces: AsyncGenerator[bytes], kms_key: str = "") -> AsyncIterator[Package]:
+        """Receive a package in pieces, check and unpack it, and hold it meanwhile. Raises ApiError: what is wrong with
+        it. Raises StoreUnavailable when the disk does not take it, and whatever `pieces` raises."""
+        async with self._received(pieces) as (file, sha256, size):
+            with self.held(sha256):
+                async with self._changing:
+                    await self._in_thread(partial(_add, file, self._root, sha256))
+                yield Package(sha256, size, kms_key)
+
+    @asynccontextmanager
+    async def _received(self, pieces: AsyncGenerator[bytes]) -> AsyncIterator[tuple[Path, str, int]]:
+        """A file with what came, its SHA-256 and its length. It is on the disk at once, because a package may be larger
+        than what we want in memory."""
+        file = self._root / f"{_NEW}{secrets.token_hex(8)}"
+        self._receiving.add(file.name)
+        try:
+            opened = await self._in_thread(partial(_create, file))
+            with opened:
+                sha256, size = await self._write(pieces, opened)
+            yield file, sha256, size
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_discard, file)
+            self._receiving.discard(file.name)
+
+    async def _write(self, pieces: AsyncGenerator[bytes], file: BinaryIO) -> tuple[str, int]:
+        sha256, size = hashlib.sha256(), 0
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await self._in_thread(partial(_append, file, sha256, piece))
+                size += len(piece)
+        await self._in_thread(partial(_finish, file))
+        return sha256.hexdigest(), size
 
     async def repair(self, used: Collection[str]) -> list[str]:
         """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
@@ -97,7 +124,7 @@ class CodeStore:
         """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
         what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
-            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held})
+            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held, *self._receiving})
 
     async def _in_thread(self, work: partial[T]) -> T:
         try:
@@ -109,32 +136,53 @@ class CodeStore:
             raise StoreUnavailable(what) from error
 
 
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+async def whole(data: bytes) -> AsyncGenerator[bytes]:
+    """A package that is there already, in one piece."""
+    yield data
 
 
 # --- in a thread ------------------------------------------------------------------------------------------------------
 
 
-def _add(data: bytes, root: Path, sha256: str) -> None:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _discard(file: Path) -> None:
+    """What cannot be deleted now is swept later; the fault that led here is the one to tell."""
+    with suppress(OSError):
+        file.unlink()
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _create(file: Path) -> BinaryIO:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return file.open("xb")
+
+
+def _append(file: BinaryIO, sha256: hashlib._Hash, piece: bytes) -> None:
+    sha256.update(piece)
+    file.write(piece)
+
+
+def _finish(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _add(file: Path, root: Path, sha256: str) -> None:
     if not (root / sha256).exists():
-        _unpacked(data, root, sha256)
+        _unpacked(file, root, sha256)
     if not (root / f"{sha256}.zip").exists():
-        new = root / f"{_NEW}{secrets.token_hex(8)}"
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(root / f"{sha256}.zip")
+        file.rename(root / f"{sha256}.zip")
     sync_directory(root)
 
 
-def _unpacked(data: bytes, root: Path, sha256: str) -> None:
+def _unpacked(file: Path, root: Path, sha256: str) -> None:
     new = root / f"{_NEW}{secrets.token_hex(8)}"
     new.mkdir()
     try:
-        packages.unpack(data, new)
+        packages.unpack(file, new)
         new.rename(root / sha256)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
@@ -150,10 +198,10 @@ def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
             if doubtful and (root / sha256).is_dir():
                 _delete(root / sha256, root)
             if not (root / sha256).is_dir():
-                data = (root / f"{sha256}.zip").read_bytes()
-                if digest(data) != sha256:
+                file = root / f"{sha256}.zip"
+                if _digest(file) != sha256:
                     raise ValueError("it is not what it was")
-                _unpacked(data, root, sha256)
+                _unpacked(file, root, sha256)
         except Exception:  # whatever it is, the function is named and the daemon starts
             lost.append(sha256)
     if doubtful:

@@ -7,12 +7,12 @@ nothing is ever written through one.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from ..limits import UNZIPPED_MAX
@@ -39,13 +39,13 @@ _BROKEN = (
 )
 
 
-def unpack(data: bytes, into: Path, most: int = UNZIPPED_MAX) -> None:
+def unpack(file: Path, into: Path, most: int = UNZIPPED_MAX) -> None:
     """The files of a zip, `most` bytes of them, in a directory that is ours alone. Raises ApiError: no sound zip, too
     large, or reaching outside. Raises OSError when the disk does not take it."""
     try:
-        if data.count(_HEAD) > ENTRIES_MAX:  # before any of them is read
+        if _has_too_many(file):  # before any of them is read
             raise _refused(f"it has more than {ENTRIES_MAX} entries")
-        with zipfile.ZipFile(BytesIO(data)) as package:
+        with zipfile.ZipFile(file) as package:
             _unpack(package, into, most)
     except _BROKEN as error:
         raise _unreadable() from error
@@ -53,6 +53,19 @@ def unpack(data: bytes, into: Path, most: int = UNZIPPED_MAX) -> None:
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ):  # a name that this file system does not take
             raise _unreadable() from error
         raise
+
+
+def _has_too_many(file: Path) -> bool:
+    """Whether it looks like more entries than are taken. Raises ValueError for an empty file."""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        found, at = 0, data.find(_HEAD)
+        while at >= 0 and found <= ENTRIES_MAX:
+            found, at = found + 1, data.find(_HEAD, at + len(_HEAD))
+        return found > ENTRIES_MAX
+
+
+def unzips_to_too_much(most: int = UNZIPPED_MAX) -> ApiError:
+    return invalid_parameter(f"Unzipped size must be smaller than {most} bytes")
 
 
 def _unpack(package: zipfile.ZipFile, into: Path, most: int) -> None:
@@ -69,7 +82,7 @@ def _unpack(package: zipfile.ZipFile, into: Path, most: int) -> None:
         elif _kind(entry) != stat.S_IFLNK:
             left = _write(package, entry, into / path, left)
             if left < 0:
-                raise invalid_parameter(f"Unzipped size must be smaller than {most} bytes")
+                raise unzips_to_too_much(most)
     _link(package, links, into)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from ....config.clients import faults
 from ....config.durable.faults import StoreUnavailable
 from ....config.errors import ConfigError
-from ..functions import ZIPPED_MAX
+from ..advice import of_settings
+from ..limits import UNZIPPED_MAX
 from ..model import Package
-from ..refusals import ApiError, invalid_parameter, service, too_large
-from .code import CodeStore
+from ..refusals import ApiError, invalid_parameter, service
+from .code import CodeStore, whole
+from .packages import unzips_to_too_much
 
 CHUNK = 1 << 20
+LONGEST = UNZIPPED_MAX + (32 << 20)
+"""Bytes of an object that could still be a package: a zip of files that are not compressed is longer than they are."""
 KNOWN = {
     "NoSuchBucket": "The specified bucket does not exist",
     "NoSuchKey": "The specified key does not exist.",
@@ -36,35 +40,39 @@ class Uploads:
     @asynccontextmanager
     async def package(self, source: Mapping[str, Any]) -> AsyncIterator[Package]:
         """The package that `ZipFile`, or `S3Bucket` and `S3Key`, name; it is held meanwhile. Raises ApiError."""
-        data = source["ZipFile"] if "ZipFile" in source else await self._object(source)
+        pieces = whole(source["ZipFile"]) if "ZipFile" in source else self._object(source)
         try:
-            async with self._code.adding(data, source.get("SourceKMSKeyArn", "")) as package:
+            async with self._code.adding(pieces, source.get("SourceKMSKeyArn", "")) as package:
                 yield package
         except StoreUnavailable as error:
             raise service() from error
 
-    async def _object(self, source: Mapping[str, Any]) -> bytes:
+    async def _object(self, source: Mapping[str, Any]) -> AsyncGenerator[bytes]:
+        """Its bytes, of which few are in memory at a time. Raises ApiError."""
         version = {"VersionId": source["S3ObjectVersion"]} if "S3ObjectVersion" in source else {}
         try:
             client = await self._clients.get("s3")
             found = await client.get_object(Bucket=source["S3Bucket"], Key=source["S3Key"], **version)
-            return await _read(found)
+            if found.get("ContentLength", 0) > LONGEST:
+                raise unzips_to_too_much()
+            async for piece in _read(found):
+                yield piece
         except ConfigError as error:
-            raise invalid_parameter(f"S3 cannot be asked for the code: {error}") from error
+            raise invalid_parameter(f"S3 cannot be asked for the code: {of_settings(error)}") from error
         except Exception as error:
             if not faults.foreign(error):
                 raise
             raise _unreachable(error) from error
 
 
-async def _read(found: Mapping[str, Any]) -> bytes:
-    data = bytearray()
+async def _read(found: Mapping[str, Any]) -> AsyncGenerator[bytes]:
+    size = 0
     async with found["Body"] as body:
-        while len(data) <= ZIPPED_MAX and (chunk := await body.read(CHUNK)):
-            data += chunk
-    if len(data) > ZIPPED_MAX:
-        raise too_large(f"Zipped size must be smaller than {ZIPPED_MAX} bytes")
-    return bytes(data)
+        while piece := await body.read(CHUNK):
+            size += len(piece)
+            if size > LONGEST:
+                raise unzips_to_too_much()
+            yield piece
 
 
 def _unreachable(error: Exception) -> ApiError:

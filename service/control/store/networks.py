@@ -1,0 +1,112 @@
+"""The networks of functions, as the endpoint's EC2 knows them. Functions run in this machine's network all the same: a
+network is looked up, to be shown, and one that is not there is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+
+from ....config.clients import faults
+from ....config.errors import ConfigError
+from ..refusals import ApiError, invalid_parameter
+
+LOOK = 5.0
+"""Seconds until nothing is known of a network, because nobody answers."""
+
+Request = Mapping[str, Any]
+
+
+class Ec2Clients(Protocol):
+    """Where the client for EC2 comes from."""
+
+    async def get(self, service: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is looked up: how it is asked for, and what is said of one that is not there."""
+
+    call: str
+    """As EC2 has it."""
+    method: str
+    parameter: str
+    answer: str
+    member: str
+    code: str
+    missing: str
+    """With the id in the place of `{id}`."""
+
+
+_SUBNETS = _Kind(
+    "DescribeSubnets",
+    "describe_subnets",
+    "SubnetIds",
+    "Subnets",
+    "SubnetId",
+    "InvalidSubnetID.NotFound",
+    "The subnet ID '{id}' does not exist",
+)
+_GROUPS = _Kind(
+    "DescribeSecurityGroups",
+    "describe_security_groups",
+    "GroupIds",
+    "SecurityGroups",
+    "GroupId",
+    "InvalidGroup.NotFound",
+    "The security group '{id}' does not exist",
+)
+
+
+class Networks:
+    def __init__(self, clients: Ec2Clients, look: float = LOOK) -> None:
+        """`look`: seconds that EC2 has to answer."""
+        self._clients = clients
+        self._look = look
+
+    async def placed(self, request: Request) -> Request:
+        """The request with the VPC of its subnets, where it names some and EC2 knows them. Raises ApiError for what EC2
+        does not have."""
+        given = request.get("VpcConfig", {})
+        subnets, groups = given.get("SubnetIds", []), given.get("SecurityGroupIds", [])
+        if not subnets:
+            return request
+        vpc = ""
+        with anyio.move_on_after(self._look):
+            found = await self._found(_SUBNETS, subnets)
+            vpc = str(found[0].get("VpcId", "")) if found else ""
+            if vpc and groups:
+                await self._found(_GROUPS, groups)
+        return {**request, "VpcConfig": {**given, "VpcId": vpc}}
+
+    async def _found(self, kind: _Kind, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """What EC2 has of them, in their order; nothing where it cannot be asked. Raises ApiError for one that is not
+        there."""
+        try:
+            client = await self._clients.get("ec2")
+            answer = await getattr(client, kind.method)(**{kind.parameter: list(ids)})
+        except ConfigError:  # there is no EC2, or it would be real AWS, which was not asked for
+            return []
+        except Exception as error:
+            if not faults.foreign(error):
+                raise
+            if not faults.code(error).startswith(kind.code.partition(".")[0]):
+                return []
+            for each in ids if len(ids) > 1 else ():  # which one it is, not every server says
+                await self._found(kind, [each])
+            raise _refused(kind, ids[0]) from error
+        known = {each.get(kind.member): each for each in answer.get(kind.answer) or ()}
+        if missing := [each for each in ids if each not in known]:
+            raise _refused(kind, missing[0])
+        return [known[each] for each in ids]
+
+
+def _refused(kind: _Kind, missing: str) -> ApiError:
+    """In AWS's words; servers have words of their own."""
+    message = kind.missing.format(id=missing)
+    return invalid_parameter(
+        f"Error occurred while {kind.call}. EC2 Error Code: {kind.code}. EC2 Error Message: {message}"
+    )
