@@ -43,7 +43,7 @@ ALLOWED = {
     "dispatch/invokers/core/answers.py:": "of what emulators of an execution environment say in words alone, the words",
     "dispatch/invokers/core/answers.py:_failure": "an interface emulator says in words alone that the time was over",
     "dispatch/invokers/core/answers.py:_is_quirk": "an emulator says in words alone that an init or a process failed",
-    "dispatch/invokers/local/interpreters.py:_ask_python": "of what an interpreter prints, the line that tells most is shown",
+    "dispatch/invokers/local/interpreters.py:_ask_python": "of what an interpreter prints, the telling line is shown",
     "config/read_json.py:_syntax": "json says in words alone what is wrong; its words are shown as ours",
     "config/read_yaml.py:_hint": "PyYAML says in words alone what it did not understand",
 }
