@@ -30,6 +30,7 @@ from headrace.config.errors import SourceError, SourceMissing, SourceRefused, So
 from headrace.config.kafka_mapping import KafkaOauth
 from headrace.config.kafka_security import OauthClient, SecurityPlan, plan, violations
 from headrace.config.mapping import EventSourceMapping
+from headrace.config.reasons import Reason, ReasonCode
 from support.certificates import Authority
 from support.configs import problems, with_mapping
 
@@ -392,6 +393,13 @@ async def test_aiokafka_gets_a_failure_that_it_survives() -> None:
         await provider.token()
     assert translate(caught.value, "reach x").args == ("reach x: the token endpoint answers 401",)
     assert isinstance(translate(caught.value, "reach x"), SourceRefused)
+
+
+def test_a_reason_keeps_its_code_through_the_client() -> None:
+    error = kafka.KafkaConnectionError("no token")
+    error.__cause__ = SourceRefused("the variable T is not set", ReasonCode.SECRET_UNUSABLE)
+    reason = translate(error, "reach x").reason
+    assert reason == Reason(ReasonCode.SECRET_UNUSABLE, "reach x: the variable T is not set")
 
 
 def jwt(**claims: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.mappings.model import NOT_LOOKED_AT, MappingState
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.document_store import FILE, Documents
@@ -36,7 +37,7 @@ async def test_a_mapping_that_could_not_be_stored_is_refused_and_not_there(tmp_p
             other.commit()
         with pytest.raises(ApiError) as error:
             await plane.create(SQS, NOT_LOOKED_AT, plane.moment())
-        assert error.value.code == "ServiceException"
+        assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
         assert plane.all == {}
         assert told == []
 

@@ -26,6 +26,7 @@ from headrace.dispatch.core.model import (
 )
 from headrace.dispatch.core.observer import Fetched, Filtered, Invoked
 from headrace.dispatch.invokers.core import answers
+from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess
 from headrace.service.control.mappings import results
 from headrace.service.control.mappings.answers import MappingProgress
 from headrace.service.running.progress import Progresses
@@ -132,6 +133,15 @@ def test_what_a_function_said_elsewhere_is_not_blamed_on_the_brokers(printed: st
     progresses = Progresses()
     progresses.look_at(lambda name: reply.cause.of("function f"))
     assert progresses.of(created(KAFKA).config) == MappingProgress()
+
+
+async def test_a_registry_whose_certificate_cannot_be_used_is_no_trouble_of_the_brokers() -> None:
+    async def access() -> RestAccess:
+        raise SourceRefused("the client's certificate cannot be used: no", ReasonCode.CERTIFICATE_UNUSABLE)
+
+    with pytest.raises(SourceRefused, match="schema registry https://r cannot be asked: the client's") as caught:
+        await ConfluentRegistry("https://r", access).schema("1")
+    assert results.trouble_of(caught.value.reason.code) == results.Trouble("ESM_CONFIG_NOT_VALID")
 
 
 @pytest.mark.parametrize("text", MISLEADING)

@@ -17,7 +17,7 @@ from headrace.service.telemetry.core.terminal import visible
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, Log, open_log
-from support.reasons import why
+from support.reasons import no_start, why
 
 
 class Terminal(io.StringIO):
@@ -76,7 +76,7 @@ def test_a_traceback_is_readable_on_a_terminal_with_the_daemons_lines_told_from_
     [
         seen.FunctionLog("f", "r", HOSTILE, "stdout"),
         seen.FunctionLog("f", "r", "two\nlines " + HOSTILE, "log"),
-        seen.GateClosed("f", why(HOSTILE), 1.0),
+        seen.GateClosed("f", no_start(HOSTILE), 1.0),
         seen.MappingChanged("m", "waiting", why(HOSTILE)),
     ],
 )
