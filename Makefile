@@ -50,7 +50,7 @@ proof: venv emulators ## Run the tests with full counts (up to two hours)
 	HEADRACE_PROOF=1 $(PY) -m pytest -n auto $(filter-out tests/acceptance,$(SUITES)) $(wildcard tests/proof) $(ARGS)
 
 .PHONY: check
-check: format-check lint types docs-check wheel-check ## Format, lint, strict types, generated documents, the wheel
+check: format-check lint types house docs-check wheel-check ## Format, lint, strict types, rooms, documents, the wheel
 
 .PHONY: format format-check lint types
 format: venv ## Rewrite the sources in the project's format
@@ -68,6 +68,10 @@ types: venv
 	$(PY) -m mypy tests
 	MYPYPATH=benchmarks $(PY) -m mypy .ci $(wildcard benchmarks)
 	MYPYPATH=examples/demo $(PY) -m mypy examples/demo examples/compose
+
+.PHONY: house
+house: venv ## Show the rooms and their imports; fail on what breaks their rules
+	@$(PY) .ci/house.py
 
 .PHONY: docs docs-check
 docs: venv ## Write the generated parts of the documents

@@ -84,10 +84,10 @@ def calls() -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-_COLUMNS = (field_support.Support.HONOURED, field_support.Support.RECORDED, field_support.Support.REFUSED)
+_COLUMNS = (limits.Support.HONOURED, limits.Support.RECORDED, limits.Support.REFUSED)
 
 
-def _fields(operation: str, wanted: field_support.Support) -> str:
+def _fields(operation: str, wanted: limits.Support) -> str:
     fields = field_support.FIELDS[operation].values()
     return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
 

@@ -25,7 +25,7 @@ from ...dispatch.destinations.channels import (
     TopicChannel,
     make_channel,
 )
-from ...dispatch.invokers.local.pool import new_trace
+from ...dispatch.invokers.tracing import new_trace
 from ..control.catalogue import AsynchronousSettings
 from ..control.names import Home, resolve
 from ..control.refusals import ApiError

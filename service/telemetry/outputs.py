@@ -13,7 +13,7 @@ from .line_writer import Lines, lines_of
 from .log import Action, Log, open_log
 
 
-class _Said:
+class _LastLine:
     """Keeps the last line."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Outputs:
 
 def _left_out(log: Log, counts: LineCounts) -> str:
     """What stands in the place of lines of the log that were dropped; empty where the log has no warnings."""
-    said = _Said()
+    said = _LastLine()
     _warn(log.into(said), "standard error", counts)
     return said.line
 

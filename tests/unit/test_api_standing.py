@@ -10,8 +10,8 @@ from botocore.loaders import Loader
 from botocore.model import Shape
 
 from headrace.config import limits
+from headrace.config.limits import Support
 from headrace.service.api.core import field_support
-from headrace.service.api.core.field_support import Support
 from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
 from headrace.service.api.core.newer import OPERATIONS, completed
 from headrace.service.api.wire.refusals import form_of

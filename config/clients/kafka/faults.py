@@ -29,7 +29,7 @@ TLS_RECORDS = {0x1503, 0x1603}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FaultVerdict:
     """What an error means."""
 
     kind: type[SourceError]
@@ -64,7 +64,7 @@ async def explain(error: Exception, what: str, servers: Sequence[str], login: Ma
     verdict = (
         _judged(error, login)
         or await _looked_at(servers, login)
-        or Verdict(SourceUnavailable, f"{_detail(error)}; but now the brokers answer")
+        or FaultVerdict(SourceUnavailable, f"{_detail(error)}; but now the brokers answer")
     )
     return verdict.error(what)
 
@@ -79,9 +79,9 @@ async def look(what: str, servers: Sequence[str], login: Mapping[str, Any]) -> S
 # --- a look at the brokers ------------------------------------------------------------------------------------------
 
 
-async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> Verdict | None:
+async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> FaultVerdict | None:
     """Why nobody could work with these brokers; None when one could. What is refused is said before what may pass."""
-    found: list[Verdict | None] = []
+    found: list[FaultVerdict | None] = []
 
     async def look(server: str) -> None:
         found.append(await _look(server, login))
@@ -95,7 +95,7 @@ async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> Verdic
     return next((each for each in verdicts if each.kind is SourceRefused), verdicts[0] if verdicts else None)
 
 
-async def _look(server: str, login: Mapping[str, Any]) -> Verdict | None:
+async def _look(server: str, login: Mapping[str, Any]) -> FaultVerdict | None:
     """What is wrong with one server, and with the addresses that it gives for the others."""
     from aiokafka.conn import get_ip_port_afi
 
@@ -132,14 +132,14 @@ async def _brokers(host: str, port: int, login: Mapping[str, Any]) -> Sequence[A
                 await closed
 
 
-def _said(error: Exception, login: Mapping[str, Any]) -> Verdict:
-    return _judged(error, login) or Verdict(SourceUnavailable, _detail(error))
+def _said(error: Exception, login: Mapping[str, Any]) -> FaultVerdict:
+    return _judged(error, login) or FaultVerdict(SourceUnavailable, _detail(error))
 
 
 # --- what an error means --------------------------------------------------------------------------------------------
 
 
-def _judged(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+def _judged(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict | None:
     """What an error, or one that it comes from, is known to mean."""
     for each in _causes(error):
         if verdict := _of_ours(each) or _of_login(each, login) or _of_topic(each) or _of_tls(each):
@@ -158,12 +158,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__
 
 
-def _of_ours(error: BaseException) -> Verdict | None:
+def _of_ours(error: BaseException) -> FaultVerdict | None:
     """A token that was not had."""
-    return Verdict(type(error), str(error), error.reason.code) if isinstance(error, SourceError) else None
+    return FaultVerdict(type(error), str(error), error.reason.code) if isinstance(error, SourceError) else None
 
 
-def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+def _of_login(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict | None:
     from aiokafka import errors
 
     mechanism = login.get("sasl_mechanism")
@@ -181,11 +181,11 @@ def _of_login(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
     return None
 
 
-def _login(text: str) -> Verdict:
-    return Verdict(SourceRefused, text, ReasonCode.LOGIN_REFUSED)
+def _login(text: str) -> FaultVerdict:
+    return FaultVerdict(SourceRefused, text, ReasonCode.LOGIN_REFUSED)
 
 
-def _of_topic(error: BaseException) -> Verdict | None:
+def _of_topic(error: BaseException) -> FaultVerdict | None:
     from aiokafka import errors
 
     subjects = {
@@ -198,12 +198,12 @@ def _of_topic(error: BaseException) -> Verdict | None:
         if isinstance(error, kind):
             said = f": {_words(error)}" if error.args else ""
             text = f"not allowed{said}; give this user the rights on {subject}"
-            return Verdict(SourceRefused, text, ReasonCode.RIGHTS_REFUSED)
+            return FaultVerdict(SourceRefused, text, ReasonCode.RIGHTS_REFUSED)
     if isinstance(error, errors.UnknownTopicOrPartitionError):
-        return Verdict(SourceMissing, "the topic does not exist")
+        return FaultVerdict(SourceMissing, "the topic does not exist")
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordListTooLargeError):
         advice = "raise max.message.bytes of the topic, or message.max.bytes of the brokers"
-        return Verdict(SourceRefused, f"a message is too large ({_words(error)}); {advice}")
+        return FaultVerdict(SourceRefused, f"a message is too large ({_words(error)}); {advice}")
     return None
 
 
@@ -224,13 +224,13 @@ _NO_CERTIFICATE = ("BAD_CERTIFICATE", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE
 _STRANGER = ("CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED")
 
 
-def _of_tls(error: BaseException) -> Verdict | None:
+def _of_tls(error: BaseException) -> FaultVerdict | None:
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"{_CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY)} ({error.verify_message})"
-        return Verdict(SourceRefused, text, ReasonCode.BROKERS_NOT_TRUSTED)
+        return FaultVerdict(SourceRefused, text, ReasonCode.BROKERS_NOT_TRUSTED)
     if isinstance(error, IncompleteReadError) and (error.expected or 0) >> 16 in TLS_RECORDS:
         text = "the port speaks TLS, and the protocol has none; say SSL or SASL_SSL, or use another port"
-        return Verdict(SourceRefused, text)
+        return FaultVerdict(SourceRefused, text)
     if not isinstance(error, ssl.SSLError):
         return None
     alert = error.reason or ""  # OpenSSL's name for it, of which the beginning depends on the version of TLS
@@ -241,25 +241,25 @@ def _of_tls(error: BaseException) -> Verdict | None:
         what = "the brokers do not accept the client certificate"
         return _client(f"{what}; is it expired, or signed by somebody whom they do not trust? ({alert})")
     if isinstance(error, ssl.SSLEOFError) or alert == _CUT_OFF:
-        return Verdict(SourceUnavailable, "the TLS handshake was cut off; does the port speak TLS?")
-    return Verdict(SourceRefused, _ALERTS.get(alert, f"TLS failed: {alert}"))
+        return FaultVerdict(SourceUnavailable, "the TLS handshake was cut off; does the port speak TLS?")
+    return FaultVerdict(SourceRefused, _ALERTS.get(alert, f"TLS failed: {alert}"))
 
 
-def _client(text: str) -> Verdict:
-    return Verdict(SourceRefused, text, ReasonCode.CLIENT_NOT_TRUSTED)
+def _client(text: str) -> FaultVerdict:
+    return FaultVerdict(SourceRefused, text, ReasonCode.CLIENT_NOT_TRUSTED)
 
 
-def _of_network(error: BaseException, login: Mapping[str, Any]) -> Verdict | None:
+def _of_network(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict | None:
     if isinstance(error, gaierror):
-        return Verdict(SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?")
+        return FaultVerdict(SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?")
     if isinstance(error, ConnectionRefusedError):
-        return Verdict(SourceUnavailable, "nobody listens there; is the broker running, and is the port right?")
+        return FaultVerdict(SourceUnavailable, "nobody listens there; is the broker running, and is the port right?")
     if isinstance(error, TimeoutError):
-        return Verdict(SourceUnavailable, "no answer in time; is the broker running, and is the port right?")
+        return FaultVerdict(SourceUnavailable, "no answer in time; is the broker running, and is the port right?")
     if isinstance(error, IncompleteReadError | ConnectionResetError | BrokenPipeError):
         protocol = login.get("security_protocol", "")
         ask = "does the port speak TLS?" if protocol.endswith("SSL") else "does the port want a login, or TLS?"
-        return Verdict(SourceUnavailable, f"the broker closed the connection at once; {ask}")
+        return FaultVerdict(SourceUnavailable, f"the broker closed the connection at once; {ask}")
     return None
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from ...addresses import host_and_port
-from .connection import AnswerTooLarge, ConnectionCut, ExchangeFailed, ExchangeTimedOut, HttpAnswer
+from .connection import AnswerTooLarge, ConnectionCut, ExchangeFailed, ExchangeTimedOut, WireAnswer
 from .core.requests import RequestWriter
 from .core.signing import Signer, SigningKeys
 from .pool import ConnectionPool, ConnectionTimedOut, NotConnected, TlsRefused
@@ -89,7 +89,7 @@ class LeanClient:
         """End every connection. The general client is its maker's to close."""
         self._pool.close()
 
-    async def post(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> HttpAnswer:
+    async def post(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> WireAnswer:
         """A signed request of a REST API, and its answer when that is a success. Raises what the client raises, and
         AnswerTooLarge with the answer's head for a body of more than `limit` bytes."""
         answer = await self._sent(target, headers, body, limit)
@@ -97,7 +97,7 @@ class LeanClient:
             raise await self._refusal(answer, "Invoke")
         return answer
 
-    async def _sent(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> HttpAnswer:
+    async def _sent(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> WireAnswer:
         keys = await self._keys()
         request = self._writer.post(target, headers, body, keys, self._now())
         try:
@@ -134,7 +134,7 @@ class LeanClient:
                 kind = exceptions.ConnectionClosedError
         return kind(endpoint_url=self._endpoint, error=error)
 
-    async def _refusal(self, answer: HttpAnswer, operation: str) -> Exception:
+    async def _refusal(self, answer: WireAnswer, operation: str) -> Exception:
         """The refusal as the general client reads it."""
         model = self._client.meta.service_model
         parser = self._client._endpoint._response_parser_factory.create_parser(model.protocol)
@@ -214,7 +214,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _metadata(answer: HttpAnswer) -> dict[str, Any]:
+def _metadata(answer: WireAnswer) -> dict[str, Any]:
     headers = answer.headers
     return {
         "HTTPStatusCode": answer.status,

@@ -34,7 +34,7 @@ class AnswerDamaged(ExchangeFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class WireAnswer:
     status: int
     headers: dict[str, str]
     """By name in lower case; of several with one name, the last."""
@@ -44,7 +44,7 @@ class HttpAnswer:
 class AnswerTooLarge(ExchangeFailed):
     """The body is larger than the caller takes; the rest was not read. `head` is the answer without its body."""
 
-    def __init__(self, what: str, head: HttpAnswer) -> None:
+    def __init__(self, what: str, head: WireAnswer) -> None:
         super().__init__(what)
         self.head = head
 
@@ -55,7 +55,7 @@ class HttpConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[HttpAnswer] | None = None
+        self._answer: asyncio.Future[WireAnswer] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._keep = False
@@ -66,7 +66,7 @@ class HttpConnection(asyncio.Protocol):
     def closed(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 
-    async def exchange(self, request: bytes, limit: int, patience: float | None) -> HttpAnswer:
+    async def exchange(self, request: bytes, limit: int, patience: float | None) -> WireAnswer:
         """Send a request, and wait for the whole answer. Raises ExchangeFailed. The connection is closed unless the
         answer came whole.
 
@@ -158,7 +158,7 @@ class HttpConnection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > self._limit:
-            head = HttpAnswer(self._parser.get_status_code(), self._headers, b"")
+            head = WireAnswer(self._parser.get_status_code(), self._headers, b"")
             self._fail(AnswerTooLarge(f"the answer is larger than {self._limit} bytes", head))
         else:
             self._pieces.append(piece)
@@ -174,7 +174,7 @@ class HttpConnection(asyncio.Protocol):
         if self._answer is None or self._answer.done():
             return
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._answer.set_result(HttpAnswer(self._parser.get_status_code(), self._headers, body))
+        self._answer.set_result(WireAnswer(self._parser.get_status_code(), self._headers, body))
         if not self._keep:
             self.close()
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections import deque
 
-from .connection import HttpAnswer, HttpConnection
+from .connection import HttpConnection, WireAnswer
 
 
 class NotConnected(OSError):
@@ -42,7 +42,7 @@ class ConnectionPool:
         """Those that are open."""
         return len(self._busy) + sum(not each.closed for each in self._idle)
 
-    async def exchange(self, request: bytes, limit: int, patience: float | None) -> HttpAnswer:
+    async def exchange(self, request: bytes, limit: int, patience: float | None) -> WireAnswer:
         """As `HttpConnection.exchange`. Raises NotConnected, ExchangeFailed."""
         connection = self._rested() or await self._connect()
         self._busy.add(connection)

@@ -96,7 +96,7 @@ _Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Known(Generic[T]):
+class _KnownAnswer(Generic[T]):
     answer: T
     stamps: dict[str, _Stamp]
     at: float
@@ -111,7 +111,7 @@ class _Answers(Generic[T]):
     """By program. Who asks for one that is being asked waits for its answer."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known[T]] = {}
+        self._known: dict[str, _KnownAnswer[T]] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def answer(self, path: str, ask: Callable[[str], tuple[T, Depends]]) -> T:
@@ -122,12 +122,12 @@ class _Answers(Generic[T]):
             return known.answer
 
 
-def _asked(path: str, ask: Callable[[str], tuple[T, Depends]]) -> _Known[T]:
+def _asked(path: str, ask: Callable[[str], tuple[T, Depends]]) -> _KnownAnswer[T]:
     """The stamps are older than the answer: what changes meanwhile is asked again. Those of what only the answer
     names are of after it, and a package that is installed in this very moment is seen after `FOR` at the latest."""
     own = {each: _stamp(each) for each in (path, os.path.join(os.path.dirname(path), "..", "pyvenv.cfg"))}
     answer, depends = ask(path)
-    return _Known(answer, {**own, **{each: _stamp(each) for each in depends}}, time.monotonic())
+    return _KnownAnswer(answer, {**own, **{each: _stamp(each) for each in depends}}, time.monotonic())
 
 
 def _stamp(path: str) -> _Stamp:

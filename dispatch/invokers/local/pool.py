@@ -7,8 +7,6 @@ as a function error; for a queue that would mean that a missing package sends ev
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -24,6 +22,7 @@ from ...core.observer import Observer
 from ...turns import turn
 from ..base import CLOSED, Invocation, NotReady, Ready, cannot_start
 from ..core import answers
+from ..tracing import new_trace
 from . import temporary
 from .core.platform_log import Ended
 from .core.warm import Warm
@@ -352,8 +351,3 @@ def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict
     if invocation.client_context:
         headers["Lambda-Runtime-Client-Context"] = invocation.client_context
     return headers
-
-
-def new_trace() -> str:
-    """An X-Ray trace header for an invocation that came without one."""
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"

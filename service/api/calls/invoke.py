@@ -18,7 +18,7 @@ import orjson
 from ....config.durable.faults import StoreUnavailable
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.invokers.base import MOST_HOPS, Invocation
-from ....dispatch.invokers.local.pool import new_trace
+from ....dispatch.invokers.tracing import new_trace
 from ...async_invoke.core.model import Accepts
 from ...control.catalogue import LATEST
 from ...control.names import Home, Named

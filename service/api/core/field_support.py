@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
+from ....config.limits import Support
 from ...control.refusals import ApiError, invalid_parameter
 from .field_support_tables import FORWARDED, MEMBERS, SERVED
-
-
-class Support(Enum):
-    HONOURED = "honoured"
-    REFUSED = "refused"
-    RECORDED = "recorded"
-
 
 _SIGNS = {"+": Support.HONOURED, "-": Support.REFUSED, "=": Support.REFUSED, "r": Support.RECORDED}
 

@@ -20,7 +20,7 @@ LINE = 512
 
 
 @dataclass(slots=True)
-class _Said:
+class _Repeated:
     at: float
     left_out: int = 0
 
@@ -30,7 +30,7 @@ class Repeats:
 
     def __init__(self, window: float = 30.0) -> None:
         self._window = window
-        self._said: OrderedDict[Hashable, _Said] = OrderedDict()
+        self._said: OrderedDict[Hashable, _Repeated] = OrderedDict()
 
     def admit(self, key: Hashable, now: float) -> int | None:
         """None: it was said just now, leave it out. A number: say it, and that it was left out so many times."""
@@ -38,7 +38,7 @@ class Repeats:
         if said is not None and now - said.at < self._window:
             said.left_out += 1
             return None
-        self._said[key] = _Said(now)
+        self._said[key] = _Repeated(now)
         self._said.move_to_end(key)
         if len(self._said) > REMEMBERED:
             self._said.popitem(last=False)
