@@ -44,7 +44,7 @@ class ReasonCode(Enum):
 
 MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.UNAVAILABLE: "a source, destination, registry or endpoint for logs is away; it is asked again",
-    ReasonCode.MISSING: "a source or destination does not exist; it is waited for",
+    ReasonCode.MISSING: "a source or destination does not exist; the mapping waits for it",
     ReasonCode.REFUSED: "a source, destination, registry or endpoint for logs refuses until somebody changes something",
     ReasonCode.DAMAGED: "a partition cannot give what it has",
     ReasonCode.LOGIN_REFUSED: "the brokers refuse user name, password, token or mechanism",

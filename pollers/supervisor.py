@@ -244,7 +244,7 @@ class Supervisor:
             self._settings.dispatcher.observer.observe(FetchesAgain(self.mapping))
 
     def _crashed(self, error: Exception) -> Reason:
-        """A fault of ours must not reach the other mappings: it is told aloud, and tried again."""
+        """A fault of ours must not reach the other mappings: the supervisor logs it and tries again."""
         self._settings.dispatcher.observer.observe(Crashed(self.mapping, error))
         return fault_of_ours(error)
 

@@ -241,7 +241,7 @@ class FateKind(Enum):
 
     DELIVERED = "delivered"  # the function took it
     FILTERED = "filtered"  # a filter refused it
-    DISCARDED = "discarded"  # policy gave up, aloud
+    DISCARDED = "discarded"  # the policy gave up, and said so
     RETURNED = "returned"  # the source has it again
     ABANDONED = "abandoned"  # undecided when we stopped: nothing is said to the source
 

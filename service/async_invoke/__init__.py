@@ -1,4 +1,4 @@
-"""Asynchronous invocation: events that were accepted are kept, delivered, tried again, and told of.
+"""Asynchronous invocation: accepted events are stored, delivered, tried again, and reported to their destination.
 
 accept ──► stored (202) ──► due ──► invoked ──► decided ──► again, later
                                        │           └──► over ──► destinations ──► forgotten

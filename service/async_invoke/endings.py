@@ -1,5 +1,5 @@
 """Tells of an event that is over: its destination, and its dead-letter queue. A destination that fails is tried a few
-times, then given up aloud: the event is over all the same.
+times, then given up and logged: the event is over all the same.
 """
 
 from __future__ import annotations

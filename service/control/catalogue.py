@@ -1,6 +1,6 @@
 """The functions that exist, as those see them who run and invoke them: the words and the protocol.
 
-`control/store/function_plane.py` implements it; the fleet that runs functions, Invoke and asynchronous invocation use
+`control/store/function_plane.py` implements it; the running functions, Invoke and asynchronous invocation use
 it. How functions come, change and go is not here.
 """
 

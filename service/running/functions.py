@@ -50,7 +50,7 @@ class RunningFunction:
 
 
 def reference_of(mapping: EventSourceMapping) -> str:
-    """What names the mapping's function in the fleet: its name, with a version or alias where one was given."""
+    """The mapping's function among the running ones: its name, with a version or alias where the mapping gives one."""
     name, qualifier = split_function(mapping.function)
     return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 

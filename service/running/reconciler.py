@@ -1,4 +1,4 @@
-"""Makes the plant follow the mappings of the API: one of them comes, changes and goes while all others run.
+"""Keeps the running mappings in step with those of the API: one comes, changes and goes while all others run.
 
     a change ──► the mapping's follower ──► taken down ──► made anew ──► polls, or says what it waits for ──► settled
 
@@ -70,7 +70,7 @@ class Reconciler:
         plane.watch(self.follow)
 
     async def begin(self) -> None:
-        """Take in what there is, before the plant runs. Calls nobody on the network."""
+        """Take in the stored mappings, before any of them runs. Calls nobody on the network."""
         for mapped in tuple(self._plane.all.values()):
             if mapped.state is MappingState.DELETING:
                 self.follow(mapped.uuid)
@@ -135,10 +135,10 @@ class Reconciler:
         return same and work.target is member.target and work.facts == member.facts
 
     def _missing(self, config: EventSourceMapping) -> Reason | None:
-        """What is said of a function that is not there; None when it is."""
+        """Why the mapping waits for its function; None when the function exists."""
         if self._plane.ground.find(*split_function(config.function)) is not None:
             return None
-        text = f"there is no function {reference_of(config)}; it is waited for"
+        text = f"function {reference_of(config)} does not exist; waiting for it"
         return Reason(ReasonCode.FUNCTION_MISSING, text)
 
     async def _release(self, mapped: Mapped) -> None:

@@ -2,7 +2,7 @@
 
     a line ──► backlog ──► a batch for each stream ──► PutLogEvents      group and stream are made on first use
                   ▲                                        │
-                  └──── not reached: after a pause ◄───────┘             refused: dropped aloud
+                  └──── not reached: after a pause ◄───────┘             refused: dropped, and logged
 
 No function waits for this: what the backlog has no room for is dropped, the oldest first, and said.
 """
@@ -85,7 +85,7 @@ class LogShipping:
                 self._idle.set()
 
     async def stop(self, until: float) -> None:
-        """Send what is left, until then (monotonic); then drop it aloud."""
+        """Send what is left, until then (monotonic); then drop the rest and log that."""
         self._stopping.set()
         try:
             with anyio.CancelScope(deadline=until):

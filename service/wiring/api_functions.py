@@ -1,7 +1,7 @@
 """The functions of the Lambda API in a running daemon: the control plane, what runs them, what invokes them, and the
 calls for all of it, put together. Beside `daemon.py` a place that knows concrete classes.
 
-    open ──► what the fleet needs (`references`, `environments`) ──► served, with the fleet ──► parts and calls
+    open ──► what running functions need (`references`, `environments`) ──► served, with them ──► parts and calls
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ApiFunctions:
         return cls(given, plane, functions, environments, EventQueue(store, given.clock))
 
     def served(self, fleet: RunningFunctions, address: Address) -> Served:
-        """`fleet` runs the functions of the configuration file; `address` is where we listen."""
+        """`fleet`: the running functions, those of the configuration file included; `address` is where we listen."""
         given, settings = self._given, self._given.config.settings.asynchronous
         invocations = Invocations(given.config.functions, fleet, self.environments, given.clock)
         endings = Endings(

@@ -67,7 +67,7 @@ from .start_lines import say_first_lines, watch_foreign
 from .state import StateDirectory, former_directory
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
-"""Runs beside the plant, until it is cancelled."""
+"""Runs beside the mappings until somebody cancels it."""
 
 
 class Daemon:
@@ -324,7 +324,7 @@ class Daemon:
         sources: SourceFactory,
         positions: Positions | Volatile,
     ) -> list[Keeper]:
-        """What keeps functions and plant in step with the API; the plant has what is stored by then."""
+        """What keeps functions and mappings in step with the API. The stored mappings run by then."""
         if planes is None:
             return []
 

@@ -1,4 +1,4 @@
-"""Where the services are that the mappings of a configuration call, and the guard: none may be real AWS unsaid.
+"""The endpoints of the services that mappings call, and the guard: it refuses real AWS unless the user allowed it.
 
 Used by the daemon and by `headrace check`. Which endpoint a service has is `config.clients`' business.
 """
@@ -43,7 +43,7 @@ class ServiceEndpoints:
                 self._targets[service] = await self._clients.target(service)
 
     def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
-        """The guard. Raises ConfigError, with one problem for each service that would be real AWS's unsaid, and for
+        """The guard. Raises ConfigError, with one problem for each service that is real AWS and not allowed, and for
         each mapping whose brokers are."""
         polled = [mapping for mapping in mappings if mapping.enabled]
         called = dict.fromkeys(service for mapping in polled for service in services_of(mapping))

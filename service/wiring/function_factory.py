@@ -1,4 +1,4 @@
-"""Makes the members of the fleet, out of the configuration's functions and the API's: invoker, permits and gate."""
+"""Makes running functions out of the configuration's and the API's: invoker, permits and gate."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Outside:
 
 
 class Life:
-    """Runs a plant once."""
+    """Runs the mappings once."""
 
     def __init__(self, plant: RunningMappings, settings: Settings, outside: Outside, clock: Clock) -> None:
         self._plant = plant

@@ -203,12 +203,12 @@ async def test_a_mapping_waits_for_a_function_that_is_gone(world: World) -> None
         world.queue.send("one")
         await anyio.sleep(10)
         assert await rig.state(uuid) == "Enabled"
-        missing = Reason(ReasonCode.FUNCTION_MISSING, f"{uuid}: there is no function f; it is waited for")
+        missing = Reason(ReasonCode.FUNCTION_MISSING, f"{uuid}: function f does not exist; waiting for it")
         assert rig.plant.readiness().reasons == (missing,)
         assert rig.plant.mappings()[0].state == "waiting"
         assert len(world.queue.messages) == 1
         assert IdleWatch(rig.plant.watched, world.clock).reasons() == (
-            f"{uuid} is waiting: there is no function f; it is waited for",
+            f"{uuid} is waiting: function f does not exist; waiting for it",
         )
     async with running(world) as rig:  # a restart finds it so
         await anyio.sleep(1)

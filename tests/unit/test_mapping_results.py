@@ -159,7 +159,7 @@ def test_troubles_are_those_of_an_enabled_topic_that_waits() -> None:
     assert progresses.of(topic.model_copy(update={"enabled": False})) == MappingProgress()
     assert progresses.of(created(KINESIS).config) == MappingProgress()
     assert progresses.of(created(SQS).config) == MappingProgress()
-    progresses.look_at(lambda name: Reason(ReasonCode.FUNCTION_MISSING, "there is no function f; it is waited for"))
+    progresses.look_at(lambda name: Reason(ReasonCode.FUNCTION_MISSING, "function f does not exist; waiting for it"))
     assert progresses.of(topic) == MappingProgress("", "FUNCTION_CONFIG_NOT_VALID")
     progresses.look_at(lambda name: Reason(ReasonCode.UNAVAILABLE, "nobody listens there; is the broker running?"))
     assert progresses.of(topic) == MappingProgress()

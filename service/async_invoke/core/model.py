@@ -85,7 +85,7 @@ Step = Again | Over
 
 
 class Tells(Protocol):
-    """Who is told of events that are over."""
+    """Who hears of finished events."""
 
     async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         """Return when everybody was told, or given up. `dead_letter` is an ARN, empty for none."""

@@ -7,7 +7,7 @@
 
     Enabled, Disabled ── Delete ──► Deleting ──► gone
 
-Whoever makes the plant follow (`running/reconciler.py`) says when a mapping has `settled`. Only what is asked for is
+The reconciler (`running/reconciler.py`) says when a mapping has `settled`. Only what is asked for is
 stored, not how far it is done: after a crash every mapping is taken up where it was to go.
 """
 

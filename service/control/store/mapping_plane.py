@@ -1,4 +1,4 @@
-"""The mappings: kept, changed one call after another, and told to whoever makes the plant follow.
+"""Stores the API's mappings, serialises their calls, and notifies the reconciler.
 
     change ──► decide (pure) ──► one durable transaction ──► in memory ──► watcher ──► the answer
 
