@@ -41,7 +41,7 @@ from .core.slots import Taken
 from .destinations.base import Report
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
-from .permits import Gate, GateState, Permits
+from .permits import Gate, GateEntry, PermitClaim, Permits
 
 HOLD_MARGIN = 5.0
 """Seconds before records fall back to the source at which they are held for longer; of a short time, its last quarter:
@@ -186,17 +186,15 @@ class Delivery:
 
     async def _invoke(self, step: InvokeStep) -> None:
         """One invocation, if the function may be invoked in time. A call that never began is as if never planned."""
-        if not await self._admitted(step):
-            self._target.gate.withdraw()
-            self._planner.recall(step.call)
-            return
-        if self._planner.is_late(self._common.now()):  # it may have waited for long: the planner cuts what is too old
-            self._target.permits.release()
-            self._target.gate.withdraw()
-            self._planner.recall(step.call)
-            return
-        self._kind, self._state = step.kind, step.state
-        outcome = await self._with_permit(step)
+        with self._target.gate.entry() as entry:
+            with self._target.permits.claim(self._common.mapping) as claim:
+                # It may have waited for long: the planner cuts what is too old.
+                if not await self._admitted(step, entry, claim) or self._planner.is_late(self._common.now()):
+                    self._planner.recall(step.call)
+                    return
+                outcome = await self._begin(step)
+            if outcome is not None:
+                self._learn(outcome, entry)
         if outcome is None:
             self._planner.withdraw()
             return
@@ -271,7 +269,7 @@ class Delivery:
                 await self._sleep_until(until)
                 return
             async with self._held(self._planner.undecided, self._next_step):
-                if gate.state is GateState.CLOSED:
+                if gate.is_shut:
                     await gate.wait_changed()
                 else:
                     await self._sleep_until(until)
@@ -281,39 +279,34 @@ class Delivery:
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
-    async def _admitted(self, step: InvokeStep) -> bool:
+    async def _admitted(self, step: InvokeStep, entry: GateEntry, claim: PermitClaim) -> bool:
         """Through the gate and with a permit in hand; False when we stopped, or the records fell back to the source."""
         with self._pause_scope():
             async with self._held(step.records, self._next_step):
-                await self._target.gate.enter()
-            return await self._permit()
+                await entry.admitted()
+            return await self._permit(claim)
         return False
 
-    async def _permit(self) -> bool:
+    async def _permit(self, claim: PermitClaim) -> bool:
         """Wait for the function's permit, but not beyond the time for which the records are ours."""
         until = self._planner.held_until
         wait = None if until == inf else max(0.0, until - self._common.clock.monotonic())
         with anyio.move_on_after(wait):
-            await self._target.permits.acquire(self._common.mapping)
+            await claim.granted()
             return True
         return False
 
-    async def _with_permit(self, step: InvokeStep) -> Outcome | None:
-        outcome: Outcome | None = None
-        try:
-            with anyio.CancelScope() as self._running:
-                if not self._stopped:
-                    self._left_running = set() if self._target.invoker.ends_on_cancel else set(step.records)
-                    with self._target.gate.under_way():
-                        outcome = await self._call(step)
-        finally:
-            self._target.permits.release()
-            if outcome is None:
-                self._target.gate.withdraw()
-        if outcome is not None:
-            self._left_running = set()
-            self._learn(outcome)
-        return outcome
+    async def _begin(self, step: InvokeStep) -> Outcome | None:
+        """What came of it; None when it was cut, or we were stopped before it began."""
+        self._kind, self._state = step.kind, step.state
+        with anyio.CancelScope() as self._running:
+            if not self._stopped:
+                self._left_running = set() if self._target.invoker.ends_on_cancel else set(step.records)
+                with self._target.gate.under_way():
+                    outcome = await self._call(step)
+                self._left_running = set()
+                return outcome
+        return None
 
     async def _call(self, step: InvokeStep) -> Outcome:
         common, target = self._common, self._target
@@ -347,22 +340,21 @@ class Delivery:
             state=state,
         )
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _learn(self, outcome: Outcome, entry: GateEntry) -> None:
         """What an outcome says of the function itself."""
-        gate, permits = self._target.gate, self._target.permits
         match outcome:
             case Unreachable(down=True, cause=cause):
-                gate.close(cause)
+                entry.failed(cause)
             case Unreachable():
-                gate.withdraw()
+                pass  # nothing: whether it can start is for another batch to find out
             case Throttled():
-                gate.passed()
-                permits.throttled()
+                entry.passed()
+                self._target.permits.throttled()
             case FunctionFailed():
-                gate.passed()
+                entry.passed()
             case Succeeded() | FailedItems():
-                gate.passed()
-                permits.succeeded()
+                entry.passed()
+                self._target.permits.succeeded()
 
     # --- holding ----------------------------------------------------------------------------------------------------
 

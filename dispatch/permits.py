@@ -1,59 +1,50 @@
-"""Who may invoke a function now: its permits, fair over mappings, and the gate of a function that cannot start.
+"""Waiting for a function: for one of its permits, and for its gate. What is decided, `core/permits.py` and
+`core/gate.py` decide.
 
-A permit is held for the length of one invocation, never across a fetch or a back-off. The gate closes when a function
-cannot start at all; its mappings then stop fetching, because a queue counts every receive against the message.
-
-    OPEN --close--> CLOSED --probe succeeds, batches in hand--> TRIAL --one of them gets through--> OPEN
-                      |  ^                                        |
-                      |  +------------------close-----------------+
-                      +--probe succeeds, none in hand--> OPEN
+A permit is held for the length of one invocation, never across a fetch or a back-off. The gate probes while it is shut
+(`run`), lets batches in, hears what came of them, and wakes those who wait.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 
 import anyio
 
 from ..config.clock import Jitter
 from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from .core.backoff import Backoff
-from .core.observer import GateClosed, GateOpened, Observer
+from .core.gate import GateState, GateStep, OpenGate, ShutGate
+from .core.observer import Observer
+from .core.permits import PermitTurns
 from .invokers.base import Invoker, NotReady, Ready
 
 NOT_YET = Reason(ReasonCode.FUNCTION_PENDING, "has not started yet")
 
 
 class Permits:
-    """At most `limit` invocations of one function at a time, handed out in turn to the mappings that wait.
-
-    A 429 lowers the number by one (never below one), a success raises it by one, up to `limit` (None: no limit of
-    ours; the remote side decides).
-    """
+    """At most `limit` invocations of one function at a time, handed out in turn to the mappings that wait; as
+    `PermitTurns`."""
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
-        self._allowed: int | None = limit
-        self._taken = 0
-        self._queues: OrderedDict[str, deque[anyio.Event]] = OrderedDict()
+        self._turns = PermitTurns(limit)
+        self._waiting: dict[int, PermitClaim] = {}
         self._slack = anyio.Event()
 
     @property
     def taken(self) -> int:
-        return self._taken
+        return self._turns.taken
 
     @property
     def allowed(self) -> int | None:
         """How many may run now; None for no limit."""
-        return self._allowed
+        return self._turns.allowed
 
     @property
     def slack(self) -> bool:
         """Whether a permit is free and nobody waits for one."""
-        return not self._queues and self._has_free()
+        return self._turns.slack
 
     async def wait_slack(self) -> None:
         """Return once a permit is free and nobody waits: what is only lent should not be fetched before."""
@@ -61,71 +52,74 @@ class Permits:
             self._slack = anyio.Event() if self._slack.is_set() else self._slack
             await self._slack.wait()
 
-    async def acquire(self, mapping: str) -> None:
-        if not self._queues and self._has_free():
-            self._taken += 1
-            return
-        granted = anyio.Event()
-        self._queues.setdefault(mapping, deque()).append(granted)
+    @contextmanager
+    def claim(self, mapping: str) -> Iterator[PermitClaim]:
+        """A permit for this mapping, once it is `granted`. However the claim ends, nothing of it is left."""
+        claim = PermitClaim(self, mapping)
         try:
-            await granted.wait()
-        except BaseException:
-            self._withdraw(mapping, granted)
-            raise
+            yield claim
+        finally:
+            self._end(claim)
 
-    def release(self) -> None:
-        self._taken -= 1
-        self._grant()
+    def ask(self, claim: PermitClaim) -> None:
+        """It is granted now, or later in its turn."""
+        claim.number = self._turns.ask(claim.mapping)
+        if claim.number is None:
+            claim.grant()
+        else:
+            self._waiting[claim.number] = claim
 
     def relimit(self, limit: int | None) -> None:
         """Another number from now on. Those that run go on."""
-        if limit != self._limit:
-            self._limit = self._allowed = limit
-            self._grant()
+        self._grant(self._turns.relimit(limit))
 
     def throttled(self) -> None:
         """The service had no room for an invocation (whose permit is back already): one fewer at a time from now on."""
-        self._allowed = max(1, self._taken if self._allowed is None else self._allowed - 1)
+        self._turns.throttled()
 
     def succeeded(self) -> None:
-        if self._allowed is not None and (self._limit is None or self._allowed < self._limit):
-            self._allowed += 1
-            self._grant()
+        self._grant(self._turns.succeeded())
 
-    def _has_free(self) -> bool:
-        return self._allowed is None or self._taken < self._allowed
+    def _end(self, claim: PermitClaim) -> None:
+        if claim.held:
+            self._grant(self._turns.give_back())
+        elif claim.number is not None:
+            del self._waiting[claim.number]
+            self._turns.withdraw(claim.mapping, claim.number)
 
-    def _grant(self) -> None:
-        while self._queues and self._has_free():
-            mapping, queue = self._queues.popitem(last=False)
-            granted = queue.popleft()
-            if queue:
-                self._queues[mapping] = queue  # to the end of the round: fair over mappings, in order within one
-            self._taken += 1
-            granted.set()
+    def _grant(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._waiting.pop(number).grant()
         if self.slack:
             self._slack.set()
 
-    def _withdraw(self, mapping: str, granted: anyio.Event) -> None:
-        """A waiter was cancelled. If its permit came in the same moment, it goes to the next one."""
-        if granted.is_set():
-            self.release()
-            return
-        queue = self._queues[mapping]
-        queue.remove(granted)
-        if not queue:
-            del self._queues[mapping]
-        self._grant()
 
+class PermitClaim:
+    """One invocation's permit, from asking for it until it is back."""
 
-class GateState(Enum):
-    OPEN = "open"
-    CLOSED = "closed"
-    TRIAL = "trial"
+    def __init__(self, permits: Permits, mapping: str) -> None:
+        self.mapping = mapping
+        self.number: int | None = None
+        """Of its request, where it had to wait."""
+        self._permits = permits
+        self._granted = anyio.Event()
+
+    @property
+    def held(self) -> bool:
+        return self._granted.is_set()
+
+    def grant(self) -> None:
+        self._granted.set()
+
+    async def granted(self) -> None:
+        """Ask for it, once, and return when it is there."""
+        self._permits.ask(self)
+        if not self.held:
+            await self._granted.wait()
 
 
 class Gate:
-    """Whether a function can start. `run` probes while it is closed; everything else only looks and reports."""
+    """Whether a function can start. `run` probes while that is not known; everything else only looks and reports."""
 
     def __init__(
         self,
@@ -138,161 +132,152 @@ class Gate:
         remembered: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        self._function = function
+        """`remembered`: it started before, as it is, and is believed to start again. `on_ready` hears of each probe
+        that found so of the function as it is."""
         self._invoker = invoker
         self._observer = observer
         self._jitter = jitter
-        self._backoff = backoff
         self._on_ready = on_ready
-        self._state = GateState.OPEN if remembered else GateState.CLOSED
-        self._cause: Reason | None = None
-        self._failures = 0
-        self._in_hand = 0
-        self._under_way = 0
-        self._probed = 0.0
-        self._trial_taken = False
-        self._untried = False
-        self._renewals = 0
-        self._renewed = anyio.Event()
+        self._state = GateState(function, backoff, OpenGate() if remembered else ShutGate())
         self._changed = anyio.Event()
+        """For those who wait to fetch or to invoke."""
+        self._moved = anyio.Event()
+        """For the one who probes."""
 
     @property
     def state(self) -> GateState:
         return self._state
 
     @property
-    def cause(self) -> Reason | None:
-        """Why the gate is not open; None when it is."""
-        return self._cause or (None if self._state is GateState.OPEN else NOT_YET)
+    def is_open(self) -> bool:
+        return self._state.is_open
 
     @property
-    def is_open(self) -> bool:
-        return self._state is GateState.OPEN
+    def is_shut(self) -> bool:
+        """Whether nobody may invoke, not even one batch on trial."""
+        return self._state.is_shut
+
+    @property
+    def cause(self) -> Reason | None:
+        """Why the gate is not open; None when it is."""
+        return self._state.cause or (None if self.is_open else NOT_YET)
 
     async def wait_changed(self) -> None:
         await self._changed.wait()
 
     async def wait_open(self) -> None:
         """For those who want to fetch."""
-        while self._state is not GateState.OPEN:
+        while not self.is_open:
             await self._changed.wait()
 
     @contextmanager
     def in_hand(self) -> Iterator[None]:
         """A batch exists that will be invoked as soon as the gate lets it."""
-        self._in_hand += 1
+        self.move(self._state.take())
         try:
             yield
         finally:
-            self._in_hand -= 1
-            self._open_unless_awaited()
+            self.move(self._state.leave())
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
         """A batch in hand is being invoked, or written to a failure destination: whatever the gate does meanwhile, it
         does not wait for it."""
-        self._under_way += 1
-        self._open_unless_awaited()
+        self.move(self._state.begin())
         try:
             yield
         finally:
-            self._under_way -= 1
+            self.move(self._state.end())
 
-    def _open_unless_awaited(self) -> None:
-        """A trial that no batch could take would be for ever."""
-        if self._state is GateState.TRIAL and not self._trial_taken and not self._awaited:
-            self._to(GateState.OPEN)
-
-    @property
-    def _awaited(self) -> bool:
-        """Whether a batch could go on trial. One that has been running for long cannot."""
-        return self._in_hand > self._under_way
-
-    async def enter(self) -> None:
-        """For a batch in hand: return when it may be invoked. On trial, one batch goes first."""
-        while self._state is not GateState.OPEN:
-            if self._state is GateState.TRIAL and not self._trial_taken:
-                self._trial_taken = True
-                return
-            await self._changed.wait()
-
-    def passed(self) -> None:
-        """An invocation reached the function."""
-        if self._untried:
-            return  # it was invoked as it was before
-        self._failures = 0
-        if self._state is not GateState.OPEN:
-            self._to(GateState.OPEN)
-
-    def withdraw(self) -> None:
-        """A batch that entered was not invoked after all (stopped): the trial is another one's."""
-        if self._state is GateState.TRIAL:
-            self._to(GateState.TRIAL)
+    @contextmanager
+    def entry(self) -> Iterator[GateEntry]:
+        """An invocation of a batch in hand. However it ends, no trial is left that waits for it."""
+        entry = GateEntry(self, self._now, self._jitter)
+        try:
+            yield entry
+        finally:
+            entry.withdraw()
 
     def renew(self) -> None:
         """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
-        self._cause = None
-        self._failures = 0
-        self._renewals += 1
-        self._untried = True
-        renewed, self._renewed = self._renewed, anyio.Event()
-        renewed.set()
-        self._to(GateState.CLOSED)
+        self.move(self._state.renew())
 
-    def close(self, cause: Reason) -> None:
-        """An invocation found that the function cannot start."""
-        self._cause = cause
-        if self._state is not GateState.CLOSED:
-            self._to(GateState.CLOSED)
+    def move(self, step: GateStep) -> None:
+        """The next state in the place of this one."""
+        before, self._state = self._state, step.state
+        if step.news is not None:
+            self._observer.observe(step.news)
+        if self._state.standing != before.standing:
+            moved, self._moved = self._moved, anyio.Event()
+            moved.set()
+        if self._state.outlook != before.outlook:
+            changed, self._changed = self._changed, anyio.Event()
+            changed.set()
+
+    # --- probing ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Probe whenever the gate is closed, with back-off. Runs as long as the daemon."""
+        """Probe whenever that is due. Runs as long as the daemon."""
         while True:
-            while self._state is not GateState.CLOSED:
-                await self._changed.wait()
-            await self._before_probe()
-            renewals = self._renewals
-            found = await self._probe()
-            if renewals == self._renewals:
-                self._found(found)
+            step = self._state.probe(self._now())
+            self.move(step)
+            if step.number is not None:
+                await self._probe(step.number)
+            else:
+                with anyio.CancelScope(deadline=self._state.due):
+                    await self._moved.wait()
 
-    def _found(self, found: Ready | NotReady) -> None:
+    async def _probe(self, number: int) -> None:
+        try:
+            found = await self._invoker.probe()
+        except Exception as error:  # a fault of ours must not reach the other functions: told as the cause, tried again
+            found = NotReady(fault_of_ours(error))
+        except BaseException:
+            self.move(self._state.cut(number, self._now()))
+            raise
         match found:
             case Ready(seconds=seconds):
-                self._ready(seconds)
+                if self._state.counts(number):
+                    self._on_ready()
+                self.move(self._state.ready(number, seconds))
             case NotReady(cause=cause):
-                self._failures += 1
-                self._cause = cause
+                self.move(self._state.not_ready(number, cause, self._now(), self._jitter()))
 
-    async def _probe(self) -> Ready | NotReady:
-        try:
-            return await self._invoker.probe()
-        except Exception as error:  # a fault of ours must not reach the other functions: told as the cause, tried again
-            return NotReady(fault_of_ours(error))
+    def _now(self) -> float:
+        return anyio.current_time()
 
-    async def _before_probe(self) -> None:
-        """The first probe is at once; after a failure, be it of a probe or of a batch, there is a pause."""
-        if not self._cause:
-            return
-        delay = self._backoff.delay(self._failures, self._jitter()) if self._failures else 0.0
-        self._observer.observe(GateClosed(self._function, self._cause, delay))
-        with anyio.move_on_after(delay):
-            await self._renewed.wait()
 
-    def _ready(self, seconds: float) -> None:
-        self._on_ready()
-        # A probe that succeeds says little of a remote function: only a batch that got through clears the failures.
-        self._failures += 1
-        self._untried = False
-        self._probed = seconds
-        self._to(GateState.TRIAL if self._awaited else GateState.OPEN)
+class GateEntry:
+    """One invocation's way through the gate, and what it tells of the function."""
 
-    def _to(self, state: GateState) -> None:
-        self._state = state
-        self._trial_taken = False
-        if state is GateState.OPEN:
-            self._cause = None
-            # Not before the trial: what answers probes and refuses each batch would be up and down for ever.
-            self._observer.observe(GateOpened(self._function, self._probed))
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+    def __init__(self, gate: Gate, now: Callable[[], float], jitter: Jitter) -> None:
+        self._gate = gate
+        self._now = now
+        self._jitter = jitter
+        self._number: int | None = None
+
+    async def admitted(self) -> None:
+        """Return when the batch may be invoked. On trial, one batch goes first."""
+        while not self._enter():
+            await self._gate.wait_changed()
+
+    def _enter(self) -> bool:
+        step = self._gate.state.enter()
+        self._number = step.number
+        self._gate.move(step)
+        return step.number is not None
+
+    def passed(self) -> None:
+        """The invocation reached the function."""
+        if self._number is not None:
+            self._gate.move(self._gate.state.passed(self._number))
+
+    def failed(self, cause: Reason) -> None:
+        """The invocation found that the function cannot start."""
+        if self._number is not None:
+            self._gate.move(self._gate.state.failed(self._number, cause, self._now(), self._jitter()))
+
+    def withdraw(self) -> None:
+        """It did not begin, or says nothing of the function."""
+        if self._number is not None:
+            self._gate.move(self._gate.state.withdraw(self._number))

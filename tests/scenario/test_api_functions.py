@@ -260,9 +260,11 @@ async def test_a_mapping_fetches_for_as_many_as_may_run_and_for_none_when_it_is_
 async def test_new_code_is_tried_before_anything_is_fetched_for_it(rig: Rig) -> None:
     async with rig.running():
         gate = (await rig.open()).target.gate
-        rig.catalogue.put(identity="new")
-        assert not gate.is_open
-        gate.passed()  # an invocation of the old code
+        with gate.entry() as entry:
+            await entry.admitted()
+            rig.catalogue.put(identity="new")
+            assert not gate.is_open
+            entry.passed()  # an invocation of the old code
         assert not gate.is_open
         await gate.wait_open()
         assert rig.tried == ["orders $LATEST 1", "new"]

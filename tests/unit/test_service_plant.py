@@ -170,7 +170,9 @@ async def test_a_function_that_comes_broken_is_probed_until_nobody_needs_it() ->
         assert len(plant.functions()) == 1
         await rig.fleet.release("f", lambda: False)
         assert plant.functions() == ()
-        member.target.gate.close(no_start("gone"))
+        with member.target.gate.entry() as entry:
+            await entry.admitted()
+            entry.failed(no_start("gone"))
         await anyio.sleep(60)
         assert not member.target.gate.is_open  # nobody probes it
 
