@@ -18,6 +18,7 @@ from support.reasons import no_start
 
 BACKOFF = Backoff(base=1.0, cap=8.0)
 PAUSES = (0.1, 1.0, 10.0, 10.0)
+BROKEN = no_start("no such module")
 JITTERS = (0.0, 0.5, 0.999)
 
 
@@ -118,7 +119,7 @@ class Life:
     def fails(self, entry: int, choice: int) -> None:
         """Found by two at the same time."""
         for _ in range(2):
-            before, step = self.gate, self.gate.failed(entry, no_start("no such module"), self.now, JITTERS[choice % 3])
+            before, step = self.gate, self.gate.failed(entry, BROKEN, self.now, JITTERS[choice % 3])
             if entry in self.account.old:
                 assert step == GateStep(before), "the function as it was says something of the one that is"
                 return
@@ -156,7 +157,7 @@ class Life:
         counts, gate = self.current_probe() == probe, self.gate
         steps: list[Callable[[], GateStep]] = [
             lambda: gate.ready(probe, 0.5),
-            lambda: gate.not_ready(probe, no_start("no such module"), self.now, JITTERS[choice % 3]),
+            lambda: gate.not_ready(probe, BROKEN, self.now, JITTERS[choice % 3]),
             lambda: gate.cut(probe, self.now),
         ]
         found = (0, 0, 0, 1, 2)[choice % 5]
