@@ -53,6 +53,16 @@ def test_what_is_over_the_budget_is_counted_and_said() -> None:
     assert kept == ["d"]
 
 
+def test_the_end_of_a_line_whose_beginning_was_dropped_is_dropped_too() -> None:
+    lines = OutputLines(LineBudget(lines_per_second=1, bytes_per_second=10))
+    assert lines.feed(b"a\n", 0.0) == ["a"]
+    assert lines.feed(b"b\nthe beginning", 0.0) == []
+    said, *kept = lines.feed(b" end\n", 2.0)
+    assert "dropped 1 lines" in said
+    assert kept == []
+    assert lines.feed(b"c\n", 4.0) == ["c"]
+
+
 @pytest.mark.semantics("FN-12")
 @pytest.mark.parametrize(
     ("status", "words"),

@@ -62,9 +62,7 @@ class OutputLines:
 
     def _drop(self, data: bytes, count: int) -> None:
         self._dropped += count
-        self._cut = self._cut or bool(self._rest) or not data.endswith(b"\n")
-        if data.endswith(b"\n"):
-            self._cut = False
+        self._cut = not data.endswith(b"\n")
         self._rest.clear()
 
     def _say_dropped(self) -> list[str]:
