@@ -7,6 +7,7 @@ message is touched.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import signal
 import socket
@@ -41,6 +42,7 @@ from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
+from ..telemetry import stray_errors
 from ..telemetry.account import Account
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
@@ -112,6 +114,7 @@ class Daemon:
 
     async def run(self) -> Exit:
         """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        asyncio.get_running_loop().set_exception_handler(stray_errors.handler(self._log))
         with anyio.CancelScope() as self._starting, signals.watched(self._signalled, self._leaving.at_once):
             return await self._run()
         return Exit.OK

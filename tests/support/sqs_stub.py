@@ -98,6 +98,12 @@ class Stub:
         queue.send((await request.read()).decode(), request.query.get("group"))
         return web.Response()
 
+    async def fill(self, request: web.Request) -> web.Response:
+        """`POST /_fill?queue=NAME&count=N` sends so many small messages at once."""
+        for number in range(int(request.query["count"])):
+            self.queues[request.query["queue"]].send(str(number))
+        return web.Response()
+
     async def change(self, request: web.Request) -> web.Response:
         """`POST /_faults?queue=NAME` with the fields of Faults as JSON; `POST /_create?queue=NAME` makes a queue."""
         name = request.query["queue"]
@@ -213,6 +219,7 @@ async def serving() -> AsyncIterator[Stub]:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/", stub.answer)
     app.router.add_post("/_send", stub.accept)
+    app.router.add_post("/_fill", stub.fill)
     app.router.add_post("/_create", stub.change)
     app.router.add_post("/_faults", stub.change)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
