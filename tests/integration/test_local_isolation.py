@@ -37,6 +37,7 @@ def shop(place: Path) -> Shop:
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,15 +118,21 @@ async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: S
 async def test_what_is_ours_is_found_where_headrace_lies_below_tmp(
     shop: Shop, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And is not seen in /tmp: what lies there is copied."""
-    monkeypatch.setattr(runtime_client, "is_covered", lambda source: True)
-    source = """
-        import os, sys
-        def handler(event, context):
-            return [os.listdir("/tmp"), os.path.realpath(sys.path[-1] + "/boto3").startswith(event["scratch"])]
-    """
-    async with shop.open(source, isolation="namespace") as invoker:
-        assert await returned(invoker, {"scratch": str(place / "scratch")}) == [beside(place), True]
+    """And is not seen in /tmp."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="headrace-site-") as site:
+        (Path(site) / "only_ours.py").write_text("N = 1\n")
+        packages = write(place / "scratch" / "packages", {})
+        (packages / "only_ours.py").symlink_to(Path(site) / "only_ours.py")
+        for link in runtime_client.packages(place / "scratch").iterdir():
+            (packages / link.name).symlink_to(link.resolve())
+        monkeypatch.setattr(runtime_client, "packages", lambda scratch: packages)
+        source = """
+            import os, boto3, only_ours
+            def handler(event, context):
+                return [os.listdir("/tmp"), only_ours.N, os.path.exists(event["site"])]
+        """
+        async with shop.open(source, isolation="namespace") as invoker:
+            assert await returned(invoker, {"site": site}) == [beside(place), 1, False]
 
 
 @pytest.mark.semantics("FN-50")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import temporary
-from .core.covered import OPT, TMP, entry_below
+from .core.covered import OPT, TMP, entry_below, is_covered
 from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
 
@@ -43,6 +43,8 @@ KEPT = {
     if hasattr(os, f"ST_{name.upper()}")  # not on every system
 }
 """What a mount in a namespace of one's own must keep of the one that it shows."""
+SITES = ".sites"
+"""Directory of a directory of links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def prepared(command: Command, spec: FunctionSpec, directory: Path) -> Prepared 
 
 def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
     opt = _merged(spec, directory) if spec.layers else None
-    mounts = [*_mounts(_needed(command, spec), TMP, directory)]
+    mounts = [*_behind_links(command.links, directory.with_name(directory.name + temporary.LINKS))]
+    mounts += _mounts(_needed(command, spec), TMP, directory)
     if opt is not None:
         mounts += _mounts([*_needed(command, spec), *_search_path(spec)], OPT, opt)
     options = _read_only(spec.code) if spec.read_only else ""
@@ -124,6 +127,22 @@ def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
         else:
             place.touch()
         yield Mount(entry, place)
+
+
+def _behind_links(links: Path | None, new: Path) -> Iterator[Mount]:
+    """What lets a directory of links lead to what /tmp and /opt hide: `new` takes its place, and what lies beside the
+    targets is put into that."""
+    targets = {} if links is None else {link.name: link.resolve() for link in links.iterdir()}
+    if links is None or not any(is_covered(target) for target in targets.values()):
+        return
+    yield Mount(new, links)
+    sites = sorted({target.parent for target in targets.values() if is_covered(target)})
+    places = {site: Path(SITES, str(number)) for number, site in enumerate(sites)}
+    for site, place in places.items():
+        (new / place).mkdir(parents=True)
+        yield Mount(site, links / place)
+    for name, target in targets.items():
+        (new / name).symlink_to(places[target.parent] / target.name if is_covered(target) else target)
 
 
 def _read_only(code: Path) -> str:

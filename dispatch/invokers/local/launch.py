@@ -38,6 +38,8 @@ class Command:
     """What the language adds to the environment."""
     runtime: str = ""
     """AWS's name of the runtime that runs, version included, e.g. `python3.12`; empty where AWS has none."""
+    links: Path | None = None
+    """A directory of links to what it needs, wherever that is."""
     wrapped: bool = False
     """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
 
@@ -150,24 +152,32 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
         for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
         if path.is_dir()
     ]
-    last: list[str] = []
+    links: Path | None = None
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
             what = f"Python {found.version} of the function has no runtime client, and ours is for {OURS}"
             install = f"run {found.path} -m pip install awslambdaric boto3"
             return _refused(spec, what, install, f"put awslambdaric and boto3 into its package, or {install}")
-        last = [str(runtime_client.packages(spec.scratch))]
+        links = runtime_client.packages(spec.scratch)
     elif found.version == OURS:
-        last = [str(runtime_client.packages(spec.scratch))]
+        links = runtime_client.packages(spec.scratch)
     debugger: tuple[str, ...] = ()
     if spec.debug_port is not None:
         if not found.has_debugger:
             return LaunchRefused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
         debugger = ("-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{spec.debug_port}")
     start = str(runtime_client.starts(spec.scratch) / "python_start.py")
-    argv = (found.path, *debugger, start, spec.handler, *(str(path) for path in layers), "--", *last)
+    argv = (
+        found.path,
+        *debugger,
+        start,
+        spec.handler,
+        *(str(path) for path in layers),
+        "--",
+        *([str(links)] if links else []),
+    )
     variables = {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {}
-    return Command(argv, variables, f"python{found.version}")
+    return Command(argv, variables, f"python{found.version}", links)
 
 
 def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | LaunchRefused:

@@ -1,7 +1,7 @@
 """What of ours a function runs: what starts it, and AWS's client for Python and boto3 with what they need.
 
-Both are directories below one that is ours to fill, made once for each set of contents and versions, so that a function
-finds them wherever Headrace is installed: below a `/tmp` or an `/opt` too, which functions have of their own.
+Both are directories below one that is ours to fill, made once for each set of contents and versions: of copies, and of
+links. Where Headrace is installed is nothing that a function sees, and may be a `/tmp` that it has of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-from .core.covered import is_covered
 
 HERE = Path(__file__).resolve().parent
 STARTS = ("python_start.py", *(f"node/{each.name}" for each in sorted((HERE / "node").glob("*.mjs"))))
@@ -30,11 +28,11 @@ def starts(scratch: Path) -> Path:
 
 
 def packages(scratch: Path) -> Path:
-    """The directory that is put at the end of a function's module search path: it gives the function what AWS's runtime
+    """The directory of links at the end of a function's module search path. It gives the function what AWS's runtime
     would, without the rest of the daemon's environment."""
     found = _closure()
     versions = " ".join(sorted(f"{each.name}={each.version}@{each.locate_file('')}" for each in found))
-    return _made(scratch / f"python-client-{_digest(versions.encode())}", lambda into: _place_packages(found, into))
+    return _made(scratch / f"python-client-{_digest(versions.encode())}", lambda into: _link_packages(found, into))
 
 
 def _digest(contents: bytes) -> str:
@@ -64,21 +62,11 @@ def _copy_starts(into: Path) -> None:
         shutil.copyfile(HERE / name, into / name)
 
 
-def _place_packages(found: list[metadata.Distribution], into: Path) -> None:
+def _link_packages(found: list[metadata.Distribution], into: Path) -> None:
     for distribution in found:
         for top in {path.parts[0] for path in distribution.files or () if path.parts[0] != ".."}:
             if top != "__pycache__":
-                _place(Path(str(distribution.locate_file(top))).resolve(), into / top)
-
-
-def _place(source: Path, target: Path) -> None:
-    """A link, or a copy of what a function may not see."""
-    if not is_covered(source):
-        target.symlink_to(source)
-    elif source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
+                (into / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
 
 
 def _closure() -> list[metadata.Distribution]:

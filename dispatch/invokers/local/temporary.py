@@ -11,7 +11,8 @@ RUN = uuid.uuid4().hex[:8]
 """Tells this run of the daemon from an earlier one with the same process id: in a container that is always 1."""
 OPT = "-opt"
 CODE = "-code"
-"""Endings of the directories beside it that hold its layers, and a copy of its code."""
+LINKS = "-links"
+"""Endings of the directories beside it that hold its layers, a copy of its code, and links in the place of others."""
 
 
 def make(scratch: Path) -> Path:
@@ -22,7 +23,7 @@ def make(scratch: Path) -> Path:
 
 
 def remove(made: Path) -> None:
-    for ending in ("", OPT, CODE):
+    for ending in ("", OPT, CODE, LINKS):
         shutil.rmtree(made.with_name(made.name + ending), ignore_errors=True)
 
 
