@@ -153,7 +153,7 @@ async def test_code_that_is_tmp_itself_is_refused_when_isolation_was_asked_for(s
     async with shop.opened(spec) as invoker:
         probe = await invoker.probe()
     assert isinstance(probe, NotReady)
-    assert "/tmp would be hidden by the function's own /tmp: move it" in probe.cause
+    assert "/tmp would be hidden by the function's own /tmp: move it" in probe.cause.text
 
 
 @pytest.mark.semantics("FN-13")
@@ -161,7 +161,7 @@ async def test_a_path_with_a_nul_character_is_a_reason_not_a_fault(shop: Shop) -
     async with shop.open(ECHO, launch=RuntimeLaunch("python", "/app.handler\0"), isolation="auto") as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
-        assert "correct the handler and the variables" in probe.cause
+        assert "correct the handler and the variables" in probe.cause.text
 
 
 # --- stored code ----------------------------------------------------------------------------------------------------

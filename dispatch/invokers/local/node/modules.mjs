@@ -45,10 +45,13 @@ async function explained(root, directory, module) {
   }
 }
 
-// Lambda's own runtimes bring the SDK; whoever runs functions elsewhere has to.
+// Lambda's own runtimes bring the SDK; whoever runs functions elsewhere has to. Said in the first line, which is shown
+// where there is room for one.
 function withAdvice(message) {
   const sdk = SDK.exec(message)?.[1];
-  return sdk ? `${message}\nLambda's runtime has it; here run: npm install ${sdk} (or put it into a layer)` : message;
+  const advice = `Lambda's runtime has it; here run: npm install ${sdk} (or put it into a layer)`;
+  const [first, ...rest] = message.split("\n");
+  return sdk ? [`${first}. ${advice}`, ...rest].join("\n") : message;
 }
 
 // --- up to Node.js 22 ------------------------------------------------------------------------------------------------
