@@ -77,6 +77,7 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         layers=runnable.layers,
         memory_size=runnable.memory_size,
         uploaded=True,
+        read_only=True,
         reload=False,  # what is unpacked does not change
         region=here.region,
         account=here.account,

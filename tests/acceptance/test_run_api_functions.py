@@ -225,6 +225,37 @@ def test_functions_invoke_each_other(account: Account) -> None:
     assert account.answer("asks", {"function": "mirror"}) == {"function": "mirror"}  # of the configuration file
 
 
+WRITES = """
+import errno, logging
+def handler(event, context):
+    try:
+        with open(__file__, "a") as file:
+            file.write(f"# {context.function_name}")
+    except OSError as error:
+        try:
+            raise RuntimeError("two\\nlines") from error
+        except RuntimeError:
+            logging.exception("refused")
+        return errno.errorcode[error.errno]
+"""
+
+
+@pytest.mark.semantics("FN-43", "FN-49")
+def test_functions_with_the_same_package_cannot_write_it_and_a_traceback_is_one_event(account: Account) -> None:
+    for name in ("one", "two"):
+        account.create(name, WRITES)
+    before = {path: path.read_bytes() for path in account.directory.glob("**/code/*/app.py")}
+    assert len(before) == 1
+    assert {account.answer("one"), account.answer("two")} <= {"EROFS", None}  # None: where it has a copy of its own
+    assert {path: path.read_bytes() for path in before} == before
+    eventually(lambda: any("REPORT" in line for line in account.lines("/aws/lambda/one")), "the log")
+    told = [line for line in account.lines("/aws/lambda/one") if "refused" in line]
+    if told:
+        (line,) = told
+        assert "\nTraceback (most recent call last):\n" in line
+        assert line.rstrip().endswith("RuntimeError: two\nlines")
+
+
 @pytest.mark.needs("node")
 def test_a_function_of_node(account: Account) -> None:
     major = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0]

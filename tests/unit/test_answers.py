@@ -111,3 +111,20 @@ def test_the_words_of_the_platform() -> None:
     assert b"Runtime exited without providing a reason" in answers.exited(ATTEMPT, 0).body
     assert b"Runtime exited with error: exit status 127" in answers.exited(ATTEMPT, 127).body
     assert b"(6291556 bytes)." in answers.oversized(ATTEMPT).body
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"trace": ["/code/app.js:2", "  return }{;"]}', "/code/app.js:2"),
+        (b'{"trace": ["file:///code/app.mjs:1"]}', "/code/app.mjs:1"),
+        (b'{"trace": ["Error: no", "    at handler (/code/app.js:1:2)"]}', ""),
+        (b'{"trace": [1]}', ""),
+        (b'{"trace": []}', ""),
+        (b'{"trace": "/code/app.js:2"}', ""),
+        (b"[]", ""),
+        (b"no JSON", ""),
+    ],
+)
+def test_the_place_of_a_syntax_error_is_the_head_of_its_stack(body: bytes, place: str) -> None:
+    assert answers.error_place(body) == place

@@ -99,7 +99,7 @@ def test_how_a_function_of_the_api_is_run(tmp_path: Path) -> None:
         {"A": "b"},
         {"C": "d"},
     )
-    assert (spec.arn, spec.reload) == (HERE.arn("orders"), False)
+    assert (spec.arn, spec.reload, spec.read_only) == (HERE.arn("orders"), False, True)
     assert spec.logging == Logging("/shared", "JSON", "WARN", "DEBUG")
     assert spec_of_runnable(runnable(), tmp_path, HERE, {}).logging == Logging("/aws/lambda/orders")
 

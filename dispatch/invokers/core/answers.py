@@ -38,6 +38,7 @@ _INIT_ERRORS = frozenset(
 _FAILURES = {
     "Sandbox.Timedout": Failure.TIMEOUT,
     "Runtime.ExitError": Failure.CRASH,
+    "Runtime.NodeJsExit": Failure.CRASH,
     "Runtime.NodejsExit": Failure.CRASH,
     "Function.ResponseSizeTooLarge": Failure.OVERSIZED,
 }
@@ -49,6 +50,9 @@ _CRASH_QUIRKS = {"Runtime.HandlerError": "Worker process died"}  # MiniStack
 
 # Every key that a runtime or the platform writes beside type and message.
 _ERROR_KEYS = frozenset({"errorType", "errorMessage", "requestId", "stackTrace", "trace", "cause", "code"})
+
+_PLACE = re.compile(r"(?:file://)?(/.+:\d+)")
+"""With it begins the stack of Node.js for code that is no JavaScript."""
 
 _TIMED_OUT = re.compile(r"Task timed out after \d+(\.\d+)? seconds")
 
@@ -80,9 +84,15 @@ def reads_as_error(body: bytes) -> bool:
     return named and error.keys() <= _ERROR_KEYS
 
 
+def failure_of(kind: str) -> Failure | None:
+    """What an error type says of how the function failed; None where it says no more than that."""
+    return _FAILURES.get(kind)
+
+
 def _failure(kind: str, message: str) -> Failure:
-    if kind in _FAILURES:
-        return _FAILURES[kind]
+    known = failure_of(kind)
+    if known is not None:
+        return known
     if _is_quirk(_CRASH_QUIRKS, kind, message):
         return Failure.CRASH
     # Before 2024, and in the emulator of container images, a timeout has no type.
@@ -122,6 +132,14 @@ def error_text(body: bytes) -> tuple[str, str]:
     error = _fields(body)
     kind, message = _text(error, "errorType"), _text(error, "errorMessage")
     return kind, message or ("" if kind else body[:_SHOWN].decode(errors="replace"))
+
+
+def error_place(body: bytes) -> str:
+    """File and line of a syntax error, where the runtime says them apart from its message; else empty."""
+    trace = _fields(body).get("trace")
+    first = trace[0] if isinstance(trace, list) and trace else None
+    found = _PLACE.fullmatch(first) if isinstance(first, str) else None
+    return found[1] if found else ""
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,14 @@ class Interpreter:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeVersion:
+    """What Node.js says of itself."""
+
+    major: int
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenInterpreter:
     """A program that does not answer as an interpreter does."""
 
@@ -50,8 +58,7 @@ def python(path: str) -> Interpreter | BrokenInterpreter:
     return _PYTHONS.answer(path, _ask_python)
 
 
-def node_major(path: str) -> str | BrokenInterpreter:
-    """The major version of Node.js, e.g. `22`."""
+def node(path: str) -> NodeVersion | BrokenInterpreter:
     return _NODES.answer(path, _ask_node)
 
 
@@ -74,12 +81,14 @@ def _ask_python(path: str) -> tuple[Interpreter | BrokenInterpreter, Depends]:
     return Interpreter(path, words[0], words[1] == "True", words[2] == "True"), paths
 
 
-def _ask_node(path: str) -> tuple[str | BrokenInterpreter, Depends]:
+def _ask_node(path: str) -> tuple[NodeVersion | BrokenInterpreter, Depends]:
     done = _run([path, "--version"])
     if isinstance(done, BrokenInterpreter):
         return done, ()
-    found = re.match(r"v(\d+)\.", done.stdout)
-    return (found[1] if found else BrokenInterpreter(f"{path} does not say its version as Node.js does")), ()
+    found = re.match(r"v(\d+)\.(\d+)", done.stdout)
+    if found is None:
+        return BrokenInterpreter(f"{path} does not say its version as Node.js does"), ()
+    return NodeVersion(int(found[1]), int(found[2])), ()
 
 
 def _run(argv: list[str]) -> subprocess.CompletedProcess[str] | BrokenInterpreter:
@@ -139,4 +148,4 @@ def _stamp(path: str) -> _Stamp:
 
 
 _PYTHONS: _Answers[Interpreter | BrokenInterpreter] = _Answers()
-_NODES: _Answers[str | BrokenInterpreter] = _Answers()
+_NODES: _Answers[NodeVersion | BrokenInterpreter] = _Answers()

@@ -1,63 +1,182 @@
-"""A `/tmp` and an `/opt` of a function's own, by user and mount namespaces, where the kernel and the paths allow it.
+"""A `/tmp` and an `/opt` of a function's own, and stored code that it cannot write, by user and mount namespaces.
 
 The runtime is started through util-linux' `unshare`: still one process, with the same id, so ending it works as ever.
-Not possible when something the function needs stands under the directories that would be covered.
+What it needs below the directories that are covered (its code, its interpreter, our own files) is put into the new ones
+first, each under its path. Where the kernel gives no namespaces, stored code is copied for each environment.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import temporary
+from .core.covered import OPT, TMP, entry_below, is_covered
 from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
-from .temporary import OPT
 
-COVERED = (Path("/tmp"), Path("/opt"))  # noqa: S108 - the directories that AWS gives to functions
-SCRIPT = 'mount --bind "$1" /tmp; [ -z "$2" ] || mount --bind "$2" /opt; shift 2; exec "$@"'
 UNSHARE = ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
+SCRIPT = """
+    headrace_tmp=$1 headrace_opt=$2 headrace_code=$3 headrace_options=$4
+    shift 4
+    while [ "$1" != -- ]; do mount --rbind "$1" "$2"; shift 2; done
+    shift
+    mount --rbind "$headrace_tmp" /tmp
+    [ -z "$headrace_opt" ] || mount --rbind "$headrace_opt" /opt
+    if [ -n "$headrace_options" ]; then
+        mount --bind "$headrace_code" "$headrace_code"
+        mount -o "remount,bind,$headrace_options" "$headrace_code"
+    fi
+    cd "$headrace_code"
+    unset OLDPWD
+    exec "$@"
+"""
+"""Leaves the variables of the environment as they are, whatever they are called."""
+KEPT = {
+    getattr(os, f"ST_{name.upper()}"): name
+    for name in ("nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime")
+    if hasattr(os, f"ST_{name.upper()}")  # not on every system
+}
+"""What a mount in a namespace of one's own must keep of the one that it shows."""
+SITES = ".sites"
+"""Directory of a directory of links."""
 
 
-def isolated(command: Command, spec: FunctionSpec, temporary: Path) -> Command | LaunchRefused:
-    """The command in namespaces of its own, or as it is."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one environment is started from."""
+
+    command: Command
+    spec: FunctionSpec
+    """Its code may be a copy for this environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    source: Path
+    target: Path
+
+
+def prepared(command: Command, spec: FunctionSpec, directory: Path) -> Prepared | LaunchRefused:
+    """The command in namespaces of its own, or as it is; `directory` is the environment's temporary one."""
     if spec.isolation == "env":
-        return command
+        return _with_own_code(command, spec, directory)
     obstacle = _obstacle(command, spec)
-    if obstacle:
-        return (
-            command if spec.isolation == "auto" else LaunchRefused(f"isolation: namespace is not possible: {obstacle}")
-        )
-    opt = str(_merged(spec, temporary)) if spec.layers else ""
-    argv = (*UNSHARE, "sh", "-ec", SCRIPT, "sh", str(temporary), opt, *command.argv)
-    return replace(command, argv=argv, variables={**command.variables, "TMPDIR": "/tmp"})  # noqa: S108 - the function's own
+    if not obstacle:
+        return Prepared(_isolated(command, spec, directory), spec)
+    if spec.isolation == "namespace":
+        return LaunchRefused(f"isolation: namespace is not possible: {obstacle}")
+    return _with_own_code(command, spec, directory)
+
+
+def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
+    opt = _merged(spec, directory) if spec.layers else None
+    mounts = [*_behind_links(command.links, directory.with_name(directory.name + temporary.LINKS))]
+    mounts += _mounts(_needed(command, spec), TMP, directory)
+    if opt is not None:
+        mounts += _mounts([*_needed(command, spec), *_search_path(spec)], OPT, opt)
+    options = _read_only(spec.code) if spec.read_only else ""
+    pairs = [str(path) for mount in mounts for path in (mount.source, mount.target)]
+    words = (str(directory), str(opt or ""), str(spec.code), options, *pairs, "--", *command.argv)
+    variables = {**command.variables, "TMPDIR": str(TMP)}
+    return replace(command, argv=(*UNSHARE, "sh", "-ec", SCRIPT, "sh", *words), variables=variables)
 
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
     if not supported():
         return "this machine gives no user and mount namespaces to us"
-    needed = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
-    for path in needed:
-        for top in COVERED if spec.layers else COVERED[:1]:
-            if path.resolve().is_relative_to(top) or path.is_relative_to(top):
-                return f"{path} would be hidden by the function's own {top}"
+    for path in _needed(command, spec):
+        for top in (TMP, OPT) if spec.layers else (TMP,):
+            entry = entry_below(top, path)
+            if entry == top:
+                return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
+            if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
+                return f"{path} would be hidden by what a layer has in {entry}"
     return ""
+
+
+def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
+    """What must be there under its path; links are followed too."""
+    named = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
+    return [each for path in named for each in (path, path.resolve())]
+
+
+def _search_path(spec: FunctionSpec) -> Iterator[Path]:
+    """Programs stay where they are, beside those of layers."""
+    path = spec.environment.get("PATH", os.environ.get("PATH", os.defpath))
+    yield from (Path(each) for each in path.split(os.pathsep) if each.startswith("/") and Path(each).is_dir())
+
+
+def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
+    """What puts them into `new`, which will be at `top`; the places for it are made."""
+    entries = {entry for path in paths if (entry := entry_below(top, path)) not in (None, top)}
+    for entry in sorted(entry for entry in entries if entry is not None):
+        place = new / entry.name
+        if place.exists() or not entry.exists():
+            continue
+        if entry.is_symlink():
+            place.symlink_to(os.readlink(entry))
+            continue
+        if entry.is_dir():
+            place.mkdir()
+        else:
+            place.touch()
+        yield Mount(entry, place)
+
+
+def _behind_links(links: Path | None, new: Path) -> Iterator[Mount]:
+    """What lets a directory of links lead to what /tmp and /opt hide: `new` takes its place, and what lies beside the
+    targets is put into that."""
+    targets = {} if links is None else {link.name: link.resolve() for link in links.iterdir()}
+    if links is None or not any(is_covered(target) for target in targets.values()):
+        return
+    yield Mount(new, links)
+    sites = sorted({target.parent for target in targets.values() if is_covered(target)})
+    places = {site: Path(SITES, str(number)) for number, site in enumerate(sites)}
+    for site, place in places.items():
+        (new / place).mkdir(parents=True)
+        yield Mount(site, links / place)
+    for name, target in targets.items():
+        (new / name).symlink_to(places[target.parent] / target.name if is_covered(target) else target)
+
+
+def _read_only(code: Path) -> str:
+    flags = os.statvfs(code).f_flag
+    return ",".join(["ro", *(name for flag, name in KEPT.items() if flags & flag)])
+
+
+def _with_own_code(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
+    """Without namespaces nothing keeps a process from writing: it gets a copy of what others run too."""
+    if not spec.read_only:
+        return Prepared(command, spec)
+    copy = directory.with_name(directory.name + temporary.CODE)
+    shutil.copytree(spec.code, copy, symlinks=True)
+
+    def moved(text: str) -> str:
+        return text.replace(str(spec.code), str(copy))
+
+    argv = tuple(moved(word) for word in command.argv)
+    variables = {name: moved(value) for name, value in command.variables.items()}
+    return Prepared(replace(command, argv=argv, variables=variables), replace(spec, code=copy))
 
 
 @functools.cache
 def supported() -> bool:
-    """Whether an unprivileged bind mount works here."""
+    """Whether an unprivileged bind mount works here, a read-only one too."""
     if shutil.which(UNSHARE[0]) is None:
         return False
-    test = [*UNSHARE, "sh", "-ec", "mount --bind /usr /tmp"]
+    test = [*UNSHARE, "sh", "-ec", f"mount --bind /usr /tmp; mount -o remount,bind,{_read_only(Path('/usr'))} /tmp"]
     return subprocess.run(test, capture_output=True, check=False).returncode == 0
 
 
-def _merged(spec: FunctionSpec, temporary: Path) -> Path:
+def _merged(spec: FunctionSpec, directory: Path) -> Path:
     """The layers as one tree; a later layer overwrites what an earlier one has at the same path."""
-    opt = temporary.with_name(temporary.name + OPT)
+    opt = directory.with_name(directory.name + temporary.OPT)
     for layer in spec.layers:
         shutil.copytree(layer, opt, symlinks=True, dirs_exist_ok=True)
     return opt

@@ -13,19 +13,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.to_thread
+import orjson
 
 from ....config.reasons import Reason
 from ..base import cannot_start
 from . import interpreters, runtime_client
-from .interpreters import BrokenInterpreter, Interpreter
+from .interpreters import BrokenInterpreter, Interpreter, NodeVersion
 from .spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 
-HERE = Path(__file__).resolve().parent
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 
@@ -38,6 +38,8 @@ class Command:
     """What the language adds to the environment."""
     runtime: str = ""
     """AWS's name of the runtime that runs, version included, e.g. `python3.12`; empty where AWS has none."""
+    links: Path | None = None
+    """A directory of links to what it needs, wherever that is."""
     wrapped: bool = False
     """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
 
@@ -150,24 +152,32 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
         for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
         if path.is_dir()
     ]
-    last: list[str] = []
+    links: Path | None = None
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
             what = f"Python {found.version} of the function has no runtime client, and ours is for {OURS}"
             install = f"run {found.path} -m pip install awslambdaric boto3"
             return _refused(spec, what, install, f"put awslambdaric and boto3 into its package, or {install}")
-        last = [str(runtime_client.directory(spec.scratch))]
+        links = runtime_client.packages(spec.scratch)
     elif found.version == OURS:
-        last = [str(runtime_client.directory(spec.scratch))]
+        links = runtime_client.packages(spec.scratch)
     debugger: tuple[str, ...] = ()
     if spec.debug_port is not None:
         if not found.has_debugger:
             return LaunchRefused(f"Python has no debugger to attach to: run {found.path} -m pip install debugpy")
         debugger = ("-Xfrozen_modules=off", "-m", "debugpy", "--listen", f"127.0.0.1:{spec.debug_port}")
-    start = str(HERE / "python_start.py")
-    argv = (found.path, *debugger, start, spec.handler, *(str(path) for path in layers), "--", *last)
+    start = str(runtime_client.starts(spec.scratch) / "python_start.py")
+    argv = (
+        found.path,
+        *debugger,
+        start,
+        spec.handler,
+        *(str(path) for path in layers),
+        "--",
+        *([str(links)] if links else []),
+    )
     variables = {"LC_CTYPE": "C.UTF-8"} if found.version not in BEFORE_LC_CTYPE else {}
-    return Command(argv, variables, f"python{found.version}")
+    return Command(argv, variables, f"python{found.version}", links)
 
 
 def _find_python(spec: FunctionSpec, launch: RuntimeLaunch) -> Interpreter | LaunchRefused:
@@ -221,6 +231,10 @@ def _broken(spec: FunctionSpec, found: BrokenInterpreter) -> LaunchRefused:
 
 # --- Node -----------------------------------------------------------------------------------------------------------
 
+NOT_EXPERIMENTAL = {20: ("require-module",), 22: ("require-module", "detect-module")}
+"""What these versions do without being asked, and Lambda asks them not to, unless a function's NODE_OPTIONS does:
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html"""
+
 
 def _node(spec: FunctionSpec) -> Command | LaunchRefused:
     assert isinstance(spec.launch, RuntimeLaunch)
@@ -228,25 +242,55 @@ def _node(spec: FunctionSpec) -> Command | LaunchRefused:
     if node is None:
         what = f"{spec.launch.interpreter or 'node'} is not on PATH"
         return _refused(spec, what, "install Node.js, or name an 'interpreter'", "install Node.js where Headrace runs")
-    major = interpreters.node_major(node)
-    if isinstance(major, BrokenInterpreter):
-        return _broken(spec, major)
-    if spec.runtime not in ("nodejs", f"nodejs{major}.x"):
-        what = f"{node} is Node.js {major}, the runtime is {spec.runtime}"
+    version = interpreters.node(node)
+    if isinstance(version, BrokenInterpreter):
+        return _broken(spec, version)
+    runtime = f"nodejs{version.major}.x"
+    if spec.runtime not in ("nodejs", runtime):
+        what = f"{node} is Node.js {version.major}, the runtime is {spec.runtime}"
         wanted = spec.runtime.removeprefix("nodejs").removesuffix(".x")
-        other = f"give the function the runtime nodejs{major}.x, or install Node.js {wanted} where Headrace runs"
+        other = f"give the function the runtime {runtime}, or install Node.js {wanted} where Headrace runs"
         return _refused(spec, what, "name another interpreter, or nodejs for any", other)
-    layers = [
-        str(layer / "nodejs" / path)
+    modules = _modules_of_layers(spec, version)
+    variables = {"NODE_PATH": os.pathsep.join(str(path) for path in (*modules, spec.code))}
+    start = _own_client((spec.code / "node_modules", *modules)) or _our_client(spec)
+    debugger = () if spec.debug_port is None else (f"--inspect=127.0.0.1:{spec.debug_port}",)
+    options = _without_experiments(version, spec.environment.get("NODE_OPTIONS", ""))
+    return Command((node, *options, *debugger, str(start), spec.handler), variables, runtime)
+
+
+def _modules_of_layers(spec: FunctionSpec, version: NodeVersion) -> list[Path]:
+    """Those for this version first."""
+    return [
+        layer / "nodejs" / path
+        for path in (f"node{version.major}/node_modules", "node_modules")
         for layer in reversed(spec.layers)
-        for path in (f"node{major}/node_modules", "node_modules")
         if (layer / "nodejs" / path).is_dir()
     ]
-    variables = {"NODE_PATH": os.pathsep.join([*layers, str(spec.code / "node_modules"), str(spec.code)])}
-    client = spec.code / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"
-    start = client if client.is_file() else HERE / "node_start.mjs"
-    debugger = () if spec.debug_port is None else (f"--inspect=127.0.0.1:{spec.debug_port}",)
-    return Command((node, *debugger, str(start), spec.handler), variables, f"nodejs{major}.x")
+
+
+def _without_experiments(version: NodeVersion, asked: str) -> tuple[str, ...]:
+    if (version.major, version.minor) < (20, 19):
+        return ()  # they do not do it by themselves, and older ones do not know the options
+    names = NOT_EXPERIMENTAL.get(version.major, ())
+    return tuple(f"--no-experimental-{name}" for name in names if f"--experimental-{name}" not in asked.split())
+
+
+def _our_client(spec: FunctionSpec) -> Path:
+    return runtime_client.starts(spec.scratch) / "node" / "start.mjs"
+
+
+def _own_client(directories: Iterable[Path]) -> Path | None:
+    """What starts the `aws-lambda-ric` that the function or a layer has; where that is depends on its version."""
+    for package in (directory / "aws-lambda-ric" for directory in directories):
+        try:
+            programs = orjson.loads((package / "package.json").read_bytes())["bin"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+        program = programs.get("aws-lambda-ric") if isinstance(programs, dict) else programs
+        if isinstance(program, str) and (package / program).is_file():
+            return package / program
+    return None
 
 
 PLANNERS = {"python": _python, "nodejs": _node, "provided": _bootstrap, "bootstrap": _bootstrap}

@@ -202,8 +202,9 @@ class LocalInvoker:
         )
         if not failed.body:
             return replace(failed, cause=cannot_start(f"{failed.cause}; see its log and correct the function"))
-        said = f"{kind}: {message}" if kind else message or failed.cause.text
-        return replace(failed, cause=cannot_start(answers.one_line(said)))
+        said = answers.one_line(f"{kind}: {message}" if kind else message or failed.cause.text)
+        place = answers.error_place(failed.body)
+        return replace(failed, cause=cannot_start(f"{said} ({place})" if place else said))
 
     def _init_body(self, failed: InitFailed, attempt: Attempt) -> bytes:
         """The failed init as the caller of Invoke would see it."""
@@ -327,7 +328,8 @@ class LocalInvoker:
             case RuntimeAnswer(failed=True, body=body):
                 kind, message = answers.error_text(body)
                 detail = answers.one_line(f"{kind}: {message}" if kind else message)
-                return FunctionFailed(failed, Failure.ERROR, detail or "no error text", body)
+                failure = answers.failure_of(kind) or Failure.ERROR
+                return FunctionFailed(failed, failure, detail or "no error text", body)
             case RuntimeAnswer(body=body):
                 return Returned(self._attempt(invocation, started, OK), body)
 

@@ -1,7 +1,7 @@
-"""A directory that holds AWS's Python runtime client and boto3 with what they need, and nothing else of ours.
+"""What of ours a function runs: what starts it, and AWS's client for Python and boto3 with what they need.
 
-Put at the end of a function's module search path, it gives the function what AWS's runtime would, without the rest of
-the daemon's environment. Made of links, once per set of versions.
+Both are directories below one that is ours to fill, made once for each set of contents and versions: of copies, and of
+links. Where Headrace is installed is nothing that a function sees, and may be a `/tmp` that it has of its own.
 """
 
 from __future__ import annotations
@@ -10,21 +10,63 @@ import hashlib
 import importlib.metadata as metadata
 import os
 import re
+import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+STARTS = ("python_start.py", *(f"node/{each.name}" for each in sorted((HERE / "node").glob("*.mjs"))))
 PACKAGES = ("awslambdaric", "boto3")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def directory(scratch: Path) -> Path:
-    """The directory, made if it is not there yet."""
+def starts(scratch: Path) -> Path:
+    """The directory with what starts functions: `python_start.py`, and `node/start.mjs` with the modules beside it."""
+    contents = b"\0".join((HERE / name).read_bytes() for name in STARTS)
+    return _made(scratch / f"start-{_digest(contents)}", _copy_starts)
+
+
+def packages(scratch: Path) -> Path:
+    """The directory of links at the end of a function's module search path. It gives the function what AWS's runtime
+    would, without the rest of the daemon's environment."""
     found = _closure()
     versions = " ".join(sorted(f"{each.name}={each.version}@{each.locate_file('')}" for each in found))
-    target = scratch / f"python-client-{hashlib.sha256(versions.encode()).hexdigest()[:12]}"
-    if not target.exists():
-        _link(found, target)
+    return _made(scratch / f"python-client-{_digest(versions.encode())}", lambda into: _link_packages(found, into))
+
+
+def _digest(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()[:12]
+
+
+def _made(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Filled under another name, so that one which is there is complete."""
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent))
+    try:
+        fill(temporary)
+        temporary.chmod(0o755)
+        os.replace(temporary, target)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not target.exists():  # else another daemon was faster
+            raise
     return target
+
+
+def _copy_starts(into: Path) -> None:
+    for name in STARTS:
+        (into / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(HERE / name, into / name)
+
+
+def _link_packages(found: list[metadata.Distribution], into: Path) -> None:
+    for distribution in found:
+        for top in {path.parts[0] for path in distribution.files or () if path.parts[0] != ".."}:
+            if top != "__pycache__":
+                (into / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
 
 
 def _closure() -> list[metadata.Distribution]:
@@ -45,19 +87,3 @@ def _closure() -> list[metadata.Distribution]:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _link(found: list[metadata.Distribution], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent))
-    for distribution in found:
-        for top in {path.parts[0] for path in distribution.files or () if path.parts[0] != ".."}:
-            if top != "__pycache__":
-                (temporary / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
-    temporary.chmod(0o755)
-    try:
-        os.replace(temporary, target)
-    except OSError:  # another daemon was faster
-        for link in temporary.iterdir():
-            link.unlink()
-        temporary.rmdir()

@@ -80,6 +80,8 @@ class FunctionSpec:
     isolation: Isolation = "auto"
     uploaded: bool = False
     """It came through the API: nobody wrote it into a configuration file."""
+    read_only: bool = False
+    """The code is stored, and what others run too: no process may write it."""
     reload: bool = True
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""

@@ -10,7 +10,9 @@ from pathlib import Path
 RUN = uuid.uuid4().hex[:8]
 """Tells this run of the daemon from an earlier one with the same process id: in a container that is always 1."""
 OPT = "-opt"
-"""Ending of the directory beside it that holds its layers."""
+CODE = "-code"
+LINKS = "-links"
+"""Endings of the directories beside it that hold its layers, a copy of its code, and links in the place of others."""
 
 
 def make(scratch: Path) -> Path:
@@ -21,8 +23,8 @@ def make(scratch: Path) -> Path:
 
 
 def remove(made: Path) -> None:
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.rmtree(made.with_name(made.name + OPT), ignore_errors=True)
+    for ending in ("", OPT, CODE, LINKS):
+        shutil.rmtree(made.with_name(made.name + ending), ignore_errors=True)
 
 
 def sweep(scratch: Path) -> None:

@@ -27,7 +27,7 @@ from .core.frames import Frames
 from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
-from .isolation import isolated
+from .isolation import prepared
 from .launch import Command, LaunchRefused
 from .output import FunctionOutput, Separator
 from .process import Process
@@ -144,17 +144,17 @@ class Worker:
             await self._api.open()
             self._temporary = await anyio.to_thread.run_sync(temporary.make, self._spec.scratch)
             try:
-                ready = await anyio.to_thread.run_sync(isolated, command, self._spec, self._temporary)
+                ready = await anyio.to_thread.run_sync(prepared, command, self._spec, self._temporary)
             except ValueError as error:  # a path with a NUL character
                 return self._not_executed(command, error)
             if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
-            return self._execute(ready, self._temporary)
+            return self._execute(ready.command, ready.spec, self._temporary)
 
-    def _execute(self, command: Command, temporary: Path) -> InitFailed | None:
+    def _execute(self, command: Command, spec: FunctionSpec, temporary: Path) -> InitFailed | None:
         stdout, stderr, log = self._pipes()
         variables = environment.variables(
-            self._spec,
+            spec,
             address=self._api.address,
             temporary=temporary,
             log_stream=self.log_stream,
@@ -165,7 +165,7 @@ class Worker:
         try:
             self._process = Process(
                 command.argv,
-                cwd=self._spec.code,
+                cwd=spec.code,
                 env=variables,
                 stdout=stdout,
                 stderr=stderr,

@@ -70,7 +70,7 @@ def _payload(text: str) -> bytes:
 
 
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
-    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_not_hidden()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_outside_tmp()) as scratch:
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
@@ -83,8 +83,8 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
                         await invoker.aclose()
 
 
-def _not_hidden() -> str | None:
-    """Where the function still sees what is ours when it has a /tmp of its own."""
+def _outside_tmp() -> str | None:
+    """So that the /tmp of the function's own has nothing of ours in it."""
     kept = "/var/tmp"  # noqa: S108 - a fresh directory in it, which nobody else may enter
     return kept if "TMPDIR" not in os.environ and os.access(kept, os.W_OK) else None
 

@@ -1,0 +1,267 @@
+"""A /tmp and an /opt of a function's own wherever things lie, and stored code that nobody can write."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.dispatch.invokers.base import NotReady
+from headrace.dispatch.invokers.local import isolation, runtime_client
+from headrace.dispatch.invokers.local.isolation import supported
+from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
+from support.shop import ECHO, PYTHON, Shop, call, returned
+
+NODE = RuntimeLaunch("nodejs", "app.handler")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _namespaces() -> None:
+    assert supported(), "this machine gives no namespaces; the rest of the suite runs without"
+
+
+@pytest.fixture(params=["/var/tmp", "/tmp"], ids=["elsewhere", "below /tmp"])
+def place(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A directory, outside of /tmp or in it."""
+    with tempfile.TemporaryDirectory(dir=request.param, prefix="headrace-test-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def shop(place: Path) -> Shop:
+    return Shop(place)
+
+
+def write(root: Path, files: Mapping[str, str]) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def beside(place: Path) -> list[str]:
+    """What else than its own a function sees in /tmp."""
+    return [place.name] if place.is_relative_to("/tmp") else []
+
+
+# --- /tmp and /opt --------------------------------------------------------------------------------------------------
+
+LOOK = """
+    import os
+    open("/tmp/mine", "w").close()
+    def handler(event, context):
+        return [os.listdir("/tmp"), os.listdir("/opt"), os.environ["TMPDIR"], os.getcwd(), os.environ["PWD"],
+                os.path.isdir(os.environ["LAMBDA_TASK_ROOT"]), "OLDPWD" in os.environ]
+"""
+
+
+@pytest.mark.semantics("FN-25", "FN-50")
+async def test_a_function_has_a_tmp_and_an_opt_of_its_own_wherever_its_code_lies(shop: Shop, place: Path) -> None:
+    layers = [write(place / name, {f"of-{name}": "", "both": name}) for name in ("one", "two")]
+    async with shop.open(LOOK, isolation="namespace", layers=tuple(layers)) as invoker:
+        tmp, opt, *rest = await returned(invoker)
+    assert sorted(tmp) == sorted(["mine", *beside(place)])
+    assert {"of-one", "of-two", "both"} <= set(opt)
+    assert rest == ["/tmp", str(place / "code"), str(place / "code"), True, False]
+    assert not Path("/tmp/mine").exists()
+    assert not list((place / "scratch" / "tmp").iterdir())
+
+
+@pytest.mark.semantics("FN-50")
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("isolated", ["auto", "namespace"])
+async def test_node_runs_there_too(shop: Shop, place: Path, isolated: str) -> None:
+    source = "const fs = require('fs'); exports.handler = async () => fs.readdirSync('/tmp');"
+    async with shop.open(source, name="app.js", launch=NODE, isolation=isolated) as invoker:
+        assert await returned(invoker) == beside(place)
+
+
+@pytest.mark.semantics("FN-50")
+async def test_a_function_sees_what_lies_with_its_code_and_nothing_else_of_tmp(shop: Shop, place: Path) -> None:
+    (place / "neighbour.txt").write_text("here")
+    source = """
+        import os
+        def handler(event, context):
+            with open(event["neighbour"]) as file:
+                return [file.read(), os.path.exists(event["stranger"])]
+    """
+    with tempfile.NamedTemporaryFile(dir="/tmp") as stranger:
+        event = {"neighbour": str(place / "neighbour.txt"), "stranger": stranger.name}
+        async with shop.open(source, isolation="namespace") as invoker:
+            assert await returned(invoker, event) == ["here", False]
+
+
+@pytest.mark.semantics("FN-50")
+async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: Shop) -> None:
+    code = shop.write("import sys\ndef handler(event, context):\n    return sys.executable\n")
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        program, link = Path(name) / "bin" / "python", Path(name) / "code"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        program.chmod(0o755)
+        link.symlink_to(code)
+        spec = shop.spec("", name="unused.txt", launch=RuntimeLaunch("python", "app.handler", str(program)))
+        spec = FunctionSpec(
+            "shop", spec.launch, link, spec.scratch, environment=spec.environment, isolation="namespace"
+        )
+        async with shop.opened(spec) as invoker:
+            assert await returned(invoker) == sys.executable
+
+
+@pytest.mark.semantics("FN-50")
+async def test_what_is_ours_is_found_where_headrace_lies_below_tmp(
+    shop: Shop, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not seen in /tmp."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="headrace-site-") as site:
+        (Path(site) / "only_ours.py").write_text("N = 1\n")
+        packages = write(place / "scratch" / "packages", {})
+        (packages / "only_ours.py").symlink_to(Path(site) / "only_ours.py")
+        for link in runtime_client.packages(place / "scratch").iterdir():
+            (packages / link.name).symlink_to(link.resolve())
+        monkeypatch.setattr(runtime_client, "packages", lambda scratch: packages)
+        source = """
+            import os, boto3, only_ours
+            def handler(event, context):
+                return [os.listdir("/tmp"), only_ours.N, os.path.exists(event["site"])]
+        """
+        async with shop.open(source, isolation="namespace") as invoker:
+            assert await returned(invoker, {"site": site}) == [beside(place), 1, False]
+
+
+@pytest.mark.semantics("FN-50")
+async def test_a_function_whose_variables_have_any_name_gets_them_unchanged(shop: Shop) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            return [os.environ[name] for name in ("code", "tmp", "CDPATH")] + [os.getcwd()]
+    """
+    environment = {"code": "a", "tmp": "b", "CDPATH": "/usr"}
+    async with shop.open(source, isolation="namespace", environment=environment) as invoker:
+        assert await returned(invoker) == ["a", "b", "/usr", str(shop.directory / "code")]
+
+
+@pytest.mark.semantics("FN-50")
+async def test_code_that_is_tmp_itself_is_refused_when_isolation_was_asked_for(shop: Shop) -> None:
+    spec = FunctionSpec("shop", CommandLaunch(("true",)), Path("/tmp"), shop.directory, isolation="namespace")
+    async with shop.opened(spec) as invoker:
+        probe = await invoker.probe()
+    assert isinstance(probe, NotReady)
+    assert "/tmp would be hidden by the function's own /tmp: move it" in probe.cause.text
+
+
+@pytest.mark.semantics("FN-13")
+async def test_a_path_with_a_nul_character_is_a_reason_not_a_fault(shop: Shop) -> None:
+    async with shop.open(ECHO, launch=RuntimeLaunch("python", "/app.handler\0"), isolation="auto") as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert "correct the handler and the variables" in probe.cause.text
+
+
+# --- stored code ----------------------------------------------------------------------------------------------------
+
+WRITES = """
+    import errno, os, pathlib
+    def handler(event, context):
+        if event.get("end"):
+            os._exit(3)
+        told = []
+        for path in [os.environ["LAMBDA_TASK_ROOT"] + "/made.txt", "made.txt", __file__, "below/data.txt"]:
+            try:
+                with open(path, "a") as file:
+                    file.write("x")
+                told.append("written")
+            except OSError as error:
+                told.append(errno.errorcode[error.errno])
+        pathlib.Path("/tmp/kept").write_text("x")
+        return [*told, os.getpid()]
+"""
+
+
+def snapshot(code: Path) -> dict[str, str]:
+    return {str(path.relative_to(code)): path.read_text() for path in code.rglob("*") if path.is_file()}
+
+
+def stored(shop: Shop, **more: Any) -> FunctionSpec:
+    write(shop.directory / "code" / "below", {"data.txt": "data"})
+    return shop.spec(WRITES, isolation="auto", read_only=True, **more)
+
+
+@pytest.mark.semantics("FN-49")
+async def test_stored_code_cannot_be_written(shop: Shop) -> None:
+    spec = stored(shop)
+    before = snapshot(spec.code)
+    async with shop.opened(spec) as invoker:
+        *told, _ = await returned(invoker)
+    assert told == ["EROFS"] * 4
+    assert snapshot(spec.code) == before
+
+
+@pytest.mark.semantics("FN-49")
+@pytest.mark.needs("node")
+async def test_stored_code_of_node_cannot_be_written(shop: Shop) -> None:
+    source = """
+        const fs = require("fs");
+        exports.handler = async () => {
+            fs.writeFileSync("/tmp/kept", "x");
+            try { fs.appendFileSync(__filename, "x"); } catch (error) { return error.code; }
+        };
+    """
+    spec = shop.spec(source, name="app.js", launch=NODE, isolation="auto", read_only=True)
+    async with shop.opened(spec) as invoker:
+        assert await returned(invoker) == "EROFS"
+
+
+@pytest.mark.semantics("FN-49")
+async def test_code_of_the_users_own_stays_writable(shop: Shop) -> None:
+    write(shop.directory / "code" / "below", {"data.txt": "data"})
+    async with shop.open(WRITES, isolation="namespace", reload=False) as invoker:
+        *told, _ = await returned(invoker)
+    assert told == ["written"] * 4
+    assert (shop.directory / "code" / "made.txt").exists()
+
+
+@pytest.mark.semantics("FN-49")
+async def test_without_namespaces_each_process_writes_a_copy_of_its_own(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "supported", lambda: False)
+    spec = stored(shop)
+    before = snapshot(spec.code)
+    async with shop.opened(spec) as invoker:
+        for _ in range(2):
+            *told, _ = await returned(invoker)
+            assert told == ["written"] * 4
+            assert b"Runtime.ExitError" in (await call(invoker, {"end": True})).body  # type: ignore[union-attr]
+        assert snapshot(spec.code) == before
+    assert not list((shop.directory / "scratch" / "tmp").iterdir())
+    Path("/tmp/kept").unlink()
+
+
+@pytest.mark.semantics("FN-49")
+async def test_without_namespaces_a_bootstrap_runs_from_the_copy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolation, "supported", lambda: False)
+    code = shop.write('#!/bin/sh\nexec "$HERE" -m awslambdaric app.handler\n', "bootstrap")
+    (code / "bootstrap").chmod(0o755)
+    source = (
+        "import os\ndef handler(event, context):\n    return [__file__, os.getcwd(), os.environ['LAMBDA_TASK_ROOT']]\n"
+    )
+    launch = RuntimeLaunch("provided.al2023", "app.handler")
+    environment = {"HERE": sys.executable}
+    async with shop.open(source, launch=launch, isolation="auto", read_only=True, environment=environment) as invoker:
+        file, directory, root = await returned(invoker)
+    assert directory == root == str(Path(file).parent)
+    assert directory != str(code)
+
+
+async def test_an_environment_without_isolation_gets_the_copy_too(shop: Shop) -> None:
+    async with shop.open(WRITES, isolation="env", read_only=True, launch=PYTHON) as invoker:
+        reply = await call(invoker)
+        assert b"written" in reply.body  # type: ignore[union-attr]
+    assert not (shop.directory / "code" / "made.txt").exists()
