@@ -22,6 +22,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from isolation import Source, function, mapping, source
 
@@ -104,7 +105,7 @@ class Heartbeat:
                 self.answered += 1
             self.slowest = max(self.slowest, time.monotonic() - began)
 
-    def __enter__(self) -> Heartbeat:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
