@@ -5,8 +5,8 @@
                   └────────── what came meanwhile ◄──────────────┘
 
 A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. Each store of the state
-directory has one.
+answer. Jobs run in the order of their submission. What is to follow a job that was stored (`then`), follows in the step
+in which its caller hears the answer. Each store of the state directory has one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 GROUP_MAX = 5_000
 """Jobs of one transaction: so that no answer waits for an endless one."""
+
+
+def _nothing(answer: Any) -> None:
+    """Nothing follows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,12 +73,16 @@ class GroupWriter:
             raise
         return cls(connection, executor, str(path), form.what)
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer of `work`, once it is durable. Raises StoreUnavailable, and then nothing of it was stored."""
+    async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
+        """The answer of `work`, once it is durable, and after `then` had it: nobody else has a turn before that. Raises
+        StoreUnavailable, and then nothing of it was stored."""
         if self._closing is not None:
             raise BugError(f"{self._name} was closed")
         job = self._submit(work)
         await job.done.wait()
+        return self._answer(job, then)
+
+    def _answer(self, job: _Job, then: Callable[[T], None]) -> T:
         if isinstance(job.error, sqlite3.Error):
             what = (
                 f"cannot store {self._what} in {self._name}: {job.error}; free some space or look at the file's rights"
@@ -83,6 +91,7 @@ class GroupWriter:
         if job.error is not None:
             raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error
         result: T = job.result
+        then(result)
         return result
 
     async def aclose(self) -> None:

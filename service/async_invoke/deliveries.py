@@ -9,6 +9,7 @@ what is cut off is in the store as it was, and is attempted again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -54,7 +55,7 @@ class EventQueue:
     def __init__(self, store: EventStore, clock: Clock) -> None:
         self.store = store
         self._clock = clock
-        self._arrived: list[str] = []
+        self._arrived: set[str] = set()
         self._arrival = anyio.Event()
 
     def has_room(self, size: int) -> bool:
@@ -62,15 +63,21 @@ class EventQueue:
 
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
         now = self._clock.wall()
-        await self.store.add(AsyncEvent(0, function, qualifier, request_id, now, now, hops=hops), payload)
-        self._arrived.append(function)
+        event = AsyncEvent(0, function, qualifier, request_id, now, now, hops=hops)
+        await self.store.add(event, payload, partial(self._arrive, function))
+
+    def _arrive(self, function: str) -> None:
+        """An event is durable: its function has a lane from now on, or hears of it only after the next start."""
+        self._arrived.add(function)
         self._arrival.set()
 
     async def arrivals(self) -> set[str]:
         """Functions that got events since this was asked last; waits for one."""
         await self._arrival.wait()
-        self._arrival = anyio.Event()
-        arrived, self._arrived = set(self._arrived), []
+        return self._taken()
+
+    def _taken(self) -> set[str]:
+        arrived, self._arrived, self._arrival = self._arrived, set(), anyio.Event()
         return arrived
 
 
@@ -144,11 +151,10 @@ class Deliveries:
         while not self._stopping:
             lane.woken = anyio.Event()
             try:
-                for held in await self._due(lane):
-                    lane.in_hand.add(held.event.id)
-                    tasks.start_soon(self._deliver, lane, held)
-                if await self._rest(lane):
+                self._take(lane, await self._due(lane), tasks)
+                if self._is_done(lane, due := await self._next_due(lane)):
                     return
+                await self._rest(lane, due)
             except StoreUnavailable as error:
                 await self._store_fails(lane.function, error)
 
@@ -156,25 +162,36 @@ class Deliveries:
         room = self._room(lane.function) - len(lane.in_hand)
         if room <= 0:
             return []
-        due = await self._store.due(lane.function, self._clock.wall(), room, lane.in_hand)
-        return [] if self._stopping else due
+        return await self._store.due(lane.function, self._clock.wall(), room, lane.in_hand)
+
+    def _take(self, lane: _FunctionLane, due: list[HeldEvent], tasks: TaskGroup) -> None:
+        """In hand from now on: whoever stops us waits for them, and nobody takes them again."""
+        for held in () if self._stopping else due:
+            lane.in_hand.add(held.event.id)
+            tasks.start_soon(self._deliver, lane, held)
 
     def _room(self, function: str) -> int:
         """No more than may run, where that is known: the others would only be refused."""
         reserved = self._invocations.catalogue.reserved(function)
         return self._pace.at_once if not reserved else min(reserved, self._pace.at_once)
 
-    async def _rest(self, lane: _FunctionLane) -> bool:
-        """Wait until there is something to do; True when there is nothing left at all, and the lane is closed."""
+    async def _next_due(self, lane: _FunctionLane) -> float | None:
         full = len(lane.in_hand) >= self._room(lane.function)
-        due = None if full else await self._store.next_due(lane.function, lane.in_hand)
-        if due is None and not lane.in_hand and not lane.woken.is_set():
+        return None if full else await self._store.next_due(lane.function, lane.in_hand)
+
+    def _is_done(self, lane: _FunctionLane, due: float | None) -> bool:
+        """Whether nothing is left at all, and nothing came while we looked; then the lane is closed, and whatever comes
+        opens another one."""
+        done = due is None and not lane.in_hand and not lane.woken.is_set()
+        if done:
             del self._lanes[lane.function]
-            return True
+        return done
+
+    async def _rest(self, lane: _FunctionLane, due: float | None) -> None:
+        """Wait until there is something to do."""
         pause = None if due is None else min(max(0.0, due - self._clock.wall()), LONGEST_SLEEP)
         with anyio.move_on_after(pause):
             await lane.woken.wait()
-        return False
 
     # --- one event --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -42,6 +42,7 @@ COMMIT;
 
 COLUMNS = "id, function, qualifier, request_id, accepted, due, attempts, refusals, hops, payload, version, response"
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class EventStore:
@@ -67,11 +68,12 @@ class EventStore:
         """Whether one more payload of so many bytes may be kept."""
         return self._held + size + BESIDES <= self._most
 
-    async def add(self, event: AsyncEvent, payload: bytes) -> None:
-        """Keep a new one; its `id` is given here."""
+    async def add(self, event: AsyncEvent, payload: bytes, then: Callable[[], None] = lambda: None) -> None:
+        """Keep a new one; its `id` is given here. `then` is called in the step in which it is known to be kept, whoever
+        was cancelled meanwhile."""
         self._held += len(payload) + BESIDES
         try:
-            await self._write(partial(_add, event, payload))
+            await self._write(partial(_add, event, payload), lambda _: then())
         except StoreUnavailable:
             self._held -= len(payload) + BESIDES
             raise
@@ -81,9 +83,11 @@ class EventStore:
         await self._write(partial(_put_back, event))
 
     async def remove(self, event: AsyncEvent) -> None:
-        with anyio.CancelScope(shield=True):
-            gone = await self._writer.run(partial(_remove, event.id))
-            self._held -= gone  # others may have come and gone meanwhile
+        await self._write(partial(_remove, event.id), self._make_room)
+
+    def _make_room(self, gone: int) -> None:
+        """Others may have come and gone meanwhile."""
+        self._held -= gone
 
     async def due(self, function: str, now: float, limit: int, besides: Collection[int]) -> list[HeldEvent]:
         """The events of a function that are due, the longest due first; not those that are in hand already."""
@@ -104,9 +108,9 @@ class EventStore:
         """Let what was handed over be done, and close. May be called again."""
         await self._writer.aclose()
 
-    async def _write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    async def _write(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = lambda _: None) -> None:
         with anyio.CancelScope(shield=True):
-            await self._writer.run(work)
+            await self._writer.run(work, then)
 
 
 # --- in the thread ----------------------------------------------------------------------------------------------------

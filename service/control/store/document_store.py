@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,24 +65,31 @@ class Documents:
         """The documents of a kind by key, in the order of their keys: what was read at the start and written since."""
         return {key: json.loads(body) for key, body in sorted(self._bodies.get(kind, {}).items())}
 
-    async def write(self, puts: Mapping[Name, Mapping[str, Any]], deletes: Collection[Name] = ()) -> None:
+    async def write(
+        self,
+        puts: Mapping[Name, Mapping[str, Any]],
+        deletes: Collection[Name] = (),
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
         """Store these and forget those, as one; durable when this returns. A document that is not there may be deleted.
 
-        Cancelling does not stop it. Raises StoreUnavailable, and then nothing was stored.
+        `then` is what follows for whoever keeps more of them in memory: it is called in the step in which they are in
+        memory here, before anybody else has a turn. Cancelling does not stop it. Raises StoreUnavailable, and then
+        nothing was stored.
         """
         if overlap := set(puts) & set(deletes):
             raise BugError(f"documents that are both stored and deleted: {sorted(overlap)}")
         rows = [_row(name, document) for name, document in puts.items()]
         gone = tuple(deletes)
         with anyio.CancelScope(shield=True):
-            await self._writer.run(partial(_write, rows, gone))
-            self._remember(rows, gone)
+            await self._writer.run(partial(_write, rows, gone), lambda _: self._remember(rows, gone, then))
 
-    def _remember(self, rows: Sequence[Row], gone: Sequence[Name]) -> None:
+    def _remember(self, rows: Sequence[Row], gone: Sequence[Name], then: Callable[[], None]) -> None:
         for kind, key, body, _ in rows:
             self._bodies.setdefault(kind, {})[key] = body
         for kind, key in gone:
             self._bodies.get(kind, {}).pop(key, None)
+        then()
 
     async def aclose(self) -> None:
         """Let what was handed over be done, and close. May be called again."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 
 import anyio
 
@@ -172,12 +173,12 @@ class FunctionPlane:
             after = functions.settle(after, self._moment())
         puts, deletes = as_documents.changes(before, after)
         try:
-            await self._documents.write(puts, deletes)  # nobody's cancellation comes between this and the next
+            await self._documents.write(puts, deletes, partial(self._remember, name, before, after))
         except StoreUnavailable as error:
             raise service() from error
-        self._remember(name, before, after)
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
+        """In memory and told, as one: who reads it when he hears of it reads what is durable."""
         self._due.pop(name, None)
         if after is None:
             del self._functions[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import uuid as uuids
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
@@ -95,16 +96,17 @@ class MappingPlane:
     async def _change(self, decide: Callable[[], Mapped]) -> Mapped:
         async with self._turn:
             after = self._adopted(decide())
-            with anyio.CancelScope(
-                shield=True
-            ):  # what is durable is what is in memory, whether the caller is there or not
-                try:
-                    await self._documents.write({as_documents.name_of(after): as_documents.document(after)})
-                except StoreUnavailable as error:
-                    raise service() from error
-                self._mappings[after.uuid] = after
-                self._watch(after.uuid)
+            puts = {as_documents.name_of(after): as_documents.document(after)}
+            try:
+                await self._documents.write(puts, then=partial(self._remember, after))
+            except StoreUnavailable as error:
+                raise service() from error
         return after
+
+    def _remember(self, after: Mapped) -> None:
+        """In memory and told, as one: who reads it when he hears of it reads what is durable."""
+        self._mappings[after.uuid] = after
+        self._watch(after.uuid)
 
     def _adopted(self, after: Mapped) -> Mapped:
         if after.is_stored:
@@ -122,6 +124,7 @@ class MappingPlane:
     async def end(self, mapped: Mapped) -> None:
         """A mapping that was being deleted is gone. Raises StoreUnavailable, and then it is not."""
         async with self._turn:
-            with anyio.CancelScope(shield=True):
-                await self._documents.write(*as_documents.ending(mapped))
-                del self._mappings[mapped.uuid]
+            await self._documents.write(*as_documents.ending(mapped), partial(self._forget, mapped.uuid))
+
+    def _forget(self, uuid: str) -> None:
+        del self._mappings[uuid]
