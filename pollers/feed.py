@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, Record, Settlement
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import (
     Blocked,
     CommitFailed,
@@ -164,15 +164,13 @@ class Feed:
         failures = 0
         while await self._has_room():
             try:
-                fetched = await self._fetch()
+                await self._take_in()
             except SourceUnavailable as error:
                 failures += 1
                 self._trouble = error.reason
                 await self._rest(error.reason, failures)
                 continue
             failures = 0
-            self._tell_trouble(fetched)
-            await self._take_in(fetched)
             self._pump()
             await self._commit()  # what could not be stored before
 
@@ -194,13 +192,19 @@ class Feed:
     async def _fetch_within_limits(self) -> FetchResult:
         batch = self._slots.room()
         if self._settings.lent:
-            return await self._reader.fetch(batch, self._slots.deadline())
+            return self._arrived(await self._reader.fetch(batch, self._slots.deadline()))
         room = self._marks.begin_fetch(self._settings.fetch_limit, batch, self._slots.waiting().bytes)
         try:
-            fetched = await self._reader.fetch(room.records, self._look_again(), room.skip)
+            fetched = self._arrived(await self._reader.fetch(room.records, self._look_again(), room.skip))
             return replace(fetched, passed_over=True) if room.skip else fetched
         finally:
             self._marks.end_fetch()
+
+    def _arrived(self, fetched: FetchResult) -> FetchResult:
+        """In the step in which the reader answers: who takes a lane away from now on waits until its records have been
+        taken in. Before, the reader knows that it went."""
+        self._taking = True
+        return fetched
 
     def _look_again(self) -> float | None:
         """When a fetch must be over, whatever it brought. The window of what waits behind a batch begins when that is
@@ -218,10 +222,11 @@ class Feed:
             await self._sleep(delay)
         self._pump()
 
-    async def _take_in(self, fetched: FetchResult) -> None:
-        """Everything that happens to records between the fetch and their batch."""
-        self._taking = True
+    async def _take_in(self) -> None:
+        """Fetch, and all that happens to the records before their batch."""
         try:
+            fetched = await self._fetch()
+            self._tell_trouble(fetched)
             await self._sort_in(fetched)
         finally:
             self._taking = False  # after a fault of ours too: whoever revokes waits for it
@@ -274,10 +279,7 @@ class Feed:
         """Called by the reader: as `source.Owner.revoke`."""
         while self._taking:
             await self._changed.wait()
-        dropped = self._slots.drop(lanes)
-        await self._tell(Settlement(dropped, ABANDONED))
-        for delivery in tuple(self._deliveries):
-            delivery.stop_lanes(lanes)
+        await self._tell(Settlement(self._begin_no_more(lanes), ABANDONED))
         with anyio.move_on_after(max(0.0, until - self._clock.monotonic())):
             while any(delivery.works_on(lanes) for delivery in self._deliveries):
                 await self._changed.wait()
@@ -286,6 +288,13 @@ class Feed:
         await self._commit()
         self._marks.forget(lanes)
         self._wake()
+
+    def _begin_no_more(self, lanes: Collection[Lane]) -> tuple[Record, ...]:
+        """What waits of these lanes is dropped, and no delivery begins anything of them: as one, or what waits would be
+        in a batch by the time that it is told."""
+        for delivery in tuple(self._deliveries):
+            delivery.stop_lanes(lanes)
+        return self._slots.drop(lanes)
 
     def _pump(self, *, flush: bool = False) -> None:
         """Put every batch that is ready into its slot."""
@@ -300,10 +309,15 @@ class Feed:
         try:
             await delivery.run()
         finally:
-            self._deliveries.discard(delivery)
-            self._slots.completed(slot, self._now())
-            self._wake()
+            self._delivered(delivery, slot)
         self._pump(flush=not self._wanted)
+
+    def _delivered(self, delivery: Delivery, slot: int) -> None:
+        """The slot is free when nobody works on it, and not before: its next batch would be in flight beside this
+        one."""
+        self._deliveries.discard(delivery)
+        self._slots.completed(slot, self._now())
+        self._wake()
 
     async def _drain(self) -> None:
         """The end of fetching: what waits for a batch is delivered, or on a stop given back."""
@@ -361,16 +375,19 @@ class Feed:
     # --- the ledger: what deliveries do to records ------------------------------------------------------------------
 
     async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
-        shared = self._slots.settled(slot, step, self._now())
-        window = self._slots.stored
+        shared, window = self._booked(slot, step)
         heard = await self._tell(Settlement((*step.records, *shared), step.fate))
         if step.fate.kind in PASSED:
-            # Nothing waits between these two: a window's state never belongs to another position.
-            self._marks.done(heard)
-            self._marks.keep(window)
+            self._marks.done_in_window(heard, window)
             await self._commit()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
+
+    def _booked(self, slot: int, step: SettleStep | DiscardStep) -> tuple[tuple[Record, ...], OpenWindow | None]:
+        """The fate is in the slot's books: which waiting records share it, and the tumbling window as it is after these
+        records. What is settled while the source is told changes the window again, and belongs to a later position."""
+        shared = self._slots.settled(slot, step, self._now())
+        return shared, self._slots.stored
 
     def invoked(self, slot: int) -> None:
         self._slots.invoked(slot, self._now())

@@ -20,7 +20,7 @@ from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchF
 from .core.lifecycle import PollState, Status
 from .feed import Feed
 from .feed_settings import FeedSettings
-from .source import FetchResult, Roster, Source
+from .source import FetchResult, Reader, Roster, Source
 
 LONG_LIFE = 60.0
 """Seconds after which the end of a feed has nothing to do with its beginning."""
@@ -207,17 +207,20 @@ class Supervisor:
 
     async def _read(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
         try:
-            reader = await self._source.reader(name)
-            polled = partial(self._polled, tasks, roster, name)
-            took = partial(self._took, tasks, roster, name)
-            feed = self._feeds[name] = Feed(self._settings, reader, polled, took)
-            self._tell_feeds()
-            if self._over.is_set():  # while the reader was being made
-                feed.stop(self._times)
-            await feed.run()
+            await self._made(name, await self._source.reader(name), tasks, roster).run()
         finally:
             self._feeds.pop(name, None)
             self._tell_feeds()
+
+    def _made(self, name: str, reader: Reader, tasks: TaskGroup, roster: Roster) -> Feed:
+        """A feed that is among the others from the moment on in which it is looked whether they are to end."""
+        polled = partial(self._polled, tasks, roster, name)
+        took = partial(self._took, tasks, roster, name)
+        feed = self._feeds[name] = Feed(self._settings, reader, polled, took)
+        self._tell_feeds()
+        if self._over.is_set():  # while the reader was being made
+            feed.stop(self._times)
+        return feed
 
     async def _rest_alone(self, name: str, cause: Reason, began: float) -> None:
         """Before this feed is tried again; ends with all feeds. One that lived for long is as new."""

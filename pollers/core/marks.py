@@ -5,8 +5,8 @@
                                         └───────────────────┘
 
 What is committed of a lane is always one `Mark`: the highest position without a hole, and the state of the tumbling
-window that belongs to it. Both are changed in one step by the feed, so that a crash never leaves the one without the
-other.
+window that belongs to it. Both are changed in one step (`done_in_window`), so that a crash never leaves the one without
+the other.
 
 What may be fetched follows from what is here. A feed of one lane waits while its lane is full or all feeds hold too
 much. A feed of many lanes never waits, so that no lane waits for another one: it passes over the lanes that are full.
@@ -100,8 +100,10 @@ class Marks:
                 self._moved.add(record.lane)
         self._weigh()
 
-    def keep(self, window: OpenWindow | None) -> None:
-        """The window's state after the records that were done last."""
+    def done_in_window(self, records: Iterable[Record], window: OpenWindow | None) -> None:
+        """As `done`, with the tumbling window after these records. Both or none: a state never belongs to another
+        position."""
+        self.done(records)
         if self._lane is not None and window != self._window:
             self._window = window
             self._moved.add(self._lane)

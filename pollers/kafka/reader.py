@@ -137,8 +137,9 @@ class KafkaReader:
                 await self._rewind()
                 self._trouble = await self._look_for_trouble()
             with anyio.move_on_after(wait + POLL):  # the client waits for the end of a rebalance, however long
-                batches = await self._consumer.getmany(timeout_ms=math.ceil(wait * 1000), max_records=limit)
-                return self._fetched(batches, limit)
+                return self._fetched(
+                    await self._consumer.getmany(timeout_ms=math.ceil(wait * 1000), max_records=limit), limit
+                )
         except Exception as error:
             self._astray |= self._held  # the client forgets what it had gathered of others when one of them fails
             return await self._after(error, limit)
@@ -170,8 +171,9 @@ class KafkaReader:
                 raise error
 
     def _fetched(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], limit: int) -> FetchResult:
-        """What is being taken away is not begun any more: its next owner gets it. Nothing may wait between the client
-        and this, and this and the feed: partitions would come and go meanwhile."""
+        """In the step in which the client answers, which is that in which the feed gets it: a partition that went and
+        came in between would begin where it is committed, and these records are beyond that. What is being taken away
+        is not begun any more: its next owner gets it."""
         ours = self._held - self._leaving
         self._astray |= batches.keys() - self._held
         now = self._clock.wall()
@@ -316,6 +318,9 @@ class KafkaReader:
         except Exception as error:
             failure = translate(error, f"commit offsets of topic {self._settings.topic}")
             raise SourceUnavailable.because(failure.reason) from error
+        self._committed(offsets)
+
+    def _committed(self, offsets: Mapping[TopicPartition, int]) -> None:
         moved = sum(max(0, offset - self._done.get(partition, offset)) for partition, offset in offsets.items())
         self._done.update(offsets)
         self._observer.observe(OffsetsCommitted(self._settings.mapping, moved))
@@ -348,10 +353,11 @@ class KafkaReader:
         if self._owner is not None and partitions:
             lanes = [self._lane(partition) for partition in partitions]
             await self._owner.revoke(lanes, self._clock.monotonic() + self._settings.withdraw)
-        self._leaving -= set(partitions)
         self._gone(partitions)
 
     def _gone(self, partitions: Collection[TopicPartition]) -> None:
+        """They are leaving until they are not held any more: between the two a fetch would begin them anew."""
+        self._leaving -= set(partitions)
         lost = set(partitions) & self._held
         self._held -= lost
         for partition in lost:

@@ -154,7 +154,6 @@ class DecodingReader:
         if self._news:
             raise self._unavailable(self._news)
         fetched = await self._fetch(limit, until, skip)
-        self._admit(fetched.records)
         await self._wait(until)
         records = tuple(self._handed_on(limit))
         if not records and not fetched.gaps and (trouble := self._trouble()):
@@ -165,18 +164,21 @@ class DecodingReader:
         """Nothing of the lanes that wait: each fetch that brings more to wait has another lane waiting."""
         room = limit - len(self._ready)
         if room <= 0:
-            return FetchResult(full=True)
+            return self._admitted(FetchResult(full=True))
         waiting = sum(len(queue.records) for queue in self._queues.values())
-        return await self._inner.fetch(min(room, max(BESIDE, room - waiting)), until, {*skip, *self._queues})
+        most = min(room, max(BESIDE, room - waiting))
+        return self._admitted(await self._inner.fetch(most, until, {*skip, *self._queues}))
 
-    def _admit(self, records: Sequence[Record]) -> None:
-        for record in records:
+    def _admitted(self, fetched: FetchResult) -> FetchResult:
+        """In the step in which the reader answers: whoever takes a lane away finds all that waits of it."""
+        for record in fetched.records:
             queue = self._queues.get(record.lane)
             if queue is None:
                 queue = self._queues[record.lane] = _DecodingQueue(record.lane)
             queue.records.append(record)
         for queue in self._queues.values():
             queue.working = queue.working or self._start(queue, self)
+        return fetched
 
     async def _wait(self, until: float | None) -> None:
         """Until there is something to hand on and nobody works, or the time is over."""

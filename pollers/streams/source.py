@@ -195,17 +195,22 @@ class StreamSource:
         if new := self._decide().new:  # stored before anything is read of them, or of what comes after them
             await self._store.add(self._settings.uuid, self._listing.arn, new)
             self._lanes = {**{shard: Checkpoint(start) for shard, start in new.items()}, **self._lanes}
+        plan = self._put_to_work()
+        if plan.surplus:
+            await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
+            self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
+        return plan
+
+    def _put_to_work(self) -> ShardPlan:
+        """Plan by the positions of this moment, and want what the plan says: a shard that is done a moment later
+        (`_committed`) is not wanted again."""
         plan = self._decide()
         for shard, reader in self._readers.items():
             # Its feed settles what was fetched, ends an open window, and tells of the gap.
             reader.vanished = self._absences.vanished(shard)
-        # Nothing waits between the plan and this: a shard that is done meanwhile must not be wanted again.
         self._roster.read([*plan.ready, *plan.gone])
         if plan.sought:
             self.look()
-        if plan.surplus:
-            await self._store.compact(self._settings.uuid, self._listing.arn, plan.surplus)
-            self._lanes = {shard: place for shard, place in self._lanes.items() if shard not in plan.surplus}
         return plan
 
     def _decide(self) -> ShardPlan:
@@ -238,6 +243,10 @@ class StreamSource:
         if answer is CommitAnswer.BELOW:
             what = f"is behind the position that is stored: was the stream made anew? ({spell(checkpoint.place)})"
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
+        self._committed(shard, checkpoint)
+
+    def _committed(self, shard: str, checkpoint: Checkpoint) -> None:
+        """A shard that is done to its end is not wanted from the moment on in which plans take it for done."""
         self._lanes[shard] = checkpoint
         if isinstance(checkpoint.place, Finished):
             self._roster.done(shard)

@@ -62,21 +62,20 @@ def test_a_record_that_is_known_is_dropped_and_one_without_position_is_not_track
 @pytest.mark.semantics("STREAM-04")
 def test_a_window_is_committed_with_its_position_and_alone_when_only_it_changed() -> None:
     marks = Marks(100, 100, LANE)
-    marks.done(added(marks, 1))
-    marks.keep(WINDOW)
+    marks.done_in_window(added(marks, 1), WINDOW)
     assert marks.take() == {LANE: Mark(Position(1), WINDOW)}
-    marks.keep(WINDOW)
+    marks.done_in_window([], WINDOW)
     assert not marks.unstored
-    marks.keep(None)
+    marks.done_in_window([], None)
     assert marks.take() == {LANE: Mark(Position(1), None)}
 
 
 @pytest.mark.semantics("STREAM-04")
 def test_a_window_that_was_restored_can_end_before_any_record_came() -> None:
     marks = Marks(100, 100, LANE, WINDOW)
-    marks.keep(WINDOW)
+    marks.done_in_window([], WINDOW)
     assert not marks.unstored
-    marks.keep(None)
+    marks.done_in_window([], None)
     assert marks.take() == {LANE: Mark(None, None)}
 
 
