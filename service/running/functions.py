@@ -88,9 +88,7 @@ class RunningFunctions:
         """The function of this name; whoever asks for it, at once or later, gets the same."""
         async with self._making:
             member = await self._made(name)
-            if name not in self._awaited:
-                self._awaited.add(name)
-                self._begin(name)
+            self._await(name)
             return member
 
     async def invoker(self, name: str) -> Invoker:
@@ -107,14 +105,24 @@ class RunningFunctions:
         """A mapping fetches for it no longer. Unless it is `needed` by another, it is not probed any more; nor
         remembered, unless it is kept."""
         async with self._making:
-            if name not in self._awaited or needed():
-                return
-            self._awaited.discard(name)
-            if name in self._probing:
-                self._probing.pop(name).cancel()
-            member = None if name in self._kept else self._members.pop(name)
+            member = None if needed() else self._left(name)
         if member is not None:
             await member.target.invoker.aclose()
+
+    def _await(self, name: str) -> None:
+        """Somebody fetches for it: it is probed."""
+        if name not in self._awaited:
+            self._awaited.add(name)
+            self._begin(name)
+
+    def _left(self, name: str) -> RunningFunction | None:
+        """Nobody fetches for it: it is not probed. The member, where it is nobody's any more."""
+        if name not in self._awaited:
+            return None
+        self._awaited.discard(name)
+        if name in self._probing:
+            self._probing.pop(name).cancel()
+        return None if name in self._kept else self._members.pop(name)
 
     async def run(self) -> None:
         """Probe whoever cannot start, those who come later too, until this is cancelled."""

@@ -242,9 +242,13 @@ class RunningMappings:
             await work.supervisor.stop(grace)
             if name in self._running:
                 await self._running.pop(name).end()
-            del self._works[name]
+            self._ended(name)
             await work.aclose()
-            self.changes.changed()
+
+    def _ended(self, name: str) -> None:
+        """Out of the table and told, as one: who looks when he hears of it finds it as it is."""
+        del self._works[name]
+        self.changes.changed()
 
     def forget(self, name: str) -> None:
         """A mapping that was taken down is out of sight."""

@@ -101,13 +101,20 @@ class Reconciler:
 
     async def _follow(self, uuid: str) -> None:
         try:
-            while uuid in self._wanted:
-                self._wanted.discard(uuid)
-                mapped = self._plane.all.get(uuid)
-                if mapped is not None:
+            while self._next(uuid):
+                if (mapped := self._plane.all.get(uuid)) is not None:
                     await self._align(mapped)
-        finally:
+        except BaseException:
             self._followers.discard(uuid)
+            raise
+
+    def _next(self, uuid: str) -> bool:
+        """Whether it is to be looked at again. Else its follower is none any more, and the next change has another."""
+        wanted = uuid in self._wanted
+        self._wanted.discard(uuid)
+        if not wanted:
+            self._followers.discard(uuid)
+        return wanted
 
     async def _align(self, mapped: Mapped) -> None:
         if mapped.state is MappingState.DELETING:
