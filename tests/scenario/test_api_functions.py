@@ -207,6 +207,20 @@ async def test_the_environments_of_code_that_was_replaced_end_before_it_is_invok
         assert rig.ended == rig.made == ["orders $LATEST 1"]
 
 
+async def test_an_update_that_comes_while_an_invocation_begins_brings_no_old_code_back(rig: Rig) -> None:
+    async def update() -> None:
+        rig.catalogue.put(identity="new")
+
+    async with rig.running():
+        await rig.invoke()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(rig.invoke)
+            tasks.start_soon(update)
+        assert rig.made == ["orders $LATEST 1"]
+        await rig.invoke()
+        assert rig.made == ["orders $LATEST 1", "new"]
+
+
 async def test_many_warm_functions_are_not_too_many(rig: Rig) -> None:
     rig.seconds = 0.0
     async with rig.running():

@@ -402,3 +402,13 @@ async def test_a_fault_of_ours_stops_no_other_event(rig: Rig) -> None:
         await anyio.sleep(100)
     assert sorted(told for _, told, _ in rig.told) == ["o", "r"]
     assert rig.times("r") == [0.0, 60.0]
+
+
+async def test_an_event_whose_caller_went_while_it_was_stored_is_delivered_without_a_restart(rig: Rig) -> None:
+    async with rig.open() as queue:
+        await anyio.sleep(1)  # what was there at the start is found
+        with anyio.CancelScope() as caller:
+            caller.cancel()
+            await queue.accept("orders", "", "r", b"1", 0)
+        await anyio.sleep(1)
+        assert [request_id for _, _, request_id in rig.attempts] == ["r"]

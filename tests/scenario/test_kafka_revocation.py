@@ -1,20 +1,26 @@
-"""Partitions that go while what was given up of them is on its way to the failure destination."""
+"""Partitions that go in the middle of something: of a fetch, or of the way to the failure destination."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.dispatch.core.model import Lane
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Report
+from headrace.pollers.feed import AT_ONCE
+from headrace.pollers.source import FetchResult
 from support.paper import partition
 from support.topic_lab import Member
 from support.virtual_time import EPOCH, VirtualLoop
 
-from .test_decoding import Topic, until
+from .test_decoding import Topic, TopicReader, World, framed, numbers, until
 
 
 @pytest.fixture
@@ -87,3 +93,59 @@ async def test_what_was_given_up_of_a_topic_that_is_gone_says_nothing_of_the_one
         assert topic.committed == {}
         running.set()
         await until(lambda: topic.committed == {partition(0): 1})
+
+
+# --- in the middle of a fetch -----------------------------------------------------------------------------------------
+
+
+class LeavingReader(TopicReader):
+    """Of which partition 0 is taken away at the moment in which a fetch has brought something of it."""
+
+    left: asyncio.Task[None] | None = None
+
+    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
+        fetched = await super().fetch(limit, until, skip)
+        if self.left is None and any(record.lane == partition(0) for record in fetched.records):
+            self.left = asyncio.create_task(self.leave(partition(0)))
+        return fetched
+
+    async def leave(self, lane: Lane) -> None:
+        assert self._owner is not None
+        await self._owner.revoke([lane], anyio.current_time() + 5)
+        del self.places[lane]
+
+
+@dataclass
+class LeavingTopic(Topic):
+    async def reader(self, feed: str) -> TopicReader:
+        self.members.append(LeavingReader(self))
+        return self.member
+
+
+async def taken(member: Member, reader: LeavingReader) -> list[bytes]:
+    """What was begun of partition 0 until it had left and everything else was done."""
+    await until(lambda: reader.left is not None and reader.left.done())
+    await until(lambda: b"other" in member.taken)
+    await anyio.sleep(10)
+    return [value for value in member.begun if value != b"other"]
+
+
+@pytest.mark.parametrize("records", [1, 2 * AT_ONCE], ids=["few", "many"])
+async def test_nothing_is_begun_of_a_partition_that_left_while_its_records_were_taken_in(records: int) -> None:
+    topic = LeavingTopic()
+    topic.send(0, *[b"left"] * records)
+    topic.send(1, b"other")
+    async with Member(topic, clock=LoopClock(EPOCH)).running() as member:
+        await until(lambda: bool(topic.members))
+        assert await taken(member, topic.member) == []
+        assert partition(0) not in topic.committed
+
+
+async def test_nothing_is_decoded_of_a_partition_that_left_while_its_records_were_taken_in() -> None:
+    world = World(LeavingTopic())
+    world.topic.send(0, framed(1, 0))
+    world.topic.send(1, framed(1, 1))
+    async with world.running() as member:
+        await until(lambda: bool(member.taken))
+        await anyio.sleep(10)
+        assert numbers(member.begun) == [1]

@@ -14,7 +14,9 @@ import pytest
 from headrace.config.durable.faults import StoreUnavailable, UnusableState
 from headrace.config.function import LocalFunction
 from headrace.service.api.wire.refusals import form_of
-from headrace.service.control.names import Home
+from headrace.service.control import tags
+from headrace.service.control.model import Decision, Function, Moment
+from headrace.service.control.names import Home, resolve
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.code import DIRECTORY
 from headrace.service.control.store.document_store import FILE, Documents
@@ -343,6 +345,25 @@ async def test_a_change_whose_caller_went_is_done_or_not_but_never_half(tmp_path
         assert before["Tags"]
     async with function_api(tmp_path) as api:
         assert await api("ListTags", Resource=ARN) == before
+
+
+async def test_a_change_whose_caller_went_while_it_was_stored_is_in_memory_and_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with function_api(tmp_path) as api:
+        await api.create()
+        api.plane.watch(told.append)
+        with anyio.CancelScope() as caller:
+
+            def decide(function: Function | None, moment: Moment) -> Decision:
+                caller.cancel()
+                return tags.tag(function, named, {"a": "1"}, moment)
+
+            named = resolve("orders", api.plane.here)
+            await api.plane.change(named, decide)
+        function = api.plane.find("orders")
+        assert function is not None
+        assert function.tags == {"a": "1"}
+        assert told == ["orders"]
 
 
 async def test_of_two_creations_one_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from aiokafka.errors import CorruptRecordException, GroupAuthorizationFailedErro
 
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceError
+from headrace.pollers.kafka.core.records import lane_of
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.settings import TopicSettings
 from support.virtual_time import EPOCH, VirtualLoop
@@ -175,3 +176,26 @@ async def test_a_look_for_damage_that_is_cancelled_loses_nothing() -> None:
     with anyio.move_on_after(1):
         await reader.fetch(10, None)
     assert await given(reader, 6) == (ALL, 0)
+
+
+async def test_records_are_given_before_a_partition_can_go_and_come_after_the_client_answered() -> None:
+    """They would be beyond the offset that is committed, from which the partition is read when it came."""
+    order: list[str] = []
+
+    class Restless(Client):
+        async def getmany(self, *partitions: TopicPartition, timeout_ms: int, max_records: int) -> dict[Any, list[Any]]:
+            found = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+            tasks.start_soon(go_and_come)
+            return found
+
+    async def go_and_come() -> None:
+        await reader.revoked([FIRST])
+        reader.assigned([FIRST])
+        order.append("went and came")
+
+    reader = reader_of(Restless())
+    async with anyio.create_task_group() as tasks:
+        fetched = await reader.fetch(5, None, skip=[lane_of("cluster", DAMAGED)])
+        order.append("given")
+    assert order == ["given", "went and came"]
+    assert [record.id for record in fetched.records if record.lane == lane_of("cluster", FIRST)]

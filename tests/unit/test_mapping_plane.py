@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from headrace.config.clock import SystemClock
@@ -53,3 +54,21 @@ async def test_a_mapping_that_changed_meanwhile_is_not_done_when_its_first_state
         plane.settle(updating)
         assert plane.all[creating.uuid].state is MappingState.ENABLED
         assert plane.all[creating.uuid].config.batch_size == 5
+
+
+async def test_a_change_whose_caller_went_is_in_the_file_in_memory_and_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with mapping_plane(tmp_path) as plane:
+        uuid = (await plane.create(SQS, NOT_LOOKED_AT, plane.moment())).uuid
+        plane.watch(told.append)
+        with anyio.CancelScope() as caller:
+
+            def change(tags: Mapping[str, str]) -> dict[str, str]:
+                caller.cancel()
+                return {**tags, "a": "1"}
+
+            await plane.tag(uuid, change)
+        assert plane.all[uuid].config.tags == {"a": "1"}
+        assert told == [uuid]
+    async with mapping_plane(tmp_path) as again:
+        assert again.all[uuid].config.tags == {"a": "1"}
