@@ -89,6 +89,36 @@ async def test_of_the_idle_environments_of_all_functions_the_last_ones_stay(shop
     assert (shop.marked(), len(warm)) == ([], 0)
 
 
+@pytest.mark.semantics("FN-61")
+async def test_of_functions_that_only_proved_that_they_start_few_processes_stay(shop: Shop) -> None:
+    inits, warm = anyio.CapacityLimiter(2), Warm(unused=1)
+    spec = shop.spec(PID)
+    invokers = [
+        LocalInvoker(
+            dataclasses.replace(spec, name=name),
+            clock=SystemClock(),
+            observer=shop.logs,
+            reaper=shop.reaper,
+            inits=inits,
+            warm=warm,
+        )
+        for name in ("first", "second", "third")
+    ]
+    try:
+        assert all([isinstance(await invoker.probe(), Ready) for invoker in invokers])
+
+        async def one_is_left() -> bool:
+            return len(shop.marked()) == 1
+
+        await eventually_async(one_is_left)
+        assert [await returned(invokers[2])] == shop.marked()
+        assert isinstance(await call(invokers[0]), Returned)
+    finally:
+        for invoker in invokers:
+            await invoker.aclose()
+        shop.reaper.close()
+
+
 @pytest.mark.semantics("FN-40")
 async def test_the_setting_says_how_many_stay(shop: Shop) -> None:
     local = {"runtime": "python", "handler": "app.handler", "code": str(shop.write(PID)), "isolation": "env"}

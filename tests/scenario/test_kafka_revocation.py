@@ -137,7 +137,9 @@ async def test_nothing_is_begun_of_a_partition_that_left_while_its_records_were_
     topic.send(1, b"other")
     async with Member(topic, clock=LoopClock(EPOCH)).running() as member:
         await until(lambda: bool(topic.members))
-        assert await taken(member, topic.member) == []
+        reader = topic.member
+        assert isinstance(reader, LeavingReader)
+        assert await taken(member, reader) == []
         assert partition(0) not in topic.committed
 
 

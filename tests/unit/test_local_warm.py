@@ -36,3 +36,22 @@ def test_one_that_is_in_use_never_ends() -> None:
             warm.remove(each)
     assert ended == ["first"]
     assert len(warm) == 1
+
+
+@pytest.mark.semantics("FN-61")
+def test_few_stay_that_served_nothing_and_none_ends_for_them_that_did() -> None:
+    warm, ended = Warm(unused=2), list[str]()
+    warm.add("worked", partial(ended.append, "worked"))
+    for each in "abcd":
+        warm.add(each, partial(ended.append, each), used=False)
+    assert (ended, len(warm)) == (["a", "b"], 3)
+
+
+@pytest.mark.semantics("FN-61")
+def test_one_that_served_an_event_counts_no_longer_as_unused() -> None:
+    warm, ended = Warm(unused=1), list[str]()
+    warm.add("first", partial(ended.append, "first"), used=False)
+    warm.remove("first")
+    warm.add("first", partial(ended.append, "first"))
+    warm.add("second", partial(ended.append, "second"), used=False)
+    assert ended == []

@@ -85,7 +85,7 @@ class LocalInvoker:
         return self._spec.timeout
 
     async def probe(self) -> Ready | NotReady:
-        """An init without an event; the environment stays for the first invocation."""
+        """An init without an event; the environment stays for the first invocation, unless many functions wait so."""
         await self._refresh()
         if self._closed:
             return NotReady(CLOSED)
@@ -225,7 +225,7 @@ class LocalInvoker:
         if worker.warm and generation == self._generation and not self._closed:
             self._idle.append(worker)
             self._set_alarm()
-            self._warm.add(worker, partial(self._make_room, worker))
+            self._warm.add(worker, partial(self._make_room, worker), used=worker.init_seconds is None)
         else:
             await self._drop(worker)
 
