@@ -68,13 +68,13 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
     return FunctionSpec(
         name=runnable.name,
         launch=RuntimeLaunch(runnable.runtime, runnable.handler),
-        code=runnable.code,
+        code=Path(runnable.code),
         scratch=scratch,
         version=runnable.version,
         timeout=float(runnable.timeout),
         concurrency=AT_ONCE,
         environment=runnable.environment,
-        layers=runnable.layers,
+        layers=tuple(map(Path, runnable.layers)),
         memory_size=runnable.memory_size,
         uploaded=True,
         reload=False,  # what is unpacked does not change
