@@ -19,8 +19,7 @@ from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
 from .kafka_mapping import URI_FORM
 from .mapping import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .nodes import Node, NodePlace, locate
-from .settings import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM
-from .spoken import URL_FORM, folded
+from .spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
 
 _REPORTED = {
     "State",

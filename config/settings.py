@@ -19,11 +19,8 @@ from . import read_json
 from .errors import ConfigError
 from .nodes import Node
 from .retry_backoff import RetryBackoff
-from .spoken import URL_FORM, WHOLE
+from .spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, WHOLE
 
-ACCOUNT_FORM = r"^\d{12}$"
-REGION_FORM = r"^[A-Za-z0-9-]+$"
-KEY_ID_FORM = r"^\w{3,128}$"
 _Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
 
 

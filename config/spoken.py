@@ -78,6 +78,9 @@ def _no_boolean(value: object) -> object:
 
 
 URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
+ACCOUNT_FORM = r"^\d{12}$"
+REGION_FORM = r"^[A-Za-z0-9-]+$"
+KEY_ID_FORM = r"^\w{3,128}$"
 
 WHOLE = BeforeValidator(_no_boolean)
 Whole = Annotated[int, WHOLE]

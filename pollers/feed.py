@@ -201,8 +201,8 @@ class Feed:
             self._marks.end_fetch()
 
     def _arrived(self, fetched: FetchResult) -> FetchResult:
-        """In the step in which the reader answers: who takes a lane away from now on waits until its records have been
-        taken in. Before, the reader knows that it went."""
+        """Called in the step in which the reader answers. From here on `revoke` waits until the records are taken in;
+        before, the reader itself leaves out a lane that went."""
         self._taking = True
         return fetched
 
@@ -290,8 +290,8 @@ class Feed:
         self._wake()
 
     def _begin_no_more(self, lanes: Collection[Lane]) -> tuple[Record, ...]:
-        """What waits of these lanes is dropped, and no delivery begins anything of them: as one, or what waits would be
-        in a batch by the time that it is told."""
+        """Drop what waits of these lanes, and let no delivery begin anything of them. As one step: else a batch would
+        take what waits before it is dropped."""
         for delivery in tuple(self._deliveries):
             delivery.stop_lanes(lanes)
         return self._slots.drop(lanes)
@@ -313,8 +313,7 @@ class Feed:
         self._pump(flush=not self._wanted)
 
     def _delivered(self, delivery: Delivery, slot: int) -> None:
-        """The slot is free when nobody works on it, and not before: its next batch would be in flight beside this
-        one."""
+        """Free the slot in the step in which nobody works on it any more."""
         self._deliveries.discard(delivery)
         self._slots.completed(slot, self._now())
         self._wake()
@@ -384,8 +383,8 @@ class Feed:
             await self.release(shared)
 
     def _booked(self, slot: int, step: SettleStep | DiscardStep) -> tuple[tuple[Record, ...], OpenWindow | None]:
-        """The fate is in the slot's books: which waiting records share it, and the tumbling window as it is after these
-        records. What is settled while the source is told changes the window again, and belongs to a later position."""
+        """Enter a fate into the slot's books. Returns the waiting records that share it, and the tumbling window as it
+        is after these records: a later settlement changes the window, and has a later position."""
         shared = self._slots.settled(slot, step, self._now())
         return shared, self._slots.stored
 

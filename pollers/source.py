@@ -103,8 +103,8 @@ class Roster(Protocol):
         """Names of the feeds that should be running."""
         ...
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
-        """A fetch of this feed came back."""
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
+        """A fetch of this feed came back, `now` (monotonic)."""
         ...
 
     def took(self, feed: str, *, held: bool) -> None:

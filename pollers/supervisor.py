@@ -213,7 +213,7 @@ class Supervisor:
             self._tell_feeds()
 
     def _made(self, name: str, reader: Reader, tasks: TaskGroup, roster: Roster) -> Feed:
-        """A feed that is among the others from the moment on in which it is looked whether they are to end."""
+        """Make a feed, put it among the others and look whether all are to end, in one step: none is missed."""
         polled = partial(self._polled, tasks, roster, name)
         took = partial(self._took, tasks, roster, name)
         feed = self._feeds[name] = Feed(self._settings, reader, polled, took)
@@ -256,7 +256,7 @@ class Supervisor:
         if fetched.records:
             self._fetched_at = self._clock.monotonic()
         self._tell_recovery(name, fetched)
-        roster.polled(name, fetched)
+        roster.polled(name, fetched, self._clock.monotonic())
         self._follow(tasks, roster)
 
     def _took(self, tasks: TaskGroup, roster: Roster, name: str, held: bool) -> None:

@@ -5,8 +5,8 @@
                   └────────── what came meanwhile ◄──────────────┘
 
 A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. What is to follow a job that was stored (`then`), follows in the step
-in which its caller hears the answer. Each store of the state directory has one.
+answer. Jobs run in the order of their submission. What follows a stored job (`then`) is called in the step in which the
+caller hears the answer. Each store of the state directory has one.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class GroupWriter:
         return cls(connection, executor, str(path), form.what)
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
-        """The answer of `work`, once it is durable, and after `then` had it: nobody else has a turn before that. Raises
-        StoreUnavailable, and then nothing of it was stored."""
+        """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: nobody else has a
+        turn in between. Raises StoreUnavailable, and then nothing of it was stored."""
         if self._closing is not None:
             raise BugError(f"{self._name} was closed")
         job = self._submit(work)

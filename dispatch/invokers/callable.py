@@ -6,6 +6,7 @@ does, in AWS's own words. The contract suite holds it to what the real invokers 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
@@ -102,7 +103,8 @@ class CallableInvoker:
                     failed, ended.code if isinstance(ended.code, int) else int(ended.code is not None)
                 )
             case Exception():
-                return answers.raised(failed, ended)
+                frames = traceback.format_list(traceback.extract_tb(ended.__traceback__))
+                return answers.raised(failed, ended, frames)
             case Expired():
                 return answers.timed_out(failed, self._timeout or 0.0)
             case Closed():

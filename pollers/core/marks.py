@@ -101,8 +101,8 @@ class Marks:
         self._weigh()
 
     def done_in_window(self, records: Iterable[Record], window: OpenWindow | None) -> None:
-        """As `done`, with the tumbling window after these records. Both or none: a state never belongs to another
-        position."""
+        """As `done`; `window` is the tumbling window after these records. Both change in one step, so a window's state
+        never belongs to another position."""
         self.done(records)
         if self._lane is not None and window != self._window:
             self._window = window

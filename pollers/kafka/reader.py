@@ -171,9 +171,9 @@ class KafkaReader:
                 raise error
 
     def _fetched(self, batches: Mapping[TopicPartition, Sequence[ConsumerRecord]], limit: int) -> FetchResult:
-        """In the step in which the client answers, which is that in which the feed gets it: a partition that went and
-        came in between would begin where it is committed, and these records are beyond that. What is being taken away
-        is not begun any more: its next owner gets it."""
+        """Called in the step in which the client answers; the feed gets the records in the same step. If a partition
+        could go and come in between, it would begin where it is committed, and these records are beyond that. A
+        partition that is leaving gives nothing more: its next owner gets it."""
         ours = self._held - self._leaving
         self._astray |= batches.keys() - self._held
         now = self._clock.wall()
@@ -356,7 +356,7 @@ class KafkaReader:
         self._gone(partitions)
 
     def _gone(self, partitions: Collection[TopicPartition]) -> None:
-        """They are leaving until they are not held any more: between the two a fetch would begin them anew."""
+        """A partition is leaving until it is not held any more: a fetch between the two would begin it anew."""
         self._leaving -= set(partitions)
         lost = set(partitions) & self._held
         self._held -= lost

@@ -50,7 +50,7 @@ class KafkaSource:
         self._access = access
         self._clock = clock
         self._observer = observer
-        self._pollers = Pollers(settings.pollers if settings.joins else ALONE, clock)
+        self._pollers = Pollers(settings.pollers if settings.joins else ALONE, clock.monotonic())
         self._starts: Mapping[TopicPartition, int] = {}
         self._readers: set[KafkaReader] = set()
         self._id = ""

@@ -170,7 +170,7 @@ class DecodingReader:
         return self._admitted(await self._inner.fetch(most, until, {*skip, *self._queues}))
 
     def _admitted(self, fetched: FetchResult) -> FetchResult:
-        """In the step in which the reader answers: whoever takes a lane away finds all that waits of it."""
+        """Called in the step in which the reader answers: whoever takes a lane away finds all that waits of it."""
         for record in fetched.records:
             queue = self._queues.get(record.lane)
             if queue is None:

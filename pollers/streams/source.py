@@ -66,7 +66,7 @@ class StreamRoster:
     def done(self, shard: str) -> None:
         self._wanted = [each for each in self._wanted if each != shard]
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         """How many shards there are does not depend on what is in them."""
 
     def took(self, feed: str, *, held: bool) -> None:
@@ -202,8 +202,8 @@ class StreamSource:
         return plan
 
     def _put_to_work(self) -> ShardPlan:
-        """Plan by the positions of this moment, and want what the plan says: a shard that is done a moment later
-        (`_committed`) is not wanted again."""
+        """Plan by the positions of this moment, and want the shards of the plan in the same step: a shard that is done
+        later (`_committed`) is taken out, and no older plan brings it back."""
         plan = self._decide()
         for shard, reader in self._readers.items():
             # Its feed settles what was fetched, ends an open window, and tells of the gap.
@@ -246,7 +246,7 @@ class StreamSource:
         self._committed(shard, checkpoint)
 
     def _committed(self, shard: str, checkpoint: Checkpoint) -> None:
-        """A shard that is done to its end is not wanted from the moment on in which plans take it for done."""
+        """Remember the position. A shard that is done to its end is not wanted any more, in the same step."""
         self._lanes[shard] = checkpoint
         if isinstance(checkpoint.place, Finished):
             self._roster.done(shard)

@@ -21,18 +21,20 @@ import anyio
 import anyio.to_thread
 from aiohttp import web
 
+from ...config.clock import Clock
 from ...config.errors import BugError, HeadraceError
 from ..control.refusals import ApiError, service, validation
 from ..telemetry.log import Action, Log
-from .access import ApiAccess
 from .bodies import BodyRoom
 from .core import field_support
+from .core.access import ApiAccess
 from .core.recorded import DEVIATIONS
 from .core.signatures import Head
 from .forwarding import Forwarding, hops_of, path_of
+from .service_model import load
 from .wire import constraints, reading, refusals, routing, writing
 from .wire.call import Call, Group, Serve
-from .wire.model import Operation, load
+from .wire.model import Operation
 
 _T = TypeVar("_T")
 
@@ -53,12 +55,19 @@ class ApiParts:
 
 class LambdaApi:
     def __init__(
-        self, groups: Iterable[Group], access: ApiAccess, forwarding: Forwarding, log: Log, room: BodyRoom | None = None
+        self,
+        groups: Iterable[Group],
+        access: ApiAccess,
+        forwarding: Forwarding,
+        log: Log,
+        clock: Clock,
+        room: BodyRoom | None = None,
     ) -> None:
         self._serve = _together(groups)
         self._access = access
         self._forwarding = forwarding
         self._log = log
+        self._clock = clock
         self._room = room or BodyRoom()
         self._told: set[str] = set()
         self._loading = anyio.Lock()
@@ -85,7 +94,7 @@ class LambdaApi:
 
     async def _answer(self, request: web.Request, request_id: str) -> web.StreamResponse:
         parts = _parts(request)
-        admitted = self._access.admit(parts.head)
+        admitted = self._access.admit(parts.head, self._clock.wall())
         found = (await self._routes()).find(request.method, parts.head.path, parts.query)
         if found is None:
             raise refusals.unknown_operation(f"{request.method} {parts.head.path[:200]} is no call of the Lambda API.")

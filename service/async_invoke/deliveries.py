@@ -21,7 +21,8 @@ from ...dispatch.core.observer import EventDelayed, EventDropped, EventFinished,
 from ...dispatch.invokers.base import Invocation
 from ..running.invocations import Invocable, Invocations
 from .core import decisions
-from .core.model import Again, AsyncEvent, HeldEvent, Over, Step, Tells
+from .core.model import Again, AsyncEvent, HeldEvent, Over, Step
+from .protocols import Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0
@@ -67,7 +68,8 @@ class EventQueue:
         await self.store.add(event, payload, partial(self._arrive, function))
 
     def _arrive(self, function: str) -> None:
-        """An event is durable: its function has a lane from now on, or hears of it only after the next start."""
+        """Called in the step in which an event is known to be durable. Without a lane it would wait for the next
+        start."""
         self._arrived.add(function)
         self._arrival.set()
 
@@ -165,7 +167,7 @@ class Deliveries:
         return await self._store.due(lane.function, self._clock.wall(), room, lane.in_hand)
 
     def _take(self, lane: _FunctionLane, due: list[HeldEvent], tasks: TaskGroup) -> None:
-        """In hand from now on: whoever stops us waits for them, and nobody takes them again."""
+        """Take these events in hand: `stop` waits for them, and the lane does not ask for them again."""
         for held in () if self._stopping else due:
             lane.in_hand.add(held.event.id)
             tasks.start_soon(self._deliver, lane, held)
@@ -180,8 +182,8 @@ class Deliveries:
         return None if full else await self._store.next_due(lane.function, lane.in_hand)
 
     def _is_done(self, lane: _FunctionLane, due: float | None) -> bool:
-        """Whether nothing is left at all, and nothing came while we looked; then the lane is closed, and whatever comes
-        opens another one."""
+        """Whether nothing is left, and nothing came while we looked. Then the lane is closed in this step, and the next
+        event opens another one."""
         done = due is None and not lane.in_hand and not lane.woken.is_set()
         if done:
             del self._lanes[lane.function]

@@ -31,7 +31,8 @@ from ..control.names import Home, resolve
 from ..control.refusals import ApiError
 from ..running.invocations import Invocations
 from .core import records
-from .core.model import Accepts, Condition, HeldEvent, Over
+from .core.model import Condition, HeldEvent, Over
+from .protocols import Accepts
 
 ATTEMPTS = 5
 """Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""

@@ -69,8 +69,8 @@ class EventStore:
         return self._held + size + BESIDES <= self._most
 
     async def add(self, event: AsyncEvent, payload: bytes, then: Callable[[], None] = lambda: None) -> None:
-        """Keep a new one; its `id` is given here. `then` is called in the step in which it is known to be kept, whoever
-        was cancelled meanwhile."""
+        """Keep a new one; its `id` is given here. `then` is called in the step in which it is known to be kept, also
+        when the caller is cancelled meanwhile."""
         self._held += len(payload) + BESIDES
         try:
             await self._write(partial(_add, event, payload), lambda _: then())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from typing import Protocol
 
 LATEST = "$LATEST"
@@ -29,9 +29,9 @@ class Runnable:
     runtime: str
     handler: str
     """Empty where none was given, for runtimes that need none."""
-    code: Path
+    code: PurePath
     """The directory with the unpacked package. It stays while a version has it or somebody is `holding` it."""
-    layers: tuple[Path, ...]
+    layers: tuple[PurePath, ...]
     timeout: int
     """Seconds."""
     memory_size: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
+from pathlib import PurePath
 
 from .catalogue import LATEST, Runnable
 from .model import Function, Phase, Version
@@ -21,7 +21,7 @@ def served(function: Function, qualifier: str, draw: float) -> Version | None:
     return function.before if version is function.latest and function.before else version
 
 
-def runnable(function: Function, version: Version, code: Path) -> Runnable:
+def runnable(function: Function, version: Version, code: PurePath) -> Runnable:
     configured = version.configuration
     logging = configured["LoggingConfig"]
     return Runnable(

@@ -77,8 +77,3 @@ class Invocations:
             while self._running:
                 self._ended = anyio.Event()
                 await self._ended.wait()
-
-
-def failed_function(reply: Reply) -> bool:
-    """Whether an unreachable function is to blame itself: its init failed, or this machine has nothing to run it."""
-    return isinstance(reply, Unreachable) and (bool(reply.body) or reply.attempt.status == 200)

@@ -246,7 +246,7 @@ class RunningMappings:
             await work.aclose()
 
     def _ended(self, name: str) -> None:
-        """Out of the table and told, as one: who looks when he hears of it finds it as it is."""
+        """Take it out of the table and tell, in one step: who hears of it and looks finds it gone."""
         del self._works[name]
         self.changes.changed()
 

@@ -109,7 +109,8 @@ class Reconciler:
             raise
 
     def _next(self, uuid: str) -> bool:
-        """Whether it is to be looked at again. Else its follower is none any more, and the next change has another."""
+        """Whether to look at it again. If not, the follower is signed off in this step, and the next change starts
+        another one."""
         wanted = uuid in self._wanted
         self._wanted.discard(uuid)
         if not wanted:

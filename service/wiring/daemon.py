@@ -29,10 +29,10 @@ from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
-from ..api.access import FUNCTION_KEY, ApiAccess
 from ..api.calls.mappings import MappingCalls
 from ..api.calls.tags import TagCalls
 from ..api.code_downloads import CodeDownloads
+from ..api.core.access import FUNCTION_KEY, ApiAccess
 from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
@@ -232,8 +232,8 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        access = ApiAccess(address, given.hosts, given.secrets(), self._clock, self._functions_secret)
-        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log)
+        access = ApiAccess(address.host, given.hosts, given.secrets(), self._functions_secret)
+        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log, self._clock)
         stack.push_async_callback(api.aclose)
         return api
 

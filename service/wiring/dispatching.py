@@ -1,4 +1,4 @@
-"""What settings mean to the loop: a mapping's policy, its envelope, its slots. Pure; used by `daemon.py`."""
+"""What settings mean to the loop: a mapping's policy, its envelope, its slots. `daemon.py` asks."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def check_whole(api: FunctionApi, name: str) -> None:
         runnable = api.plane.runnable(name, version.number)
         assert runnable
         assert runnable.state == "Active"
-        assert (runnable.code / "app.py").read_text().startswith(f"# {name} ")
-        assert (runnable.code / "lib/deep/more.py").stat().st_size == 6000
+        assert Path(runnable.code, "app.py").read_text().startswith(f"# {name} ")
+        assert Path(runnable.code, "lib/deep/more.py").stat().st_size == 6000
         zipped = api.plane.code.zip(version.package.sha256).read_bytes()
         assert len(zipped) == version.package.size
 

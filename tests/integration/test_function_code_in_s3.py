@@ -36,7 +36,7 @@ async def api_beside(url: str, state: Path) -> AsyncIterator[tuple[FunctionApi, 
 def text(api: FunctionApi) -> str:
     runnable = api.plane.runnable("orders")
     assert runnable
-    return (runnable.code / "app.py").read_text()
+    return Path(runnable.code, "app.py").read_text()
 
 
 @pytest.mark.semantics("FUNC-41")

@@ -401,7 +401,7 @@ class Scaled:
     def wanted(self) -> list[str]:
         return [f"poller-{number}" for number in range(1, self.count + 1)]
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         """Nothing depends on it."""
 
     def took(self, feed: str, *, held: bool) -> None:

@@ -56,7 +56,7 @@ class Topic:
     def wanted(self) -> list[str]:
         return ["poller-1"]
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         """There is one poller, whatever it brings."""
 
     def took(self, feed: str, *, held: bool) -> None:

@@ -13,7 +13,7 @@ from yarl import URL
 
 from headrace.config.clock import SystemClock
 from headrace.config.settings import Address
-from headrace.service.api.access import ApiAccess
+from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.core.field_support_tables import SERVED
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
@@ -112,13 +112,13 @@ async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any
     api = LambdaApi(
         groups,
         ApiAccess(
-            given.get("address") or address_of(listener),
+            (given.get("address") or address_of(listener)).host,
             given.get("hosts", ()),
             given.get("secrets", {}),
-            given.get("clock", SystemClock()),
         ),
         Forwarding(upstream),
         Log(lines, level="info"),
+        given.get("clock", SystemClock()),
         given.get("room"),
     )
     try:

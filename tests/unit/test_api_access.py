@@ -13,29 +13,20 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from headrace.config.settings import Address
-from headrace.service.api.access import ApiAccess
 from headrace.service.api.core import signatures
+from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.core.signatures import Head
 from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.refusals import ApiError
 
-LOOPBACK, OUTSIDE = Address("127.0.0.1", 9470), Address("10.0.0.7", 9470)
+LOOPBACK, OUTSIDE = "127.0.0.1", "10.0.0.7"
 SECRETS = {"LOCAL": "a secret"}
 PATH = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Aorders"
 
 
-class Now:
+def now(later: float = 0.0) -> float:
     """The real time, moved."""
-
-    def __init__(self, seconds: float = 0.0) -> None:
-        self._seconds = seconds
-
-    def wall(self) -> float:
-        return datetime.now(UTC).timestamp() + self._seconds
-
-    def monotonic(self) -> float:
-        return self.wall()
+    return datetime.now(UTC).timestamp() + later
 
 
 def head(method: str = "GET", target: str = "/", headers: Mapping[str, str] | None = None) -> Head:
@@ -75,10 +66,9 @@ def admit(request: Head, body: bytes = b"", **options: Any) -> None:
         options.get("address", OUTSIDE),
         options.get("hosts", ()),
         options.get("secrets", SECRETS),
-        Now(options.get("later", 0)),
         options.get("functions", ""),
     )
-    access.check_body(access.admit(request), request, body)
+    access.check_body(access.admit(request, now(options.get("later", 0))), request, body)
 
 
 def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
@@ -191,7 +181,7 @@ def test_a_digest_in_the_headers_lets_the_signature_be_checked_before_the_body()
     admit(request, b"abc")
     assert "x-amz-content-sha256" in str(refused(request, b"abd").message)
     with pytest.raises(ApiError, match="does not match the signature"):
-        ApiAccess(OUTSIDE, (), SECRETS, Now()).admit(replace(request, method="PUT"))
+        ApiAccess(OUTSIDE, (), SECRETS).admit(replace(request, method="PUT"), now())
 
 
 @pytest.mark.semantics("API-12")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from headrace.service.api.core.recorded import DEVIATIONS
+from headrace.service.api.service_model import load
 from headrace.service.api.wire import constraints
-from headrace.service.api.wire.model import Model, load
+from headrace.service.api.wire.model import Model
 from headrace.service.api.wire.printing import printed
 from headrace.service.api.wire.refusals import form_of
 from headrace.service.control import refusals

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from headrace.service.api.core.recorded import DEVIATIONS
+from headrace.service.api.service_model import load
 from headrace.service.api.wire import constraints
-from headrace.service.api.wire.model import Model, load
+from headrace.service.api.wire.model import Model
 from headrace.service.api.wire.model import Shape as OurShape
 from headrace.service.api.wire.reading import ApiRequest, Parameters, read
 from headrace.service.api.wire.refusals import form_of

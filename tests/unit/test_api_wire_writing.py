@@ -11,9 +11,10 @@ import pytest
 
 from headrace.config.errors import BugError
 from headrace.service.api.core.recorded import DEVIATIONS
+from headrace.service.api.service_model import load
 from headrace.service.api.wire import refusals as http
 from headrace.service.api.wire.call import Answer
-from headrace.service.api.wire.model import Model, load
+from headrace.service.api.wire.model import Model
 from headrace.service.api.wire.writing import ApiResponse, plain, refused, written
 from headrace.service.control import refusals
 from headrace.service.control.refusals import ApiError

@@ -112,18 +112,18 @@ async def test_until_it_is_settled_nothing_else_is_changed_and_the_old_one_runs(
         assert api.plane.runnable("orders", "$LATEST") == before
         published = api.plane.runnable("orders", "1")
         assert published
-        assert (published.state, (published.code / "app.py").read_text()) == ("Pending", "handler = print")
+        assert (published.state, Path(published.code, "app.py").read_text()) == ("Pending", "handler = print")
         await api.plane.sweep()
-        assert before.code.is_dir()
+        assert Path(before.code).is_dir()
     async with function_api(tmp_path, window=LONG) as api:
         after = api.plane.runnable("orders")
         assert after
-        assert (after.code / "app.py").read_text() == "handler = print"
+        assert Path(after.code, "app.py").read_text() == "handler = print"
         assert after.identity != before.identity
         published = api.plane.runnable("orders", "1")
         assert published
         assert published.state == "Active"
-        assert not before.code.exists()
+        assert not Path(before.code).exists()
 
 
 @pytest.mark.semantics("FUNC-37")
@@ -244,7 +244,7 @@ async def test_what_is_run_is_what_is_configured(tmp_path: Path) -> None:
         assert (found.log_group, found.log_format) == ("g", "JSON")
         assert (found.application_log_level, found.system_log_level) == ("DEBUG", "INFO")
         assert found.dead_letter == "arn:aws:sqs:us-east-1:000000000000:dead"
-        assert (found.code / "app.py").is_file()
+        assert Path(found.code, "app.py").is_file()
         first = api.plane.runnable("orders", "1")
         assert first
         assert (first.version, first.code) == ("1", found.code)
@@ -431,11 +431,11 @@ async def test_code_that_somebody_runs_stays_until_he_is_done(tmp_path: Path) ->
         with api.plane.holding(runnable):
             await api("DeleteFunction", **F)
             await api.plane.sweep()
-            assert runnable.code.is_dir()
+            assert Path(runnable.code).is_dir()
         tasks.start_soon(api.plane.run)
 
         async def gone() -> bool:
-            return not runnable.code.exists()
+            return not Path(runnable.code).exists()
 
         await eventually_async(gone)
         tasks.cancel_scope.cancel()
@@ -453,13 +453,13 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
     (code / ".new-2").touch()
     (code / "0000").mkdir()
     (code / "0000.zip").touch()
-    (runnable.code / "app.py").unlink()
-    runnable.code.rmdir()
+    Path(runnable.code, "app.py").unlink()
+    Path(runnable.code).rmdir()
     async with function_api(tmp_path) as api:
         assert packages(tmp_path) == {runnable.code.name, f"{runnable.code.name}.zip"}
-        assert (runnable.code / "app.py").is_file()
-    (runnable.code / "app.py").unlink()
-    runnable.code.rmdir()
+        assert Path(runnable.code, "app.py").is_file()
+    Path(runnable.code, "app.py").unlink()
+    Path(runnable.code).rmdir()
     (code / f"{runnable.code.name}.zip").write_bytes(OTHER)
     async with function_api(tmp_path) as api:
         assert api.lost == ["orders"]

@@ -84,7 +84,7 @@ async def test_layers_are_refused_with_what_to_do(api: FunctionApi) -> None:
 @pytest.mark.semantics("FUNC-44")
 async def test_what_cannot_be_run_on_this_machine_is_refused_before_it_is_a_function(tmp_path: Path) -> None:
     async def obstacle(runnable: Runnable) -> str:
-        assert (runnable.code / "app.py").is_file()
+        assert Path(runnable.code, "app.py").is_file()
         return "install Ruby" if runnable.runtime.startswith("ruby") else ""
 
     async with function_api(tmp_path, obstacle=obstacle) as api:

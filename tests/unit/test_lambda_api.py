@@ -15,9 +15,9 @@ import pytest
 
 from headrace.config.errors import BugError, HeadraceError
 from headrace.config.settings import Address
-from headrace.service.api.access import ApiAccess
 from headrace.service.api.bodies import BodyRoom
 from headrace.service.api.core import recorded
+from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.forwarding import Forwarding
 from headrace.service.api.lambda_api import LambdaApi
 from headrace.service.api.wire.call import Answer, Call, Serve
@@ -322,9 +322,9 @@ class _Group:
     ],
 )
 def test_groups_that_contradict(groups: tuple[_Group, ...], told: str) -> None:
-    access = ApiAccess(Address("127.0.0.1", 1), (), {}, _Clock())
+    access = ApiAccess("127.0.0.1", (), {})
     with pytest.raises(BugError, match=told):
-        LambdaApi(groups, access, Forwarding(None), Log(io.StringIO()))
+        LambdaApi(groups, access, Forwarding(None), Log(io.StringIO()), _Clock())
 
 
 class _Clock:

@@ -12,73 +12,6 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("config", "dispatch", "pollers", "service")
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 
-# The pure core: no IO, no clock, no randomness, no asyncio, no logging.
-PURE = (
-    "dispatch/core/backoff.py",
-    "dispatch/core/batcher.py",
-    "dispatch/core/documents.py",
-    "dispatch/core/events.py",
-    "dispatch/core/partition_slots.py",
-    "dispatch/core/model.py",
-    "dispatch/core/observer.py",
-    "dispatch/patterns",
-    "dispatch/core/planner.py",
-    "dispatch/core/policy.py",
-    "dispatch/core/response.py",
-    "dispatch/core/slots.py",
-    "dispatch/core/steps.py",
-    "dispatch/core/watermark.py",
-    "dispatch/core/windows.py",
-    "pollers/kinesis/core/aggregation.py",
-    "pollers/core/lifecycle.py",
-    "pollers/core/mark.py",
-    "pollers/streams/core/lineage.py",
-    "pollers/sqs/core/scaling.py",
-    "pollers/schemas/core/avro.py",
-    "pollers/schemas/core/json_schema.py",
-    "pollers/schemas/core/model.py",
-    "pollers/schemas/core/proto_text.py",
-    "pollers/schemas/core/protobuf.py",
-    "pollers/schemas/core/wire.py",
-    "config/core",
-    "config/limits.py",
-    "service/api/core/recorded.py",
-    "service/api/core/signatures.py",
-    "service/api/core/field_support.py",
-    "service/api/core/field_support_tables.py",
-    "service/api/wire/call.py",
-    "service/api/wire/constraints.py",
-    "service/api/wire/refusals.py",
-    "service/control/refusals.py",
-    "config/reasons.py",
-    "service/api/wire/printing.py",
-    "service/api/wire/reading.py",
-    "service/api/wire/routing.py",
-    "service/api/wire/writing.py",
-)
-IMPURE = {
-    "aiobotocore",
-    "aiohttp",
-    "anyio",
-    "asyncio",
-    "boto3",
-    "botocore",
-    "io",
-    "logging",
-    "os",
-    "pathlib",
-    "random",
-    "secrets",
-    "socket",
-    "subprocess",
-    "tempfile",
-    "threading",
-    "time",
-}
-
-
-OF_HTTP = {"aiohttp", "http", "multidict", "socket", "urllib", "yarl"}
-
 
 def module_of(path: Path) -> tuple[str, ...]:
     """`dispatch/core/model.py` is ("headrace", "dispatch", "model"), a package is itself without `__init__`."""
@@ -114,36 +47,6 @@ def test_imports_go_down_and_are_relative(path: Path) -> None:
             assert target is not None, f"{where}: no such layer"
             assert relative, f"{where}: inside the product every import is relative"
             assert target <= own, f"{where}: {LAYERS[own]} may not know {LAYERS[target]}"
-
-
-@pytest.mark.parametrize("name", PURE)
-def test_the_core_is_pure(name: str) -> None:
-    place = ROOT / name
-    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-    assert [path.is_file() for path in paths] == [True] * (len(paths) or 1), (
-        f"{name} has moved: name it anew in this list"
-    )
-    for path in paths:
-        for line, module, _ in imports(path):
-            assert module[0] not in IMPURE, (
-                f"{path.relative_to(ROOT)}:{line} imports {module[0]}: it decides, nothing else"
-            )
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "service" / "control").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_control_knows_nothing_of_http(path: Path) -> None:
-    """What it refuses has a kind; the status of each kind is in service/api/wire."""
-    assert not {module[0] for _, module, _ in imports(path)} & OF_HTTP
-    words = {name for node in ast.walk(ast.parse(path.read_text())) for name in names(node)}
-    assert not words & {"status", "headers", "status_code", "url", "host"}
-
-
-def names(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str() as name):
-            yield name
 
 
 def test_the_walk_sees_what_it_must(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

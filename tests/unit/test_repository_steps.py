@@ -15,6 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 STEPS = {
+    "dispatch/invokers/local/pool.py": {
+        "LocalInvoker._admit": "no more invocations run than there are places",
+        "LocalInvoker._taken": "an environment that is in use is not ended for want of room",
+        "LocalInvoker._made": "an environment that starts while the pool is closed ends with it",
+        "LocalInvoker._kept": "an environment of old code, or of a closed pool, is not idle",
+    },
     "dispatch/permits.py": {
         "Gate.move": "the next state of a gate is told, and wakes those who wait, before anybody sees it",
         "Permits._end": "a claim that ends leaves nothing behind, neither a permit nor a request",

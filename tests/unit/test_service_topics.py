@@ -40,7 +40,7 @@ BEHIND, CAUGHT_UP, UNKNOWN = FetchResult(full=True), FetchResult(), FetchResult(
 
 def pollers(least: int, most: int, partitions: int) -> tuple[Pollers, Hand]:
     clock = Hand()
-    made = Pollers((least, most), clock)
+    made = Pollers((least, most), clock.now)
     made.partitions = partitions
     return made, clock
 
@@ -49,13 +49,13 @@ def pollers(least: int, most: int, partitions: int) -> tuple[Pollers, Hand]:
 def test_while_partitions_have_enough_here_the_pollers_stay_as_many_as_they_are() -> None:
     made, clock = pollers(1, 3, 8)
     clock.now += GROW
-    made.polled("poller-1", BEHIND)
+    made.polled("poller-1", BEHIND, clock.now)
     for _ in range(10):
         clock.now += SHRINK
-        made.polled("poller-1", UNKNOWN)
+        made.polled("poller-1", UNKNOWN, clock.now)
         assert len(made.wanted()) == 2
     clock.now += SHRINK
-    made.polled("poller-1", CAUGHT_UP)
+    made.polled("poller-1", CAUGHT_UP, clock.now)
     assert len(made.wanted()) == 1
 
 
@@ -77,7 +77,7 @@ def test_there_is_one_poller_more_while_they_are_behind_and_one_less_while_they_
         (SHRINK, CAUGHT_UP),
     ]:
         clock.now += seconds
-        made.polled("poller-1", fetched)
+        made.polled("poller-1", fetched, clock.now)
         counts.append(len(made.wanted()))
     assert counts == [1, 1, 2, 2, 3, 3, 3, 2, 2, 1, 1]
 

@@ -36,7 +36,7 @@ def test_receivers_grow_with_full_receives_and_shrink_after_three_empty_ones() -
 
     def after(*polls: FetchResult) -> int:
         for poll in polls:
-            roster.polled("receiver-1", poll)
+            roster.polled("receiver-1", poll, 0.0)
         return len(roster.wanted())
 
     assert len(roster.wanted()) == 1
@@ -53,9 +53,9 @@ def test_no_fewer_receivers_than_were_asked_for() -> None:
     roster = ElasticReceivers(4, 3)
     assert len(roster.wanted()) == 3
     for _ in range(9):
-        roster.polled("receiver-1", FetchResult())
+        roster.polled("receiver-1", FetchResult(), 0.0)
     assert len(roster.wanted()) == 3
-    roster.polled("receiver-1", FetchResult((object(),), full=True))  # type: ignore[arg-type]
+    roster.polled("receiver-1", FetchResult((object(),), full=True), 0.0)  # type: ignore[arg-type]
     assert len(roster.wanted()) == 4
     assert len(ElasticReceivers(2, 3).wanted()) == 2
 
@@ -68,7 +68,7 @@ def test_with_a_window_one_receiver_gathers_at_a_time() -> None:
     roster = TurnReceivers(3)
     turns = [roster.wanted()]
     for _ in range(4):
-        roster.polled(turns[-1][0], FULL)
+        roster.polled(turns[-1][0], FULL, 0.0)
         roster.took(turns[-1][0], held=False)
         turns.append(roster.wanted())
     assert turns == [["receiver-1"], ["receiver-2"], ["receiver-3"], ["receiver-1"], ["receiver-2"]]

@@ -7,13 +7,12 @@ does. What a *good* answer means for records is `..response`'s.
 from __future__ import annotations
 
 import re
-import traceback
 from typing import Any
 
 import orjson
 
 from ....config.reasons import Reason, ReasonCode
-from ...core.model import Attempt, Failure, FunctionFailed, Unreachable
+from ...core.model import Attempt, Failure, FunctionFailed, Reply, Unreachable
 
 RESPONSE_LIMIT = 6 * 1024 * 1024 + 100
 """Bytes. AWS allows 6 MiB and a little."""
@@ -70,6 +69,11 @@ def failed(attempt: Attempt, body: bytes) -> FunctionFailed | Unreachable:
         text = f"the function cannot start: {detail}; mend its code or its configuration"
         return Unreachable(attempt, Reason(ReasonCode.FUNCTION_CANNOT_START, text), down=True, body=body)
     return FunctionFailed(attempt, _failure(kind, message or detail), detail or "no error text", body)
+
+
+def failed_function(reply: Reply) -> bool:
+    """Whether an unreachable function is to blame itself: its init failed, or this machine has nothing to run it."""
+    return isinstance(reply, Unreachable) and (bool(reply.body) or reply.attempt.status == 200)
 
 
 def reads_as_error(body: bytes) -> bool:
@@ -169,9 +173,8 @@ def oversized(attempt: Attempt) -> FunctionFailed:
     return FunctionFailed(attempt, Failure.OVERSIZED, "the response is larger than 6 MB", body)
 
 
-def raised(attempt: Attempt, error: Exception) -> FunctionFailed:
-    """A Python handler raised: as Python's runtime writes it."""
-    frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
+def raised(attempt: Attempt, error: Exception, frames: list[str]) -> FunctionFailed:
+    """A Python handler raised: as Python's runtime writes it. `frames`: where, each call in the form of a traceback."""
     body = orjson.dumps(
         {
             "errorMessage": str(error),

@@ -101,16 +101,22 @@ class LocalInvoker:
     async def invoke(self, invocation: Invocation) -> Reply:
         started = self._clock.wall()
         await self._refresh()
+        if (refusal := self._admit(invocation, started)) is not None:
+            return refusal
+        try:
+            return await self._invoke(invocation, started)
+        finally:
+            self._busy -= 1
+
+    def _admit(self, invocation: Invocation, started: float) -> Reply | None:
+        """Why it is not invoked; None takes one of the places, in the step in which one is free."""
         if self._closed:
             return self._stopping(invocation, started)
         if self._busy >= self._spec.concurrency:
             reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
             return Throttled(self._attempt(invocation, started, THROTTLED), reason=reason)
         self._busy += 1
-        try:
-            return await self._invoke(invocation, started)
-        finally:
-            self._busy -= 1
+        return None
 
     def _stopping(self, invocation: Invocation, started: float) -> Unreachable:
         return Unreachable(self._attempt(invocation, started, None), CLOSED, down=True)
@@ -147,12 +153,17 @@ class LocalInvoker:
     async def _take(self) -> Worker | None:
         """The environment that was used last, if it still lives."""
         while self._idle:
-            worker = self._idle.pop()
-            self._warm.remove(worker)
+            worker = self._taken()
             if worker.alive and not self._too_old(worker):
                 return worker
             await self._drop(worker)
         return None
+
+    def _taken(self) -> Worker:
+        """In use from here on: nobody takes it besides, and `Warm` ends it for nobody."""
+        worker = self._idle.pop()
+        self._warm.remove(worker)
+        return worker
 
     async def _start(self) -> Worker | InitFailed:
         """A new environment, or why there is none."""
@@ -174,11 +185,18 @@ class LocalInvoker:
         if not self._swept:
             await anyio.to_thread.run_sync(temporary.sweep, self._spec.scratch)
             self._swept = True
-        return InitFailed(CLOSED) if self._closed else await self._started(command)
+        worker = self._made()
+        return InitFailed(CLOSED) if worker is None else await self._started(worker, command)
 
-    async def _started(self, command: Command) -> Worker | InitFailed:
+    def _made(self) -> Worker | None:
+        """An environment that `aclose` ends; none once that was called."""
+        if self._closed:
+            return None
         worker = Worker(self._spec, self._reaper, self._observer, self._clock)
         self._all.add(worker)
+        return worker
+
+    async def _started(self, worker: Worker, command: Command) -> Worker | InitFailed:
         worker.say_init_start(command.runtime)
         began = self._clock.monotonic()
         limit = None if self._spec.timeout is None else self._spec.init_timeout
@@ -222,12 +240,17 @@ class LocalInvoker:
                 return b""
 
     async def _return(self, worker: Worker, generation: int) -> None:
-        if worker.warm and generation == self._generation and not self._closed:
-            self._idle.append(worker)
-            self._set_alarm()
-            self._warm.add(worker, partial(self._make_room, worker), used=worker.init_seconds is None)
-        else:
+        if not self._kept(worker, generation):
             await self._drop(worker)
+
+    def _kept(self, worker: Worker, generation: int) -> bool:
+        """Whether it is idle now, for the next invocation: its code is that of today, and nobody closed the pool."""
+        if not worker.warm or generation != self._generation or self._closed:
+            return False
+        self._idle.append(worker)
+        self._set_alarm()
+        self._warm.add(worker, partial(self._make_room, worker), used=worker.init_seconds is None)
+        return True
 
     def _make_room(self, worker: Worker) -> None:
         """Too many are warm, and this one was not used for longest. Whoever filled the room need not wait for it."""

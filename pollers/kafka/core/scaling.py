@@ -1,8 +1,7 @@
-"""How many members of its group a mapping has. `supervisor.py` asks, and starts or retires feeds accordingly."""
+"""How many members of its group a mapping has: pure. `supervisor.py` asks, and starts or retires feeds accordingly."""
 
 from __future__ import annotations
 
-from ....config.clock import Clock
 from ...source import FetchResult
 
 GROW = 15.0
@@ -13,11 +12,11 @@ SHRINK = 60.0
 class Pollers:
     """The members of the group that this daemon wants: one more while they are behind, one less while they are not."""
 
-    def __init__(self, bounds: tuple[int, int], clock: Clock) -> None:
+    def __init__(self, bounds: tuple[int, int], now: float) -> None:
+        """`bounds`: the fewest and the most. `now`: monotonic."""
         self._least, self._most = bounds
         self._count = self._least
-        self._clock = clock
-        self._changed = self._behind = clock.monotonic()
+        self._changed = self._behind = now
         self.partitions = 1
 
     def wanted(self) -> list[str]:
@@ -26,8 +25,7 @@ class Pollers:
     def took(self, feed: str, *, held: bool) -> None:
         """Members have partitions, not batches."""
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
-        now = self._clock.monotonic()
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         if fetched.full or fetched.passed_over:
             self._behind = now
         if fetched.full:

@@ -31,7 +31,7 @@ class ElasticReceivers:
     def wanted(self) -> list[str]:
         return [f"receiver-{number}" for number in range(1, self._count + 1)]
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         if fetched.records:
             self._empty = 0
         if fetched.full:
@@ -64,7 +64,7 @@ class TurnReceivers:
     def wanted(self) -> list[str]:
         return list(self._gathering)
 
-    def polled(self, feed: str, fetched: FetchResult) -> None:
+    def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         """How many gather does not depend on what comes."""
 
     def took(self, feed: str, *, held: bool) -> None:

@@ -18,12 +18,13 @@ import orjson
 from ....config.durable.faults import StoreUnavailable
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.invokers.base import MOST_HOPS, Invocation
+from ....dispatch.invokers.core.answers import failed_function
 from ....dispatch.invokers.tracing import new_trace
-from ...async_invoke.core.model import Accepts
+from ...async_invoke.protocols import Accepts
 from ...control.catalogue import LATEST
 from ...control.names import Home, Named
 from ...control.refusals import ApiError, conflict, no_such_resource, service
-from ...running.invocations import Invocations, failed_function
+from ...running.invocations import Invocations
 from ...telemetry.tails import Tails
 from ..wire import refusals
 from ..wire.call import Answer, Call, Serve

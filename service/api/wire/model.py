@@ -1,7 +1,5 @@
 """Operations and shapes of the service model that botocore carries, as values. Read by routing, reading, constraints
-and writing.
-
-`load` takes a few tenths of a second: it is called at the first use of the API, in a thread.
+and writing. Pure; `service_model.py` has where it comes from.
 """
 
 from __future__ import annotations
@@ -84,14 +82,6 @@ class Operation:
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     operations: Mapping[str, Operation]
-
-
-def load(service: str, version: str, deviations: Deviations | None = None) -> Model:
-    """The model of a service, e.g. `lambda`, `2015-03-31`."""
-    from botocore.loaders import Loader
-
-    data = Loader().load_service_model(service, "service-2", version)
-    return read(data, deviations or Deviations())
 
 
 def read(data: Mapping[str, Any], deviations: Deviations) -> Model:

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
+from ....dispatch.invokers.core.answers import failed_function
 from ...control.catalogue import LATEST, AsynchronousSettings
-from ...running.invocations import failed_function
 from .model import Again, AsyncEvent, Condition, FunctionResponse, Over, Step
 
 RETRY_AFTER = (60.0, 120.0)

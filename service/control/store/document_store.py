@@ -73,9 +73,8 @@ class Documents:
     ) -> None:
         """Store these and forget those, as one; durable when this returns. A document that is not there may be deleted.
 
-        `then` is what follows for whoever keeps more of them in memory: it is called in the step in which they are in
-        memory here, before anybody else has a turn. Cancelling does not stop it. Raises StoreUnavailable, and then
-        nothing was stored.
+        `then` is called in the step in which the documents are known to be stored and are in memory here: nobody else
+        has a turn in between. Cancelling stops neither. Raises StoreUnavailable, and then nothing was stored.
         """
         if overlap := set(puts) & set(deletes):
             raise BugError(f"documents that are both stored and deleted: {sorted(overlap)}")

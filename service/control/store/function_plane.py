@@ -178,7 +178,7 @@ class FunctionPlane:
             raise service() from error
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
-        """In memory and told, as one: who reads it when he hears of it reads what is durable."""
+        """Called in the step in which the change is known to be durable: in memory and told, as one."""
         self._due.pop(name, None)
         if after is None:
             del self._functions[name]

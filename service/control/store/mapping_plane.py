@@ -104,7 +104,7 @@ class MappingPlane:
         return after
 
     def _remember(self, after: Mapped) -> None:
-        """In memory and told, as one: who reads it when he hears of it reads what is durable."""
+        """Called in the step in which the change is known to be durable: in memory and told, as one."""
         self._mappings[after.uuid] = after
         self._watch(after.uuid)
 

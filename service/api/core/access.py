@@ -1,4 +1,4 @@
-"""Who may call the Lambda API. Pure, but for the clock that it is given.
+"""Who may call the Lambda API. Pure; the time is an argument.
 
 On the loopback everybody on this machine may, without a signature. Browsers are on this machine too, and run what any
 page says; so a Host that is not ours (a name that was rebound to 127.0.0.1) and a foreign Origin are refused there.
@@ -16,12 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ...config.addresses import is_loopback
-from ...config.clock import Clock
-from ...config.settings import Address
-from ..control.refusals import ApiError, access_denied
-from .core import signatures
-from .core.signatures import Claim, Head
+from ....config.addresses import is_loopback
+from ...control.refusals import ApiError, access_denied
+from . import signatures
+from .signatures import Claim, Head
 
 FUNCTION_KEY = re.compile(r"TEST|\d{12}", re.ASCII)
 """The key ids that functions have: an emulator may take one of twelve digits for the account."""
@@ -40,29 +38,22 @@ class Admitted:
 
 class ApiAccess:
     def __init__(
-        self,
-        address: Address,
-        hosts: Collection[str],
-        secrets: Mapping[str, str],
-        clock: Clock,
-        functions_secret: str = "",
+        self, host: str, hosts: Collection[str], secrets: Mapping[str, str], functions_secret: str = ""
     ) -> None:
-        """`address`: where the daemon listens in fact. `secrets`: by key id. `functions_secret`: with which functions
-        sign, under the key id that they have for emulators; empty for none."""
-        self._local = is_loopback(address.host)
+        """`host`: where the daemon listens in fact; `hosts`: how else it is called. `secrets`: by key id.
+        `functions_secret`: with which functions sign, under the key id that they have for emulators; empty for none."""
+        self._local = is_loopback(host)
         self._functions_secret = functions_secret
-        self._hosts = {_name(host) for host in hosts} | {address.host.lower()}
+        self._hosts = {_name(each) for each in hosts} | {host.lower()}
         self._secrets = secrets
-        self._clock = clock
 
-    def admit(self, head: Head) -> Admitted:
-        """By method, path and headers alone. Raises ApiError."""
+    def admit(self, head: Head, now: float) -> Admitted:
+        """By method, path and headers alone; `now` is the wall clock's. Raises ApiError."""
         if self._local:
             self._refuse_browsers(head)
             return Admitted()
         claim = self._claimed(head)
-        now = datetime.fromtimestamp(self._clock.wall(), UTC)
-        signatures.verify_claim(claim, head, self._known(claim), now)
+        signatures.verify_claim(claim, head, self._known(claim), datetime.fromtimestamp(now, UTC))
         return Admitted(claim)
 
     def _claimed(self, head: Head) -> Claim:
