@@ -16,9 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import temporary
-from .core.covered import OPT, TMP, entry_below, is_covered
+from .core import covered
+from .core.covered import entry_below, is_covered
 from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
+
+TMP, OPT = Path(covered.TMP), Path(covered.OPT)
 
 UNSHARE = ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
 SCRIPT = """

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
+from typing import TypeVar
 
-TMP = Path("/tmp")  # noqa: S108 - the directory that AWS gives to functions
-OPT = Path("/opt")
+TMP = PurePath("/tmp")  # noqa: S108 - the directory that AWS gives to functions
+OPT = PurePath("/opt")
+
+P = TypeVar("P", bound=PurePath)
 
 
-def entry_below(top: Path, path: Path) -> Path | None:
+def entry_below(top: P, path: PurePath) -> P | None:
     """The entry of `top` that `path` is, or lies in; None where it lies elsewhere. `top` itself for `top`."""
     if not path.is_relative_to(top):
         return None
@@ -16,5 +19,5 @@ def entry_below(top: Path, path: Path) -> Path | None:
     return top / inside[0] if inside else top
 
 
-def is_covered(path: Path) -> bool:
+def is_covered(path: PurePath) -> bool:
     return path.is_relative_to(TMP) or path.is_relative_to(OPT)
