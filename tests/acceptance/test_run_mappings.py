@@ -270,7 +270,7 @@ def test_a_mapping_to_an_alias_follows_its_function(streams: Streams, tmp_path: 
         queues.send(name, "b")
         wait_notes(api, "first:a", "first:b")
         api.client.delete_function(FunctionName="orders")
-        api.daemon.wait_until(lambda: "no function" in api.daemon.status()["mappings"][0]["reason"])
+        api.daemon.wait_until(lambda: "does not exist" in api.daemon.status()["mappings"][0]["reason"])
         assert api.get(uuid)["State"] == "Enabled"
         queues.send(name, "c")
         create(api, "second")

@@ -35,7 +35,7 @@ def test_the_wheel_carries_the_licence_and_the_program() -> None:
     with zipfile.ZipFile(wheel.built()) as archive:
         names = {name.partition(".dist-info/")[2]: name for name in archive.namelist()}
         assert "licenses/LICENSE" in names
-        assert "headrace = headrace.service.cli.main:main" in archive.read(names["entry_points.txt"]).decode()
+        assert "headrace = headrace.service.cli.main:program" in archive.read(names["entry_points.txt"]).decode()
         assert HeaderParser().parsestr(archive.read(names["METADATA"]).decode())["License-Expression"] == "Apache-2.0"
 
 
