@@ -17,9 +17,9 @@ from pydantic.json_schema import WithJsonSchema
 
 from . import read_json
 from .errors import ConfigError
+from .fields.retry_backoff import RetryBackoff
+from .fields.spoken import URL_FORM, WHOLE
 from .nodes import Node
-from .retry_backoff import RetryBackoff
-from .spoken import URL_FORM, WHOLE
 
 ACCOUNT_FORM = r"^\d{12}$"
 REGION_FORM = r"^[A-Za-z0-9-]+$"

@@ -43,7 +43,7 @@ PURE = (
     "pollers/schemas/core/wire.py",
     "config/core",
     "config/kinds",
-    "config/limits.py",
+    "config/fields/limits.py",
     "service/api/core/recorded.py",
     "service/api/core/signatures.py",
     "service/api/core/field_support.py",
