@@ -51,6 +51,8 @@ PURE = (
     "service/api/wire/refusals.py",
     "service/control/refusals.py",
     "config/reasons.py",
+    "service/running/core/descriptor_need.py",
+    "service/telemetry/core/line_backlog.py",
     "service/api/wire/printing.py",
     "service/api/wire/reading.py",
     "service/api/wire/routing.py",
