@@ -5,8 +5,9 @@
                   └────────── what came meanwhile ◄──────────────┘
 
 A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. Each store of the state
-directory has one.
+answer. Jobs run in the order of their submission. Each store of the state directory has one.
+
+Nothing is written to a file that its path does not lead to any more: it would be gone with this process.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +24,10 @@ from typing import Any, TypeVar
 import anyio
 
 from ..errors import BugError
+from ..reasons import Reason
 from .faults import StoreUnavailable
 from .files import FileFormat, open_file
+from .pinned import LostFile, Pinned
 
 T = TypeVar("T")
 
@@ -34,6 +38,8 @@ GROUP_MAX = 5_000
 @dataclass(slots=True, eq=False)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
+    writes: bool = False
+    """Whether it wrote something, which is durable by now; known when it is done."""
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
     error: BaseException | None = None
@@ -42,11 +48,16 @@ class _Job:
 class GroupWriter:
     """Runs jobs on a connection in the thread of `executor`, which has exactly one. Belongs to the running loop."""
 
-    def __init__(self, connection: sqlite3.Connection, executor: Executor, name: str, what: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, executor: Executor, name: str, form: FileFormat, pinned: Pinned | None
+    ) -> None:
+        """`pinned` is the file that the connection has open; None where it has none."""
         self._connection = connection
         self._executor = executor
         self._name = name
-        self._what = what
+        self._form = form
+        self._pinned = pinned
+        self._trouble: Reason | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Job] = []
         self._armed = False
@@ -63,27 +74,54 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         try:
             with anyio.CancelScope(shield=True):  # else nobody would close the connection
-                connection = await loop.run_in_executor(executor, open_file, path, form)
+                opened = await loop.run_in_executor(executor, open_file, path, form)
         except BaseException:
             executor.shutdown()
             raise
-        return cls(connection, executor, str(path), form.what)
+        return cls(opened.connection, executor, str(path), form, opened.pinned)
+
+    @property
+    def what(self) -> str:
+        """What the file holds, as people are told of it: `stored positions`."""
+        return self._form.what
+
+    @property
+    def trouble(self) -> Reason | None:
+        """Why nothing can be stored just now, as the last attempt found; None when it went well."""
+        return self._trouble
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The answer of `work`, once it is durable. Raises StoreUnavailable, and then nothing of it was stored."""
+        result: T = await self._done(_Job(work))
+        return result
+
+    async def check(self) -> None:
+        """Look whether something could be stored now; `trouble` has what was found. Where nothing was wrong only the
+        file is looked for: nothing is written."""
+        if self._closing is None:
+            with suppress(StoreUnavailable):
+                await self._done(_Job(self._touch, writes=True) if self._trouble else _Job(self._look))
+
+    async def _done(self, job: _Job) -> Any:
         if self._closing is not None:
             raise BugError(f"{self._name} was closed")
-        job = self._submit(work)
+        self._submit(job)
         await job.done.wait()
-        if isinstance(job.error, sqlite3.Error):
-            what = (
-                f"cannot store {self._what} in {self._name}: {job.error}; free some space or look at the file's rights"
-            )
-            raise StoreUnavailable(what) from job.error
+        if isinstance(job.error, sqlite3.Error | LostFile):
+            raise self._unavailable(job.error) from job.error
         if job.error is not None:
             raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error
-        result: T = job.result
-        return result
+        if job.writes:
+            self._trouble = None
+        return job.result
+
+    def _unavailable(self, error: sqlite3.Error | LostFile) -> StoreUnavailable:
+        advice = "free some space or look at the file's rights"
+        if isinstance(error, LostFile):
+            advice = "move it back, or start the daemon again, which begins without what it kept"
+        unavailable = StoreUnavailable(f"cannot store {self._form.what} in {self._name}: {error}; {advice}")
+        self._trouble = unavailable.reason
+        return unavailable
 
     async def aclose(self) -> None:
         """Run what was submitted, then close the connection. That goes on when whoever waits is cancelled: a disk may
@@ -94,12 +132,11 @@ class GroupWriter:
         self._closing.result()
 
     async def _close(self) -> None:
-        await self._submit(lambda connection: None).done.wait()
+        await self._submit(_Job(lambda connection: None)).done.wait()
         await self._loop.run_in_executor(self._executor, self._connection.close)
         self._executor.shutdown()
 
-    def _submit(self, work: Callable[[sqlite3.Connection], Any]) -> _Job:
-        job = _Job(work)
+    def _submit(self, job: _Job) -> _Job:
         self._waiting.append(job)
         self._arm()
         return job
@@ -148,10 +185,24 @@ class GroupWriter:
         before = connection.total_changes
         try:
             for job in group:
+                changes = connection.total_changes
                 job.result = job.work(connection)
+                job.writes = job.writes or connection.total_changes > changes
+            if connection.total_changes > before:
+                self._look(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         self.commits += connection.total_changes > before
+
+    def _look(self, connection: sqlite3.Connection) -> None:
+        """Raises LostFile."""
+        if self._pinned is not None:
+            self._pinned.expect()
+
+    def _touch(self, connection: sqlite3.Connection) -> None:
+        """Write something that changes nothing. Raises LostFile and sqlite3.Error."""
+        self._look(connection)
+        connection.execute(f"PRAGMA user_version = {self._form.schema}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.code import CodeStore, boot_id, whole
 from support.function_api import ZIP, zipped
@@ -84,3 +86,28 @@ async def test_a_package_that_is_refused_is_held_no_longer(tmp_path: Path) -> No
         async with store.adding(whole(b"no zip")):
             pass
     assert [entry.name for entry in tmp_path.iterdir()] == []
+
+
+@pytest.mark.semantics("CLI-43")
+async def test_no_code_is_stored_in_a_directory_that_was_deleted(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path / "state" / "code")
+    await store.repair([])
+    shutil.rmtree(tmp_path / "state")
+    with pytest.raises(StoreUnavailable, match=r"cannot store code: .*code was deleted .*start the daemon again"):
+        async with store.adding(whole(ZIP)):
+            pass
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.semantics("CLI-43")
+async def test_the_code_of_another_daemon_in_the_same_place_is_left_alone(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    store = CodeStore(code)
+    await store.repair([])
+    code.rename(tmp_path / "away")
+    async with CodeStore(code).adding(whole(ZIP)):
+        await store.sweep(tuple)
+        assert CodeStore(code).zip(SHA).exists()
+    with pytest.raises(StoreUnavailable, match="replaced"):
+        async with store.adding(whole(ZIP)):
+            pass

@@ -174,7 +174,7 @@ class FunctionPlane:
         try:
             await self._documents.write(puts, deletes)  # nobody's cancellation comes between this and the next
         except StoreUnavailable as error:
-            raise service() from error
+            raise service(str(error)) from error
         self._remember(name, before, after)
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:

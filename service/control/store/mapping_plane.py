@@ -101,7 +101,7 @@ class MappingPlane:
                 try:
                     await self._documents.write({as_documents.name_of(after): as_documents.document(after)})
                 except StoreUnavailable as error:
-                    raise service() from error
+                    raise service(str(error)) from error
                 self._mappings[after.uuid] = after
                 self._watch(after.uuid)
         return after
