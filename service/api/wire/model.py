@@ -11,15 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    return data
-
-
 @dataclass(frozen=True, slots=True)
 class Deviations:
     """Where the service was recorded to differ from its model."""
 
-    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     """Gives the model with what an installed one may be too old for."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
@@ -86,12 +82,12 @@ class Model:
     operations: Mapping[str, Operation]
 
 
-def load(service: str, version: str, deviations: Deviations | None = None) -> Model:
+def load(service: str, version: str, deviations: Deviations) -> Model:
     """The model of a service, e.g. `lambda`, `2015-03-31`."""
     from botocore.loaders import Loader
 
     data = Loader().load_service_model(service, "service-2", version)
-    return read(data, deviations or Deviations())
+    return read(data, deviations)
 
 
 def read(data: Mapping[str, Any], deviations: Deviations) -> Model:

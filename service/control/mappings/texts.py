@@ -6,6 +6,7 @@ The texts of the rules that a configuration file has too are in `config/rules.py
 from __future__ import annotations
 
 import re
+from typing import assert_never
 
 from ....config.rules import Violation, Wording
 from ....config.spoken import aws_name
@@ -57,3 +58,5 @@ def told(violation: Violation) -> str:
             return f"{aws_name(violation.field)}: {in_aws_words(violation.what)}"
         case Wording.PREDICATE:
             return f"{aws_name(violation.field)} {in_aws_words(violation.what)}"
+        case _:
+            assert_never(violation.wording)
