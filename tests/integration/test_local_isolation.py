@@ -103,7 +103,8 @@ async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: S
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         program, link = Path(name) / "bin" / "python", Path(name) / "code"
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        python = Path(sys.executable).resolve()  # the checkout, with its venv, may lie below /tmp itself
+        program.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
         program.chmod(0o755)
         link.symlink_to(code)
         spec = shop.spec("", name="unused.txt", launch=RuntimeLaunch("python", "app.handler", str(program)))
@@ -111,7 +112,7 @@ async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: S
             "shop", spec.launch, link, spec.scratch, environment=spec.environment, isolation="namespace"
         )
         async with shop.opened(spec) as invoker:
-            assert await returned(invoker) == sys.executable
+            assert await returned(invoker) == str(python)
 
 
 @pytest.mark.semantics("FN-50")
