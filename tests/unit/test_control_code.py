@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from headrace.service.control.refusals import ApiError
+from headrace.service.control.store import code
 from headrace.service.control.store.code import CodeStore, boot_id, whole
 from support.function_api import ZIP, zipped
 
@@ -84,3 +87,30 @@ async def test_a_package_that_is_refused_is_held_no_longer(tmp_path: Path) -> No
         async with store.adding(whole(b"no zip")):
             pass
     assert [entry.name for entry in tmp_path.iterdir()] == []
+
+
+async def test_a_package_that_begins_to_come_in_while_others_are_swept_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lists = CodeStore(tmp_path), threading.Event()
+    sweep, swept = code._sweep, anyio.Event()
+
+    def later(root: Path, keeps: Callable[[str], bool]) -> None:
+        lists.wait()
+        sweep(root, keeps)
+
+    async def sweep_once() -> None:
+        await store.sweep(list)
+        swept.set()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        lists.set()  # the file is there, and empty
+        await swept.wait()
+        yield ZIP
+
+    monkeypatch.setattr(code, "_sweep", later)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(sweep_once)
+        await anyio.wait_all_tasks_blocked()  # what is kept is decided, the files are not listed yet
+        async with store.adding(pieces()):
+            assert (store.path(SHA) / "app.py").is_file()

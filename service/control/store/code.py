@@ -124,7 +124,8 @@ class CodeStore:
         """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
         what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
-            await anyio.to_thread.run_sync(_sweep, self._root, {*used(), *self._held, *self._receiving})
+            keep = {*used(), *self._held}
+            await anyio.to_thread.run_sync(_sweep, self._root, lambda name: name in keep or name in self._receiving)
 
     async def _in_thread(self, work: partial[T]) -> T:
         try:
@@ -209,9 +210,10 @@ def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
     return lost
 
 
-def _sweep(root: Path, keep: Collection[str]) -> None:
+def _sweep(root: Path, keeps: Callable[[str], bool]) -> None:
+    """`keeps` is asked for each entry as it is met: a package may begin to come in while this runs."""
     for entry in list(root.iterdir()) if root.is_dir() else []:
-        if entry.name != _BOOT and entry.name.removesuffix(".zip") not in keep:
+        if entry.name != _BOOT and not keeps(entry.name.removesuffix(".zip")):
             with suppress(OSError):  # what cannot be deleted now is the next sweep's
                 _delete(entry, root)
 
