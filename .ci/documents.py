@@ -15,6 +15,8 @@ from pathlib import Path
 import semantics
 
 from headrace.config import limits, reasons
+from headrace.config.kinds.fields import FIELDS
+from headrace.config.kinds.table import KINDS
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support_tables import FORWARDED
 
@@ -42,14 +44,13 @@ def prefixes(page: Path) -> str:
 
 def today() -> str:
     """For each source, what becomes of each setting."""
-    kinds = list(limits.SourceKind)
     rows = [
-        f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in kinds) + " |"
-        for name, standing in limits.FIELDS.items()
-        if any(standing[kind] is not limits.Support.REFUSED for kind in kinds)
+        f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in KINDS) + " |"
+        for name, standing in FIELDS.items()
+        if any(standing[kind] is not limits.Support.REFUSED for kind in KINDS)
     ]
-    head = "| setting of a mapping | " + " | ".join(limits.LIMITS[kind].title for kind in kinds) + " |"
-    return "\n".join([head, "|---" * (len(kinds) + 1) + "|", *rows, "", *legend()])
+    head = "| setting of a mapping | " + " | ".join(kind.title for kind in KINDS) + " |"
+    return "\n".join([head, "|---" * (len(KINDS) + 1) + "|", *rows, "", *legend()])
 
 
 def legend() -> list[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import orjson
 
+from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.formats import RecordFilter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,7 @@ def rate(run: Callable[[str], object], texts: list[str], seconds: float) -> floa
 
 def cells() -> dict[str, Callable[[str], object]]:
     def kept(patterns: list[str]) -> Callable[[str], object]:
-        record_filter = RecordFilter.parse("sqs", patterns)
+        record_filter = RecordFilter.parse(filter_rules("sqs"), patterns)
         return lambda text: record_filter.keeps({}, text)
 
     return {

@@ -1,4 +1,4 @@
-"""Amazon resource names as values. A leaf: parsing and the few names that are read out of a resource part.
+"""Amazon resource names as values. A leaf: it knows their parts, and nothing of what any one service has for resources.
 
 Emulators use regions of their own (ElasticMQ: `elasticmq`), so the region is any word, not a list of AWS's.
 """
@@ -15,35 +15,6 @@ _AWS_REGION = re.compile(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", re.ASC
 _MADE_UP = re.compile(r"(arn:aws[A-Za-z0-9-]*:[A-Za-z0-9-]+:)([A-Za-z0-9-]+)(:.*)", re.DOTALL)
 
 EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """What the resource part of a service's ARN looks like."""
-
-    what: str
-    pattern: re.Pattern[str]
-    told: str
-
-
-_FORMS = {
-    "sqs": _Form(
-        "queue name",
-        re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo"),
-        "1 to 80 letters, digits, '-' or '_', then maybe '.fifo'",
-    ),
-    "kinesis": _Form(
-        "resource",
-        re.compile(r"stream/[A-Za-z0-9_.-]{1,128}(/consumer/[A-Za-z0-9_.-]{1,128}(:\d+)?)?"),
-        "stream/<name>, or for a consumer stream/<name>/consumer/<name>:<number>",
-    ),
-    "dynamodb": _Form(
-        "resource",
-        re.compile(r"table/[A-Za-z0-9_.-]{1,255}(/stream/[^/\s]+)?"),
-        "table/<name>/stream/<label>, or for the table's newest stream table/<name>",
-    ),
-}
-"""The services whose resources are read."""
 
 
 def is_aws_region(text: str) -> bool:
@@ -87,42 +58,35 @@ class Arn:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
     @property
-    def queue(self) -> str:
-        """The queue's name; only for `sqs`."""
-        return self.resource
-
-    @property
     def is_fifo(self) -> bool:
-        return self.service == "sqs" and self.resource.endswith(".fifo")
+        """Whether a queue or a topic is FIFO: AWS has it in their names."""
+        return self.resource.endswith(".fifo")
 
-    @property
-    def stream(self) -> str:
-        """The stream's name; only for `kinesis`, consumer ARNs included."""
-        return self._segment(1)
-
-    @property
-    def consumer(self) -> str:
-        """The name of an enhanced fan-out consumer, or empty; only for `kinesis`."""
-        return self._segment(3).partition(":")[0]
-
-    @property
-    def table(self) -> str:
-        """The table's name; only for `dynamodb`."""
-        return self._segment(1)
-
-    @property
-    def stream_label(self) -> str:
-        """The label that tells a table's streams apart; only for `dynamodb`."""
-        return self._segment(3)
-
-    @property
-    def is_table(self) -> bool:
-        """A table itself, not one of its streams."""
-        return self.service == "dynamodb" and not self.stream_label
-
-    def _segment(self, index: int) -> str:
+    def segment(self, index: int) -> str:
+        """A part of the resource between slashes, counted from 0; empty where there is none."""
         parts = self.resource.split("/")
         return parts[index] if index < len(parts) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArnForm:
+    """What the ARNs of one service look like, beyond what all have in common."""
+
+    service: str
+    what: str
+    """The word for the resource part in a message."""
+    pattern: re.Pattern[str]
+    told: str
+    """The pattern for people."""
+
+    def check(self, arn: Arn) -> None:
+        """Raises ArnError for an ARN of this service that is not in its form; others are none of its business."""
+        if arn.service != self.service:
+            return
+        if not arn.region or not arn.account:
+            raise ArnError(f"has no region or no account, e.g. {EXAMPLE}")
+        if not self.pattern.fullmatch(arn.resource):
+            raise ArnError(f"has the {self.what} {arn.resource!r}: {self.told}")
 
 
 def _check(arn: Arn) -> None:
@@ -136,10 +100,3 @@ def _check(arn: Arn) -> None:
         raise ArnError(f"has the account {arn.account!r}, which must be 12 digits, e.g. 000000000000")
     if not arn.resource:
         raise ArnError("names no resource after the account")
-    form = _FORMS.get(arn.service)
-    if form is None:
-        return
-    if not arn.region or not arn.account:
-        raise ArnError(f"has no region or no account, e.g. {EXAMPLE}")
-    if not form.pattern.fullmatch(arn.resource):
-        raise ArnError(f"has the {form.what} {arn.resource!r}: {form.told}")

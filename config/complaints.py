@@ -17,7 +17,7 @@ from . import masking
 from .errors import Problem
 from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
 from .kafka_mapping import URI_FORM
-from .mapping import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
+from .mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .nodes import Node, NodePlace, locate
 from .spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
 

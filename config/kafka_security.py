@@ -15,7 +15,7 @@ from typing import Literal
 from . import limits
 from .arn import Arn, ArnError
 from .kafka_mapping import KafkaOauth, KafkaSecurity
-from .mapping import EventSourceMapping
+from .mapping_fields import MappingFields
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", ""]
@@ -72,7 +72,7 @@ class SecurityPlan:
     iam: bool = False
 
 
-def plan(mapping: EventSourceMapping) -> SecurityPlan:
+def plan(mapping: MappingFields) -> SecurityPlan:
     """What a mapping without `violations` means."""
     uris: dict[str, str] = {each.type: each.uri or "" for each in mapping.source_access_configurations or ()}
     security = mapping.kafka_security or KafkaSecurity()
@@ -98,12 +98,12 @@ def _client(uris: Mapping[str, str]) -> OauthClient:
     return OauthClient(uris[_OAUTH], uris.get(_SCOPE, ""), uris.get(_AUDIENCE, ""), extensions)
 
 
-def _means_iam(mapping: EventSourceMapping, other: bool) -> bool:
+def _means_iam(mapping: MappingFields, other: bool) -> bool:
     said = mapping.kafka_security.msk_iam if mapping.kafka_security else None
     return said if said is not None else not other and _has_port(mapping, _IAM_PORT)
 
 
-def _has_port(mapping: EventSourceMapping, port: str) -> bool:
+def _has_port(mapping: MappingFields, port: str) -> bool:
     """Whether a managed cluster is reached at a port that means something there."""
     return any(server.rpartition(":")[2] == port for server in mapping.bootstrap_servers or ())
 
@@ -127,7 +127,7 @@ def reference_fault(uri: str) -> str:
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
-def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
+def violations(mapping: MappingFields) -> Iterator[Fault]:
     """What is wrong with how a Kafka mapping reaches its brokers."""
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
@@ -141,7 +141,7 @@ def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
     yield from _protocol_faults(mapping, logins)
 
 
-def _logins(mapping: EventSourceMapping) -> list[str]:
+def _logins(mapping: MappingFields) -> list[str]:
     found: list[str] = [each.type for each in mapping.source_access_configurations or () if each.type in _LOGINS]
     if mapping.kafka_security and mapping.kafka_security.oauth:
         found.append("kafka_security.oauth")
@@ -150,7 +150,7 @@ def _logins(mapping: EventSourceMapping) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _server_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+def _server_faults(mapping: MappingFields) -> Iterator[Fault]:
     if mapping.bootstrap_servers and not mapping.arn:
         hint = "give the servers in self_managed_event_source alone"
         yield "bootstrap_servers", "is for the ARN of an MSK cluster", hint
@@ -166,7 +166,7 @@ def _server_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
                 yield name, f"{server!r} is no broker", "it must be host:port, e.g. localhost:9092"
 
 
-def _reference_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+def _reference_faults(mapping: MappingFields) -> Iterator[Fault]:
     given = mapping.source_access_configurations or []
     for kind, number in Counter(each.type for each in given).items():
         if number > 1 and kind not in _NETWORK:
@@ -186,7 +186,7 @@ def _reference_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
             yield _ACCESS, f"{each.type}: the uri {fault}", f"give {REFERENCE}"
 
 
-def _access_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+def _access_faults(mapping: MappingFields) -> Iterator[Fault]:
     """What AWS's types for tokens need of each other, and what is not done here."""
     given = {each.type for each in mapping.source_access_configurations or ()}
     if _IAM_OAUTH in given:
@@ -197,7 +197,7 @@ def _access_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
         yield _ACCESS, f"{kind} needs {_OAUTH}", "give both, or remove it"
 
 
-def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+def _oauth_faults(mapping: MappingFields) -> Iterator[Fault]:
     oauth = mapping.kafka_security.oauth if mapping.kafka_security else None
     if oauth is None:
         return
@@ -213,7 +213,7 @@ def _oauth_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
         yield _SECURITY, "oauth does not say where the token comes from", hint
 
 
-def _managed_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[Fault]:
+def _managed_faults(mapping: MappingFields, logins: list[str]) -> Iterator[Fault]:
     for kind in logins:
         if kind in {"BASIC_AUTH", "SASL_SCRAM_256_AUTH", _OAUTH, _IAM}:
             what = f"Amazon MSK does not know {kind}"
@@ -222,12 +222,12 @@ def _managed_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[
             yield _SECURITY, "Amazon MSK takes no OAUTHBEARER tokens but those of IAM", "give msk_iam: true"
 
 
-def _iam_faults(mapping: EventSourceMapping) -> Iterator[Fault]:
+def _iam_faults(mapping: MappingFields) -> Iterator[Fault]:
     if mapping.kafka_security and mapping.kafka_security.msk_iam:
         yield _SECURITY, "msk_iam needs the cluster's ARN, whose region is signed", "give it as 'source'"
 
 
-def _protocol_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator[Fault]:
+def _protocol_faults(mapping: MappingFields, logins: list[str]) -> Iterator[Fault]:
     if mapping.kafka_security is None or (protocol := mapping.kafka_security.protocol) is None:
         return
     meant = plan(mapping)
@@ -244,6 +244,6 @@ def _protocol_faults(mapping: EventSourceMapping, logins: list[str]) -> Iterator
         yield _SECURITY, "msk_iam needs the protocol SASL_SSL", "remove 'protocol'"
 
 
-def without_effect(mapping: EventSourceMapping) -> list[str]:
+def without_effect(mapping: MappingFields) -> list[str]:
     """The types that are recorded only: there is no network of AWS here."""
     return sorted({each.type for each in mapping.source_access_configurations or () if each.type in _NETWORK})

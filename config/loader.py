@@ -8,9 +8,8 @@ whatever the input. Used by the daemon and the CLI.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,7 +21,7 @@ from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
 from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
-from .limits import SourceKind
+from .kinds.profile import SourceKind
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
@@ -344,33 +343,31 @@ class _Loading:
                 self.problems.append(self._place(name, "function").problem(what, hint))
 
     def _duplicates(self, mappings: Mapping[str, EventSourceMapping]) -> None:
-        by_pair: dict[tuple[str, str], str] = {}
+        """Each mapping is held against those before it that have something in common with it."""
+        earlier: dict[Hashable, list[str]] = {}
         by_uuid: dict[str, str] = {}
+        order = {name: index for index, name in enumerate(mappings)}
         for name, made in mappings.items():
-            if made.kind is SourceKind.KAFKA:
-                self._duplicate_topics(name, made, mappings)
-            else:
-                first = by_pair.setdefault((made.source, made.function_name), name)
-                if first != name and (what := rules.conflict(made, mappings[first])):
-                    self.problems.append(self._place(name, "source").problem(what, f"the other is {first!r}"))
+            claims = list(made.kind.identity.claims(made)) if made.kind else []
+            rivals = {first for claim in claims for first in earlier.get(claim, ())}
+            self._rival(name, made, [(first, mappings[first]) for first in sorted(rivals, key=order.__getitem__)])
+            for claim in claims:
+                earlier.setdefault(claim, []).append(name)
             first = by_uuid.setdefault(made.uuid, name)
             if first != name:
                 what = f"has the UUID of the mapping {first!r}"
                 self.problems.append(self._place(name, "uuid").problem(what, "remove it, or give another"))
 
-    def _duplicate_topics(
-        self, name: str, made: EventSourceMapping, mappings: Mapping[str, EventSourceMapping]
-    ) -> None:
-        """Clusters are named in more than one way, so each is held against all before it."""
-        field = "source" if made.source else "self_managed_event_source"
-        group = "amazon_managed_kafka_event_source_config" if made.source else "self_managed_kafka_event_source_config"
-        for first, other in takewhile(lambda item: item[0] != name, mappings.items()):
+    def _rival(self, name: str, made: EventSourceMapping, others: Sequence[tuple[str, EventSourceMapping]]) -> None:
+        """Blame the first mapping that is in the way of this one."""
+        for first, other in others:
             hint = f"the other is {first!r}"
             if what := rules.conflict(made, other):
+                field = made.profile.identity.named_in(made)
                 self.problems.append(self._place(name, field).problem(what, hint))
                 return
-            if made.uuid != other.uuid and (what := rules.shared_group(made, other)):
-                self.problems.append(self._place(name, group).problem(what, f"{hint}; give each its own"))
+            if made.uuid != other.uuid and (fault := rules.shared(made, other)):
+                self.problems.append(self._place(name, fault.field).problem(fault.what, f"{hint}; {fault.hint}"))
                 return
 
 

@@ -1,386 +1,83 @@
-"""What a user may say about an event source mapping: AWS's fields and their shapes.
+"""One event source mapping: what the user said of it, and what follows from that for its kind of source.
 
-Shapes only: what a source allows and which fields exclude each other is in `rules.py`. Names are AWS's in snake_case;
-AWS's own spelling is accepted too, nested objects included. Used by the loader, the schema and the mapping API.
+The fields are in `mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by everybody who works for a
+mapping.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import uuid as uuids
-from datetime import UTC, datetime
-from functools import cached_property
-from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
-from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
+from pydantic import field_validator
 
-from . import limits
 from .arn import Arn
-from .kafka_mapping import KafkaSecurity, KafkaSourceConfig, SelfManagedEventSource, SourceAccessConfiguration
-from .limits import LIMITS, SourceKind
-from .retry_backoff import RetryBackoff
-from .spoken import WHOLE, Spoken
+from .errors import BugError
+from .kinds import table
+from .kinds.profile import SourceKind
+from .limits import POLLERS_MAX
+from .mapping_fields import MappingFields, bounded, is_given, split_function
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True)]
-
-UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-OWN_UUID_FORM = UUID_FORM + "|^$"
-GROUP_FORM = r"^[a-zA-Z0-9-_]*$"
-DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)"
-TOPIC_FORM = r"^[^.][a-zA-Z0-9\-_.]*$"
-KMS_FORM = r"^(arn:.+|)$"
+__all__ = ["EventSourceMapping", "derive_uuid", "is_given", "split_function"]
 
 
-def _arn(text: str) -> str:
-    """The text, once it is an ARN or empty."""
-    if "://" in text:
-        name = text.rstrip("/").rpartition("/")[2] or "orders"
-        raise ValueError(f"is a URL, and the ARN is needed: arn:aws:sqs:<region>:<account>:{name}")
-    if text:
-        Arn.parse(text)
-    return text
-
-
-def _moment(value: object) -> object:
-    """Seconds since the epoch, out of a number or an ISO 8601 time (UTC when it has no zone)."""
-    seconds = _seconds(value)
-    if seconds is None or not math.isfinite(seconds) or seconds < 0:
-        raise ValueError("must be seconds since the epoch or a time such as 2025-01-31T12:00:00Z")
-    return seconds
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(str(value))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-class Filter(Spoken):
-    pattern: Annotated[Any, WithJsonSchema({"type": ["string", "object"]})] = Field(
-        examples=[{"body": {"type": ["created"]}}]
-    )
-    """An EventBridge pattern: a structure, or its JSON as text."""
-
-    @model_validator(mode="after")
-    def _text_or_structure(self) -> Filter:
-        if not isinstance(self.pattern, str | dict):
-            raise ValueError("must be a pattern: a mapping of fields, or its JSON as text")
-        return self
-
-    @property
-    def text(self) -> str:
-        """The pattern as AWS echoes it: the user's own text, or compact JSON of the structure."""
-        if isinstance(self.pattern, str):
-            return self.pattern
-        return json.dumps(self.pattern, separators=(",", ":"), ensure_ascii=False)
-
-
-class FilterCriteria(Spoken):
-    filters: list[Filter] = Field(default_factory=list, max_length=limits.FILTERS_MAX)
-    """A record that passes any one of them is kept; none at all keeps everything."""
-
-
-class ScalingConfig(Spoken):
-    maximum_concurrency: Annotated[int, Field(ge=2, le=1000), WHOLE] | None = None
-    """Batches of this mapping in flight at most."""
-
-
-class ProvisionedPollerConfig(Spoken):
-    minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
-    """Of a topic: members of the consumer group at least, each with up to 5 batches in flight; default 1. Of a queue:
-    receivers at least, 2 or more; default 2."""
-    maximum_pollers: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Of a topic: members at most, 2000 and never more than there are partitions. Of a queue: a tenth of its receivers
-    at most, which are never more than the function takes at a time. Default 200."""
-    poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
-    """Recorded: mappings share no pollers here."""
-
-
-class OnFailureDestination(Spoken):
-    destination: str | None = Field(None, max_length=350, pattern=DESTINATION_FORM)
-    """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
-
-
-class DestinationConfig(Spoken):
-    on_failure: OnFailureDestination | None = None
-    """Where what was discarded goes."""
-    on_success: OnFailureDestination | None = None
-    """Refused, as AWS refuses it for mappings."""
-
-
-class MetricsConfig(Spoken):
-    metrics: list[Literal["EventCount", "ErrorCount", "KafkaMetrics"]] = Field(default_factory=list, max_length=3)
-
-
-class LoggingConfig(Spoken):
-    system_log_level: Literal["DEBUG", "INFO", "WARN"] | None = None
-
-
-class DocumentDbConfig(Spoken):
-    database_name: str | None = Field(None, min_length=1, max_length=63)
-    collection_name: str | None = Field(None, min_length=1, max_length=57)
-    full_document: Literal["UpdateLookup", "Default"] | None = None
-
-
-_Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=TOPIC_FORM)]
-
-
-class EventSourceMapping(Spoken):
+class EventSourceMapping(MappingFields):
     """One mapping: a source, the function that its records go to, and how."""
 
-    name: SkipJsonSchema[str] = ""  # the key under `mappings`; never written by a user
-
-    source: Annotated[Text, AfterValidator(_arn)] = Field("", examples=["arn:aws:sqs:us-east-1:000000000000:orders"])
-    """ARN of the queue or stream. Empty for self-managed Kafka, which has `self_managed_event_source`."""
-    function: Text = Field(min_length=1, max_length=256, examples=["orders"])
-    """Name of a function of this configuration; its ARN is understood too."""
-    enabled: bool = True
-    """Whether records are fetched."""
-    uuid: Text = Field("", pattern=OWN_UUID_FORM)
-    """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
-
-    batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Records per invocation at most. Default: 10 for SQS, else 100. Above 10, SQS needs a window."""
-    maximum_batching_window_in_seconds: Annotated[int, Field(ge=0, le=300), WHOLE] | None = None
-    """Seconds to gather a batch. Default 0: whatever one receive returned goes at once; 0.5 for Kafka. Not for FIFO
-    queues."""
-    filter_criteria: FilterCriteria | None = None
-    """Which records reach the function. What no filter matches is removed from the source."""
-    function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(default_factory=list, max_length=1)
-    """`[ReportBatchItemFailures]`: the function answers with the records that it did not take."""
-    scaling_config: ScalingConfig | None = None
-    """Bounds the batches in flight."""
-    receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
-    """Receivers of a queue at most (Headrace's own). Default: the maximum concurrency, else the function's
-    concurrency, else 5. With a batching window one of them gathers a batch, and the others have one in flight."""
-    provisioned_poller_config: ProvisionedPollerConfig | None = None
-    """AWS's dedicated pollers. Without it a Kafka topic has one poller, with a batch in flight per partition."""
-
-    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
-    """Where a stream or a topic is read from the first time; what was stored since then wins. Shards and partitions
-    that appear later are read from their beginning. Kafka's default is TRIM_HORIZON."""
-    starting_position_timestamp: (
-        Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["number", "string"]})] | None
-    ) = Field(None, examples=["2025-01-31T12:00:00Z"])
-    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time, which is UTC unless it says otherwise."""
-    parallelization_factor: Annotated[int, Field(ge=1, le=10), WHOLE] | None = None
-    """Batches in flight per shard at most; the records of one key stay in order. Default 1."""
-    tumbling_window_in_seconds: Annotated[int, Field(ge=0, le=900), WHOLE] | None = None
-    """Seconds of a tumbling window, through which the function hands on a state; 0, the default, is off."""
-    destination_config: DestinationConfig | None = None
-    """Where it is told which records were given up: a standard queue, a standard topic or a bucket; for Kafka also
-    `kafka://<topic>` in the same cluster."""
-    maximum_record_age_in_seconds: Annotated[int, Field(ge=-1, le=604_800), WHOLE] | None = None
-    """Older records are given up; -1, the default, is never. Else 60 at least."""
-    maximum_retry_attempts: Annotated[int, Field(ge=-1, le=10_000), WHOLE] | None = None
-    """Retries of a failed batch; -1, the default, is without end, which for Kafka is 10 where there is a failure
-    destination."""
-    bisect_batch_on_function_error: bool | None = None
-    """Halve a failed batch to corner the bad record. Default: false."""
-    retry_backoff: RetryBackoff | None = None
-    """The pause before a batch is invoked again (Headrace's own). Default: the setting `retry_backoff`. A queue's
-    failed messages come again by its visibility timeout; there it is the pause after a throttle."""
-    deaggregate: bool | None = None
-    """Take records apart that a producer library packed into one (Headrace's own). Default: false, as on AWS."""
-    recreated_stream: Literal["start_over", "stop"] | None = None
-    """What to do when the stream was deleted and made anew (Headrace's own): `start_over`, the default, reads the new
-    one from its beginning; `stop` leaves it alone until the stored positions are removed."""
-
-    topics: list[_Topic] | None = Field(None, min_length=1, max_length=1)
-    """The Kafka topic: exactly one."""
-    self_managed_event_source: SelfManagedEventSource | None = None
-    """The brokers of a Kafka cluster of one's own."""
-    self_managed_kafka_event_source_config: KafkaSourceConfig | None = None
-    """Consumer group and schema registry of self-managed Kafka."""
-    amazon_managed_kafka_event_source_config: KafkaSourceConfig | None = None
-    """Consumer group and schema registry of Amazon MSK."""
-    source_access_configurations: list[SourceAccessConfiguration] | None = Field(None, max_length=23)
-    """How to authenticate with Kafka brokers. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
-    bootstrap_servers: (
-        list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None
-    ) = Field(None, min_length=1, max_length=10, examples=[["localhost:9092"]])
-    """`host:port` of the brokers of an MSK cluster (Headrace's own). Default: the endpoint is asked."""
-    kafka_security: KafkaSecurity | None = None
-    """How to reach Kafka brokers, as far as AWS has no word for it (Headrace's own)."""
-    logging_config: LoggingConfig | None = None
-    """`system_log_level` of a Kafka mapping's own lines in the log. Default: `log.level`. Needs no provisioned mode
-    here."""
-    queues: list[str] | None = Field(None, min_length=1, max_length=1)
-    """Amazon MQ, which Headrace does not poll."""
-    document_db_event_source_config: DocumentDbConfig | None = None
-    """Amazon DocumentDB, which Headrace does not poll."""
-
-    kms_key_arn: str | None = Field(None, pattern=KMS_FORM)
-    """Recorded: filters are not encrypted locally."""
-    metrics_config: MetricsConfig | None = None
-    """Recorded: every metric is always served."""
-    tags: dict[str, str] | None = None
-    """Recorded."""
-
-    @cached_property
-    def arn(self) -> Arn | None:
-        """The source's ARN; None for self-managed Kafka."""
-        return Arn.parse(self.source) if self.source else None
+    @field_validator("source")
+    @classmethod
+    def _in_its_form(cls, source: str) -> str:
+        if source:
+            table.check_form(Arn.parse(source))
+        return source
 
     @property
     def kind(self) -> SourceKind | None:
         """The kind of source; None for one that Headrace knows nothing of."""
-        match self.arn:
-            case None:
-                return SourceKind.KAFKA if self.self_managed_event_source else None
-            case Arn(service="sqs") as arn:
-                return SourceKind.SQS_FIFO if arn.is_fifo else SourceKind.SQS
-            case Arn(service="kinesis" | "dynamodb" | "kafka") as arn:
-                return SourceKind(arn.service)
-            case _:
-                return None
+        return table.kind_of(self)
 
     @property
-    def function_name(self) -> str:
-        """The bare name, without the account of an ARN and without a qualifier."""
-        return split_function(self.function)[0]
+    def profile(self) -> SourceKind:
+        """The kind of source of a mapping that breaks no rule."""
+        kind = self.kind
+        if kind is None:
+            raise BugError(f"mapping {self.name} has a source that the rules should have refused: {self.source}")
+        return kind
 
     @property
     def batch_limit(self) -> int:
         """Records per batch, the source's default included."""
-        default = LIMITS[self.kind].batch_size if self.kind else 0
+        default = self.kind.limits.batch_size if self.kind else 0
         return self.batch_size or default
 
     @property
     def window(self) -> float:
         """Seconds of the batching window, the source's default included."""
         given = self.maximum_batching_window_in_seconds
-        default = LIMITS[self.kind].window if self.kind else 0
+        default = self.kind.limits.window if self.kind else 0
         return default if given is None else given
-
-    @property
-    def partial_responses(self) -> bool:
-        """Whether the function reports the records that failed."""
-        return bool(self.function_response_types)
-
-    @property
-    def maximum_concurrency(self) -> int | None:
-        return self.scaling_config.maximum_concurrency if self.scaling_config else None
-
-    @property
-    def failure_destination(self) -> Arn | None:
-        """Where discarded records are told of, unless that is a topic. Raises ArnError for what the rules refuse."""
-        return Arn.parse(self._on_failure) if self._on_failure and not self.failure_topic else None
-
-    @property
-    def failure_topic(self) -> str:
-        """The Kafka topic in which discarded records are told of; empty when there is none."""
-        scheme, found, topic = self._on_failure.partition("://")
-        return topic if found and scheme == "kafka" else ""
-
-    @property
-    def _on_failure(self) -> str:
-        on_failure = self.destination_config.on_failure if self.destination_config else None
-        return (on_failure.destination if on_failure else None) or ""
 
     @property
     def retries(self) -> int | None:
         """Attempts after the first; None for no end."""
-        given = _bound(self.maximum_retry_attempts)
-        if given is None and self.kind is SourceKind.KAFKA and self._on_failure:
-            return limits.RETRIES_WITH_DESTINATION
+        given = bounded(self.maximum_retry_attempts)
+        if given is None and self.kind and self.has_failure_destination:
+            return self.kind.retries_with_destination
         return given
-
-    @property
-    def max_age(self) -> int | None:
-        """Seconds after which a record is given up; None for never."""
-        return _bound(self.maximum_record_age_in_seconds)
-
-    @property
-    def servers(self) -> tuple[str, ...]:
-        """The brokers that the mapping names; none for an MSK cluster whose brokers are asked for."""
-        own = self.self_managed_event_source
-        return tuple(self.bootstrap_servers or (own.endpoints.kafka_bootstrap_servers if own else ()))
-
-    @property
-    def topic(self) -> str:
-        """The Kafka topic; empty for other sources."""
-        return self.topics[0] if self.topics else ""
-
-    @property
-    def kafka_config(self) -> KafkaSourceConfig:
-        """What the mapping says of its consumer group and schemas, for either kind of cluster."""
-        given = self.amazon_managed_kafka_event_source_config or self.self_managed_kafka_event_source_config
-        return given or KafkaSourceConfig()
-
-    @property
-    def group(self) -> str:
-        """The consumer group."""
-        return self.kafka_config.consumer_group_id or self.uuid
-
-    @property
-    def pollers_min(self) -> int:
-        """Pollers that provisioned mode has at least for the source."""
-        return limits.QUEUE_POLLERS_MIN if self.kind and self.kind.is_queue else limits.POLLERS_MIN
 
     @property
     def pollers(self) -> tuple[int, int] | None:
         """Pollers in provisioned mode, at least and at most; None without it."""
         given = self.provisioned_poller_config
-        if given is None or not is_given(given):
+        if given is None or not is_given(given) or self.kind is None:
             return None
-        least = given.minimum_pollers or self.pollers_min
-        return least, given.maximum_pollers or max(least, limits.POLLERS_MAX)
-
-    @property
-    def cluster(self) -> str:
-        """What names the Kafka cluster: its ARN, or its servers."""
-        return self.source or ",".join(self.servers)
+        least = given.minimum_pollers or self.kind.pollers_min
+        return least, given.maximum_pollers or max(least, POLLERS_MAX)
 
     @property
     def place(self) -> str:
         """Where the records come from, for people: an ARN, or brokers and topic."""
-        return f"{self.cluster}/{self.topic}" if self.topic else self.source
-
-    @property
-    def starts_over(self) -> bool:
-        """Whether a stream that was made anew is read from its beginning."""
-        return self.recreated_stream != "stop"
-
-    @property
-    def patterns(self) -> tuple[object, ...]:
-        """The filter patterns, each JSON text or a structure."""
-        return tuple(item.pattern for item in self.filter_criteria.filters) if self.filter_criteria else ()
-
-    @property
-    def recorded(self) -> tuple[str, ...]:
-        """The given fields that are kept without effect."""
-        return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
-
-
-def _bound(limit: int | None) -> int | None:
-    return None if limit is None or limit < 0 else limit
-
-
-def is_given(value: object) -> bool:
-    """Whether a field says anything: AWS's conventions for clearing (`{}`, `""`, `[]`) say nothing."""
-    if isinstance(value, BaseModel):
-        return any(is_given(getattr(value, name)) for name in type(value).model_fields)
-    return value is not None and value not in ("", [], {})
-
-
-def split_function(text: str) -> tuple[str, str]:
-    """Name and qualifier of any spelling that AWS takes for a function: `orders`, `orders:live`,
-    `000000000000:function:orders`, or an ARN."""
-    _, found, rest = text.rpartition("function:")
-    name, _, qualifier = (rest if found else text).partition(":")
-    return name, qualifier
+        return self.kind.place(self) if self.kind else self.source
 
 
 def derive_uuid(account: str, region: str, name: str) -> str:

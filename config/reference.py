@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from . import limits
 from .function import KINDS
-from .limits import LIMITS, SourceKind
+from .kinds.fields import honoured_table
+from .kinds.table import KINDS as SOURCES
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
 from .retry_backoff import RetryBackoff
@@ -66,7 +67,7 @@ def page() -> str:
         _MAPPINGS,
         _table(EventSourceMapping, aws=True),
         _limits(),
-        "## What is honoured\n\n" + _STANDINGS.strip() + "\n\n" + limits.honoured_table(),
+        "## What is honoured\n\n" + _STANDINGS.strip() + "\n\n" + honoured_table(),
         _recorded(),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -170,9 +171,9 @@ _STANDINGS = """
 
 def _limits() -> str:
     rows = [
-        f"| {row.title} | {row.batch_size} | {row.batch_size_max} "
+        f"| {kind.title} | {row.batch_size} | {row.batch_size_max} "
         f"| {row.window:g} | {f'0 to {row.window_max}' if row.window_max else 'cannot be set'} |"
-        for row in (LIMITS[kind] for kind in SourceKind)
+        for kind, row in ((kind, kind.limits) for kind in SOURCES)
     ]
     head = "| source | default batch | largest batch | default window, s | window, s |"
     return "\n".join(["## Limits of the sources", "", head, "|---|---|---|---|---|", *rows])

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from .arn import Arn, ArnError
 from .kafka_mapping import SchemaRegistryConfig
 from .kafka_security import REFERENCE, Fault, reference_fault
-from .mapping import EventSourceMapping
+from .mapping_fields import MappingFields
 
 _LOGINS = ("BASIC_AUTH", "OAUTHBEARER_AUTH")
 _CERTIFICATES = ("CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE")
@@ -43,7 +43,7 @@ def url_login(url: str) -> tuple[str, str]:
     return unquote(parts.username or ""), unquote(parts.password or "")
 
 
-def violations(mapping: EventSourceMapping) -> Iterator[Fault]:
+def violations(mapping: MappingFields) -> Iterator[Fault]:
     """What is wrong with the registry of a Kafka mapping."""
     registry = mapping.kafka_config.schema_registry_config
     if registry is not None:

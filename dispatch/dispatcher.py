@@ -18,6 +18,7 @@ import anyio
 from ..config.clock import Clock, Jitter
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.reasons import Reason
+from .core.documents import Report
 from .core.events import Envelope
 from .core.model import (
     ABANDONED,
@@ -38,7 +39,6 @@ from .core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry,
 from .core.policy import Policy
 from .core.response import Identifiers, judge
 from .core.slots import Taken
-from .destinations.base import Report
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateEntry, PermitClaim, Permits

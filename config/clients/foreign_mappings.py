@@ -26,6 +26,8 @@ class ForeignMapping:
     source_arn: str
     function_arn: str
     same_function: bool
+    competing: bool = False
+    """What it takes from the source, ours never sees."""
 
     @property
     def text(self) -> str:
@@ -34,7 +36,7 @@ class ForeignMapping:
             "both would invoke the function"
             if self.same_function
             else "each would take records that the other never sees"
-            if ":sqs:" in self.source_arn
+            if self.competing
             else "both would read every record"
         )
         return (
@@ -43,14 +45,17 @@ class ForeignMapping:
         )
 
 
-async def find(client: Any, source_arn: str, function_name: str) -> tuple[ForeignMapping, ...]:
-    """The enabled mappings for `source_arn` that the Lambda API behind `client` knows; empty when it cannot say."""
+async def find(
+    client: Any, source_arn: str, function_name: str, *, competing: bool = False
+) -> tuple[ForeignMapping, ...]:
+    """The enabled mappings for `source_arn` that the Lambda API behind `client` knows; empty when it cannot say.
+    `competing`: what one reader of the source takes, no other one sees."""
     with anyio.move_on_after(PATIENCE):
         try:
             listed = await _all(client, source_arn)
         except SourceError:
             return ()
-        return tuple(_foreign(each, function_name) for each in listed if _delivers(each, source_arn))
+        return tuple(_foreign(each, function_name, competing) for each in listed if _delivers(each, source_arn))
     return ()
 
 
@@ -72,13 +77,14 @@ def _delivers(mapping: dict[str, Any], source_arn: str) -> bool:
     return mapping.get("EventSourceArn") == source_arn and mapping.get("State") not in DORMANT
 
 
-def _foreign(mapping: dict[str, Any], function_name: str) -> ForeignMapping:
+def _foreign(mapping: dict[str, Any], function_name: str, competing: bool) -> ForeignMapping:
     arn = str(mapping.get("FunctionArn") or "")
     return ForeignMapping(
         uuid=str(mapping.get("UUID") or "?"),
         source_arn=str(mapping["EventSourceArn"]),
         function_arn=arn,
         same_function=_bare_name(arn) == _bare_name(function_name),
+        competing=competing,
     )
 
 

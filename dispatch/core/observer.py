@@ -170,6 +170,8 @@ class StreamRecreated:
     """The stream that is read now."""
     before: str
     """The stream that was read until now: another one for a table, else the same ARN."""
+    noun: str = "stream"
+    """What people call such a source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ and has another shape is a failure of the whole batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import isinf
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import orjson
 
@@ -31,8 +32,22 @@ from .model import (
     encode,
 )
 
-Identifiers = Literal["string", "kafka"]
-"""How records are named: by a string, or by Kafka's `{"partition": "<topic>-<n>", "offset": n}`."""
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """How functions name the records of a source in `batchItemFailures`."""
+
+    read: Callable[[object], ItemId | None]
+    """None for what has the wrong type."""
+    wrong: str
+    """What is said then: an `itemIdentifier` that …"""
+
+
+def _text(value: object) -> ItemId | None:
+    return value if isinstance(value, str) and value else None
+
+
+TEXT = Identifiers(_text, "is not a non-empty string")
 
 _SHOWN = 80  # characters of a function's own text in a message
 
@@ -47,7 +62,7 @@ def judge(
     *,
     partial: bool,
     windowed: bool = False,
-    identifiers: Identifiers = "string",
+    identifiers: Identifiers = TEXT,
 ) -> Outcome:
     """The outcome of one invocation of `records`.
 
@@ -142,30 +157,12 @@ def _failed_id(entry: object, index: int, known: set[ItemId], identifiers: Ident
     where = f"`batchItemFailures[{index}]`"
     if not isinstance(entry, dict) or "itemIdentifier" not in entry:
         raise _Malformed(f"{where} has no `itemIdentifier`")
-    identifier = _identifier(entry["itemIdentifier"], identifiers)
+    identifier = identifiers.read(entry["itemIdentifier"])
     if identifier is None:
-        raise _Malformed(f"{where} has an `itemIdentifier` that {_wanted(identifiers)}: {_show(entry)}")
+        raise _Malformed(f"{where} has an `itemIdentifier` that {identifiers.wrong}: {_show(entry)}")
     if identifier not in known:
         raise _Malformed(f"{where} names a record that is not in the batch: {_show(entry)}")
     return identifier
-
-
-def _identifier(value: object, identifiers: Identifiers) -> ItemId | None:
-    """None when it has the wrong type."""
-    if identifiers == "string":
-        return value if isinstance(value, str) and value else None
-    if not isinstance(value, dict):
-        return None
-    partition, offset = value.get("partition"), value.get("offset")
-    if isinstance(partition, str) and type(offset) is int:  # not bool, which is an int
-        return (partition, offset)
-    return None
-
-
-def _wanted(identifiers: Identifiers) -> str:
-    if identifiers == "string":
-        return "is not a non-empty string"
-    return 'is not an object like {"partition": "topic-0", "offset": 1}'
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from __future__ import annotations
 from ...config.arn import Arn
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, Problem
-from ..core.documents import s3_key, with_payload
+from ..core.documents import Documents, Report, s3_key, with_payload
 from ..core.model import encode
-from .base import Destination, Documents, Report
+from .base import Destination
 from .channels import BucketChannel, BusChannel, QueueChannel, Role, TopicChannel, make_channel
 
 

@@ -18,9 +18,9 @@ import anyio
 from ...config.clients.kafka import BrokerAccess
 from ...config.clients.kafka.closing import end, ending
 from ...config.errors import SourceMissing
-from ..core.documents import KafkaSubject, kafka_record_document
+from ..core.documents import Report
 from ..core.model import Record
-from .base import Report
+from ..kinds.kafka import KafkaSubject, kafka_record_document
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

@@ -6,8 +6,8 @@ from __future__ import annotations
 import anyio
 
 from ...config.errors import SourceError, SourceMissing
+from ..core.documents import Documents, Report
 from ..core.model import encode
-from .base import Documents, Report
 
 
 class MemoryDestination:

@@ -19,8 +19,9 @@ from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError
 from ...config.reasons import Reason, ReasonCode
 from ..core.backoff import Backoff
+from ..core.documents import Report
 from ..core.observer import DestinationChanged, DestinationFailed, Observer
-from .base import Destination, Report
+from .base import Destination
 
 BACKOFF = Backoff(base=1.0)
 """Between attempts: five of them take up to 15 s besides their own time, in which an emulator starts again."""

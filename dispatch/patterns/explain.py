@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .arrays import ArrayMatcher, Found, consistent, content_without, passes
 from .choices import TooManyChoices
 from .filters import Pattern
-from .formats import DATA_KEYS, Data, DataFormat, Kind, RecordFilter, left_of, read
+from .formats import Data, DataFormat, FilterRules, RecordFilter, left_of, read
 from .operators import describe, quoted
 from .tree import Branch, Rule
 
@@ -30,17 +30,18 @@ def explain(pattern: Pattern, view: object) -> Explanation:
 
 def explain_record(record_filter: RecordFilter, metadata: Mapping[str, object], data: Data = None) -> list[Explanation]:
     """The verdict of each filter of a mapping on one record, formats included; the record is kept when one matched."""
-    form = DataFormat.JSON if record_filter.kind == "dynamodb" else read(data)[0]
+    rules = record_filter.rules
+    form = read(data)[0] if rules.apart else DataFormat.JSON
     view = record_filter.view(metadata, data)
     return [
-        _best([_explain_format(record_filter.kind, branch, form, view) for branch in pattern.branches])
+        _best([_explain_format(rules, branch, form, view) for branch in pattern.branches])
         for pattern in record_filter.patterns
     ]
 
 
-def _explain_format(kind: Kind, branch: Branch, form: DataFormat, view: object) -> tuple[int, Explanation]:
-    key = DATA_KEYS[kind]
-    left = left_of(kind, branch, form)
+def _explain_format(rules: FilterRules, branch: Branch, form: DataFormat, view: object) -> tuple[int, Explanation]:
+    key = rules.key
+    left = left_of(rules, branch, form)
     if left is None:
         reason = f"{key} is {form.value}, and the filter's rules on it expect another format"
         return -1, Explanation(False, reason, key)

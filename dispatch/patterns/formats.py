@@ -2,12 +2,12 @@
 
 A pattern's rules on the data field expect plain text (`"body": ["x"]`) or JSON (`"body": {"type": ["x"]}`), and data
 are JSON when they parse to an object or an array, plain text otherwise. When the two differ, each source has its own
-way (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html):
+way (https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html), which its `FilterRules` say:
 
-    SQS                 the filter does not take the message
-    Kinesis, DynamoDB   rules for plain text are refused when the mapping is made; others: not taken
-    Kafka               the filter's rules on the data are ignored, its other rules decide; but whether there is a value
-                        (`exists`) is asked of a tombstone too, which has none
+    as a rule       the filter does not take the record
+    only_json       rules for plain text are refused when the mapping is made; others: not taken
+    ignores_unfit   the filter's rules on the data are ignored, its other rules decide; but whether there are data
+                    (`exists`) is asked of a record too that has none
 
 Formats are judged for each filter by itself, and inside one with `$or` for each of its alternatives.
 """
@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import orjson
 
@@ -29,10 +30,22 @@ from .limits import MAX_RECORD_DEPTH
 from .operators import Exists
 from .tree import Branch
 
-Kind = Literal["sqs", "kinesis", "dynamodb", "kafka"]
 
-DATA_KEYS: Mapping[Kind, str] = {"sqs": "body", "kinesis": "data", "dynamodb": "dynamodb", "kafka": "value"}
-"""The field of the view in which a source's decoded data stand."""
+@dataclass(frozen=True, slots=True)
+class FilterRules:
+    """How the filters of one kind of source look into its records."""
+
+    name: str
+    """As people choose it: `headrace filter test --source`."""
+    key: str
+    """The field in which patterns find the data of a record."""
+    only_json: bool = False
+    """The data are JSON or nothing: a pattern that wants plain text is refused."""
+    apart: bool = True
+    """The data are decoded and read apart from the record; else they stand in it as they are."""
+    ignores_unfit: bool = False
+    """Rules on data of another format do not count; else the filter does not take the record."""
+
 
 Data = str | bytes | None
 """A record's data, decoded from base64; None when there are none (a Kafka tombstone)."""
@@ -54,36 +67,36 @@ class RecordFilter:
     Data are parsed at most once per record, and only when a filter looks into them.
     """
 
-    def __init__(self, kind: Kind, patterns: Iterable[Pattern]) -> None:
+    def __init__(self, rules: FilterRules, patterns: Iterable[Pattern]) -> None:
         """Raises PatternError for patterns that this source does not take."""
-        self.kind = kind
+        self.rules = rules
         self.patterns = tuple(patterns)
-        found = problems(kind, self.patterns)
+        found = problems(rules, self.patterns)
         if found:
             raise PatternError(found)
-        self._key = DATA_KEYS[kind]
-        self._reads_data = kind != "dynamodb" and any(pattern.touches(self._key) for pattern in self.patterns)
+        self._key = rules.key
+        self._reads_data = rules.apart and any(pattern.touches(self._key) for pattern in self.patterns)
         self._reads_metadata = any(
             not (path == self._key or path.startswith(f"{self._key}."))
             for pattern in self.patterns
             for branch in pattern.branches
             for path in branch
         )
-        self._matchers = {form: _matchers(kind, self.patterns, form) for form in DataFormat}
+        self._matchers = {form: _matchers(rules, self.patterns, form) for form in DataFormat}
         self._json = self._matchers[DataFormat.JSON]
-        if not self._reads_metadata and kind != "dynamodb":
-            self._json = _matchers_of_data(kind, self.patterns)
+        if not self._reads_metadata and rules.apart:
+            self._json = _matchers_of_data(rules, self.patterns)
 
     @classmethod
-    def parse(cls, kind: Kind, sources: Iterable[object]) -> RecordFilter:
+    def parse(cls, rules: FilterRules, sources: Iterable[object]) -> RecordFilter:
         """Filters from their JSON texts or parsed objects. Raises PatternError with the problems of all of them."""
-        return cls(kind, parse_all(sources))
+        return cls(rules, parse_all(sources))
 
     def keeps(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> bool:
         """Whether the function shall get this record.
 
-        `metadata` are the record's other fields as in the Lambda event; for DynamoDB all of them, `dynamodb` included,
-        and no data. `data` may be a function, called only when needed: decoding base64 is not free.
+        `metadata` are the record's other fields as in the Lambda event; where the data are not apart, all of them, and
+        no data. `data` may be a function, called only when needed: decoding base64 is not free.
         """
         if not self._reads_data:
             return not self.patterns or _any(self._json, _as_dict(metadata))
@@ -99,7 +112,7 @@ class RecordFilter:
 
     def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
         """What the patterns are matched against, for explanations."""
-        if self.kind == "dynamodb":
+        if not self.rules.apart:
             return dict(metadata)
         form, value = read(data() if callable(data) else data)
         return _viewed(metadata, self._key, form, value)
@@ -112,10 +125,10 @@ def _viewed(metadata: Mapping[str, object], key: str, form: DataFormat, value: o
     return {**metadata, key: value}
 
 
-def problems(kind: Kind, patterns: Iterable[Pattern]) -> list[PatternProblem]:
+def problems(rules: FilterRules, patterns: Iterable[Pattern]) -> list[PatternProblem]:
     """What a source refuses about patterns that are well-formed in themselves."""
-    key = DATA_KEYS[kind]
-    if kind not in ("kinesis", "dynamodb"):
+    key = rules.key
+    if not rules.only_json:
         return []
     return [
         at_filter(
@@ -174,11 +187,11 @@ def _refuse(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-def _matchers(kind: Kind, patterns: Iterable[Pattern], form: DataFormat) -> tuple[Matcher, ...]:
+def _matchers(rules: FilterRules, patterns: Iterable[Pattern], form: DataFormat) -> tuple[Matcher, ...]:
     """What is left of each pattern for data of one format."""
     found: list[Matcher] = []
     for pattern in patterns:
-        kept = tuple(left for branch in pattern.branches if (left := left_of(kind, branch, form)) is not None)
+        kept = tuple(left for branch in pattern.branches if (left := left_of(rules, branch, form)) is not None)
         if kept == pattern.branches:
             found.append(pattern.compiled.matches)
         elif kept:
@@ -186,25 +199,25 @@ def _matchers(kind: Kind, patterns: Iterable[Pattern], form: DataFormat) -> tupl
     return tuple(found)
 
 
-def _matchers_of_data(kind: Kind, patterns: Iterable[Pattern]) -> tuple[Matcher, ...]:
+def _matchers_of_data(rules: FilterRules, patterns: Iterable[Pattern]) -> tuple[Matcher, ...]:
     """For JSON data and patterns without other rules: matchers of the data alone, which need no view around them."""
-    key = f"{DATA_KEYS[kind]}."
+    key = f"{rules.key}."
     found: list[Matcher] = []
     for pattern in patterns:
-        kept = [left for branch in pattern.branches if (left := left_of(kind, branch, DataFormat.JSON)) is not None]
+        kept = [left for branch in pattern.branches if (left := left_of(rules, branch, DataFormat.JSON)) is not None]
         if kept:
             inner = ({path.removeprefix(key): rule for path, rule in branch.items()} for branch in kept)
             found.append(compile_branches(inner, arrays=True).matches)
     return tuple(found)
 
 
-def left_of(kind: Kind, branch: Branch, form: DataFormat) -> Branch | None:
+def left_of(rules: FilterRules, branch: Branch, form: DataFormat) -> Branch | None:
     """What is left of a branch for data of one format: all of it, its rules on other fields, or nothing."""
-    key = DATA_KEYS[kind]
+    key = rules.key
     shape = shape_of(branch, key)
     if shape is RuleShape.NONE or (shape, form) in _FITTING:
         return branch
-    if kind != "kafka":
+    if not rules.ignores_unfit:
         return None
     left = {path: rule for path, rule in branch.items() if path != key and not path.startswith(f"{key}.")}
     if form is DataFormat.ABSENT and any(isinstance(operator, Exists) for operator in branch.get(key, ())):

@@ -14,8 +14,10 @@ from ...config.clients import faults
 from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
+from ...config.kinds.dynamodb import label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from ..streams.core.lineage import Shard
@@ -50,7 +52,7 @@ class DynamoDbService:
 
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
-        stream = stream or (self.name if self._arn.stream_label else await self._newest_stream())
+        stream = stream or (self.name if label_of(self._arn) else await self._newest_stream())
         what = f"list the shards of {stream}"
         with asking_for_stream(what):
             about, described, at = await self._describe(stream)
@@ -94,7 +96,7 @@ class DynamoDbService:
     async def _newest_stream(self) -> str:
         what = f"find the stream of {self.name}"
         with asking_for_stream(what):
-            reply = await self._tables.describe_table(TableName=self._arn.table)
+            reply = await self._tables.describe_table(TableName=table_of(self._arn))
             stream = reply["Table"].get("LatestStreamArn")
         if not stream:
             how = "update the table with StreamSpecification StreamEnabled=true, StreamViewType=NEW_AND_OLD_IMAGES"
@@ -140,10 +142,10 @@ class DynamoDbCalls:
                 Record(
                     lane=self._lane,
                     id=number,
-                    item=events.dynamodb_item(raw, arn=self._lane.source, region=self._region),
+                    item=dynamodb_item(raw, arn=self._lane.source, region=self._region),
                     arrived=self._arrived(raw),
                     position=Position.parse(number),
-                    key=events.dynamodb_key(raw),
+                    key=dynamodb_key(raw),
                 ),
             )
 

@@ -22,6 +22,7 @@ from ...config.clients.kafka import partition_of, translate
 from ...config.clients.kafka.closing import ending
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
+from ...config.kinds.kafka import NOUN
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ...dispatch.core.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
@@ -226,7 +227,7 @@ class KafkaReader:
         self._next[partition] = self._done[partition] = begin
         if begin >= offset:
             return Gap(self._settings.mapping, lane, str(offset), str(begin), "trimmed by retention")
-        self._observer.observe(StreamRecreated(self._settings.mapping, lane.shard, lane.shard))
+        self._observer.observe(StreamRecreated(self._settings.mapping, lane.shard, lane.shard, NOUN))
         return None
 
     # --- what does not come -----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from ...config.clients.kafka import BrokerAccess, topics, translate
 from ...config.clients.kafka.closing import end
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.kinds.kafka import NOUN
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import Observer, StreamRecreated
 from .core.scaling import Pollers
@@ -72,7 +73,9 @@ class KafkaSource:
         finally:
             await end(consumer.stop())
         if strange or (self._id and topic.id != self._id):
-            self._observer.observe(StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic))
+            self._observer.observe(
+                StreamRecreated(self._settings.mapping, self._settings.topic, self._settings.topic, NOUN)
+            )
         self._id, self._trouble, self._anew, self._gone = topic.id, None, False, False
         self._pollers.partitions = len(topic.leaders)
         return self._pollers

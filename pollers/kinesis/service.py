@@ -16,8 +16,10 @@ from ...config.clients import faults
 from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
+from ...config.kinds.kinesis import consumer_of, stream_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.kinds.kinesis import kinesis_item
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from ..streams.core.lineage import Shard
@@ -60,7 +62,7 @@ class KinesisService:
         self._arn = arn
         self._stream = self.name.partition("/consumer/")[0]
         # Emulators find a stream by its name, whatever account its ARN has; that of another account needs the ARN.
-        self._named = {"StreamARN": self._stream} if real else {"StreamName": arn.stream}
+        self._named = {"StreamARN": self._stream} if real else {"StreamName": stream_of(arn)}
         self._client = client
         self._clock = clock
         self._role = role
@@ -87,7 +89,7 @@ class KinesisService:
         return listing
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
-        if not self._arn.consumer:
+        if not consumer_of(self._arn):
             calls = self._calls(stream, shard, place)
             return PolledShard(calls, place, self._cadence, self._clock, packed=self._deaggregate)
         make = self._maker(stream, shard, place).make
@@ -249,7 +251,7 @@ class RecordMaker:
         return Record(
             lane=self.lane,
             id=position.text,
-            item=events.kinesis_item(raw, shard=self.lane.shard, arn=self._arn, region=self._region, role=self._role),
+            item=kinesis_item(raw, shard=self.lane.shard, arn=self._arn, region=self._region, role=self._role),
             arrived=events.seconds(raw["ApproximateArrivalTimestamp"]),
             position=position,
             key=raw["PartitionKey"],

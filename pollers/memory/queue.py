@@ -14,8 +14,8 @@ import anyio
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
-from ...dispatch.core import events
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
+from ...dispatch.kinds.sqs import sqs_item
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Roster
 from ..sqs.core.scaling import receivers
@@ -201,7 +201,7 @@ class MemoryQueueReceiver:
         return Record(
             lane=Lane(self._queue.arn),
             id=message.id,
-            item=events.sqs_item(raw, arn=self._queue.arn, region="us-east-1", windowed=self._windowed),
+            item=sqs_item(raw, arn=self._queue.arn, region="us-east-1", windowed=self._windowed),
             arrived=message.sent,
             key=message.group,
             token=message.receipt,

@@ -13,7 +13,6 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from itertools import count, islice, pairwise
 from typing import Literal
 from zlib import crc32
@@ -22,6 +21,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Trimmed
+from .flavours import Flavour, StreamEntry
 
 HASHES = 1 << 32
 ITERATOR_LIFE = 300.0
@@ -29,24 +29,6 @@ ITERATOR_LIFE = 300.0
 RETENTION = 86_400.0
 ROTATION = 4 * 3600.0
 """Seconds after which a DynamoDB shard is closed and a child goes on."""
-
-
-class Flavour(Enum):
-    """Whose limits and spellings a stream has: records and bytes per answer, calls per second and shard."""
-
-    KINESIS = "kinesis"
-    DYNAMODB = "dynamodb"
-
-    @property
-    def page(self) -> int:
-        return 10_000 if self is Flavour.KINESIS else 1_000
-
-    @property
-    def page_bytes(self) -> int:
-        return 10_000_000 if self is Flavour.KINESIS else 1_000_000
-
-    def spelled(self, number: int) -> str:
-        return str(number) if self is Flavour.KINESIS else f"{number:021d}"
 
 
 class ExpiredIterator(Astray):
@@ -63,19 +45,6 @@ class UnknownPosition(Astray):
 
 class ReadThrottled(SourceUnavailable):
     """More calls than the shard allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
-    """A record of a `MemoryStream`."""
-
-    number: int
-    text: str
-    """The number as the service spells it."""
-    key: str
-    data: bytes
-    arrived: float
-    """Wall-clock seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +114,7 @@ class MemoryStream:
         self.arn = arn
         self.clock = clock
         self.flavour = flavour
+        self._facts = flavour.value
         self.fault: SourceError | None = None
         """Raised by every call while it is set."""
         self.created = clock.wall()
@@ -167,7 +137,7 @@ class MemoryStream:
         self._pass_time()
         body = data.encode() if isinstance(data, str) else data
         number = self._next()
-        entry = StreamEntry(number, self.flavour.spelled(number), key, body, self.clock.wall() - age)
+        entry = StreamEntry(number, self._facts.spelled(number), key, body, self.clock.wall() - age)
         self._taking(key).entries.append(entry)
         return entry.text
 
@@ -275,7 +245,7 @@ class MemoryStream:
         found = self._reading(shard)
         highest = self._number if found.last is None else found.last
         if not found.first <= number <= highest:
-            raise UnknownPosition(f"{shard} of {self.arn} has no sequence number {self.flavour.spelled(number)}")
+            raise UnknownPosition(f"{shard} of {self.arn} has no sequence number {self._facts.spelled(number)}")
         self._refuse_trimmed(found, number)
         return self._iterator(found, number if after else number - 1)
 
@@ -289,7 +259,7 @@ class MemoryStream:
         self.looks += 1
         self._count(shard)
         self._refuse_trimmed(shard, int(after) + 1)
-        return self._read(shard, int(after), self.flavour.page if limit is None else limit)
+        return self._read(shard, int(after), self._facts.page if limit is None else limit)
 
     # --- shards -----------------------------------------------------------------------------------------------------
 
@@ -300,10 +270,7 @@ class MemoryStream:
             self._bear(low, high, ())
 
     def _bear(self, low: int, high: int, parents: tuple[str, ...]) -> MemoryShard:
-        if self.flavour is Flavour.KINESIS:
-            name = f"shardId-{self._born:012d}"
-        else:
-            name = f"shardId-{int(self.clock.wall() * 1000):020d}-{self._born:08x}"
+        name = self._facts.shard_name(self._born, self.clock.wall())
         self._born += 1
         self._shards[name] = MemoryShard(name, low, high, self._next(), parents)
         return self._shards[name]
@@ -363,8 +330,8 @@ class MemoryStream:
         return shard
 
     def _refuse_trimmed(self, shard: MemoryShard, number: int) -> None:
-        if self.flavour is Flavour.DYNAMODB and number <= shard.trimmed:
-            raise TrimmedPosition(f"{shard.id} of {self.arn} has lost {self.flavour.spelled(number)}")
+        if self._facts.refuses_trimmed and number <= shard.trimmed:
+            raise TrimmedPosition(f"{shard.id} of {self.arn} has lost {self._facts.spelled(number)}")
 
     def _iterator(self, shard: MemoryShard, after: int) -> str:
         return f"{shard.id}|{after}|{self.clock.monotonic()}|{self._generation}"
@@ -398,9 +365,9 @@ class MemoryStream:
     def _page(self, entries: Sequence[StreamEntry], start: int, limit: int) -> tuple[StreamEntry, ...]:
         """From an index on, as many as the limits of one answer let through; one at least."""
         end, size = start, 0
-        while end < len(entries) and end - start < min(limit, self.flavour.page):
+        while end < len(entries) and end - start < min(limit, self._facts.page):
             size += len(entries[end].data)
-            if end > start and size > self.flavour.page_bytes:
+            if end > start and size > self._facts.page_bytes:
                 break
             end += 1
         return tuple(entries[start:end])

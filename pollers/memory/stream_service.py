@@ -15,22 +15,15 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, probe
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Cadence, PolledShard, Reply
 from ..streams.service import Listing, Pages, Probed
-from .stream import Flavour, MemoryStream, StreamEntry
+from .stream import MemoryStream
 
 T = TypeVar("T")
-
-CADENCES = {
-    Flavour.KINESIS: Cadence(1.0, 5, None, Flavour.KINESIS.page),
-    Flavour.DYNAMODB: Cadence(0.25, 5, None, Flavour.DYNAMODB.page),
-}
-ROLE = "arn:aws:iam::000000000000:role/lambda"
 
 
 class MemoryStreamService:
@@ -39,7 +32,7 @@ class MemoryStreamService:
     def __init__(self, stream: MemoryStream, *, name: str = "", cadence: Cadence | None = None) -> None:
         self._name = name or stream.arn
         self._clock = stream.clock
-        self._cadence = cadence or CADENCES[stream.flavour]
+        self._cadence = cadence or stream.flavour.value.cadence
         self._streams: dict[str, MemoryStream] = {}
         self._listed: dict[str, Listed] = {}
         self.replace(stream)
@@ -56,7 +49,7 @@ class MemoryStreamService:
 
     @property
     def latest(self) -> StartKind:
-        return StartKind.LATEST if self._newest.flavour is Flavour.KINESIS else StartKind.NEWER_THAN
+        return self._newest.flavour.value.latest
 
     async def list(self, stream: str = "") -> Listing:
         await turn()
@@ -98,14 +91,13 @@ class _MemoryShardCalls:
 
     async def get(self, iterator: str, limit: int) -> Reply:
         read = await self._ask(lambda: self.stream.records(iterator, limit))
-        told = self.stream.flavour is Flavour.KINESIS
-        behind = round(read.behind * 1000) if told else None
+        facts = self.stream.flavour.value
+        behind = round(read.behind * 1000) if facts.tells_behind else None
         size = sum(len(entry.data) for entry in read.entries)
-        return Reply([self._described(entry) for entry in read.entries], read.iterator, behind, size)
+        return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size)
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
-        kinesis = self.stream.flavour is Flavour.KINESIS
-        return [self._kinesis_record(raw) if kinesis else self._dynamodb_record(raw)]
+        return [self.stream.flavour.value.record(raw, self.lane)]
 
     async def look(self, fresh: float) -> Shard | None:
         return await self.listed.look(self.lane.shard, fresh)
@@ -126,40 +118,6 @@ class _MemoryShardCalls:
             raise
         except SourceError as error:
             raise SourceUnavailable.because(error.reason) from error
-
-    # --- records ----------------------------------------------------------------------------------------------------
-
-    def _described(self, entry: StreamEntry) -> Mapping[str, Any]:
-        """A record as botocore gives it."""
-        if self.stream.flavour is Flavour.KINESIS:
-            return {
-                "SequenceNumber": entry.text,
-                "PartitionKey": entry.key,
-                "Data": entry.data,
-                "ApproximateArrivalTimestamp": entry.arrived,
-            }
-        image = {"id": {"S": entry.key}, "data": {"S": entry.data.decode(errors="replace")}}
-        change = {
-            "ApproximateCreationDateTime": floor(entry.arrived),
-            "Keys": {"id": {"S": entry.key}},
-            "NewImage": image,
-            "SequenceNumber": entry.text,
-            "SizeBytes": len(entry.data),
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-        }
-        return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
-
-    def _kinesis_record(self, raw: Mapping[str, Any]) -> Record:
-        lane, region = self.lane, self.lane.source.split(":")[3]
-        item = events.kinesis_item(raw, shard=lane.shard, arn=lane.source, region=region, role=ROLE)
-        text, arrived = raw["SequenceNumber"], raw["ApproximateArrivalTimestamp"]
-        return Record(lane, text, item, arrived, Position.parse(text), raw["PartitionKey"])
-
-    def _dynamodb_record(self, raw: Mapping[str, Any]) -> Record:
-        item = events.dynamodb_item(raw, arn=self.lane.source, region=self.lane.source.split(":")[3])
-        change = raw["dynamodb"]
-        text, arrived = change["SequenceNumber"], float(change["ApproximateCreationDateTime"])
-        return Record(self.lane, text, item, arrived, Position.parse(text), events.dynamodb_key(raw))
 
 
 async def turn() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...dispatch.core.events import SchemaMetadata, kafka_bytes, kafka_decoded
 from ...dispatch.core.model import DiscardReason, Flaw, Record
+from ...dispatch.kinds.kafka import SchemaMetadata, kafka_bytes, kafka_decoded
 from .core.model import Decoded, SchemaFailure, Undecodable
 from .lookups import Lookups, RegistryClient
 

@@ -20,9 +20,9 @@ from ...config.clients import faults
 from ...config.clients.queue_urls import resolve
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from ...dispatch.core import events
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
+from ...dispatch.kinds.sqs import sqs_item
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Roster
 from .core.scaling import receivers
@@ -158,7 +158,7 @@ class SqsSource:
 
     def record(self, message: Mapping[str, Any], held_until: float) -> Record:
         arn = self._settings.arn
-        item = events.sqs_item(message, arn=str(arn), region=arn.region, windowed=self._settings.window > 0)
+        item = sqs_item(message, arn=str(arn), region=arn.region, windowed=self._settings.window > 0)
         attributes = message.get("Attributes", {})
         return Record(
             lane=self.lane,

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
@@ -85,7 +85,7 @@ def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     group = verbs.add_parser("filter", help="try filters").add_subparsers(
-        dest="filter_verb", metavar="VERB", required=True
+        dest="filter_verb", metavar="VERB", required=True, parser_class=_FilterParser
     )
     verb = group.add_parser(
         "test",
@@ -98,15 +98,24 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--pattern", action="append", metavar="JSON", help="a pattern, or @FILE; may be given again")
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
-    verb.add_argument(
-        "--source",
-        choices=("sqs", "kinesis", "dynamodb", "kafka"),
-        default="sqs",
-        help="whose rules to use with --pattern (default: sqs)",
+    verb.source = verb.add_argument(
+        "--source", metavar="SOURCE", default="sqs", help="whose rules to use with --pattern (default: sqs)"
     )
     verb.add_argument("--body", action="store_true", help="take the file for a message's body, whatever it looks like")
     _output_argument(verb, "form of the verdict")
     verb.set_defaults(module="filter_test", operand="record")
+
+
+class _FilterParser(argparse.ArgumentParser):
+    """Learns which kinds of source there are when it is used: `headrace --help` does without that import."""
+
+    source: argparse.Action
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        from ...dispatch.kinds.table import FILTERS
+
+        self.source.choices, self.source.metavar = tuple(FILTERS), None
+        return super().parse_known_args(args, namespace)
 
 
 def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,21 +17,10 @@ from ...config.loader import AnyFunction
 from ...config.mapping import EventSourceMapping, split_function
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
+from ...pollers.profile import FunctionFacts
 from ..control.catalogue import LATEST
 from ..telemetry.view import FunctionView
 from .environments import Environments
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionFacts:
-    """What a source wants to know of the function that its records go to."""
-
-    deadline: float | None = None
-    """Seconds after which an invocation is over; None for as long as it takes."""
-    concurrency: int | None = None
-    """Invocations at a time; None for no bound of the function's own."""
-    role: str | None = None
-    """ARN of its execution role, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

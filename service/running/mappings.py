@@ -17,10 +17,11 @@ from ...dispatch.core.observer import DestinationChanged, Event, GateClosed, Gat
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Target
 from ...pollers.core.lifecycle import PollState, Status
+from ...pollers.profile import FunctionFacts
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.view import FunctionView, MappingView, Readiness
-from .functions import FunctionFacts, RunningFunctions, reference_of
+from .functions import RunningFunctions, reference_of
 
 DISABLED = "disabled"
 NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
 from ...config.reasons import Reason
 from ...dispatch.core.observer import Event
@@ -33,9 +32,10 @@ class Progresses:
         self._results.pop(mapping, None)
 
     def of(self, mapping: EventSourceMapping) -> MappingProgress:
-        if mapping.kind is None or mapping.kind.is_queue:
+        api = mapping.profile.api
+        if not api.shows_result:
             return NO_PROGRESS
         result = self._results.get(mapping.name, "")
-        waits_for = self._waits_for(mapping.name) if mapping.kind is SourceKind.KAFKA and mapping.enabled else None
+        waits_for = self._waits_for(mapping.name) if api.shows_trouble and mapping.enabled else None
         trouble = results.trouble_of(waits_for.code) if waits_for else None
         return MappingProgress(trouble.result or result, trouble.code) if trouble else MappingProgress(result)

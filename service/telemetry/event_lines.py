@@ -236,10 +236,9 @@ class Logs:
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
         what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
-        kind = "stream" if event.source.startswith("arn:") else "topic"
         self._log.warning(
             Action.RECREATED,
-            f"{event.mapping}: the {kind} {event.source} {what}, and is read from its beginning",
+            f"{event.mapping}: the {event.noun} {event.source} {what}, and is read from its beginning",
             mapping=event.mapping,
             source=event.source,
             before=event.before,

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ...config.limits import SourceKind
+from ...config.kinds import table as kinds
 from ...dispatch.core import observer as seen
 from ...dispatch.core.model import (
     DiscardReason,
@@ -38,7 +38,6 @@ OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "thrott
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
-STREAMS = tuple(kind for kind in SourceKind if kind.is_stream)
 GAUGES = ("iterator_age", "lag_max", "lag_sum")
 STATES = ("disabled", *(state.value for state in PollState))
 
@@ -49,6 +48,7 @@ class Labels:
 
     mapping: str
     source: str
+    """The name of its kind of source."""
     function: str
 
     @property
@@ -118,11 +118,12 @@ class _Series:
         reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
         self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
         self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
-        self.iterator_age = families.iterator_age.labels(*values) if labels.source in STREAMS else None
+        kind = kinds.named(labels.source)
+        aged, lagging = (kind.has_iterator_age, kind.has_offset_lag) if kind else (False, False)
+        self.iterator_age = families.iterator_age.labels(*values) if aged else None
         self.lags: dict[Lane, int] = {}
-        kafka = labels.source == SourceKind.KAFKA
         self.lag_max, self.lag_sum = (
-            (family.labels(*values) if kafka else None) for family in (families.lag_max, families.lag_sum)
+            (family.labels(*values) if lagging else None) for family in (families.lag_max, families.lag_sum)
         )
 
     def __getattr__(self, name: str) -> Any:  # the series made in the constructor

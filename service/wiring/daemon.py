@@ -201,7 +201,7 @@ class Daemon:
             return Volatile()
         positions = Positions(state)
         stack.push_async_callback(positions.aclose)
-        if are_stored(state) or any(mapping.kind and mapping.kind.is_stream for mapping in self._config.enabled):
+        if are_stored(state) or any(mapping.profile.keeps_positions for mapping in self._config.enabled):
             await positions.store()  # what is wrong with them lets nothing start
         return positions
 
@@ -332,7 +332,7 @@ class Daemon:
             return []
 
         async def forget_positions(mapping: EventSourceMapping) -> None:
-            if mapping.kind and mapping.kind.is_stream:
+            if mapping.profile.keeps_positions:
                 await (await positions.store()).remove(mapping.uuid)
 
         def forget(mapping: str) -> None:

@@ -58,12 +58,12 @@ class ServiceEndpoints:
         return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
 
     def of(self, mapping: EventSourceMapping) -> Target:
-        """Where the mapping's source is, unless it names its brokers itself."""
+        """Where the mapping's source is, unless it calls nothing of AWS."""
         return self._targets[services_of(mapping)[0]]
 
     def told(self, mapping: EventSourceMapping) -> str:
-        """The same for people, brokers included."""
-        return ",".join(mapping.servers) or where(self.of(mapping))
+        """The same for people, whatever it calls."""
+        return mapping.profile.address(mapping) or where(self.of(mapping))
 
     def shown(self) -> dict[str, str]:
         """The services with where they are, for people."""

@@ -14,9 +14,10 @@ from ...dispatch.core.observer import Observer
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.permits import Gate, Permits
+from ...pollers.profile import FunctionFacts
 from ..running.dry_run import DryInvoker
 from ..running.function_references import FunctionReferences, ReferenceInvoker, split
-from ..running.functions import FunctionFacts, RunningFunction, facts_of
+from ..running.functions import RunningFunction, facts_of
 from ..running.mappings import Changes
 from .invokers import InvokerFactory
 from .known_starts import KnownStarts, fingerprint

@@ -6,33 +6,22 @@ from dataclasses import replace
 
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter, ServiceClock
-from ...config.limits import SourceKind
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Settings
 from ...dispatch.core.backoff import Backoff
-from ...dispatch.core.documents import Subject
-from ...dispatch.core.keeping import Keeps, keep_all
+from ...dispatch.core.keeping import keep_all
 from ...dispatch.core.observer import Observer
 from ...dispatch.destinations.aws import make_destination
-from ...dispatch.destinations.base import Destination, kafka_documents, stream_documents
-from ...dispatch.destinations.kafka import KafkaDestination
+from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Dispatcher, Target
+from ...dispatch.kinds.table import dispatch_of
 from ...pollers.feed_settings import FeedSettings
 from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import RunningMapping
-from .dispatching import (
-    ahead_of,
-    backoff_of,
-    envelope_of,
-    function_arn,
-    kafka_subject,
-    persistence_of,
-    policy_of,
-    slots_of,
-)
+from .dispatching import ahead_of, backoff_of, function_arn, persistence_of
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
@@ -68,11 +57,12 @@ class MappingFactory:
         source = await self._sources.source(mapping, member.facts, clock)
         destination = await self._destination(mapping)
         dispatcher = self._dispatcher(mapping, member.target, clock, destination)
+        kind = dispatch_of(mapping)
         ahead_records, ahead_bytes = ahead_of(mapping)
         feeds = FeedSettings(
             dispatcher=dispatcher,
-            slots=slots_of(mapping, dispatcher.envelope, dispatcher.now),
-            keeps=Keeps(mapping.kind, mapping.patterns) if mapping.patterns and mapping.kind else keep_all,
+            slots=kind.feed_slots(mapping, dispatcher.envelope, dispatcher.now),
+            keeps=kind.keeps(mapping.patterns) if mapping.patterns else keep_all,
             backoff=SOURCE_BACKOFF,
             lent=source.lent,
             ahead_records=ahead_records,
@@ -85,12 +75,13 @@ class MappingFactory:
     def _dispatcher(
         self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None
     ) -> Dispatcher:
+        kind = dispatch_of(mapping)
         return Dispatcher(
             mapping=mapping.name,
             target=target,
-            policy=replace(policy_of(mapping), backoff=backoff_of(mapping, self._settings)),
-            envelope=envelope_of(mapping, lambda: str(self._sources.access(mapping))),
-            identifiers="kafka" if mapping.kind is SourceKind.KAFKA else "string",
+            policy=replace(kind.policy(mapping), backoff=backoff_of(mapping, self._settings)),
+            envelope=kind.envelope(mapping, self._sources.maker(mapping).address),
+            identifiers=kind.identifiers,
             clock=clock,
             jitter=self._jitter,
             observer=self._observer,
@@ -107,17 +98,9 @@ class MappingFactory:
 
     async def _place(self, mapping: EventSourceMapping) -> Destination | None:
         """What takes the documents of a mapping."""
-        aws = self._settings.aws
-        subject = kafka_subject(mapping, aws, lambda: str(self._sources.access(mapping)))
-        if mapping.failure_topic:
-            return KafkaDestination(mapping.failure_topic, self._sources.access(mapping), subject)
-        if mapping.failure_destination is None:
-            return None
-        match mapping.kind:
-            case SourceKind.KAFKA:
-                documents = kafka_documents(subject)
-            case SourceKind.DYNAMODB:
-                documents = stream_documents("dynamodb", Subject(function_arn(mapping, aws)))
-            case _:
-                documents = stream_documents("kinesis", Subject(function_arn(mapping, aws)))
+        maker, arn = self._sources.maker(mapping), function_arn(mapping, self._settings.aws)
+        own = maker.destination(arn)
+        if own is not None or mapping.failure_destination is None:
+            return own
+        documents = dispatch_of(mapping).documents(mapping, arn, maker.address)
         return await make_destination(mapping.failure_destination, self._clients, documents, mapping.uuid)

@@ -74,7 +74,8 @@ async def _ask(works: Iterable[RunningMapping], functions: dict[str, AnyFunction
 
 async def _ask_one(client: object, work: RunningMapping, function: AnyFunction | None, log: Log) -> None:
     name = function.invoke.function_name if isinstance(function, RemoteFunction) else work.target.name
-    for foreign in await foreign_mappings.find(client, work.config.source, name):
+    config = work.config
+    for foreign in await foreign_mappings.find(client, config.source, name, competing=config.profile.competing):
         log.warning(
             Action.FOREIGN_MAPPING,
             f"{work.mapping}: {foreign.text}",

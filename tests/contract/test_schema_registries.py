@@ -13,7 +13,7 @@ import pytest
 from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceRefused, SourceUnavailable
-from headrace.dispatch.core.events import SchemaMetadata
+from headrace.dispatch.kinds.kafka import SchemaMetadata
 from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure
 from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess
 from headrace.pollers.schemas.glue import GlueRegistry

@@ -13,12 +13,13 @@ from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.documents import Subject
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.dispatch.destinations.aws import make_destination
-from headrace.dispatch.destinations.base import Destination, stream_documents
+from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
+from headrace.dispatch.kinds import dynamodb, kinesis
+from headrace.dispatch.kinds.fragments import shard_documents
 from support.destination_labs import ACCOUNTS, KEY, LABS, MAPPING, S3Lab, SqsLab, report
 from support.rigs import discards_to
 from support.servers.running import free_port
@@ -78,7 +79,7 @@ async def test_an_event_of_the_largest_size_arrives_whole_in_a_bucket(bucket: S3
 @pytest.mark.semantics("DEST-05")
 async def test_the_document_of_a_table_has_whole_seconds(queue: SqsLab) -> None:
     await queue.create()
-    documents = stream_documents("dynamodb", Subject("f"))
+    documents = shard_documents(dynamodb.BATCH_INFO, "f")
     destination = await make_destination(Arn.parse(queue.arn), queue.clients, documents, MAPPING)
     await destination.write(report())
     (body,) = await queue.arrived(1)
@@ -95,7 +96,7 @@ async def test_a_document_over_the_queues_limit_is_a_cause_and_no_crash(queue: S
     await queue.create()
     client = await queue.clients.get("sqs")
     await client.set_queue_attributes(QueueUrl=queue.url, Attributes={"MaximumMessageSize": "1024"})
-    long = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:" + "f" * 1024))
+    long = shard_documents(kinesis.BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:" + "f" * 1024)
     destination = await make_destination(Arn.parse(queue.arn), queue.clients, long, MAPPING)
     with pytest.raises(SourceRefused, match=queue.arn):
         await destination.write(report())

@@ -12,15 +12,13 @@ import pytest
 from headrace.config.clients.kafka import KafkaConnection
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceRefused
-from headrace.dispatch.core import events
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.documents import KafkaSubject
-from headrace.dispatch.core.events import KafkaEnvelope
+from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import DiscardReason, Lane, Position, Record
 from headrace.dispatch.core.steps import DiscardStep
-from headrace.dispatch.destinations.base import Report
 from headrace.dispatch.destinations.kafka import KafkaDestination
 from headrace.dispatch.destinations.persistence import GivenUp, Persistence, Written
+from headrace.dispatch.kinds.kafka import KafkaEnvelope, KafkaSubject, kafka_item
 from support.rigs import discards_to
 from support.servers import kafka
 from support.topics import Topics
@@ -79,7 +77,7 @@ async def destination(topic: str, access: Looked) -> AsyncIterator[KafkaDestinat
 
 
 def record(offset: int, size: int) -> Record:
-    item = events.kafka_item(
+    item = kafka_item(
         topic="orders", partition=0, offset=offset, timestamp=0, timestamp_type=0, key=None, value=b"x" * size
     )
     return Record(LANE, ("orders-0", offset), item, 0.0, Position(offset, 0, str(offset)))

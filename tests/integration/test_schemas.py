@@ -24,7 +24,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
 from headrace.config.kafka_mapping import SchemaRegistryConfig
-from headrace.dispatch.core.events import SchemaMetadata
+from headrace.dispatch.kinds.kafka import SchemaMetadata
+from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.formats import RecordFilter
 from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure, open_schemas, opening
 from headrace.pollers.schemas.core import proto_text
@@ -104,7 +105,7 @@ async def test_what_clients_write(registry: SchemaRegistry, clients: Clients, da
 async def test_filters_look_at_the_decoded_value(
     registry: SchemaRegistry, clients: Clients, data_format: str, form: Format
 ) -> None:
-    large = RecordFilter.parse("kafka", [{"value": {"amount": [{"numeric": [">", 10]}]}}])
+    large = RecordFilter.parse(filter_rules("kafka"), [{"value": {"amount": [{"numeric": [">", 10]}]}}])
     schemas = opened(clients, config(registry.url, form))
     kept = []
     for amount in (5, 12, 10, 11):

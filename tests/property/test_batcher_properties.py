@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from headrace.dispatch.core.batcher import Batcher, Limits
-from headrace.dispatch.core.events import Envelope, KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.core.events import Envelope, RecordsEnvelope
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
 from headrace.dispatch.core.steps import SettleStep
+from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from support.counts import count
 from support.paper import EPOCH, at, partition
 

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.arrays import ArrayMatcher
 from headrace.dispatch.patterns.compile import arrays_too
 from headrace.dispatch.patterns.filters import Pattern
@@ -91,8 +92,8 @@ def test_data_alone_and_in_their_view_agree() -> None:
     """A filter with rules on the data alone is matched without the view around them."""
     for index, case in enumerate(drawn(SEED + 3, count(500, 10_000))):
         text = f'{{"body": {case.pattern}}}'
-        alone = RecordFilter.parse("sqs", [text])
-        beside = RecordFilter.parse("sqs", [text, {"meta": ["never"]}])
+        alone = RecordFilter.parse(filter_rules("sqs"), [text])
+        beside = RecordFilter.parse(filter_rules("sqs"), [text, {"meta": ["never"]}])
         for body in (case.event, [case.event], [{"a": 1}, case.event]):
             verdict = naive_patterns.matches(text, {"body": body})
             assert alone.keeps({}, json.dumps(body)) is verdict, (index, case)

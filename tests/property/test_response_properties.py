@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.dispatch.core.model import FailedItems, Failure, FunctionFailed, Outcome, Record, Returned, Succeeded
-from headrace.dispatch.core.response import Identifiers, judge
+from headrace.dispatch.core.response import TEXT, Identifiers, judge
+from headrace.dispatch.kinds.kafka import OFFSETS
 from support.counts import count
 from support.paper import ATTEMPT, kafka_records, partition, records
 
@@ -43,8 +44,8 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 bodies = st.binary(max_size=40) | texts | damaged()
 BATCHES: dict[Identifiers, tuple[Record, ...]] = {
-    "string": records([1, 2, 3]),
-    "kafka": kafka_records(partition(0), [0, 1, 2]),
+    TEXT: records([1, 2, 3]),
+    OFFSETS: kafka_records(partition(0), [0, 1, 2]),
 }
 
 
@@ -74,10 +75,10 @@ def naive(body: bytes, kind: Identifiers) -> object:
     names = set()
     for each in failures:
         name = each.get("itemIdentifier") if isinstance(each, dict) else None
-        if kind == "kafka" and isinstance(name, dict):
+        if kind is OFFSETS and isinstance(name, dict):
             whole = isinstance(name.get("partition"), str) and type(name.get("offset")) is int
             name = (name["partition"], name["offset"]) if whole else None
-        elif kind == "kafka":
+        elif kind is OFFSETS:
             return False
         if not isinstance(name, (str, tuple)) or name not in {record.id for record in BATCHES[kind]}:
             return False
@@ -100,7 +101,7 @@ def verdict(outcome: Outcome) -> object:
 
 
 @SCRIPTS
-@given(bodies, st.sampled_from(["string", "kafka"]))
+@given(bodies, st.sampled_from([TEXT, OFFSETS]))
 def test_the_verdict_is_that_of_the_table(body: bytes, kind: Identifiers) -> None:
     if any(name in body for name in (b"NaN", b"Infinity")):
         judge(Returned(ATTEMPT, body), BATCHES[kind], partial=True, identifiers=kind)
@@ -110,7 +111,7 @@ def test_the_verdict_is_that_of_the_table(body: bytes, kind: Identifiers) -> Non
 
 
 @SCRIPTS
-@given(bodies, st.booleans(), st.sampled_from(["string", "kafka"]))
+@given(bodies, st.booleans(), st.sampled_from([TEXT, OFFSETS]))
 def test_a_windows_state_is_an_object_that_survives_the_way(body: bytes, partial: bool, kind: Identifiers) -> None:
     outcome = judge(Returned(ATTEMPT, body), BATCHES[kind], partial=partial, windowed=True, identifiers=kind)
     if isinstance(outcome, (Succeeded, FailedItems)):
@@ -127,4 +128,4 @@ def test_nesting_of_any_depth_is_answered(opening: bytes, depth: int) -> None:
     closing = b"".join({91: b"]", 123: b"}"}[char] for char in reversed(opening) if char in b"[{")
     for body in (opening * depth, opening * depth + b"1" + closing * depth):
         for windowed in (False, True):
-            verdict(judge(Returned(ATTEMPT, body), BATCHES["string"], partial=True, windowed=windowed))
+            verdict(judge(Returned(ATTEMPT, body), BATCHES[TEXT], partial=True, windowed=windowed))

@@ -13,9 +13,9 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.config.reasons import ReasonCode
-from headrace.dispatch.core import events
 from headrace.dispatch.core.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import Discarded, FetchFailed
+from headrace.dispatch.kinds.kafka import kafka_item
 from headrace.pollers.core.lifecycle import PollState, Status
 from headrace.pollers.core.mark import Mark
 from headrace.pollers.schemas import RecordSchemas
@@ -108,7 +108,7 @@ class TopicReader:
 
     def _record(self, lane: Lane, offset: int, value: bytes) -> Record:
         number = int(lane.shard.rpartition("-")[2])
-        item = events.kafka_item(
+        item = kafka_item(
             topic="orders", partition=number, offset=offset, timestamp=0, timestamp_type=0, key=None, value=value
         )
         return Record(lane, (lane.shard, offset), item, EPOCH, Position(offset))

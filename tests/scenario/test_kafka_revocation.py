@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from headrace.config.clock import LoopClock
+from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import Lane
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.destinations.base import Report
 from headrace.pollers.feed import AT_ONCE
 from headrace.pollers.source import FetchResult
 from support.paper import partition

@@ -19,7 +19,8 @@ from headrace.dispatch.core.observer import Crashed, Fetched, FetchesAgain, Fetc
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING, Checkpoint, CommitAnswer, HeldLane, Key, Start, Token
 from headrace.pollers.core.lifecycle import PollState, Status
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import Listing, Page, Pages

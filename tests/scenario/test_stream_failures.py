@@ -7,7 +7,7 @@ import pytest
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.observer import Blocked, Discarded
 from headrace.pollers.core.lifecycle import PollState
-from headrace.pollers.memory.stream import Flavour
+from headrace.pollers.memory.flavours import Flavour
 from support.stream_world import Call, Reading, StreamWorld, throttled, until, where
 
 MB = 1_000_000

@@ -10,7 +10,8 @@ import pytest
 
 from headrace.dispatch.core.observer import Gap
 from headrace.pollers.checkpoints.store import BEGINNING
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from support.stream_world import Call, Forgetful, Reading, StreamWorld, until
 
 HOUR = 3600.0

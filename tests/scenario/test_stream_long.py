@@ -15,7 +15,8 @@ from headrace.dispatch.core.batcher import Entry
 from headrace.dispatch.core.model import Position, Record
 from headrace.dispatch.core.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
 from headrace.dispatch.core.watermark import _Tracked
-from headrace.pollers.memory.stream import Flavour
+from headrace.pollers.memory.flavours import Flavour, StreamEntry
+from headrace.pollers.memory.stream import MemoryShard
 from headrace.pollers.streams.polled_shard import Cadence
 from support.counts import count
 from support.stream_world import Call, Reading, StreamWorld
@@ -27,6 +28,8 @@ ROTATIONS = 6
 """Generations of shards in a day: DynamoDB's live for four hours."""
 KEYS = [f"key-{number}" for number in range(5)]
 AHEAD = 20
+FAKE = (MemoryShard, StreamEntry)
+"""What the stream itself is made of: it has what retention leaves it."""
 OF_RECORDS = {each.__name__ for each in (Record, Position, Entry, _Tracked)}
 """Classes of which there is an object for each record that was read ahead."""
 TROUBLE = CommitFailed | Crashed | Gap | StreamRecreated
@@ -130,7 +133,7 @@ class Long:
     async def size(self) -> Size:
         gc.collect()
         ours = (type(each) for each in gc.get_objects() if str(type(each).__module__).startswith("headrace"))
-        objects = Counter(kind.__name__ for kind in ours if kind.__module__ != "headrace.pollers.memory.stream")
+        objects = Counter(kind.__name__ for kind in ours if kind not in FAKE)
         kept = await self.world.store.kept()
         return Size(objects, sys.getallocatedblocks(), sum(row.lanes for row in kept))
 

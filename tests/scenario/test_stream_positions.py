@@ -9,7 +9,8 @@ import pytest
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.observer import Gap, StreamRecreated
 from headrace.pollers.core.lifecycle import PollState
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from support.stream_world import STREAMS, Call, Reading, StreamWorld, until, where
 

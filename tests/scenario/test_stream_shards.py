@@ -8,7 +8,8 @@ import anyio
 import pytest
 
 from headrace.dispatch.core.observer import Gap
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.streams.polled_shard import Cadence
 from support.stream_world import Call, Reading, StreamWorld, until
 

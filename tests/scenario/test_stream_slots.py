@@ -8,10 +8,11 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from headrace.config.limits import SourceKind
 from headrace.dispatch.core.keeping import Keeps
 from headrace.dispatch.core.observer import Blocked, Filtered
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.dispatch.kinds import dynamodb, kinesis
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from support.stream_world import Call, Reading, StreamWorld, until
 
 KEYS = [f"key-{number}" for number in range(16)]
@@ -181,8 +182,8 @@ async def test_twenty_records_that_were_there_and_ten_later_make_three_batches_o
 
 def wanting(flavour: Flavour) -> Keeps:
     if flavour is Flavour.KINESIS:
-        return Keeps(SourceKind.KINESIS, [{"data": {"kind": ["wanted"]}}])
-    return Keeps(SourceKind.DYNAMODB, [{"dynamodb": {"NewImage": {"data": {"S": [{"prefix": '{"kind":"wanted"'}]}}}}])
+        return kinesis.STREAM.keeps([{"data": {"kind": ["wanted"]}}])
+    return dynamodb.STREAM.keeps([{"dynamodb": {"NewImage": {"data": {"S": [{"prefix": '{"kind":"wanted"'}]}}}}])
 
 
 @pytest.mark.semantics("FILTER-41", "FILTER-42", "STREAM-54")

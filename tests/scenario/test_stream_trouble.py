@@ -26,7 +26,8 @@ from headrace.pollers.checkpoints.store import (
     Start,
     Token,
 )
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count

@@ -9,13 +9,15 @@ from typing import Protocol
 
 from headrace.config.arn import Arn
 from headrace.config.clients.aws import Clients
-from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Attempt, DiscardReason, Lane, Position, Record
 from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.destinations.aws import make_destination
-from headrace.dispatch.destinations.base import Destination, Report, stream_documents
+from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.memory import MemoryDestination
+from headrace.dispatch.kinds.fragments import shard_documents
+from headrace.dispatch.kinds.kinesis import BATCH_INFO
 from support.eventually import eventually_async
 from support.paper import failed
 
@@ -26,7 +28,7 @@ RECORDS = (
     Record(LANE, "0049", {"a": 'caf\u00e9 \U0001f600 "quoted"'}, 1657720080.0, Position.parse("0049")),
     Record(LANE, "0050", {"a": 2}, 1657720080.9996, Position.parse("0050")),
 )
-DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+DOCUMENTS = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
 KEY = f"aws/lambda/{MAPPING}/shardId-000000000000/2022/07/13/2022-07-13T13.48.01-{ID}"
 
 

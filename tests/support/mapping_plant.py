@@ -19,9 +19,11 @@ from headrace.dispatch.core.observer import Observers
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.memory.flavours import Flavour
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
+from headrace.pollers.profile import FunctionFacts
 from headrace.pollers.source import Roster, Source
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
@@ -30,7 +32,7 @@ from headrace.service.control.mappings.from_file import Filed
 from headrace.service.control.mappings.model import FoundFunction, SourceLook
 from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.mapping_plane import MappingPlane
-from headrace.service.running.functions import FunctionFacts, RunningFunction, RunningFunctions, reference_of
+from headrace.service.running.functions import RunningFunction, RunningFunctions, reference_of
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
 from headrace.service.running.progress import Progresses
 from headrace.service.running.reconciler import Reconciler, ReconcilerParts
@@ -174,7 +176,7 @@ class Rig:
         return rig.work(mapping, self._source(mapping), member.facts)
 
     def _source(self, mapping: EventSourceMapping) -> Source:
-        if mapping.kind and mapping.kind.is_queue:
+        if mapping.profile.has_visibility:
             return SlowQueue(self.world.queue, self.world.opening)
         return stream_source(
             MemoryStreamService(self.world.stream),

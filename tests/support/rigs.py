@@ -18,31 +18,33 @@ from headrace.config.clock import Clock, Jitter, ServiceClock
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import Envelope, KafkaEnvelope, RecordsEnvelope
-from headrace.dispatch.core.keeping import Keeps as Keeping
+from headrace.dispatch.core.events import Envelope, RecordsEnvelope
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Lane, OpenWindow
 from headrace.dispatch.core.observer import Observer
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.core.response import TEXT
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots
 from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
 from headrace.dispatch.dispatcher import Dispatcher, Target
 from headrace.dispatch.invokers.base import Invoker
+from headrace.dispatch.kinds.kafka import OFFSETS, KafkaEnvelope
+from headrace.dispatch.kinds.table import dispatch_of
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS, FeedSettings, Keeps
+from headrace.pollers.profile import FunctionFacts
 from headrace.pollers.source import Source
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.service import StreamService
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
-from headrace.service.running.functions import FunctionFacts
 from headrace.service.running.mappings import RunningMapping
-from headrace.service.wiring.dispatching import ahead_of, envelope_of, policy_of, slots_of
+from headrace.service.wiring.dispatching import ahead_of
 
 Start = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 
@@ -161,18 +163,19 @@ class MappingRig:
     @classmethod
     def configured(cls, config: EventSourceMapping, **parts: Any) -> MappingRig:
         """The mapping of a configuration. `parts` are the fields of a rig."""
-        envelope = envelope_of(config, lambda: "")
+        kind = dispatch_of(config)
+        envelope = kind.envelope(config, lambda: "")
 
         def slots(rig: MappingRig, lane: Lane | None, window: OpenWindow | None) -> Slots:
-            return slots_of(config, envelope, rig.dispatcher.now)(lane, window)
+            return kind.feed_slots(config, envelope, rig.dispatcher.now)(lane, window)
 
         ahead_records, ahead_bytes = ahead_of(config)
         made: dict[str, Any] = {
             "name": config.name,
-            "policy": policy_of(config),
+            "policy": kind.policy(config),
             "envelope": envelope,
             "slots": slots,
-            "keeps": Keeping(config.kind, config.patterns) if config.patterns and config.kind else keep_all,
+            "keeps": kind.keeps(config.patterns) if config.patterns else keep_all,
             "ahead_records": ahead_records,
             "ahead_bytes": ahead_bytes,
         }
@@ -189,7 +192,7 @@ class MappingRig:
             target=self.target,
             policy=self.policy,
             envelope=self.envelope,
-            identifiers="kafka" if isinstance(self.envelope, KafkaEnvelope) else "string",
+            identifiers=OFFSETS if isinstance(self.envelope, KafkaEnvelope) else TEXT,
             clock=self.clock,
             jitter=self.jitter,
             observer=self.observer,

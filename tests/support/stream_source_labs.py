@@ -15,7 +15,8 @@ from headrace.config.clock import SystemClock
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.dynamodb.service import DynamoDbService
 from headrace.pollers.kinesis.service import KinesisService
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import StreamService

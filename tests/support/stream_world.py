@@ -15,22 +15,23 @@ import anyio
 import orjson
 
 from headrace.config.clock import Jitter, LoopClock, ServiceClock
-from headrace.dispatch.core.documents import Subject
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Attempt, Reply, Throttled
 from headrace.dispatch.core.observer import Discarded, Invoking
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.kinds import dynamodb, kinesis
+from headrace.dispatch.kinds.fragments import shard_documents
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.core.lifecycle import PollState
 from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import Keeps
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.streams.service import Listing
@@ -237,8 +238,8 @@ class StreamWorld(World):
         )
 
     def _destination(self, mapping: str, service: MemoryStreamService) -> FailureDestination:
-        kind: Literal["kinesis", "dynamodb"] = "kinesis" if ":kinesis:" in service.name else "dynamodb"
-        documents = stream_documents(kind, Subject("arn:aws:lambda:us-east-1:000000000000:function:function"))
+        info = kinesis.BATCH_INFO if ":kinesis:" in service.name else dynamodb.BATCH_INFO
+        documents = shard_documents(info, "arn:aws:lambda:us-east-1:000000000000:function:function")
         destination = MemoryDestination("arn:aws:sqs:us-east-1:000000000000:failed", documents)
         self.destinations[mapping] = destination
         return discards_to(destination, self.watch, clock=self.clock, mapping=mapping)

@@ -15,13 +15,13 @@ import orjson
 from headrace.config.clients.kafka import KafkaConnection
 from headrace.config.clock import Clock, SystemClock
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.events import KafkaEnvelope
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import AHEAD_BYTES
 from headrace.pollers.kafka.reader import KafkaReader

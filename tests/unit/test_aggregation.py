@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from headrace.dispatch.core.events import kinesis_item
 from headrace.dispatch.core.model import Position
+from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.pollers.kinesis.core.aggregation import UserRecord, expand, split
 from support.aggregates import MAGIC, aggregate, field, record, sealed, varint
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
-from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope
+from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import DiscardReason
+from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from support.paper import flawed, ids, kafka_records, partition, record, records
 
 ENVELOPE = RecordsEnvelope()

@@ -68,11 +68,15 @@ async def test_an_absent_api_is_quiet(refusal: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "same", "words"),
-    [(QUEUE, True, "both would invoke"), (QUEUE, False, "never sees"), (STREAM, False, "both would read")],
+    ("source", "same", "competing", "words"),
+    [
+        (QUEUE, True, True, "both would invoke"),
+        (QUEUE, False, True, "never sees"),
+        (STREAM, False, False, "both would read"),
+    ],
 )
-def test_the_warning_says_what_happens_and_what_to_do(source: str, same: bool, words: str) -> None:
-    text = ForeignMapping("uuid-1", source, FUNCTION + "orders", same).text
+def test_the_warning_says_what_happens_and_what_to_do(source: str, same: bool, competing: bool, words: str) -> None:
+    text = ForeignMapping("uuid-1", source, FUNCTION + "orders", same, competing).text
     assert words in text
     assert "uuid-1" in text
     assert source in text

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from headrace.config.arn import Arn, ArnError
+from headrace.config.kinds import dynamodb, kinesis
+from headrace.config.kinds.table import check_form
 
 
 def test_an_arn_is_read_and_written_back_unchanged() -> None:
@@ -22,17 +24,16 @@ def test_an_arn_is_read_and_written_back_unchanged() -> None:
     ],
 )
 def test_queues(text: str, queue: str, fifo: bool) -> None:
-    assert (Arn.parse(text).queue, Arn.parse(text).is_fifo) == (queue, fifo)
+    assert (Arn.parse(text).resource, Arn.parse(text).is_fifo) == (queue, fifo)
 
 
 def test_streams_consumers_and_tables() -> None:
     stream = Arn.parse("arn:aws:kinesis:us-east-1:000000000000:stream/s/consumer/c:1")
     table = Arn.parse("arn:aws:dynamodb:us-east-1:000000000000:table/T/stream/2024-01-01T00:00:00.000")
-    assert (stream.stream, stream.consumer) == ("s", "c")
-    assert (table.table, table.stream_label) == ("T", "2024-01-01T00:00:00.000")
-    assert Arn.parse("arn:aws:kinesis:us-east-1:000000000000:stream/s").consumer == ""
-    assert not table.is_table
-    assert Arn.parse("arn:aws:dynamodb:ddblocal:000000000000:table/T").is_table
+    assert (kinesis.stream_of(stream), kinesis.consumer_of(stream)) == ("s", "c")
+    assert (dynamodb.table_of(table), dynamodb.label_of(table)) == ("T", "2024-01-01T00:00:00.000")
+    assert kinesis.consumer_of(Arn.parse("arn:aws:kinesis:us-east-1:000000000000:stream/s")) == ""
+    assert dynamodb.label_of(Arn.parse("arn:aws:dynamodb:ddblocal:000000000000:table/T")) == ""
 
 
 @pytest.mark.parametrize(
@@ -57,5 +58,5 @@ def test_streams_consumers_and_tables() -> None:
 )
 def test_the_message_says_which_part_is_wrong(text: str, part: str) -> None:
     with pytest.raises(ArnError) as caught:
-        Arn.parse(text)
+        check_form(Arn.parse(text))
     assert part in str(caught.value)

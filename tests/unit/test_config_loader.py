@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from headrace.config.errors import ConfigError
-from headrace.config.limits import SourceKind
+from headrace.config.kinds import sqs
+from headrace.config.kinds.profile import SourceKind
 from headrace.config.loader import find_default, load
 from support.configs import FIFO, FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
@@ -428,7 +429,7 @@ class Fault:
 
 def refuse(kind: SourceKind, patterns: Sequence[object]) -> list[Fault]:
     """A checker of patterns that dislikes all of them."""
-    assert kind is SourceKind.SQS
+    assert kind is sqs.STANDARD
     assert len(patterns) == 1
     return [Fault('$.body["a b"][1]', "no good", "write another")]
 

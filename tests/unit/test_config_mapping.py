@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from headrace.config import limits, rules
-from headrace.config.limits import FIELDS, SourceKind, Support
+from headrace.config.kinds import dynamodb, kafka, kinesis, sqs
+from headrace.config.kinds.fields import FIELDS
+from headrace.config.kinds.profile import SourceKind
+from headrace.config.kinds.table import KINDS, polled
+from headrace.config.limits import Support
 from headrace.config.mapping import EventSourceMapping, derive_uuid, split_function
 from headrace.config.spoken import aws_name
 from support.configs import FIFO, FUNCTION, QUEUE, loaded, problems, with_mapping, write
@@ -109,7 +113,7 @@ def test_every_member_of_the_aws_request_is_a_field() -> None:
 
 def test_each_field_has_a_standing_for_each_source() -> None:
     assert FIELDS.keys() == EventSourceMapping.model_fields.keys() - {"name"}
-    assert all(row.keys() == set(SourceKind) for row in FIELDS.values())
+    assert all(row.keys() == set(KINDS) for row in FIELDS.values())
     recorded = {name for name, row in FIELDS.items() if Support.RECORDED in row.values()}
     assert recorded == limits.RECORDED.keys()
 
@@ -117,11 +121,11 @@ def test_each_field_has_a_standing_for_each_source() -> None:
 @pytest.mark.parametrize(
     ("source", "kind", "batch", "window"),
     [
-        (QUEUE, SourceKind.SQS, 10, 0),
-        (FIFO, SourceKind.SQS_FIFO, 10, 0),
-        (STREAM, SourceKind.KINESIS, 100, 0),
-        (TABLE, SourceKind.DYNAMODB, 100, 0),
-        (CLUSTER, SourceKind.KAFKA, 100, 0.5),
+        (QUEUE, sqs.STANDARD, 10, 0),
+        (FIFO, sqs.FIFO, 10, 0),
+        (STREAM, kinesis.STREAM, 100, 0),
+        (TABLE, dynamodb.STREAM, 100, 0),
+        (CLUSTER, kafka.TOPIC, 100, 0.5),
     ],
 )
 @pytest.mark.semantics("CONFIG-10")
@@ -293,8 +297,12 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
     found = problems(with_mapping(tmp_path, source=broker, queues=["orders"]))
     assert len(found) == 1
     assert "mappings.m.source: Unrecognized event source. Headrace knows nothing of the service 'mq'" in found[0]
-    polled = "SQS standard queues, SQS FIFO queues, Kinesis streams, DynamoDB streams and Kafka topics"
-    assert f"this version polls {polled}" in found[0]
+    assert f"this version polls {polled()}" in found[0]
+
+
+def test_the_sources_that_are_polled_are_told_in_the_plural() -> None:
+    assert polled().startswith("SQS standard queues, SQS FIFO queues, ")
+    assert polled().endswith(f" and {KINDS[-1].title}s")
 
 
 @pytest.mark.semantics("CONFIG-17")

@@ -9,7 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from headrace.config import complaints, limits, schema
+from headrace.config import complaints, schema
+from headrace.config.kinds.fields import honoured_table
 from headrace.config.spoken import Spoken
 from support.configs import QUEUE, problems, write
 
@@ -34,7 +35,7 @@ def test_every_field_is_described() -> None:
     for model in schema.models(schema.Document):
         if issubclass(model, Spoken):
             assert all(f"`{name}`" in page for name in model.model_fields if name != "name")
-    assert limits.honoured_table() in page
+    assert honoured_table() in page
 
 
 FUNCTIONS = {"f": {"http": "http://x"}}

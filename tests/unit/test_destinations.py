@@ -13,14 +13,13 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceRefused, SourceUnavailable
 from headrace.config.reasons import Reason
-from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.model import Batch, BatchKind, DiscardReason, Record, Window
 from headrace.dispatch.core.observer import DestinationChanged, DestinationFailed, Discarded
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import Taken
 from headrace.dispatch.core.steps import DiscardStep, SettleStep
-from headrace.dispatch.destinations.base import Report, stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import (
     DestinationDelivery,
@@ -32,6 +31,8 @@ from headrace.dispatch.destinations.persistence import (
 )
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.kinds.fragments import shard_documents
+from headrace.dispatch.kinds.kinesis import BATCH_INFO
 from support.paper import ATTEMPT, LANE, failed, records
 from support.reasons import why
 from support.rigs import MappingRig, discards_to, target_of
@@ -39,7 +40,7 @@ from support.virtual_time import EPOCH, VirtualLoop
 from support.world import Watch
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:failed"
-DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+DOCUMENTS = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
 DEFAULT = Persistence()
 REFUSED = SourceRefused("AccessDenied: no")
 

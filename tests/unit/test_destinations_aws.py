@@ -11,19 +11,20 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from headrace.dispatch.core.documents import Subject
+from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import DiscardReason
 from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.destinations.aws import MessageDestination, S3Destination, make_destination
-from headrace.dispatch.destinations.base import Report, stream_documents
 from headrace.dispatch.destinations.channels import BucketChannel, QueueChannel, Role, TopicChannel
+from headrace.dispatch.kinds.fragments import shard_documents
+from headrace.dispatch.kinds.kinesis import BATCH_INFO
 from support.paper import ATTEMPT, EPOCH, LANE, failed, records
 
 SQS = "arn:aws:sqs:us-east-1:000000000000:failed"
 SNS = "arn:aws:sns:us-east-1:000000000000:failed"
 S3 = "arn:aws:s3:::failed"
 SQS_ARN, SNS_ARN, S3_ARN = (Arn.parse(each) for each in (SQS, SNS, S3))
-DOCUMENTS = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+DOCUMENTS = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
 REPORT = Report(
     DiscardStep(records([1]), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed()), LANE, EPOCH, "id", lambda _: b"{}"
 )

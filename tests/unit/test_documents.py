@@ -8,24 +8,18 @@ from typing import Any
 
 import pytest
 
-from headrace.dispatch.core.documents import (
-    KafkaSubject,
-    Subject,
-    kafka_document,
-    kafka_record_document,
-    s3_key,
-    stream_document,
-    timestamp,
-    with_payload,
-)
-from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope, kafka_item
+from headrace.dispatch.core.documents import s3_key, timestamp, with_payload
+from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
 from headrace.dispatch.core.planner import DiscardStep
+from headrace.dispatch.kinds import dynamodb, kinesis
+from headrace.dispatch.kinds.fragments import stream_document
+from headrace.dispatch.kinds.kafka import KafkaEnvelope, KafkaSubject, kafka_document, kafka_item, kafka_record_document
 from support.paper import failed, kafka_records, partition
 
 WRITTEN = 1657720081.25
 LANE = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/s", "shardId-000000000000")
-SUBJECT = Subject("arn:aws:lambda:us-east-1:000000000000:function:f")
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
 FRESH = "11111111-1111-4111-8111-111111111111"
 REQUEST = "22222222-2222-4222-8222-222222222222"
 RECORDS = (
@@ -46,7 +40,7 @@ def discard(
 @pytest.mark.semantics("EVENT-20")
 def test_a_kinesis_document() -> None:
     document = stream_document(
-        "kinesis", SUBJECT, discard(DiscardReason.RETRIES_EXHAUSTED), LANE, written=WRITTEN, fresh_id=FRESH
+        kinesis.BATCH_INFO, FUNCTION, discard(DiscardReason.RETRIES_EXHAUSTED), LANE, written=WRITTEN, fresh_id=FRESH
     )
     assert encode(document).decode() == (
         '{"requestContext":{"requestId":"22222222-2222-4222-8222-222222222222",'
@@ -64,7 +58,7 @@ def test_a_kinesis_document() -> None:
 @pytest.mark.semantics("EVENT-21")
 def test_a_dynamodb_document_has_whole_seconds() -> None:
     document = stream_document(
-        "dynamodb", SUBJECT, discard(DiscardReason.RETRIES_EXHAUSTED), LANE, written=WRITTEN, fresh_id=FRESH
+        dynamodb.BATCH_INFO, FUNCTION, discard(DiscardReason.RETRIES_EXHAUSTED), LANE, written=WRITTEN, fresh_id=FRESH
     )
     assert list(document) == ["requestContext", "responseContext", "version", "timestamp", "DDBStreamBatchInfo"]
     info = document["DDBStreamBatchInfo"]
@@ -77,7 +71,7 @@ def test_a_dynamodb_document_has_whole_seconds() -> None:
 @pytest.mark.semantics("EVENT-22")
 def test_a_partial_failure_has_a_function_error_of_null() -> None:
     exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, error=None)
-    document = stream_document("kinesis", SUBJECT, exhausted, LANE, written=WRITTEN, fresh_id=FRESH)
+    document = stream_document(kinesis.BATCH_INFO, FUNCTION, exhausted, LANE, written=WRITTEN, fresh_id=FRESH)
     assert encode(document["responseContext"]) == (
         b'{"statusCode":200,"executedVersion":"$LATEST","functionError":null}'
     )
@@ -88,11 +82,11 @@ def test_a_partial_failure_has_a_function_error_of_null() -> None:
 def test_a_record_that_is_too_old_has_no_response_context(invocations: int, told: int) -> None:
     last = Attempt(REQUEST, 0.0, 1.0) if invocations else None
     old = DiscardStep(RECORDS, DiscardReason.AGE_EXCEEDED, last, invocations, None)
-    document = stream_document("kinesis", SUBJECT, old, LANE, written=WRITTEN, fresh_id=FRESH)
+    document = stream_document(kinesis.BATCH_INFO, FUNCTION, old, LANE, written=WRITTEN, fresh_id=FRESH)
     assert list(document) == ["requestContext", "version", "timestamp", "KinesisBatchInfo"]
     assert document["requestContext"] == {
         "requestId": FRESH,
-        "functionArn": SUBJECT.function_arn,
+        "functionArn": FUNCTION,
         "condition": "RecordAgeExceeded",
         "approximateInvokeCount": told,
     }
@@ -101,12 +95,12 @@ def test_a_record_that_is_too_old_has_no_response_context(invocations: int, told
 @pytest.mark.semantics("EVENT-24")
 def test_a_record_that_is_too_large_has_a_response_context_of_null() -> None:
     large = discard(DiscardReason.OVERSIZED, RECORDS[:1])
-    document = stream_document("kinesis", SUBJECT, large, LANE, written=WRITTEN, fresh_id=FRESH)
+    document = stream_document(kinesis.BATCH_INFO, FUNCTION, large, LANE, written=WRITTEN, fresh_id=FRESH)
     assert document["responseContext"] is None
     assert list(document)[:2] == ["requestContext", "responseContext"]
     assert document["requestContext"] == {
         "requestId": FRESH,
-        "functionArn": SUBJECT.function_arn,
+        "functionArn": FUNCTION,
         "condition": "MaximumPayloadSizeExceeded",
         "approximateInvokeCount": 1,
     }
@@ -115,7 +109,7 @@ def test_a_record_that_is_too_large_has_a_response_context_of_null() -> None:
 @pytest.mark.semantics("EVENT-29")
 def test_the_end_of_a_window_without_records_names_its_shard() -> None:
     gave_up = DiscardStep((), DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
-    document = stream_document("kinesis", SUBJECT, gave_up, LANE, written=WRITTEN, fresh_id=FRESH)
+    document = stream_document(kinesis.BATCH_INFO, FUNCTION, gave_up, LANE, written=WRITTEN, fresh_id=FRESH)
     assert document["KinesisBatchInfo"] == {"shardId": LANE.shard, "batchSize": 0, "streamArn": LANE.source}
 
 
@@ -125,7 +119,7 @@ def test_the_end_of_a_window_without_records_names_its_shard() -> None:
 @pytest.mark.semantics("EVENT-25")
 def test_s3_gets_the_event_as_a_string_at_the_end() -> None:
     exhausted = discard(DiscardReason.RETRIES_EXHAUSTED)
-    document = stream_document("kinesis", SUBJECT, exhausted, LANE, written=WRITTEN, fresh_id=FRESH)
+    document = stream_document(kinesis.BATCH_INFO, FUNCTION, exhausted, LANE, written=WRITTEN, fresh_id=FRESH)
     event = RecordsEnvelope().render(RECORDS)
     body = with_payload(document, event)
     assert body == encode(document)[:-1] + b',"payload":"{\\"Records\\":[{\\"a\\":1},{\\"a\\":2}]}"}'
@@ -142,7 +136,7 @@ def test_the_key_of_an_s3_object() -> None:
 
 # --- Kafka ------------------------------------------------------------------------------------------------------------
 
-CLUSTER = KafkaSubject(SUBJECT.function_arn, "b-1:9092,b-2:9092", "arn:aws:kafka:us-east-1:0:cluster/c/1")
+CLUSTER = KafkaSubject(FUNCTION, "b-1:9092,b-2:9092", "arn:aws:kafka:us-east-1:0:cluster/c/1")
 MIXED = (*kafka_records(partition(0), [7, 9], 1657720080.5), *kafka_records(partition(1), [3], 1657720081.0))
 
 

@@ -7,22 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from headrace.dispatch.core.events import (
-    Envelope,
-    KafkaEnvelope,
-    RecordsEnvelope,
-    SchemaMetadata,
-    WindowEnvelope,
-    dynamodb_item,
-    dynamodb_key,
-    kafka_bytes,
-    kafka_decoded,
-    kafka_item,
-    kinesis_item,
-    seconds,
-    sqs_item,
-)
+from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope, seconds
 from headrace.dispatch.core.model import BatchKind, Lane, Record, Window, encode
+from headrace.dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
+from headrace.dispatch.kinds.kafka import KafkaEnvelope, SchemaMetadata, kafka_bytes, kafka_decoded, kafka_item
+from headrace.dispatch.kinds.kinesis import kinesis_item
+from headrace.dispatch.kinds.sqs import sqs_item
 from support.paper import LANE, kafka_records, partition, records
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import KafkaEnvelope
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.slots import Slots, Taken, Waiting
 from headrace.dispatch.core.steps import SettleStep
+from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from support.paper import at, flawed, ids, kafka_records, partition
 
 ENVELOPE = KafkaEnvelope("b:9092")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.service.control.mappings import texts
+from headrace.config.kinds import kinesis, sqs
 from support.function_api import creation
 from support.mapping_requests import KINESIS, QUEUE, SQS, STREAM
 from support.whole_api import WholeApi, whole_api
@@ -34,8 +34,8 @@ async def listed(api: WholeApi) -> dict[str, Any]:
 @pytest.mark.semantics("ESM-13")
 async def test_a_source_that_is_not_there_lets_no_mapping_be_made(api: WholeApi) -> None:
     stream, before = STREAM.replace("orders", "missing"), await listed(api)
-    assert texts.NO_QUEUE in await created(api, SQS, EventSourceArn=QUEUE.replace("orders", "missing"))
-    assert texts.NO_STREAM.format(source=stream) in await created(api, KINESIS, EventSourceArn=stream)
+    assert sqs.STANDARD.api.missing in await created(api, SQS, EventSourceArn=QUEUE.replace("orders", "missing"))
+    assert kinesis.STREAM.api.missing.format(source=stream) in await created(api, KINESIS, EventSourceArn=stream)
     assert await listed(api) == before
 
 

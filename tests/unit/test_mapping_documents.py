@@ -67,13 +67,14 @@ def test_what_was_under_way_is_taken_up_where_it_was_to_go() -> None:
     assert as_documents.ending(mapped) == ({}, [("mapping", mapped.uuid)])
 
 
-async def test_a_document_that_is_no_mapping_of_ours_lets_nothing_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strange", [{"from": "later"}, {"source": "arn:aws:mq:us-east-1:000000000000:broker:b"}])
+async def test_a_document_that_is_no_mapping_of_ours_lets_nothing_start(
+    tmp_path: Path, strange: dict[str, str]
+) -> None:
     documents = await Documents.open(tmp_path / "control.db")
     mapped = created(SQS)
     document = dict(as_documents.document(mapped))
-    await documents.write(
-        {as_documents.name_of(mapped): document | {"mapping": {**document["mapping"], "from": "later"}}}
-    )
+    await documents.write({as_documents.name_of(mapped): document | {"mapping": {**document["mapping"], **strange}}})
     with pytest.raises(UnusableState, match=f"stored mapping {mapped.uuid} is none that this version understands"):
         as_documents.mappings(documents)
     await documents.aclose()

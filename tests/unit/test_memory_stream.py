@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.pollers.memory.flavours import Flavour, StreamEntry
 from headrace.pollers.memory.stream import (
     ExpiredIterator,
-    Flavour,
     MemoryStream,
     ReadThrottled,
-    StreamEntry,
     TrimmedPosition,
     UnknownPosition,
 )

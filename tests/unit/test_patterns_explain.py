@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.explain import explain, explain_record
 from headrace.dispatch.patterns.filters import Pattern
 from headrace.dispatch.patterns.formats import RecordFilter
@@ -82,7 +83,7 @@ RECORDS: list[tuple[Any, str, Any, bool, str]] = [
 def test_records_are_explained_with_their_format(
     kind: Any, pattern: str, data: Any, matched: bool, reason: str
 ) -> None:
-    record_filter = RecordFilter.parse(kind, [pattern, json.loads(pattern)])
+    record_filter = RecordFilter.parse(filter_rules(kind), [pattern, json.loads(pattern)])
     explanations = explain_record(record_filter, {}, data)
     assert [explanation.matched for explanation in explanations] == [matched, matched]
     assert explanations[0].reason.startswith(reason)
@@ -91,7 +92,7 @@ def test_records_are_explained_with_their_format(
 
 @pytest.mark.semantics("FILTER-50")
 def test_dynamodb_records_are_explained_as_they_are() -> None:
-    record_filter = RecordFilter.parse("dynamodb", [{"dynamodb": {"NewImage": {"n": {"N": [101]}}}}])
+    record_filter = RecordFilter.parse(filter_rules("dynamodb"), [{"dynamodb": {"NewImage": {"n": {"N": [101]}}}}])
     (explanation,) = explain_record(record_filter, {"dynamodb": {"NewImage": {"n": {"N": "101"}}}})
     assert explanation.path == "dynamodb.NewImage.n.N"
     assert explanation.reason.endswith('is "101", and the pattern wants one that is the number 101')

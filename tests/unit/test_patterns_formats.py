@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.errors import PatternError
-from headrace.dispatch.patterns.formats import DATA_KEYS, Data, DataFormat, Kind, RecordFilter, read
+from headrace.dispatch.patterns.formats import Data, DataFormat, RecordFilter, read
 
 PLAIN, JSON = "order", '{"type": "order", "n": 1}'
 PLAIN_RULE, JSON_RULE = ["order", {"prefix": "x"}], {"type": ["order"]}
 OTHER_PLAIN, OTHER_JSON = "invoice", '{"type": "invoice"}'
 META, OTHER_META = {"meta": "yes"}, {"meta": "no"}
 
-TABLE: list[tuple[str, Kind, Any, dict[str, Any], Data, bool]] = [
+TABLE: list[tuple[str, str, Any, dict[str, Any], Data, bool]] = [
     # id, source, rule on the data (None: a rule on `meta` alone), metadata, data, kept
     ("FILTER-40", "sqs", PLAIN_RULE, META, PLAIN, True),
     ("FILTER-40", "sqs", PLAIN_RULE, META, OTHER_PLAIN, False),
@@ -83,14 +84,14 @@ TABLE: list[tuple[str, Kind, Any, dict[str, Any], Data, bool]] = [
 @pytest.mark.parametrize(
     ("kind", "rule", "metadata", "data", "kept"), [pytest.param(*row[1:], id=f"{at}") for at, row in enumerate(TABLE)]
 )
-def test_fates(kind: Kind, rule: Any, metadata: dict[str, Any], data: Data, kept: bool) -> None:
-    pattern = {"meta": ["yes"]} if rule is None else {DATA_KEYS[kind]: rule}
-    assert RecordFilter.parse(kind, [json.dumps(pattern)]).keeps(metadata, data) is kept
+def test_fates(kind: str, rule: Any, metadata: dict[str, Any], data: Data, kept: bool) -> None:
+    pattern = {"meta": ["yes"]} if rule is None else {filter_rules(kind).key: rule}
+    assert RecordFilter.parse(filter_rules(kind), [json.dumps(pattern)]).keeps(metadata, data) is kept
 
 
 @pytest.mark.semantics("FILTER-43", "FILTER-45")
 def test_metadata_decide_where_kafka_ignores_the_value() -> None:
-    mixed = RecordFilter.parse("kafka", [{"value": JSON_RULE, "meta": ["yes"]}])
+    mixed = RecordFilter.parse(filter_rules("kafka"), [{"value": JSON_RULE, "meta": ["yes"]}])
     assert mixed.keeps(META, b"order")
     assert not mixed.keeps(OTHER_META, b"order")
     assert mixed.keeps(META, JSON.encode())
@@ -100,15 +101,15 @@ def test_metadata_decide_where_kafka_ignores_the_value() -> None:
 
 @pytest.mark.semantics("FILTER-45")
 def test_metadata_count_beside_the_data() -> None:
-    both = RecordFilter.parse("kinesis", [{"data": JSON_RULE, "kinesis": {"partitionKey": ["k"]}}])
+    both = RecordFilter.parse(filter_rules("kinesis"), [{"data": JSON_RULE, "kinesis": {"partitionKey": ["k"]}}])
     assert both.keeps({"kinesis": {"partitionKey": "k"}}, JSON.encode())
     assert not both.keeps({"kinesis": {"partitionKey": "j"}}, JSON.encode())
     assert not both.keeps({"kinesis": {"partitionKey": "k"}}, OTHER_JSON.encode())
 
 
 def test_formats_are_judged_for_each_filter_and_alternative() -> None:
-    two = RecordFilter.parse("sqs", [{"body": PLAIN_RULE}, {"body": JSON_RULE}])
-    one = RecordFilter.parse("sqs", [{"$or": [{"body": PLAIN_RULE}, {"body": JSON_RULE}]}])
+    two = RecordFilter.parse(filter_rules("sqs"), [{"body": PLAIN_RULE}, {"body": JSON_RULE}])
+    one = RecordFilter.parse(filter_rules("sqs"), [{"$or": [{"body": PLAIN_RULE}, {"body": JSON_RULE}]}])
     for filters in (two, one):
         assert filters.keeps({}, PLAIN)
         assert filters.keeps({}, JSON)
@@ -117,15 +118,17 @@ def test_formats_are_judged_for_each_filter_and_alternative() -> None:
 
 
 def test_a_filter_with_rules_of_both_formats_at_once_takes_nothing_from_sqs() -> None:
-    both = RecordFilter.parse("sqs", ['{"body": [{"anything-but": "x"}], "body": {"type": [{"exists": false}]}}'])
+    both = RecordFilter.parse(
+        filter_rules("sqs"), ['{"body": [{"anything-but": "x"}], "body": {"type": [{"exists": false}]}}']
+    )
     assert not any(both.keeps({}, body) for body in (PLAIN, JSON, "{}", "[]", ""))
 
 
 @pytest.mark.semantics("FILTER-41", "FILTER-42")
 @pytest.mark.parametrize(("kind", "key"), [("kinesis", "data"), ("dynamodb", "dynamodb")])
-def test_plain_rules_are_refused_where_data_are_never_plain(kind: Kind, key: str) -> None:
+def test_plain_rules_are_refused_where_data_are_never_plain(kind: str, key: str) -> None:
     with pytest.raises(PatternError) as caught:
-        RecordFilter.parse(kind, ['{"eventName": ["INSERT"]}', json.dumps({key: ["x"]})])
+        RecordFilter.parse(filter_rules(kind), ['{"eventName": ["INSERT"]}', json.dumps({key: ["x"]})])
     (problem,) = caught.value.problems
     assert problem.path == f"[1].{key}"
     assert problem.reason == f'"{key}" must be an object'
@@ -161,7 +164,7 @@ DYNAMODB: list[tuple[dict[str, Any] | str, bool]] = [
 @pytest.mark.semantics("FILTER-42", "FILTER-45")
 @pytest.mark.parametrize(("pattern", "kept"), DYNAMODB)
 def test_dynamodb_records_are_matched_as_they_are(pattern: dict[str, Any] | str, kept: bool) -> None:
-    assert RecordFilter.parse("dynamodb", [pattern]).keeps(ITEM) is kept
+    assert RecordFilter.parse(filter_rules("dynamodb"), [pattern]).keeps(ITEM) is kept
 
 
 @pytest.mark.semantics("FILTER-46")
@@ -172,24 +175,24 @@ def test_data_are_decoded_once_and_only_when_read() -> None:
         calls.append("decoded")
         return base64.b64decode(base64.b64encode(JSON.encode()))
 
-    assert RecordFilter.parse("kinesis", []).keeps(META, decoded)
-    assert RecordFilter.parse("kinesis", [{"meta": ["yes"]}]).keeps(META, decoded)
+    assert RecordFilter.parse(filter_rules("kinesis"), []).keeps(META, decoded)
+    assert RecordFilter.parse(filter_rules("kinesis"), [{"meta": ["yes"]}]).keeps(META, decoded)
     assert not calls
-    assert RecordFilter.parse("kinesis", [{"data": {"n": [7]}}, {"data": {"n": [8]}}, {"data": JSON_RULE}]).keeps(
-        META, decoded
-    )
+    assert RecordFilter.parse(
+        filter_rules("kinesis"), [{"data": {"n": [7]}}, {"data": {"n": [8]}}, {"data": JSON_RULE}]
+    ).keeps(META, decoded)
     assert calls == ["decoded"]
 
 
 @pytest.mark.parametrize("kind", ["sqs", "kinesis", "dynamodb", "kafka"])
 @pytest.mark.semantics("FILTER-02")
-def test_no_filters_keep_everything(kind: Kind) -> None:
-    assert all(RecordFilter.parse(kind, []).keeps({}, data) for data in (None, "x", "{}", b"\xff"))
+def test_no_filters_keep_everything(kind: str) -> None:
+    assert all(RecordFilter.parse(filter_rules(kind), []).keeps({}, data) for data in (None, "x", "{}", b"\xff"))
 
 
 def test_matching_changes_nothing() -> None:
     metadata = {"meta": "yes", "body": "kept"}
-    assert RecordFilter.parse("sqs", [{"body": JSON_RULE, "meta": ["yes"]}]).keeps(metadata, JSON)
+    assert RecordFilter.parse(filter_rules("sqs"), [{"body": JSON_RULE, "meta": ["yes"]}]).keeps(metadata, JSON)
     assert metadata == {"meta": "yes", "body": "kept"}
 
 

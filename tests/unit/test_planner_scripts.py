@@ -12,7 +12,7 @@ from math import inf
 import pytest
 
 from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.events import KafkaEnvelope, RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.model import (
     ABANDONED,
     DELIVERED,
@@ -32,6 +32,7 @@ from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import KeyHash, Slots
 from headrace.dispatch.core.watermark import Watermark
 from headrace.dispatch.core.windows import WindowSlot, window_of
+from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from support.paper import EPOCH, LANE, Function, at, failed, ids, kafka_records, named, naming, ok, partition, poison
 
 EXHAUSTED = discarded(DiscardReason.RETRIES_EXHAUSTED)

@@ -12,10 +12,10 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.events import kinesis_item
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFailed
 from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.pollers.core.mark import Mark
 from headrace.pollers.feed import Feed
 from headrace.pollers.source import FetchResult, LaneLost, Owner

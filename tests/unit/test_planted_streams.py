@@ -11,7 +11,8 @@ from headrace.dispatch.core.model import Position
 from headrace.dispatch.core.observer import Gap
 from headrace.pollers.checkpoints.store import Checkpoint, Finished, Key
 from headrace.pollers.core.mark import Mark
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.source import LaneLost
 from headrace.pollers.streams.source import ShardReader

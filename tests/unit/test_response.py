@@ -19,7 +19,8 @@ from headrace.dispatch.core.model import (
     Throttled,
     Unreachable,
 )
-from headrace.dispatch.core.response import Identifiers, judge
+from headrace.dispatch.core.response import TEXT, Identifiers, judge
+from headrace.dispatch.kinds.kafka import OFFSETS
 from support.paper import ATTEMPT, failed, kafka_records, partition, records
 from support.reasons import no_start
 
@@ -33,7 +34,7 @@ def answer(
     *,
     partial: bool = True,
     windowed: bool = False,
-    identifiers: Identifiers = "string",
+    identifiers: Identifiers = TEXT,
 ) -> Outcome:
     return judge(Returned(ATTEMPT, body), batch, partial=partial, windowed=windowed, identifiers=identifiers)
 
@@ -159,7 +160,7 @@ def test_what_is_no_answer_passes_as_it_is(reply: Reply) -> None:
 @pytest.mark.semantics("RESPONSE-07")
 def test_kafka_names_partition_and_offset() -> None:
     body = items({"partition": "orders-0", "offset": 101})
-    assert answer(body, KAFKA, identifiers="kafka") == FailedItems(ATTEMPT, frozenset({("orders-0", 101)}))
+    assert answer(body, KAFKA, identifiers=OFFSETS) == FailedItems(ATTEMPT, frozenset({("orders-0", 101)}))
 
 
 @pytest.mark.semantics("RESPONSE-07")
@@ -179,7 +180,7 @@ def test_kafka_names_partition_and_offset() -> None:
     ],
 )
 def test_anything_else_fails_the_kafka_batch(identifier: object, text: str) -> None:
-    assert_malformed(answer(items(identifier), KAFKA, identifiers="kafka"), text)
+    assert_malformed(answer(items(identifier), KAFKA, identifiers=OFFSETS), text)
 
 
 # --- tumbling windows -------------------------------------------------------------------------------------------------

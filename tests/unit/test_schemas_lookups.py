@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from headrace.config.errors import SourceUnavailable
-from headrace.dispatch.core.events import SchemaMetadata
+from headrace.dispatch.kinds.kafka import SchemaMetadata
 from headrace.pollers.schemas.core.model import Decoded, Schema, SchemaFailure
 from headrace.pollers.schemas.lookups import Known, Lookups
 from headrace.pollers.schemas.records import RecordSchemas

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from headrace.config.errors import ConfigError, Problem
+from headrace.dispatch.kinds.table import FILTERS
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
 from headrace.service.cli.verbs import configs, filter_test
@@ -254,7 +255,7 @@ def test_what_cannot_be_tried_is_said(
     ],
 )
 def test_records_of_other_sources(kind: str, record: object, name: str, data: bytes | None) -> None:
-    (one,) = filter_test.candidates_of(json.dumps(record), kind, as_body=False)  # type: ignore[arg-type]
+    (one,) = filter_test.candidates_of(json.dumps(record), FILTERS[kind], as_body=False)
     assert (one.name, one.data) == (name, data)
 
 

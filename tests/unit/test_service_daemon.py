@@ -21,12 +21,12 @@ from headrace.config.settings import Aws
 from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Logging, RuntimeLaunch
 from headrace.pollers.checkpoints.state_file import FILE
 from headrace.pollers.checkpoints.store import Start, StartKind
+from headrace.pollers.sqs.kind import receivers_of
 from headrace.service.running.functions import facts_of
 from headrace.service.telemetry.log import Log
 from headrace.service.wiring.daemon import Daemon
 from headrace.service.wiring.local_functions import OwnApi, aws_variables, spec_of, spec_of_runnable
 from headrace.service.wiring.positions import open_positions
-from headrace.service.wiring.source_factory import receivers_of
 from headrace.service.wiring.state import StateDirectory, StateError
 from support.catalogues import HERE, runnable
 

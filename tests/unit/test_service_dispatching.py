@@ -8,27 +8,21 @@ from typing import Any
 import pytest
 
 from headrace.config.errors import BugError
-from headrace.config.limits import SourceKind
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Aws, Destinations, Settings
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT
-from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope, kinesis_item
-from headrace.dispatch.core.keeping import Keeps
+from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.model import Lane, Now, OpenWindow, Position, Record, Window
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken
 from headrace.dispatch.core.windows import WindowSlot
 from headrace.dispatch.destinations.persistence import Persistence
-from headrace.service.wiring.dispatching import (
-    ahead_of,
-    backoff_of,
-    envelope_of,
-    function_arn,
-    persistence_of,
-    policy_of,
-    slots_of,
-)
+from headrace.dispatch.kinds import dynamodb, kafka, sqs
+from headrace.dispatch.kinds.kinesis import STREAM as KINESIS
+from headrace.dispatch.kinds.kinesis import kinesis_item
+from headrace.dispatch.kinds.table import dispatch_of
+from headrace.service.wiring.dispatching import ahead_of, backoff_of, function_arn, persistence_of
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -47,7 +41,7 @@ def mapping(source: str = STREAM, **fields: Any) -> EventSourceMapping:
 
 
 def slots(made: EventSourceMapping, window: OpenWindow | None = None) -> Slots:
-    return slots_of(made, envelope_of(made, brokers), lambda: NOW)(LANE, window)
+    return dispatch_of(made).feed_slots(made, dispatch_of(made).envelope(made, brokers), lambda: NOW)(LANE, window)
 
 
 def record(number: int, key: str = "k") -> Record:
@@ -86,7 +80,8 @@ def record(number: int, key: str = "k") -> Record:
     ],
 )
 def test_policies(source: str, fields: dict[str, object], expected: Policy) -> None:
-    assert policy_of(mapping(source, **fields)) == expected
+    made = mapping(source, **fields)
+    assert dispatch_of(made).policy(made) == expected
 
 
 @pytest.mark.semantics("RETRY-25")
@@ -122,7 +117,7 @@ def batch(taken: Taken | None) -> list[object]:
 
 def test_a_tumbling_window_goes_on_where_it_was() -> None:
     made = mapping(tumbling_window_in_seconds=60)
-    assert isinstance(envelope_of(made, brokers), WindowEnvelope)
+    assert isinstance(dispatch_of(made).envelope(made, brokers), WindowEnvelope)
     window = OpenWindow(Window(1_699_999_980, 1_700_000_040), b'{"sum":1}')
     restored = slots(made, window)
     assert isinstance(restored, WindowSlot)
@@ -132,7 +127,7 @@ def test_a_tumbling_window_goes_on_where_it_was() -> None:
     assert taken is not None
     assert (taken.state, taken.batch.window, taken.batch.lane) == (window.state, window.window, LANE)
     with pytest.raises(BugError):
-        slots_of(made, envelope_of(made, brokers), lambda: NOW)(None, None)
+        dispatch_of(made).feed_slots(made, dispatch_of(made).envelope(made, brokers), lambda: NOW)(None, None)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +142,8 @@ def test_a_tumbling_window_is_as_long_as_its_mapping_says(seconds: int, window: 
 
 
 def test_queues_have_one_batch_at_a_time() -> None:
-    assert isinstance(envelope_of(mapping(QUEUE), brokers), RecordsEnvelope)
+    made = mapping(QUEUE)
+    assert isinstance(dispatch_of(made).envelope(made, brokers), RecordsEnvelope)
     assert isinstance(slots(mapping(QUEUE)), SingleSlot)
 
 
@@ -185,7 +181,7 @@ def kinesis(data: bytes, key: str = "k") -> Record:
 
 @pytest.mark.semantics("FILTER-41", "FILTER-45")
 def test_the_data_of_kinesis_records_are_decoded_for_filters_and_delivered_as_they_are() -> None:
-    keeps = Keeps(SourceKind.KINESIS, [{"data": {"type": ["created"]}, "kinesis": {"partitionKey": ["k"]}}])
+    keeps = KINESIS.keeps([{"data": {"type": ["created"]}, "kinesis": {"partitionKey": ["k"]}}])
     kept = kinesis(b'{"type": "created"}')
     assert keeps(kept)
     assert kept.item["kinesis"]["data"] == base64.b64encode(b'{"type": "created"}').decode()  # type: ignore[index]
@@ -196,7 +192,7 @@ def test_the_data_of_kinesis_records_are_decoded_for_filters_and_delivered_as_th
 
 @pytest.mark.semantics("FILTER-42")
 def test_records_of_tables_are_filtered_as_they_are() -> None:
-    keeps = Keeps(SourceKind.DYNAMODB, [{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["7"]}}}}])
+    keeps = dynamodb.STREAM.keeps([{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["7"]}}}}])
     image = {"NewImage": {"n": {"N": "7"}}}
     assert keeps(Record(LANE, "1", {"eventName": "INSERT", "dynamodb": image}, NOW.wall))
     assert not keeps(Record(LANE, "1", {"eventName": "MODIFY", "dynamodb": image}, NOW.wall))
@@ -204,14 +200,14 @@ def test_records_of_tables_are_filtered_as_they_are() -> None:
 
 @pytest.mark.semantics("FILTER-40")
 def test_bodies_of_messages_are_filtered_as_they_are() -> None:
-    keeps = Keeps(SourceKind.SQS, [{"body": {"n": [7]}}])
+    keeps = sqs.STANDARD.keeps([{"body": {"n": [7]}}])
     assert keeps(Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
     assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
 
 
 @pytest.mark.semantics("SCHEMA-04")
 def test_filters_look_at_what_was_decoded_where_there_is_something() -> None:
-    keeps = Keeps(SourceKind.KAFKA, [{"value": {"n": [7]}}])
+    keeps = kafka.TOPIC.keeps([{"value": {"n": [7]}}])
     raw = {"topic": "orders", "value": base64.b64encode(b'{"n": 8}').decode()}
     for view, kept in ((b'{"n": 7}', True), (b'{"n": 6}', False), (None, False)):
         assert keeps(Record(partition(0), ("orders-0", 1), raw, NOW.wall, view=view)) is kept
@@ -239,7 +235,8 @@ def test_a_topic_has_one_batch_for_each_partition_and_a_provisioned_poller_five(
 
 def test_the_event_of_a_topic_names_the_brokers_that_were_reached() -> None:
     reached: list[str] = ["c/1"]
-    envelope = envelope_of(mapping(CLUSTER), lambda: reached[-1])
+    made = mapping(CLUSTER)
+    envelope = dispatch_of(made).envelope(made, lambda: reached[-1])
     record = Record(partition(0), ("orders-0", 0), {"offset": 0}, NOW.wall, Position(0))
     assert b'"bootstrapServers":"c/1"' in envelope.render([record])
     before = envelope.overhead

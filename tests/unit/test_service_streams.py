@@ -15,18 +15,19 @@ from headrace.config.clock import LoopClock
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Settings
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.documents import Subject
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record
 from headrace.dispatch.core.observer import DestinationChanged, Observers
-from headrace.dispatch.destinations.base import stream_documents
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination
 from headrace.dispatch.dispatcher import Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.dispatch.kinds.fragments import shard_documents
+from headrace.dispatch.kinds.kinesis import BATCH_INFO
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
-from headrace.pollers.memory.stream import Flavour, MemoryStream
+from headrace.pollers.memory.flavours import Flavour
+from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.service.running.dry_run import DryInvoker, Verdict, dry
 from headrace.service.running.functions import RunningFunction
@@ -100,7 +101,7 @@ class Rig:
         return target_of(invoker, self.observer, name="f", permits=2, backoff=Backoff(cap=4.0))
 
     def _destination(self) -> FailureDestination:
-        documents = stream_documents("kinesis", Subject("arn:aws:lambda:us-east-1:000000000000:function:f"))
+        documents = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
         self.dead = MemoryDestination(DEAD, documents, exists=self.destination_exists)
         persistence = persistence_of(self.settings.destinations)
         return discards_to(self.dead, self.observer, clock=self.clock, mapping="m", persistence=persistence)

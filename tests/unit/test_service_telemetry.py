@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from headrace.config.kinds import kafka
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import (
     FILTERED,
@@ -295,7 +296,7 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
 
 @pytest.mark.semantics("OBS-14", "KAFKA-25")
 def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
-    (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders")])
+    (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders", kafka.TOPIC.noun)])
     assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
 
 

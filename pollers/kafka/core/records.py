@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ....dispatch.core import events
 from ....dispatch.core.model import Lane, Position, Record
+from ....dispatch.kinds.kafka import kafka_item
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
@@ -29,7 +29,7 @@ def record_of(source: str, raw: ConsumerRecord, now: float) -> Record:
     """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
     shard = f"{raw.topic}-{raw.partition}"
     timestamp = NO_TIME if raw.timestamp is None else raw.timestamp  # None: the oldest format has no place for it
-    item = events.kafka_item(
+    item = kafka_item(
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ....dispatch.core.events import SchemaMetadata
+from ....dispatch.kinds.kafka import SchemaMetadata
 
 DataFormat = Literal["AVRO", "PROTOBUF", "JSON"]
 Reason = Literal["SCHEMA_NOT_FOUND", "DESERIALIZATION_ERROR"]

@@ -48,7 +48,7 @@ class MappingCalls:
     async def _update(self, call: Call) -> Answer:
         moment = self._plane.moment()
         config, _ = decisions.check_update(self._plane.all, call.parameters, moment, self._plane.ground)
-        seen = await self._seen(config) if config.kind and config.kind.is_queue else SourceLook()
+        seen = await self._seen(config) if config.profile.has_visibility else SourceLook()
         return Answer(self._shown(await self._plane.update(call.parameters, seen, moment)))
 
     async def _delete(self, call: Call) -> Answer:

@@ -2,14 +2,16 @@
 
 A field's entry begins with its sign: `+` honoured, `-` refused, `=` refused in AWS's own sentence, `r` recorded; the
 rest is the reason. A field without an entry of its own has its parent's. `Field=VALUE` is about one value. What becomes
-of the fields of a mapping is said once, in `config/limits.py`.
+of the fields of a mapping is said once, by the kinds of source (`config/kinds/`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....config import limits
+from ....config.kinds.fields import FIELDS
+from ....config.kinds.table import KINDS
+from ....config.limits import RECORDED, Support
 from ....config.spoken import aws_name
 
 NO_IMAGES = "functions run from code, not from container images; send a zip file"
@@ -188,19 +190,22 @@ _ON_SUCCESS = {
 
 def _mapping_field(name: str) -> str:
     """The entry of a field of a mapping, out of the table of the sources."""
-    standings = set(limits.FIELDS[name].values())
-    if standings == {limits.Support.RECORDED}:
-        return f"r {limits.RECORDED[name]}"
-    if standings == {limits.Support.REFUSED}:
+    standings = set(FIELDS[name].values())
+    if standings == {Support.RECORDED}:
+        return f"r {RECORDED[name]}"
+    if standings == {Support.REFUSED}:
         return "- no source that is polled here has it; remove it"
     return "+"
 
 
-_MAPPING = {aws_name(name): _mapping_field(name) for name in limits.FIELDS if name not in _NOT_IN_THE_API} | {
+_SIGNS = {Support.HONOURED: "+", Support.REFUSED: "-", Support.RECORDED: "r"}
+_PARTS = {
+    path: f"{_SIGNS[support]} {reason}".strip() for kind in KINDS for path, (support, reason) in kind.api.parts.items()
+}
+_MAPPING = {
+    **{aws_name(name): _mapping_field(name) for name in FIELDS if name not in _NOT_IN_THE_API},
     "ProvisionedPollerConfig.PollerGroupName": "r mappings share no pollers",
-    "SelfManagedKafkaEventSourceConfig.ConsumptionMode": "+",
-    "SelfManagedKafkaEventSourceConfig.ConsumptionMode=Queue": f"- {limits.NO_SHARE_GROUPS}",
-    "SourceAccessConfigurations.Type=IAM_OAUTHBEARER_AUTH": f"- {limits.NO_WEB_IDENTITY}",
+    **_PARTS,
 }
 
 _MAPPINGS: Mapping[str, Mapping[str, str]] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from ....config.documents import holds_documents
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
-from ....dispatch.core.keeping import check_patterns
+from ....dispatch.kinds.pattern_check import check_patterns
 
 SYSTEM = Path("/etc/headrace")
 """Where a container's configuration stands."""

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ....config.errors import ConfigError, Problem
 from ....config.user_text import NotText, text_of, typed
-from ....dispatch.core.keeping import DATA, KINDS
 from ....dispatch.core.observer import Observer
+from ....dispatch.kinds.profile import DispatchKind, Item
+from ....dispatch.kinds.table import FILTERS, KINDS, dispatch_of
 from ....dispatch.patterns.errors import PatternError
 from ....dispatch.patterns.explain import Explanation, explain_record
-from ....dispatch.patterns.formats import Data, Kind, RecordFilter
+from ....dispatch.patterns.formats import Data, RecordFilter
 from ...wiring.exits import Exit, UsageError
 from .configs import load_config
 from .tables import show, show_json
@@ -34,8 +34,8 @@ class Candidate:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    tested = _filter(arguments)
-    candidates = candidates_of(read_text(arguments.record or "-"), tested.kind, as_body=arguments.body)
+    kind, tested = _filter(arguments)
+    candidates = candidates_of(read_text(arguments.record or "-"), kind, as_body=arguments.body)
     verdicts = [
         (one, tested.keeps(one.metadata, one.data), explain_record(tested, one.metadata, one.data))
         for one in candidates
@@ -69,18 +69,19 @@ def typed_text(word: str, what: str) -> str:
 # --- which filter ---------------------------------------------------------------------------------------------------
 
 
-def _filter(arguments: argparse.Namespace) -> RecordFilter:
+def _filter(arguments: argparse.Namespace) -> tuple[DispatchKind, RecordFilter]:
     if arguments.pattern:
         if arguments.mapping:
             raise UsageError("give --pattern or --mapping, not both")
-        return _parsed(arguments.source, [_pattern(text) for text in arguments.pattern])
+        kind = FILTERS[arguments.source]
+        return kind, _parsed(kind, [_pattern(text) for text in arguments.pattern])
     config = load_config(arguments.config or (), arguments)
     name = arguments.mapping or _only(list(config.mappings))
     if name not in config.mappings:
         raise UsageError(f"there is no mapping {name!r}; there are {', '.join(config.mappings) or 'none'}")
     mapping = config.mappings[name]
-    assert mapping.kind is not None
-    return _parsed(KINDS[mapping.kind], mapping.patterns)
+    kind = dispatch_of(mapping)
+    return kind, _parsed(kind, mapping.patterns)
 
 
 def _only(names: Sequence[str]) -> str:
@@ -93,9 +94,9 @@ def _pattern(text: str) -> str:
     return read_text(text.removeprefix(AT)) if text.startswith(AT) else typed_text(text, "the pattern")
 
 
-def _parsed(kind: Kind, patterns: Sequence[object]) -> RecordFilter:
+def _parsed(kind: DispatchKind, patterns: Sequence[object]) -> RecordFilter:
     try:
-        return RecordFilter.parse(kind, patterns)
+        return RecordFilter.parse(kind.filters, patterns)
     except PatternError as error:
         raise ConfigError(
             [Problem(each.reason, f"pattern{each.path}", hint=each.hint) for each in error.problems]
@@ -105,7 +106,7 @@ def _parsed(kind: Kind, patterns: Sequence[object]) -> RecordFilter:
 # --- which records --------------------------------------------------------------------------------------------------
 
 
-def candidates_of(text: str, kind: Kind, *, as_body: bool) -> list[Candidate]:
+def candidates_of(text: str, kind: DispatchKind, *, as_body: bool) -> list[Candidate]:
     """The records that a text holds: an event's, one record, or a record's data alone."""
     records = None if as_body else _records(_json(text))
     if records is None:
@@ -120,36 +121,22 @@ def _json(text: str) -> object:
         return None
 
 
-def _records(value: object) -> list[dict[str, Any]] | None:
-    match value:
-        case {"Records": [*records]}:
-            return [record for record in records if isinstance(record, dict)]
-        case {"records": dict(lanes)}:
-            return [record for lane in lanes.values() for record in lane if isinstance(record, dict)]
-        case {"eventSource": str()} | {"messageId": str(), "body": str()}:
-            return [value]  # type: ignore[list-item]
-        case _:
-            return None
+def _records(value: object) -> list[Item] | None:
+    """Those of the event of any source, or one record alone; None for what is neither."""
+    for kind in KINDS:
+        if (records := kind.unpack(value)) is not None:
+            return records
+    return [value] if isinstance(value, dict) and any(kind.is_item(value) for kind in KINDS) else None
 
 
-def _candidate(record: dict[str, Any], kind: Kind) -> Candidate:
+def _candidate(record: Item, kind: DispatchKind) -> Candidate:
     try:
-        data = DATA[kind](record)
-        named = record["kinesis"] if kind == "kinesis" else record
+        data, name = kind.data(record), kind.called(record)
     except (KeyError, TypeError) as error:
-        raise UsageError(f"this is no record of {kind}: {error}") from error
+        raise UsageError(f"this is no record of {kind.filters.name}: {error}") from error
     except ValueError as error:
         raise UsageError(f"the record's data are not base64: {error}") from error
-    return Candidate(str(named.get(NAMES[kind], "the record")), record, data)
-
-
-NAMES: Mapping[Kind, str] = {
-    "sqs": "messageId",
-    "kinesis": "sequenceNumber",
-    "dynamodb": "eventID",
-    "kafka": "offset",
-}
-"""What tells a record from the others of its event."""
+    return Candidate("the record" if name is None else str(name), record, data)
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------------

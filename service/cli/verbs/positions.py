@@ -17,7 +17,7 @@ import anyio
 
 from ....config.errors import HeadraceError
 from ....config.loader import Config
-from ....config.mapping import UUID_FORM
+from ....config.mapping_fields import UUID_FORM
 from ....dispatch.core.model import Position
 from ....dispatch.core.observer import Observer
 from ....pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start

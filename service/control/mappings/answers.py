@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ....config.limits import SourceKind
 from ....config.mapping import EventSourceMapping, is_given
 from ....config.spoken import aws_name
 from ..names import Home
@@ -27,7 +26,7 @@ class MappingProgress:
     result: str = ""
     """`LastProcessingResult`; empty for none so far."""
     trouble: str = ""
-    """The code of what keeps a Kafka mapping from its work; empty for nothing."""
+    """The code of what keeps the mapping from its work; empty for nothing."""
 
 
 NO_PROGRESS = MappingProgress()
@@ -37,6 +36,7 @@ NOTHING_YET = "No records processed"
 def shown(mapped: Mapped, here: Home, progress: MappingProgress = NO_PROGRESS, *, listed: bool = False) -> Shown:
     """`listed`: in a list, where encrypted filters are not told."""
     config = mapped.config
+    words = config.profile.api
     hidden = listed and bool(config.kms_key_arn)
     answer = {
         "UUID": config.uuid,
@@ -44,26 +44,20 @@ def shown(mapped: Mapped, here: Home, progress: MappingProgress = NO_PROGRESS, *
         "FunctionArn": config.function,
         "LastModified": mapped.modified,
         "State": mapped.state.value,
-        "StateTransitionReason": _reason(config, progress),
+        "StateTransitionReason": (progress.trouble if words.shows_trouble else "") or words.changed_by_user,
         "BatchSize": config.batch_limit,
         "EventSourceArn": config.source or None,
         "FilterCriteria": None if hidden else _filters(config),
-        **_OF_KIND[config.kind](config),
+        **{aws_name(name): _shown(name, config, unset) for name, unset in words.shows.items()},
         **_given(config),
     }
-    if config.kind is not None and not config.kind.is_queue:
+    if words.shows_result:
         answer["LastProcessingResult"] = progress.result or NOTHING_YET
     return {name: value for name, value in answer.items() if value is not None}
 
 
 def arn_of(config: EventSourceMapping, here: Home) -> str:
     return f"arn:aws:lambda:{here.region}:{here.account}:event-source-mapping:{config.uuid}"
-
-
-def _reason(config: EventSourceMapping, progress: MappingProgress) -> str:
-    if config.kind is not None and config.kind.is_stream:
-        return "User action"
-    return (progress.trouble if config.kind is SourceKind.KAFKA else "") or "USER_INITIATED"
 
 
 def _filters(config: EventSourceMapping) -> Any:
@@ -81,67 +75,14 @@ def _given(config: EventSourceMapping) -> Shown:
     return given | ({"KMSKeyArn": config.kms_key_arn} if config.kms_key_arn else {})
 
 
-# --- by source --------------------------------------------------------------------------------------------------------
+# --- by field ---------------------------------------------------------------------------------------------------------
 
 
-def _queue(config: EventSourceMapping) -> Shown:
-    scaling = config.scaling_config
-    return {
-        "FunctionResponseTypes": list(config.function_response_types),
-        "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds or 0,
-        "ScalingConfig": _plain(scaling) if scaling and scaling.maximum_concurrency else None,
-        "ProvisionedPollerConfig": _pollers(config),
-    }
-
-
-def _stream(config: EventSourceMapping) -> Shown:
-    return {
-        "FunctionResponseTypes": list(config.function_response_types),
-        "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds or 0,
-        "StartingPosition": config.starting_position,
-        "StartingPositionTimestamp": config.starting_position_timestamp,
-        "ParallelizationFactor": config.parallelization_factor or 1,
-        "TumblingWindowInSeconds": config.tumbling_window_in_seconds or 0,
-        "BisectBatchOnFunctionError": bool(config.bisect_batch_on_function_error),
-        "DestinationConfig": _destination(config) or {"OnFailure": {}},
-        "MaximumRecordAgeInSeconds": _or_never(config.maximum_record_age_in_seconds),
-        "MaximumRetryAttempts": _or_never(config.maximum_retry_attempts),
-    }
-
-
-def _topic(config: EventSourceMapping) -> Shown:
-    managed = bool(config.source)
-    own = config.self_managed_event_source
-    group = "AmazonManagedKafkaEventSourceConfig" if managed else "SelfManagedKafkaEventSourceConfig"
-    return {
-        "FunctionResponseTypes": list(config.function_response_types) or None,
-        "MaximumBatchingWindowInSeconds": config.maximum_batching_window_in_seconds,
-        "StartingPosition": config.starting_position or "TRIM_HORIZON",
-        "StartingPositionTimestamp": config.starting_position_timestamp,
-        "Topics": config.topics,
-        "SelfManagedEventSource": _plain(own) if own else None,
-        "SourceAccessConfigurations": [_plain(each) for each in config.source_access_configurations or ()] or None,
-        group: {**_plain(config.kafka_config), "ConsumerGroupId": config.group},
-        "ProvisionedPollerConfig": _pollers(config),
-        "BisectBatchOnFunctionError": config.bisect_batch_on_function_error,
-        "DestinationConfig": _destination(config),
-        "MaximumRecordAgeInSeconds": config.maximum_record_age_in_seconds,
-        "MaximumRetryAttempts": config.maximum_retry_attempts,
-    }
-
-
-def _nothing(config: EventSourceMapping) -> Shown:
-    return {}
-
-
-_OF_KIND: Mapping[SourceKind | None, Callable[[EventSourceMapping], Shown]] = {
-    SourceKind.SQS: _queue,
-    SourceKind.SQS_FIFO: _queue,
-    SourceKind.KINESIS: _stream,
-    SourceKind.DYNAMODB: _stream,
-    SourceKind.KAFKA: _topic,
-    None: _nothing,
-}
+def _shown(name: str, config: EventSourceMapping, unset: object) -> object:
+    """A field as the API shows it; `unset` where there is nothing to show of it."""
+    show = _BY_FIELD.get(name)
+    value = show(config) if show else _plain(getattr(config, name))
+    return unset if value is None else value
 
 
 def _destination(config: EventSourceMapping) -> Any:
@@ -159,10 +100,36 @@ def _pollers(config: EventSourceMapping) -> Any:
     return {"MinimumPollers": least, "MaximumPollers": most, **named}
 
 
-def _or_never(limit: int | None) -> int:
-    return -1 if limit is None else limit
+def _scaling(config: EventSourceMapping) -> Any:
+    return _plain(config.scaling_config) if config.maximum_concurrency else None
 
 
-def _plain(model: BaseModel) -> Any:
-    """As AWS writes it."""
-    return model.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
+def _group_of_own(config: EventSourceMapping) -> Any:
+    return None if config.source else _group(config)
+
+
+def _group_of_managed(config: EventSourceMapping) -> Any:
+    return _group(config) if config.source else None
+
+
+def _group(config: EventSourceMapping) -> Any:
+    return {**_plain(config.kafka_config), "ConsumerGroupId": config.group}
+
+
+_BY_FIELD: Mapping[str, Callable[[EventSourceMapping], Any]] = {
+    "scaling_config": _scaling,
+    "provisioned_poller_config": _pollers,
+    "destination_config": _destination,
+    "self_managed_kafka_event_source_config": _group_of_own,
+    "amazon_managed_kafka_event_source_config": _group_of_managed,
+}
+"""The fields that are not shown just as they are kept."""
+
+
+def _plain(value: Any) -> Any:
+    """As AWS writes it; an empty list is nothing."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
+    if isinstance(value, list):
+        return [_plain(each) for each in value] or None
+    return value

@@ -35,6 +35,8 @@ def document(mapped: Mapped) -> Document:
 def read(document: Document) -> Mapped:
     """Raises ValueError for what this version does not understand."""
     config = EventSourceMapping.model_validate(document["mapping"])
+    if config.kind is None:
+        raise ValueError(f"it has a source of which this version knows nothing: {config.source}")
     state = MappingState.DELETING if document["deleting"] else steady(config)
     return Mapped(config, document["modified"], state, adopted=document["adopted"])
 

@@ -3,21 +3,16 @@
     shapes (before us) ► OnSuccess ► source named ► its region ► start and batches ► filters ► function ► source there
     ► duplicate
 
-Each step raises ApiError with AWS's text where it is known. What the API refuses and a configuration file may say is
-here; all other rules are the file's (`config/rules.py`).
+Each step raises ApiError with AWS's text where it is known. The rules are those of a configuration file
+(`config/rules.py`), and what the kind of source says that the API refuses besides (`config/kinds/`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ....config import limits, rules
 from ....config.arn import is_aws_region
-from ....config.limits import SourceKind
-from ....config.mapping import EventSourceMapping, is_given, split_function
-from ....config.rules import Violation, sentence
-from ....config.spoken import aws_name
-from ....dispatch.core.keeping import check_patterns
+from ....config.mapping import EventSourceMapping, split_function
+from ....dispatch.kinds.pattern_check import check_patterns
 from ..names import Home
 from ..refusals import conflict, invalid_parameter
 from . import texts
@@ -41,7 +36,7 @@ def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) ->
     """What can be seen of the mapping alone. `now` in seconds since the epoch."""
     if mapping.kind is None and mapping.arn is None:
         raise invalid_parameter(texts.NO_SOURCE)
-    broken = [*rules.check(mapping, now, shortest_age), *_stricter(mapping)]
+    broken = [*rules.check(mapping, now, shortest_age), *(mapping.kind.api.stricter(mapping) if mapping.kind else ())]
     if broken:
         first = min(broken, key=lambda each: each.field != "starting_position")
         raise invalid_parameter(texts.told(first))
@@ -49,48 +44,11 @@ def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) ->
 
 
 def _refuse_filters(mapping: EventSourceMapping) -> None:
-    assert mapping.kind is not None
-    if any(check_patterns(mapping.kind, [pattern]) for pattern in mapping.patterns):
+    if any(check_patterns(mapping.profile, [pattern]) for pattern in mapping.patterns):
         raise invalid_parameter(texts.BAD_FILTER)
     if len(mapping.patterns) > limits.FILTERS_QUOTA:
         most = limits.FILTERS_QUOTA
         raise invalid_parameter(texts.TOO_MANY_FILTERS.format(number=len(mapping.patterns), most=most))
-
-
-# --- stricter than the file -------------------------------------------------------------------------------------------
-
-_PROVISIONED = (
-    "maximum_retry_attempts",
-    "maximum_record_age_in_seconds",
-    "bisect_batch_on_function_error",
-    "function_response_types",
-    "logging_config",
-)
-"""What Kafka mappings have in provisioned mode only."""
-
-
-def _stricter(mapping: EventSourceMapping) -> Iterator[Violation]:
-    if mapping.kind is not SourceKind.KAFKA:
-        return
-    if not mapping.source and not mapping.source_access_configurations:
-        yield sentence("source_access_configurations", texts.NO_ACCESS)
-    if mapping.pollers is None:
-        yield from (
-            sentence("provisioned_poller_config", texts.PROVISIONED_ONLY.format(member=member))
-            for member in _provisioned_only(mapping)
-        )
-
-
-def _provisioned_only(mapping: EventSourceMapping) -> Iterator[str]:
-    """The members that ask for something which needs provisioned mode."""
-    for name in _PROVISIONED:
-        value = getattr(mapping, name)
-        if is_given(value) and value not in (False, -1):
-            yield aws_name(name)
-    if is_given(mapping.kafka_config.schema_registry_config):
-        yield "SchemaRegistryConfig"
-    if mapping.failure_topic:
-        yield "DestinationConfig with a Kafka topic"
 
 
 # --- function, source, others -----------------------------------------------------------------------------------------
@@ -106,12 +64,11 @@ def refuse_function(mapping: EventSourceMapping, find: Find) -> FoundFunction:
 
 def refuse_source(mapping: EventSourceMapping, seen: SourceLook, function: FoundFunction) -> None:
     """A source that is not there, or cannot be read."""
-    queue = mapping.kind is not None and mapping.kind.is_queue
+    words = mapping.profile.api
     if seen.missing:
-        raise invalid_parameter(texts.NO_QUEUE if queue else texts.NO_STREAM.format(source=mapping.source))
+        raise invalid_parameter(words.missing.format(source=mapping.source))
     if seen.code:
-        text = texts.UNREADABLE_QUEUE if queue else texts.UNREADABLE_STREAM
-        raise invalid_parameter(text.format(source=mapping.source, code=seen.code, message=seen.message))
+        raise invalid_parameter(words.unreadable.format(source=mapping.source, code=seen.code, message=seen.message))
     refuse_visibility(seen, function)
 
 
@@ -128,8 +85,8 @@ def refuse_duplicate(mapping: EventSourceMapping, mappings: Mappings) -> None:
             continue
         if (text := _same(mapping, other.config)) is not None:
             raise conflict(text)
-        if fault := rules.shared_group(mapping, other.config):
-            raise invalid_parameter(texts.SAME_GROUP.format(fault=fault))
+        if fault := rules.shared(mapping, other.config):
+            raise invalid_parameter(texts.SAME_GROUP.format(fault=fault.what))
 
 
 def _same(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from ....config import complaints
 from ....config.kafka_mapping import KafkaSourceConfig
-from ....config.mapping import EventSourceMapping, ProvisionedPollerConfig
+from ....config.mapping import EventSourceMapping
+from ....config.mapping_fields import ProvisionedPollerConfig
 from ..refusals import ApiError, invalid_parameter
 from . import texts
 
@@ -137,5 +138,5 @@ _MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
 
 def refuse_other_group(before: EventSourceMapping, after: EventSourceMapping) -> None:
     """What an update may not make of a topic's mapping. Raises ApiError."""
-    if before.topics and before.group != after.group:
+    if before.group != after.group:
         raise invalid_parameter(texts.GROUP_IS_FOR_GOOD)

@@ -1,13 +1,14 @@
 """What the API says about mappings, word for word: first what AWS was seen to say, then what it was not, in our words.
 
-The texts of the rules that a configuration file has too are in `config/rules.py`; `told` makes one of them a sentence.
+The texts of rules, and of what is said about one kind of source, are in `config/rules.py` and `config/kinds/`; `told`
+makes a rule a sentence.
 """
 
 from __future__ import annotations
 
 import re
 
-from ....config.rules import Violation, Wording
+from ....config.kinds.profile import Violation, Wording
 from ....config.spoken import aws_name
 
 # --- observed ---------------------------------------------------------------------------------------------------------
@@ -18,20 +19,12 @@ WRONG_REGION = "Event source region must match Lambda region {region}"
 NO_FUNCTION = "Function does not exist"
 ON_SUCCESS = "Unsupported DestinationConfig parameter for given event source mapping type."
 BAD_FILTER = "Invalid filter pattern definition."
-NO_ACCESS = "Required 'sourceAccessConfigurations' parameter is missing."
 IN_USE = "Cannot {verb} the event source mapping because it is in use."
 VISIBILITY = "Queue visibility timeout: {queue:g} seconds is less than Function timeout: {function:g} seconds"
-UNREADABLE_QUEUE = "Error occurred while ReceiveMessage. SQS Error Code: {code}. SQS Error Message: {message}"
-NO_QUEUE = UNREADABLE_QUEUE.format(
-    code="AWS.SimpleQueueService.NonExistentQueue", message="The specified queue does not exist."
-)
-NO_STREAM = "Stream not found: {source}"
 
 # --- ours: AWS's texts are not known ----------------------------------------------------------------------------------
 
-UNREADABLE_STREAM = "Cannot access stream {source}. {code}: {message}"
 TOO_MANY_FILTERS = "FilterCriteria has {number} filters; at most {most} are allowed."
-PROVISIONED_ONLY = "{member} is for Kafka in provisioned mode only: give ProvisionedPollerConfig, or remove it."
 GROUP_IS_FOR_GOOD = "ConsumerGroupId cannot be changed."
 SAME_GROUP = "ConsumerGroupId: {fault}."
 OF_THE_FILE = (

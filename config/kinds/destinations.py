@@ -1,0 +1,52 @@
+"""Which failure destinations AWS takes for a mapping whose kind of source has them. Used by the kinds alone. Pure.
+
+https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..arn import Arn, ArnError
+from ..mapping_fields import TOPIC_SCHEME, MappingFields, is_given
+from . import sqs
+from .profile import Violation, sentence
+
+UNSUPPORTED = "Unsupported DestinationConfig parameter for given event source mapping type."
+_DESTINATIONS = "a standard queue, a standard topic or a bucket"
+
+
+def destination_rules(mapping: MappingFields, *, topics: bool = False) -> Iterator[Violation]:
+    """`topics`: a topic in the cluster of the source will do, unless it is the source."""
+    config = mapping.destination_config
+    if config is None:
+        return
+    if is_given(config.on_success):
+        yield sentence("destination_config", UNSUPPORTED, "a mapping has on_failure only")
+    given = config.on_failure.destination if config.on_failure else None
+    if topics and mapping.failure_topic:
+        if mapping.failure_topic in (mapping.topics or ()):
+            what = f"on_failure: {given} is the source: what it is told would come back for ever"
+            yield Violation("destination_config", what, "name another topic")
+    elif given and (fault := _unfit(given)):
+        yield Violation("destination_config", f"on_failure: {given} {fault}", f"give the ARN of {_DESTINATIONS}")
+
+
+def _unfit(text: str) -> str:
+    """Why this cannot be a failure destination that is no topic of the source's cluster; empty when it can."""
+    if text.startswith(TOPIC_SCHEME):
+        return "is a Kafka topic, and only Kafka mappings can have one"
+    try:
+        arn = Arn.parse(text)
+        sqs.FORM.check(arn)
+    except ArnError as error:
+        return str(error)
+    match arn.service:
+        case sqs.SERVICE:
+            return "is a FIFO queue, which AWS does not take" if arn.is_fifo else ""
+        case "sns":
+            return "is a FIFO topic, which AWS does not take" if arn.is_fifo else ""
+        case "s3":
+            return "names more than a bucket" if "/" in arn.resource else ""
+        case service:
+            return f"is of the service {service!r}"

@@ -1,0 +1,195 @@
+"""What a kind of source says of itself: its ARNs, its limits, its fields, its rules, and the facts that others ask for.
+
+One `SourceKind` for each kind, in a file of its own; `table.py` lists them. Nobody outside asks which kind it is: who
+acts in another way for one of them asks for a fact that has a name, and a fact that is missing becomes one more member
+here. What becomes of a kind's records is in `dispatch/kinds/`, how it is read in `pollers/`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ..arn import ArnForm
+from ..limits import POLLERS_MIN, Support
+from ..mapping_fields import MappingFields
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLimits:
+    """The numbers of one kind. Windows are in seconds."""
+
+    batch_size: int
+    """The default."""
+    batch_size_max: int
+    window: float
+    """The default."""
+    window_max: int
+    """0 where a window cannot be set."""
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+class Wording(Enum):
+    """What stands in `Violation.what`."""
+
+    PREDICATE = "goes on from the name of the field"  # must be 1
+    CLAUSE = "has a subject of its own, and stands beside the name of the field"  # the protocol SSL has no login
+    SENTENCE = "is a whole sentence, AWS's own wherever that is known"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that a mapping breaks, and the field to blame."""
+
+    field: str
+    what: str
+    """AWS's own text wherever it is known, so that the API can answer with it."""
+    hint: str = ""
+    """What to do, in our words."""
+    wording: Wording = Wording.PREDICATE
+
+
+def sentence(field: str, what: str, hint: str = "") -> Violation:
+    return Violation(field, what, hint, Wording.SENTENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleContext:
+    """What rules need to know besides the mapping."""
+
+    now: float
+    """Seconds since the epoch."""
+    shortest_age: int
+    """Seconds that MaximumRecordAgeInSeconds has at least."""
+
+
+Rules = Callable[[MappingFields, RuleContext], Iterator[Violation]]
+"""Every rule that a mapping of the kind breaks, in the order in which AWS looks."""
+Notes = Callable[[MappingFields], Iterator[Violation]]
+
+
+def nothing(mapping: MappingFields) -> Iterator[Violation]:
+    """Of a kind that has none."""
+    yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRefusal:
+    """What is said of a field that a kind does not have, where AWS or we have better words than for any other field."""
+
+    what: str = ""
+    hint: str = ""
+    zero_is_none: bool = False
+    """A 0 asks for nothing, so it is not refused."""
+
+
+# --- two mappings of one source ---------------------------------------------------------------------------------------
+
+
+def same_arn(mapping: MappingFields, other: MappingFields) -> bool:
+    return bool(mapping.source) and mapping.source == other.source
+
+
+def nothing_shared(mapping: MappingFields, other: MappingFields) -> Violation | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """When two mappings are in each other's way. As it stands: when they have the same ARN."""
+
+    named_in: Callable[[MappingFields], str] = lambda mapping: "source"
+    """The field that names the source."""
+    claims: Callable[[MappingFields], Iterable[Hashable]] = lambda mapping: filter(None, [mapping.source])
+    """Two mappings that have none of these in common are not in each other's way."""
+    same: Callable[[MappingFields, MappingFields], bool] = same_arn
+    """Whether they have the same source."""
+    told: Callable[[MappingFields], str] = lambda mapping: (
+        f'The event source arn (" {mapping.source} ") and function (" {mapping.function_name} ") provided mapping'
+    )
+    """How AWS begins to say that a mapping of this source and this function exists already."""
+    shared: Callable[[MappingFields, MappingFields], Violation | None] = nothing_shared
+    """What else they must not have in common."""
+
+
+# --- the API ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ApiWords:
+    """What the API says of a mapping of the kind, and what it refuses."""
+
+    shows: Mapping[str, object]
+    """The fields that are shown besides those of every kind, each with what is shown where none was given; None for
+    nothing."""
+    parts: Mapping[str, tuple[Support, str]] = field(default_factory=dict)
+    """What becomes of members of its fields, where that is not what becomes of the field: by the API's path, which may
+    be about one value (`Path=VALUE`), with the reason."""
+    changed_by_user: str = "USER_INITIATED"
+    """`StateTransitionReason`, while nothing is wrong."""
+    shows_trouble: bool = False
+    """`StateTransitionReason` is the code of what keeps an enabled mapping from its work."""
+    shows_result: bool = True
+    """`LastProcessingResult` is shown."""
+    missing: str = "Stream not found: {source}"
+    """A creation is refused with this while there is no such source."""
+    unreadable: str = "Cannot access stream {source}. {code}: {message}"
+    """The same for a source that is there and cannot be read."""
+    stricter: Notes = nothing
+    """What the API refuses and a configuration file may say."""
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceKind:
+    """One kind of source."""
+
+    name: str
+    """As labels of metrics and `headrace status` show it."""
+    title: str
+    """For people, in the singular."""
+    noun: str
+    """The word for it in the middle of a sentence: queue, stream, topic."""
+    recognises: Callable[[MappingFields], bool]
+    """Whether the source of a mapping is of this kind. The first kind of the table that says so has it."""
+    limits: SourceLimits
+    honours: frozenset[str]
+    """The fields that it has besides those that every kind has (`fields.py`), by the names of the model."""
+    rules: Rules
+    services: Callable[[MappingFields], Iterable[str]]
+    """The services of AWS that it calls, by botocore's names, the source's own first; none where nothing of AWS is
+    called. The guard against real AWS looks at them. Of a mapping that breaks no rule."""
+    api: ApiWords
+    identity: SourceIdentity = field(default_factory=SourceIdentity)
+    form: ArnForm | None = None
+    """What its ARNs look like; None where whatever it recognises will do."""
+    refusals: Mapping[str, FieldRefusal] = field(default_factory=dict)
+    """By field."""
+    notes: Notes = nothing
+    """What is allowed and has no effect here."""
+    pollers_min: int = POLLERS_MIN
+    """Pollers in provisioned mode at least."""
+    retries_with_destination: int | None = None
+    """What AWS makes of retries without end where there is a failure destination; None: no end."""
+    place: Callable[[MappingFields], str] = lambda mapping: mapping.source
+    """Where the records come from, for people."""
+    address: Callable[[MappingFields], str] = lambda mapping: ""
+    """Where the source is, as far as the mapping itself says it; empty where an endpoint of AWS is asked."""
+    competing: bool = False
+    """What one reader takes, no other one sees. Else every reader sees every record."""
+    has_visibility: bool = False
+    """Records are lent for a visibility timeout, which must not be less than the function's timeout."""
+    keeps_positions: bool = False
+    """How far it is read is kept in the state directory."""
+    has_iterator_age: bool = False
+    """The age of a batch's last record tells how late the function is."""
+    has_offset_lag: bool = False
+    """The source tells how many records are behind what is committed."""
+
+    def __str__(self) -> str:
+        return self.name

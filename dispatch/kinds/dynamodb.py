@@ -1,0 +1,75 @@
+"""Changes of DynamoDB tables. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from math import floor
+
+from ...config.kinds import dynamodb
+from ..core.events import Fields, base64_text, fields_of, seconds
+from ..patterns.formats import FilterRules
+from .fragments import BatchInfo, shard_envelope, shard_policy, shard_slots
+from .profile import DispatchKind
+
+_CHANGE = ("Keys", "NewImage", "OldImage")
+
+
+def dynamodb_item(record: Fields, *, arn: str, region: str) -> dict[str, object]:
+    """The element of one record of a DynamoDB stream's GetRecords."""
+    item: dict[str, object] = {
+        "eventID": record["eventID"],
+        "eventName": record["eventName"],
+        "eventVersion": record.get("eventVersion", "1.1"),
+        "eventSource": "aws:dynamodb",
+        "awsRegion": region,
+        "dynamodb": _change(fields_of(record["dynamodb"])),
+    }
+    identity = fields_of(record.get("userIdentity"))
+    if identity:  # a deletion by time to live
+        item["userIdentity"] = {"principalId": identity.get("PrincipalId"), "type": identity.get("Type")}
+    return item | {"eventSourceARN": arn}
+
+
+def _change(change: Fields) -> dict[str, object]:
+    created = change.get("ApproximateCreationDateTime")
+    out: dict[str, object] = {}
+    if created is not None:
+        out["ApproximateCreationDateTime"] = float(floor(seconds(created)))
+    for member in _CHANGE:
+        if member in change:
+            image = fields_of(change[member])
+            out[member] = {name: _attribute_value(value) for name, value in image.items()}
+    for member in ("SequenceNumber", "SizeBytes", "StreamViewType"):
+        if member in change:
+            out[member] = change[member]
+    return out
+
+
+def _attribute_value(value: object) -> object:
+    """A DynamoDB value, its binaries as base64 text. As deep as DynamoDB allows: 32 levels."""
+    if isinstance(value, Mapping):
+        return {name: _attribute_value(member) for name, member in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_attribute_value(member) for member in value]
+    return base64_text(value) if isinstance(value, (bytes, bytearray)) else value
+
+
+def dynamodb_key(record: Fields) -> str:
+    """The item's primary key as text, the same for the same item whatever the order of its attributes."""
+    keys = fields_of(fields_of(record["dynamodb"]).get("Keys"))
+    return json.dumps(_attribute_value(keys), sort_keys=True, separators=(",", ":"))
+
+
+BATCH_INFO = BatchInfo("DDBStreamBatchInfo", "seconds")
+
+STREAM = DispatchKind(
+    kind=dynamodb.STREAM,
+    policy=shard_policy,
+    envelope=shard_envelope,
+    slots=shard_slots,
+    filters=FilterRules("dynamodb", "dynamodb", only_json=True, apart=False),
+    data=lambda item: None,
+    called=lambda item: item.get("eventID"),
+    documents=BATCH_INFO.documents,
+)

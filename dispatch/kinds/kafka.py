@@ -1,0 +1,278 @@
+"""Records of Kafka topics. Pure."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ...config.kinds import kafka
+from ...config.mapping import EventSourceMapping
+from ..core.batcher import Limits
+from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
+from ..core.events import Envelope, Fields, base64_text, joined
+from ..core.model import BatchKind, ItemId, Lane, Now, Record, Window, encode
+from ..core.partition_slots import PartitionSlots
+from ..core.policy import Policy, Progress
+from ..core.response import Identifiers
+from ..core.steps import DiscardStep
+from ..patterns.formats import FilterRules
+from .fragments import decoded, lasting_policy
+from .profile import Address, DispatchKind, Item, MakeSlots
+
+# --- records ----------------------------------------------------------------------------------------------------------
+
+TIMESTAMP_TYPES = ("CREATE_TIME", "LOG_APPEND_TIME")  # by Kafka's own number
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaMetadata:
+    """Which schema a key or value was decoded with."""
+
+    data_format: str
+    """AVRO, PROTOBUF or JSON."""
+    schema_id: str
+
+
+def kafka_item(
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp: int,
+    timestamp_type: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]] = (),
+) -> dict[str, object]:
+    """The element of one record. `timestamp` in milliseconds.
+
+    What is null is left out, as AWS does: a record without a key has no `key`, a tombstone no `value`, and a header
+    without a value is `{}` (https://github.com/aws-powertools/powertools-lambda-typescript/issues/5016,
+    https://github.com/Nike-Inc/hal/pull/143).
+    """
+    item: dict[str, object] = {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp": timestamp,
+        "timestampType": TIMESTAMP_TYPES[timestamp_type == 1],
+    }
+    if key is not None:
+        item["key"] = base64_text(key)
+    if value is not None:
+        item["value"] = base64_text(value)
+    item["headers"] = [{} if content is None else {name: _signed(content)} for name, content in headers]
+    return item
+
+
+def kafka_bytes(item: Fields) -> tuple[bytes | None, bytes | None]:
+    """The key and the value that the element of a record holds."""
+    key, value = item.get("key"), item.get("value")
+    return None if key is None else a2b_base64(str(key)), None if value is None else a2b_base64(str(value))
+
+
+def kafka_decoded(
+    item: Fields,
+    *,
+    key: bytes | None,
+    value: bytes | None,
+    key_schema: SchemaMetadata | None = None,
+    value_schema: SchemaMetadata | None = None,
+) -> dict[str, object]:
+    """The element of a record whose key or value was read with a schema: these in the place of its own."""
+    decoded = dict(item)
+    if key is not None:
+        decoded["key"] = base64_text(key)
+    if value is not None:
+        decoded["value"] = base64_text(value)
+    for name, schema in (("keySchemaMetadata", key_schema), ("valueSchemaMetadata", value_schema)):
+        if schema is not None:
+            decoded[name] = {"dataFormat": schema.data_format, "schemaId": schema.schema_id}
+    return decoded
+
+
+def _signed(content: bytes) -> list[int]:
+    """A header's value as Java's bytes, -128 to 127."""
+    return memoryview(content).cast("b").tolist()
+
+
+# --- envelope ---------------------------------------------------------------------------------------------------------
+
+
+class KafkaEnvelope:
+    """Records by partition. `arn` None: a self-managed cluster, whose event has no ARN.
+
+    `bootstrap_servers` may be asked for each time: those of an MSK cluster are known once it is reached."""
+
+    def __init__(self, bootstrap_servers: str | Callable[[], str], arn: str | None = None) -> None:
+        self._servers = bootstrap_servers
+        self._about: dict[str, object] = {"eventSource": "SelfManagedKafka"}
+        if arn is not None:
+            self._about = {"eventSource": "aws:kafka", "eventSourceArn": arn}
+        self._made: tuple[str, bytes] | None = None
+
+    @property
+    def overhead(self) -> int:
+        return len(self._head) + len(b"}}")
+
+    @property
+    def _head(self) -> bytes:
+        servers = self._servers if isinstance(self._servers, str) else self._servers()
+        if self._made is None or self._made[0] != servers:
+            head = encode(self._about | {"bootstrapServers": servers})[:-1] + b',"records":{'
+            self._made = servers, head
+        return self._made[1]
+
+    def lane_overhead(self, lane: Lane) -> int:
+        return len(encode(lane.shard)) + len(b":[]")
+
+    def render(
+        self,
+        records: Sequence[Record],
+        *,
+        lane: Lane | None = None,
+        kind: BatchKind = BatchKind.RECORDS,
+        window: Window | None = None,
+        terminated_early: bool = False,
+        state: bytes = b"{}",
+    ) -> bytes:
+        lanes: dict[str, list[Record]] = {}
+        for record in records:
+            lanes.setdefault(record.lane.shard, []).append(record)
+        parts = (encode(shard) + b":[" + joined(members) + b"]" for shard, members in lanes.items())
+        return self._head + b",".join(parts) + b"}}"
+
+
+def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:
+    return KafkaEnvelope(address, mapping.source or None)
+
+
+def _unpack(event: object) -> list[Item] | None:
+    match event:
+        case {"records": dict(lanes)}:
+            return [record for lane in lanes.values() for record in lane if isinstance(record, dict)]
+        case _:
+            return None
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+SLOTS_OF_A_POLLER = 5
+"""Batches in flight of each poller in provisioned mode; without it there is one for each partition."""
+
+
+def _policy(mapping: EventSourceMapping) -> Policy:
+    return lasting_policy(mapping, Progress.PER_RECORD)
+
+
+def _slots(mapping: EventSourceMapping, limits: Limits, now: Callable[[], Now]) -> MakeSlots:
+    return lambda lane, window: PartitionSlots(limits, SLOTS_OF_A_POLLER if mapping.pollers else None)
+
+
+def _identifier(value: object) -> ItemId | None:
+    if not isinstance(value, dict):
+        return None
+    partition, offset = value.get("partition"), value.get("offset")
+    if isinstance(partition, str) and type(offset) is int:  # not bool, which is an int
+        return (partition, offset)
+    return None
+
+
+OFFSETS = Identifiers(_identifier, 'is not an object like {"partition": "topic-0", "offset": 1}')
+"""Records are named by `{"partition": "<topic>-<n>", "offset": n}`."""
+
+
+# --- failure documents ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSubject:
+    """What the documents of one mapping of a topic have in common. `source_arn` None: a self-managed cluster."""
+
+    function_arn: str
+    """As the mapping names the function: unqualified when the mapping is."""
+    bootstrap_servers: str
+    source_arn: str | None = None
+
+
+def kafka_document(
+    subject: KafkaSubject,
+    discard: DiscardStep,
+    *,
+    payload_size: int,
+    written: float,
+    fresh_id: str,
+) -> Document:
+    """The document of a discarded batch of a topic, for SQS, SNS and S3. `payload_size` is the event's, in bytes."""
+    document = document_head(subject.function_arn, discard, written, fresh_id)
+    info = _cluster_info(subject, len(discard.records), payload_size)
+    document["KafkaBatchInfo"] = info | {"recordsInfo": _records_info(discard.records)}
+    return document
+
+
+def kafka_record_document(
+    subject: KafkaSubject,
+    discard: DiscardStep,
+    record: Record,
+    *,
+    event: bytes,
+    written: float,
+    fresh_id: str,
+) -> bytes:
+    """The message for a `kafka://` topic: one per record, with `event` (which holds this record alone) as an object."""
+    document = document_head(subject.function_arn, discard, written, fresh_id)
+    about = {"offset": position_text(record), "timestamp": timestamp(record.arrived)}
+    document["KafkaBatchInfo"] = _cluster_info(subject, 1, len(event)) | {"recordInfo": about}
+    return encode(document)[:-1] + b',"payload":' + event + b"}"
+
+
+def _cluster_info(subject: KafkaSubject, size: int, payload_size: int) -> Document:
+    info: Document = {"batchSize": size}
+    if subject.source_arn is not None:
+        info["eventSourceArn"] = subject.source_arn
+    return info | {"bootstrapServers": subject.bootstrap_servers, "payloadSize": payload_size}
+
+
+def _records_info(records: Sequence[Record]) -> Document:
+    lanes: dict[str, list[Record]] = {}
+    for record in records:
+        lanes.setdefault(record.lane.shard, []).append(record)
+    return {
+        shard: {
+            "firstRecordOffset": position_text(members[0]),
+            "lastRecordOffset": position_text(members[-1]),
+            "firstRecordTimestamp": timestamp(members[0].arrived),
+            "lastRecordTimestamp": timestamp(members[-1].arrived),
+        }
+        for shard, members in lanes.items()
+    }
+
+
+def subject_of(mapping: EventSourceMapping, function_arn: str, address: Address) -> Callable[[], KafkaSubject]:
+    """Asked for each document: brokers are known when they are reached."""
+    return lambda: KafkaSubject(function_arn, address(), mapping.source or None)
+
+
+def _documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
+    subject = subject_of(mapping, function_arn, address)
+
+    def document(report: Report) -> Document:
+        size = len(report.event)
+        return kafka_document(subject(), report.discard, payload_size=size, written=report.written, fresh_id=report.id)
+
+    return document
+
+
+TOPIC = DispatchKind(
+    kind=kafka.TOPIC,
+    policy=_policy,
+    envelope=_envelope,
+    slots=_slots,
+    filters=FilterRules("kafka", "value", ignores_unfit=True),
+    data=lambda item: decoded(item.get("value")),
+    called=lambda item: item.get("offset"),
+    documents=_documents,
+    identifiers=OFFSETS,
+    unpack=_unpack,
+)

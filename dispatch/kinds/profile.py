@@ -1,0 +1,86 @@
+"""What a kind of source says of its records: their place in the event, their batches, their filters, their failures.
+
+One `DispatchKind` for each kind, in a file of its own; `table.py` lists them. Its counterpart for the configuration is
+`config/kinds/`. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...config.errors import BugError
+from ...config.kinds.profile import SourceKind
+from ...config.mapping import EventSourceMapping
+from ..core.batcher import Limits
+from ..core.documents import Documents
+from ..core.events import Envelope
+from ..core.keeping import Keeps
+from ..core.model import Lane, Now, OpenWindow
+from ..core.policy import Policy
+from ..core.response import TEXT, Identifiers
+from ..core.slots import Slots
+from ..patterns.formats import Data, FilterRules, RecordFilter
+
+Item = Mapping[str, Any]
+"""A record as it stands in the Lambda event."""
+Address = Callable[[], str]
+"""Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""
+MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
+"""Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
+MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
+"""Of a mapping, the ARN of its function, and the address of its source."""
+
+
+def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
+    """Of a source that discards nothing."""
+    raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
+
+
+def records_in(event: object) -> list[Item] | None:
+    """The records of `{"Records":[…]}`; None for what is no such event."""
+    match event:
+        case {"Records": [*records]}:
+            return [record for record in records if isinstance(record, dict)]
+        case _:
+            return None
+
+
+def names_its_source(value: Item) -> bool:
+    return isinstance(value.get("eventSource"), str)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DispatchKind:
+    """One kind of source, as far as its records go."""
+
+    kind: SourceKind
+    policy: Callable[[EventSourceMapping], Policy]
+    """What is done about failures."""
+    envelope: Callable[[EventSourceMapping, Address], Envelope]
+    slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
+    """Which records go together. The clock is asked whenever slots are made."""
+    filters: FilterRules
+    """What filters may look into."""
+    data: Callable[[Item], Data]
+    """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
+    record of this kind."""
+    called: Callable[[Item], object]
+    """What tells a record from the others of its event, for people; None where it does not say."""
+    documents: MakeDocuments = no_documents
+    """Of what was discarded, for failure destinations."""
+    identifiers: Identifiers = TEXT
+    """How functions name the records that they did not take."""
+    unpack: Callable[[object], list[Item] | None] = records_in
+    """The records of an event; None for what is no event of this kind."""
+    is_item: Callable[[Item], bool] = names_its_source
+    """Whether an object that is no event is a record."""
+
+    def feed_slots(self, mapping: EventSourceMapping, envelope: Envelope, now: Callable[[], Now]) -> MakeSlots:
+        """How a mapping's feeds make their slots."""
+        return self.slots(mapping, Limits(mapping.batch_limit, mapping.window, envelope), now)
+
+    def keeps(self, patterns: Sequence[object]) -> Keeps:
+        """The filters of a mapping. Raises PatternError."""
+        return Keeps(RecordFilter.parse(self.filters, patterns), self.data)

@@ -1,0 +1,77 @@
+"""Messages of SQS queues, standard and FIFO. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...config.kinds import sqs
+from ...config.mapping import EventSourceMapping
+from ..core.batcher import Limits
+from ..core.events import Fields, RecordsEnvelope, base64_text, fields_of
+from ..core.model import Now
+from ..core.policy import Policy, Progress
+from ..core.slots import SingleSlot
+from ..patterns.formats import FilterRules
+from .profile import DispatchKind, Item, MakeSlots, names_its_source
+
+
+def sqs_item(message: Fields, *, arn: str, region: str, windowed: bool) -> dict[str, object]:
+    """The element of one message of ReceiveMessage.
+
+    `windowed`: MaximumBatchingWindowInSeconds is above 0. AWS then sends `md5OfMessageAttributes: null` for a message
+    without attributes, else leaves it out.
+    """
+    attributes = fields_of(message.get("MessageAttributes"))
+    item: dict[str, object] = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message.get("Body", ""),
+        "attributes": {name: str(value) for name, value in fields_of(message.get("Attributes")).items()},
+        "messageAttributes": {name: _message_attribute(fields_of(value)) for name, value in attributes.items()},
+    }
+    if attributes and "MD5OfMessageAttributes" in message:
+        item["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
+    elif not attributes and windowed:
+        item["md5OfMessageAttributes"] = None
+    item["md5OfBody"] = message.get("MD5OfBody")
+    return item | {"eventSource": "aws:sqs", "eventSourceARN": arn, "awsRegion": region}
+
+
+def _message_attribute(attribute: Fields) -> dict[str, object]:
+    value: dict[str, object] = {}
+    if "StringValue" in attribute:
+        value["stringValue"] = attribute["StringValue"]
+    if "BinaryValue" in attribute:
+        value["binaryValue"] = base64_text(attribute["BinaryValue"])
+    return value | {"stringListValues": [], "binaryListValues": [], "dataType": attribute.get("DataType")}
+
+
+def _policy(mapping: EventSourceMapping) -> Policy:
+    """What failed goes back to the queue, whose own redrive counts."""
+    return Policy(Progress.NONE, partial=mapping.partial_responses)
+
+
+def _slots(mapping: EventSourceMapping, limits: Limits, now: Callable[[], Now]) -> MakeSlots:
+    return lambda lane, window: SingleSlot(limits)
+
+
+def _fifo_slots(mapping: EventSourceMapping, limits: Limits, now: Callable[[], Now]) -> MakeSlots:
+    return lambda lane, window: SingleSlot(limits, grouped=True)
+
+
+def _is_item(value: Item) -> bool:
+    return names_its_source(value) or (isinstance(value.get("messageId"), str) and isinstance(value.get("body"), str))
+
+
+STANDARD = DispatchKind(
+    kind=sqs.STANDARD,
+    policy=_policy,
+    envelope=lambda mapping, address: RecordsEnvelope(),
+    slots=_slots,
+    filters=FilterRules("sqs", "body"),
+    data=lambda item: item.get("body"),
+    called=lambda item: item.get("messageId"),
+    is_item=_is_item,
+)
+FIFO = replace(STANDARD, kind=sqs.FIFO, slots=_fifo_slots)

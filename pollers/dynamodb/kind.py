@@ -1,0 +1,26 @@
+"""How mappings of DynamoDB streams are read: from what the mapping says to its source."""
+
+from __future__ import annotations
+
+from ...config.kinds import dynamodb
+from ..profile import FunctionFacts, PollerKind
+from ..streams.maker import StreamMaker
+from ..streams.service import StreamService
+from .service import DynamoDbService
+
+MADE_UP_REGION = "ddblocal"
+"""DynamoDB Local's in every ARN; its tables are found by the region that a call is signed for."""
+
+
+class DynamoDbMaker(StreamMaker):
+    """A `SourceMaker`."""
+
+    async def service(self, function: FunctionFacts) -> StreamService:
+        arn, clients = self._arn, self._parts.clients
+        region = None if arn.region == MADE_UP_REGION else arn.region
+        tables = None if dynamodb.label_of(arn) else await clients.get(dynamodb.SERVICE, region=region)
+        streams = await clients.get(dynamodb.STREAMS_SERVICE, region=region)
+        return DynamoDbService(arn, tables, streams, self._parts.clock)
+
+
+STREAM = PollerKind(dynamodb.STREAM, DynamoDbMaker)

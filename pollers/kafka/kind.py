@@ -1,0 +1,70 @@
+"""How mappings of Kafka topics are read: from what the mapping says to its source."""
+
+from __future__ import annotations
+
+from ...config.clients.kafka import MappingAccess
+from ...config.clock import ServiceClock
+from ...config.errors import ConfigError, Problem
+from ...config.kinds import kafka
+from ...config.mapping import EventSourceMapping
+from ...dispatch.destinations.base import Destination
+from ...dispatch.destinations.kafka import KafkaDestination
+from ...dispatch.kinds.kafka import subject_of
+from ..profile import FunctionFacts, PollerKind, SourceParts
+from ..schemas import EXTRA, missing_libraries, open_schemas
+from ..schemas.decoding import DecodingSource
+from ..source import Source
+from .settings import TopicSettings
+from .source import KafkaSource
+
+
+class TopicMaker:
+    """A `SourceMaker`. Source and failure destination reach the brokers in one way, made once."""
+
+    def __init__(self, mapping: EventSourceMapping, parts: SourceParts) -> None:
+        self._mapping = mapping
+        self._parts = parts
+        self._access = MappingAccess(mapping, parts.clients, parts.directory(mapping))
+
+    def address(self) -> str:
+        return str(self._access)
+
+    async def look(self) -> float | None:
+        """Brokers are not asked: the mapping can say itself what it waits for."""
+        return None
+
+    async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
+        mapping, parts = self._mapping, self._parts
+        settings = TopicSettings(
+            mapping=mapping.name,
+            source=mapping.cluster,
+            topic=mapping.topic,
+            group=mapping.group,
+            start=mapping.starting_position or "TRIM_HORIZON",
+            start_at=mapping.starting_position_timestamp,
+            pollers=mapping.pollers or (1, 1),
+            joins=not parts.dry_run,
+        )
+        source = KafkaSource(settings, self._access, parts.clock, parts.observer)
+        registry = mapping.kafka_config.schema_registry_config
+        if registry is None:
+            return source
+        if missing := missing_for(mapping):
+            raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
+        schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
+        return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+
+    def destination(self, function_arn: str) -> Destination | None:
+        topic = self._mapping.failure_topic
+        if not topic:
+            return None
+        return KafkaDestination(topic, self._access, subject_of(self._mapping, function_arn, self.address))
+
+
+def missing_for(mapping: EventSourceMapping) -> str:
+    """What is not installed of what reads schemas; empty where all is there, or none are read."""
+    missing = missing_libraries() if mapping.kafka_config.schema_registry_config else ""
+    return f"schema_registry_config needs {missing}, which is not installed: {EXTRA}" if missing else ""
+
+
+TOPIC = PollerKind(kafka.TOPIC, TopicMaker, missing_for)

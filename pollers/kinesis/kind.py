@@ -1,0 +1,28 @@
+"""How mappings of Kinesis streams are read: from what the mapping says to its source."""
+
+from __future__ import annotations
+
+from ...config.arn import Arn
+from ...config.kinds import kinesis
+from ..profile import FunctionFacts, PollerKind
+from ..streams.maker import StreamMaker
+from ..streams.service import StreamService
+from .service import KinesisService
+
+
+class KinesisMaker(StreamMaker):
+    """A `SourceMaker`."""
+
+    async def service(self, function: FunctionFacts) -> StreamService:
+        client = await self._parts.clients.get(kinesis.SERVICE, region=self._arn.region)
+        role = function.role or role_of(self._arn)
+        deaggregate = bool(self._mapping.deaggregate)
+        return KinesisService(self._arn, client, self._parts.clock, role=role, deaggregate=deaggregate)
+
+
+def role_of(arn: Arn) -> str:
+    """What a function without a role of its own has for one, in the events of this source."""
+    return f"arn:{arn.partition}:iam::{arn.account}:role/lambda"
+
+
+STREAM = PollerKind(kinesis.STREAM, KinesisMaker)

@@ -1,0 +1,128 @@
+"""In what the services of streams differ, as far as the shipped fake shows it: limits, spellings, records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import floor
+from typing import Any
+
+from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
+from ...dispatch.kinds.kinesis import kinesis_item
+from ..checkpoints.store import StartKind
+from ..streams.polled_shard import Cadence
+
+ROLE = "arn:aws:iam::000000000000:role/lambda"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """A record of a `MemoryStream`."""
+
+    number: int
+    text: str
+    """The number as the service spells it."""
+    key: str
+    data: bytes
+    arrived: float
+    """Wall-clock seconds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlavourFacts:
+    """What a `MemoryStream` takes from its service."""
+
+    page: int
+    """Records in one answer."""
+    page_bytes: int
+    spelled: Callable[[int], str]
+    """A sequence number."""
+    shard_name: Callable[[int, float], str]
+    """Of a shard's number and the wall-clock seconds of its birth."""
+    refuses_trimmed: bool
+    """A position whose records are gone is refused; else it is read from the oldest record on."""
+    tells_behind: bool
+    """Answers tell how old the next record is."""
+    latest: StartKind
+    """How LATEST is kept."""
+    cadence: Cadence
+    describe: Callable[[StreamEntry], Mapping[str, Any]]
+    """A record as botocore gives it."""
+    record: Callable[[Mapping[str, Any], Lane], Record]
+    """What is made of that."""
+
+
+# --- Kinesis ----------------------------------------------------------------------------------------------------------
+
+
+def _kinesis_described(entry: StreamEntry) -> Mapping[str, Any]:
+    return {
+        "SequenceNumber": entry.text,
+        "PartitionKey": entry.key,
+        "Data": entry.data,
+        "ApproximateArrivalTimestamp": entry.arrived,
+    }
+
+
+def _kinesis_record(raw: Mapping[str, Any], lane: Lane) -> Record:
+    item = kinesis_item(raw, shard=lane.shard, arn=lane.source, region=_region(lane), role=ROLE)
+    text, arrived = raw["SequenceNumber"], raw["ApproximateArrivalTimestamp"]
+    return Record(lane, text, item, arrived, Position.parse(text), raw["PartitionKey"])
+
+
+# --- DynamoDB ---------------------------------------------------------------------------------------------------------
+
+
+def _dynamodb_described(entry: StreamEntry) -> Mapping[str, Any]:
+    image = {"id": {"S": entry.key}, "data": {"S": entry.data.decode(errors="replace")}}
+    change = {
+        "ApproximateCreationDateTime": floor(entry.arrived),
+        "Keys": {"id": {"S": entry.key}},
+        "NewImage": image,
+        "SequenceNumber": entry.text,
+        "SizeBytes": len(entry.data),
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
+
+
+def _dynamodb_record(raw: Mapping[str, Any], lane: Lane) -> Record:
+    item = dynamodb_item(raw, arn=lane.source, region=_region(lane))
+    change = raw["dynamodb"]
+    text, arrived = change["SequenceNumber"], float(change["ApproximateCreationDateTime"])
+    return Record(lane, text, item, arrived, Position.parse(text), dynamodb_key(raw))
+
+
+def _region(lane: Lane) -> str:
+    return lane.source.split(":")[3]
+
+
+class Flavour(Enum):
+    """Whose stream it is. Only tests tell them apart by name; the fake asks for the facts."""
+
+    KINESIS = FlavourFacts(
+        page=10_000,
+        page_bytes=10_000_000,
+        spelled=str,
+        shard_name=lambda number, born: f"shardId-{number:012d}",
+        refuses_trimmed=False,
+        tells_behind=True,
+        latest=StartKind.LATEST,
+        cadence=Cadence(1.0, 5, None, 10_000),
+        describe=_kinesis_described,
+        record=_kinesis_record,
+    )
+    DYNAMODB = FlavourFacts(
+        page=1_000,
+        page_bytes=1_000_000,
+        spelled=lambda number: f"{number:021d}",
+        shard_name=lambda number, born: f"shardId-{int(born * 1000):020d}-{number:08x}",
+        refuses_trimmed=True,
+        tells_behind=False,
+        latest=StartKind.NEWER_THAN,
+        cadence=Cadence(0.25, 5, None, 1_000),
+        describe=_dynamodb_described,
+        record=_dynamodb_record,
+    )

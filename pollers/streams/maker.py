@@ -1,0 +1,53 @@
+"""How mappings of streams are read: what Kinesis and DynamoDB have in common of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from ...config.arn import Arn
+from ...config.clock import ServiceClock
+from ...config.errors import BugError
+from ...config.mapping import EventSourceMapping
+from ...dispatch.destinations.base import Destination
+from ..profile import FunctionFacts, SourceParts
+from ..source import Source
+from .opening import StreamSettings
+from .service import StreamService
+from .source import StreamSource
+
+
+class StreamMaker(ABC):
+    """A `SourceMaker`, but for the service."""
+
+    def __init__(self, mapping: EventSourceMapping, parts: SourceParts) -> None:
+        self._mapping = mapping
+        self._arn = Arn.parse(mapping.source)
+        self._parts = parts
+
+    @abstractmethod
+    async def service(self, function: FunctionFacts) -> StreamService:
+        """Raises ConfigError where no client can be made."""
+
+    def address(self) -> str:
+        return ""
+
+    async def look(self) -> float | None:
+        await (await self.service(FunctionFacts())).list()
+        return None
+
+    async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
+        mapping, parts = self._mapping, self._parts
+        if mapping.starting_position is None:
+            raise BugError(f"mapping {mapping.name} reads a stream without a start")
+        settings = StreamSettings(
+            mapping.name,
+            mapping.uuid,
+            mapping.starting_position,
+            start_at=mapping.starting_position_timestamp,
+            start_over=mapping.starts_over,
+        )
+        service = await self.service(function)
+        return StreamSource(settings, service, await parts.store(), parts.jitter, parts.observer, clock)
+
+    def destination(self, function_arn: str) -> Destination | None:
+        return None
