@@ -74,7 +74,7 @@ def window_rules(mapping: MappingFields) -> Iterator[Violation]:
 
 
 def poller_rules(mapping: MappingFields, noun: str, least: int, most: int | None = None) -> Iterator[Violation]:
-    """Of sources that have a provisioned mode: pollers at least, and at most where that is less than the field takes."""
+    """Of sources that have a provisioned mode: pollers at least, and at most where the field takes more."""
     provisioned = mapping.provisioned_poller_config
     if provisioned is None:
         return
