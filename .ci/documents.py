@@ -14,8 +14,9 @@ from pathlib import Path
 
 import semantics
 
-from headrace.config import limits, reasons
-from headrace.config.kinds.fields import FIELDS
+from headrace.config import reasons
+from headrace.config.fields import limits
+from headrace.config.kinds.support import FIELDS
 from headrace.config.kinds.table import KINDS
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support_tables import FORWARDED

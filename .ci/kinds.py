@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config", "dispatch", "pollers", "service")
-OWN = ("config/kinds/", "dispatch/kinds/", "pollers/table.py")
+OWN = ("config/kinds/", "dispatch/kinds/", "pollers/kinds/")
 CLIENTS = (
     "config/clients/kafka/",
     "config/clients/lean/",
@@ -52,7 +52,7 @@ class Words:
     @classmethod
     def read(cls, root: Path) -> Words:
         modules = frozenset(_imported(root / "config/kinds/table.py", 1, module=None))
-        folders = frozenset(_folders(root / "pollers/table.py"))
+        folders = frozenset(_folders(root / "pollers/kinds/table.py"))
         names = {name for module in modules for name in _names(root / f"config/kinds/{module}.py")}
         words = "|".join(sorted({*modules, "queue", "stream", "topic", "table", "fifo"}))
         return cls(modules, folders, frozenset(names | modules), re.compile(f"_?is_({words})"))
@@ -66,7 +66,7 @@ def _imported(table: Path, level: int, module: str | None) -> Iterator[str]:
 
 def _folders(table: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(table.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and [name.name for name in node.names] == ["kind"]:
+        if isinstance(node, ast.ImportFrom) and node.level == 2 and [name.name for name in node.names] == ["kind"]:
             assert node.module is not None
             yield node.module
 

@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 
 from . import masking
 from .errors import Problem
+from .fields.kafka_mapping import URI_FORM
+from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
 from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
-from .kafka_mapping import URI_FORM
-from .mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .nodes import Node, NodePlace, locate
-from .spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
 
 _REPORTED = {
     "State",

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
-from .spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
+from .fields.spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
 
 TIMEOUT_DEFAULT = 3
 """Seconds; AWS's default."""

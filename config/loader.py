@@ -20,12 +20,12 @@ from .addresses import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
+from .fields.spoken import folded
 from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from .kinds.profile import SourceKind
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
-from .spoken import folded
 
 __all__ = ["AnyFunction", "CheckPatterns", "Config", "PatternFault", "find_default", "load"]
 

@@ -1,7 +1,7 @@
 """One event source mapping: what the user said of it, and what follows from that for its kind of source.
 
-The fields are in `mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by everybody who works for a
-mapping.
+The fields are in `fields/mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by everybody who works
+for a mapping.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import uuid as uuids
 
 from pydantic import field_validator
 
-from .arn import Arn
 from .errors import BugError
+from .fields.arn import Arn
+from .fields.limits import POLLERS_MAX
+from .fields.mapping_fields import MappingFields, bounded, is_given, split_function
 from .kinds import table
 from .kinds.profile import SourceKind
-from .limits import POLLERS_MAX
-from .mapping_fields import MappingFields, bounded, is_given, split_function
 
 __all__ = ["EventSourceMapping", "derive_uuid", "is_given", "split_function"]
 

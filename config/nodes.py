@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .errors import Problem
-from .spoken import folded
+from .fields.spoken import folded
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_NODES = 200_000

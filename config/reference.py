@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from . import limits
+from .fields import limits
+from .fields.retry_backoff import RetryBackoff
+from .fields.spoken import aws_name
 from .function import KINDS
-from .kinds.fields import honoured_table
+from .kinds.support import honoured_table
 from .kinds.table import KINDS as SOURCES
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .retry_backoff import RetryBackoff
 from .settings import PREFIX, Api, Aws, Destinations, LogSettings, Settings
-from .spoken import aws_name
 
 _INTRODUCTION = f"""# Configuration
 

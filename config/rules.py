@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import limits
+from .fields import limits
+from .fields.limits import Support
+from .fields.spoken import aws_name
 from .kinds import table
 from .kinds.destinations import UNSUPPORTED
-from .kinds.fields import FIELDS, standing
 from .kinds.profile import FieldRefusal, RuleContext, SourceKind, Violation, sentence
-from .limits import Support
+from .kinds.support import FIELDS, standing
 from .mapping import EventSourceMapping, is_given, split_function
-from .spoken import aws_name
 
 SHORTEST_AGE = 60
 """Seconds of MaximumRecordAgeInSeconds that AWS takes at least."""

@@ -17,9 +17,9 @@ from pydantic.json_schema import WithJsonSchema
 
 from . import read_json
 from .errors import ConfigError
+from .fields.retry_backoff import RetryBackoff
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, WHOLE
 from .nodes import Node
-from .retry_backoff import RetryBackoff
-from .spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, WHOLE
 
 _Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
 

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from . import complaints, secret_files, wanted
 from .errors import Problem
+from .fields.spoken import absolute
 from .nodes import Node, NodePlace
 from .settings import PREFIX, SECTIONS, Settings, read_variables
-from .spoken import absolute
 
 Keys = tuple[str, ...]
 

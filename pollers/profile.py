@@ -1,4 +1,4 @@
-"""What a kind of source says of how it is read: one `PollerKind` for each, in its folder; `table.py` lists them.
+"""What a kind of source says of how it is read: one `PollerKind` for each, in its folder; `kinds/table.py` lists them.
 
     PollerKind ── make(mapping, parts) ──► SourceMaker, one for each mapping ──► look, source, own failure destination
 
@@ -20,19 +20,7 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.core.observer import Observer
 from ..dispatch.destinations.base import Destination
 from .checkpoints.store import CheckpointStore
-from .source import Source
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionFacts:
-    """What a source wants to know of the function that its records go to."""
-
-    deadline: float | None = None
-    """Seconds after which an invocation is over; None for as long as it takes."""
-    concurrency: int | None = None
-    """Invocations at a time; None for no bound of the function's own."""
-    role: str | None = None
-    """ARN of its execution role, where it has one."""
+from .source import FunctionFacts, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,18 @@ class FetchResult:
     """What keeps a part of the source from being read, although the fetch itself went well; None when nothing does."""
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """What a source wants to know of the function that its records go to."""
+
+    deadline: float | None = None
+    """Seconds after which an invocation is over; None for as long as it takes."""
+    concurrency: int | None = None
+    """Invocations at a time; None for no bound of the function's own."""
+    role: str | None = None
+    """ARN of its execution role, where it has one."""
+
+
 class Owner(Protocol):
     """Who works on what a reader gives, as the reader sees it: the feed."""
 

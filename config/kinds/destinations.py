@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..arn import Arn, ArnError
-from ..mapping_fields import TOPIC_SCHEME, MappingFields, is_given
+from ..fields.arn import Arn, ArnError
+from ..fields.mapping_fields import TOPIC_SCHEME, MappingFields, is_given
 from . import sqs
 from .profile import Violation, sentence
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..mapping_fields import MappingFields, is_given
+from ..fields.mapping_fields import MappingFields, is_given
 from .profile import RuleContext, SourceLimits, Violation, sentence
 
 BATCHES = ("maximum_batching_window_in_seconds",)

@@ -1,6 +1,6 @@
 """Kafka topics: of an MSK cluster, which has an ARN, or of a cluster of one's own, which has servers. Pure.
 
-How the brokers are reached is in `config/kafka_security.py`, schemas in `config/schema_registry.py`.
+How the brokers are reached is in `config/fields/kafka_security.py`, schemas in `config/fields/schema_registry.py`.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html, with-kafka.html
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from .. import kafka_security, schema_registry
-from ..arn import Arn, ArnError
-from ..kafka_mapping import KafkaOauth
-from ..limits import NO_SHARE_GROUPS, NO_WEB_IDENTITY, POLLERS_MIN, Support
-from ..mapping_fields import MappingFields, is_given
-from ..spoken import aws_name
+from ..fields import kafka_security, schema_registry
+from ..fields.arn import Arn, ArnError
+from ..fields.kafka_mapping import KafkaOauth
+from ..fields.limits import NO_SHARE_GROUPS, NO_WEB_IDENTITY, POLLERS_MIN, Support
+from ..fields.mapping_fields import MappingFields, is_given
+from ..fields.spoken import aws_name
 from .destinations import destination_rules
 from .fragments import BATCHES, DISCARDS, age_rules, moment_rules, poller_rules
 from .profile import ApiWords, RuleContext, SourceIdentity, SourceKind, SourceLimits, Violation, Wording, sentence

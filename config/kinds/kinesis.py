@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..arn import Arn, ArnForm
-from ..mapping_fields import MappingFields
+from ..fields.arn import Arn, ArnForm
+from ..fields.mapping_fields import MappingFields
 from .destinations import destination_rules
 from .fragments import SHARD_ANSWERS, SHARD_LIMITS, SHARDS, age_rules, moment_rules, start_needed, window_rules
 from .profile import ApiWords, RuleContext, SourceKind, Violation

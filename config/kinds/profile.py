@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..arn import ArnForm
-from ..limits import POLLERS_MIN, Support
-from ..mapping_fields import MappingFields
+from ..fields.arn import ArnForm
+from ..fields.limits import POLLERS_MIN, Support
+from ..fields.mapping_fields import MappingFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class SourceKind:
     """Whether the source of a mapping is of this kind. The first kind of the table that says so has it."""
     limits: SourceLimits
     honours: frozenset[str]
-    """The fields that it has besides those that every kind has (`fields.py`), by the names of the model."""
+    """The fields that it has besides those that every kind has (`support.py`), by the names of the model."""
     rules: Rules
     services: Callable[[MappingFields], Iterable[str]]
     """The services of AWS that it calls, by botocore's names, the source's own first; none where nothing of AWS is

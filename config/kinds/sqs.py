@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..arn import ArnForm
-from ..mapping_fields import MappingFields
+from ..fields.arn import ArnForm
+from ..fields.mapping_fields import MappingFields
 from .fragments import BATCHES, poller_rules
 from .profile import ApiWords, FieldRefusal, RuleContext, SourceIdentity, SourceKind, SourceLimits, Violation, sentence
 

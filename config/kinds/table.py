@@ -1,12 +1,12 @@
 """The table of the kinds of source: one line each. The order is that of all generated tables.
 
-`dispatch/kinds/table.py` and `pollers/table.py` are its counterparts in the other layers.
+`dispatch/kinds/table.py` and `pollers/kinds/table.py` are its counterparts in the other layers.
 """
 
 from __future__ import annotations
 
-from ..arn import Arn
-from ..mapping_fields import MappingFields
+from ..fields.arn import Arn
+from ..fields.mapping_fields import MappingFields
 from . import dynamodb, kafka, kinesis, sqs
 from .profile import SourceKind
 

@@ -9,9 +9,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 
 from __future__ import annotations
 
-from ...config.arn import Arn
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, Problem
+from ...config.fields.arn import Arn
 from ..core.documents import Documents, Report, s3_key, with_payload
 from ..core.model import encode
 from .base import Destination

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.fields.arn import Arn
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}

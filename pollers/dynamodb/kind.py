@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...config.kinds import dynamodb
-from ..profile import FunctionFacts, PollerKind
+from ..profile import PollerKind
+from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
 from ..streams.service import StreamService
 from .service import DynamoDbService

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
+from ...config.fields.arn import Arn
 from ...config.kinds.dynamodb import label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record

@@ -10,10 +10,10 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.kinds.kafka import subject_of
-from ..profile import FunctionFacts, PollerKind, SourceParts
+from ..profile import PollerKind, SourceParts
 from ..schemas import EXTRA, missing_libraries, open_schemas
 from ..schemas.decoding import DecodingSource
-from ..source import Source
+from ..source import FunctionFacts, Source
 from .settings import TopicSettings
 from .source import KafkaSource
 

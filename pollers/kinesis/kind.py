@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ...config.arn import Arn
+from ...config.fields.arn import Arn
 from ...config.kinds import kinesis
-from ..profile import FunctionFacts, PollerKind
+from ..profile import PollerKind
+from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
 from ..streams.service import StreamService
 from .service import KinesisService

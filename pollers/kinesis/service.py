@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
+from ...config.fields.arn import Arn
 from ...config.kinds.kinesis import consumer_of, stream_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record

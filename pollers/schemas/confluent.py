@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit
 import anyio
 
 from ...config.errors import SourceError, SourceRefused, SourceUnavailable
+from ...config.fields.schema_registry import url_login
 from ...config.reasons import ReasonCode
-from ...config.schema_registry import url_login
 from .core import avro, json_schema, protobuf, wire
 from .core.model import Codec, DataFormat, Schema
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, SourceRefused, SourceUnavailable
+from ...config.fields.arn import Arn
 from .core import avro, json_schema, protobuf, wire
 from .core.model import Codec, DataFormat, Schema
 

@@ -12,9 +12,9 @@ import anyio.to_thread
 from ...config.clients.aws import Clients
 from ...config.clients.kafka import tls, tokens
 from ...config.clients.kafka.secrets import Secrets
-from ...config.kafka_mapping import SchemaRegistryConfig
-from ...config.kafka_security import OauthClient
-from ...config.schema_registry import glue_registry
+from ...config.fields.kafka_mapping import SchemaRegistryConfig
+from ...config.fields.kafka_security import OauthClient
+from ...config.fields.schema_registry import glue_registry
 from .confluent import ConfluentRegistry, RestAccess
 from .glue import GlueRegistry
 from .lookups import RegistryClient

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
 from ...config.clock import ServiceClock
+from ...config.fields.arn import Arn
+from ...config.fields.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
 from ...config.kinds import sqs
-from ...config.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
-from ..profile import FunctionFacts, PollerKind, SourceParts
-from ..source import Source
+from ..profile import PollerKind, SourceParts
+from ..source import FunctionFacts, Source
 from ..streams.calls import reading
 from .source import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
 

@@ -15,11 +15,11 @@ from typing import Any
 import anyio
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
 
-from ...config.arn import Arn
 from ...config.clients import faults
 from ...config.clients.queue_urls import resolve
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from ...config.fields.arn import Arn
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
 from ...dispatch.kinds.sqs import sqs_item

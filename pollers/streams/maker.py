@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from ...config.arn import Arn
 from ...config.clock import ServiceClock
 from ...config.errors import BugError
+from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
-from ..profile import FunctionFacts, SourceParts
-from ..source import Source
+from ..profile import SourceParts
+from ..source import FunctionFacts, Source
 from .opening import StreamSettings
 from .service import StreamService
 from .source import StreamSource

@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
-from ...config.arn import Arn, ArnError
 from ...config.clients.aws import Clients
 from ...config.clients.retry import retrying
 from ...config.clock import Clock, Jitter
 from ...config.durable.faults import StoreUnavailable
 from ...config.errors import ConfigError, SourceError, SourceMissing, SourceRefused
+from ...config.fields.arn import Arn, ArnError
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import Observer, RecordUndelivered
 from ...dispatch.destinations.channels import (

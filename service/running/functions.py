@@ -17,7 +17,7 @@ from ...config.loader import AnyFunction
 from ...config.mapping import EventSourceMapping, split_function
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
-from ...pollers.profile import FunctionFacts
+from ...pollers.source import FunctionFacts
 from ..control.catalogue import LATEST
 from ..telemetry.view import FunctionView
 from .environments import Environments

@@ -17,7 +17,7 @@ from ...dispatch.core.observer import DestinationChanged, Event, GateClosed, Gat
 from ...dispatch.destinations.persistence import FailureDestination
 from ...dispatch.dispatcher import Target
 from ...pollers.core.lifecycle import PollState, Status
-from ...pollers.profile import FunctionFacts
+from ...pollers.source import FunctionFacts
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.view import FunctionView, MappingView, Readiness

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...config.arn import Arn
+from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Aws, Destinations, Settings
 from ...dispatch.core.backoff import Backoff

@@ -14,7 +14,7 @@ from ...dispatch.core.observer import Observer
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.permits import Gate, Permits
-from ...pollers.profile import FunctionFacts
+from ...pollers.source import FunctionFacts
 from ..running.dry_run import DryInvoker
 from ..running.function_references import FunctionReferences, ReferenceInvoker, split
 from ..running.functions import RunningFunction, facts_of

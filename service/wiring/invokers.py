@@ -12,11 +12,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from ...config.arn import Arn
 from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock
 from ...config.errors import ConfigError, Problem
+from ...config.fields.arn import Arn
 from ...config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
 from ...config.loader import AnyFunction, Config
 from ...config.mapping import EventSourceMapping

@@ -1,4 +1,4 @@
-"""The sources of mappings: each made by its kind (`pollers/table.py`), behind the guard against real AWS."""
+"""The sources of mappings: each made by its kind (`pollers/kinds/table.py`), behind the guard against real AWS."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ...config.mapping import EventSourceMapping
 from ...config.settings import Settings
 from ...dispatch.core.observer import Observer
 from ...pollers.checkpoints.store import CheckpointStore
-from ...pollers.profile import FunctionFacts, SourceMaker, SourceParts
-from ...pollers.source import Source
-from ...pollers.table import poller_of
+from ...pollers.kinds.table import poller_of
+from ...pollers.profile import SourceMaker, SourceParts
+from ...pollers.source import FunctionFacts, Source
 from ..control.mappings.model import SourceLook
 from .endpoints import ServiceEndpoints
 

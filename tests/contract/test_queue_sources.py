@@ -11,10 +11,10 @@ import anyio
 import orjson
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import FetchResult, Reader, Source

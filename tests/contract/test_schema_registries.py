@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol
 
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.kinds.kafka import SchemaMetadata
 from headrace.pollers.schemas import Decoded, RecordSchemas, SchemaFailure
 from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess

@@ -8,10 +8,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Lane, Position, Record

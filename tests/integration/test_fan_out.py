@@ -12,10 +12,10 @@ import anyio
 import pytest
 from aiobotocore.session import get_session
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import LoopClock, SystemClock
 from headrace.config.errors import SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import Lane, Position, Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard

@@ -23,7 +23,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import SourceError, SourceRefused, SourceUnavailable
-from headrace.config.kafka_mapping import SchemaRegistryConfig
+from headrace.config.fields.kafka_mapping import SchemaRegistryConfig
 from headrace.dispatch.kinds.kafka import SchemaMetadata
 from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.formats import RecordFilter

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import DELIVERED, Settlement
 from headrace.pollers.sqs.source import QueueSettings, SqsReceiver, SqsSource
 from support.sqs_stub import Faults, Stub, serving

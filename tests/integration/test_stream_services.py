@@ -11,10 +11,10 @@ import anyio
 import orjson
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import Record
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.dynamodb.service import DynamoDbService

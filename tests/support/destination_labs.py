@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import Clients
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Attempt, DiscardReason, Lane, Position, Record

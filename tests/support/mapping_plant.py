@@ -23,8 +23,7 @@ from headrace.pollers.memory.flavours import Flavour
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
-from headrace.pollers.profile import FunctionFacts
-from headrace.pollers.source import Roster, Source
+from headrace.pollers.source import FunctionFacts, Roster, Source
 from headrace.service.api.calls.mappings import MappingCalls
 from headrace.service.api.wire.call import Call
 from headrace.service.control.mappings.decisions import DecisionContext

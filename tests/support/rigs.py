@@ -37,8 +37,7 @@ from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.core.pool import Pool
 from headrace.pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS, FeedSettings, Keeps
-from headrace.pollers.profile import FunctionFacts
-from headrace.pollers.source import Source
+from headrace.pollers.source import FunctionFacts, Source
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.service import StreamService
 from headrace.pollers.streams.source import StreamSource

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
+from headrace.config.fields.arn import Arn
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.dynamodb.service import DynamoDbService
 from headrace.pollers.kinesis.service import KinesisService

@@ -9,8 +9,8 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import Shape
 
-from headrace.config import limits
-from headrace.config.limits import Support
+from headrace.config.fields import limits
+from headrace.config.fields.limits import Support
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
 from headrace.service.api.core.newer import OPERATIONS, completed

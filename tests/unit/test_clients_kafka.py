@@ -22,13 +22,14 @@ import yaml
 from aiohttp import web
 from aiokafka import errors as kafka
 
-from headrace.config import kafka_security, rules, schema_registry
+from headrace.config import rules
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clients.kafka import KafkaConnection, MappingAccess, msk, servers_of, tls, tokens, translate
 from headrace.config.clients.kafka.secrets import Certificate, Secrets
 from headrace.config.errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from headrace.config.kafka_mapping import KafkaOauth
-from headrace.config.kafka_security import OauthClient, SecurityPlan, plan, violations
+from headrace.config.fields import kafka_security, schema_registry
+from headrace.config.fields.kafka_mapping import KafkaOauth
+from headrace.config.fields.kafka_security import OauthClient, SecurityPlan, plan, violations
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.reasons import Reason, ReasonCode
 from support.certificates import Authority

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.config.arn import Arn, ArnError
+from headrace.config.fields.arn import Arn, ArnError
 from headrace.config.kinds import dynamodb, kinesis
 from headrace.config.kinds.table import check_form
 

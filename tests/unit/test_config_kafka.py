@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headrace.config import rules
+from headrace.config.fields.schema_registry import glue_registry, is_url
 from headrace.config.mapping import EventSourceMapping
-from headrace.config.schema_registry import glue_registry, is_url
 from headrace.config.services import services_of
 from support.configs import FUNCTION, QUEUE, loaded, problems, with_mapping, write
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from headrace.config import limits, rules
+from headrace.config import rules
+from headrace.config.fields import limits
+from headrace.config.fields.limits import Support
+from headrace.config.fields.spoken import aws_name
 from headrace.config.kinds import dynamodb, kafka, kinesis, sqs
-from headrace.config.kinds.fields import FIELDS
 from headrace.config.kinds.profile import SourceKind
+from headrace.config.kinds.support import FIELDS
 from headrace.config.kinds.table import KINDS, polled
-from headrace.config.limits import Support
 from headrace.config.mapping import EventSourceMapping, derive_uuid, split_function
-from headrace.config.spoken import aws_name
 from support.configs import FIFO, FUNCTION, QUEUE, loaded, problems, with_mapping, write
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from headrace.config import complaints, schema
-from headrace.config.kinds.fields import honoured_table
-from headrace.config.spoken import Spoken
+from headrace.config.fields.spoken import Spoken
+from headrace.config.kinds.support import honoured_table
 from support.configs import QUEUE, problems, write
 
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from headrace.config.arn import Arn
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import DiscardReason
 from headrace.dispatch.core.planner import DiscardStep

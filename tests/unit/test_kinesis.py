@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
+from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import Lane, Position
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard

@@ -12,7 +12,7 @@ import pytest
 
 from headrace.config.kinds import table as config_table
 from headrace.dispatch.kinds import table as dispatch_table
-from headrace.pollers import table as poller_table
+from headrace.pollers.kinds import table as poller_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,10 +31,8 @@ def kinds() -> ModuleType:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """The tables of the kinds, and nothing that uses them."""
-    for layer in ("config", "dispatch"):
+    for layer in ("config", "dispatch", "pollers"):
         shutil.copytree(ROOT / layer / "kinds", tmp_path / layer / "kinds")
-    (tmp_path / "pollers").mkdir()
-    shutil.copy(ROOT / "pollers" / "table.py", tmp_path / "pollers" / "table.py")
     return tmp_path
 
 

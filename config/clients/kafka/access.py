@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from ...errors import ConfigError, SourceError, SourceRefused
-from ...kafka_security import OauthClient, SecurityPlan, plan
+from ...fields.kafka_security import OauthClient, SecurityPlan, plan
 from ...mapping import EventSourceMapping
 from ..aws import Clients
 from . import msk, tls, tokens

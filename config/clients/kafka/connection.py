@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from ... import kafka_security
 from ...errors import SourceError
+from ...fields import kafka_security
 from .faults import explain, look
 
 REQUEST_TIMEOUT = 20_000

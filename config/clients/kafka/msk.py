@@ -6,9 +6,9 @@ from typing import Any
 
 import anyio.to_thread
 
-from ...arn import Arn
 from ...errors import ConfigError, SourceRefused
-from ...kafka_security import Protocol, SecurityPlan
+from ...fields.arn import Arn
+from ...fields.kafka_security import Protocol, SecurityPlan
 from .. import faults
 from ..aws import Clients
 from ..endpoints import LocalEndpoint, unwanted_brokers

@@ -18,11 +18,11 @@ from typing import Any
 
 import anyio.to_thread
 
-from ...arn import Arn
 from ...errors import ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
-from ...kafka_security import reference_fault
+from ...fields.arn import Arn
+from ...fields.kafka_security import reference_fault
+from ...fields.spoken import absolute
 from ...reasons import ReasonCode
-from ...spoken import absolute
 from ...user_text import NotText, text_of
 from .. import faults
 from ..aws import Clients

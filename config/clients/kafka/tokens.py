@@ -14,8 +14,8 @@ import anyio
 import anyio.to_thread
 
 from ...errors import SourceError, SourceRefused, SourceUnavailable
-from ...kafka_mapping import KafkaOauth
-from ...kafka_security import OauthClient
+from ...fields.kafka_mapping import KafkaOauth
+from ...fields.kafka_security import OauthClient
 from . import tls
 from .secrets import ClientCredentials, Secrets
 

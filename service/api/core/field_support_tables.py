@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....config.kinds.fields import FIELDS
+from ....config.fields.limits import RECORDED, Support
+from ....config.fields.spoken import aws_name
+from ....config.kinds.support import FIELDS
 from ....config.kinds.table import KINDS
-from ....config.limits import RECORDED, Support
-from ....config.spoken import aws_name
 
 NO_IMAGES = "functions run from code, not from container images; send a zip file"
 NO_PROVIDERS = "there are no capacity providers here; remove it"

@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....config.arn import with_aws_region
+from ....config.fields.arn import with_aws_region
 from .model import Shape, ShapeMember
 from .printing import lower_first, printed
 

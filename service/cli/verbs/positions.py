@@ -16,8 +16,8 @@ from typing import Any
 import anyio
 
 from ....config.errors import HeadraceError
+from ....config.fields.mapping_fields import UUID_FORM
 from ....config.loader import Config
-from ....config.mapping_fields import UUID_FORM
 from ....dispatch.core.model import Position
 from ....dispatch.core.observer import Observer
 from ....pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start

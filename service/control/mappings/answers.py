@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ....config.fields.spoken import aws_name
 from ....config.mapping import EventSourceMapping, is_given
-from ....config.spoken import aws_name
 from ..names import Home
 from .model import Mapped
 

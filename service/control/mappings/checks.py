@@ -9,8 +9,9 @@ Each step raises ApiError with AWS's text where it is known. The rules are those
 
 from __future__ import annotations
 
-from ....config import limits, rules
-from ....config.arn import is_aws_region
+from ....config import rules
+from ....config.fields import limits
+from ....config.fields.arn import is_aws_region
 from ....config.mapping import EventSourceMapping, split_function
 from ....dispatch.kinds.pattern_check import check_patterns
 from ..names import Home

@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ....config import complaints
-from ....config.kafka_mapping import KafkaSourceConfig
+from ....config.fields.kafka_mapping import KafkaSourceConfig
+from ....config.fields.mapping_fields import ProvisionedPollerConfig
 from ....config.mapping import EventSourceMapping
-from ....config.mapping_fields import ProvisionedPollerConfig
 from ..refusals import ApiError, invalid_parameter
 from . import texts
 

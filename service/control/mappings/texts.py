@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from ....config.fields.spoken import aws_name
 from ....config.kinds.profile import Violation, Wording
-from ....config.spoken import aws_name
 
 # --- observed ---------------------------------------------------------------------------------------------------------
 

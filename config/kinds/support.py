@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..limits import RECORDED, Support
-from ..mapping_fields import MappingFields
+from ..fields.limits import RECORDED, Support
+from ..fields.mapping_fields import MappingFields
 from .profile import SourceKind
 from .table import KINDS
 

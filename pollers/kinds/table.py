@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..config.kinds.profile import SourceKind
-from ..config.mapping import EventSourceMapping
-from .dynamodb import kind as dynamodb
-from .kafka import kind as kafka
-from .kinesis import kind as kinesis
-from .profile import PollerKind
-from .sqs import kind as sqs
+from ...config.kinds.profile import SourceKind
+from ...config.mapping import EventSourceMapping
+from ..dynamodb import kind as dynamodb
+from ..kafka import kind as kafka
+from ..kinesis import kind as kinesis
+from ..profile import PollerKind
+from ..sqs import kind as sqs
 
 KINDS: tuple[PollerKind, ...] = (
     sqs.STANDARD,
