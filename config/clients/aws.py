@@ -22,7 +22,6 @@ import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -33,6 +32,7 @@ import anyio.to_thread
 from ..addresses import leads_here
 from ..core.stop_budget import IN_PASSING
 from ..errors import ConfigError, SourceRefused
+from ..version import version
 from . import faults, session
 from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide
 
@@ -240,7 +240,7 @@ class Clients:
             read_timeout=None if service in UNTIMED_SERVICES else self.settings.read_timeout,
             max_pool_connections=self.settings.max_connections,
             retries={"total_max_attempts": 1, "mode": "standard"},  # who may try again decides it where it is known
-            user_agent=f"headrace/{metadata.version('headrace')}",  # a fixed one: building it costs 15 % of a call
+            user_agent=f"headrace/{version()}",  # a fixed one: building it costs 15 % of a call
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             connector_args={"keepalive_timeout": KEEP_ALIVE},

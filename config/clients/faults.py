@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .. import descriptors
 from ..errors import BugError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ..reasons import ReasonCode
 
@@ -176,6 +177,8 @@ def translate(exc: Exception, what: str = "", reason_code: ReasonCode | None = N
     """
     if isinstance(exc, SourceError):
         return exc
+    if descriptors.spent(exc):
+        return SourceUnavailable(f"{what}: {descriptors.advice()}" if what else descriptors.advice())
     kind = _kind(exc)
     if kind is None:
         raise BugError(f"{what or 'a call'}: {type(exc).__name__} is not a fault of the AWS client: {exc}") from exc

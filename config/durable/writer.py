@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from .. import descriptors
 from ..errors import BugError
 from .faults import StoreUnavailable
 from .files import FileFormat, open_file
@@ -84,9 +85,10 @@ class GroupWriter:
 
     def _answer(self, job: _Job, then: Callable[[T], None]) -> T:
         if isinstance(job.error, sqlite3.Error):
-            what = (
-                f"cannot store {self._what} in {self._name}: {job.error}; free some space or look at the file's rights"
-            )
+            advice = "free some space or look at the file's rights"
+            if getattr(job.error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
+                advice = descriptors.advice()
+            what = f"cannot store {self._what} in {self._name}: {job.error}; {advice}"
             raise StoreUnavailable(what) from job.error
         if job.error is not None:
             raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error

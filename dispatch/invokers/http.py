@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ...config import descriptors
 from ...config.clients import faults
 from ...config.clock import Clock
 from ...config.reasons import Reason, ReasonCode
@@ -120,6 +121,8 @@ class HttpInvoker:
 
     def _unanswered(self, attempt: Attempt, error: Exception) -> Unreachable:
         said = answers.one_line(str(faults.translate(error, f"invoke {self._url}")))
+        if descriptors.spent(error):
+            return unanswered(attempt, said, down=True)
         if faults.unsent(error):
             return unanswered(attempt, f"{said}; is it running, and is the address right?", down=True)
         return unanswered(attempt, f"{said}; {UNCERTAIN}")

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from ...config import descriptors
 from ...config.addresses import host_and_port, leads_here
 from ...config.reasons import Reason, ReasonCode
-from .base import NotReady, Ready
+from .base import NotReady, Ready, cannot_start
 
 PATIENCE = 5.0
 """Seconds for the connection."""
@@ -24,6 +25,8 @@ async def reach(url: str, *, by_proxy: bool = False) -> Ready | NotReady:
     except TimeoutError:
         return _nobody(f"no connection to {host}:{port} within {PATIENCE:g} s: is the address right?")
     except OSError as error:
+        if descriptors.spent(error):
+            return NotReady(cannot_start(f"no connection to {host}:{port}: {descriptors.advice()}"))
         return _nobody(f"no connection to {host}:{port}: {_detail(error)}; is it running, and is the address right?")
     return Ready()
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import anyio
 
+from ...config import descriptors
 from ...config.errors import SourceError, SourceRefused, SourceUnavailable
 from ...config.fields.schema_registry import url_login
 from ...config.reasons import ReasonCode
@@ -224,6 +225,8 @@ def _error(body: bytes) -> tuple[int, str]:
 
 
 def _reason(error: BaseException) -> str:
+    if descriptors.spent(error):
+        return descriptors.advice()
     if isinstance(error, TimeoutError) and not str(error):
         return f"nothing within {PATIENCE:g} s"
     return str(error) or type(error).__name__

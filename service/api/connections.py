@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from ...config import descriptors
+
 
 def most_connections() -> int:
     """Half of the descriptors that this process may have."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft // 2 if soft != resource.RLIM_INFINITY else 65_536
+    most = descriptors.limit()
+    return most // 2 if most != resource.RLIM_INFINITY else 65_536
 
 
 def bounded(server: web.Server, most: int) -> Callable[[], asyncio.BaseProtocol]:

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from importlib import metadata
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from ...config import descriptors
 from ...config.errors import HeadraceError
 from ...config.reasons import Reason
 from ...config.settings import Address
+from ...config.version import version
 from ..telemetry.view import FunctionView, MappingView, View
 from .code_downloads import ROUTE, CodeDownloads
 from .connections import bounded, most_connections
@@ -36,13 +37,22 @@ class ListenError(HeadraceError):
     """The address cannot be listened on; the message says why and what to do."""
 
 
+class Listener(socket.socket):
+    """A listening socket that takes a connection although nobody else gets a descriptor: whoever asks whether the
+    daemon lives is told."""
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        with descriptors.lifted():
+            return super().accept()
+
+
 def bind(address: Address) -> socket.socket:
     """Take the address before anything is started. Raises ListenError."""
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
+        listener = Listener(family, kind, protocol)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
@@ -75,14 +85,14 @@ def reached_at(address: Address) -> Address:
 async def serving(
     listener: socket.socket,
     view: View,
-    render_metrics: Callable[[], bytes],
+    scrape: Callable[[], Awaitable[bytes]],
     api: LambdaApi | None = None,
     code: CodeDownloads | None = None,
     most: int | None = None,
 ) -> AsyncIterator[None]:
     """Answer while the body runs, `most` connections at a time; None for as many as leave enough for others."""
     runner = web.AppRunner(
-        make_app(view, render_metrics, api, code),
+        make_app(view, scrape, api, code),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=0.2,
@@ -102,9 +112,9 @@ async def serving(
 
 
 def make_app(
-    view: View, render_metrics: Callable[[], bytes], api: LambdaApi | None = None, code: CodeDownloads | None = None
+    view: View, scrape: Callable[[], Awaitable[bytes]], api: LambdaApi | None = None, code: CodeDownloads | None = None
 ) -> web.Application:
-    routes = _Routes(view, render_metrics)
+    routes = _Routes(view, scrape)
     app = web.Application()
     for path in ("/livez", "/healthz", "/ping"):
         app.router.add_get(path, routes.live)
@@ -120,9 +130,9 @@ def make_app(
 
 
 class _Routes:
-    def __init__(self, view: View, render_metrics: Callable[[], bytes]) -> None:
+    def __init__(self, view: View, scrape: Callable[[], Awaitable[bytes]]) -> None:
         self._view = view
-        self._render = render_metrics
+        self._scrape = scrape
 
     async def live(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -135,17 +145,19 @@ class _Routes:
         return _json(body, 200 if good else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        return web.Response(
+            body=await self._scrape(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
 
     async def status(self, request: web.Request) -> web.Response:
         return _json(status(self._view), 200)
 
 
 def status(view: View) -> dict[str, Any]:
-    """All that is to be seen, as plain data."""
+    """All that is to be seen, as what JSON is made of."""
     readiness = view.readiness()
     return {
-        "version": metadata.version("headrace"),
+        "version": version(),
         "ready": readiness.ready,
         "polling": readiness.polling,
         "reasons": [reason.text for reason in readiness.reasons],

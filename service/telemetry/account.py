@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from ...dispatch.core.model import FateKind
 from ...dispatch.core.observer import Discarded, Event, Fetched, Invoked, Settled, SettleFailed
@@ -32,6 +32,7 @@ class Counts:
         return self.fetched - ended
 
 
+_SHOWN = (*(field.name for field in fields(Counts)), "undecided")
 _COUNTER = {kind: kind.value for kind in FateKind}
 
 
@@ -73,7 +74,7 @@ class Account:
 
     def as_json(self, mapping: str) -> dict[str, int]:
         counts = self._of(mapping)
-        return {**asdict(counts), "undecided": counts.undecided}
+        return {name: getattr(counts, name) for name in _SHOWN}
 
     def _of(self, mapping: str) -> Counts:
         return self._counts.setdefault(mapping, Counts())

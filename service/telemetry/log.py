@@ -71,6 +71,7 @@ class Action(StrEnum):
     FAULT = "fault"
     LIBRARY = "library"
     LINES_LEFT_OUT = "lines_left_out"
+    DESCRIPTORS = "descriptors"
 
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

@@ -6,17 +6,19 @@ nothing without a bound is one.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import anyio
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ...config.kinds import table as kinds
+from ...config.version import version
 from ...dispatch.core import observer as seen
 from ...dispatch.core.model import (
     DiscardReason,
@@ -31,7 +33,8 @@ from ...dispatch.core.model import (
     Unreachable,
 )
 from ...pollers.core.lifecycle import PollState
-from .view import View
+from .exposition import text_of
+from .view import FunctionView, MappingView, View
 
 LABELS = ("mapping", "source", "function")
 OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "throttled", "unreachable")
@@ -158,13 +161,17 @@ class Metrics:
     """The observer. One scrape is one text, `render`."""
 
     def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
+        # When each series began is a third of all lines, and no part of the text format.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
+        self._looks: _Looks | None = None
+        self._scraping = anyio.Lock()
         self._families = _Families(self.registry)
         self._series: dict[str, _Series] = {}
         for labels in mappings:
             self.add(labels)
         build = Gauge("headrace_build_info", "The running version.", ("version",), registry=self.registry)
-        build.labels(metadata.version("headrace")).set(1)
+        build.labels(version()).set(1)
         self._count: dict[type, Callable[[_Series, Any], None]] = {
             seen.Fetched: _fetched,
             seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
@@ -203,10 +210,26 @@ class Metrics:
 
     def look_at(self, view: View) -> None:
         """Show the states of this daemon as well."""
-        self.registry.register(_Looks(view))
+        self._looks = _Looks(view)
+        self.registry.register(self._looks)
+
+    async def scrape(self) -> bytes:
+        """All of it as text, made beside the event loop; one at a time."""
+        async with self._scraping:
+            self._look()
+            return await asyncio.to_thread(self._text)
 
     def render(self) -> bytes:
-        return generate_latest(self.registry)
+        """The same at once."""
+        self._look()
+        return self._text()
+
+    def _look(self) -> None:
+        if self._looks is not None:
+            self._looks.look()
+
+    def _text(self) -> bytes:
+        return text_of(self.registry.collect())
 
 
 def _fetched(series: _Series, event: seen.Fetched) -> None:
@@ -267,10 +290,15 @@ def _settled(series: _Series, event: seen.Settled) -> None:
 
 
 class _Looks(Collector):
-    """What is a state and not a count: asked when somebody scrapes."""
+    """What is a state and not a count: looked at when somebody scrapes, in the event loop; then told of in a thread."""
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._mappings: tuple[MappingView, ...] = ()
+        self._functions: tuple[FunctionView, ...] = ()
+
+    def look(self) -> None:
+        self._mappings, self._functions = self._view.mappings(), self._view.functions()
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         return iter(())
@@ -280,14 +308,14 @@ class _Looks(Collector):
             "headrace_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
         )
         feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or members at work.", labels=LABELS)
-        for mapping in self._view.mappings():
+        for mapping in self._mappings:
             values = (mapping.name, mapping.kind, mapping.function)
             feeds.add_metric(values, mapping.feeds)
             for name in STATES:
                 state.add_metric((*values, name), float(name == mapping.state))
         in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations under way.", labels=("function",))
         up = GaugeMetricFamily("headrace_function_up", "Whether the function can start.", labels=("function",))
-        for function in self._view.functions():
+        for function in self._functions:
             in_flight.add_metric((function.name,), function.in_flight)
             up.add_metric((function.name,), float(function.up))
         yield from (state, feeds, in_flight, up)

@@ -1,7 +1,7 @@
-"""What asyncio says of tasks that nobody waited for: whose they are decides how loud it is.
+"""What asyncio says of tasks that nobody waited for, and of its own work: whose it is decides how loud it is.
 
 A library that starts tasks of its own and lets them fail is not an error of ours, nor news for whoever reads the log:
-what it means for a mapping is told there.
+what it means for a mapping is told there. Connections that are not taken for want of descriptors are a warning.
 """
 
 from __future__ import annotations
@@ -12,22 +12,37 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from ...config import descriptors
+from .core.repeats import Repeats
 from .log import TALKATIVE, Action, Log
 
 
 def handler(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]:
     """For `set_exception_handler` of the daemon's loop."""
 
+    repeats = Repeats()
+
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        library = next((package for package in _packages(context) if package in TALKATIVE), None)
-        if library is None:
-            loop.default_exception_handler(context)
-            return
         error = context.get("exception")
-        detail = f": {type(error).__name__}: {error}" if error is not None else ""
-        log.debug(Action.LIBRARY, f"{context.get('message', 'an error')}{detail}", logger=library)
+        library = next((package for package in _packages(context) if package in TALKATIVE), None)
+        if error is not None and descriptors.spent(error):
+            left_out = repeats.admit("descriptors", loop.time())
+            if left_out is not None:
+                log.warning(Action.DESCRIPTORS, descriptors.advice(), repeated=left_out or None)
+        elif library is not None or _served_no_more(error):
+            detail = f": {type(error).__name__}: {error}" if error is not None else ""
+            text = f"{context.get('message', 'an error')}{detail}"
+            log.debug(Action.LIBRARY, text, logger=library or "asyncio")
+        else:
+            loop.default_exception_handler(context)
 
     return handle
+
+
+def _served_no_more(error: BaseException | None) -> bool:
+    """A server that could not take a connection is to try again later, and asyncio does not look whether it is still
+    there then."""
+    return any(code.co_name == "_start_serving" for code in _raised(error))
 
 
 def _packages(context: dict[str, Any]) -> Iterator[str]:

@@ -407,7 +407,7 @@ class Daemon:
                     tasks.start_soon(keeper)
                 await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
 
-        return Outside(self._log, self._out, listener, self._metrics.render, beside, api, code, self._leaving.after)
+        return Outside(self._log, self._out, listener, self._metrics.scrape, beside, api, code, self._leaving.after)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

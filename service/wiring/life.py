@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,8 @@ class Outside:
     """Writes a line to standard output."""
     listener: socket.socket | None
     """None: nothing is served."""
-    render_metrics: Callable[[], bytes]
+    scrape: Callable[[], Awaitable[bytes]]
+    """The metrics as text."""
     beside: Callable[[], Coroutine[Any, Any, None]]
     """Runs beside the mappings; may end when it likes."""
     api: LambdaApi | None = None
@@ -73,7 +74,7 @@ class Life:
             outside = self._outside
             if outside.listener is not None:
                 await stack.enter_async_context(
-                    serving(outside.listener, self._plant, outside.render_metrics, outside.api, outside.code)
+                    serving(outside.listener, self._plant, outside.scrape, outside.api, outside.code)
                 )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._plant.run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from importlib import metadata
 
 import anyio
 
@@ -11,6 +10,7 @@ from ...config.clients import foreign_mappings
 from ...config.function import RemoteFunction
 from ...config.loader import AnyFunction, Config
 from ...config.mapping import EventSourceMapping
+from ...config.version import version
 from ..running.mappings import RunningMapping, RunningMappings
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
@@ -24,7 +24,7 @@ def say_first_lines(
     log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: ServiceEndpoints
 ) -> None:
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
-    log.info(Action.START, f"headrace {metadata.version('headrace')}", dry_run=config.settings.dry_run or None)
+    log.info(Action.START, f"headrace {version()}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
         _say_mapping(log_of(mapping, log), mapping, endpoints.told(mapping))
     for warning in config.warnings:

@@ -26,7 +26,7 @@ from headrace.service.telemetry.log import Log
 from headrace.service.wiring.bounded_exits import bounded_exits
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.life import Life, Outside
-from support.fleets import fleet_of
+from support.fleets import fleet_of, no_metrics
 from support.stream_world import Call, Reading, StreamWorld, until
 
 BEGUN = 100.0
@@ -80,7 +80,7 @@ class Plant:
         self.plant = RunningMappings(
             configs.values(), works, fleet, Account(), Changes(), parts=[self.parts], last=[self.last]
         )
-        outside = Outside(Log(io.StringIO()), print, None, lambda: b"", self._nothing)
+        outside = Outside(Log(io.StringIO()), print, None, no_metrics, self._nothing)
         self.life = Life(self.plant, Settings(stop_timeout=self.stop_timeout), outside, world.clock)
 
     async def _nothing(self) -> None:

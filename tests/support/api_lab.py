@@ -22,6 +22,7 @@ from headrace.service.api.wire.call import Answer, Call, Group, Serve
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 from support import api_model
+from support.fleets import no_metrics
 
 _OF_THE_CALL = {"content-type", "x-amz-invocation-type", "x-amz-log-type", "x-amz-client-context"}
 
@@ -123,7 +124,7 @@ async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any
     )
     try:
         async with (
-            serving(listener, NothingToSee(), lambda: b"", api),
+            serving(listener, NothingToSee(), no_metrics, api),
             aiohttp.ClientSession(
                 auto_decompress=False, skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
             ) as session,

@@ -38,12 +38,16 @@ WAITING = Readiness(ready=True, polling=False, reasons=(why("m: the queue does n
 STARTING = Readiness(ready=False, polling=False, reasons=(why("m: it is being opened"),))
 
 
+async def one_metric() -> bytes:
+    return b"headrace_up 1\n"
+
+
 @asynccontextmanager
 async def asking(readiness: Readiness) -> AsyncIterator[aiohttp.ClientSession]:
     listener = bind(Address("127.0.0.1", 0))
     try:
         async with (
-            serving(listener, View(readiness), lambda: b"headrace_up 1\n"),
+            serving(listener, View(readiness), one_metric),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
             yield session
@@ -71,7 +75,7 @@ async def test_connections_beyond_the_limit_are_ended_and_come_in_when_others_go
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 return False
 
-    async with serving(listener, View(POLLING), lambda: b"", most=2):
+    async with serving(listener, View(POLLING), one_metric, most=2):
         first, second = [await anyio.connect_tcp(address.host, address.port) for _ in range(2)]
         await eventually_async(lambda: negated(answers()))
         await second.aclose()

@@ -33,7 +33,7 @@ from headrace.service.telemetry.log import Log
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.idle import IdleWatch
 from headrace.service.wiring.life import Life, Outside
-from support.fleets import fleet_of
+from support.fleets import fleet_of, no_metrics
 from support.reasons import no_start
 from support.rigs import MappingRig, target_of
 from support.virtual_time import EPOCH, VirtualLoop
@@ -86,7 +86,7 @@ class Rig:
         async def beside() -> None:
             """Nothing runs beside."""
 
-        return Outside(self.log, self.stdout.append, None, lambda: b"", beside)
+        return Outside(self.log, self.stdout.append, None, no_metrics, beside)
 
     def said(self, action: str) -> list[str]:
         lines = [json.loads(line) for line in self.stderr.getvalue().splitlines()]

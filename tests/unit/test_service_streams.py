@@ -38,7 +38,7 @@ from headrace.service.telemetry.log import Log
 from headrace.service.wiring.dispatching import persistence_of
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.life import Life, Outside
-from support.fleets import fleet_of
+from support.fleets import fleet_of, no_metrics
 from support.rigs import MappingRig, discards_to, stream_source, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
@@ -110,7 +110,7 @@ class Rig:
         async def beside() -> None:
             """Nothing runs beside."""
 
-        return Outside(Log(self.stderr), self.stdout.append, None, lambda: b"", beside)
+        return Outside(Log(self.stderr), self.stdout.append, None, no_metrics, beside)
 
     def said(self, action: str) -> list[str]:
         lines = [json.loads(line) for line in self.stderr.getvalue().splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import io
 import json
@@ -17,6 +18,7 @@ from headrace.service.telemetry.log import LibraryLines, Log
 
 FAILS = """
 import asyncio
+import errno
 
 async def fails():
     raise ConnectionError("the broker is gone")
@@ -65,3 +67,30 @@ def test_a_task_of_ours_that_nobody_asked_for_is_an_error() -> None:
     line = said_of("/lib/python3/site-packages/headrace/pollers/feed.py", "fails")
     assert (line["level"], line["logger"]) == ("error", "asyncio")
     assert "the broker is gone" in line["event"]
+
+
+def told(error: Exception, times: int = 1) -> list[dict[str, Any]]:
+    """The lines for what asyncio says of an error of its own."""
+    stream = io.StringIO()
+    handle = stray_errors.handler(Log(stream))
+    loop = asyncio.new_event_loop()
+    for _ in range(times):
+        handle(loop, {"message": "socket.accept() out of system resource", "exception": error})
+    loop.close()
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.semantics("CLI-33")
+def test_connections_that_are_not_taken_for_want_of_descriptors_are_one_warning() -> None:
+    (line,) = told(OSError(errno.EMFILE, "Too many open files"), times=100)
+    assert (line["action"], line["level"]) == ("descriptors", "warning")
+    assert "ulimit -n" in line["event"]
+
+
+def test_a_server_that_is_closed_when_it_is_to_try_again_is_for_debug() -> None:
+    def _start_serving() -> None:
+        raise ValueError("Invalid file descriptor: -1")
+
+    with pytest.raises(ValueError, match="Invalid") as raised:
+        _start_serving()
+    assert told(raised.value) == []

@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 
+from ... import descriptors
 from ...core.stop_budget import IN_PASSING
 from ...errors import SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ...reasons import ReasonCode
@@ -141,6 +142,8 @@ def _said(error: Exception, login: Mapping[str, Any]) -> FaultVerdict:
 
 def _judged(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict | None:
     """What an error, or one that it comes from, is known to mean."""
+    if descriptors.spent(error):
+        return FaultVerdict(SourceUnavailable, descriptors.advice())
     for each in _causes(error):
         if verdict := _of_ours(each) or _of_login(each, login) or _of_topic(each) or _of_tls(each):
             return verdict

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import anyio
 import anyio.to_thread
 
+from ... import descriptors
 from ...errors import SourceError, SourceRefused, SourceUnavailable
 from ...fields.kafka_mapping import KafkaOauth
 from ...fields.kafka_security import OauthClient
@@ -165,6 +166,8 @@ async def _granted(client: ClientCredentials, wanted: Mapping[str, str]) -> Toke
             return _token(url, answer.status, await answer.read(), asked)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         what = f"the token endpoint {url} does not answer ({type(error).__name__}): is it running?"
+        if descriptors.spent(error):
+            what = f"ask the token endpoint {url}: {descriptors.advice()}"
         raise SourceUnavailable(what) from error
 
 

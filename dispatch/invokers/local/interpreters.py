@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ....config import descriptors
+
 T = TypeVar("T")
 
 FOR = 60.0
@@ -95,6 +97,8 @@ def _run(argv: list[str]) -> subprocess.CompletedProcess[str] | BrokenInterprete
     try:
         return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
+        if descriptors.spent(error):
+            raise  # that says nothing of the program, and is not to be remembered of it
         return BrokenInterpreter(f"{argv[0]} cannot be run ({error})")
 
 

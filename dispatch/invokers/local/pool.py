@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import orjson
 
+from ....config import descriptors
 from ....config.clock import Clock
 from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ...core.observer import Observer
@@ -172,7 +173,7 @@ class LocalInvoker:
                 started = await self._planned()
         except OSError as error:
             text = f"this machine cannot start it ({error}): look for free space, permissions and limits"
-            started = InitFailed(cannot_start(text))
+            started = InitFailed(cannot_start(descriptors.advice() if descriptors.spent(error) else text))
         if isinstance(started, InitFailed):
             self._command = None  # a .venv or an interpreter may come to where it was missed
         return started

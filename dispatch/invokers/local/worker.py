@@ -18,6 +18,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from ....config import descriptors
 from ....config.clock import Clock
 from ....config.reasons import Reason
 from ...core.observer import FunctionLog, Observer
@@ -175,6 +176,8 @@ class Worker:
                 on_exit=self._on_exit,
             )
         except (OSError, ValueError) as error:
+            if descriptors.spent(error):
+                raise
             return self._not_executed(command, error)
         finally:
             for end in (stdout, stderr, log):

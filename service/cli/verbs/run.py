@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import anyio
 import orjson
 
+from ....config import descriptors
 from ....config.core.stop_budget import PATIENCE
+from ....config.loader import Config
 from ....dispatch.core.observer import Observer
+from ...running.core.descriptor_need import needed
 from ...running.dry_run import Verdict
-from ...telemetry.log import Action, LibraryLines
+from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
 from ...wiring.daemon import Daemon
 from ...wiring.leaving import Leaving
@@ -29,6 +33,27 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         text = f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API"
         outputs.log.info(Action.START, text)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
+    with _descriptors(config, outputs.log):
+        return _run(config, outputs, arguments, observers)
+
+
+@contextmanager
+def _descriptors(config: Config, log: Log) -> Iterator[None]:
+    """As many as are needed, where that is allowed; a few of them are kept for those who ask whether we live."""
+    wanted = needed(len(config.mappings), config.functions.values())
+    allowed = descriptors.raise_limit(wanted)
+    if allowed < wanted:
+        text = f"this configuration needs about {wanted} file descriptors, and this process may have {allowed}"
+        advice = "raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)"
+        log.warning(Action.DESCRIPTORS, f"{text}: {advice}", needed=wanted, allowed=allowed)
+    descriptors.reserve()
+    try:
+        yield
+    finally:
+        descriptors.release()
+
+
+def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     leaving = Leaving(outputs.flush)
     say = outputs.out.put
     show = _shown_as_json if arguments.output == "json" else _shown_as_row
