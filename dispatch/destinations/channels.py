@@ -108,9 +108,9 @@ class BusChannel:
         """`entry` as PutEvents takes it."""
         with calling(self._role, "put an event on", self._arn, "events:PutEvents"):
             answer = await self._client.put_events(Entries=[entry])
-            if answer["FailedEntryCount"]:
-                refused = answer["Entries"][0]
-                said = f"{refused.get('ErrorCode')}: {refused.get('ErrorMessage')}"
+            told = (answer.get("Entries") or [{}])[0]
+            if answer["FailedEntryCount"] or "EventId" not in told:  # of an entry that is not named nothing is known
+                said = f"{told.get('ErrorCode')}: {told.get('ErrorMessage')}"
                 raise SourceUnavailable(f"put an event on {self._arn}: {said}")
 
 

@@ -25,6 +25,7 @@ from ...dispatch.core.model import FateKind, Lane, Record, Settlement
 from ...dispatch.kinds.sqs import sqs_item
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Roster
+from .core import batch_answers
 from .core.scaling import receivers
 
 RECEIVE_LIMIT = 10
@@ -309,9 +310,9 @@ class SqsReceiver:
                 return False
             except SourceError:
                 return True
-            failed = {entry["Id"]: entry for entry in reply.get("Failed") or []}
-            hopeless.extend(r for i, r in enumerate(left) if failed.get(str(i), {}).get("SenderFault"))
-            left = [r for i, r in enumerate(left) if str(i) in failed and not failed[str(i)].get("SenderFault")]
+            answer = batch_answers.read(reply, len(left))
+            hopeless.extend(left[number] for number in sorted(answer.refused))
+            left = [left[number] for number in sorted(answer.again)]
             return bool(left)
 
         retrying = AsyncRetrying(
@@ -331,9 +332,9 @@ class SqsReceiver:
             reply = await self._queue.call("change_message_visibility_batch", Entries=entries)
         except SourceError:
             return list(records)
-        failed = {entry["Id"]: entry.get("SenderFault") for entry in reply.get("Failed") or []}
-        lost.extend(record for number, record in enumerate(records) if failed.get(str(number)))
-        return [record for number, record in enumerate(records) if str(number) in failed and not failed[str(number)]]
+        answer = batch_answers.read(reply, len(records))
+        lost.extend(records[number] for number in sorted(answer.refused))
+        return [records[number] for number in sorted(answer.again)]
 
 
 def _entries(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -53,6 +53,24 @@ async def test_a_delete_that_fails_for_the_queues_reasons_is_tried_again(stub: S
     assert stub.queues["orders"].messages == []
 
 
+@pytest.mark.semantics("SQS-27")
+async def test_a_delete_that_the_answer_does_not_name_is_tried_again(stub: Stub, receiver: SqsReceiver) -> None:
+    for number in range(3):
+        stub.queues["orders"].send(str(number))
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].unnamed = 4
+    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert stub.queues["orders"].messages == []
+
+
+@pytest.mark.semantics("SQS-27")
+async def test_deletes_that_are_never_named_are_given_up_aloud(stub: Stub, receiver: SqsReceiver) -> None:
+    stub.queues["orders"].send("stays")
+    fetched = await receiver.fetch(10, soon())
+    stub.faults["orders"].unnamed = 1000
+    assert list(await receiver.settle([Settlement(fetched.records, DELIVERED)])) == list(fetched.records)
+
+
 @pytest.mark.semantics("SQS-22")
 async def test_a_delete_that_never_works_is_given_up_aloud(stub: Stub, receiver: SqsReceiver) -> None:
     stub.queues["orders"].send("stuck")

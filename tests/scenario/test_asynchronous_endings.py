@@ -59,7 +59,7 @@ class Rig:
             get_queue_url=[{"QueueUrl": "http://127.0.0.1:4566/000000000000/told"}],
             send_message=[{}],
             put_object=[{}],
-            put_events=[{"FailedEntryCount": 0, "Entries": [{}]}],
+            put_events=[{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}],
         )
         catalogue, clock = PaperCatalogue(), LoopClock(EPOCH)
         catalogue.put("told")
@@ -152,7 +152,7 @@ async def test_only_the_side_that_fits_is_told() -> None:
 async def test_an_entry_that_a_bus_refuses_is_tried_again() -> None:
     rig = Rig()
     refusal = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow down"}]}
-    rig.client.answers["put_events"] = [refusal, {"FailedEntryCount": 0, "Entries": [{}]}]
+    rig.client.answers["put_events"] = [refusal, {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}]
     await rig.tell(BAD, on_failure=BUS)
     assert len(rig.client.asked["put_events"]) == 2
     assert rig.undelivered == []

@@ -35,6 +35,8 @@ class Faults:
     """So are those of these operations."""
     status: int = 0
     """Answer everything with this HTTP status; 0 for none."""
+    unnamed: int = 0
+    """So many delete entries are not carried out, and the answer does not name them."""
     refuse_deletes: int = 0
     """So many delete entries fail with an internal error."""
     unlike: bool = False
@@ -167,7 +169,9 @@ async def _delete(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
     faults = stub.faults[queue.arn.rpartition(":")[2]]
     done, failed = [], []
     for entry in _entries(body):
-        if faults.refuse_deletes:
+        if faults.unnamed:
+            faults.unnamed -= 1
+        elif faults.refuse_deletes:
             faults.refuse_deletes -= 1
             failed.append({"Id": entry["Id"], "SenderFault": False, "Code": "InternalError", "Message": "no"})
         else:

@@ -1,0 +1,39 @@
+"""What the answer to a batch call says of each entry: pure.
+
+SQS names each entry as successful or as failed. What is named as neither, or by an answer that is not made as SQS makes
+it, is not known to be done: it is tried again.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """Entries by their number. Those that are in neither are done."""
+
+    refused: frozenset[int]
+    """It never works: the fault is the sender's."""
+    again: frozenset[int]
+    """It may work when it is tried again."""
+
+
+def read(answer: Mapping[str, Any], entries: int) -> BatchAnswer:
+    """Of so many entries, whose Ids are their numbers."""
+    done = {entry["Id"] for entry in _entries(answer.get("Successful"))}
+    failed = {entry["Id"]: bool(entry.get("SenderFault")) for entry in _entries(answer.get("Failed"))}
+    refused = frozenset(number for number in range(entries) if failed.get(str(number)))
+    unsettled = (number for number in range(entries) if str(number) in failed or str(number) not in done)
+    return BatchAnswer(refused, frozenset(unsettled) - refused)
+
+
+def _entries(member: object) -> Iterator[Mapping[str, Any]]:
+    """Those that have an Id."""
+    for entry in member if isinstance(member, list | tuple) else ():
+        if isinstance(entry, Mapping) and isinstance(entry.get("Id"), str):
+            yield entry
