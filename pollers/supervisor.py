@@ -96,6 +96,7 @@ class Supervisor:
             return False
 
     async def run(self) -> None:
+        self._ended = anyio.Event()
         try:
             with self._interruptible() as self._waiting:
                 await self._wait_for_function()
@@ -140,13 +141,18 @@ class Supervisor:
             except Exception as error:
                 self._failure = self._crashed(error)
         if self._failure is None and not self._stopping:
-            await self._run_feeds(roster)
+            try:
+                await self._run_feeds(roster)
+            except Exception as error:  # of ours, between the feeds: they have all ended with it
+                self._failure = self._crashed(error)
         if self._failure is not None and not self._stopping:
             await self._rest(self._failure)
 
     async def _run_feeds(self, roster: Roster) -> None:
         self._to(Status(PollState.POLLING))
         self._over = anyio.Event()
+        self._begun.clear()
+        self._resting.clear()
         async with anyio.create_task_group() as tasks:
             self._align(tasks, roster)
             await self._watch(tasks, roster)

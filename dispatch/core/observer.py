@@ -7,7 +7,7 @@ Every part that acts reports here, once, in the past tense (`Settling` alone is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -394,11 +394,20 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Several observers as one, told in order."""
+    """Several observers as one, told in order. What one of them raises is for `fault`, and keeps nobody from going on;
+    without it, it is for whoever told."""
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, observers: Sequence[Observer] = (), fault: Callable[[Observer, Exception], object] | None = None
+    ) -> None:
         self._observers = tuple(observers)
+        self._fault = fault
 
     def observe(self, event: Event) -> None:
         for observer in self._observers:
-            observer.observe(event)
+            try:
+                observer.observe(event)
+            except Exception as error:
+                if self._fault is None:
+                    raise
+                self._fault(observer, error)

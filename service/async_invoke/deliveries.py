@@ -84,7 +84,7 @@ class EventQueue:
 
 
 class Deliveries:
-    """The driver. `run` it once; `stop` it once."""
+    """The driver. After a fault it may `run` again; `stop` it once."""
 
     def __init__(
         self,
@@ -108,7 +108,10 @@ class Deliveries:
 
     async def run(self) -> None:
         """Deliver what the store has and what comes, until stopped."""
-        with self._scope:
+        if self._stopping:
+            return
+        self._lanes.clear()  # of a run that a fault ended: what it had in hand is in the store as it was
+        with anyio.CancelScope() as self._scope:
             async with anyio.create_task_group() as tasks:
                 await self._feed(tasks)
 

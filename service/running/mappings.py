@@ -22,6 +22,7 @@ from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.view import FunctionView, MappingView, Readiness
 from .functions import RunningFunctions, reference_of
+from .tending import Fault, raised, tended
 
 DISABLED = "disabled"
 NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")
@@ -148,9 +149,9 @@ class _Running:
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
 
-    async def run(self) -> None:
+    async def run(self, fault: Fault) -> None:
         with self._scope:
-            await self._work.run()
+            await tended(f"mapping {self._work.mapping}", self._work.run, fault)
         self._ended.set()
 
     async def end(self) -> None:
@@ -184,7 +185,10 @@ class RunningMappings:
         changes: Changes,
         parts: Sequence[Companion] = (),
         last: Sequence[Companion] = (),
+        fault: Fault = raised,
     ) -> None:
+        """`fault` is told of what stopped a part or a mapping that begins again."""
+        self._fault = fault
         self._parts = parts
         self._last = last
         self._mappings = {mapping.name: mapping for mapping in mappings}
@@ -216,9 +220,9 @@ class RunningMappings:
     async def run(self) -> None:
         """Run what is here and what comes, until this is cancelled."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.fleet.run)
+            tasks.start_soon(tended, "functions", self.fleet.run, self._fault)
             for part in (*self._parts, *self._last):
-                tasks.start_soon(part.run)
+                tasks.start_soon(tended, type(part).__name__, part.run, self._fault)
             self._tasks = tasks
             for work in self._works.values():
                 self._begin(work)
@@ -281,7 +285,7 @@ class RunningMappings:
     def _begin(self, work: RunningMapping) -> None:
         if self._tasks is not None and not self.stopping:
             running = self._running[work.mapping] = _Running(work)
-            self._tasks.start_soon(running.run)
+            self._tasks.start_soon(running.run, self._fault)
 
     # --- what there is to see ---------------------------------------------------------------------------------------
 

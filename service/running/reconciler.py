@@ -26,6 +26,7 @@ from ..telemetry.mapping_logs import MappingLogs
 from ..telemetry.metrics import Labels, Metrics
 from .functions import reference_of
 from .mappings import RunningMapping, RunningMappings
+from .tending import Fault, raised
 
 SIGHT = 5.0
 """Seconds that a mapping is given to poll or to say what it waits for, before it counts as done all the same."""
@@ -47,6 +48,8 @@ class ReconcilerParts:
     logs: MappingLogs
     forget: Callable[[str], None]
     """Forgets what was counted of a mapping that is gone, by its name."""
+    fault: Fault = raised
+    """Is told of a fault of ours that kept a mapping from being followed; it is tried again."""
 
 
 class Reconciler:
@@ -100,10 +103,13 @@ class Reconciler:
                 self.follow(mapped.uuid)
 
     async def _follow(self, uuid: str) -> None:
+        failures = 0
         try:
             while self._next(uuid):
-                if (mapped := self._plane.all.get(uuid)) is not None:
-                    await self._align(mapped)
+                if (mapped := self._plane.all.get(uuid)) is not None and not await self._aligned(mapped):
+                    failures += 1
+                    await anyio.sleep(AGAIN.ceiling(failures))
+                    self._wanted.add(uuid)
         except BaseException:
             self._followers.discard(uuid)
             raise
@@ -116,6 +122,15 @@ class Reconciler:
         if not wanted:
             self._followers.discard(uuid)
         return wanted
+
+    async def _aligned(self, mapped: Mapped) -> bool:
+        """A fault of ours with one mapping keeps nobody from following the others; False, and it is tried again."""
+        try:
+            await self._align(mapped)
+        except Exception as error:
+            self._parts.fault(f"the follower of {mapped.config.name}", error)
+            return False
+        return True
 
     async def _align(self, mapped: Mapped) -> None:
         if mapped.state is MappingState.DELETING:

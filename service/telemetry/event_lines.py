@@ -271,11 +271,16 @@ class Logs:
         )
 
     def _crashed(self, event: seen.Crashed) -> None:
+        key = (Action.FAULT, event.mapping, repr(event.error))
+        left_out = self._repeats.admit(key, self._monotonic())
+        if left_out is None:
+            return
         trace = "".join(traceback.format_exception(event.error)) if self._log.level <= logging.DEBUG else None
         self._log.error(
             Action.FAULT,
             f"a fault in Headrace stopped {event.mapping}, which is opened again; please report it: {event.error!r}",
             mapping=event.mapping,
+            repeated=left_out or None,
             trace=trace,
         )
 

@@ -54,6 +54,7 @@ class LogShipping:
         self._arrived = anyio.Event()
         self._scope = anyio.CancelScope()
         self._busy = False
+        self._over = False
         self._idle = anyio.Event()
         self._stopping = anyio.Event()
 
@@ -69,7 +70,10 @@ class LogShipping:
 
     async def run(self) -> None:
         """Send what comes, until stopped."""
-        with self._scope:
+        self._busy = False
+        with anyio.CancelScope() as self._scope:
+            if self._over:
+                return
             client = await self._client() if self._on else None
             if client is None:
                 self._off()
@@ -93,6 +97,7 @@ class LogShipping:
                     self._idle = anyio.Event()
                     await self._idle.wait()
         finally:
+            self._over = True
             self._scope.cancel()
             self._backlog.give_up()
             self._say_dropped(STOPPED)

@@ -42,8 +42,10 @@ from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
+from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
+from ..telemetry.fault_reports import FaultReports
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
@@ -105,6 +107,7 @@ class Daemon:
             Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
         )
         self._function_metrics = FunctionMetrics(self._metrics.registry)
+        self._faults = FaultReports(log, self._metrics.registry)
         self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
@@ -142,7 +145,7 @@ class Daemon:
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
-            observer = Observers([own, logs, self._tails, *self._extra_observers])
+            observer = Observers([own, logs, self._tails, *self._extra_observers], self._faults.of_observer)
             functions = InvokerFactory(self._config, clients, observer, scratch, self._own(listener))
             stack.callback(functions.close)
             made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
@@ -239,10 +242,10 @@ class Daemon:
 
     def _observer(self, registry: KnownStarts | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
-        own += [self._mapping_logs, FunctionLines(self._log)]
+        own += [self._mapping_logs, FunctionLines(self._log), self._faults]
         if registry is not None:
             own.append(ForgetfulObserver(registry))
-        return Observers(own)
+        return Observers(own, self._faults.of_observer)
 
     @property
     def _logs_mode(self) -> Mode:
@@ -313,7 +316,9 @@ class Daemon:
         for name in names:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
-        plant = RunningMappings(configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,))
+        plant = RunningMappings(
+            configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,), fault=self._faults.of_part
+        )
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)
@@ -346,6 +351,7 @@ class Daemon:
             metrics=self._metrics,
             logs=self._mapping_logs,
             forget=forget,
+            fault=self._faults.of_part,
         )
         grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
         following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
@@ -401,11 +407,14 @@ class Daemon:
         api: LambdaApi | None,
         code: CodeDownloads | None,
     ) -> Outside:
+        async def look() -> None:
+            await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
+
         async def beside() -> None:
             async with anyio.create_task_group() as tasks:
                 for keeper in keepers:
-                    tasks.start_soon(keeper)
-                await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
+                    tasks.start_soon(tended, "what follows the API", keeper, self._faults.of_part)
+                await tended("the look at foreign mappings", look, self._faults.of_part)
 
         return Outside(self._log, self._out, listener, self._metrics.scrape, beside, api, code, self._leaving.after)
 

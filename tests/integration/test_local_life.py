@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import random
@@ -56,6 +57,40 @@ async def test_an_idle_environment_ends_though_nobody_asks_for_the_function_agai
 
         await eventually_async(ended)
         assert isinstance(await call(invoker), Returned)
+
+
+class FaultyOnce(Warm):
+    """Meets a fault of ours when the first environment is to end."""
+
+    faults = 1
+
+    def remove(self, environment: object) -> None:
+        if self.faults:
+            self.faults -= 1
+            raise KeyError("ours")
+        super().remove(environment)
+
+
+@pytest.mark.semantics("FN-18")
+async def test_idle_environments_end_although_the_end_of_one_met_a_fault(shop: Shop) -> None:
+    spec = dataclasses.replace(shop.spec(PID), idle_timeout=0.2, concurrency=2)
+    inits, warm = anyio.CapacityLimiter(2), FaultyOnce()
+    warm.faults = 0
+    invoker = LocalInvoker(spec, clock=SystemClock(), observer=shop.logs, reaper=shop.reaper, inits=inits, warm=warm)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # it says what the fault was
+    try:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(returned, invoker)
+        warm.faults = 1
+
+        async def one_left() -> bool:
+            return len(shop.marked()) <= 1
+
+        await eventually_async(one_left)
+    finally:
+        await invoker.aclose()
+        shop.reaper.close()
 
 
 @pytest.mark.semantics("FN-40")

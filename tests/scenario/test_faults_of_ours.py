@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from headrace.dispatch.core.model import Lane, Record, Reply
 from headrace.dispatch.core.observer import Crashed
@@ -11,6 +12,7 @@ from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
 from headrace.pollers.source import Owner, Roster
+from headrace.pollers.supervisor import Supervisor
 from support.world import World
 
 
@@ -109,3 +111,29 @@ async def test_a_reader_whose_lanes_are_taken_when_it_closes_waits_for_no_feed_t
         await until(120)
     assert len(world.watch.of(Crashed)) == 1
     assert queue.messages == []
+
+
+async def test_a_fault_of_ours_between_the_feeds_of_a_mapping_ends_neither_it_nor_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What decides which feeds there are runs in a task of its own, beside all of them."""
+    world = World()
+    first, second = world.queue("first"), world.queue("second")
+    function = world.function(take_all, concurrency=2)
+    world.mapping(first, function, name="first")
+    world.mapping(second, function, name="second")
+    real = Supervisor._align
+    faults = iter([KeyError("ours")])
+
+    def broken(self: Supervisor, tasks: TaskGroup, roster: Roster) -> None:
+        if self.mapping == "first" and (fault := next(faults, None)) is not None:
+            raise fault
+        real(self, tasks, roster)
+
+    monkeypatch.setattr(Supervisor, "_align", broken)
+    first.send("one")
+    second.send("two")
+    async with world.running():
+        await until(60)
+        assert first.messages == second.messages == []
+    assert [event.mapping for event in world.watch.of(Crashed)] == ["first"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
+from headrace.service.telemetry.fault_reports import FaultReports
 from headrace.service.telemetry.function_telemetry import FunctionMetrics
-from headrace.service.telemetry.log import Action
+from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.metrics import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "logs-and-metrics.md").read_text()
@@ -22,6 +24,7 @@ def families() -> set[str]:
     """The metrics, as Prometheus names them."""
     metrics = Metrics(())
     FunctionMetrics(metrics.registry)
+    FaultReports(Log(io.StringIO()), metrics.registry)
     counted = {f"{each.name}_total" for each in metrics.registry.collect() if each.type == "counter"}
     return counted | {each.name for each in metrics.registry.collect() if each.type != "counter"}
 

@@ -283,9 +283,9 @@ class LocalInvoker:
 
     async def _end_idle(self) -> None:
         old = [each for each in self._idle if not each.alive or self._too_old(each)]
-        if old:
-            self._idle = [each for each in self._idle if each not in old]
-            for worker in old:
+        for worker in old:
+            if worker in self._idle:  # else an invocation has it by now
+                self._idle.remove(worker)
                 await self._drop(worker)
 
     def _set_alarm(self) -> None:
@@ -301,8 +301,9 @@ class LocalInvoker:
 
     def _rang(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)
-        task.result()
-        self._set_alarm()
+        self._set_alarm()  # whatever became of this one: an environment must not stay for ever
+        if not task.cancelled():
+            task.result()
 
     # --- one invocation ---------------------------------------------------------------------------------------------
 
