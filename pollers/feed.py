@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from math import inf
 
 import anyio
 import anyio.lowlevel
@@ -80,6 +81,7 @@ class Feed:
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
         self._trouble: Reason | None = None
+        self._asked_at = inf
         self._blockage = Blockage()
         self._tasks: TaskGroup | None = None
         self._wanted = True
@@ -102,6 +104,11 @@ class Feed:
     def trouble(self) -> Reason | None:
         """Why the last fetch failed; None when it did not."""
         return self._trouble
+
+    @property
+    def unanswered(self) -> float:
+        """Seconds for which the fetch under way has had no answer; below zero where none is under way."""
+        return self._clock.monotonic() - self._asked_at
 
     async def run(self) -> None:
         try:
@@ -181,10 +188,13 @@ class Feed:
         self._trouble = fetched.trouble
 
     async def _fetch(self) -> FetchResult:
-        started = self._clock.monotonic()
+        started = self._asked_at = self._clock.monotonic()
         fetched = FetchResult()
-        with anyio.CancelScope() as self._fetching:
-            fetched = await self._fetch_within_limits()
+        try:
+            with anyio.CancelScope() as self._fetching:
+                fetched = await self._fetch_within_limits()
+        finally:
+            self._asked_at = inf
         self._observer.observe(Fetched(self._mapping, fetched.records, self._clock.monotonic() - started))
         self._polled(fetched)
         return fetched

@@ -129,6 +129,12 @@ class Source(Protocol):
     """One mapping's source."""
 
     @property
+    def patience(self) -> float:
+        """Seconds after which a fetch without any answer is shown as trouble, although it may still be answered:
+        infinite where a source may have nothing to say, or tells by itself."""
+        ...
+
+    @property
     def lent(self) -> bool:
         """Whether fetched records are only lent for a time (SQS): then nothing is fetched that cannot be invoked."""
         ...

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from ..config.core.stop_budget import NEVER, StopBudget, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
-from ..config.reasons import Reason, fault_of_ours
+from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
 from .core.lifecycle import PollState, Status
 from .feed import Feed
@@ -67,10 +67,16 @@ class Supervisor:
             return self._status
         if (closed := self._dispatcher.target.closed) is not None:
             return Status(PollState.WAITING, closed, for_function=True)
-        troubles = [*(feed.trouble for feed in self._feeds.values()), *self._resting.values()]
+        troubles = [*(self._trouble_of(feed) for feed in self._feeds.values()), *self._resting.values()]
         if troubles and all(troubles):
             return Status(PollState.WAITING, troubles[0])
         return self._status
+
+    def _trouble_of(self, feed: Feed) -> Reason | None:
+        if feed.unanswered > self._source.patience:
+            silent = f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
+            return feed.trouble or Reason(ReasonCode.UNAVAILABLE, silent)
+        return feed.trouble
 
     @property
     def fetched_at(self) -> float:

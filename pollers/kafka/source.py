@@ -45,6 +45,7 @@ class KafkaSource:
     """One mapping's topic."""
 
     lent = False
+    patience = math.inf
 
     def __init__(self, settings: TopicSettings, access: BrokerAccess, clock: Clock, observer: Observer) -> None:
         self._settings = settings

@@ -107,6 +107,7 @@ class MemoryQueueSource:
     """A mapping's view of a `MemoryQueue`."""
 
     lent = True
+    patience = inf
 
     def __init__(self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False) -> None:
         self._queue = queue

@@ -14,6 +14,7 @@ each fetch. What waits has no fate and moved no position: whoever reads the lane
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ class DecodingSource:
     """A mapping's source, with decoded records. `close` ends what decoding needs."""
 
     lent = False
+    patience = math.inf
 
     def __init__(self, inner: Source, decode: Decode, close: Callable[[], Awaitable[None]], clock: Clock) -> None:
         self._inner = inner

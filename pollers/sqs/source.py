@@ -42,6 +42,8 @@ HOLD_LIMIT = 43_200
 """Seconds that a message can stay invisible after its receive: SQS's own limit."""
 ATTRIBUTES_FRESH_FOR = 60.0
 """Seconds after which the queue's visibility timeout is read again, in case somebody changed it."""
+ANSWER = 4.0
+"""Seconds beyond its long poll for which the queue's silence is none."""
 DELETE_ATTEMPTS = 5
 CALL_BACKOFF = Backoff(base=0.2, cap=2.0)
 """Between attempts of a delete."""
@@ -92,6 +94,10 @@ class SqsSource:
     """One mapping's queue."""
 
     lent = True
+
+    @property
+    def patience(self) -> float:
+        return self._settings.long_poll + ANSWER
 
     def __init__(self, settings: QueueSettings, connect: Connect, clock: Clock, jitter: Jitter) -> None:
         self._settings = settings

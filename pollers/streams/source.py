@@ -46,6 +46,8 @@ LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
 LOOK_PAUSE = 1.0
 """Seconds from one look to the next, however many shards want one: a service allows few listings a second."""
+ANSWER = 9.0
+"""Seconds for which the service's silence is none; the pauses are included that follow large answers."""
 END = "the end of the shard"
 NOT_LISTED = "the stream does not list the shard any more"
 
@@ -77,6 +79,11 @@ class StreamSource:
     """One mapping's stream."""
 
     lent = False
+
+    @property
+    def patience(self) -> float:
+        """A consumer is pushed to, and may have nothing to hear for long."""
+        return inf if "/consumer/" in self._service.name else ANSWER
 
     def __init__(
         self,

@@ -92,6 +92,10 @@ class DryQueue:
         self._lent: dict[ItemId, Record] = {}
 
     @property
+    def patience(self) -> float:
+        return self._inner.patience
+
+    @property
     def lent(self) -> bool:
         return self._inner.lent
 

@@ -379,6 +379,7 @@ class Scaled:
     """A source whose pollers are as many as the test says."""
 
     lent = False
+    patience = float("inf")
 
     def __init__(self, inner: KafkaSource, count: int) -> None:
         self._inner = inner

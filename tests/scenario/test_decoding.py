@@ -45,6 +45,7 @@ class Topic:
     members: list[TopicReader] = field(default_factory=list)
 
     lent = False
+    patience = float("inf")
 
     @property
     def member(self) -> TopicReader:
