@@ -207,6 +207,10 @@ class DryStream:
     show: Show
     lent: bool = False
 
+    @property
+    def patience(self) -> float:
+        return self.inner.patience
+
     async def open(self) -> Roster:
         return await self.inner.open()
 
