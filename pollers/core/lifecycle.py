@@ -31,8 +31,3 @@ class Status:
     """Why it waits; None when it polls, and while it is not known."""
     for_function: bool = False
     """Whether it waits for its function, not for its source."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it polls, or waits for something that it can name."""
-        return self.state is PollState.POLLING or self.reason is not None

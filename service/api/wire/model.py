@@ -9,15 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def _as_it_is(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    return data
-
-
 @dataclass(frozen=True, slots=True)
 class Deviations:
     """Where the service was recorded to differ from its model."""
 
-    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _as_it_is
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     """Gives the model with what an installed one may be too old for."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)

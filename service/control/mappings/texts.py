@@ -7,6 +7,7 @@ makes a rule a sentence.
 from __future__ import annotations
 
 import re
+from typing import assert_never
 
 from ....config.fields.spoken import aws_name
 from ....config.kinds.profile import Violation, Wording
@@ -50,3 +51,5 @@ def told(violation: Violation) -> str:
             return f"{aws_name(violation.field)}: {in_aws_words(violation.what)}"
         case Wording.PREDICATE:
             return f"{aws_name(violation.field)} {in_aws_words(violation.what)}"
+        case _:
+            assert_never(violation.wording)
