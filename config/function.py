@@ -290,7 +290,10 @@ Function = Annotated[
 ]
 
 
-def describe(function: LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction) -> str:
+AnyFunction = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
+
+
+def describe(function: AnyFunction) -> str:
     """One phrase for people: what the function is and where."""
     match function:
         case LocalFunction():

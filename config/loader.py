@@ -21,15 +21,14 @@ from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
 from .fields.spoken import folded
-from .function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
+from .function import AnyFunction, CommandFunction, HttpFunction, LocalFunction, RemoteFunction
 from .kinds.profile import SourceKind
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
 
-__all__ = ["AnyFunction", "CheckPatterns", "Config", "PatternFault", "find_default", "load"]
+__all__ = ["CheckPatterns", "Config", "PatternFault", "find_default", "load"]
 
-AnyFunction = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

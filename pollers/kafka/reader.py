@@ -402,11 +402,11 @@ def _damages() -> tuple[type[Exception], ...]:
 def _listener(reader: KafkaReader) -> Any:
     from aiokafka import ConsumerRebalanceListener
 
-    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    class LaneListener(ConsumerRebalanceListener):  # type: ignore[misc]
         async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
             await reader.revoked(revoked)
 
         async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
             reader.assigned(assigned)
 
-    return Listener()
+    return LaneListener()

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
-from ...config.function import CommandFunction, LocalFunction
-from ...config.loader import AnyFunction
+from ...config.function import AnyFunction, CommandFunction, LocalFunction
 from ...config.mapping import EventSourceMapping, split_function
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker

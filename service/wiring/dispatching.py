@@ -1,4 +1,4 @@
-"""What settings mean to the loop, whatever the source. Pure; used by `mapping_factory.py`."""
+"""What settings mean to the loop, whatever the source. `mapping_factory.py` asks."""
 
 from __future__ import annotations
 

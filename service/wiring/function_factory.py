@@ -7,8 +7,8 @@ from collections.abc import Callable
 import anyio.to_thread
 
 from ...config.clock import Clock, Jitter
-from ...config.function import CommandFunction, ExternalFunction, LocalFunction, describe
-from ...config.loader import AnyFunction, Config
+from ...config.function import AnyFunction, CommandFunction, ExternalFunction, LocalFunction, describe
+from ...config.loader import Config
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.observer import Observer
 from ...dispatch.dispatcher import Target

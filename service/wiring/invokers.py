@@ -17,8 +17,15 @@ from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock
 from ...config.errors import ConfigError, Problem
 from ...config.fields.arn import Arn
-from ...config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction, RemoteFunction
-from ...config.loader import AnyFunction, Config
+from ...config.function import (
+    AnyFunction,
+    CommandFunction,
+    ExternalFunction,
+    HttpFunction,
+    LocalFunction,
+    RemoteFunction,
+)
+from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
 from ...dispatch.core.observer import Observer

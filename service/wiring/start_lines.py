@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 import anyio
 
 from ...config.clients import foreign_mappings
-from ...config.function import RemoteFunction
-from ...config.loader import AnyFunction, Config
+from ...config.function import AnyFunction, RemoteFunction
+from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.version import version
 from ..running.mappings import RunningMapping, RunningMappings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from headrace.config.arn import Arn
 from headrace.config.clock import LoopClock
+from headrace.config.fields.arn import Arn
 from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
 from headrace.pollers.source import FetchResult
 from headrace.pollers.sqs.source import LOCAL_POLL, QueueSettings, SqsSource

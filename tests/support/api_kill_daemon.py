@@ -55,9 +55,9 @@ def run(killer: Killer) -> int:
         add(file, root, sha256)
         killer.passed("Unpacked")
 
-    def swept(root: Path, keep: Collection[str]) -> None:
+    def swept(root: Path, keeps: Callable[[str], bool]) -> None:
         before = set(root.iterdir())
-        sweep(root, keep)
+        sweep(root, keeps)
         if set(root.iterdir()) < before:
             killer.passed("Swept")
 
@@ -65,8 +65,13 @@ def run(killer: Killer) -> int:
         write_rows(rows, gone, connection)
         killer.passed("Storing")
 
-    async def stored(self: Documents, puts: Mapping[Name, Mapping[str, Any]], deletes: Collection[Name] = ()) -> None:
-        await write(self, puts, deletes)
+    async def stored(
+        self: Documents,
+        puts: Mapping[Name, Mapping[str, Any]],
+        deletes: Collection[Name] = (),
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        await write(self, puts, deletes, then)
         killer.passed("Stored")
 
     async def accepted(self: EventStore, event: AsyncEvent, payload: bytes) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from headrace.config.clients.aws import Clients
 from headrace.config.clock import SystemClock
-from headrace.config.loader import AnyFunction, load
+from headrace.config.function import AnyFunction
+from headrace.config.loader import load
 from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Address
 from headrace.dispatch.core.model import Attempt, Failure, FunctionFailed, Reply, Returned

@@ -44,7 +44,7 @@ class Looked:
 
     def mappings(self) -> tuple[MappingView, ...]:
         self.threads.append(threading.get_ident())
-        return (MappingView("m", "uuid", "arn", "sqs", "f", "polling", "", 2, {}),)
+        return (MappingView("m", "uuid", "arn", "sqs", "f", "polling", None, 2, {}),)
 
     def functions(self) -> tuple[FunctionView, ...]:
         return ()

@@ -30,7 +30,10 @@ WITHOUT = ("service/control/store",)
 """Folders inside of those that are not."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("config/spoken.py", "expanduser()"): "a configuration's paths are completed while it is read, not by what decides",
+    (
+        "config/fields/spoken.py",
+        "expanduser()",
+    ): "a configuration's paths are completed while it is read, not by what decides",
     ("dispatch/patterns/compile.py", "exec"): "makes a function out of code that holds no text of a user",
     ("pollers/schemas/core/protobuf.py", "importlib.import_module"): "Google's own types are modules of their own",
     ("service/api/wire/call.py", "collections.abc.Awaitable"): "the type of what serves a call; nothing waits here",

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 @contextmanager
 def _descriptors(config: Config, log: Log) -> Iterator[None]:
     """As many as are needed, where that is allowed; a few of them are kept for those who ask whether we live."""
-    wanted = needed(len(config.mappings), config.functions.values())
+    wanted = needed(len(config.mappings), config.functions.values()) + descriptors.RESERVED
     allowed = descriptors.raise_limit(wanted)
     if allowed < wanted:
         text = f"this configuration needs about {wanted} file descriptors, and this process may have {allowed}"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ....config.descriptors import RESERVED
-from ....config.function import CommandFunction, LocalFunction
-from ....config.loader import AnyFunction
+from ....config.function import AnyFunction, CommandFunction, LocalFunction
 
-ITSELF = 32 + RESERVED
+ITSELF = 32
 """The daemon's own: standard streams, the listener and those who ask it, files of the state directory, and what is
 opened for a moment."""
 MAPPING = 6
