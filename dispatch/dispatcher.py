@@ -6,6 +6,7 @@ feed's, which is told of every fate through `Ledger.settle`.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -363,23 +364,35 @@ class Delivery:
 
     @asynccontextmanager
     async def _held(self, records: Sequence[Record], target: Callable[[float], float]) -> AsyncIterator[None]:
-        """Keep lent records ours while the body runs: shortly before they fall back, ask for more time."""
+        """Keep lent records ours while the body runs: shortly before they fall back, ask for more time. Few bodies run
+        for that long, so a timer begins it."""
         until = min((record.held_until for record in records), default=inf)
         if until == inf:
             yield
             return
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep, records, until, target)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
+        keeping: asyncio.Task[None] | None = None
+
+        def keep() -> None:
+            nonlocal keeping
+            keeping = loop.create_task(self._keep(records, until, target))
+
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._until_hold(until), keep)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if keeping is not None:
+                await _ended(keeping)
+
+    def _until_hold(self, until: float) -> float:
+        """Seconds after which records that are ours until then are held for longer."""
+        left = max(0.0, until - self._common.clock.monotonic())
+        return left - min(HOLD_MARGIN, left / 4)
 
     async def _keep(self, records: Sequence[Record], until: float, target: Callable[[float], float]) -> None:
         clock = self._common.clock
         while True:
-            left = max(0.0, until - clock.monotonic())
-            await anyio.sleep(left - min(HOLD_MARGIN, left / 4))
             wanted = target(until)
             if wanted <= until:
                 return
@@ -392,6 +405,7 @@ class Delivery:
             for record in due:
                 record.held_until = reached
             self._planner.hold(due, reached)
+            await anyio.sleep(self._until_hold(until))
 
     # --- small ------------------------------------------------------------------------------------------------------
 
@@ -410,3 +424,12 @@ class Delivery:
                 common.observer.observe(Bisected(common.mapping, records))
             case None:
                 pass
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End it, whoever is being cancelled meanwhile. What it failed with is a fault of ours."""
+    task.cancel()
+    with anyio.CancelScope(shield=True):
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

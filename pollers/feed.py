@@ -51,6 +51,9 @@ slow to hear of them is not to be read without bound."""
 LOOK_AGAIN = 1.0
 """Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
 
+STORED_EVERY = 0.1
+"""Seconds from one commit to the next while positions move. A crash repeats so much more at most."""
+
 AT_ONCE = 500
 """Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
 
@@ -88,6 +91,9 @@ class Feed:
         self._stopped = False
         self._times = NEVER
         self._waiting = anyio.CancelScope()
+        self._pacing = anyio.CancelScope()
+        self._commitment = anyio.CancelScope()
+        self._storing = False
         self._fetching = anyio.CancelScope()
         self._ending = anyio.CancelScope()
         self._changed = anyio.Event()
@@ -146,6 +152,7 @@ class Feed:
     def _fetch_no_more(self) -> None:
         self._wanted = False
         self._waiting.cancel()
+        self._pacing.cancel()
 
     def stop(self, times: StopTimes = NEVER) -> None:
         """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
@@ -154,6 +161,7 @@ class Feed:
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
+        self._commitment.deadline = times.settle
         if not self._settings.lent:
             self._fetching.cancel()
         for delivery in tuple(self._deliveries):
@@ -179,7 +187,7 @@ class Feed:
                 continue
             failures = 0
             self._pump()
-            await self._commit()  # what could not be stored before
+            self._commit_soon()  # what could not be stored before
 
     def _tell_trouble(self, fetched: FetchResult) -> None:
         """Of a part of the source, which the others do not wait for."""
@@ -280,7 +288,7 @@ class Feed:
         try:
             await self._tell(Settlement(refused, FILTERED))
             self._marks.done(refused)
-            await self._commit()
+            self._commit_soon()
         finally:
             self._refusals -= 1
             self._wake()
@@ -388,7 +396,7 @@ class Feed:
         heard = await self._tell(Settlement((*step.records, *shared), step.fate))
         if step.fate.kind in PASSED:
             self._marks.done_in_window(heard, window)
-            await self._commit()
+            self._commit_soon()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
 
@@ -433,21 +441,42 @@ class Feed:
 
     # --- positions --------------------------------------------------------------------------------------------------
 
-    async def _commit(self) -> None:
-        """Store what moved; one commit at a time, so none goes back. What could not be stored is stored with the next
-        commit: until then a crash only brings more records again."""
+    def _commit_soon(self) -> None:
+        """Have what moved stored, now or with all that moves until the next commit is due. Records are done: there may
+        be room."""
+        self._wake()
+        if self._marks.unstored and not self._storing:
+            self._storing = True
+            self._start(self._store)
+
+    async def _store(self) -> None:
+        try:
+            while await self._commit():
+                with self._cancellable() as self._pacing:
+                    await anyio.sleep(STORED_EVERY)
+        finally:
+            self._storing = False
+
+    async def _commit(self) -> bool:
+        """Store what moved, and whether there was something that is stored now; one commit at a time, so none goes
+        back. What could not be stored is stored with the next commit: until then a crash only brings more records
+        again."""
         async with self._committing:
             if self._lost or not (marks := self._marks.take()):
-                return
+                return False
             try:
-                await self._reader.commit(marks)
+                with anyio.CancelScope(shield=True, deadline=self._times.settle) as self._commitment:
+                    await self._reader.commit(marks)
             except LaneLost as error:
                 self._lost = error
                 self.stop(self._times)
+                return False
             except SourceUnavailable as error:
                 self._marks.put_back(marks)
                 self._observer.observe(CommitFailed(self._mapping, error.reason))
+                return False
         self._wake()
+        return True
 
     async def _last_commit(self) -> None:
         """What is still to be stored when nothing is under way any more; with it the end of lanes that were read to

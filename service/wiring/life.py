@@ -23,6 +23,7 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import serving
 from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
+from . import garbage
 from .exits import Exit
 from .idle import IdleWatch
 
@@ -96,6 +97,7 @@ class Life:
             if readiness.ready:
                 break
             await changed.wait()
+        garbage.leave_alone()
         self._log.info(Action.READY, "ready", waiting=[reason.text for reason in readiness.reasons] or None)
         self._outside.out("Ready.")
 

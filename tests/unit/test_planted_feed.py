@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import anyio
@@ -126,10 +127,17 @@ class Rig:
             raise failures[0]
 
 
+async def told_to(shelf: Shelf) -> list[Told]:
+    await Rig(shelf).run(30)
+    return shelf.told
+
+
 async def test_the_source_hears_of_a_fate_before_the_position_moves_past_it() -> None:
-    rig = Rig(Shelf())
-    await rig.run(30)
-    assert rig.shelf.told == [(what, number) for number in (1, 2, 3) for what in ("settle", "commit")]
+    told = await told_to(Shelf())
+    assert [number for what, number in told if what == "settle"] == [1, 2, 3]
+    assert told[-1] == ("commit", 3)
+    for place, (what, number) in enumerate(told):
+        assert what == "settle" or ("settle", number) in told[:place]
 
 
 async def test_what_the_source_did_not_hear_holds_the_position() -> None:
@@ -137,6 +145,24 @@ async def test_what_the_source_did_not_hear_holds_the_position() -> None:
     await rig.run(30)
     assert [told for told in rig.shelf.told if told[0] == "commit"] == [("commit", 1)]
     assert [each.id for event in rig.watch.of(SettleFailed) for each in event.records] == ["2"]
+
+
+@pytest.mark.semantics("STREAM-64")
+async def test_positions_that_move_fast_are_stored_ten_times_a_second_at_most() -> None:
+    shelf = Shelf(records=[record(number) for number in range(1, 101)])
+    at: list[float] = []
+
+    async def commit(marks: Mapping[Lane, Mark]) -> None:
+        at.append(anyio.current_time())
+
+    async def settle(settlements: Sequence[Settlement]) -> Collection[Record]:
+        await anyio.sleep(0.01)
+        return ()
+
+    shelf.commit, shelf.settle = commit, settle  # type: ignore[method-assign]
+    await Rig(shelf).run(30)
+    assert 9 <= len(at) <= 12
+    assert all(later - earlier > 0.099 for earlier, later in pairwise(at[:-1]))  # the last one is that of the stop
 
 
 @pytest.mark.semantics("STREAM-60")
@@ -152,7 +178,7 @@ async def test_a_lane_that_was_lost_is_worked_on_no_more() -> None:
     rig = Rig(Shelf(failures=[LaneLost("it has another reader")]))
     with pytest.raises(LaneLost):
         await rig.run(30)
-    assert len(rig.function.calls) == 1
+    assert len(rig.function.calls) == 2  # one was begun while the first position was being stored
     assert not [told for told in rig.shelf.told if told[0] == "commit"]
 
 

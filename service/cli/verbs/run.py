@@ -18,6 +18,7 @@ from ...running.core.descriptor_need import needed
 from ...running.dry_run import Verdict
 from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
+from ...wiring import garbage
 from ...wiring.daemon import Daemon
 from ...wiring.leaving import Leaving
 from .configs import NOTHING_NAMED, default, nothing_named, read_config
@@ -65,6 +66,7 @@ def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observ
         show=lambda verdict: say(show(verdict)),
         leaving=leaving,
     )
+    garbage.seldom()
     try:
         return anyio.run(daemon.run)
     finally:
