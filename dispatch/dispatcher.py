@@ -36,6 +36,7 @@ from .core.model import (
     Unreachable,
 )
 from .core.observer import Bisected, Discarded, Invoked, Invoking, Observer, Retrying
+from .core.pages import NONE, Records
 from .core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Step, Wait
 from .core.policy import Policy
 from .core.response import Identifiers, judge
@@ -128,9 +129,9 @@ class Delivery:
         self._running = anyio.CancelScope()
         self._settling = anyio.CancelScope()
         self._times = NEVER
-        self._left_running: set[Record] = set()
+        self._left_running = NONE
         self._handover: DestinationDelivery | None = None
-        self._given_up: tuple[Record, ...] = ()
+        self._given_up = NONE
         """On their way to the failure destination."""
         self._withdrawn: set[Lane] = set()
 
@@ -157,7 +158,7 @@ class Delivery:
 
     def works_on(self, lanes: Collection[Lane]) -> bool:
         """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""
-        return any(record.lane in lanes for record in (*self._planner.undecided, *self._given_up))
+        return not (self._planner.undecided + self._given_up).lanes.isdisjoint(lanes)
 
     def cut(self) -> None:
         """After a stop: end the invocation in flight as well."""
@@ -208,7 +209,8 @@ class Delivery:
         with anyio.CancelScope(shield=True, deadline=self._times.settle) as self._settling:
             await self._ledger.settle(step)
             if step.fate.kind is FateKind.ABANDONED:
-                await self._ledger.release([record for record in step.records if record not in self._left_running])
+                running = set(self._left_running)
+                await self._ledger.release([record for record in step.records if record not in running])
 
     async def _discard(self, step: DiscardStep) -> None:
         """Written, then settled: a crash between the two writes it twice rather than not at all."""
@@ -226,11 +228,11 @@ class Delivery:
 
     async def _settle_ours(self, step: DiscardStep) -> None:
         """Its writing took a while. Of a lane that went meanwhile the same position may be another record by now."""
-        gone = tuple(record for record in step.records if record.lane in self._withdrawn)
+        gone, ours = step.records.by_lane(self._withdrawn.__contains__)
         if gone:
             await self._settle(SettleStep(gone, ABANDONED))
-            step = replace(step, records=tuple(each for each in step.records if each.lane not in self._withdrawn))
-        if step.records or not gone:
+            step = replace(step, records=ours)
+        if ours or not gone:
             await self._settle(step)
 
     async def _hand_over(self, step: DiscardStep) -> Ending:
@@ -245,13 +247,13 @@ class Delivery:
             with self._target.gate.under_way():
                 return await self._handover.run()
         finally:
-            self._given_up = ()
+            self._given_up = NONE
 
     def _report(self, step: DiscardStep) -> Report:
         kind, common = BatchKind.WINDOW_END if step.closes else self._kind, self._common
         return Report(
             step,
-            self._batch.lane or step.records[0].lane,
+            self._batch.lane or step.records.pages[0].lane,
             common.clock.wall(),
             common.request_id(),
             lambda records: self._render(records, kind, self._state),
@@ -302,10 +304,10 @@ class Delivery:
         self._kind, self._state = step.kind, step.state
         with anyio.CancelScope() as self._running:
             if not self._stopped:
-                self._left_running = set() if self._target.invoker.ends_on_cancel else set(step.records)
+                self._left_running = NONE if self._target.invoker.ends_on_cancel else step.records
                 with self._target.gate.under_way():
                     outcome = await self._call(step)
-                self._left_running = set()
+                self._left_running = NONE
                 return outcome
         return None
 
@@ -331,7 +333,7 @@ class Delivery:
         common.observer.observe(Invoked(common.mapping, target.name, step.records, outcome, seconds))
         return outcome
 
-    def _render(self, records: Sequence[Record], kind: BatchKind, state: bytes) -> bytes:
+    def _render(self, records: Records, kind: BatchKind, state: bytes) -> bytes:
         return self._common.envelope.render(
             records,
             lane=self._batch.lane,
@@ -363,10 +365,10 @@ class Delivery:
         return max(until, self._common.clock.monotonic()) + HOLD_STEP
 
     @asynccontextmanager
-    async def _held(self, records: Sequence[Record], target: Callable[[float], float]) -> AsyncIterator[None]:
+    async def _held(self, records: Records, target: Callable[[float], float]) -> AsyncIterator[None]:
         """Keep lent records ours while the body runs: shortly before they fall back, ask for more time. Few bodies run
         for that long, so a timer begins it."""
-        until = min((record.held_until for record in records), default=inf)
+        until = records.held_until
         if until == inf:
             yield
             return
@@ -390,7 +392,7 @@ class Delivery:
         left = max(0.0, until - self._common.clock.monotonic())
         return left - min(HOLD_MARGIN, left / 4)
 
-    async def _keep(self, records: Sequence[Record], until: float, target: Callable[[float], float]) -> None:
+    async def _keep(self, records: Records, until: float, target: Callable[[float], float]) -> None:
         clock = self._common.clock
         while True:
             wanted = target(until)

@@ -33,6 +33,7 @@ from ..dispatch.core.observer import (
     SettleFailed,
     Settling,
 )
+from ..dispatch.core.pages import NONE, Page, Records
 from ..dispatch.core.planner import DiscardStep, SettleStep
 from ..dispatch.dispatcher import Delivery
 from .core.blockage import BLOCKED_AFTER, Blockage
@@ -254,28 +255,36 @@ class Feed:
     async def _sort_in(self, fetched: FetchResult) -> None:
         for gap in fetched.gaps:
             self._observer.observe(gap)
-        kept: list[Record] = []
-        refused: list[Record] = []
+        kept: list[Page] = []
+        refused: list[Page] = []
         for start in range(0, len(fetched.records), AT_ONCE):
             if start:
                 await anyio.lowlevel.checkpoint()
-            self._sort(fetched.records[start : start + AT_ONCE], kept, refused)
+            for page in fetched.records[start : start + AT_ONCE].pages:
+                self._sort(page, kept, refused)
         if refused:
-            self._observer.observe(Filtered(self._mapping, tuple(refused)))
-            self._refusals += 1
-            self._start(self._tell_refused, tuple(refused))
-        self._slots.put(kept, self._now())
+            self._refuse(Records(refused))
+        for page in fetched.records.pages:
+            page.sheet.seal()
+        self._slots.put(Records(kept), self._now())
         if not fetched.full:
             self._slots.heard(self._now())
 
-    def _sort(self, records: Sequence[Record], kept: list[Record], refused: list[Record]) -> None:
-        """Into those that the function shall get and those that a filter refused; what is here already is dropped. Only
-        what is kept is serialised."""
-        for record in records:
-            wanted = record.flaw is not None or self._settings.keeps(record)  # what is decided, no filter is asked of
-            record.view = None
-            if self._marks.add(record, len(record.body) if wanted and record.position is not None else 0):
-                (kept if wanted else refused).append(record)
+    def _sort(self, page: Page, kept: list[Page], refused: list[Page]) -> None:
+        """Into what the function shall get and what a filter refused; what is here already is dropped. Only what is
+        kept is serialised."""
+        fresh = self._marks.fresh(page)
+        wanted, unwanted = self._settings.keeps(fresh)
+        wanted.write()
+        self._marks.add(fresh)
+        kept.append(wanted)
+        if unwanted:
+            refused.append(unwanted)
+
+    def _refuse(self, records: Records) -> None:
+        self._observer.observe(Filtered(self._mapping, records))
+        self._refusals += 1
+        self._start(self._tell_refused, records)
 
     def _end(self, lanes: Sequence[Lane]) -> None:
         """These lanes have nothing more to give; a feed that reads one of them only ends with it."""
@@ -284,7 +293,7 @@ class Feed:
             self._slots.close(self._now())
             self.retire()
 
-    async def _tell_refused(self, refused: tuple[Record, ...]) -> None:
+    async def _tell_refused(self, refused: Records) -> None:
         try:
             await self._tell(Settlement(refused, FILTERED))
             self._marks.done(refused)
@@ -307,7 +316,7 @@ class Feed:
         self._marks.forget(lanes)
         self._wake()
 
-    def _begin_no_more(self, lanes: Collection[Lane]) -> tuple[Record, ...]:
+    def _begin_no_more(self, lanes: Collection[Lane]) -> Records:
         """Drop what waits of these lanes, and let no delivery begin anything of them. As one step: else a batch would
         take what waits before it is dropped."""
         for delivery in tuple(self._deliveries):
@@ -393,14 +402,14 @@ class Feed:
 
     async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         shared, window = self._booked(slot, step)
-        heard = await self._tell(Settlement((*step.records, *shared), step.fate))
+        heard = await self._tell(Settlement(step.records + shared, step.fate))
         if step.fate.kind in PASSED:
             self._marks.done_in_window(heard, window)
             self._commit_soon()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
 
-    def _booked(self, slot: int, step: SettleStep | DiscardStep) -> tuple[tuple[Record, ...], OpenWindow | None]:
+    def _booked(self, slot: int, step: SettleStep | DiscardStep) -> tuple[Records, OpenWindow | None]:
         """Enter a fate into the slot's books. Returns the waiting records that share it, and the tumbling window as it
         is after these records: a later settlement changes the window, and has a later position."""
         shared = self._slots.settled(slot, step, self._now())
@@ -410,15 +419,17 @@ class Feed:
         self._slots.invoked(slot, self._now())
         self._wake()
 
-    async def _tell(self, settlement: Settlement) -> tuple[Record, ...]:
+    async def _tell(self, settlement: Settlement) -> Records:
         """Tell the source a fate; the records whose fate it heard."""
         if not settlement.records:
-            return ()
+            return NONE
         self._observer.observe(Settling(self._mapping, (settlement,)))
         unheard = set(await self._reader.settle((settlement,)))
-        if unheard:
-            self._observer.observe(SettleFailed(self._mapping, tuple(unheard), NOT_ACCEPTED))
-        heard = tuple(record for record in settlement.records if record not in unheard)
+        if not unheard:
+            self._observer.observe(Settled(self._mapping, (settlement,)))
+            return settlement.records
+        lost, heard = settlement.records.by_record(unheard.__contains__)
+        self._observer.observe(SettleFailed(self._mapping, lost, NOT_ACCEPTED))
         if heard:
             self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
         return heard

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..dispatch.core.backoff import Backoff
-from ..dispatch.core.model import Lane, OpenWindow, Record
+from ..dispatch.core.model import Lane, OpenWindow
+from ..dispatch.core.pages import Page
 from ..dispatch.core.slots import Slots
 from ..dispatch.dispatcher import Dispatcher
 from .core.pool import Pool
@@ -15,8 +16,8 @@ AHEAD_RECORDS = 10_000
 AHEAD_BYTES = 32 * 1024 * 1024
 """What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
 
-Keeps = Callable[[Record], bool]
-"""A mapping's filters: whether the function shall get the record."""
+Keeps = Callable[[Page], tuple[Page, Page]]
+"""A mapping's filters: of a page, what the function shall get, and what they refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ..config.errors import SourceUnavailable
 from ..config.reasons import Reason, ReasonCode
 from ..dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import Gap
+from ..dispatch.core.pages import NONE, Records
 from .core.mark import Mark
 
 NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
@@ -29,7 +30,7 @@ class LaneLost(SourceUnavailable):
 class FetchResult:
     """What one fetch brought."""
 
-    records: tuple[Record, ...] = ()
+    records: Records = NONE
     gaps: tuple[Gap, ...] = ()
     ended: tuple[Lane, ...] = ()
     """Lanes that have no more records, now or ever (a closed shard)."""

@@ -12,12 +12,15 @@ With a window of 0 that is at once, so whatever one fetch brought must be put in
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from .events import Envelope
-from .model import DiscardReason, Lane, Record
+from .model import DiscardReason, Lane
+from .pages import Page, Records, Sheet
 
 PAYLOAD_LIMIT = 6_291_456
 """Bytes of an event at most: AWS's limit of a synchronous invocation, not adjustable."""
@@ -38,17 +41,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A waiting record."""
+    """Waiting records that came together and may go together."""
 
-    record: Record
+    page: Page
     size: int
-    """Bytes of its element in the event."""
+    """Bytes of their elements in the event."""
     opened: float
-    """Monotonic time at which it came."""
+    """Monotonic time at which they came."""
     discard: DiscardReason | None = None
-    """It is decided already, and goes to its planner alone."""
+    """It is one record, which is decided already and goes to its planner alone."""
     group: int = 0
     """Records of different groups never share a batch."""
+
+    def part(self, start: int, stop: int | None = None) -> Entry:
+        """Some of them, as a slice is."""
+        return self.having(self.page.part(start, stop))
+
+    def having(self, page: Page) -> Entry:
+        """The same with these of its records."""
+        return Entry(page, page.size, self.opened, self.discard, self.group)
 
 
 class Load:
@@ -60,37 +71,72 @@ class Load:
         self.count = 0
         self.bytes = limits.envelope.overhead
 
-    def cost(self, record: Record, size: int) -> int:
-        """Bytes that the event grows by."""
-        lane = 0 if record.lane in self._lanes else self._limits.envelope.lane_overhead(record.lane)
-        return size + lane + (1 if self.count else 0)
+    @property
+    def full(self) -> bool:
+        """No further record fits, as far as their number goes."""
+        return self.count >= self._limits.size
 
-    def add(self, record: Record, size: int) -> bool:
-        """False when the record does not fit; then nothing has changed."""
-        cost = self.cost(record, size)
-        if self.count >= self._limits.size or self.bytes + cost > self._limits.payload:
-            return False
-        self.bytes += cost
-        self.count += 1
-        self._lanes.add(record.lane)
-        return True
+    def add(self, entry: Entry) -> int:
+        """How many of its records fit, from the first on; these are added."""
+        lane = entry.page.lane
+        around = 0 if lane in self._lanes else self._limits.envelope.lane_overhead(lane)
+        count = min(len(entry.page), self._limits.size - self.count)
+        size = entry.size if count == len(entry.page) else entry.page.part(0, count).size
+        if self._with(around, count, size) > self._limits.payload:
+            count, size = self._fitting(around, entry.page.part(0, count))
+        if count:
+            self.bytes = self._with(around, count, size)
+            self.count += count
+            self._lanes.add(lane)
+        return count
+
+    def _with(self, around: int, count: int, size: int) -> int:
+        """Bytes of the event with so many records more; there is a comma between any two."""
+        return self.bytes + around + size + count - (0 if self.count else 1)
+
+    def _fitting(self, around: int, page: Page) -> tuple[int, int]:
+        """How many of a page fit that does not as a whole, and their bytes."""
+        sizes = list(accumulate(map(len, page.bodies)))
+        count = bisect_right(
+            range(1, len(sizes) + 1), self._limits.payload, key=lambda each: self._with(around, each, sizes[each - 1])
+        )
+        return count, sizes[count - 1] if count else 0
 
 
-def entry(limits: Limits, record: Record, now: float, group: int = 0) -> Entry:
-    """The entry of a record; one that has a flaw, or alone is over the limit, is decided with it."""
-    size = len(record.body)
-    envelope = limits.envelope
-    discard = record.flaw.reason if record.flaw else None
-    if discard is None and envelope.overhead + envelope.lane_overhead(record.lane) + size > limits.payload:
-        discard = DiscardReason.OVERSIZED
-    return Entry(record, size, now, discard, group)
+def entries(limits: Limits, page: Page, now: float, group: int = 0) -> Iterator[Entry]:
+    """A page that came as it waits. A record that has a flaw, or alone is over the limit, is decided with it."""
+    start = 0
+    for index, reason in _decided(limits, page):
+        if index > start:
+            yield _entry(page.part(start, index), now, None, group)
+        yield _entry(page.part(index, index + 1), now, reason, group)
+        start = index + 1
+    if start < len(page):
+        yield _entry(page.part(start), now, None, group)
+
+
+def _decided(limits: Limits, page: Page) -> list[tuple[int, DiscardReason]]:
+    """Those of a page that will not be invoked, by their index; in nearly every page there is none."""
+    most = limits.payload - limits.envelope.overhead - limits.envelope.lane_overhead(page.lane)
+    bodies, flaws = page.bodies, page.sheet.flaws
+    if not flaws and max(map(len, bodies), default=0) <= most:
+        return []
+    return [
+        (index, flaws[place].reason if place in flaws else DiscardReason.OVERSIZED)
+        for index, (place, body) in enumerate(zip(page.places, bodies, strict=True))
+        if place in flaws or len(body) > most
+    ]
+
+
+def _entry(page: Page, now: float, discard: DiscardReason | None, group: int) -> Entry:
+    return Entry(page, page.size, now, discard, group)
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
     """What is taken: records to invoke together, or one that is decided."""
 
-    records: tuple[Record, ...]
+    records: Records
     discard: DiscardReason | None = None
     group: int = 0
 
@@ -106,14 +152,16 @@ class Batcher:
         self._busy = False
         self._closed = False
         self._completed = float("-inf")
+        self._count = 0
         self._bytes = 0
 
-    def add(self, record: Record, now: float, *, group: int = 0) -> None:
-        """Queue a record. It is serialised here, once."""
-        added = entry(self._limits, record, now, group)
-        self._entries.append(added)
-        self._bytes += added.size
-        self._admit(added)
+    def add(self, page: Page, now: float, *, group: int = 0) -> None:
+        """Queue records. They are serialised here, once."""
+        for added in entries(self._limits, page, now, group):
+            self._entries.append(added)
+            self._count += len(added.page)
+            self._bytes += added.size
+            self._admit(added)
 
     def take(self, now: float, *, flush: bool = False) -> Portion | None:
         """The next batch, when it is due; `flush`: when there is any. None too while a batch is out."""
@@ -121,11 +169,24 @@ class Batcher:
         if deadline is None or (not flush and now < deadline):
             return None
         head = self._entries[0]
-        taken = [self._entries.popleft() for _ in range(1 if head.discard else self._front.count)]
-        self._bytes -= sum(each.size for each in taken)
+        taken = self._pop(1 if head.discard else self._front.count)
         self._busy = True
         self._refill()
-        return Portion(tuple(each.record for each in taken), head.discard, head.group)
+        return Portion(Records(taken), head.discard, head.group)
+
+    def _pop(self, count: int) -> list[Page]:
+        """So many records from the front."""
+        taken: list[Page] = []
+        self._count -= count
+        while count:
+            head = self._entries.popleft()
+            if count < len(head.page):
+                self._entries.appendleft(head.part(count))
+                head = head.part(0, count)
+            taken.append(head.page)
+            self._bytes -= head.size
+            count -= len(head.page)
+        return taken
 
     def begin(self) -> None:
         """A batch that holds none of these records is out (the end of a window)."""
@@ -147,24 +208,29 @@ class Batcher:
         opened = max(self._entries[0].opened, self._completed)
         return opened if self._full or self._closed else opened + self._limits.window
 
-    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
+    def drop(self, lanes: Collection[Lane] | None = None) -> Records:
         """Take out the records of these lanes (None: all) for good."""
-        return self.remove([each.record for each in self._entries if lanes is None or each.record.lane in lanes])
+        return self.remove(lambda sheet, place: lanes is None or sheet.lane in lanes)
 
-    def remove(self, records: Collection[Record]) -> tuple[Record, ...]:
-        """Take out these records for good."""
-        gone = {id(record) for record in records}
-        kept = [each for each in self._entries if id(each.record) not in gone]
-        removed = tuple(each.record for each in self._entries if id(each.record) in gone)
-        self._entries = deque(kept)
+    def remove(self, unwanted: Callable[[Sheet, int], bool]) -> Records:
+        """Take out these records for good, each told by its sheet and its place there."""
+        removed: list[Page] = []
+        kept: deque[Entry] = deque()
+        for each in self._entries:
+            gone, left = each.page.split(unwanted)
+            removed.append(gone)
+            if left:
+                kept.append(each.having(left))
+        self._entries = kept
+        self._count = sum(len(each.page) for each in kept)
         self._bytes = sum(each.size for each in kept)
         self._refill()
-        return removed
+        return Records(removed)
 
     @property
-    def records(self) -> tuple[Record, ...]:
+    def records(self) -> Records:
         """What waits, in order."""
-        return tuple(each.record for each in self._entries)
+        return Records(each.page for each in self._entries)
 
     @property
     def head_group(self) -> int | None:
@@ -182,7 +248,7 @@ class Batcher:
         return self._bytes
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._count
 
     def room(self) -> int:
         """How many more records the next batch takes, as far as their number goes."""
@@ -199,13 +265,11 @@ class Batcher:
                 break
 
     def _admit(self, candidate: Entry) -> None:
-        """Let the next waiting record join the front, unless that is full: then, and only then, others wait behind."""
+        """Let the next that waits join the front, unless that is full: then, and only then, others wait behind."""
         if self._full:
             return
-        if not self._joins(candidate) or not self._front.add(candidate.record, candidate.size):
-            self._full = True
-        else:
-            self._full = self._front.count >= self._limits.size
+        fitting = self._front.add(candidate) if self._joins(candidate) else 0
+        self._full = fitting < len(candidate.page) or self._front.full
 
     def _joins(self, candidate: Entry) -> bool:
         return candidate.discard is None and candidate.group == self._entries[0].group

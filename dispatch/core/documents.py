@@ -11,11 +11,12 @@ docs/semantics/core.md, EVENT-20 and on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .model import DiscardReason, Lane, Record, encode
+from .pages import Records
 from .steps import DiscardStep
 
 Document = dict[str, object]
@@ -35,7 +36,7 @@ class Report:
     """Wall-clock seconds: the document's timestamp."""
     id: str
     """A fresh UUID: the end of an S3 key, and the request id where no invocation gave one."""
-    render: Callable[[Sequence[Record]], bytes]
+    render: Callable[[Records], bytes]
     """The event that the function got or would have got, with these of the discarded records. Costs as much as the
     event is large."""
 

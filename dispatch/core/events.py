@@ -9,12 +9,14 @@ what was observed; docs/semantics/core.md, EVENT-01 and on.
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from .model import BatchKind, Lane, Record, Window, encode
+import pybase64
+
+from .model import BatchKind, Lane, Window, encode
+from .pages import Records
 
 Fields = Mapping[str, object]
 
@@ -36,7 +38,7 @@ class Envelope(Protocol):
 
     def render(
         self,
-        records: Sequence[Record],
+        records: Records,
         *,
         lane: Lane | None = None,
         kind: BatchKind = BatchKind.RECORDS,
@@ -59,7 +61,7 @@ class RecordsEnvelope:
 
     def render(
         self,
-        records: Sequence[Record],
+        records: Records,
         *,
         lane: Lane | None = None,
         kind: BatchKind = BatchKind.RECORDS,
@@ -89,7 +91,7 @@ class WindowEnvelope:
 
     def render(
         self,
-        records: Sequence[Record],
+        records: Records,
         *,
         lane: Lane | None = None,
         kind: BatchKind = BatchKind.RECORDS,
@@ -97,7 +99,7 @@ class WindowEnvelope:
         terminated_early: bool = False,
         state: bytes = b"{}",
     ) -> bytes:
-        shard = lane or records[0].lane
+        shard = lane or records.pages[0].lane
         bounds = window or Window(0, 0)
         about = {
             "shardId": shard.shard,
@@ -110,9 +112,31 @@ class WindowEnvelope:
         return head + b"," + encode(about)[1:]
 
 
-def joined(records: Sequence[Record]) -> bytes:
+def template(item: Fields, *holes: tuple[object, bytes]) -> bytes:
+    """The element of a record with holes in it, to be filled by `%`, so that what all have in common is made once. A
+    hole is a value of the item and what stands in its place: `%b`, or `%d` for an integer."""
+    text = encode(item).replace(b"%", b"%%")
+    for value, hole in holes:
+        text = text.replace(b":" + encode(value), b":" + hole, 1)
+    return text
+
+
+def inner_texts(values: Sequence[str]) -> Sequence[str]:
+    """Each text as it stands between the quotes of JSON. Most are the same there, which is seen of all at once."""
+    together = "".join(values)
+    if len(encode(together)) == len(together) + len('""'):  # nothing is escaped, or longer in UTF-8
+        return values
+    return [encode(value)[1:-1].decode() for value in values]
+
+
+def numbers(values: Sequence[float]) -> list[str]:
+    """Each number as JSON."""
+    return encode(values)[1:-1].decode().split(",")
+
+
+def joined(records: Records) -> bytes:
     """The elements of the records, with commas between them."""
-    return b",".join([record.body for record in records])
+    return b",".join(records.bodies)
 
 
 # --- values -----------------------------------------------------------------------------------------------------------
@@ -133,9 +157,7 @@ def _utc(moment: float) -> str:
 
 def base64_text(value: object) -> str:
     """Bytes as base64. Text stays as it is: a client told not to decode base64 hands it on encoded."""
-    return (
-        b2a_base64(value, newline=False).decode() if isinstance(value, (bytes, bytearray, memoryview)) else str(value)
-    )
+    return pybase64.b64encode_as_string(value) if isinstance(value, (bytes, bytearray, memoryview)) else str(value)
 
 
 def fields_of(value: object) -> Fields:

@@ -1,4 +1,4 @@
-"""Between records and the pattern engine, which knows none: a mapping's filters, asked with a record."""
+"""Between records and the pattern engine, which knows none: a mapping's filters, asked with a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..patterns.formats import Data, RecordFilter
-from .model import Record
+from .pages import Page, Sheet
 
 
 class Keeps:
@@ -17,12 +17,20 @@ class Keeps:
         self._filter = record_filter
         self._data = data
 
-    def __call__(self, record: Record) -> bool:
-        if record.view is not None:
-            return self._filter.keeps(record.item, record.view)
-        return self._filter.keeps(record.item, partial(self._data, record.item))
+    def __call__(self, page: Page) -> tuple[Page, Page]:
+        """What the function shall get, and what a filter refused. Of what is decided no filter is asked."""
+        return page.split(self._keeps)
+
+    def _keeps(self, sheet: Sheet, place: int) -> bool:
+        if place in sheet.flaws:
+            return True
+        return self._filter.keeps(partial(sheet.item, place), partial(self._view, sheet, place))
+
+    def _view(self, sheet: Sheet, place: int) -> Data:
+        view = sheet.view(place)
+        return self._data(sheet.item(place)) if view is None else view
 
 
-def keep_all(record: Record) -> bool:
+def keep_all(page: Page) -> tuple[Page, Page]:
     """The filters of a mapping that has none."""
-    return True
+    return page, page.part(0, 0)

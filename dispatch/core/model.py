@@ -14,6 +14,7 @@ from math import inf
 import orjson
 
 from ...config.reasons import Reason
+from .pages import NONE, Records
 
 ItemId = str | tuple[str, int]
 """What a function calls a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
@@ -51,8 +52,8 @@ class Record:
 
     lane: Lane
     id: ItemId
-    item: Mapping[str, object]
-    """The record as it stands in the Lambda event."""
+    item: Mapping[str, object] = field(repr=False)
+    """The record as it stands in the Lambda event; empty once its `body` was made."""
     arrived: float
     """When the source took it, wall-clock seconds: what the record's age is measured from."""
     position: Position | None = None
@@ -67,7 +68,8 @@ class Record:
     """Why it is given up without being invoked; it waits for its turn in the lane like any other."""
     view: bytes | None = None
     """The data as filters see them, where they are not what stands in the item. Gone once the filters were asked."""
-    _body: bytes | None = None
+    element: bytes | None = None
+    """Its element of the event as JSON, once it was made."""
 
     @property
     def name(self) -> str:
@@ -77,10 +79,15 @@ class Record:
     @property
     def body(self) -> bytes:
         """The record's element of the event as JSON, serialised once and kept for retries and halves."""
-        if self._body is None:
+        if self.element is None:
             # A copy, because behind its own bytes orjson leaves up to 4 KB allocated, and thousands of these are kept.
-            self._body = b"".join((encode(self.item), b""))
-        return self._body
+            self.element = b"".join((encode(self.item), b""))
+            self.item = {}
+        return self.element
+
+    def let_go(self) -> None:
+        """It has its fate: what it said is not kept."""
+        self.item, self.element = {}, b""
 
 
 def encode(value: object) -> bytes:
@@ -224,7 +231,7 @@ class OpenWindow:
 class Batch:
     """Records that are invoked together, in order."""
 
-    records: tuple[Record, ...]
+    records: Records = NONE
     kind: BatchKind = BatchKind.RECORDS
     window: Window | None = None
     terminated_early: bool = False
@@ -285,7 +292,7 @@ def discarded(reason: DiscardReason) -> Fate:
 class Settlement:
     """Records that share a fate, in lane order."""
 
-    records: tuple[Record, ...]
+    records: Records
     fate: Fate
 
 

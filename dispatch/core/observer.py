@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...config.reasons import Reason
-from .model import DiscardReason, Lane, Outcome, Record, Settlement
+from .model import DiscardReason, Lane, Outcome, Settlement
+from .pages import Records
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Records arrived from the source; an empty tuple for an empty poll."""
+    """Records arrived from the source; none for an empty poll."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
     seconds: float
     """How long the fetch took, waiting included."""
 
@@ -46,7 +47,7 @@ class Filtered:
     """A filter refused these records."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Invoking:
     mapping: str
     function: str
     request_id: str
-    records: tuple[Record, ...]
+    records: Records
     payload_bytes: int
 
 
@@ -66,7 +67,7 @@ class Invoked:
 
     mapping: str
     function: str
-    records: tuple[Record, ...]
+    records: Records
     outcome: Outcome
     seconds: float
 
@@ -76,7 +77,7 @@ class Retrying:
     """The records will be invoked again, `delay` seconds from now."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
     attempt: int
     """How many attempts were used up so far."""
     delay: float
@@ -87,7 +88,7 @@ class Bisected:
     """A failing batch was cut in two."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class SettleFailed:
     """The source would not hear of these fates; the records may come again."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
     cause: Reason
 
 
@@ -120,7 +121,7 @@ class Discarded:
     """Policy gave up on these records; the destination has them if `destination` is set."""
 
     mapping: str
-    records: tuple[Record, ...]
+    records: Records
     reason: DiscardReason
     destination: str
     """ARN of the failure destination that took the document; empty when none is configured or it failed."""

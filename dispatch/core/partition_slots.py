@@ -16,11 +16,13 @@ running (`Settle.running`, then `invoked`), so that two invocations never hold r
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
-from .batcher import Entry, Limits, Load, entry
-from .model import Batch, DiscardReason, Lane, Now, OpenWindow, Record
+from .batcher import Entry, Limits, Load, entries
+from .model import Batch, DiscardReason, Lane, Now, OpenWindow
+from .pages import NONE, Page, Records
 from .slots import Taken, Waiting
 from .steps import DiscardStep, SettleStep
 
@@ -30,7 +32,10 @@ class _PartitionQueue:
     """What waits of one lane."""
 
     lane: Lane
+    around: int
+    """Bytes that an event grows by for the lane itself."""
     entries: deque[Entry] = field(default_factory=deque)
+    count: int = 0
     bytes: int = 0
     opened: float = 0.0
     """Since when something could be taken: the first record came, or the lane was let go."""
@@ -40,16 +45,67 @@ class _PartitionQueue:
         if not self.entries:
             self.opened = added.opened
         self.entries.append(added)
+        self.count += len(added.page)
         self.bytes += added.size
 
-    def pop(self) -> Record:
-        taken = self.entries.popleft()
-        self.bytes -= taken.size
-        return taken.record
+    def pop(self, count: int) -> Page:
+        """So many of its first entry."""
+        head = self.entries.popleft()
+        if count < len(head.page):
+            self.entries.appendleft(head.part(count))
+            head = head.part(0, count)
+        self.count -= count
+        self.bytes -= head.size
+        return head.page
 
     @property
     def decided(self) -> DiscardReason | None:
         return self.entries[0].discard
+
+
+class _FreeQueues:
+    """Those with something to take and that no slot holds, the longest waiting first; with what a batch of all of them
+    would be. Time does not go back, so they come in the order in which they opened."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Lane, _PartitionQueue] = {}
+        self._decided: dict[Lane, _PartitionQueue] = {}
+        self.count = 0
+        self.bytes = 0
+        """Of the records, and of their lanes."""
+
+    @property
+    def first(self) -> _PartitionQueue | None:
+        return next(iter(self._queues.values()), None)
+
+    @property
+    def decided(self) -> _PartitionQueue | None:
+        """The first of those whose next record is decided already."""
+        return next(iter(self._decided.values()), None)
+
+    def enter(self, queue: _PartitionQueue) -> None:
+        if queue.entries and not queue.held:
+            self._queues[queue.lane] = queue
+            self._weigh(queue, 1)
+            if queue.decided:
+                self._decided[queue.lane] = queue
+
+    def leave(self, queue: _PartitionQueue) -> None:
+        if self._queues.pop(queue.lane, None) is not None:
+            self._weigh(queue, -1)
+            self._decided.pop(queue.lane, None)
+
+    def grown(self, queue: _PartitionQueue, added: Entry) -> None:
+        """More waits in it than before."""
+        if queue.lane in self._queues:
+            self.count += len(added.page)
+            self.bytes += added.size
+        else:
+            self.enter(queue)
+
+    def _weigh(self, queue: _PartitionQueue, sign: int) -> None:
+        self.count += sign * queue.count
+        self.bytes += sign * (queue.bytes + queue.around)
 
 
 @dataclass(slots=True, eq=False)
@@ -67,17 +123,23 @@ class PartitionSlots:
         self._limits = limits
         self._max_slots = slots
         self._queues: dict[Lane, _PartitionQueue] = {}
+        self._free = _FreeQueues()
         self._slots: dict[int, _Slot] = {}
+        self._numbers: list[int] = []
+        """Of slots that were free again, the lowest first."""
         self._closed = False
 
     # --- in and out -------------------------------------------------------------------------------------------------
 
-    def put(self, records: Iterable[Record], now: Now) -> None:
-        for record in records:
-            queue = self._queues.get(record.lane)
+    def put(self, records: Records, now: Now) -> None:
+        for page in records.pages:
+            queue = self._queues.get(page.lane)
             if queue is None:
-                queue = self._queues[record.lane] = _PartitionQueue(record.lane)
-            queue.add(entry(self._limits, record, now.monotonic))
+                around = self._limits.envelope.lane_overhead(page.lane)
+                queue = self._queues[page.lane] = _PartitionQueue(page.lane, around)
+            for added in entries(self._limits, page, now.monotonic):
+                queue.add(added)
+                self._free.grown(queue, added)
 
     def heard(self, now: Now) -> None:
         pass
@@ -86,59 +148,66 @@ class PartitionSlots:
         deadline = self.deadline()
         if deadline is None or (not flush and now.monotonic < deadline):
             return None
-        free = self._free()
-        decided = next((queue for queue in free if queue.decided), None)
+        decided = self._free.decided
         if decided is not None:
             reason = decided.decided
-            return self._hold([(decided, [decided.pop()])], reason)
-        return self._hold(self._fill(free), None)
+            self._free.leave(decided)
+            return self._hold([(decided, [decided.pop(1)])], reason)
+        return self._hold(self._fill(), None)
 
-    def _fill(self, free: list[_PartitionQueue]) -> list[tuple[_PartitionQueue, list[Record]]]:
+    def _fill(self) -> list[tuple[_PartitionQueue, list[Page]]]:
         """One lane until it is dry, then the next, until the batch is full."""
         load = Load(self._limits)
-        chosen: list[tuple[_PartitionQueue, list[Record]]] = []
-        for queue in free:
-            records: list[Record] = []
-            full = False
-            while queue.entries and not queue.decided and not full:
-                full = not load.add(queue.entries[0].record, queue.entries[0].size)
-                if not full:
-                    records.append(queue.pop())
-            if records:
-                chosen.append((queue, records))
-            if full:
+        chosen: list[tuple[_PartitionQueue, list[Page]]] = []
+        while (queue := self._free.first) and (pages := self._poured(queue, load)):
+            chosen.append((queue, pages))
+            if queue.entries and not queue.decided:
                 break
         return chosen
 
-    def _hold(self, chosen: list[tuple[_PartitionQueue, list[Record]]], discard: DiscardReason | None) -> Taken:
-        slot = next(number for number in range(len(self._slots) + 1) if number not in self._slots)
+    def _poured(self, queue: _PartitionQueue, load: Load) -> list[Page]:
+        """What of a lane still fits."""
+        pages: list[Page] = []
+        while queue.entries and not queue.decided:
+            waiting = len(queue.entries[0].page)
+            fitting = load.add(queue.entries[0])
+            if fitting:
+                self._free.leave(queue)
+                pages.append(queue.pop(fitting))
+            if fitting < waiting:
+                break
+        return pages
+
+    def _hold(self, chosen: list[tuple[_PartitionQueue, list[Page]]], discard: DiscardReason | None) -> Taken:
+        slot = heappop(self._numbers) if self._numbers else len(self._slots)
         for queue, _ in chosen:
             queue.held = True
-        self._slots[slot] = _Slot({queue.lane: len(records) for queue, records in chosen})
-        batch = Batch(tuple(record for _, records in chosen for record in records))
+        self._slots[slot] = _Slot({queue.lane: sum(map(len, pages)) for queue, pages in chosen})
+        batch = Batch(Records(page for _, pages in chosen for page in pages))
         return Taken(slot, batch, discard=discard)
 
-    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
-        dropped: list[Record] = []
+    def drop(self, lanes: Collection[Lane] | None = None) -> Records:
+        dropped: list[Page] = []
         for queue in list(self._queues.values()):
             if lanes is None or queue.lane in lanes:
-                dropped += [queue.pop() for _ in range(len(queue.entries))]
+                self._free.leave(queue)
+                dropped += [queue.pop(len(queue.entries[0].page)) for _ in range(len(queue.entries))]
                 self._forget_idle(queue)
-        return tuple(dropped)
+        return Records(dropped)
 
     # --- lanes go one by one ----------------------------------------------------------------------------------------
 
-    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> Records:
         held = self._slots[slot]
         running = isinstance(step, SettleStep) and step.running
-        for record in step.records:
-            held.undecided[record.lane] -= 1
+        for page in step.records.pages:
+            held.undecided[page.lane] -= len(page)
             if running:
-                held.running.add(record.lane)
-        for lane in {record.lane for record in step.records}:
+                held.running.add(page.lane)
+        for lane in step.records.lanes:
             if held.undecided[lane] == 0 and lane not in held.running:
                 self._let_go(held, lane, now)
-        return ()
+        return NONE
 
     def invoked(self, slot: int, now: Now) -> None:
         held = self._slots[slot]
@@ -149,6 +218,7 @@ class PartitionSlots:
 
     def completed(self, slot: int, now: Now) -> None:
         held = self._slots.pop(slot)
+        heappush(self._numbers, slot)
         for lane in list(held.undecided):
             self._let_go(held, lane, now)
 
@@ -157,6 +227,7 @@ class PartitionSlots:
         queue = self._queues[lane]
         queue.held = False
         queue.opened = now.monotonic
+        self._free.enter(queue)
         self._forget_idle(queue)
 
     def _forget_idle(self, queue: _PartitionQueue) -> None:
@@ -165,37 +236,28 @@ class PartitionSlots:
 
     # --- when -------------------------------------------------------------------------------------------------------
 
-    def _free(self) -> list[_PartitionQueue]:
-        """Lanes with something to take, the longest waiting first."""
-        free = [queue for queue in self._queues.values() if queue.entries and not queue.held]
-        return sorted(free, key=lambda queue: queue.opened)
-
     def deadline(self) -> float | None:
-        if self._max_slots is not None and len(self._slots) >= self._max_slots:
+        first = self._free.first
+        if first is None or (self._max_slots is not None and len(self._slots) >= self._max_slots):
             return None
-        free = self._free()
-        if not free:
-            return None
-        due_at_once = self._closed or self._is_full(free) or any(queue.decided for queue in free)
-        return free[0].opened + (0.0 if due_at_once else self._limits.window)
+        due_at_once = self._closed or self._is_full() or self._free.decided
+        return first.opened + (0.0 if due_at_once else self._limits.window)
 
-    def _is_full(self, free: list[_PartitionQueue]) -> bool:
+    def _is_full(self) -> bool:
         """No batch could take all that waits and one record more."""
-        count = sum(len(queue.entries) for queue in free)
-        envelope = self._limits.envelope
-        lanes = sum(envelope.lane_overhead(queue.lane) for queue in free)
-        size = envelope.overhead + sum(queue.bytes for queue in free) + lanes + count - 1
+        count = self._free.count
+        size = self._limits.envelope.overhead + self._free.bytes + count - 1
         return count >= self._limits.size or size > self._limits.payload
 
     def room(self) -> int:
-        return max(0, self._limits.size - sum(len(queue.entries) for queue in self._free()))
+        return max(0, self._limits.size - self._free.count)
 
     def waiting(self) -> Waiting:
         queues = self._queues.values()
-        return Waiting(sum(len(queue.entries) for queue in queues), sum(queue.bytes for queue in queues))
+        return Waiting(sum(queue.count for queue in queues), sum(queue.bytes for queue in queues))
 
-    def behind(self) -> tuple[Record, ...]:
-        return tuple(each.record for queue in self._queues.values() for each in queue.entries)
+    def behind(self) -> Records:
+        return Records(each.page for queue in self._queues.values() for each in queue.entries)
 
     def close(self, now: Now) -> None:
         self._closed = True

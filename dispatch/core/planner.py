@@ -42,13 +42,13 @@ from .model import (
     Throttled,
     Unreachable,
 )
+from .pages import Page, Records
 from .policy import Policy, Progress
 from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Step, Wait
 
 __all__ = ["DiscardStep", "Done", "Halved", "InvokeStep", "Planner", "Retry", "SettleStep", "Step", "Wait"]
 
 Failed = FunctionFailed | FailedItems
-Records = tuple[Record, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +91,7 @@ class Planner:
         self._stopped: set[Lane] = set()
         self._began = inf
         """Wall time of the first step."""
-        self._lent = any(record.held_until != inf for record in batch.records)
+        self._lent = batch.records.held_until != inf
         if discard is not None:
             self._ready.append(DiscardStep(batch.records, discard, None, 0, None))
         elif batch.records or batch.kind is BatchKind.WINDOW_END:
@@ -125,11 +125,12 @@ class Planner:
         """When the source takes back the first record that is not in flight."""
         if not self._lent:
             return inf
-        return min((record.held_until for part in self._parts for record in part.records), default=inf)
+        return min((part.records.held_until for part in self._parts), default=inf)
 
     def _return_expired(self, now: Now) -> None:
         if self._lent:
-            self._settle(self._remove(lambda record: record.held_until <= now.monotonic), RETURNED)
+            expired = self._remove(lambda records: records.by_record(lambda each: each.held_until <= now.monotonic))
+            self._settle(expired, RETURNED)
 
     def _discard_old(self, part: _Part, now: Now) -> bool:
         """Cut what is too old before an attempt; True when something was. A window's end without records is as old as
@@ -157,8 +158,8 @@ class Planner:
         """Streams lose records at the front only, so that the rest stays a suffix; Kafka's timestamps are not in order
         and each record is judged alone."""
         if self._policy.progress is Progress.PER_RECORD:
-            return _partition(records, lambda record: record.arrived <= born_after)
-        count = next((i for i, record in enumerate(records) if record.arrived > born_after), len(records))
+            return records.by_place(lambda sheet, place: sheet.arrived(place) <= born_after)
+        count = next((i for i, arrived in enumerate(records.arrivals) if arrived > born_after), len(records))
         return records[:count], records[count:]
 
     # --- how it ended -----------------------------------------------------------------------------------------------
@@ -198,7 +199,7 @@ class Planner:
     def _split_failed(self, records: Records, outcome: FailedItems) -> tuple[Records, Records]:
         """What is left to do, and what the function took."""
         if self._policy.progress is not Progress.PREFIX:
-            return _partition(records, lambda record: record.id in outcome.ids)
+            return records.by_record(lambda record: record.id in outcome.ids)
         first = next((i for i, record in enumerate(records) if record.id in outcome.ids), len(records))
         return records[first:], records[:first]
 
@@ -256,14 +257,14 @@ class Planner:
             self._stopped_all = True
         else:
             self._stopped.update(lanes)
-        self._settle(self._remove(lambda record: self._is_stopped(record.lane)), ABANDONED)
+        self._settle(self._remove(lambda records: records.by_lane(self._is_stopped)), ABANDONED)
 
     def withdraw(self, lanes: Collection[Lane] | None = None) -> None:
         """Like `stop`, for what is in flight too: it is ABANDONED at once, and what comes of it is ignored."""
         self.stop(lanes)
         if self._flying is None:
             return
-        gone, kept = _partition(self._flying.records, lambda record: self._is_stopped(record.lane))
+        gone, kept = self._flying.records.by_lane(self._is_stopped)
         if not kept and (gone or self._is_stopped(self._batch.lane)):
             self._flying = None
         else:
@@ -286,12 +287,12 @@ class Planner:
     def undecided(self) -> Records:
         """The records without a fate, those in flight included, in order."""
         parts = [self._flying] if self._flying else []
-        return tuple(record for part in (*parts, *self._parts) for record in part.records)
+        return Records(page for part in (*parts, *self._parts) for page in part.records.pages)
 
     @property
     def held_until(self) -> float:
         """When the source takes back the first undecided record; infinite where it never does."""
-        return min((record.held_until for record in self.undecided), default=inf) if self._lent else inf
+        return self.undecided.held_until if self._lent else inf
 
     # --- parts and fates --------------------------------------------------------------------------------------------
 
@@ -300,19 +301,19 @@ class Planner:
 
     def _put_back(self, part: _Part) -> None:
         """To the front of the queue, without what was stopped meanwhile."""
-        gone, part.records = _partition(part.records, lambda record: self._is_stopped(record.lane))
+        gone, part.records = part.records.by_lane(self._is_stopped)
         if part.records or (part.ends_window and not gone and not self._is_stopped(self._batch.lane)):
             self._parts.appendleft(part)
         self._settle(gone, ABANDONED)
 
-    def _remove(self, unwanted: Callable[[Record], bool]) -> Records:
-        """Take records out of all parts that are not in flight."""
-        removed: list[Record] = []
+    def _remove(self, parted: Callable[[Records], tuple[Records, Records]]) -> Records:
+        """Take records out of all parts that are not in flight; `parted` has them first, then those that stay."""
+        removed: list[Page] = []
         for part in self._parts:
-            gone, part.records = _partition(part.records, unwanted)
-            removed += gone
+            gone, part.records = parted(part.records)
+            removed += gone.pages
         self._parts = deque(part for part in self._parts if part.records or self._may_be_empty(part))
-        return tuple(removed)
+        return Records(removed)
 
     def _may_be_empty(self, part: _Part) -> bool:
         return part.ends_window and not self._is_stopped(self._batch.lane)
@@ -332,11 +333,3 @@ class Planner:
     def _give_up(self, part: _Part, records: Records, reason: DiscardReason, *, closes: bool = False) -> None:
         last = part.failure.attempt if part.failure else None
         self._ready.append(DiscardStep(records, reason, last, part.attempts, part.failure, closes))
-
-
-def _partition(records: Records, chosen: Callable[[Record], bool]) -> tuple[Records, Records]:
-    """Those that are chosen and those that are not, both in order."""
-    yes = tuple(record for record in records if chosen(record))
-    if not yes:
-        return (), records
-    return yes, tuple(record for record in records if not chosen(record))

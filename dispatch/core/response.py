@@ -149,7 +149,7 @@ def _failed_ids(answer: object, records: Sequence[Record], identifiers: Identifi
         return frozenset()
     if not isinstance(failures, list):
         raise _Malformed(f"`batchItemFailures` must be a list, not {_kind(failures)}")
-    known = {record.id for record in records}
+    known = {record.id for record in records} if failures else set[ItemId]()
     return frozenset(_failed_id(entry, index, known, identifiers) for index, entry in enumerate(failures))
 
 

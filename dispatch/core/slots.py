@@ -19,7 +19,8 @@ from typing import Protocol
 from zlib import crc32
 
 from .batcher import Batcher, Limits, Portion
-from .model import Batch, DiscardReason, FateKind, Lane, Now, OpenWindow, Record
+from .model import Batch, DiscardReason, FateKind, Lane, Now, OpenWindow
+from .pages import NONE, Page, Records
 from .steps import DiscardStep, SettleStep
 
 
@@ -45,7 +46,7 @@ class Waiting:
 class Slots(Protocol):
     """The batches in flight of one feed, and what waits for them."""
 
-    def put(self, records: Iterable[Record], now: Now) -> None:
+    def put(self, records: Records, now: Now) -> None:
         """Everything that one fetch brought and the filter kept, before the next `take`. A record with a flaw is
         decided already; one that alone is over the payload limit is found here and becomes OVERSIZED."""
         ...
@@ -58,7 +59,7 @@ class Slots(Protocol):
         """A batch for a free slot, if one is due; ask until None. `flush`: do not wait for more records."""
         ...
 
-    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> Records:
         """Records of the slot have their fate. What comes back are waiting records that must share it: settle them with
         `step.fate`."""
         ...
@@ -81,11 +82,11 @@ class Slots(Protocol):
 
     def waiting(self) -> Waiting: ...
 
-    def behind(self) -> tuple[Record, ...]:
+    def behind(self) -> Records:
         """The waiting records themselves, each lane in order."""
         ...
 
-    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
+    def drop(self, lanes: Collection[Lane] | None = None) -> Records:
         """Take the waiting records of these lanes (None: of all) out for good; they are the caller's."""
         ...
 
@@ -113,15 +114,25 @@ class KeyHash:
     def __init__(self, limits: Limits, slots: int) -> None:
         self._queues = [Batcher(limits) for _ in range(slots)]
 
-    def put(self, records: Iterable[Record], now: Now) -> None:
-        for record in records:
-            self._queues[self.slot_of(record)].add(record, now.monotonic)
+    def put(self, records: Records, now: Now) -> None:
+        for page in records.pages:
+            for slot, share in self._shares(page):
+                self._queues[slot].add(share, now.monotonic)
+
+    def _shares(self, page: Page) -> Iterable[tuple[int, Page]]:
+        """A page by slots; each key is in one of them."""
+        if len(self._queues) == 1:
+            return [(0, page)]
+        places: dict[int, list[int]] = {}
+        for place in page.places:
+            places.setdefault(self.slot_of(page.sheet.key(place)), []).append(place)
+        return [(slot, Page(page.sheet, tuple(chosen))) for slot, chosen in places.items()]
 
     def heard(self, now: Now) -> None:
         pass
 
-    def slot_of(self, record: Record) -> int:
-        return crc32((record.key or "").encode("utf-8", "surrogatepass")) % len(self._queues)
+    def slot_of(self, key: str | None) -> int:
+        return crc32((key or "").encode("utf-8", "surrogatepass")) % len(self._queues)
 
     def take(self, now: Now, *, flush: bool = False) -> Taken | None:
         for slot, queue in enumerate(self._queues):
@@ -130,8 +141,8 @@ class KeyHash:
                 return taken(slot, portion)
         return None
 
-    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
-        return ()
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> Records:
+        return NONE
 
     def invoked(self, slot: int, now: Now) -> None:
         pass
@@ -148,11 +159,11 @@ class KeyHash:
     def waiting(self) -> Waiting:
         return Waiting(sum(map(len, self._queues)), sum(queue.bytes for queue in self._queues))
 
-    def behind(self) -> tuple[Record, ...]:
-        return tuple(record for queue in self._queues for record in queue.records)
+    def behind(self) -> Records:
+        return Records(page for queue in self._queues for page in queue.records.pages)
 
-    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
-        return tuple(record for queue in self._queues for record in queue.drop(lanes))
+    def drop(self, lanes: Collection[Lane] | None = None) -> Records:
+        return Records(page for queue in self._queues for page in queue.drop(lanes).pages)
 
     def close(self, now: Now) -> None:
         for queue in self._queues:
@@ -175,12 +186,11 @@ class SingleSlot(KeyHash):
         super().__init__(limits, 1)
         self._grouped = grouped
 
-    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> Records:
         if not self._grouped or step.fate.kind not in (FateKind.RETURNED, FateKind.ABANDONED):
-            return ()
+            return NONE
         groups = {record.key for record in step.records}
-        queue = self._queues[0]
-        return queue.remove([record for record in queue.records if record.key in groups])
+        return self._queues[0].remove(lambda sheet, place: sheet.key(place) in groups)
 
 
 def taken(slot: int, portion: Portion) -> Taken:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .model import Attempt, BatchKind, DiscardReason, FailedItems, Fate, FunctionFailed, Record, discarded
+from .model import Attempt, BatchKind, DiscardReason, FailedItems, Fate, FunctionFailed, discarded
+from .pages import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class InvokeStep:
 
     call: int
     kind: BatchKind
-    records: tuple[Record, ...]
+    records: Records
     """Empty only for a WINDOW_END."""
     state: bytes
     """The tumbling window's state, JSON; `{}` without one."""
@@ -25,7 +26,7 @@ class InvokeStep:
 class SettleStep:
     """These records have their fate: tell the source."""
 
-    records: tuple[Record, ...]
+    records: Records
     """Empty only when `closes`: the final invocation of a window without records."""
     fate: Fate
     state: bytes | None = None
@@ -43,7 +44,7 @@ class DiscardStep:
     There is nothing to acknowledge: the records have their fate once the step is handed out.
     """
 
-    records: tuple[Record, ...]
+    records: Records
     """Empty only when `closes`: the final invocation of a window without records."""
     reason: DiscardReason
     last: Attempt | None
@@ -80,7 +81,7 @@ Step = InvokeStep | SettleStep | DiscardStep | Wait | Done
 class Retry:
     """News for observers: these records will be invoked again in `delay` seconds."""
 
-    records: tuple[Record, ...]
+    records: Records
     attempt: int
     """Attempts used up so far."""
     delay: float
@@ -90,4 +91,4 @@ class Retry:
 class Halved:
     """News for observers: this failing batch was cut in two."""
 
-    records: tuple[Record, ...]
+    records: Records

@@ -13,13 +13,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from math import floor, inf
 
 from .batcher import Batcher, Limits
 from .events import STATE_LIMIT
-from .model import Batch, BatchKind, Lane, Now, OpenWindow, Record, Window
+from .model import Batch, BatchKind, Lane, Now, OpenWindow, Window
+from .pages import NONE, Records, Sheet
 from .slots import Taken, Waiting
 from .steps import DiscardStep, SettleStep
 
@@ -56,11 +58,17 @@ class WindowSlot:
         """What the store must keep with the position; None when no window is open."""
         return self._open
 
-    def put(self, records: Iterable[Record], now: Now) -> None:
-        for record in records:
-            self._latest = max(self._latest, window_of(record.arrived, self._seconds).start)
-            self._queue.add(record, now.monotonic, group=int(self._latest))
+    def put(self, records: Records, now: Now) -> None:
+        for page in records.pages:
+            for group, members in page.runs(partial(self._group, page.sheet)):
+                self._queue.add(members, now.monotonic, group=group)
+        if records:
             self._seen(now)
+
+    def _group(self, sheet: Sheet, place: int) -> int:
+        """The start of the window of a record that comes after all before."""
+        self._latest = max(self._latest, window_of(sheet.arrived(place), self._seconds).start)
+        return int(self._latest)
 
     def heard(self, now: Now) -> None:
         self._heard = now.monotonic
@@ -81,7 +89,7 @@ class WindowSlot:
             self._seen(now)
         return self._batch(self._open, portion.records)
 
-    def _batch(self, open_window: OpenWindow, records: tuple[Record, ...]) -> Taken:
+    def _batch(self, open_window: OpenWindow, records: Records) -> Taken:
         """The last records of a window go with its end, when the end is known by then."""
         over = self._is_over(open_window.window)
         kind = BatchKind.WINDOW_END if over else BatchKind.RECORDS
@@ -90,7 +98,7 @@ class WindowSlot:
     def _end(self, open_window: OpenWindow) -> Taken:
         """The end of a window that has no record left."""
         self._queue.begin()
-        batch = Batch((), BatchKind.WINDOW_END, open_window.window, self._outgrown, self._lane)
+        batch = Batch(NONE, BatchKind.WINDOW_END, open_window.window, self._outgrown, self._lane)
         return Taken(0, batch, open_window.state)
 
     def _is_over(self, window: Window) -> bool:
@@ -106,13 +114,13 @@ class WindowSlot:
         if self._open is not None:
             self._ends_at = now.monotonic + max(0.0, self._open.window.end - now.wall) + QUIET
 
-    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
+    def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> Records:
         if step.closes:
             self._open, self._outgrown, self._ends_at = None, False, inf
         elif isinstance(step, SettleStep) and step.state is not None and self._open is not None:
             self._open = replace(self._open, state=step.state)
             self._outgrown = len(step.state) > STATE_LIMIT
-        return ()
+        return NONE
 
     def invoked(self, slot: int, now: Now) -> None:
         pass
@@ -134,10 +142,10 @@ class WindowSlot:
     def waiting(self) -> Waiting:
         return Waiting(len(self._queue), self._queue.bytes)
 
-    def behind(self) -> tuple[Record, ...]:
+    def behind(self) -> Records:
         return self._queue.records
 
-    def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
+    def drop(self, lanes: Collection[Lane] | None = None) -> Records:
         return self._queue.drop(lanes)
 
     def close(self, now: Now) -> None:

@@ -20,6 +20,7 @@ from ...config.clients.kafka.closing import end, ending
 from ...config.errors import SourceMissing
 from ..core.documents import Report
 from ..core.model import Record
+from ..core.pages import Records
 from ..kinds.kafka import KafkaSubject, kafka_record_document
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class KafkaDestination:
             self._subject(),
             report.discard,
             record,
-            event=report.render((record,)),
+            event=report.render(Records.of([record])),
             written=report.written,
             fresh_id=report.id,
         )

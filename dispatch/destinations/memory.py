@@ -23,6 +23,8 @@ class MemoryDestination:
         """Seconds that a write takes."""
         self.attempts: list[Report] = []
         """Every write that was begun."""
+        self.events: list[bytes] = []
+        """The event of each of these: nobody can ask for it any more when its records are done."""
         self.written: list[bytes] = []
         """The documents that arrived."""
 
@@ -35,6 +37,7 @@ class MemoryDestination:
 
     async def write(self, report: Report) -> None:
         self.attempts.append(report)
+        self.events.append(report.event)
         await anyio.sleep(self.answers_after)
         self._fail()
         self.written.append(encode(self._documents(report)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from pybase64 import b64decode
 
 from ...config.errors import BugError
 from ...config.mapping import EventSourceMapping

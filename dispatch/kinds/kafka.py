@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import lt
+from typing import Protocol
+
+from pybase64 import b64decode, b64encode
 
 from ...config.kinds import kafka
 from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
-from ..core.events import Envelope, Fields, base64_text, joined
-from ..core.model import BatchKind, ItemId, Lane, Now, Record, Window, encode
+from ..core.events import Envelope, Fields, base64_text, template
+from ..core.model import BatchKind, ItemId, Lane, Now, Position, Record, Window, encode
+from ..core.pages import Places, Records, Sheet
 from ..core.partition_slots import PartitionSlots
 from ..core.policy import Policy, Progress
 from ..core.response import Identifiers
@@ -62,14 +66,137 @@ def kafka_item(
         item["key"] = base64_text(key)
     if value is not None:
         item["value"] = base64_text(value)
-    item["headers"] = [{} if content is None else {name: _signed(content)} for name, content in headers]
+    item["headers"] = kafka_headers(headers)
     return item
+
+
+def kafka_headers(headers: Iterable[tuple[str, bytes | None]]) -> list[dict[str, list[int]]]:
+    return [{} if content is None else {name: _signed(content)} for name, content in headers]
+
+
+class RawRecord(Protocol):
+    """A record as the client gives it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int | None:
+        """Milliseconds; None in the oldest format, which has no place for it."""
+        ...
+
+    @property
+    def timestamp_type(self) -> int | None: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
+
+
+NO_TIME = -1
+"""Kafka's timestamp of a record without one, which brokers take from any producer."""
+HOLE_OFFSET, HOLE_TIME = -7, -77
+HOLES = {"key": b"\0key", "value": b"\0value"}
+"""What no record has, in the form of an element."""
+
+
+class KafkaSheet(Sheet):
+    """What one fetch gave of a partition."""
+
+    def __init__(self, lane: Lane, topic: str, partition: int, raws: Sequence[RawRecord], now: float) -> None:
+        """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
+        super().__init__(lane, len(raws))
+        self._topic, self._partition, self._now = topic, partition, now
+        self._raws = raws
+        self._offsets = [raw.offset for raw in raws]
+        self._times = [NO_TIME if raw.timestamp is None else raw.timestamp for raw in raws]
+        self._keys = [raw.key for raw in raws]
+        self._forms: dict[tuple[bool, bool, bool], bytes] = {}
+        self._ordered = all(map(lt, self._offsets, self._offsets[1:]))
+
+    @property
+    def ordered(self) -> bool:
+        return self._ordered
+
+    def position(self, place: int) -> Position:
+        return Position(self._offsets[place], 0, str(self._offsets[place]))
+
+    def arrived(self, place: int) -> float:
+        time = self._times[place]
+        return self._now if time == NO_TIME else time / 1000
+
+    def key(self, place: int) -> str | None:
+        key = self._keys[place]
+        return None if key is None else key.hex()
+
+    def item(self, place: int) -> Fields:
+        raw = self._raws[place]
+        return kafka_item(
+            topic=self._topic,
+            partition=self._partition,
+            offset=raw.offset,
+            timestamp=self._times[place],
+            timestamp_type=raw.timestamp_type or 0,
+            key=raw.key,
+            value=raw.value,
+            headers=raw.headers,
+        )
+
+    def view(self, place: int) -> bytes | None:
+        return self._raws[place].value
+
+    def seal(self) -> None:
+        self._raws = ()
+
+    def _make(self, place: int) -> Record:
+        return Record(
+            lane=self.lane,
+            id=(self.lane.shard, self._offsets[place]),
+            item=self.item(place) if self._raws else {},
+            arrived=self.arrived(place),
+            position=self.position(place),
+            key=self.key(place),
+            element=self.bodies[place] or None,
+        )
+
+    def _write(self, places: Places) -> list[bytes]:
+        raws, times = self._raws, self._times
+        return [self._element(raws[each], times[each]) for each in places]
+
+    def _element(self, raw: RawRecord, time: int) -> bytes:
+        kind = (raw.key is None, raw.value is None, raw.timestamp_type == 1)
+        form = self._forms.get(kind)
+        if form is None:
+            form = self._forms[kind] = self._form(*kind)
+        key, value = raw.key, raw.value
+        texts: tuple[bytes, ...] = ()
+        if key is not None:
+            texts = (b64encode(key),)
+        if value is not None:
+            texts = (*texts, b64encode(value))
+        return form % (raw.offset, time, *texts, encode(kafka_headers(raw.headers)) if raw.headers else b"[]")
+
+    def _form(self, no_key: bool, no_value: bool, appended: bool) -> bytes:
+        """With holes for offset, timestamp, key and value as far as there are some, and headers."""
+        item = kafka_item(
+            topic=self._topic,
+            partition=self._partition,
+            offset=HOLE_OFFSET,
+            timestamp=HOLE_TIME,
+            timestamp_type=int(appended),
+            key=None if no_key else HOLES["key"],
+            value=None if no_value else HOLES["value"],
+        )
+        numbers = [(HOLE_OFFSET, b"%d"), (HOLE_TIME, b"%d")]
+        texts = [(base64_text(value), b'"%b"') for value in HOLES.values()]
+        return template(item, *numbers, *texts, ([], b"%b"))
 
 
 def kafka_bytes(item: Fields) -> tuple[bytes | None, bytes | None]:
     """The key and the value that the element of a record holds."""
     key, value = item.get("key"), item.get("value")
-    return None if key is None else a2b_base64(str(key)), None if value is None else a2b_base64(str(value))
+    return None if key is None else b64decode(str(key)), None if value is None else b64decode(str(value))
 
 
 def kafka_decoded(
@@ -129,7 +256,7 @@ class KafkaEnvelope:
 
     def render(
         self,
-        records: Sequence[Record],
+        records: Records,
         *,
         lane: Lane | None = None,
         kind: BatchKind = BatchKind.RECORDS,
@@ -137,10 +264,10 @@ class KafkaEnvelope:
         terminated_early: bool = False,
         state: bytes = b"{}",
     ) -> bytes:
-        lanes: dict[str, list[Record]] = {}
-        for record in records:
-            lanes.setdefault(record.lane.shard, []).append(record)
-        parts = (encode(shard) + b":[" + joined(members) + b"]" for shard, members in lanes.items())
+        lanes: dict[str, list[bytes]] = {}
+        for page in records.pages:
+            lanes.setdefault(page.lane.shard, []).extend(page.bodies)
+        parts = (encode(shard) + b":[" + b",".join(bodies) + b"]" for shard, bodies in lanes.items())
         return self._head + b",".join(parts) + b"}}"
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import lt
+
 from ...config.kinds import kinesis
-from ..core.events import Fields, base64_text, seconds
+from ..core.events import Fields, base64_text, inner_texts, numbers, seconds, template
+from ..core.model import Lane, Position, Record, encode
+from ..core.pages import Places, Sheet
 from ..patterns.formats import FilterRules
 from .fragments import BatchInfo, decoded, shard_envelope, shard_policy, shard_slots
 from .profile import DispatchKind
@@ -28,6 +34,95 @@ def kinesis_item(record: Fields, *, shard: str, arn: str, region: str, role: str
         "awsRegion": region,
         "eventSourceARN": arn,
     }
+
+
+HOLES: Fields = {"PartitionKey": "\0key", "SequenceNumber": "\0number", "Data": "\0data"}
+"""A record of which nothing is known but what all of a shard have in common."""
+HOLE_TIME = -123.456
+
+
+@dataclass(frozen=True, slots=True)
+class ShardElement:
+    """What the elements of all records of a shard have in common."""
+
+    lane: Lane
+    arn: str
+    """What the mapping reads: the stream's or a consumer's."""
+    region: str
+    role: str
+
+    def item(self, record: Fields) -> dict[str, object]:
+        """The element of one record of GetRecords."""
+        return kinesis_item(record, shard=self.lane.shard, arn=self.arn, region=self.region, role=self.role)
+
+    def template(self) -> str:
+        """With holes for key, number, data, time of arrival, and number again."""
+        item = self.item({**HOLES, "ApproximateArrivalTimestamp": HOLE_TIME})
+        known = encode(self.lane.shard)[1:-1].replace(b"%", b"%%")
+        texts = [(text, b'"%s"') for text in HOLES.values()]
+        return template(item, *texts, (HOLE_TIME, b"%s"), (item["eventID"], b'"' + known + b':%s"')).decode()
+
+
+class KinesisSheet(Sheet):
+    """Records as GetRecords and SubscribeToShard give them, their data as base64."""
+
+    def __init__(self, element: ShardElement, raws: Sequence[Fields]) -> None:
+        """Raises KeyError, TypeError or ValueError for what is no record."""
+        super().__init__(element.lane, len(raws))
+        self._element = element
+        self._raws = raws
+        self._texts, self._keys = _column(raws, "SequenceNumber"), _column(raws, "PartitionKey")
+        self._data = _column(raws, "Data")
+        self._arrived = [seconds(raw["ApproximateArrivalTimestamp"]) for raw in raws]
+        places = list(map(int, self._texts))
+        self._ordered = all(map(lt, places, places[1:]))
+
+    @property
+    def ordered(self) -> bool:
+        return self._ordered
+
+    def position(self, place: int) -> Position:
+        return Position.parse(self._texts[place])
+
+    def arrived(self, place: int) -> float:
+        return self._arrived[place]
+
+    def key(self, place: int) -> str:
+        return self._keys[place]
+
+    def item(self, place: int) -> Fields:
+        return self._element.item(self._raws[place])
+
+    def view(self, place: int) -> bytes | None:
+        return decoded(self._data[place])
+
+    def seal(self) -> None:
+        self._raws, self._data = (), []
+
+    def _make(self, place: int) -> Record:
+        return Record(
+            lane=self.lane,
+            id=self._texts[place],
+            item=self.item(place) if self._raws else {},
+            arrived=self._arrived[place],
+            position=self.position(place),
+            key=self._keys[place],
+            element=self.bodies[place] or None,
+        )
+
+    def _write(self, places: Places) -> list[bytes]:
+        form = self._element.template()
+        columns = (self._keys, self._texts, self._data)
+        keys, texts, data = (inner_texts([column[each] for each in places]) for column in columns)
+        times = numbers([round(self._arrived[each], 3) for each in places])
+        return [(form % filled).encode() for filled in zip(keys, texts, data, times, texts, strict=True)]
+
+
+def _column(raws: Sequence[Fields], name: str) -> list[str]:
+    column = [raw[name] for raw in raws]
+    if not set(map(type, column)) <= {str}:
+        raise TypeError(f"a {name} that is no text")
+    return column  # type: ignore[return-value]
 
 
 BATCH_INFO = BatchInfo("KinesisBatchInfo", "milliseconds")

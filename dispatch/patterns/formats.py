@@ -47,6 +47,7 @@ class FilterRules:
     """Rules on data of another format do not count; else the filter does not take the record."""
 
 
+Fields = Mapping[str, object]
 Data = str | bytes | None
 """A record's data, decoded from base64; None when there are none (a Kafka tombstone)."""
 
@@ -92,18 +93,18 @@ class RecordFilter:
         """Filters from their JSON texts or parsed objects. Raises PatternError with the problems of all of them."""
         return cls(rules, parse_all(sources))
 
-    def keeps(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> bool:
+    def keeps(self, metadata: Fields | Callable[[], Fields], data: Data | Callable[[], Data] = None) -> bool:
         """Whether the function shall get this record.
 
         `metadata` are the record's other fields as in the Lambda event; where the data are not apart, all of them, and
-        no data. `data` may be a function, called only when needed: decoding base64 is not free.
+        no data. Either may be a function, called only when needed: decoding base64 is not free.
         """
         if not self._reads_data:
-            return not self.patterns or _any(self._json, _as_dict(metadata))
+            return not self.patterns or _any(self._json, _as_dict(metadata() if callable(metadata) else metadata))
         form, view = read(data() if callable(data) else data)
         matchers = self._json
         if self._reads_metadata or form is not _JSON:
-            view = _viewed(metadata, self._key, form, view)
+            view = _viewed(metadata() if callable(metadata) else metadata, self._key, form, view)
             matchers = self._matchers[form]
         for matches in matchers:  # noqa: SIM110 - any() over a generator costs as much as two small patterns
             if matches(view):

@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ...dispatch.core.model import Lane, OpenWindow, Record
+from ...dispatch.core.model import Lane, OpenWindow
+from ...dispatch.core.pages import Page, Records
 from ...dispatch.core.watermark import Blocker, Watermark
 from .mark import Mark
 from .pool import Pool, weight
@@ -78,29 +79,37 @@ class Marks:
         self._ended: set[Lane] = set()
         self._moved: set[Lane] = set()
 
-    def add(self, record: Record, size: int) -> bool:
-        """A record was fetched; `size` is what it occupies here, in bytes. False for one that its lane knows already (a
-        fetch was repeated): it is to be dropped."""
-        if record.position is None:
-            return True
-        mark = self._watermarks.get(record.lane)
-        if mark is None:
-            mark = self._watermarks[record.lane] = Watermark(*self._caps)
-        added = mark.add(record.position, size, record.key)
-        if added:
-            self._held += weight(1, size)
-            self._pool.take(weight(1, size))
-        return added
+    def fresh(self, page: Page) -> Page:
+        """As `Watermark.fresh`; of a source without positions, all of it."""
+        return self._mark_of(page).fresh(page) if _has_positions(page) else page
 
-    def done(self, records: Iterable[Record]) -> None:
+    def add(self, page: Page) -> None:
+        """These were fetched and are fresh; what is written of them is what they occupy here."""
+        if not _has_positions(page):
+            return
+        self._mark_of(page).add(page)
+        size = weight(len(page), page.size)
+        self._held += size
+        self._pool.take(size, len(page))
+
+    def done(self, records: Records) -> None:
         """These records are done for good."""
-        for record in records:
-            watermark = self._watermarks.get(record.lane)
-            if record.position is not None and watermark is not None and watermark.done(record.position):
-                self._moved.add(record.lane)
-        self._weigh()
+        for page in records.pages:
+            mark = self._watermarks.get(page.lane)
+            if mark is None or not _has_positions(page):
+                continue
+            before = weight(mark.pending, mark.bytes)
+            if mark.done(page):
+                self._moved.add(page.lane)
+            self._give(before - weight(mark.pending, mark.bytes))
 
-    def done_in_window(self, records: Iterable[Record], window: OpenWindow | None) -> None:
+    def _mark_of(self, page: Page) -> Watermark:
+        mark = self._watermarks.get(page.lane)
+        if mark is None:
+            mark = self._watermarks[page.lane] = Watermark(*self._caps)
+        return mark
+
+    def done_in_window(self, records: Records, window: OpenWindow | None) -> None:
         """As `done`; `window` is the tumbling window after these records. Both change in one step, so a window's state
         never belongs to another position."""
         self.done(records)
@@ -118,9 +127,10 @@ class Marks:
     def forget(self, lanes: Collection[Lane]) -> None:
         """These lanes are another reader's now; when they come back, nothing is known of them."""
         for lane in lanes:
-            self._watermarks.pop(lane, None)
+            mark = self._watermarks.pop(lane, None)
+            if mark is not None:
+                self._give(weight(mark.pending, mark.bytes))
         self._moved -= set(lanes)
-        self._weigh()
 
     # --- what the store is to be told -------------------------------------------------------------------------------
 
@@ -196,10 +206,6 @@ class Marks:
         self._give(self._held)
         self._pool.leave()
 
-    def _weigh(self) -> None:
-        """Give back what is not held any more."""
-        self._give(self._held - sum(weight(mark.pending, mark.bytes) for mark in self._watermarks.values()))
-
     def _give(self, size: int) -> None:
         self._held -= size
         self._pool.give(size)
@@ -211,3 +217,7 @@ class Marks:
             if mark.full and mark.blocker is not None:
                 return Stuck(lane, mark.blocker, mark.records)
         return None
+
+
+def _has_positions(page: Page) -> bool:
+    return bool(page) and page.sheet.position(page.places[0]) is not None

@@ -33,10 +33,11 @@ class Pool:
     def leave(self) -> None:
         self._feeds -= 1
 
-    def take(self, size: int) -> None:
-        """A record was fetched."""
+    def take(self, size: int, records: int) -> None:
+        """So many records were fetched, which occupy so much together."""
         self._bytes += size
-        self._typical += (size - self._typical) / MEMORY
+        if records:
+            self._typical += (size / records - self._typical) * (1 - (1 - 1 / MEMORY) ** records)
 
     def give(self, size: int) -> None:
         self._bytes -= size

@@ -17,6 +17,7 @@ from ...config.fields.arn import Arn
 from ...config.kinds.dynamodb import label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.core.pages import Records
 from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
@@ -135,19 +136,20 @@ class DynamoDbCalls:
         with reading(what):
             return Reply(reply["Records"], reply.get("NextShardIterator"))
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
         with reading(self._what("GetRecords")):
-            number = raw["dynamodb"]["SequenceNumber"]
-            return (
-                Record(
-                    lane=self._lane,
-                    id=number,
-                    item=dynamodb_item(raw, arn=self._lane.source, region=self._region),
-                    arrived=self._arrived(raw),
-                    position=Position.parse(number),
-                    key=dynamodb_key(raw),
-                ),
-            )
+            return Records.of(map(self._record, raws))
+
+    def _record(self, raw: Mapping[str, Any]) -> Record:
+        number = raw["dynamodb"]["SequenceNumber"]
+        return Record(
+            lane=self._lane,
+            id=number,
+            item=dynamodb_item(raw, arn=self._lane.source, region=self._region),
+            arrived=self._arrived(raw),
+            position=Position.parse(number),
+            key=dynamodb_key(raw),
+        )
 
     def probed(self, raw: Mapping[str, Any]) -> Probed:
         with reading(self._what("GetRecords")):

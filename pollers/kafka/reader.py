@@ -26,10 +26,11 @@ from ...config.kinds.kafka import NOUN
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ...dispatch.core.observer import Gap, Lagging, Observer, OffsetsCommitted, Rebalanced, StreamRecreated
+from ...dispatch.core.pages import Page, Records
 from ..core.mark import Mark
 from ..source import FetchResult, Owner
 from .core.quiet import Quiet
-from .core.records import lane_of, lanes_of, record_of
+from .core.records import lane_of, lanes_of, page_of
 from .settings import TopicSettings
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class KafkaReader:
         self._observer = observer
         self._topic = topic
         self._owner: Owner | None = None
+        self._names: dict[TopicPartition, Lane] = {}
         self._held: set[TopicPartition] = set()
         self._leaving: set[TopicPartition] = set()
         self._next: dict[TopicPartition, int] = {}
@@ -178,15 +180,16 @@ class KafkaReader:
         ours = self._held - self._leaving
         self._astray |= batches.keys() - self._held
         now = self._clock.wall()
-        records: list[Record] = []
+        pages: list[Page] = []
         for partition, raws in batches.items():
             if partition in ours and raws:
-                records += [record_of(self._settings.source, raw, now) for raw in raws]
+                pages.append(page_of(self._lane(partition), partition, raws, now))
                 self._done.setdefault(partition, raws[0].offset)
                 self._next[partition] = raws[-1].offset + 1
+        records = Records(pages)
         self._fed, self._full = set(batches), len(records) >= limit
         behind = self._tell_lag()
-        return FetchResult(tuple(records), full=bool(records) and behind, trouble=self._trouble)
+        return FetchResult(records, full=bool(records) and behind, trouble=self._trouble)
 
     def _tell_lag(self) -> bool:
         """Whether there is more to be had."""
@@ -387,7 +390,10 @@ class KafkaReader:
             self._consumer.pause(*added)
 
     def _lane(self, partition: TopicPartition) -> Lane:
-        return lane_of(self._settings.source, partition)
+        lane = self._names.get(partition)
+        if lane is None:
+            lane = self._names[partition] = lane_of(self._settings.source, partition)
+        return lane
 
 
 def _damages() -> tuple[type[Exception], ...]:

@@ -13,7 +13,6 @@ Rules of the service: https://docs.aws.amazon.com/kinesis/latest/APIReference/AP
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,10 +24,11 @@ import anyio
 from ...config.clients import faults
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
-from ...dispatch.core.model import Position, Record
+from ...dispatch.core.model import Position
+from ...dispatch.core.pages import NONE, Records
 from ..checkpoints.store import Start
 from ..streams.calls import reading, unavailable
-from ..streams.service import Page
+from ..streams.service import ShardPage
 
 RENEW_AFTER = 285.0
 """Seconds after which a subscription is replaced. The service ends it after five minutes."""
@@ -40,9 +40,9 @@ IN_USE_PAUSE = 5.0
 IN_USE_TRIES = 3
 """Refusals in a row after which somebody else must be using the consumer, or it is still being made."""
 
-Make = Callable[[Mapping[str, Any]], Sequence[Record]]
-"""The records, each with its position, that one of the service's stands for. Raises KeyError, TypeError or ValueError
-when it is none."""
+Make = Callable[[Sequence[Mapping[str, Any]]], Records]
+"""The records, each with its position, that the service's stand for. Raises KeyError, TypeError or ValueError when one
+is none."""
 
 
 class SubscribedShard:
@@ -62,19 +62,19 @@ class SubscribedShard:
         self._clock = clock
         self._read_to = place if isinstance(place, Position) else None
         self._receiving: asyncio.Task[_PushedEvent] | None = None
-        self._held: deque[Record] = deque()  # of the open event
+        self._held = NONE  # of the open event
         self._ended = False
         self._caught_up = False
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         if not self._held and not self._ended:
             self._caught_up = False  # until the service says so again
             if event := await self._next_event(until):
-                self._held.extend(self._new(event.records))
+                self._held = self._new(event.records)
                 self._ended, self._caught_up = event.last, event.caught_up
-        records = tuple(self._held.popleft() for _ in range(min(limit, len(self._held))))
+        records, self._held = self._held[:limit], self._held[limit:]
         left = bool(self._held)
-        return Page(records, ended=self._ended and not left, caught_up=self._caught_up and not left)
+        return ShardPage(records, ended=self._ended and not left, caught_up=self._caught_up and not left)
 
     async def aclose(self) -> None:
         receiving, self._receiving = self._receiving, None
@@ -101,12 +101,11 @@ class SubscribedShard:
         receiving, self._receiving = self._receiving, None
         return receiving.result()
 
-    def _new(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _new(self, records: Records) -> Records:
         """What was not read before: a subscription may begin with the record at a position, or with user records of
         it that are done."""
-        new = [record for record in records if self._read_to is None or _position(record) > self._read_to]
-        if new:
-            self._read_to = _position(new[-1])
+        new = records if self._read_to is None else records.after(self._read_to)
+        self._read_to = new.last or self._read_to
         return new
 
 
@@ -120,11 +119,6 @@ def starting(place: Start | Position) -> dict[str, Any]:
     return {"Type": "AT_TIMESTAMP", "Timestamp": datetime.fromtimestamp(place.at, UTC)}
 
 
-def _position(record: Record) -> Position:
-    assert record.position is not None
-    return record.position
-
-
 # --- events, over as many subscriptions as it takes -----------------------------------------------------------------
 
 
@@ -132,7 +126,7 @@ def _position(record: Record) -> Position:
 class _PushedEvent:
     """A SubscribeToShardEvent."""
 
-    records: Sequence[Record]
+    records: Records
     caught_up: bool
     last: bool
     """The shard has ended: its children are named."""
@@ -203,7 +197,7 @@ class _Events:
         with reading(self._what):
             raw = event["SubscribeToShardEvent"]
             received = raw.get("Records") or []
-            records = [record for each in received for record in self._make(each)]
+            records = self._make(received)
             number = raw.get("ContinuationSequenceNumber") or (received[-1]["SequenceNumber"] if received else None)
         if number:
             self._starting = {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": number}

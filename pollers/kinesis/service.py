@@ -19,7 +19,8 @@ from ...config.fields.arn import Arn
 from ...config.kinds.kinesis import consumer_of, stream_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
-from ...dispatch.kinds.kinesis import kinesis_item
+from ...dispatch.core.pages import Page, Records
+from ...dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
 from ..streams.core.lineage import Shard
@@ -191,9 +192,9 @@ class KinesisCalls:
             size = sum(len(raw["Data"]) for raw in records) * 3 // 4  # base64
             return Reply(records, reply.get("NextShardIterator"), reply.get("MillisBehindLatest"), size)
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
         with reading(self._what("GetRecords")):
-            return self._maker.make(raw)
+            return self._maker.make(raws)
 
     def probed(self, raw: Mapping[str, Any]) -> Probed:
         with reading(self._what("GetRecords")):
@@ -234,16 +235,24 @@ class RecordMaker:
         self.lane = lane
         self._deaggregate = deaggregate
         self._begun = begun
-        self._arn = str(arn)
-        self._region = arn.region
-        self._role = role
+        self._element = ShardElement(lane, str(arn), arn.region, role)
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
-        """Raises KeyError, TypeError or ValueError when it is none."""
-        whole = Position.parse(raw["SequenceNumber"])
-        apart = self._deaggregate or whole.number == self._begun
-        if not apart or not raw["Data"].startswith(AGGREGATE):
-            return (self._record(raw, whole),)
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
+        """Raises KeyError, TypeError or ValueError when one is none."""
+        if not any(map(self._packed, raws)):
+            return Records([Page(KinesisSheet(self._element, raws))] if raws else ())
+        return Records.of(record for raw in raws for record in self._taken_apart(raw))
+
+    def _packed(self, raw: Mapping[str, Any]) -> bool:
+        """Whether it may be an aggregate, and is to be taken apart."""
+        if not self._deaggregate and (self._begun is None or int(raw["SequenceNumber"]) != self._begun):
+            return False
+        packed: bool = raw["Data"].startswith(AGGREGATE)
+        return packed
+
+    def _taken_apart(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+        if not self._packed(raw):
+            return (self._record(raw, Position.parse(raw["SequenceNumber"])),)
         packed = {**raw, "Data": b64decode(raw["Data"])}
         return [self._record(each, position) for each, position in expand(packed)]
 
@@ -251,7 +260,7 @@ class RecordMaker:
         return Record(
             lane=self.lane,
             id=position.text,
-            item=kinesis_item(raw, shard=self.lane.shard, arn=self._arn, region=self._region, role=self._role),
+            item=self._element.item(raw),
             arrived=events.seconds(raw["ApproximateArrivalTimestamp"]),
             position=position,
             key=raw["PartitionKey"],

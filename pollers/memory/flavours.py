@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import floor
 from typing import Any
 
+from ...dispatch.core.events import base64_text
 from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.core.pages import Page, Records
 from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
-from ...dispatch.kinds.kinesis import kinesis_item
+from ...dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from ..checkpoints.store import StartKind
 from ..streams.polled_shard import Cadence
 
@@ -50,7 +52,7 @@ class FlavourFacts:
     cadence: Cadence
     describe: Callable[[StreamEntry], Mapping[str, Any]]
     """A record as botocore gives it."""
-    record: Callable[[Mapping[str, Any], Lane], Record]
+    records: Callable[[Sequence[Mapping[str, Any]], Lane], Records]
     """What is made of that."""
 
 
@@ -61,15 +63,14 @@ def _kinesis_described(entry: StreamEntry) -> Mapping[str, Any]:
     return {
         "SequenceNumber": entry.text,
         "PartitionKey": entry.key,
-        "Data": entry.data,
+        "Data": base64_text(entry.data),
         "ApproximateArrivalTimestamp": entry.arrived,
     }
 
 
-def _kinesis_record(raw: Mapping[str, Any], lane: Lane) -> Record:
-    item = kinesis_item(raw, shard=lane.shard, arn=lane.source, region=_region(lane), role=ROLE)
-    text, arrived = raw["SequenceNumber"], raw["ApproximateArrivalTimestamp"]
-    return Record(lane, text, item, arrived, Position.parse(text), raw["PartitionKey"])
+def _kinesis_records(raws: Sequence[Mapping[str, Any]], lane: Lane) -> Records:
+    element = ShardElement(lane, lane.source, _region(lane), ROLE)
+    return Records([Page(KinesisSheet(element, raws))] if raws else ())
 
 
 # --- DynamoDB ---------------------------------------------------------------------------------------------------------
@@ -86,6 +87,10 @@ def _dynamodb_described(entry: StreamEntry) -> Mapping[str, Any]:
         "StreamViewType": "NEW_AND_OLD_IMAGES",
     }
     return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
+
+
+def _dynamodb_records(raws: Sequence[Mapping[str, Any]], lane: Lane) -> Records:
+    return Records.of(_dynamodb_record(raw, lane) for raw in raws)
 
 
 def _dynamodb_record(raw: Mapping[str, Any], lane: Lane) -> Record:
@@ -112,7 +117,7 @@ class Flavour(Enum):
         latest=StartKind.LATEST,
         cadence=Cadence(1.0, 5, None, 10_000),
         describe=_kinesis_described,
-        record=_kinesis_record,
+        records=_kinesis_records,
     )
     DYNAMODB = FlavourFacts(
         page=1_000,
@@ -124,5 +129,5 @@ class Flavour(Enum):
         latest=StartKind.NEWER_THAN,
         cadence=Cadence(0.25, 5, None, 1_000),
         describe=_dynamodb_described,
-        record=_dynamodb_record,
+        records=_dynamodb_records,
     )

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from math import inf
 
 import anyio
+import anyio.lowlevel
 
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
+from ...dispatch.core.pages import Records
 from ...dispatch.kinds.sqs import sqs_item
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Roster
@@ -150,10 +152,11 @@ class MemoryQueueReceiver:
         now = queue.clock.monotonic()
         end = now + LONG_POLL if until is None else min(until, now + LONG_POLL)
         count = min(limit, 10)
+        await anyio.lowlevel.checkpoint()  # a call takes a moment, in which everybody else has a turn
         while True:
             queue.check()
             if taken := queue.receive(count, queue.visibility):
-                return FetchResult(tuple(self._record(message) for message in taken), full=len(taken) == count)
+                return FetchResult(Records.of(map(self._record, taken)), full=len(taken) == count)
             if queue.clock.monotonic() >= end:
                 return FetchResult()
             await queue.wait_visible(end)

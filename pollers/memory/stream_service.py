@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...dispatch.core.model import Lane, Position, Record
+from ...dispatch.core.model import Lane, Position
+from ...dispatch.core.pages import Records
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, probe
 from ..streams.core.lineage import Shard
@@ -96,8 +97,8 @@ class _MemoryShardCalls:
         size = sum(len(entry.data) for entry in read.entries)
         return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size)
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
-        return [self.stream.flavour.value.record(raw, self.lane)]
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
+        return self.stream.flavour.value.records(raws, self.lane)
 
     async def look(self, fresh: float) -> Shard | None:
         return await self.listed.look(self.lane.shard, fresh)
@@ -106,7 +107,7 @@ class _MemoryShardCalls:
         return await self._ask(lambda: self.stream.from_number(self.lane.shard, position.number, after=False))
 
     def probed(self, raw: Mapping[str, Any]) -> Probed:
-        (record,) = self.make(raw)
+        (record,) = self.make([raw])
         assert record.position is not None
         return Probed(record.position.number, record.arrived)
 

@@ -27,6 +27,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
 from ...config.reasons import Reason
 from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
+from ...dispatch.core.pages import Records
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Reader, Roster, Source
 
@@ -157,7 +158,7 @@ class DecodingReader:
             raise self._unavailable(self._news)
         fetched = await self._fetch(limit, until, skip)
         await self._wait(until)
-        records = tuple(self._handed_on(limit))
+        records = Records.of(self._handed_on(limit))
         if not records and not fetched.gaps and (trouble := self._trouble()):
             raise self._unavailable(trouble)
         return replace(fetched, records=records)

@@ -22,6 +22,7 @@ from ...config.errors import SourceError, SourceMissing, SourceRefused, SourceUn
 from ...config.fields.arn import Arn
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.model import FateKind, Lane, Record, Settlement
+from ...dispatch.core.pages import Records
 from ...dispatch.kinds.sqs import sqs_item
 from ..core.mark import Mark
 from ..source import FetchResult, Owner, Roster
@@ -246,7 +247,7 @@ class SqsReceiver:
             await self._rest(started, wait, until)
         # Counted from the reply: a message of a long poll is lent at its end, and loopback makes the difference small.
         held_until = self._clock.monotonic() + visibility
-        records = tuple(self._queue.record(message, held_until) for message in messages)
+        records = Records.of(self._queue.record(message, held_until) for message in messages)
         return FetchResult(records, full=len(records) == count)
 
     async def _rest(self, started: float, wait: int, until: float | None) -> None:

@@ -21,10 +21,11 @@ import anyio
 
 from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
-from ...dispatch.core.model import Position, Record
+from ...dispatch.core.model import Position
+from ...dispatch.core.pages import NONE, Records, Sheet
 from ..checkpoints.store import BEGINNING, Start
 from .core.lineage import Shard
-from .service import Lost, Page
+from .service import Lost, ShardPage
 
 LISTING_FRESH_FOR = 1.0
 """Seconds for which a listing says whether a shard without a next iterator is closed."""
@@ -80,8 +81,8 @@ class ShardCalls(Protocol):
         """Raises Astray, Trimmed."""
         ...
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
-        """The records, each with its position, that one of the service's stands for."""
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
+        """The records, each with its position, that the service's stand for."""
         ...
 
     async def look(self, fresh: float) -> Shard | None:
@@ -115,13 +116,13 @@ class PolledShard:
         self._since = place.at if isinstance(place, Start) else None  # until a record is surely newer
         self._iterator: str | None = None
         self._failures = 0  # since the last answer
-        self._held: deque[Record] = deque()  # read, but more than was asked for
+        self._held = NONE  # read, but more than was asked for
         self._lost: list[Lost] = []
         self._closed = False  # known before the call that is made next
         self._ended = False
         self._caught_up = False
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         while not self._held and not self._ended:
             self._caught_up = False  # until the service says so again
             if not await self._pace.turn(until) or await self._read(limit):
@@ -131,11 +132,11 @@ class PolledShard:
     async def aclose(self) -> None:
         """Nothing to close: the client is shared."""
 
-    def _handed_out(self, limit: int) -> Page:
-        records = tuple(self._held.popleft() for _ in range(min(limit, len(self._held))))
+    def _handed_out(self, limit: int) -> ShardPage:
+        records, self._held = self._held[:limit], self._held[limit:]
         lost, self._lost = tuple(self._lost), []
         left = bool(self._held)
-        return Page(records, lost, self._ended and not left, self._caught_up and not left)
+        return ShardPage(records, lost, self._ended and not left, self._caught_up and not left)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ class PolledShard:
         asked = max(1, min(limit, self._page) // self._packed)
         try:
             reply = await self._ask(asked)
-            records = [record for raw in reply.records for record in self._calls.make(raw)]
+            records = self._calls.make(reply.records)
         except SourceUnavailable as error:
             if self._worth_another(error):
                 return False
@@ -176,26 +177,25 @@ class PolledShard:
         with self._pace:
             return await self._calls.get(self._iterator, limit)
 
-    def _keep(self, records: Sequence[Record]) -> bool:
+    def _keep(self, records: Records) -> bool:
         """Hold what is new of an answer; whether that moved the place. A server may answer with the record at a
         position instead of those after it, or with records that are older than the moment it was asked for."""
-        new = [record for record in records if self._read_to is None or _position(record) > self._read_to]
-        if new:
-            self._place = self._read_to = _position(new[-1])
-        for record in new:
-            if self._wanted(record):
-                self._held.append(record)
+        new = records if self._read_to is None else records.after(self._read_to)
+        if new.last is not None:
+            self._place = self._read_to = new.last
+        self._held += new if self._since is None else new.by_place(self._is_wanted)[0]
         return bool(new)
 
-    def _wanted(self, record: Record) -> bool:
+    def _is_wanted(self, sheet: Sheet, place: int) -> bool:
         """Whether it is not older than where the shard starts. What comes after a newer one is newer, whatever it says
         of itself."""
+        arrived = sheet.arrived(place)
         if self._since is None:
             return True
-        if record.arrived >= self._since:
+        if arrived >= self._since:
             self._since = None
             return True
-        return not _older(record.arrived, self._since, self._rounding)
+        return not _older(arrived, self._since, self._rounding)
 
     def _go_to_horizon(self) -> None:
         place = self._place
@@ -226,11 +226,6 @@ class PolledShard:
         elif shard.closed:
             self._closed = True
             self._pace.go_on()
-
-
-def _position(record: Record) -> Position:
-    assert record.position is not None
-    return record.position
 
 
 def _older(arrived: float, moment: float, rounding: int) -> bool:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ...dispatch.core.model import Position, Record
+from ...dispatch.core.model import Position
+from ...dispatch.core.pages import NONE, Records
 from ..checkpoints.store import Start, StartKind
 from .core.lineage import Shard
 
@@ -39,10 +40,10 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ShardPage:
     """What one look at a shard brought."""
 
-    records: tuple[Record, ...] = ()
+    records: Records = NONE
     lost: tuple[Lost, ...] = ()
     """What is missing before these records."""
     ended: bool = False
@@ -64,7 +65,7 @@ class Pages(Protocol):
     """One shard's records, from one place on, in order. Every failure is a `config.errors.SourceUnavailable`; after
     one, `next` goes on where it was."""
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         """The next records, at most `limit`; waits for the service's pace and for records, but never beyond `until`
         (monotonic). A page without records says nothing but that it was asked."""
         ...

@@ -40,7 +40,7 @@ from .core import lineage
 from .core.absence import Absences
 from .core.lineage import ShardPlan
 from .opening import FoundStream, Opening, StreamSettings
-from .service import Listing, Page, Pages, StreamService
+from .service import Listing, Pages, ShardPage, StreamService
 
 LOOK_BACKOFF = Backoff(base=1.0, cap=10.0)
 """Between looks at the shards while the service does not answer, or a shard cannot be read."""
@@ -301,8 +301,7 @@ class ShardReader:
         gaps = [*self._lost, *(self._source.gap(self._shard, lost.start, lost.end, lost.reason) for lost in page.lost)]
         self._lost = []
         self.caught_up = page.caught_up and not page.records
-        if page.records:
-            self._last = page.records[-1].position or self._last
+        self._last = page.records.last or self._last
         ended = page.ended or (self.vanished and self.caught_up)
         return FetchResult(page.records, tuple(gaps), (self.lane,) if ended else (), full=not page.caught_up)
 
@@ -331,8 +330,8 @@ class NoPages:
     """The `Pages` of a shard that is done: the reader before this one stored it, and nobody heard of that. So its feed
     hears it now."""
 
-    async def next(self, limit: int, until: float | None) -> Page:
-        return Page(ended=True)
+    async def next(self, limit: int, until: float | None) -> ShardPage:
+        return ShardPage(ended=True)
 
     async def aclose(self) -> None:
         """Nothing to close."""

@@ -169,12 +169,9 @@ class DryReceiver:
         await self.source.refresh(self.inner)
         short = anyio.current_time() + POLL
         fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
-        fresh = tuple(record for record in fetched.records if self.source.is_new(record))
-        if len(fresh) < len(fetched.records):
-            # A message came again because its time ran out: keep the new receipt, and do not show it twice.
-            for record in fetched.records:
-                if record not in fresh:
-                    self.source.keep(record)
+        fresh, again = fetched.records.by_record(self.source.is_new)
+        for record in again:  # its time ran out: keep the new receipt, and do not show it twice
+            self.source.keep(record)
         return replace(fetched, records=fresh)
 
     async def hold(self, records: Sequence[Record], until: float) -> float:

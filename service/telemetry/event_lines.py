@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from ...dispatch.core import observer as seen
-from ...dispatch.core.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
+from ...dispatch.core.model import FailedItems, FunctionFailed, Lane, Succeeded, Throttled, Unreachable
+from ...dispatch.core.pages import Records
 from .core.repeats import Flow, Repeats
 from .log import Action, Log
 
@@ -377,9 +378,9 @@ def _shards(lanes: Sequence[Lane]) -> str:
     return ", ".join(lane.shard for lane in lanes[:NAMED]) + more
 
 
-def _shard(records: Sequence[Record]) -> str | None:
+def _shard(records: Records) -> str | None:
     """The shard or partition that all of them are of."""
-    shards = {record.lane.shard for record in records}
+    shards = {lane.shard for lane in records.lanes}
     return next(iter(shards)) or None if len(shards) == 1 else None
 
 

@@ -16,6 +16,7 @@ from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing
 from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, FILTERED, RETURNED, Record, Settlement
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import FetchResult, Reader, Source
 from headrace.pollers.sqs.source import QueueSettings, SqsSource
@@ -97,18 +98,18 @@ async def opened(lab: Lab, *, fifo: bool = False) -> tuple[Source, Reader]:
     return source, await source.reader("receiver-1")
 
 
-async def fetch_some(reader: Reader, within: float = 10.0) -> tuple[Record, ...]:
+async def fetch_some(reader: Reader, within: float = 10.0) -> Records:
     """The next records that are there within so many seconds."""
     end = anyio.current_time() + within
     while anyio.current_time() < end:
         fetched: FetchResult = await reader.fetch(10, end)
         if fetched.records:
             return fetched.records
-    return ()
+    return NONE
 
 
 async def nothing_comes(reader: Reader) -> bool:
-    return (await reader.fetch(10, anyio.current_time() + VISIBILITY + 1.5)).records == ()
+    return not (await reader.fetch(10, anyio.current_time() + VISIBILITY + 1.5)).records
 
 
 def bodies(records: Sequence[Record]) -> list[str]:
@@ -138,7 +139,7 @@ async def test_what_is_not_settled_comes_again_with_a_higher_receive_count(lab: 
     _, reader = await opened(lab)
     await lab.send("again")
     (first,) = await fetch_some(reader)
-    await reader.settle([Settlement((first,), RETURNED), Settlement((first,), ABANDONED)])
+    await reader.settle([Settlement(Records.of((first,)), RETURNED), Settlement(Records.of((first,)), ABANDONED)])
     (second,) = await fetch_some(reader)
     assert second.id == first.id
     assert second.item["attributes"]["ApproximateReceiveCount"] == "2"  # type: ignore[index]
@@ -155,7 +156,7 @@ async def test_what_is_done_never_comes_again(lab: Lab, fate: Any) -> None:
         records = await fetch_some(reader)
         assert records
         seen.extend(bodies(records))
-        assert await reader.settle([Settlement(records, fate)]) in ((), [])
+        assert await reader.settle([Settlement(Records.of(records), fate)]) in ((), [])
     assert await nothing_comes(reader)
     assert await source.empty()
 
@@ -165,7 +166,7 @@ async def test_what_is_lent_is_not_empty(lab: Lab) -> None:
     await lab.send("here")
     records = await fetch_some(reader)
     assert not await source.empty()
-    await reader.settle([Settlement(records, DELIVERED)])
+    await reader.settle([Settlement(Records.of(records), DELIVERED)])
 
 
 @pytest.mark.semantics("SQS-14")
@@ -176,7 +177,7 @@ async def test_a_held_record_does_not_come_back_before_its_time(lab: Lab) -> Non
     reached = await reader.hold(records, anyio.current_time() + 60)
     assert reached >= anyio.current_time() + 55
     assert await nothing_comes(reader)
-    await reader.settle([Settlement(records, DELIVERED)])
+    await reader.settle([Settlement(Records.of(records), DELIVERED)])
 
 
 @pytest.mark.semantics("SQS-16")
@@ -197,7 +198,7 @@ async def test_waiting_out_a_window_takes_a_handful_of_fetches(lab: Lab) -> None
     end = anyio.current_time() + 1.3
     fetches = 0
     while anyio.current_time() < end:
-        assert (await reader.fetch(10, end)).records == ()
+        assert not (await reader.fetch(10, end)).records
         fetches += 1
     assert fetches <= 3
 
@@ -209,4 +210,4 @@ async def test_a_fetch_takes_no_more_than_it_was_asked_for(lab: Lab) -> None:
     fetched = await reader.fetch(2, anyio.current_time() + 5)
     assert 1 <= len(fetched.records) <= 2
     assert fetched.full == (len(fetched.records) == 2)
-    await reader.settle([Settlement(fetched.records, DELIVERED)])
+    await reader.settle([Settlement(Records.of(fetched.records), DELIVERED)])

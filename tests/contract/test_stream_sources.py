@@ -262,7 +262,7 @@ async def test_waiting_for_records_ends_in_time(lab: Lab) -> None:
     reader = await begun(lab)
     until = anyio.current_time() + 0.3
     while anyio.current_time() < until:
-        assert (await reader.fetch(10, until)).records == ()
+        assert not (await reader.fetch(10, until)).records
     await put(lab, "late")
     assert data(await fetch(reader, 1)) == ["late"]
 
@@ -338,7 +338,7 @@ async def test_a_source_is_empty_when_all_of_it_was_fetched(lab: Lab) -> None:
     await fetch(reader, 1)
 
     async def empty() -> bool:
-        assert (await reader.fetch(10, anyio.current_time() + 0.2)).records == ()
+        assert not (await reader.fetch(10, anyio.current_time() + 0.2)).records
         return await source.empty()
 
     await eventually_async(empty, "the source says that nothing is left")

@@ -15,6 +15,7 @@ from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.destinations.aws import make_destination
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
@@ -69,7 +70,7 @@ async def test_an_object_that_is_written_again_is_one_object_under_the_key_of_th
 async def test_an_event_of_the_largest_size_arrives_whole_in_a_bucket(bucket: S3Lab) -> None:
     """Quotes double in a string: the object is larger than any event."""
     large = Record(Lane("s", "shard"), "1", {"pad": '"' * 2_900_000}, 0.0, Position(1))
-    event = RecordsEnvelope().render([large])
+    event = RecordsEnvelope().render(Records.of([large]))
     assert 5_500_000 < len(event) < 6_291_456
     await (await bucket.destination()).write(replace(report(), render=lambda _: event))
     (body,) = await bucket.arrived(1)

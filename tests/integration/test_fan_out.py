@@ -17,6 +17,7 @@ from headrace.config.clock import LoopClock, SystemClock
 from headrace.config.errors import SourceUnavailable
 from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.pages import Records
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard
 from headrace.pollers.kinesis.service import RecordMaker
@@ -344,9 +345,10 @@ async def test_what_nobody_asks_for_stays_with_the_service(
 ) -> None:
     made: list[str] = []
 
-    def make(raw: Mapping[str, Any]) -> Sequence[Record]:
-        made.append(raw["SequenceNumber"])
-        return [Record(Lane(orders.arn, SHARD), raw["SequenceNumber"], {}, 0.0, Position.parse(raw["SequenceNumber"]))]
+    def make(raws: Sequence[Mapping[str, Any]]) -> Records:
+        numbers = [raw["SequenceNumber"] for raw in raws]
+        made.extend(numbers)
+        return Records.of(Record(Lane(orders.arn, SHARD), each, {}, 0.0, Position.parse(each)) for each in numbers)
 
     pages = SubscribedShard(await clients.get("kinesis"), consumer.arn, SHARD, BEGINNING, make, SystemClock())
     sent = [orders.put("key", bytes(1_000_000)).number for _ in range(30)]  # an event each

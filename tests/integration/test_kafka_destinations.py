@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 
 import anyio
 import orjson
@@ -15,6 +15,7 @@ from headrace.config.errors import SourceError, SourceRefused
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import DiscardReason, Lane, Position, Record
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.steps import DiscardStep
 from headrace.dispatch.destinations.kafka import KafkaDestination
 from headrace.dispatch.destinations.persistence import GivenUp, Persistence, Written
@@ -84,10 +85,10 @@ def record(offset: int, size: int) -> Record:
 
 
 def report(*records: Record) -> Report:
-    def render(chosen: Sequence[Record]) -> bytes:
+    def render(chosen: Records) -> bytes:
         return KafkaEnvelope("broker:9092").render(chosen, lane=LANE)
 
-    discard = DiscardStep(records, DiscardReason.RETRIES_EXHAUSTED, None, 1, None)
+    discard = DiscardStep(Records.of(records), DiscardReason.RETRIES_EXHAUSTED, None, 1, None)
     return Report(discard, LANE, 0.0, str(uuid.uuid4()), render)
 
 

@@ -16,6 +16,7 @@ from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.source import KafkaSource
 from headrace.pollers.source import FetchResult
 from support.eventually import eventually_async
+from support.rigs import passing
 from support.servers import kafka
 from support.servers.running import Server
 from support.topic_lab import Group, fetched, values
@@ -179,7 +180,7 @@ async def test_a_topic_is_empty_behind_the_end_of_a_transaction_too(topics: Topi
     assert values((await fetched(reader)).records) == [b"commit_transaction"]
     with anyio.fail_after(60):
         while not await source.empty():
-            assert (await reader.fetch(100, None)).records == ()
+            assert not (await reader.fetch(100, None)).records
     await reader.aclose()
 
 
@@ -192,7 +193,7 @@ async def test_what_is_filtered_is_committed_though_nothing_is_invoked(topics: T
     topics.send(topic, b"a", b"b")
     group = Group(topics, topic)
     member = group.member()
-    member.keeps = lambda record: False
+    member.keeps = passing(lambda record: False)
     async with member.running():
         await soon(lambda: group.committed == {0: 2})
     assert member.begun == []

@@ -12,6 +12,7 @@ from headrace.config.clock import SystemClock
 from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import DELIVERED, Settlement
+from headrace.dispatch.core.pages import Records
 from headrace.pollers.sqs.source import QueueSettings, SqsReceiver, SqsSource
 from support.sqs_stub import Faults, Stub, serving
 
@@ -49,7 +50,7 @@ async def test_a_delete_that_fails_for_the_queues_reasons_is_tried_again(stub: S
         stub.queues["orders"].send(str(number))
     fetched = await receiver.fetch(10, soon())
     stub.faults["orders"].refuse_deletes = 4
-    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert await receiver.settle([Settlement(Records.of(fetched.records), DELIVERED)]) == []
     assert stub.queues["orders"].messages == []
 
 
@@ -59,7 +60,7 @@ async def test_a_delete_that_the_answer_does_not_name_is_tried_again(stub: Stub,
         stub.queues["orders"].send(str(number))
     fetched = await receiver.fetch(10, soon())
     stub.faults["orders"].unnamed = 4
-    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert await receiver.settle([Settlement(Records.of(fetched.records), DELIVERED)]) == []
     assert stub.queues["orders"].messages == []
 
 
@@ -68,7 +69,7 @@ async def test_deletes_that_are_never_named_are_given_up_aloud(stub: Stub, recei
     stub.queues["orders"].send("stays")
     fetched = await receiver.fetch(10, soon())
     stub.faults["orders"].unnamed = 1000
-    assert list(await receiver.settle([Settlement(fetched.records, DELIVERED)])) == list(fetched.records)
+    assert list(await receiver.settle([Settlement(Records.of(fetched.records), DELIVERED)])) == list(fetched.records)
 
 
 @pytest.mark.semantics("SQS-22")
@@ -76,7 +77,7 @@ async def test_a_delete_that_never_works_is_given_up_aloud(stub: Stub, receiver:
     stub.queues["orders"].send("stuck")
     fetched = await receiver.fetch(10, soon())
     stub.faults["orders"].refuse_deletes = 1000
-    assert list(await receiver.settle([Settlement(fetched.records, DELIVERED)])) == list(fetched.records)
+    assert list(await receiver.settle([Settlement(Records.of(fetched.records), DELIVERED)])) == list(fetched.records)
 
 
 @pytest.mark.semantics("SQS-14")
@@ -117,7 +118,7 @@ async def test_a_lost_reply_of_a_delete_is_asked_again(stub: Stub, receiver: Sqs
     stub.queues["orders"].send("one")
     fetched = await receiver.fetch(10, soon())
     stub.faults["orders"].lost_replies = 1
-    assert await receiver.settle([Settlement(fetched.records, DELIVERED)]) == []
+    assert await receiver.settle([Settlement(Records.of(fetched.records), DELIVERED)]) == []
     assert stub.queues["orders"].messages == []
 
 

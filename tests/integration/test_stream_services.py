@@ -168,7 +168,7 @@ async def test_binaries_arrive_as_the_base64_that_the_service_sent(world: World)
 @pytest.mark.semantics("STREAM-37")
 async def test_a_reader_finds_what_comes_later(world: World) -> None:
     pages = await world.pages()
-    assert (await pages.next(100, None)).records == ()
+    assert not (await pages.next(100, None)).records
     for each in range(3):
         await world.put(each)
         assert await numbers(pages, 1) == [each]
@@ -208,7 +208,7 @@ async def test_what_came_before_the_start_is_passed_over(world: World) -> None:
     pages = await world.pages(start)
     for _ in range(3):
         with suppress(SourceUnavailable):  # AWS and kinesalite refuse a moment that has not come
-            assert (await pages.next(100, None)).records == ()
+            assert not (await pages.next(100, None)).records
 
 
 @pytest.mark.semantics("STREAM-42")
@@ -431,7 +431,7 @@ async def test_a_missing_iterator_of_an_open_shard_ends_nothing(either: Either) 
     assert await numbers(pages, 2) == [0, 1]
     for _ in range(3):
         page = await pages.next(100, None)
-        assert (page.records, page.ended) == ((), False)
+        assert (len(page.records), page.ended) == (0, False)
     put(2)
     assert await numbers(pages, 1) == [2]
 

@@ -13,12 +13,13 @@ from hypothesis.strategies import DataObject
 from headrace.dispatch.core.batcher import Batcher, Limits
 from headrace.dispatch.core.events import Envelope, RecordsEnvelope
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Lane, Record
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken, Waiting
 from headrace.dispatch.core.steps import SettleStep
 from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from support.counts import count
-from support.paper import EPOCH, at, partition
+from support.paper import EPOCH, at, page, partition
 
 SCRIPTS = settings(max_examples=count(200, 10_000), deadline=None)
 
@@ -50,17 +51,17 @@ def test_a_batch_is_the_longest_prefix_that_the_limits_allow(limit: Limits, data
     queue = Batcher(limit)
     waiting = records(data, 0, 3)
     for each in waiting:
-        queue.add(each, 0.0)
+        queue.add(page(each), 0.0)
     while waiting:
         portion = queue.take(0.0, flush=True)
         assert portion is not None
         assert list(portion.records) == waiting[: len(portion.records)]
         waiting = waiting[len(portion.records) :]
-        size = len(limit.envelope.render(portion.records))
+        size = len(limit.envelope.render(Records.of(portion.records)))
         assert (portion.discard is DiscardReason.OVERSIZED) == (size > PAYLOAD)
         if portion.discard is None:
             longer = (*portion.records, *waiting[:1])
-            full = len(portion.records) == limit.size or len(limit.envelope.render(longer)) > PAYLOAD
+            full = len(portion.records) == limit.size or len(limit.envelope.render(Records.of(longer))) > PAYLOAD
             assert full or not waiting
         queue.completed(0.0)
     assert (queue.take(0.0, flush=True), queue.bytes, len(queue)) == (None, 0, 0)
@@ -92,7 +93,7 @@ class Traffic:
         made = records(self.data, len(self.sent), self.lanes)
         self.sent += made
         self.waiting |= {id(each): each for each in made}
-        self.slots.put(made, at(self.time))
+        self.slots.put(Records.of(made), at(self.time))
         assert self.slots.waiting() == Waiting(len(self.waiting), sum(len(each.body) for each in self.waiting.values()))
 
     def take(self) -> None:
@@ -105,7 +106,9 @@ class Traffic:
     def check_taken(self, taken: Taken) -> None:
         batch = taken.batch.records
         assert 1 <= len(batch) <= self.limit.size
-        assert (len(self.limit.envelope.render(batch)) > PAYLOAD) == (taken.discard is DiscardReason.OVERSIZED)
+        assert (len(self.limit.envelope.render(Records.of(batch))) > PAYLOAD) == (
+            taken.discard is DiscardReason.OVERSIZED
+        )
         assert taken.discard is None or len(batch) == 1
         assert taken.slot not in self.taken, "a slot with two batches"
         busy = {self.unit(each) for left in self.taken.values() for each in left}
@@ -131,7 +134,7 @@ class Traffic:
         if gone:
             event("withdrawn" if running else "settled")
             self.slots.settled(
-                slot, SettleStep(gone, ABANDONED if running else DELIVERED, running=running), at(self.time)
+                slot, SettleStep(Records.of(gone), ABANDONED if running else DELIVERED, running=running), at(self.time)
             )
             self.taken[slot] = [each for each in left if each.lane not in lanes]
             if running and isinstance(self.slots, PartitionSlots):
@@ -146,7 +149,7 @@ class Traffic:
         if self.data.draw(st.booleans()):
             left = tuple(self.taken.pop(slot))
             if left:
-                self.slots.settled(slot, SettleStep(left, DELIVERED), at(self.time))
+                self.slots.settled(slot, SettleStep(Records.of(left), DELIVERED), at(self.time))
             self.slots.completed(slot, at(self.time))
 
     def drop(self) -> None:
@@ -172,7 +175,7 @@ class Traffic:
                 self.slots.invoked(slot, at(self.time))
                 self.lost.pop(slot, None)
                 if left:
-                    self.slots.settled(slot, SettleStep(tuple(left), DELIVERED), at(self.time))
+                    self.slots.settled(slot, SettleStep(Records.of(left), DELIVERED), at(self.time))
                 del self.taken[slot]
                 self.slots.completed(slot, at(self.time))
             self.time = max(self.time, self.slots.deadline() or 0.0)
@@ -187,7 +190,7 @@ class Traffic:
 @given(limits, st.integers(1, 4), st.data())
 def test_slots_by_key(limit: Limits, slots: int, data: DataObject) -> None:
     made = KeyHash(limit, slots)
-    Traffic(data, made, limit, made.slot_of, 1).run()
+    Traffic(data, made, limit, lambda record: made.slot_of(record.key), 1).run()
 
 
 @SCRIPTS
@@ -209,4 +212,4 @@ def test_an_event_is_as_long_as_its_parts(envelope: Envelope, data: DataObject) 
     batch = records(data, 0, 3)
     lanes = {each.lane for each in batch}
     account = envelope.overhead + sum(len(each.body) for each in batch) + max(0, len(batch) - 1)
-    assert len(envelope.render(batch)) == account + sum(envelope.lane_overhead(lane) for lane in lanes)
+    assert len(envelope.render(Records.of(batch))) == account + sum(envelope.lane_overhead(lane) for lane in lanes)

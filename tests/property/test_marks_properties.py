@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.pages import Records
 from headrace.pollers.core.marks import SHARE, Marks
 from headrace.pollers.core.pool import Pool, weight
 from support.counts import count
@@ -26,7 +27,7 @@ class Traffic:
     def __init__(self, data: DataObject, cap_records: int, cap_bytes: int, pool: int) -> None:
         self.data, self.cap, self.share, self.most = data, cap_records, cap_bytes // SHARE, pool
         self.marks = Marks(cap_records, cap_bytes, pool=Pool(pool))
-        self.open: dict[Lane, list[Record]] = defaultdict(list)
+        self.open: dict[Lane, Records] = defaultdict(Records)
         self.next = dict.fromkeys(LANES, 0)
 
     def fetch(self) -> None:
@@ -45,12 +46,14 @@ class Traffic:
 
     def bring(self, lane: Lane, number: int) -> None:
         size = self.data.draw(st.sampled_from([10, LARGEST, LARGEST]))
-        for _ in range(number):
-            position = Position(self.next[lane])
-            record = Record(lane, str(position.number), {"n": "x" * (size - 8)}, 0.0, position)
-            self.next[lane] += 1
-            self.open[lane].append(record)
-            assert self.marks.add(record, len(record.body))
+        numbers = range(self.next[lane], self.next[lane] + number)
+        brought = Records.of(Record(lane, str(n), {"n": "x" * (size - 8)}, 0.0, Position(n)) for n in numbers)
+        self.next[lane] += number
+        self.open[lane] += brought
+        for page in brought.pages:
+            assert self.marks.fresh(page) is page
+            page.write()
+            self.marks.add(page)
 
     def finish(self) -> None:
         lane = self.data.draw(st.sampled_from(LANES))

@@ -26,6 +26,7 @@ from headrace.dispatch.core.model import (
     Succeeded,
     Window,
 )
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.core.policy import Policy, Progress
 from support.counts import count
@@ -85,7 +86,7 @@ class Script:
         end = self.policy.windowed and self.policy.progress is Progress.PREFIX and self.data.draw(st.booleans())
         kind = BatchKind.WINDOW_END if end else BatchKind.RECORDS
         window = Window(int(EPOCH) - 60, int(EPOCH)) if end else None
-        return Batch(tuple(records), kind, window, lane=partition(0) if end else None)
+        return Batch(Records.of(tuple(records)), kind, window, lane=partition(0) if end else None)
 
     # --- the two sides --------------------------------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class Script:
 
     def check_end(self) -> None:
         assert set(self.fates) == set(self.batch.records), "a record without a fate"
-        assert self.planner.undecided == ()
+        assert self.planner.undecided == NONE
         assert not any(fate.kind is FateKind.FILTERED for fate in self.fates.values())
         if not self.stopped:
             assert self.closed == (self.batch.kind is BatchKind.WINDOW_END)
@@ -273,7 +274,7 @@ def test_bisect_finds_any_set_of_poison_records(size: int, data: DataObject) -> 
     numbers = list(range(size))
     bad = data.draw(st.sets(st.sampled_from(numbers), max_size=5))
     records = tuple(Record(partition(0), str(number), {}, EPOCH) for number in numbers)
-    planner = Planner(Policy(Progress.PREFIX, 0, bisect=True), Batch(records))
+    planner = Planner(Policy(Progress.PREFIX, 0, bisect=True), Batch(Records.of(records)))
     order: list[int] = []
     calls = 0
     while not isinstance(step := planner.next(at(0.0)), Done):
@@ -297,7 +298,7 @@ def test_bisect_finds_any_set_of_poison_records(size: int, data: DataObject) -> 
 @SCRIPTS
 @given(st.integers(0, 3), st.lists(st.sampled_from(["failed", "throttled", "unreachable"]), max_size=40))
 def test_only_failures_count(retries: int, kinds: list[str]) -> None:
-    planner = Planner(Policy(Progress.PREFIX, retries), Batch((Record(partition(0), "1", {}, EPOCH),)))
+    planner = Planner(Policy(Progress.PREFIX, retries), Batch(Records.of((Record(partition(0), "1", {}, EPOCH),))))
     time, failures = 0.0, 0
     for kind in kinds:
         while isinstance(step := planner.next(at(time)), Wait):

@@ -7,7 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.dispatch.core.model import FailedItems, Failure, FunctionFailed, Outcome, Record, Returned, Succeeded
+from headrace.dispatch.core.model import FailedItems, Failure, FunctionFailed, Outcome, Returned, Succeeded
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.response import TEXT, Identifiers, judge
 from headrace.dispatch.kinds.kafka import OFFSETS
 from support.counts import count
@@ -43,7 +44,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 bodies = st.binary(max_size=40) | texts | damaged()
-BATCHES: dict[Identifiers, tuple[Record, ...]] = {
+BATCHES: dict[Identifiers, Records] = {
     TEXT: records([1, 2, 3]),
     OFFSETS: kafka_records(partition(0), [0, 1, 2]),
 }

@@ -12,6 +12,7 @@ from hypothesis.strategies import DataObject
 from headrace.dispatch.core.batcher import Limits
 from headrace.dispatch.core.events import WindowEnvelope
 from headrace.dispatch.core.model import ABANDONED, DELIVERED, BatchKind, FateKind, Now, Outcome, Record
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import Taken
@@ -69,7 +70,7 @@ class Shard:
             self.sent.append(Record(LANE, str(len(self.sent)), {}, self.arrived))
 
     def fetch(self) -> None:
-        self.slots.put(self.sent[self.fetched :], self.now())
+        self.slots.put(Records.of(self.sent[self.fetched :]), self.now())
         self.fetched = len(self.sent)
 
     def restart(self) -> None:
@@ -130,7 +131,7 @@ class Shard:
 
     def commit(self, taken: Taken, step: SettleStep | DiscardStep) -> None:
         """Settle, then commit position and window in one transaction."""
-        assert self.slots.settled(taken.slot, step, self.now()) == ()
+        assert self.slots.settled(taken.slot, step, self.now()) == NONE
         if step.fate == ABANDONED:
             self.abandoned = True
             return

@@ -13,6 +13,7 @@ from headrace.dispatch.core.model import Attempt, Record, Throttled
 from headrace.pollers.memory.queue import MemoryQueue
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count
+from support.rigs import passing
 from support.virtual_time import EPOCH
 from support.world import Function, World
 
@@ -48,7 +49,7 @@ class Trouble:
             batch_size=self.random.choice([1, 3, 10]),
             window=0.0 if self.fifo else self.random.choice([0.0, 0.0, 5.0]),
             receivers=self.random.choice([1, 3]),
-            keeps=keeps,
+            keeps=passing(keeps),
         )
 
     @property

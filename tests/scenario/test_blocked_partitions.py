@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.core.observer import Blocked, Fetched
+from headrace.dispatch.core.observer import Blocked
 from headrace.pollers.core.marks import SHARE
 from headrace.pollers.core.pool import Pool, weight
 from support.paper import partition
@@ -53,7 +54,7 @@ def good(member: Member) -> list[int]:
 
 def body(member: Member) -> int:
     """Bytes of the largest record as the function gets it."""
-    return max(len(record.body) for event in member.watch.of(Fetched) for record in event.records)
+    return max(len(orjson.dumps(said)) for said in member.watch.said.values())
 
 
 def held(topic: Topic, member: Member) -> int:

@@ -13,11 +13,14 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceMissing, SourceUnavailable
 from headrace.config.reasons import ReasonCode
+from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import DiscardReason, Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import Discarded, FetchFailed
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.kinds.kafka import kafka_item
 from headrace.pollers.core.lifecycle import PollState, Status
 from headrace.pollers.core.mark import Mark
+from headrace.pollers.feed_settings import Keeps
 from headrace.pollers.schemas import RecordSchemas
 from headrace.pollers.schemas.core.model import Schema
 from headrace.pollers.schemas.decoding import BESIDE, DecodingReader, DecodingSource
@@ -25,6 +28,7 @@ from headrace.pollers.source import FetchResult, Owner
 from support.paper import partition
 from support.paper_registry import PaperRegistry
 from support.reasons import why
+from support.rigs import passing
 from support.topic_lab import Member
 from support.virtual_time import EPOCH
 
@@ -105,7 +109,7 @@ class TopicReader:
             self.places[lane] += len(left)
         if not records:
             await anyio.sleep(0.1)
-        return FetchResult(tuple(records))
+        return FetchResult(Records.of(tuple(records)))
 
     def _record(self, lane: Lane, offset: int, value: bytes) -> Record:
         number = int(lane.shard.rpartition("-")[2])
@@ -142,7 +146,7 @@ class World:
 
     topic: Topic = field(default_factory=Topic)
     registry: PaperRegistry = field(default_factory=lambda: PaperRegistry(_1=ITEM))
-    keeps: Callable[[Record], bool] = lambda record: True
+    keeps: Keeps = keep_all
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Member]:
@@ -233,7 +237,7 @@ async def test_a_record_that_cannot_be_read_is_given_up_in_its_turn_and_no_filte
         asked.append(record)
         return bool(json.loads(record.view or b"")["n"] != 3)
 
-    world = World(keeps=keeps)
+    world = World(keeps=passing(keeps))
     world.topic.send(0, framed(1, 0), framed(7, 1), framed(1, 2), b"", framed(1, 3))
     async with world.running() as member:
         await until(lambda: world.topic.committed == {partition(0): 5})
@@ -275,7 +279,7 @@ async def test_a_slow_registry_outlasts_no_window_and_is_not_asked_anew_by_each_
     async with world.reading() as reader:
         for _ in range(20):
             began = anyio.current_time()
-            assert (await reader.fetch(100, began + 0.3)).records == ()
+            assert not (await reader.fetch(100, began + 0.3)).records
             assert anyio.current_time() <= began + 0.3
         assert world.registry.asked == ["2"]
         world.registry.hold.set()

@@ -54,7 +54,8 @@ class Rig:
             for time, event in self.world.watch.seen
             if isinstance(event, Settled)
             for settlement in event.settlements
-            if data in [data_of(record.item) for record in settlement.records]
+            if data
+            in [data_of(self.world.watch.said[each]) for each in settlement.records if each in self.world.watch.said]
         ]
 
     @property
@@ -192,7 +193,7 @@ async def test_the_event_of_a_final_invocation_has_its_window_and_its_state() ->
         await until(600)
     (report,) = world.destinations["mapping"].attempts
     assert report.discard.reason is DiscardReason.RETRIES_EXHAUSTED
-    event = orjson.loads(report.event)
+    event = orjson.loads(world.destinations["mapping"].events[0])
     assert event == function.calls[-1].event
     assert (event["isFinalInvokeForWindow"], event["state"], event["Records"]) == (True, {"sum": 1}, [])
     (document,) = world.documents()
@@ -219,7 +220,7 @@ async def test_the_event_of_an_end_that_was_never_invoked_is_the_one_that_it_wou
         await until(500)
     (report,) = world.destinations["mapping"].attempts
     assert report.discard.reason is DiscardReason.AGE_EXCEEDED
-    event = orjson.loads(report.event)
+    event = orjson.loads(world.destinations["mapping"].events[0])
     assert (event["isFinalInvokeForWindow"], event["state"], event["Records"]) == (True, {"sum": 1}, [])
 
 
@@ -237,8 +238,8 @@ async def test_the_event_after_partial_progress_has_the_state_of_that_progress()
     world.reading(stream, function, Reading(tumbling=60, retries=0, partial=True))
     async with world.running():
         await until(5)
-    (report,) = world.destinations["mapping"].attempts
-    event = orjson.loads(report.event)
+    (sent,) = world.destinations["mapping"].events
+    event = orjson.loads(sent)
     assert event["state"] == {"sum": 2}
     assert event == function.calls[1].event
 
@@ -253,9 +254,9 @@ async def test_the_event_is_that_of_the_discarded_records_alone() -> None:
     world.reading(stream, function, Reading(retries=0, bisect=True))
     async with world.running():
         await until(60)
-    (report,) = world.destinations["mapping"].attempts
+    (sent,) = world.destinations["mapping"].events
     (failing,) = [call.event for call in function.calls if call.data == ["poison"]]
-    assert orjson.loads(report.event) == failing
+    assert orjson.loads(sent) == failing
 
 
 @pytest.mark.semantics("DEST-14")

@@ -13,6 +13,7 @@ from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.pollers.memory.queue import MemoryQueueReceiver, MemoryQueueSource
 from headrace.pollers.source import Owner, Roster
 from headrace.pollers.supervisor import Supervisor
+from support.rigs import passing
 from support.world import World
 
 
@@ -105,7 +106,7 @@ async def test_a_reader_whose_lanes_are_taken_when_it_closes_waits_for_no_feed_t
 
     monkeypatch.setattr(MemoryQueueReceiver, "attach", lambda self, owner: owners.append(owner))
     monkeypatch.setattr(MemoryQueueReceiver, "aclose", gives_back)
-    world.mapping(queue, world.function(take_all), keeps=keeps)
+    world.mapping(queue, world.function(take_all), keeps=passing(keeps))
     queue.send("patient")
     async with world.running():
         await until(120)

@@ -14,6 +14,7 @@ from headrace.pollers.core.lifecycle import PollState
 from headrace.pollers.feed import REFUSALS
 from headrace.pollers.memory.queue import MemoryQueueReceiver
 from headrace.pollers.supervisor import Supervisor
+from support.rigs import passing
 from support.virtual_time import EPOCH
 from support.world import World
 
@@ -229,7 +230,7 @@ async def test_filtered_messages_are_deleted_without_an_invocation() -> None:
     def keeps(record: Record) -> bool:
         return record.item["body"] != "noise"
 
-    world.mapping(queue, world.function(take_all), keeps=keeps)
+    world.mapping(queue, world.function(take_all), keeps=passing(keeps))
     for body in ("noise", "signal", "noise"):
         queue.send(body)
     async with world.running():
@@ -247,7 +248,7 @@ async def test_a_queue_that_is_slow_to_delete_is_not_read_without_bound(monkeypa
     monkeypatch.setattr(MemoryQueueReceiver, "settle", slow)
     world = World()
     queue = world.queue(visibility=600.0)
-    world.mapping(queue, world.function(take_all), keeps=lambda record: False)
+    world.mapping(queue, world.function(take_all), keeps=passing(lambda record: False))
     for number in range(500):
         queue.send(str(number))
     async with world.running(grace=300.0):

@@ -23,8 +23,9 @@ from headrace.pollers.memory.flavours import Flavour
 from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.streams.polled_shard import Cadence
-from headrace.pollers.streams.service import Listing, Page, Pages
+from headrace.pollers.streams.service import Listing, Pages, ShardPage
 from support.reasons import why
+from support.rigs import passing
 from support.stream_world import STREAMS, Call, Forgetful, Reading, StreamWorld, data_of, until
 from support.virtual_time import EPOCH
 
@@ -88,7 +89,7 @@ async def test_a_fault_of_ours_in_one_shard_is_got_over_while_another_shard_fail
         return True
 
     function = world.taking(handler)
-    world.reading(stream, function, Reading(keeps=keeps))
+    world.reading(stream, function, Reading(keeps=passing(keeps)))
     stream.put(stream.key_of(poison), "poison")
     async with world.running():
         await until(30)
@@ -117,7 +118,7 @@ async def test_a_fault_of_ours_that_stays_in_one_shard_costs_the_others_nothing(
         return {}
 
     function = world.taking(handler, timeout=None)
-    world.reading(stream, function, Reading(keeps=keeps, retries=5))
+    world.reading(stream, function, Reading(keeps=passing(keeps), retries=5))
     for shard, data in [(faulty, "bug"), (failing, "poison"), (slow, "slow")]:
         stream.put(stream.key_of(shard), data)
     async with world.running():
@@ -162,7 +163,7 @@ class Hanging(MemoryStreamService):
 class Hung:
     failed = False
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         if self.failed:
             await anyio.sleep_forever()
         self.failed = True
@@ -271,7 +272,9 @@ async def test_refused_records_that_are_still_read_are_no_silence_that_ends_a_wi
     sums = Sums()
     cadence = Cadence(20.0, 1, None, 1)
     world.reading(
-        stream, world.taking(sums), Reading(tumbling=60, cadence=cadence, keeps=lambda r: data_of(r.item) != "0")
+        stream,
+        world.taking(sums),
+        Reading(tumbling=60, cadence=cadence, keeps=passing(lambda r: data_of(r.item) != "0")),
     )
     for data in ["1", *["0"] * 300, "2"]:
         stream.put("key", data)
@@ -485,7 +488,7 @@ class Counted:
     pages: Pages
     service: Counting
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         return await self.pages.next(limit, until)
 
     async def aclose(self) -> None:
@@ -505,7 +508,7 @@ async def test_a_fault_of_ours_leaves_no_shard_open_behind() -> None:
         return True
 
     function = world.taking()
-    world.reading(service, function, Reading(keeps=keeps))
+    world.reading(service, function, Reading(keeps=passing(keeps)))
     stream.put("key", "bug")
     async with world.running():
         await until(60)
@@ -648,10 +651,10 @@ class Pushing(MemoryStreamService):
 class Pushed:
     pages: Pages
 
-    async def next(self, limit: int, until: float | None) -> Page:
+    async def next(self, limit: int, until: float | None) -> ShardPage:
         while not (page := await self.pages.next(limit, until)).records and not page.ended:
             if until is not None and anyio.current_time() >= until:
-                return Page(caught_up=False)
+                return ShardPage(caught_up=False)
         return page
 
     async def aclose(self) -> None:

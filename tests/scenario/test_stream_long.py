@@ -14,7 +14,9 @@ import pytest
 from headrace.dispatch.core.batcher import Entry
 from headrace.dispatch.core.model import Position, Record
 from headrace.dispatch.core.observer import CommitFailed, Crashed, Event, Gap, StreamRecreated
+from headrace.dispatch.core.pages import Page, Records, RecordSheet
 from headrace.dispatch.core.watermark import _Tracked
+from headrace.dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from headrace.pollers.memory.flavours import Flavour, StreamEntry
 from headrace.pollers.memory.stream import MemoryShard
 from headrace.pollers.streams.polled_shard import Cadence
@@ -30,7 +32,10 @@ KEYS = [f"key-{number}" for number in range(5)]
 AHEAD = 20
 FAKE = (MemoryShard, StreamEntry)
 """What the stream itself is made of: it has what retention leaves it."""
-OF_RECORDS = {each.__name__ for each in (Record, Position, Entry, _Tracked)}
+OF_RECORDS = {
+    each.__name__
+    for each in (Record, Position, Entry, _Tracked, Page, Records, KinesisSheet, RecordSheet, ShardElement)
+}
 """Classes of which there is an object for each record that was read ahead."""
 TROUBLE = CommitFailed | Crashed | Gap | StreamRecreated
 LOOKS = 8

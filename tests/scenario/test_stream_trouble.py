@@ -31,6 +31,7 @@ from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.streams.polled_shard import Cadence
 from headrace.pollers.supervisor import Supervisor
 from support.counts import count
+from support.rigs import passing
 from support.stream_world import Call, Reading, StreamWorld, data_of, throttled
 
 HOUR = 3600.0
@@ -148,7 +149,7 @@ class Trouble:
             factor=1 if self.windows else self.random.choice([1, 4]),
             bisect=self.random.random() < 0.5,
             partial=partial,
-            keeps=keeps,
+            keeps=passing(keeps),
             ahead=self.random.choice([5, 100, 10_000]),
             cadence=Cadence(self.random.choice([5.0, 20.0]), 5, None, self.random.choice([3, 1000])),
         )

@@ -27,6 +27,7 @@ from headrace.dispatch.core.model import (
     Throttled,
     Unreachable,
 )
+from headrace.dispatch.core.pages import Page, Records, RecordSheet
 from headrace.dispatch.core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
 from support.reasons import no_start
 
@@ -48,8 +49,13 @@ def record(number: int, *, lane: Lane = LANE, key: str | None = None, arrived: f
     return Record(lane, name, item, arrived, Position(number, 0, name), key)
 
 
-def records(numbers: Iterable[int], *, lane: Lane = LANE, arrived: float = EPOCH) -> tuple[Record, ...]:
-    return tuple(record(number, lane=lane, arrived=arrived) for number in numbers)
+def records(numbers: Iterable[int], *, lane: Lane = LANE, arrived: float = EPOCH) -> Records:
+    return Records.of(record(number, lane=lane, arrived=arrived) for number in numbers)
+
+
+def page(*records: Record) -> Page:
+    """These, of one lane, as one fetch gives them."""
+    return Page(RecordSheet(records))
 
 
 def flawed(record: Record) -> Record:
@@ -58,8 +64,10 @@ def flawed(record: Record) -> Record:
     return record
 
 
-def kafka_records(lane: Lane, offsets: Iterable[int], arrived: float = EPOCH) -> tuple[Record, ...]:
-    return tuple(Record(lane, (lane.shard, offset), {"o": offset}, arrived, Position(offset)) for offset in offsets)
+def kafka_records(lane: Lane, offsets: Iterable[int], arrived: float = EPOCH) -> Records:
+    return Records.of(
+        Record(lane, (lane.shard, offset), {"o": offset}, arrived, Position(offset)) for offset in offsets
+    )
 
 
 def partition(number: int) -> Lane:

@@ -38,6 +38,7 @@ PURE_MODULES = frozenset(
         "math",
         "operator",
         "orjson",
+        "pybase64",
         "pydantic",
         "pydantic_core",
         "re",

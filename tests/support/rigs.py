@@ -20,7 +20,7 @@ from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import Limits
 from headrace.dispatch.core.events import Envelope, RecordsEnvelope
 from headrace.dispatch.core.keeping import keep_all
-from headrace.dispatch.core.model import Lane, OpenWindow
+from headrace.dispatch.core.model import Lane, OpenWindow, Record
 from headrace.dispatch.core.observer import Observer
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.policy import Policy, Progress
@@ -73,6 +73,14 @@ def target_of(
     open at once if it is remembered that the function starts."""
     gate = Gate(name, invoker, observer=observer, jitter=no_jitter, backoff=backoff, remembered=remembered)
     return Target(name, invoker, Permits(permits or invoker.concurrency), gate)
+
+
+# --- the filters -----------------------------------------------------------------------------------------------------
+
+
+def passing(wanted: Callable[[Record], bool]) -> Keeps:
+    """Filters that ask of each record."""
+    return lambda page: page.split(lambda sheet, place: place in sheet.flaws or wanted(sheet.record(place)))
 
 
 # --- the slots ------------------------------------------------------------------------------------------------------

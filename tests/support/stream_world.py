@@ -250,7 +250,7 @@ class StreamWorld(World):
     def discarded(self) -> list[tuple[str, list[str]]]:
         """Each discard: why, and the data of its records."""
         return [
-            (event.reason.value, [data_of(record.item) for record in event.records])
+            (event.reason.value, [data_of(self.watch.said[record]) for record in event.records])
             for event in self.watch.of(Discarded)
         ]
 
@@ -263,7 +263,7 @@ class StreamWorld(World):
         shards: dict[str, list[str]] = {}
         for event in self.watch.of(Invoking):
             for record in event.records:
-                shards.setdefault(record.lane.shard, []).append(data_of(record.item))
+                shards.setdefault(record.lane.shard, []).append(data_of(self.watch.said[record]))
         return shards
 
 

@@ -17,13 +17,14 @@ from headrace.config.clock import Clock, SystemClock
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.kinds.kafka import KafkaEnvelope
 from headrace.pollers.core.pool import Pool
-from headrace.pollers.feed_settings import AHEAD_BYTES
+from headrace.pollers.feed_settings import AHEAD_BYTES, Keeps
 from headrace.pollers.kafka.reader import KafkaReader
 from headrace.pollers.kafka.settings import TopicSettings
 from headrace.pollers.kafka.source import KafkaSource
@@ -51,7 +52,7 @@ class Member:
     clock: Clock = field(default_factory=SystemClock)
     begun: list[bytes] = field(default_factory=list)
     taken: list[bytes] = field(default_factory=list)
-    keeps: Callable[[Any], bool] = keep_all
+    keeps: Keeps = keep_all
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.1, cap=0.2))
     pool: Pool = field(default_factory=Pool)
     ahead_bytes: int = AHEAD_BYTES
@@ -147,7 +148,7 @@ async def fetched(reader: KafkaReader, count: int = 1) -> FetchResult:
             found = await reader.fetch(1000, None)
             records += found.records
             gaps += found.gaps
-    return FetchResult(tuple(records), tuple(gaps))
+    return FetchResult(Records.of(tuple(records)), tuple(gaps))
 
 
 def values(records: Iterable[Record]) -> list[bytes]:

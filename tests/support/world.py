@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import orjson
@@ -14,12 +14,13 @@ from anyio.abc import TaskGroup
 from headrace.config.clock import LoopClock
 from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record, Reply
-from headrace.dispatch.core.observer import Event, Invoked, Invoking
+from headrace.dispatch.core.observer import Discarded, Event, Invoked, Invoking
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.dispatcher import Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.permits import Gate
+from headrace.pollers.feed_settings import Keeps
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.supervisor import Supervisor
 from support.rigs import MappingRig, one_at_a_time, target_of
@@ -35,9 +36,13 @@ class Watch:
     """Every event with the virtual time at which it was seen."""
 
     seen: list[tuple[float, Event]] = field(default_factory=list)
+    said: dict[Record, dict[str, Any]] = field(default_factory=dict)
+    """The elements of records that were invoked or discarded: they are let go when the record is done."""
 
     def observe(self, event: Event) -> None:
         self.seen.append((anyio.current_time(), event))
+        if isinstance(event, (Invoking, Discarded)):
+            self.said.update({record: orjson.loads(record.body) for record in event.records})
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for _, event in self.seen if isinstance(event, kind)]
@@ -47,7 +52,7 @@ class Watch:
 
     def invoked_bodies(self) -> list[list[str]]:
         """What each invocation that began was given."""
-        return [[str(record.item["body"]) for record in event.records] for event in self.of(Invoking)]
+        return [[str(self.said[record]["body"]) for record in event.records] for event in self.of(Invoking)]
 
     def bodies(self) -> list[str]:
         """All bodies that were handed to a function, in order, repetitions included."""
@@ -111,7 +116,7 @@ class World:
         window: float = 0.0,
         partial: bool = False,
         receivers: int = 1,
-        keeps: Callable[[Record], bool] = keep_all,
+        keeps: Keeps = keep_all,
     ) -> Supervisor:
         rig = MappingRig(
             clock=self.clock,

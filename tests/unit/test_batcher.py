@@ -7,8 +7,9 @@ import pytest
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT, Batcher, Limits, Portion
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import DiscardReason
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.kinds.kafka import KafkaEnvelope
-from support.paper import flawed, ids, kafka_records, partition, record, records
+from support.paper import flawed, ids, kafka_records, page, partition, record, records
 
 ENVELOPE = RecordsEnvelope()
 
@@ -19,7 +20,7 @@ def batcher(size: int = 10, window: float = 0.0, payload: int = PAYLOAD_LIMIT) -
 
 def put(queue: Batcher, *numbers: int, now: float = 0.0, size: int = 0) -> None:
     for number in numbers:
-        queue.add(record(number, size=size), now)
+        queue.add(page(record(number, size=size)), now)
 
 
 def taken(queue: Batcher, now: float, *, flush: bool = False) -> list[int] | None:
@@ -102,12 +103,12 @@ def test_the_window_of_a_record_that_comes_later_starts_with_it() -> None:
 @pytest.mark.semantics("BATCH-05")
 def test_the_bytes_of_the_whole_event_are_counted() -> None:
     three = records(range(3))
-    exact = len(ENVELOPE.render(three))
+    exact = len(ENVELOPE.render(Records.of(three)))
     fits = batcher(payload=exact)
     tight = batcher(payload=exact - 1)
     for queue in (fits, tight):
         for each in records(range(3)):
-            queue.add(each, 0.0)
+            queue.add(page(each), 0.0)
     assert taken(fits, 0.0) == [0, 1, 2]
     assert taken(tight, 0.0) == [0, 1]
 
@@ -149,25 +150,25 @@ def test_a_record_that_just_fits_is_not_over_the_limit() -> None:
     portion = queue.take(0.0)
     assert portion is not None
     assert portion.discard is None
-    assert len(ENVELOPE.render(portion.records)) == 200
+    assert len(ENVELOPE.render(Records.of(portion.records))) == 200
 
 
 @pytest.mark.semantics("BATCH-06")
 def test_the_name_of_its_partition_counts_for_a_record_that_is_alone() -> None:
     envelope = KafkaEnvelope("b:9092")
     (alone,) = kafka_records(partition(0), [1])
-    exact = len(envelope.render((alone,)))
+    exact = len(envelope.render(Records.of((alone,))))
     for payload, discard in ((exact, None), (exact - 1, DiscardReason.OVERSIZED)):
         queue = Batcher(Limits(10, 0.0, envelope, payload))
-        queue.add(alone, 0.0)
-        assert queue.take(0.0) == Portion((alone,), discard)
+        queue.add(page(alone), 0.0)
+        assert queue.take(0.0) == Portion(Records.of([alone]), discard)
 
 
 def test_records_that_are_decided_keep_their_place() -> None:
     queue = batcher(window=300.0)
     queue_records = records([1, 2])
     for each in queue_records:
-        queue.add(flawed(each), 0.0)
+        queue.add(page(flawed(each)), 0.0)
     first = queue.take(0.0)
     assert first == Portion(queue_records[:1], DiscardReason.SCHEMA_NOT_FOUND)
 
@@ -176,11 +177,11 @@ def test_records_that_are_decided_keep_their_place() -> None:
 def test_a_kafka_batch_counts_the_name_of_each_partition_once() -> None:
     envelope = KafkaEnvelope("b:9092")
     both = kafka_records(partition(0), [1, 2]) + kafka_records(partition(1), [3])
-    exact = len(envelope.render(both))
+    exact = len(envelope.render(Records.of(both)))
     for payload, size in ((exact, 3), (exact - 1, 2)):
         queue = Batcher(Limits(10, 0.0, envelope, payload))
         for each in both:
-            queue.add(each, 0.0)
+            queue.add(page(each), 0.0)
         portion = queue.take(0.0)
         assert portion is not None
         assert len(portion.records) == size
@@ -189,7 +190,7 @@ def test_a_kafka_batch_counts_the_name_of_each_partition_once() -> None:
 def test_groups_do_not_share_a_batch() -> None:
     queue = batcher(window=300.0)
     for number, group in ((1, 0), (2, 0), (3, 60), (4, 60)):
-        queue.add(record(number), 0.0, group=group)
+        queue.add(page(record(number)), 0.0, group=group)
     assert taken(queue, 0.0) == [1, 2]
     queue.completed(0.0)
     assert (queue.head_group, taken(queue, 0.0), taken(queue, 300.0)) == (60, None, [3, 4])
@@ -215,7 +216,7 @@ def test_dropped_records_are_given_back_and_no_longer_counted() -> None:
     queue = batcher(size=3, window=10.0)
     put(queue, 1)
     for each in kafka_records(partition(1), [7, 8]):
-        queue.add(each, 1.0)
+        queue.add(page(each), 1.0)
     assert queue.room() == 0
     assert ids(queue.drop({partition(1)})) == [7, 8]
     assert (queue.room(), len(queue), queue.bytes) == (2, 1, len(record(1).body))

@@ -17,6 +17,7 @@ from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
 from headrace.dispatch.core.model import Batch, BatchKind, DiscardReason, Record, Window
 from headrace.dispatch.core.observer import DestinationChanged, DestinationFailed, Discarded
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import Taken
 from headrace.dispatch.core.steps import DiscardStep, SettleStep
@@ -52,7 +53,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 def report(numbers: Sequence[int] = (1, 2)) -> Report:
     def render(chosen: Sequence[Record]) -> bytes:
-        return RecordsEnvelope().render(chosen)
+        return RecordsEnvelope().render(Records.of(chosen))
 
     discard = DiscardStep(records(numbers), DiscardReason.RETRIES_EXHAUSTED, ATTEMPT, 1, failed())
     return Report(discard, LANE, EPOCH, "11111111-1111-4111-8111-111111111111", render)
@@ -376,10 +377,10 @@ async def test_the_end_of_a_window_that_was_never_invoked_is_told_as_such() -> N
         destination=rig.failure,
     )
     long_ago = Window(int(EPOCH) - 300, int(EPOCH) - 240)
-    batch = Batch((), BatchKind.WINDOW_END, long_ago, lane=LANE)
+    batch = Batch(NONE, BatchKind.WINDOW_END, long_ago, lane=LANE)
     await mapping.dispatcher.delivery(Taken(0, batch, b'{"sum":1}'), book).run()
     (told,) = rig.memory.attempts
     event = orjson.loads(told.event)
     assert (event["isFinalInvokeForWindow"], event["state"], event["shardId"]) == (True, {"sum": 1}, LANE.shard)
     assert book.settled == [told.discard]
-    assert rig.watch.of(Discarded) == [Discarded("m", (), DiscardReason.AGE_EXCEEDED, ARN)]
+    assert rig.watch.of(Discarded) == [Discarded("m", NONE, DiscardReason.AGE_EXCEEDED, ARN)]

@@ -20,6 +20,7 @@ from headrace.dispatch.core.model import (
     Position,
     Record,
 )
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.steps import DiscardStep, SettleStep
 from headrace.dispatch.kinds.table import FILTERS, dispatch_of
 
@@ -46,7 +47,7 @@ def test_a_message_goes_back_with_those_behind_it_in_its_group_in_a_fifo_queue_a
     kind = dispatch_of(made)
     slots = kind.feed_slots(made, kind.envelope(made, str), lambda: NOW)(None, None)
     records = [Record(Lane(source), str(number), {}, NOW.wall, key="group") for number in (1, 2)]
-    slots.put(records, NOW)
+    slots.put(Records.of(records), NOW)
     taken = slots.take(NOW)
     assert taken is not None
     step = SettleStep(taken.batch.records, Fate(FateKind.RETURNED))
@@ -86,7 +87,7 @@ def test_a_message_is_known_by_its_id_and_body_too() -> None:
 def report(source: str) -> Report:
     lane = Lane(source, "shard-1")
     record = Record(lane, "7", {"a": 1}, NOW.wall, Position.parse("7"))
-    step = DiscardStep((record,), DiscardReason.OVERSIZED, None, 0, None)
+    step = DiscardStep(Records.of([record]), DiscardReason.OVERSIZED, None, 0, None)
 
     def render(records: Sequence[Record]) -> bytes:
         return b"{}"

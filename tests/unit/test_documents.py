@@ -11,6 +11,7 @@ import pytest
 from headrace.dispatch.core.documents import s3_key, timestamp, with_payload
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.kinds import dynamodb, kinesis
 from headrace.dispatch.kinds.fragments import stream_document
@@ -22,15 +23,15 @@ LANE = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/s", "shardId-00000000
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"
 FRESH = "11111111-1111-4111-8111-111111111111"
 REQUEST = "22222222-2222-4222-8222-222222222222"
-RECORDS = (
-    Record(LANE, "0049", {"a": 1}, 1657720080.0, Position.parse("0049")),
-    Record(LANE, "0050", {"a": 2}, 1657720080.9996, Position.parse("0050")),
+RECORDS = Records.of(
+    [
+        Record(LANE, "0049", {"a": 1}, 1657720080.0, Position.parse("0049")),
+        Record(LANE, "0050", {"a": 2}, 1657720080.9996, Position.parse("0050")),
+    ]
 )
 
 
-def discard(
-    reason: DiscardReason, records: tuple[Record, ...] = RECORDS, *, error: str | None = "Unhandled"
-) -> DiscardStep:
+def discard(reason: DiscardReason, records: Records = RECORDS, *, error: str | None = "Unhandled") -> DiscardStep:
     attempt = Attempt(REQUEST, 0.0, 1.0, 200, "$LATEST", error)
     never = reason in (DiscardReason.OVERSIZED, DiscardReason.SCHEMA_NOT_FOUND)
     failure = failed() if error else FailedItems(attempt, frozenset({"0049"}))
@@ -108,7 +109,7 @@ def test_a_record_that_is_too_large_has_a_response_context_of_null() -> None:
 
 @pytest.mark.semantics("EVENT-29")
 def test_the_end_of_a_window_without_records_names_its_shard() -> None:
-    gave_up = DiscardStep((), DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
+    gave_up = DiscardStep(NONE, DiscardReason.AGE_EXCEEDED, None, 3, None, closes=True)
     document = stream_document(kinesis.BATCH_INFO, FUNCTION, gave_up, LANE, written=WRITTEN, fresh_id=FRESH)
     assert document["KinesisBatchInfo"] == {"shardId": LANE.shard, "batchSize": 0, "streamArn": LANE.source}
 
@@ -137,7 +138,7 @@ def test_the_key_of_an_s3_object() -> None:
 # --- Kafka ------------------------------------------------------------------------------------------------------------
 
 CLUSTER = KafkaSubject(FUNCTION, "b-1:9092,b-2:9092", "arn:aws:kafka:us-east-1:0:cluster/c/1")
-MIXED = (*kafka_records(partition(0), [7, 9], 1657720080.5), *kafka_records(partition(1), [3], 1657720081.0))
+MIXED = kafka_records(partition(0), [7, 9], 1657720080.5) + kafka_records(partition(1), [3], 1657720081.0)
 
 
 @pytest.mark.semantics("EVENT-27")
@@ -194,8 +195,8 @@ def test_a_tombstone_stands_in_its_document_as_in_its_event() -> None:
     given: Any = {"topic": "orders", "partition": 0, "offset": 7, "timestamp": 0, "timestamp_type": 0}
     (plain,) = kafka_records(partition(0), [7], 0.0)
     tombstone = replace(plain, item=kafka_item(**given, key=b"k", value=None, headers=[("none", None)]))
-    event = KafkaEnvelope("b:9092").render((tombstone,))
-    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, (tombstone,))
+    event = KafkaEnvelope("b:9092").render(Records.of((tombstone,)))
+    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, Records.of([tombstone]))
     message = kafka_record_document(CLUSTER, exhausted, tombstone, event=event, written=WRITTEN, fresh_id=FRESH)
     (record,) = json.loads(message)["payload"]["records"]["orders-0"]
     assert (record["headers"], "value" in record) == ([{}], False)
@@ -214,7 +215,7 @@ def test_a_tombstone_stands_in_its_document_as_in_its_event() -> None:
 def test_a_time_beyond_every_calendar_is_the_nearest_that_can_be_written(moment: float, text: str) -> None:
     assert timestamp(moment) == text
     (record,) = kafka_records(partition(0), [7], moment)
-    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, (record,))
+    exhausted = discard(DiscardReason.RETRIES_EXHAUSTED, Records.of([record]))
     document = kafka_document(CLUSTER, exhausted, payload_size=1, written=WRITTEN, fresh_id=FRESH)
     assert text in encode(document).decode()
 

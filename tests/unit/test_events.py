@@ -9,6 +9,7 @@ import pytest
 
 from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope, seconds
 from headrace.dispatch.core.model import BatchKind, Lane, Record, Window, encode
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
 from headrace.dispatch.kinds.kafka import KafkaEnvelope, SchemaMetadata, kafka_bytes, kafka_decoded, kafka_item
 from headrace.dispatch.kinds.kinesis import kinesis_item
@@ -254,7 +255,10 @@ def test_what_a_record_was_decoded_with() -> None:
 
 @pytest.mark.semantics("EVENT-10")
 def test_the_envelope_of_queues_and_streams() -> None:
-    assert RecordsEnvelope().render(records([1, 2])) == b'{"Records":[{"id":"1","pad":""},{"id":"2","pad":""}]}'
+    assert (
+        RecordsEnvelope().render(Records.of(records([1, 2])))
+        == b'{"Records":[{"id":"1","pad":""},{"id":"2","pad":""}]}'
+    )
 
 
 @pytest.mark.semantics("EVENT-11")
@@ -263,13 +267,13 @@ def test_the_envelope_of_a_tumbling_window() -> None:
     envelope = WindowEnvelope()
     window = Window(1607411040, 1607411160)
     assert envelope.render(
-        (), lane=lane, kind=BatchKind.WINDOW_END, window=window, terminated_early=True, state=b'{"n":1}'
+        NONE, lane=lane, kind=BatchKind.WINDOW_END, window=window, terminated_early=True, state=b'{"n":1}'
     ) == (
         b'{"Records":[],"window":{"start":"2020-12-08T07:04:00Z","end":"2020-12-08T07:06:00Z"},"state":{"n":1},'
         b'"shardId":"shardId-000000000006","eventSourceARN":"arn:aws:kinesis:us-east-1:0:stream/s",'
         b'"isFinalInvokeForWindow":true,"isWindowTerminatedEarly":true}'
     )
-    running = json.loads(envelope.render(records([1]), lane=lane, window=window))
+    running = json.loads(envelope.render(Records.of(records([1])), lane=lane, window=window))
     assert (running["state"], running["isFinalInvokeForWindow"], running["isWindowTerminatedEarly"]) == (
         {},
         False,
@@ -281,7 +285,9 @@ def test_the_envelope_of_a_tumbling_window() -> None:
 @pytest.mark.semantics("EVENT-12")
 def test_the_envelope_of_kafka_groups_by_partition() -> None:
     one, two = kafka_records(partition(1), [5]), kafka_records(partition(0), [7, 8])
-    event = KafkaEnvelope("b-1:9092,b-2:9092", "arn:aws:kafka:us-east-1:0:cluster/c/1").render((two[0], *one, two[1]))
+    event = KafkaEnvelope("b-1:9092,b-2:9092", "arn:aws:kafka:us-east-1:0:cluster/c/1").render(
+        Records.of((two[0], *one, two[1]))
+    )
     assert event == (
         b'{"eventSource":"aws:kafka","eventSourceArn":"arn:aws:kafka:us-east-1:0:cluster/c/1",'
         b'"bootstrapServers":"b-1:9092,b-2:9092","records":{"orders-0":[{"o":7},{"o":8}],"orders-1":[{"o":5}]}}'
@@ -290,20 +296,24 @@ def test_the_envelope_of_kafka_groups_by_partition() -> None:
 
 @pytest.mark.semantics("EVENT-12")
 def test_a_self_managed_cluster_has_no_arn() -> None:
-    event = json.loads(KafkaEnvelope("b:9092").render(kafka_records(partition(0), [1])))
+    event = json.loads(KafkaEnvelope("b:9092").render(Records.of(kafka_records(partition(0), [1]))))
     assert (event["eventSource"], "eventSourceArn" in event) == ("SelfManagedKafka", False)
 
 
 @pytest.mark.parametrize("envelope", [RecordsEnvelope(), KafkaEnvelope("b:9092"), KafkaEnvelope("é", "arn")])
 def test_an_envelope_knows_its_own_size(envelope: Envelope) -> None:
-    assert envelope.overhead == len(envelope.render(()))
+    assert envelope.overhead == len(envelope.render(NONE))
     one = kafka_records(partition(3), [1])
-    assert envelope.overhead + envelope.lane_overhead(one[0].lane) + len(one[0].body) == len(envelope.render(one))
+    assert envelope.overhead + envelope.lane_overhead(one[0].lane) + len(one[0].body) == len(
+        envelope.render(Records.of(one))
+    )
 
 
 def test_a_record_that_no_fast_encoder_takes_is_delivered_all_the_same() -> None:
     strange = Record(LANE, "1", {"text": "\ud800", "large": 10**30}, 0.0)
-    assert json.loads(RecordsEnvelope().render([strange])) == {"Records": [{"text": "\ud800", "large": 10**30}]}
+    assert json.loads(RecordsEnvelope().render(Records.of([strange]))) == {
+        "Records": [{"text": "\ud800", "large": 10**30}]
+    }
 
 
 # --- times ------------------------------------------------------------------------------------------------------------

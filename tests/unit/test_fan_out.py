@@ -18,9 +18,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, EventStrea
 from headrace.config.clock import LoopClock
 from headrace.config.errors import BugError, SourceUnavailable
 from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.pages import Records
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.kinesis.fan_out import SubscribedShard, starting
-from headrace.pollers.streams.service import Page
+from headrace.pollers.streams.service import ShardPage
 from support.virtual_time import EPOCH, VirtualLoop
 
 CONSUMER = "arn:aws:kinesis:us-east-1:000000000000:stream/orders/consumer/headrace:1700000000"
@@ -113,15 +114,15 @@ def record(number: int, sub: int = 0) -> Record:
     return Record(Lane("orders", SHARD), str(number), {}, EPOCH, Position(number, sub, str(number)))
 
 
-def make(raw: Mapping[str, Any]) -> Sequence[Record]:
-    return [record(int(raw["SequenceNumber"]))]
+def make(raws: Sequence[Mapping[str, Any]]) -> Records:
+    return Records.of(record(int(raw["SequenceNumber"])) for raw in raws)
 
 
 def shard(client: Client, place: Start | Position = BEGINNING, **more: Any) -> SubscribedShard:
     return SubscribedShard(client, CONSUMER, SHARD, place, more.pop("make", make), LoopClock(EPOCH), **more)
 
 
-def numbers(page: Page) -> list[int]:
+def numbers(page: ShardPage) -> list[int]:
     assert page.lost == ()
     return [each.position.number for each in page.records if each.position]
 
@@ -186,7 +187,7 @@ async def test_a_shard_that_names_its_children_has_ended_and_stays_so() -> None:
     client = Client([[event(1), event(**CHILDREN)]])
     pages = shard(client)
     assert not (await pages.next(100, None)).ended
-    assert [await pages.next(100, None) for _ in range(3)] == [Page(ended=True)] * 3
+    assert [await pages.next(100, None) for _ in range(3)] == [ShardPage(ended=True)] * 3
     assert len(client.calls) == 1
     await pages.aclose()
 
@@ -208,8 +209,8 @@ async def test_what_is_at_the_place_was_read() -> None:
 
 @pytest.mark.semantics("KPL-03", "EFO-01")
 async def test_an_aggregate_that_is_done_in_part_is_asked_for_again_and_goes_on_inside() -> None:
-    def three(raw: Mapping[str, Any]) -> Sequence[Record]:
-        return [record(int(raw["SequenceNumber"]), sub) for sub in (1, 2, 3)]
+    def three(raws: Sequence[Mapping[str, Any]]) -> Records:
+        return Records.of(record(int(raw["SequenceNumber"]), sub) for raw in raws for sub in (1, 2, 3))
 
     client = Client([[event(7, 8), 1000.0]])
     pages = shard(client, Position(7, 2, "7"), make=three)
@@ -383,9 +384,9 @@ async def test_nothing_waits_longer_than_until_and_what_comes_later_is_there_for
     pages = shard(client)
     assert await read(pages, 1) == [1]
     for until in (2.0, 3.0):
-        assert await pages.next(100, until) == Page(caught_up=False)
+        assert await pages.next(100, until) == ShardPage(caught_up=False)
         assert anyio.current_time() == until
-    assert await pages.next(100, 2.0) == Page(caught_up=False)
+    assert await pages.next(100, 2.0) == ShardPage(caught_up=False)
     assert anyio.current_time() == 3.0
     assert await read(pages, 1) == [2]
     assert anyio.current_time() == 3.5
@@ -397,7 +398,7 @@ async def test_nothing_waits_longer_than_until_and_what_comes_later_is_there_for
 async def test_a_pause_is_no_longer_than_until_either() -> None:
     client = Client([refused("ResourceInUseException"), [event(1), 1000.0]])
     pages = shard(client)
-    assert await pages.next(100, 2.0) == Page(caught_up=False)
+    assert await pages.next(100, 2.0) == ShardPage(caught_up=False)
     assert anyio.current_time() == 2.0
     assert await read(pages, 1) == [1]
     assert client.times == [0.0, 5.0]

@@ -233,7 +233,7 @@ async def test_a_consumer_lists_its_stream_and_is_named_by_its_events() -> None:
     assert client.asked["list_shards"] == [{"StreamName": "orders"}]
     assert isinstance(found.pages(STREAM, SHARD, BEGINNING), SubscribedShard)
     maker = RecordMaker(Lane(STREAM, SHARD), Arn.parse(CONSUMER), ROLE, False)
-    (record,) = maker.make(raw(101))
+    (record,) = maker.make([raw(101)])
     assert (record.lane, record.item["eventSourceARN"]) == (Lane(STREAM, SHARD), CONSUMER)
 
 
@@ -427,7 +427,7 @@ async def test_a_probe_that_got_no_answer_says_so(answer: Any) -> None:
 def test_a_record_as_the_function_sees_it() -> None:
     maker = RecordMaker(Lane(STREAM, SHARD), Arn.parse(STREAM), ROLE, False)
     given = raw(49590338271490256608559692538361571095921575989136588898, b"\x00\xff")
-    (record,) = maker.make(given)
+    (record,) = maker.make([given])
     number = given["SequenceNumber"]
     assert record.item == {
         "kinesis": {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from headrace.dispatch.core.batcher import Limits
-from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Fate, Record
+from headrace.dispatch.core.model import ABANDONED, DELIVERED, DiscardReason, Fate
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.slots import Slots, Taken, Waiting
 from headrace.dispatch.core.steps import SettleStep
@@ -19,9 +20,9 @@ def lanes(slots: int | None = None, size: int = 4, window: float = 0.0, payload:
     return PartitionSlots(Limits(size, window, ENVELOPE, payload), slots)
 
 
-def put(slots: Slots, number: int, offsets: range, time: float = 0.0) -> tuple[Record, ...]:
+def put(slots: Slots, number: int, offsets: range, time: float = 0.0) -> Records:
     made = kafka_records(partition(number), offsets)
-    slots.put(made, at(time))
+    slots.put(Records.of(made), at(time))
     return made
 
 
@@ -90,7 +91,7 @@ def test_a_partition_is_let_go_with_its_last_fate_while_others_are_retried() -> 
     put(slots, 1, range(12, 14))
     slots.settled(first.slot, SettleStep(zero[:1], DELIVERED), at(1))
     assert slots.take(at(1)) is None
-    slots.settled(first.slot, SettleStep((zero[1], one[0]), DELIVERED), at(2))
+    slots.settled(first.slot, SettleStep(zero[1:2] + one[:1], DELIVERED), at(2))
     second = take(slots, 2)
     assert ids(second.batch.records) == [2, 3]
     assert second.slot != first.slot
@@ -127,7 +128,7 @@ def test_a_revoked_partition_that_comes_back_waits_for_its_withdrawn_invocation(
     slots = lanes(3, size=10)
     zero, one = put(slots, 0, range(2)), put(slots, 1, range(10, 12))
     first = take(slots)
-    assert slots.drop({partition(0)}) == ()
+    assert slots.drop({partition(0)}) == NONE
     slots.settled(first.slot, SettleStep(zero, ABANDONED, running=True), at(1))
     back = put(slots, 0, range(2), time=2)
     assert slots.take(at(2), flush=True) is None
@@ -156,11 +157,11 @@ def test_a_revoked_partition_with_records_of_both_fates_is_free_when_the_last_ha
     slots = lanes(3, size=10)
     first, second = put(slots, 0, range(2))
     taken = take(slots)
-    slots.settled(taken.slot, SettleStep((first,), ABANDONED, running=True), at(1))
+    slots.settled(taken.slot, SettleStep(Records.of([first]), ABANDONED, running=True), at(1))
     slots.invoked(taken.slot, at(2))
     put(slots, 0, range(2, 3), time=2)
     assert slots.take(at(2), flush=True) is None
-    slots.settled(taken.slot, SettleStep((second,), DELIVERED), at(3))
+    slots.settled(taken.slot, SettleStep(Records.of([second]), DELIVERED), at(3))
     assert ids(take(slots, 3).batch.records) == [2]
 
 
@@ -179,7 +180,7 @@ def test_what_waits_behind_the_batches_is_told() -> None:
     slots = lanes(1, size=1)
     zero, one = put(slots, 0, range(2)), put(slots, 1, range(10, 12))
     take(slots)
-    assert slots.behind() == (zero[1], *one)
+    assert slots.behind() == zero[1:2] + one
 
 
 def test_drop_gives_back_what_waits_of_the_revoked_partitions() -> None:
@@ -196,19 +197,19 @@ def test_drop_gives_back_what_waits_of_the_revoked_partitions() -> None:
 @pytest.mark.semantics("BATCH-07")
 def test_the_bytes_of_a_mixed_batch_are_exact() -> None:
     both = [*kafka_records(partition(0), range(2)), *kafka_records(partition(1), range(10, 12))]
-    exact = len(ENVELOPE.render(both))
+    exact = len(ENVELOPE.render(Records.of(both)))
     for payload, due, expected in ((exact, 5.0, [0, 1, 10, 11]), (exact - 1, 0.0, [0, 1, 10])):
         slots = lanes(payload=payload, window=5.0, size=100)
-        slots.put(both, at(0))
+        slots.put(Records.of(both), at(0))
         assert slots.deadline() == due
         assert ids(take(slots, due).batch.records) == expected
 
 
 def test_a_decided_record_goes_alone_and_in_its_place() -> None:
     slots = lanes(1, window=5.0)
-    slots.put(kafka_records(partition(0), [1]), at(0))
-    slots.put([flawed(each) for each in kafka_records(partition(0), [2])], at(0))
-    slots.put(kafka_records(partition(0), [3]), at(0))
+    slots.put(Records.of(kafka_records(partition(0), [1])), at(0))
+    slots.put(Records.of([flawed(each) for each in kafka_records(partition(0), [2])]), at(0))
+    slots.put(Records.of(kafka_records(partition(0), [3])), at(0))
     first = take(slots, 5)
     assert (ids(first.batch.records), first.discard) == ([1], None)
     finish(slots, first, 6)

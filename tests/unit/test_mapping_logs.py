@@ -10,11 +10,12 @@ import pytest
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DiscardReason, Lane, Record
+from headrace.dispatch.core.pages import Records
 from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.mapping_logs import MappingLogs, log_of
 from support.reasons import why
 
-RECORDS = (Record(Lane("b:9092/orders", "orders-0"), ("orders-0", 15), {}, 0.0),)
+RECORDS = Records.of([Record(Lane("b:9092/orders", "orders-0"), ("orders-0", 15), {}, 0.0)])
 
 
 def mapping(level: str | None, name: str = "m") -> EventSourceMapping:

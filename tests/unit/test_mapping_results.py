@@ -25,6 +25,7 @@ from headrace.dispatch.core.model import (
     Unreachable,
 )
 from headrace.dispatch.core.observer import Fetched, Filtered, Invoked
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.invokers.core import answers
 from headrace.pollers.schemas.confluent import ConfluentRegistry, RestAccess
 from headrace.service.control.mappings import results
@@ -38,7 +39,7 @@ RECORD = Record(Lane("s"), "1", {}, 0.0)
 
 
 def invoked(outcome: Outcome) -> Invoked:
-    return Invoked("m", "f", (RECORD,), outcome, 1.0)
+    return Invoked("m", "f", Records.of([RECORD]), outcome, 1.0)
 
 
 @pytest.mark.semantics("ESM-07")
@@ -49,10 +50,10 @@ def test_the_last_result_follows_the_last_record() -> None:
     )
     seen = []
     for each in (
-        Fetched("m", (), 1.0),
-        Filtered("m", (RECORD,)),
+        Fetched("m", NONE, 1.0),
+        Filtered("m", Records.of([RECORD])),
         invoked(FunctionFailed(ATTEMPT, Failure.ERROR, "no")),
-        Fetched("m", (), 1.0),
+        Fetched("m", NONE, 1.0),
         invoked(FailedItems(ATTEMPT, frozenset({"1"}))),
         invoked(Throttled(ATTEMPT)),
         invoked(Succeeded(ATTEMPT)),

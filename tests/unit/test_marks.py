@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Window
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.pollers.core.mark import Mark
 from headrace.pollers.core.marks import SHARE, LaneRoom, Marks
 from headrace.pollers.core.pool import AROUND_A_RECORD, UNKNOWN, Pool
@@ -13,24 +16,32 @@ LANE, OTHER = Lane("stream", "shard-1"), Lane("stream", "shard-2")
 WINDOW = OpenWindow(Window(0, 60), b'{"sum":3}')
 
 
-def records(*numbers: int, lane: Lane = LANE) -> list[Record]:
-    return [Record(lane, str(n), {"n": n}, 0.0, Position(n), key=f"key-{n}") for n in numbers]
+def records(*numbers: int, lane: Lane = LANE) -> Records:
+    return Records.of(Record(lane, str(n), {"n": n}, 0.0, Position(n), key=f"key-{n}") for n in numbers)
 
 
-def added(marks: Marks, *numbers: int, lane: Lane = LANE, size: int = 1) -> list[Record]:
+def added(marks: Marks, *numbers: int, lane: Lane = LANE, size: int = 1) -> list[Records]:
+    """What was added, each record for itself."""
     found = records(*numbers, lane=lane)
-    assert all(marks.add(record, size) for record in found)
-    return found
+    for page in found.pages:
+        page.sheet.bodies[:] = [b"x" * size] * len(page)
+        assert marks.fresh(page) is page
+        marks.add(page)
+    return [found[index : index + 1] for index in range(len(found))]
+
+
+def together(parts: Iterable[Records]) -> Records:
+    return Records(page for part in parts for page in part.pages)
 
 
 @pytest.mark.semantics("STREAM-03")
 def test_what_is_committed_has_no_hole() -> None:
     marks = Marks(100, 100, LANE)
     one, two, three = added(marks, 1, 2, 3)
-    marks.done([three, one])
+    marks.done(together([three, one]))
     assert marks.take() == {LANE: Mark(Position(1))}
     assert not marks.unstored
-    marks.done([two])
+    marks.done(together([two]))
     assert marks.take() == {LANE: Mark(Position(3))}
     assert marks.take() == {}
 
@@ -39,53 +50,55 @@ def test_what_was_not_stored_is_taken_again_with_what_came_since() -> None:
     marks = Marks(100, 100)
     one, two = added(marks, 1, 2)
     (far,) = added(marks, 9, lane=OTHER)
-    marks.done([one, far])
+    marks.done(together([one, far]))
     taken = marks.take()
     assert taken == {LANE: Mark(Position(1)), OTHER: Mark(Position(9))}
     marks.put_back(taken)
-    marks.done([two])
+    marks.done(together([two]))
     assert marks.take() == {LANE: Mark(Position(2)), OTHER: Mark(Position(9))}
 
 
 def test_a_record_that_is_known_is_dropped_and_one_without_position_is_not_tracked() -> None:
     marks = Marks(100, 100)
     added(marks, 5)
-    assert not marks.add(records(5)[0], 1)
-    assert not marks.add(records(4)[0], 1)
-    unplaced = Record(LANE, "message", {}, 0.0)
-    assert marks.add(unplaced, 1)
-    assert marks.add(unplaced, 1)
-    marks.done([unplaced])
+    (again,) = records(4, 5, 6, 6, 7).pages
+    assert [record.id for record in marks.fresh(again)] == ["6", "7"]
+    unplaced = Records.of([Record(LANE, "message", {}, 0.0)])
+    for page in unplaced.pages:
+        assert marks.fresh(page) is page
+        marks.add(page)
+        assert marks.fresh(page) is page
+    marks.done(unplaced)
     assert not marks.unstored
 
 
 @pytest.mark.semantics("STREAM-04")
 def test_a_window_is_committed_with_its_position_and_alone_when_only_it_changed() -> None:
     marks = Marks(100, 100, LANE)
-    marks.done_in_window(added(marks, 1), WINDOW)
+    marks.done_in_window(together(added(marks, 1)), WINDOW)
     assert marks.take() == {LANE: Mark(Position(1), WINDOW)}
-    marks.done_in_window([], WINDOW)
+    marks.done_in_window(NONE, WINDOW)
     assert not marks.unstored
-    marks.done_in_window([], None)
+    marks.done_in_window(NONE, None)
     assert marks.take() == {LANE: Mark(Position(1), None)}
 
 
 @pytest.mark.semantics("STREAM-04")
 def test_a_window_that_was_restored_can_end_before_any_record_came() -> None:
     marks = Marks(100, 100, LANE, WINDOW)
-    marks.done_in_window([], WINDOW)
+    marks.done_in_window(NONE, WINDOW)
     assert not marks.unstored
-    marks.done_in_window([], None)
+    marks.done_in_window(NONE, None)
     assert marks.take() == {LANE: Mark(None, None)}
 
 
 def test_a_lane_has_ended_when_its_last_record_is_done() -> None:
     marks = Marks(100, 100, LANE)
     one, two = added(marks, 1, 2)
-    marks.done([one])
+    marks.done(together([one]))
     marks.end({LANE})
     assert marks.take() == {LANE: Mark(Position(1))}
-    marks.done([two])
+    marks.done(together([two]))
     marks.end({LANE})
     assert marks.take() == {LANE: Mark(Position(2), ended=True)}
 
@@ -99,7 +112,7 @@ def test_a_lane_that_ends_without_a_record_has_ended() -> None:
 def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_are_not_full() -> None:
     marks = Marks(4, 100, LANE)
     first, *rest = added(marks, 1, 2, 3)
-    marks.done(rest)
+    marks.done(together(rest))
     assert (marks.begin_fetch(10_000, 10).records, len(marks.full), marks.stuck is None) == (1, 0, True)
     marks.end_fetch()
     added(marks, 4)
@@ -107,7 +120,7 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
     stuck = marks.stuck
     assert stuck is not None
     assert (stuck.lane, stuck.blocker.key, stuck.records) == (LANE, "key-1", 4)
-    marks.done([first])
+    marks.done(together([first]))
     assert (marks.begin_fetch(10_000, 10).records, len(marks.full)) == (3, 0)
 
 
@@ -115,10 +128,10 @@ def test_room_is_counted_from_the_lowest_record_that_is_not_done_in_lanes_that_a
 def test_what_one_lane_of_many_lacks_to_its_cap_is_never_the_limit_of_all(behind: int) -> None:
     marks = Marks(10_000, 10**9, pool=Pool(1 << 40))
     first, *rest = added(marks, *range(behind, 10_000))
-    marks.done(rest)
+    marks.done(together(rest))
     assert marks.begin_fetch(10_000, 100).records >= 10_000 // SHARE
     marks.end_fetch()
-    marks.done([first])
+    marks.done(together([first]))
     assert marks.begin_fetch(10_000, 100).records == 10_000
 
 
@@ -145,7 +158,7 @@ def test_while_too_much_is_here_lanes_that_have_their_share_are_passed_over_and_
     assert marks.tight
     assert marks.begin_fetch(1000, 0, waiting).records == 1
     marks.end_fetch()
-    marks.done(held)
+    marks.done(together(held))
     assert marks.begin_fetch(1000, 5, waiting).skip == frozenset()
     assert not marks.tight
 
@@ -156,7 +169,7 @@ def test_a_lane_that_had_its_share_is_fetched_again_when_half_of_it_is_done() ->
     held = added(marks, *range(8))
     added(marks, 1, lane=OTHER)
     for done, skipped in [(0, True), (3, True), (4, True), (5, False), (5, False)]:
-        marks.done(held[:done])
+        marks.done(together(held[:done]))
         assert (LANE in marks.begin_fetch(1000, 5).skip) == skipped
         marks.end_fetch()
     added(marks, 100, 101)
@@ -167,7 +180,7 @@ def test_a_feed_is_tight_until_there_is_some_relief() -> None:
     marks = Marks(1000, 10**9, pool=Pool(80 * AROUND_A_RECORD))
     held = added(marks, *range(80), size=0)
     for done, tight in [(0, True), (5, True), (10, True), (11, False)]:
-        marks.done(held[:done])
+        marks.done(together(held[:done]))
         marks.begin_fetch(1000, 5)
         marks.end_fetch()
         assert marks.tight == tight
@@ -180,21 +193,21 @@ def test_bytes_are_bounded_too() -> None:
     marks = Marks(100, 10, LANE)
     (heavy,) = added(marks, 1, size=10)
     assert marks.full
-    marks.done([heavy])
+    marks.done(together([heavy]))
     assert not marks.full
 
 
 def test_a_lane_that_is_forgotten_begins_anew() -> None:
     marks = Marks(100, 100)
     one, _ = added(marks, 1, 2)
-    marks.done([one])
+    marks.done(together([one]))
     marks.forget({LANE})
     assert not marks.unstored
     (again,) = added(marks, 1)
-    marks.done([one])
-    assert marks.take() == {LANE: Mark(Position(1))}
-    marks.done([again])
+    marks.done(together([one]))
     assert not marks.unstored
+    marks.done(together([again]))
+    assert marks.take() == {LANE: Mark(Position(1))}
 
 
 @pytest.mark.semantics("STREAM-62")
@@ -205,9 +218,9 @@ def test_a_feed_that_holds_something_waits_while_all_together_hold_too_much() ->
     assert (mine.crowded, others.crowded) == (False, False)
     one = added(mine, 1)
     assert (mine.crowded, others.crowded) == (True, True)
-    mine.done(one)
+    mine.done(together(one))
     assert (mine.crowded, others.crowded) == (False, False)
-    others.done(held)
+    others.done(together(held))
 
 
 @pytest.mark.semantics("STREAM-62")
@@ -236,7 +249,7 @@ def test_all_feeds_may_fetch_their_share_at_the_same_time() -> None:
 def test_a_share_is_larger_where_records_are_small_and_where_feeds_have_gone() -> None:
     pool = Pool(1000 * UNKNOWN)
     feeds = [Marks(10_000, 10**9, LANE, pool=pool) for _ in range(10)]
-    feeds[0].done(added(feeds[0], *range(1, 1000)))
+    feeds[0].done(together(added(feeds[0], *range(1, 1000))))
     assert 4000 < feeds[0].begin_fetch(10_000, 1).records < 10_000
     feeds[0].end_fetch()
     for feed in feeds[1:]:

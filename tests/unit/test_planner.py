@@ -19,6 +19,7 @@ from headrace.dispatch.core.model import (
     Record,
     discarded,
 )
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry, SettleStep, Wait
 from headrace.dispatch.core.policy import Policy, Progress
 from support.paper import (
@@ -62,7 +63,7 @@ def sqs(numbers: range, held_until: float = 30.0) -> Batch:
     made = records(numbers, lane=QUEUE)
     for each in made:
         each.held_until = held_until
-    return Batch(made)
+    return Batch(Records.of(made))
 
 
 def script(*outcomes: Outcome) -> Function:
@@ -150,7 +151,7 @@ def test_a_service_that_asks_for_time_gets_it_up_to_the_cap(after: float | None,
 def test_records_that_are_too_old_are_cut_from_the_front_and_the_rest_is_delivered() -> None:
     """As recorded: six records, the first over 60 s old, no retries."""
     aged = (record(1, arrived=EPOCH - 60), *records(range(2, 7)))
-    run = Paper(Planner(stream(0, max_age=60), Batch(aged)), lambda invoke: ok()).run()
+    run = Paper(Planner(stream(0, max_age=60), Batch(Records.of(aged))), lambda invoke: ok()).run()
     assert run.batches == [[2, 3, 4, 5, 6]]
     assert isinstance(run.steps[0], DiscardStep)
     assert (run.steps[0].reason, run.steps[0].invocations, run.steps[0].last) == (
@@ -164,7 +165,7 @@ def test_records_that_are_too_old_are_cut_from_the_front_and_the_rest_is_deliver
 @pytest.mark.semantics("RETRY-04")
 def test_an_old_record_behind_a_young_one_stays_in_its_place() -> None:
     aged = (record(1), record(2, arrived=EPOCH - 3600), record(3))
-    run = Paper(Planner(stream(0, max_age=60), Batch(aged)), lambda invoke: ok()).run()
+    run = Paper(Planner(stream(0, max_age=60), Batch(Records.of(aged))), lambda invoke: ok()).run()
     assert run.batches == [[1, 2, 3]]
 
 
@@ -181,7 +182,7 @@ def test_age_ends_retries_that_have_no_limit() -> None:
 @pytest.mark.semantics("RETRY-05")
 def test_what_is_left_after_a_cut_keeps_its_attempts() -> None:
     mixed = (record(1, arrived=EPOCH - 59.8), record(2))
-    run = Paper(Planner(stream(1, max_age=60), Batch(mixed)), poison(1, 2)).run()
+    run = Paper(Planner(stream(1, max_age=60), Batch(Records.of(mixed))), poison(1, 2)).run()
     assert run.batches == [[1, 2], [2]]
     assert [call.attempt for call in run.calls] == [1, 2]
 
@@ -369,7 +370,7 @@ def test_kafka_retries_only_the_named_records() -> None:
 @pytest.mark.semantics("RETRY-16")
 def test_kafka_judges_the_age_of_each_record() -> None:
     aged = (record(1), record(2, arrived=EPOCH - 61), record(3))
-    run = Paper(Planner(kafka(0, max_age=60), Batch(aged)), lambda invoke: ok()).run()
+    run = Paper(Planner(kafka(0, max_age=60), Batch(Records.of(aged))), lambda invoke: ok()).run()
     assert run.batches == [[1, 3]]
     assert run.having(TOO_OLD) == [2]
 
@@ -486,7 +487,7 @@ def test_withdraw_abandons_what_is_in_flight_and_ignores_its_outcome() -> None:
 @pytest.mark.parametrize("outcome", [ok(), failed(), named(("orders-1", 10))])
 def test_withdrawing_one_partition_leaves_the_other_in_flight(outcome: Outcome) -> None:
     zero, one = kafka_records(partition(0), [1, 2]), kafka_records(partition(1), [10, 11])
-    run = Paper(Planner(kafka(0), Batch(zero + one)), lambda invoke: ok())
+    run = Paper(Planner(kafka(0), Batch(Records.of(zero + one))), lambda invoke: ok())
     run.advance()
     run.planner.withdraw({partition(0)})
     assert run.advance() == Wait(inf)
@@ -499,7 +500,7 @@ def test_withdrawing_one_partition_leaves_the_other_in_flight(outcome: Outcome) 
 
 def test_an_answer_that_names_only_withdrawn_records_delivers_the_rest() -> None:
     zero, one = kafka_records(partition(0), [1]), kafka_records(partition(1), [10])
-    run = Paper(Planner(kafka(0), Batch(zero + one)), lambda invoke: ok())
+    run = Paper(Planner(kafka(0), Batch(Records.of(zero + one))), lambda invoke: ok())
     run.advance()
     run.planner.withdraw({partition(0)})
     run.answer(named(("orders-0", 1)))
@@ -544,5 +545,5 @@ def test_a_backoff_of_zero_retries_at_once() -> None:
 
 def test_records_are_compared_by_identity() -> None:
     twins: tuple[Record, ...] = (record(1), record(1))
-    run = Paper(Planner(stream(), Batch(twins)), lambda invoke: ok()).run()
+    run = Paper(Planner(stream(), Batch(Records.of(twins))), lambda invoke: ok()).run()
     assert len(run.fates) == 2

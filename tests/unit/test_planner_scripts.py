@@ -26,6 +26,7 @@ from headrace.dispatch.core.model import (
     Record,
     discarded,
 )
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.partition_slots import PartitionSlots
 from headrace.dispatch.core.planner import DiscardStep, Done, InvokeStep, Planner, SettleStep, Wait
 from headrace.dispatch.core.policy import Policy, Progress
@@ -54,11 +55,12 @@ class Feed:
         self.steps: list[SettleStep | DiscardStep] = []
         self.calls: list[list[int]] = []
 
-    def fetch(self, records: tuple[Record, ...]) -> None:
-        for each in records:
-            mark = self.marks.setdefault(each.lane, Watermark(self.cap, 10**9))
-            assert each.position is not None
-            assert mark.add(each.position, len(each.body), each.key)
+    def fetch(self, records: Records) -> None:
+        for page in records.pages:
+            mark = self.marks.setdefault(page.lane, Watermark(self.cap, 10**9))
+            assert mark.fresh(page) is page
+            page.write()
+            mark.add(page)
         self.slots.put(records, at(self.time))
         self.pump()
 
@@ -96,13 +98,12 @@ class Feed:
                     return True
 
     def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
-        assert self.slots.settled(slot, step, at(self.time)) == ()
+        assert self.slots.settled(slot, step, at(self.time)) == NONE
         self.steps.append(step)
-        for each in step.records:
-            self.fates.append((ids([each])[0], step.fate))
-            if step.fate.kind is not FateKind.ABANDONED and each.lane in self.marks:
-                assert each.position is not None
-                self.marks[each.lane].done(each.position)
+        self.fates += [(number, step.fate) for number in ids(step.records)]
+        for page in step.records.pages:
+            if step.fate.kind is not FateKind.ABANDONED and page.lane in self.marks:
+                self.marks[page.lane].done(page)
 
     def answer(self, outcome: Outcome, slot: int | None = None) -> None:
         """The invocation of a slot (the only one, by default) ends."""
@@ -156,7 +157,7 @@ def kafka_feed(**policy: object) -> Feed:
 @pytest.mark.semantics("RETRY-20", "BATCH-13")
 def test_kafka_a_revoke_in_mid_retry() -> None:
     feed = kafka_feed(retries=5)
-    feed.fetch((*kafka_records(partition(0), [1, 2, 3]), *kafka_records(partition(1), [11, 12, 13])))
+    feed.fetch(Records.of((*kafka_records(partition(0), [1, 2, 3]), *kafka_records(partition(1), [11, 12, 13]))))
     assert feed.calls == [[1, 2, 3, 11, 12, 13]]
     # 0.0: two records fail, one of each partition; the rest is committed up to them.
     feed.answer(named(("orders-0", 2), ("orders-1", 12)))
@@ -186,7 +187,7 @@ def test_kafka_a_revoke_in_mid_retry() -> None:
 
 def test_kafka_a_revoke_in_a_back_off_lets_the_partition_go_at_once() -> None:
     feed = kafka_feed()
-    feed.fetch((*kafka_records(partition(0), [1, 2]), *kafka_records(partition(1), [11])))
+    feed.fetch(Records.of((*kafka_records(partition(0), [1, 2]), *kafka_records(partition(1), [11]))))
     feed.answer(failed())
     feed.revoke(partition(0))
     assert feed.having(ABANDONED) == [1, 2]
@@ -209,7 +210,7 @@ def test_kafka_a_revoke_gives_up_what_waits_too() -> None:
 @pytest.mark.semantics("BATCH-11")
 def test_kafka_a_partition_goes_on_while_its_neighbour_in_the_batch_is_retried() -> None:
     feed = kafka_feed()
-    feed.fetch((*kafka_records(partition(0), [1, 2]), *kafka_records(partition(1), [11])))
+    feed.fetch(Records.of((*kafka_records(partition(0), [1, 2]), *kafka_records(partition(1), [11]))))
     feed.answer(named(("orders-1", 11)))
     feed.fetch(kafka_records(partition(0), [3]))
     feed.answer(ok(), feed.slot_of(3))
@@ -237,7 +238,7 @@ def test_kafka_the_tenth_retry_is_the_last_with_a_destination() -> None:
 @pytest.mark.semantics("BATCH-09", "RETRY-24")
 def test_one_poison_key_of_a_shard_with_four_slots_blocks_its_slot_alone() -> None:
     slots = KeyHash(Limits(5, 0.0, RecordsEnvelope()), 4)
-    keys = {slots.slot_of(Record(LANE, "", {}, 0.0, key=f"k{n}")): f"k{n}" for n in range(40)}
+    keys = {slots.slot_of(f"k{n}"): f"k{n}" for n in range(40)}
     assert sorted(keys) == [0, 1, 2, 3]
     feed = Feed(slots, Policy(Progress.PREFIX), cap=100)
 
@@ -249,7 +250,7 @@ def test_one_poison_key_of_a_shard_with_four_slots_blocks_its_slot_alone() -> No
 
     fetched = 0
     while fetched == 0 or not feed.marks[LANE].full:
-        feed.fetch(tuple(keyed(number) for number in range(fetched, fetched + 20)))
+        feed.fetch(Records.of(keyed(number) for number in range(fetched, fetched + 20)))
         fetched += 20
         while feed.flying:
             feed.answer(function(next(iter(feed.flying.values()))))
@@ -271,7 +272,7 @@ def test_one_poison_key_of_a_shard_with_four_slots_blocks_its_slot_alone() -> No
 def test_a_blocked_slot_that_gives_up_frees_the_mark() -> None:
     feed = Feed(KeyHash(Limits(5, 0.0, RecordsEnvelope()), 4), Policy(Progress.PREFIX, retries=1))
     keys = ["a", "b", "c", "d", "e", "f", "g", "h"]
-    feed.fetch(tuple(Record(LANE, str(n), {"n": n}, EPOCH, Position(n), keys[n % 8]) for n in range(40)))
+    feed.fetch(Records.of(Record(LANE, str(n), {"n": n}, EPOCH, Position(n), keys[n % 8]) for n in range(40)))
     feed.work(naming(8))
     assert feed.mark(LANE) == 39
     assert 8 in feed.having(EXHAUSTED)
@@ -308,7 +309,7 @@ def summing(bad: int, seen: list[tuple[list[int], BatchKind, list[int]]]) -> Fun
 def test_a_windows_last_batch_is_bisected_and_only_its_last_part_ends_the_window() -> None:
     feed = window_feed(Policy(Progress.PREFIX, 0, bisect=True, windowed=True))
     seen: list[tuple[list[int], BatchKind, list[int]]] = []
-    feed.fetch((arriving(1, 1), arriving(2, 2), arriving(3, 3), arriving(4, 4), arriving(5, 61)))
+    feed.fetch(Records.of((arriving(1, 1), arriving(2, 2), arriving(3, 3), arriving(4, 4), arriving(5, 61))))
     records, end = BatchKind.RECORDS, BatchKind.WINDOW_END
     for _ in range(8):
         if feed.flying:
@@ -333,7 +334,7 @@ def test_a_windows_last_batch_is_bisected_and_only_its_last_part_ends_the_window
 @pytest.mark.semantics("WINDOW-10")
 def test_a_windows_last_part_that_gives_up_drops_the_state() -> None:
     feed = window_feed(Policy(Progress.PREFIX, 0, bisect=True, windowed=True))
-    feed.fetch((arriving(1, 1), arriving(2, 2), arriving(3, 61)))
+    feed.fetch(Records.of((arriving(1, 1), arriving(2, 2), arriving(3, 61))))
     seen: list[tuple[list[int], BatchKind, list[int]]] = []
     for _ in range(4):
         feed.answer(summing(2, seen)(next(iter(feed.flying.values()))))
@@ -354,7 +355,7 @@ def test_a_windows_last_part_that_gives_up_drops_the_state() -> None:
 )
 def test_state_is_taken_over_on_success_and_on_progress_only(outcome: Outcome, state: bytes) -> None:
     feed = window_feed(Policy(Progress.PREFIX, windowed=True))
-    feed.fetch((arriving(1, 1), arriving(2, 2)))
+    feed.fetch(Records.of((arriving(1, 1), arriving(2, 2))))
     feed.answer(outcome)
     slots = feed.slots
     assert isinstance(slots, WindowSlot)
@@ -368,9 +369,9 @@ def test_state_is_taken_over_on_success_and_on_progress_only(outcome: Outcome, s
 @pytest.mark.semantics("WINDOW-09")
 def test_an_end_without_records_has_attempts() -> None:
     feed = window_feed(Policy(Progress.PREFIX, 2, windowed=True))
-    feed.fetch((arriving(1, 1),))
+    feed.fetch(Records.of((arriving(1, 1),)))
     feed.answer(ok(b'{"n":1}'))
-    feed.fetch((arriving(2, 61),))
+    feed.fetch(Records.of((arriving(2, 61),)))
     calls = []
     while feed.calls[-1] != [2]:
         if feed.flying:
@@ -383,16 +384,16 @@ def test_an_end_without_records_has_attempts() -> None:
     ]
     gave_up = feed.steps[-1]
     assert isinstance(gave_up, DiscardStep)
-    assert (gave_up.records, gave_up.reason, gave_up.closes) == ((), DiscardReason.RETRIES_EXHAUSTED, True)
+    assert (gave_up.records, gave_up.reason, gave_up.closes) == (NONE, DiscardReason.RETRIES_EXHAUSTED, True)
 
 
 @pytest.mark.semantics("WINDOW-09")
 def test_an_end_without_records_is_as_old_as_its_window_but_no_older_than_its_first_attempt() -> None:
     feed = window_feed(Policy(Progress.PREFIX, max_age=60.0, windowed=True))
-    feed.fetch((arriving(1, 1),))
+    feed.fetch(Records.of((arriving(1, 1),)))
     feed.answer(ok(b'{"n":1}'))
     feed.time = WINDOW.end + 59.0 - EPOCH
-    feed.fetch((arriving(2, 121),))
+    feed.fetch(Records.of((arriving(2, 121),)))
     assert feed.calls[-1] == []
     feed.answer(failed())
     for later in (61.0, 100.0):
@@ -402,7 +403,7 @@ def test_an_end_without_records_is_as_old_as_its_window_but_no_older_than_its_fi
     feed.sleep(WINDOW.end + 119.1 - EPOCH)
     gave_up = feed.steps[-1]
     assert isinstance(gave_up, DiscardStep)
-    assert (gave_up.records, gave_up.reason, gave_up.closes) == ((), DiscardReason.AGE_EXCEEDED, True)
+    assert (gave_up.records, gave_up.reason, gave_up.closes) == (NONE, DiscardReason.AGE_EXCEEDED, True)
     assert feed.calls[-1] == [2]
 
 
@@ -410,21 +411,21 @@ def test_an_end_without_records_is_as_old_as_its_window_but_no_older_than_its_fi
 def test_when_all_records_of_a_last_batch_are_too_old_the_window_still_ends() -> None:
     feed = window_feed(Policy(Progress.PREFIX, max_age=60.0, windowed=True))
     feed.time = WINDOW.start + 65.0 - EPOCH
-    feed.fetch((arriving(1, 1), arriving(2, 61)))
+    feed.fetch(Records.of((arriving(1, 1), arriving(2, 61))))
     assert isinstance(feed.steps[0], DiscardStep)
     assert (ids(feed.steps[0].records), feed.steps[0].closes) == ([1], False)
     assert feed.calls == [[]]
     feed.answer(ok(b'{"n":0}'))
     assert isinstance(feed.steps[1], SettleStep)
-    assert (feed.steps[1].records, feed.steps[1].closes) == ((), True)
+    assert (feed.steps[1].records, feed.steps[1].closes) == (NONE, True)
     assert feed.calls[-1] == [2]
 
 
 def test_an_end_that_is_stopped_leaves_the_window_open() -> None:
     feed = window_feed(Policy(Progress.PREFIX, windowed=True))
-    feed.fetch((arriving(1, 1),))
+    feed.fetch(Records.of((arriving(1, 1),)))
     feed.answer(ok(b'{"n":1}'))
-    feed.fetch((arriving(2, 61),))
+    feed.fetch(Records.of((arriving(2, 61),)))
     feed.answer(failed())
     (planner,) = feed.planners.values()
     planner.stop()
@@ -437,9 +438,9 @@ def test_an_end_that_is_stopped_leaves_the_window_open() -> None:
 
 def test_an_end_in_flight_that_is_withdrawn_is_over() -> None:
     feed = window_feed(Policy(Progress.PREFIX, windowed=True))
-    feed.fetch((arriving(1, 1),))
+    feed.fetch(Records.of((arriving(1, 1),)))
     feed.answer(ok(b'{"n":1}'))
-    feed.fetch((arriving(2, 61),))
+    feed.fetch(Records.of((arriving(2, 61),)))
     (planner,) = feed.planners.values()
     planner.withdraw({LANE})
     assert planner.next(at(feed.time)) == Done()

@@ -15,6 +15,7 @@ from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.model import Lane, OpenWindow, Position, Record, Settlement
 from headrace.dispatch.core.observer import CommitFailed, Discarded, SettleFailed
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.pollers.core.mark import Mark
@@ -60,7 +61,7 @@ class Shelf:
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         await anyio.sleep(1.0)
         records, self.records = tuple(self.records), []
-        return FetchResult(records)
+        return FetchResult(Records.of(records))
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         return until

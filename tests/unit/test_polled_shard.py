@@ -11,10 +11,11 @@ import pytest
 from headrace.config.clock import LoopClock
 from headrace.config.errors import SourceUnavailable
 from headrace.dispatch.core.model import Lane, Position, Record
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.pollers.checkpoints.store import BEGINNING, Start, StartKind
 from headrace.pollers.streams.core.lineage import Shard
 from headrace.pollers.streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
-from headrace.pollers.streams.service import Lost, Page
+from headrace.pollers.streams.service import Lost, ShardPage
 from support.virtual_time import EPOCH, VirtualLoop
 
 KINESIS = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2_000_000.0, page=10_000)
@@ -68,7 +69,10 @@ class Script:
             raise answer
         return answer
 
-    def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+    def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
+        return Records.of(record for raw in raws for record in self.made(raw))
+
+    def made(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         if "number" not in raw:
             raise SourceUnavailable("a record without a number")
         text = f"{raw['number']:03d}"
@@ -93,7 +97,7 @@ def polled(
     return PolledShard(script, place, cadence, LoopClock(EPOCH), rounding=rounding)
 
 
-def numbers(page: Page) -> list[int]:
+def numbers(page: ShardPage) -> list[int]:
     return [record.position.number for record in page.records if record.position]
 
 
@@ -161,7 +165,7 @@ async def test_what_is_at_or_before_the_place_is_passed_over() -> None:
 @pytest.mark.semantics("STREAM-32")
 async def test_user_records_of_an_aggregate_that_are_done_are_passed_over() -> None:
     class Aggregates(Script):
-        def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+        def made(self, raw: Mapping[str, Any]) -> Sequence[Record]:
             number = raw["number"]
             return [Record(LANE, str(number), {}, EPOCH, Position(number, sub, str(number))) for sub in range(4)]
 
@@ -175,7 +179,7 @@ async def test_user_records_of_an_aggregate_that_are_done_are_passed_over() -> N
 @pytest.mark.semantics("STREAM-40")
 async def test_of_packed_records_no_more_are_asked_for_than_hold_what_is_wanted() -> None:
     class Aggregates(Script):
-        def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
+        def made(self, raw: Mapping[str, Any]) -> Sequence[Record]:
             number = raw["number"]
             subs = range(1, 501) if number <= 60 else [0]
             return [Record(LANE, str(number), {}, EPOCH, Position(number, sub, str(number))) for sub in subs]
@@ -453,7 +457,7 @@ async def test_a_wait_ends_when_the_caller_cannot_wait_any_longer() -> None:
     pages = polled(script)
     await pages.next(100, None)
     page = await pages.next(100, 0.4)
-    assert (anyio.current_time(), page.records, page.caught_up) == (0.4, (), False)
+    assert (anyio.current_time(), page.records, page.caught_up) == (0.4, NONE, False)
     assert len(script.gets) == 1
     assert numbers(await pages.next(100, 5.0)) == [1]
     assert script.times == [0.0, 1.0]

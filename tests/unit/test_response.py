@@ -12,13 +12,13 @@ from headrace.dispatch.core.model import (
     FunctionFailed,
     ItemId,
     Outcome,
-    Record,
     Reply,
     Returned,
     Succeeded,
     Throttled,
     Unreachable,
 )
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.response import TEXT, Identifiers, judge
 from headrace.dispatch.kinds.kafka import OFFSETS
 from support.paper import ATTEMPT, failed, kafka_records, partition, records
@@ -30,7 +30,7 @@ KAFKA = kafka_records(partition(0), [100, 101])
 
 def answer(
     body: bytes,
-    batch: tuple[Record, ...] = BATCH,
+    batch: Records = BATCH,
     *,
     partial: bool = True,
     windowed: bool = False,

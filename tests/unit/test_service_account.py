@@ -25,6 +25,7 @@ from headrace.dispatch.core.model import (
     Unreachable,
     discarded,
 )
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.service.telemetry.account import Account, Counts
 from headrace.service.telemetry.metrics import Labels, Metrics
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
@@ -35,20 +36,26 @@ ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
 LABELS = {"mapping": "m", "source": "sqs", "function": "f"}
 
 
-def records(count: int) -> tuple[Record, ...]:
-    return tuple(Record(LANE, str(number), {}, 0.0) for number in range(count))
+def records(count: int) -> Records:
+    return Records.of(Record(LANE, str(number), {}, 0.0) for number in range(count))
 
 
 STORY: list[seen.Event] = [
     seen.Fetched("m", records(10), 0.1),
-    seen.Fetched("m", (), 20.0),
+    seen.Fetched("m", NONE, 20.0),
     seen.Filtered("m", records(2)),
     seen.Settled("m", (Settlement(records(2), FILTERED),)),
     seen.Invoking("m", "f", "r", records(8), 1000),
     seen.Invoked("m", "f", records(8), Succeeded(ATTEMPT), 0.3),
-    seen.Settled("m", (Settlement(records(3), DELIVERED), Settlement(records(1), RETURNED))),
+    seen.Settled("m", (Settlement(Records.of(records(3)), DELIVERED), Settlement(Records.of(records(1)), RETURNED))),
     seen.Discarded("m", records(1), DiscardReason.OVERSIZED, ""),
-    seen.Settled("m", (Settlement(records(1), discarded(DiscardReason.OVERSIZED)), Settlement(records(1), ABANDONED))),
+    seen.Settled(
+        "m",
+        (
+            Settlement(Records.of(records(1)), discarded(DiscardReason.OVERSIZED)),
+            Settlement(Records.of(records(1)), ABANDONED),
+        ),
+    ),
     seen.SettleFailed("m", records(1), why("refused")),
 ]
 
@@ -71,7 +78,7 @@ def test_what_a_destination_has_is_among_the_discarded() -> None:
     account.observe(seen.Fetched("m", records(5), 0.1))
     account.observe(seen.Discarded("m", records(3), DiscardReason.RETRIES_EXHAUSTED, "arn"))
     account.observe(seen.Discarded("m", records(2), DiscardReason.RETRIES_EXHAUSTED, "", why("refused")))
-    account.observe(seen.Settled("m", (Settlement(records(3), fate), Settlement(records(2), fate))))
+    account.observe(seen.Settled("m", (Settlement(Records.of(records(3)), fate), Settlement(records(2), fate))))
     counts = account.counts["m"]
     assert (counts.discarded, counts.documented, counts.undecided) == (5, 3, 0)
 
@@ -138,12 +145,12 @@ def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
     of_stream = {**LABELS, "source": "kinesis"}
     ages = "headrace_iterator_age_milliseconds"
     old, young = (Record(LANE, "1", {}, arrived) for arrived in (10.0, 99.75))
-    metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10))
-    metrics.observe(seen.Invoking("q", "f", "r", (old,), 10))
+    metrics.observe(seen.Invoking("m", "f", "r", Records.of([old, young]), 10))
+    metrics.observe(seen.Invoking("q", "f", "r", Records.of([old]), 10))
     assert {key: value for key, value in samples(metrics).items() if key[0] == ages} == {
         (ages, frozenset(of_stream.items())): 250.0
     }
-    metrics.observe(seen.Invoking("m", "f", "r", (), 10))
+    metrics.observe(seen.Invoking("m", "f", "r", NONE, 10))
     assert samples(metrics)[ages, frozenset(of_stream.items())] == 250.0
 
 

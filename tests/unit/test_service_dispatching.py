@@ -13,7 +13,9 @@ from headrace.config.settings import Aws, Destinations, Settings
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
+from headrace.dispatch.core.keeping import Keeps
 from headrace.dispatch.core.model import Lane, Now, OpenWindow, Position, Record, Window
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.core.slots import KeyHash, SingleSlot, Slots, Taken
 from headrace.dispatch.core.windows import WindowSlot
@@ -23,6 +25,7 @@ from headrace.dispatch.kinds.kinesis import STREAM as KINESIS
 from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.dispatch.kinds.table import dispatch_of
 from headrace.service.wiring.dispatching import ahead_of, backoff_of, function_arn, persistence_of
+from support.paper import page
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -97,13 +100,13 @@ def test_a_shard_has_as_many_batches_in_flight_as_its_mapping_says() -> None:
     for factor, expected in ((None, 1), (1, 1), (4, 4)):
         made = slots(mapping(parallelization_factor=factor))
         assert isinstance(made, KeyHash)
-        made.put([record(number, key=str(number)) for number in range(100)], NOW)
+        made.put(Records.of([record(number, key=str(number)) for number in range(100)]), NOW)
         assert [made.take(NOW) is not None for _ in range(5)] == [index < expected for index in range(5)]
 
 
 def test_a_batch_of_a_shard_has_the_size_and_the_window_of_its_mapping() -> None:
     made = slots(mapping(batch_size=3, maximum_batching_window_in_seconds=7))
-    made.put([record(number) for number in range(5)], NOW)
+    made.put(Records.of([record(number) for number in range(5)]), NOW)
     assert batch(made.take(NOW)) == ["0", "1", "2"]
     made.completed(0, NOW)
     assert made.take(NOW) is None
@@ -122,7 +125,7 @@ def test_a_tumbling_window_goes_on_where_it_was() -> None:
     restored = slots(made, window)
     assert isinstance(restored, WindowSlot)
     assert restored.stored == window
-    restored.put([record(1)], NOW)
+    restored.put(Records.of([record(1)]), NOW)
     taken = restored.take(NOW)
     assert taken is not None
     assert (taken.state, taken.batch.window, taken.batch.lane) == (window.state, window.window, LANE)
@@ -135,7 +138,7 @@ def test_a_tumbling_window_goes_on_where_it_was() -> None:
 )
 def test_a_tumbling_window_is_as_long_as_its_mapping_says(seconds: int, window: Window) -> None:
     fresh = slots(mapping(tumbling_window_in_seconds=seconds))
-    fresh.put([record(1)], NOW)
+    fresh.put(Records.of([record(1)]), NOW)
     taken = fresh.take(NOW)
     assert taken is not None
     assert taken.batch.window == window
@@ -179,38 +182,45 @@ def kinesis(data: bytes, key: str = "k") -> Record:
     return Record(LANE, "1", item, NOW.wall)
 
 
+def kept(keeps: Keeps, record: Record) -> bool:
+    """Whether the filters keep a record."""
+    wanted, refused = keeps(page(record))
+    assert len(wanted) + len(refused) == 1
+    return bool(wanted)
+
+
 @pytest.mark.semantics("FILTER-41", "FILTER-45")
 def test_the_data_of_kinesis_records_are_decoded_for_filters_and_delivered_as_they_are() -> None:
     keeps = KINESIS.keeps([{"data": {"type": ["created"]}, "kinesis": {"partitionKey": ["k"]}}])
-    kept = kinesis(b'{"type": "created"}')
-    assert keeps(kept)
-    assert kept.item["kinesis"]["data"] == base64.b64encode(b'{"type": "created"}').decode()  # type: ignore[index]
-    assert not keeps(kinesis(b'{"type": "created"}', key="other"))
-    assert not keeps(kinesis(b'{"type": "other"}'))
-    assert not keeps(kinesis(b"\xff"))
+    created = kinesis(b'{"type": "created"}')
+    assert kept(keeps, created)
+    assert created.item["kinesis"]["data"] == base64.b64encode(b'{"type": "created"}').decode()  # type: ignore[index]
+    assert not kept(keeps, kinesis(b'{"type": "created"}', key="other"))
+    assert not kept(keeps, kinesis(b'{"type": "other"}'))
+    assert not kept(keeps, kinesis(b"\xff"))
 
 
 @pytest.mark.semantics("FILTER-42")
 def test_records_of_tables_are_filtered_as_they_are() -> None:
     keeps = dynamodb.STREAM.keeps([{"eventName": ["INSERT"], "dynamodb": {"NewImage": {"n": {"N": ["7"]}}}}])
     image = {"NewImage": {"n": {"N": "7"}}}
-    assert keeps(Record(LANE, "1", {"eventName": "INSERT", "dynamodb": image}, NOW.wall))
-    assert not keeps(Record(LANE, "1", {"eventName": "MODIFY", "dynamodb": image}, NOW.wall))
+    assert kept(keeps, Record(LANE, "1", {"eventName": "INSERT", "dynamodb": image}, NOW.wall))
+    assert not kept(keeps, Record(LANE, "1", {"eventName": "MODIFY", "dynamodb": image}, NOW.wall))
 
 
 @pytest.mark.semantics("FILTER-40")
 def test_bodies_of_messages_are_filtered_as_they_are() -> None:
     keeps = sqs.STANDARD.keeps([{"body": {"n": [7]}}])
-    assert keeps(Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
-    assert not keeps(Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
+    assert kept(keeps, Record(Lane(QUEUE), "1", {"body": '{"n": 7}'}, NOW.wall))
+    assert not kept(keeps, Record(Lane(QUEUE), "1", {"body": "7"}, NOW.wall))
 
 
 @pytest.mark.semantics("SCHEMA-04")
 def test_filters_look_at_what_was_decoded_where_there_is_something() -> None:
     keeps = kafka.TOPIC.keeps([{"value": {"n": [7]}}])
     raw = {"topic": "orders", "value": base64.b64encode(b'{"n": 8}').decode()}
-    for view, kept in ((b'{"n": 7}', True), (b'{"n": 6}', False), (None, False)):
-        assert keeps(Record(partition(0), ("orders-0", 1), raw, NOW.wall, view=view)) is kept
+    for view, wanted in ((b'{"n": 7}', True), (b'{"n": 6}', False), (None, False)):
+        assert kept(keeps, Record(partition(0), ("orders-0", 1), raw, NOW.wall, view=view)) is wanted
 
 
 def partition(number: int) -> Lane:
@@ -221,7 +231,7 @@ def taken(made: Slots, partitions: int) -> int:
     """How many batches of that many partitions, one record each, are in flight at once."""
     for number in range(partitions):
         item = {"topic": "orders", "partition": number, "offset": 0}
-        made.put([Record(partition(number), (f"orders-{number}", 0), item, NOW.wall, Position(0))], NOW)
+        made.put(Records.of([Record(partition(number), (f"orders-{number}", 0), item, NOW.wall, Position(0))]), NOW)
     return sum(made.take(NOW) is not None for _ in range(partitions))
 
 
@@ -238,10 +248,10 @@ def test_the_event_of_a_topic_names_the_brokers_that_were_reached() -> None:
     made = mapping(CLUSTER)
     envelope = dispatch_of(made).envelope(made, lambda: reached[-1])
     record = Record(partition(0), ("orders-0", 0), {"offset": 0}, NOW.wall, Position(0))
-    assert b'"bootstrapServers":"c/1"' in envelope.render([record])
+    assert b'"bootstrapServers":"c/1"' in envelope.render(Records.of([record]))
     before = envelope.overhead
     reached.append("b-1:9098")
-    event = envelope.render([record])
+    event = envelope.render(Records.of([record]))
     assert (b'"bootstrapServers":"b-1:9098"' in event, b'"eventSource":"aws:kafka"' in event) == (True, True)
     assert (envelope.overhead - before, len(event)) == (5, envelope.overhead + 12 + envelope.lane_overhead(record.lane))
 

@@ -18,10 +18,13 @@ from headrace.config.mapping import EventSourceMapping
 from headrace.config.reasons import Reason, ReasonCode
 from headrace.config.settings import Settings
 from headrace.dispatch.core.backoff import Backoff
+from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import DiscardReason, Record, Settlement, discarded
 from headrace.dispatch.core.observer import Observers, Settled
+from headrace.dispatch.core.pages import Records
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
+from headrace.pollers.feed_settings import Keeps
 from headrace.pollers.memory.queue import MemoryQueue, MemoryQueueSource
 from headrace.pollers.source import Source
 from headrace.service.running.dry_run import DryInvoker, DryQueue, Verdict
@@ -35,7 +38,7 @@ from headrace.service.wiring.idle import IdleWatch
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of, no_metrics
 from support.reasons import no_start
-from support.rigs import MappingRig, target_of
+from support.rigs import MappingRig, passing, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -59,7 +62,7 @@ class Rig:
     invoker: Invoker | None = None
     wrap: Callable[[Source], Source] = lambda source: source
     visibility: float = 30.0
-    keeps: Callable[[Record], bool] = lambda record: True
+    keeps: Keeps = keep_all
 
     def __post_init__(self) -> None:
         self.clock = LoopClock(EPOCH)
@@ -169,7 +172,7 @@ async def test_a_source_that_cannot_be_asked_is_not_idle() -> None:
 async def test_a_discard_has_its_exit_code_for_those_who_ask(asked: bool, code: Exit) -> None:
     rig = Rig(Settings(until_idle=60, fail_on_discard=asked))
     record = Record(next(iter(rig.plant.works)).config.source, "id", {}, 0.0)  # type: ignore[arg-type]
-    rig.account.observe(Settled("m", (Settlement((record,), discarded(DiscardReason.OVERSIZED)),)))
+    rig.account.observe(Settled("m", (Settlement(Records.of((record,)), discarded(DiscardReason.OVERSIZED)),)))
     assert await rig.life.run() is code
 
 
@@ -261,7 +264,7 @@ async def test_what_is_not_enabled_is_shown_and_keeps_nobody_from_being_ready() 
 
 @pytest.mark.semantics("OBS-09")
 async def test_the_account_is_said_at_the_end() -> None:
-    rig = Rig(Settings(until_idle=30), keeps=lambda record: record.item["body"] != "drop")
+    rig = Rig(Settings(until_idle=30), keeps=passing(lambda record: record.item["body"] != "drop"))
     for body in ("keep", "drop", "keep"):
         rig.queue.send(body)
     await rig.life.run()
@@ -274,7 +277,7 @@ def dry_rig(verdicts: list[Verdict], settings: Settings, visibility: float) -> R
         settings,
         invoker=DryInvoker(LoopClock(EPOCH)),
         wrap=lambda source: DryQueue(source, "m", "f", verdicts.append),
-        keeps=lambda record: record.item["body"] != "drop",
+        keeps=passing(lambda record: record.item["body"] != "drop"),
         visibility=visibility,
     )
     for body in ("keep", "drop", "keep"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,6 @@ from headrace.config.mapping import EventSourceMapping
 from headrace.config.settings import Settings
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.keeping import keep_all
-from headrace.dispatch.core.model import Record
 from headrace.dispatch.core.observer import DestinationChanged, Observers
 from headrace.dispatch.destinations.memory import MemoryDestination
 from headrace.dispatch.destinations.persistence import FailureDestination
@@ -26,6 +24,7 @@ from headrace.dispatch.invokers.callable import CallableInvoker
 from headrace.dispatch.kinds.fragments import shard_documents
 from headrace.dispatch.kinds.kinesis import BATCH_INFO
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
+from headrace.pollers.feed_settings import Keeps
 from headrace.pollers.memory.flavours import Flavour
 from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
@@ -39,7 +38,7 @@ from headrace.service.wiring.dispatching import persistence_of
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of, no_metrics
-from support.rigs import MappingRig, discards_to, stream_source, target_of
+from support.rigs import MappingRig, discards_to, passing, stream_source, target_of
 from support.virtual_time import EPOCH, VirtualLoop
 
 ARN = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
@@ -61,7 +60,7 @@ class Rig:
 
     settings: Settings = field(default_factory=Settings)
     fields: dict[str, object] = field(default_factory=dict)
-    keeps: Callable[[Record], bool] = keep_all
+    keeps: Keeps = keep_all
     destination_exists: bool = True
 
     def __post_init__(self) -> None:
@@ -199,7 +198,7 @@ async def test_news_of_a_failure_destination_wake_those_who_wait_for_readiness()
 @pytest.mark.semantics("CLI-11")
 @pytest.mark.parametrize("fields", [{}, {"tumbling_window_in_seconds": 60}, {"parallelization_factor": 4}])
 async def test_a_dry_run_shows_each_record_of_every_shard_once(fields: dict[str, object]) -> None:
-    rig = Rig(Settings(dry_run=True), fields, keeps=lambda record: record.key != "drop")
+    rig = Rig(Settings(dry_run=True), fields, keeps=passing(lambda record: record.key != "drop"))
     entries = [rig.stream.put(key, b"x") for key in ("a", "drop", "b")]
     rig.stream.split(rig.stream.open_shards()[0])
     entries.append(rig.stream.put("c", b"x"))

@@ -27,6 +27,7 @@ from headrace.dispatch.core.model import (
     Throttled,
     Unreachable,
 )
+from headrace.dispatch.core.pages import Records
 from headrace.service.telemetry.event_lines import OUTPUT_BURST, Logs
 from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, LibraryLines, Log, open_log
@@ -34,7 +35,7 @@ from support.reasons import no_start, why
 
 SECRET = "the body of the message"
 LANE = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
-RECORDS = tuple(Record(LANE, f"id-{number}", {"body": SECRET}, 0.0) for number in range(3))
+RECORDS = Records.of(Record(LANE, f"id-{number}", {"body": SECRET}, 0.0) for number in range(3))
 ATTEMPT = Attempt("request-1", 0.0, 1.0, 200)
 
 EVENTS: list[seen.Event] = [
@@ -226,9 +227,9 @@ def test_what_failed_or_was_given_up_of_a_stream_names_its_shard_and_records() -
     assert "discarded 3 records of shardId-1 (RetryAttemptsExhausted)" in str(lines[3]["event"])
 
 
-def _records_of(shard: str) -> tuple[Record, ...]:
+def _records_of(shard: str) -> Records:
     lane = Lane("arn:stream", shard)
-    return tuple(Record(lane, str(number), {}, 0.0) for number in (100, 101, 102))
+    return Records.of(Record(lane, str(number), {}, 0.0) for number in (100, 101, 102))
 
 
 def test_a_discard_says_who_has_the_document_or_why_nobody_has() -> None:
@@ -339,7 +340,7 @@ def test_what_libraries_warn_of_goes_the_same_way() -> None:
 def test_a_record_that_cannot_be_read_says_why() -> None:
     flaw = Flaw(DiscardReason.SCHEMA_NOT_FOUND, "the record's value names schema 7, which http://r does not have")
     record = Record(Lane("b:9092/t", "t-0"), ("t-0", 15), {}, 0.0, flaw=flaw)
-    (line,) = lines_of([seen.Discarded("m", (record,), flaw.reason, "")])
+    (line,) = lines_of([seen.Discarded("m", Records.of([record]), flaw.reason, "")])
     assert line["event"] == (
         "m discarded 1 records of t-0 (SCHEMA_NOT_FOUND: the record's value names schema 7, which http://r does not "
         "have), and no destination has them"

@@ -7,6 +7,9 @@ import pytest
 from headrace.pollers.source import FetchResult
 from headrace.pollers.sqs.core.scaling import ElasticReceivers, TurnReceivers, receivers
 from headrace.pollers.sqs.source import visibility_to_ask
+from support.paper import records
+
+ONE = records([1])
 
 
 @pytest.mark.semantics("SQS-21")
@@ -32,7 +35,7 @@ def test_the_visibility_timeout_that_a_windowed_receive_asks_for(
 @pytest.mark.semantics("SQS-17")
 def test_receivers_grow_with_full_receives_and_shrink_after_three_empty_ones() -> None:
     roster = ElasticReceivers(3)
-    full, some, empty = FetchResult((object(),), full=True), FetchResult((object(),)), FetchResult()  # type: ignore[arg-type]
+    full, some, empty = FetchResult(ONE, full=True), FetchResult(ONE), FetchResult()
 
     def after(*polls: FetchResult) -> int:
         for poll in polls:
@@ -55,12 +58,12 @@ def test_no_fewer_receivers_than_were_asked_for() -> None:
     for _ in range(9):
         roster.polled("receiver-1", FetchResult(), 0.0)
     assert len(roster.wanted()) == 3
-    roster.polled("receiver-1", FetchResult((object(),), full=True), 0.0)  # type: ignore[arg-type]
+    roster.polled("receiver-1", FetchResult(ONE, full=True), 0.0)
     assert len(roster.wanted()) == 4
     assert len(ElasticReceivers(2, 3).wanted()) == 2
 
 
-FULL = FetchResult((object(),), full=True)  # type: ignore[arg-type]
+FULL = FetchResult(ONE, full=True)
 
 
 @pytest.mark.semantics("SQS-26")

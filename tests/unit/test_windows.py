@@ -7,6 +7,7 @@ import pytest
 from headrace.dispatch.core.batcher import Limits
 from headrace.dispatch.core.events import STATE_LIMIT, WindowEnvelope
 from headrace.dispatch.core.model import DELIVERED, Batch, BatchKind, DiscardReason, OpenWindow, Record, Window
+from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.slots import Slots, Taken, Waiting
 from headrace.dispatch.core.steps import DiscardStep, SettleStep
 from headrace.dispatch.core.windows import WindowSlot, window_of
@@ -53,9 +54,9 @@ def shape(taken: Taken) -> tuple[list[int], BatchKind, int]:
 def test_what_waits_behind_the_batch_is_told() -> None:
     slots = slot(size=1)
     first, second = arriving(1, 1.0), arriving(2, 2.0)
-    slots.put([first, second], at(0))
-    assert take(slots).batch.records == (first,)
-    assert slots.behind() == (second,)
+    slots.put(Records.of([first, second]), at(0))
+    assert take(slots).batch.records == Records.of([first])
+    assert slots.behind() == Records.of([second])
 
 
 @pytest.mark.semantics("WINDOW-01")
@@ -70,7 +71,7 @@ def test_windows_are_multiples_of_their_length(arrived: float, seconds: int, sta
 @pytest.mark.semantics("WINDOW-02")
 def test_a_batch_never_mixes_windows_and_a_record_beyond_the_end_closes_one() -> None:
     slots = slot(window=5.0)
-    slots.put([arriving(1, 1), arriving(2, 59), arriving(3, 60), arriving(4, 61)], at(0))
+    slots.put(Records.of([arriving(1, 1), arriving(2, 59), arriving(3, 60), arriving(4, 61)]), at(0))
     first = take(slots)
     assert shape(first) == ([1, 2], BatchKind.WINDOW_END, 0)
     finish(slots, first)
@@ -82,11 +83,11 @@ def test_a_batch_never_mixes_windows_and_a_record_beyond_the_end_closes_one() ->
 @pytest.mark.semantics("WINDOW-03")
 def test_a_window_whose_records_are_all_out_ends_with_an_empty_batch() -> None:
     slots = slot()
-    slots.put([arriving(1, 1)], at(0))
+    slots.put(Records.of([arriving(1, 1)]), at(0))
     first = take(slots)
     assert shape(first) == ([1], BatchKind.RECORDS, 0)
     finish(slots, first, state=b'{"sum":7}')
-    slots.put([arriving(2, 60)], at(1))
+    slots.put(Records.of([arriving(2, 60)]), at(1))
     end = take(slots, 1)
     assert (shape(end), end.state, end.batch.lane) == (([], BatchKind.WINDOW_END, 0), b'{"sum":7}', LANE)
     assert slots.take(at(1)) is None
@@ -98,7 +99,7 @@ def test_a_window_whose_records_are_all_out_ends_with_an_empty_batch() -> None:
 @pytest.mark.semantics("WINDOW-04")
 def test_each_batch_gets_the_state_of_the_one_before() -> None:
     slots = slot(size=1)
-    slots.put([arriving(1, 1), arriving(2, 2)], at(0))
+    slots.put(Records.of([arriving(1, 1), arriving(2, 2)]), at(0))
     first = take(slots)
     assert (first.state, slots.stored) == (b"{}", OpenWindow(FIRST, b"{}"))
     finish(slots, first, state=b'{"n":1}')
@@ -108,7 +109,7 @@ def test_each_batch_gets_the_state_of_the_one_before() -> None:
 @pytest.mark.semantics("WINDOW-05")
 def test_two_quiet_minutes_after_its_end_a_window_is_over() -> None:
     slots = slot()
-    slots.put([arriving(1, OFFSET)], at(0))
+    slots.put(Records.of([arriving(1, OFFSET)]), at(0))
     finish(slots, take(slots), 1)
     due = MINUTE - OFFSET + 120
     slots.heard(at(due - 0.01))
@@ -119,7 +120,7 @@ def test_two_quiet_minutes_after_its_end_a_window_is_over() -> None:
 @pytest.mark.semantics("WINDOW-05")
 def test_silence_is_what_the_source_says_and_not_that_nobody_asked_it() -> None:
     slots = slot()
-    slots.put([arriving(1, OFFSET)], at(0))
+    slots.put(Records.of([arriving(1, OFFSET)]), at(0))
     finish(slots, take(slots), 1)
     assert slots.take(at(10_000)) is None
     assert slots.deadline() is None
@@ -130,12 +131,12 @@ def test_silence_is_what_the_source_says_and_not_that_nobody_asked_it() -> None:
 def test_a_backlog_from_long_ago_is_not_taken_for_silence() -> None:
     slots = slot(size=1)
     old = [arriving(n, n - 86_400) for n in range(1, 5)]
-    slots.put(old[:2], at(0))
+    slots.put(Records.of(old[:2]), at(0))
     for _ in range(2):
         taken = take(slots)
         assert taken.batch.kind is BatchKind.RECORDS
         finish(slots, taken)
-    slots.put(old[2:], at(100))
+    slots.put(Records.of(old[2:]), at(100))
     taken = take(slots, 150)
     assert shape(taken) == ([3], BatchKind.RECORDS, -86_400)
     finish(slots, taken, 150)
@@ -148,7 +149,7 @@ def test_a_backlog_from_long_ago_is_not_taken_for_silence() -> None:
 @pytest.mark.semantics("WINDOW-06")
 def test_the_end_of_the_shard_ends_the_window() -> None:
     slots = slot(window=300.0, size=2)
-    slots.put([arriving(1, 1), arriving(2, 2), arriving(3, 3)], at(0))
+    slots.put(Records.of([arriving(1, 1), arriving(2, 2), arriving(3, 3)]), at(0))
     finish(slots, take(slots))
     slots.close(at(1))
     end = take(slots, 1)
@@ -161,7 +162,7 @@ def test_the_end_of_the_shard_ends_the_window() -> None:
 @pytest.mark.semantics("WINDOW-06")
 def test_the_end_of_the_shard_ends_a_window_that_has_no_record_left() -> None:
     slots = slot()
-    slots.put([arriving(1, 1)], at(0))
+    slots.put(Records.of([arriving(1, 1)]), at(0))
     finish(slots, take(slots))
     slots.close(at(1))
     assert slots.deadline() is not None
@@ -172,7 +173,7 @@ def test_the_end_of_the_shard_ends_a_window_that_has_no_record_left() -> None:
 @pytest.mark.semantics("WINDOW-07")
 def test_a_state_over_a_megabyte_ends_the_window_early() -> None:
     slots = slot(size=1)
-    slots.put([arriving(1, 1), arriving(2, 2)], at(0))
+    slots.put(Records.of([arriving(1, 1), arriving(2, 2)]), at(0))
     large = b'{"x":"' + b"y" * STATE_LIMIT + b'"}'
     finish(slots, take(slots), state=large)
     end = take(slots)
@@ -185,7 +186,7 @@ def test_a_state_over_a_megabyte_ends_the_window_early() -> None:
 @pytest.mark.semantics("WINDOW-07")
 def test_a_state_of_exactly_a_megabyte_is_kept() -> None:
     slots = slot()
-    slots.put([arriving(1, 1)], at(0))
+    slots.put(Records.of([arriving(1, 1)]), at(0))
     finish(slots, take(slots), state=b" " * STATE_LIMIT)
     assert slots.take(at(1)) is None
 
@@ -193,7 +194,7 @@ def test_a_state_of_exactly_a_megabyte_is_kept() -> None:
 @pytest.mark.semantics("WINDOW-08")
 def test_a_restart_goes_on_with_the_stored_window() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
-    slots.put([arriving(9, 30)], at(1))
+    slots.put(Records.of([arriving(9, 30)]), at(1))
     taken = take(slots, 1)
     assert (shape(taken), taken.state) == (([9], BatchKind.RECORDS, 0), b'{"n":3}')
 
@@ -212,7 +213,7 @@ def test_a_stored_window_ends_by_silence_too() -> None:
 def test_a_window_that_gave_up_drops_its_state() -> None:
     slots = slot(restored=OpenWindow(FIRST, b'{"n":3}'))
     end = take_in_silence(slots, 1000)
-    gave_up = DiscardStep((), DiscardReason.RETRIES_EXHAUSTED, None, 3, None, closes=True)
+    gave_up = DiscardStep(NONE, DiscardReason.RETRIES_EXHAUSTED, None, 3, None, closes=True)
     slots.settled(end.slot, gave_up, at(1001))
     slots.completed(end.slot, at(1001))
     assert slots.stored is None
@@ -222,7 +223,7 @@ def test_a_window_that_gave_up_drops_its_state() -> None:
 @pytest.mark.semantics("WINDOW-07", "WINDOW-08")
 def test_a_stored_window_that_outgrew_its_limit_ends_early() -> None:
     slots = slot(restored=OpenWindow(FIRST, b" " * (STATE_LIMIT + 1)))
-    slots.put([arriving(1, 30)], at(0))
+    slots.put(Records.of([arriving(1, 30)]), at(0))
     early = take(slots)
     assert shape(early) == ([], BatchKind.WINDOW_END, 0)
     assert early.batch.terminated_early
@@ -237,13 +238,13 @@ def test_windows_of_another_length_are_multiples_of_it_after_the_stored_one(seco
     """The mapping was changed while a window of 60 seconds was open; EPOCH is 13 minutes into the hour."""
     slots = WindowSlot(Limits(10, 0.0, WindowEnvelope()), seconds, LANE, at(0), OpenWindow(FIRST, b'{"n":5}'))
     finish(slots, take_in_silence(slots, 1000))
-    slots.put([arriving(1, 61)], at(1000))
+    slots.put(Records.of([arriving(1, 61)]), at(1000))
     assert take(slots, 1000).batch.window == window_of(FIRST.start + 61, seconds)
 
 
 def test_a_record_that_comes_late_joins_the_open_window() -> None:
     slots = slot()
-    slots.put([arriving(1, 61), arriving(2, 59), arriving(3, 62)], at(0))
+    slots.put(Records.of([arriving(1, 61), arriving(2, 59), arriving(3, 62)]), at(0))
     assert shape(take(slots)) == ([1, 2, 3], BatchKind.RECORDS, 60)
 
 
@@ -256,18 +257,18 @@ def test_an_interruption_leaves_the_window_open() -> None:
 
 def test_a_decided_record_passes_without_a_window() -> None:
     slots = slot()
-    slots.put([flawed(arriving(1, 1))], at(0))
+    slots.put(Records.of([flawed(arriving(1, 1))]), at(0))
     taken = take(slots)
-    assert taken == Taken(0, Batch(taken.batch.records), discard=DiscardReason.SCHEMA_NOT_FOUND)
+    assert taken == Taken(0, Batch(Records.of(taken.batch.records)), discard=DiscardReason.SCHEMA_NOT_FOUND)
     assert slots.stored is None
 
 
 def test_waiting_room_and_drop() -> None:
     slots = slot(window=10.0)
     each = arriving(1, 1)
-    slots.put([each], at(0))
+    slots.put(Records.of([each]), at(0))
     assert (slots.waiting(), slots.room(), slots.deadline()) == (Waiting(1, len(each.body)), 9, 10.0)
-    assert slots.drop({LANE}) == (each,)
+    assert slots.drop({LANE}) == Records.of([each])
     assert slots.idle
 
 
@@ -275,8 +276,8 @@ def test_the_state_fits_beside_a_full_batch() -> None:
     envelope = WindowEnvelope()
     limits = Limits(10_000, 0.0, envelope)
     slots = WindowSlot(limits, MINUTE, LANE, at(0))
-    slots.put([record(n, size=10_000) for n in range(700)], at(0))
+    slots.put(Records.of([record(n, size=10_000) for n in range(700)]), at(0))
     taken = take(slots)
     state = b'"' + b"s" * (STATE_LIMIT - 2) + b'"'
-    event = envelope.render(taken.batch.records, window=taken.batch.window, state=state)
+    event = envelope.render(Records.of(taken.batch.records), window=taken.batch.window, state=state)
     assert limits.payload - 10_100 < len(event) <= limits.payload

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ....dispatch.core.model import Lane, Position, Record
-from ....dispatch.kinds.kafka import kafka_item
+from ....dispatch.core.model import Lane
+from ....dispatch.core.pages import Page
+from ....dispatch.kinds.kafka import KafkaSheet
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord, TopicPartition
@@ -21,29 +22,6 @@ def lanes_of(source: str, partitions: Iterable[TopicPartition]) -> tuple[Lane, .
     return tuple(lane_of(source, partition) for partition in sorted(partitions))
 
 
-NO_TIME = -1
-"""Kafka's timestamp of a record without one, which brokers take from any producer."""
-
-
-def record_of(source: str, raw: ConsumerRecord, now: float) -> Record:
-    """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
-    shard = f"{raw.topic}-{raw.partition}"
-    timestamp = NO_TIME if raw.timestamp is None else raw.timestamp  # None: the oldest format has no place for it
-    item = kafka_item(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp=timestamp,
-        timestamp_type=raw.timestamp_type or 0,
-        key=raw.key,
-        value=raw.value,
-        headers=raw.headers,
-    )
-    return Record(
-        lane=Lane(f"{source}/{raw.topic}", shard),
-        id=(shard, raw.offset),
-        item=item,
-        arrived=now if timestamp == NO_TIME else timestamp / 1000,
-        position=Position(raw.offset, 0, str(raw.offset)),
-        key=None if raw.key is None else raw.key.hex(),
-    )
+def page_of(lane: Lane, partition: TopicPartition, raws: Sequence[ConsumerRecord], now: float) -> Page:
+    """What one fetch gave of a partition. `now`: wall-clock seconds."""
+    return Page(KafkaSheet(lane, partition.topic, partition.partition, raws, now))
