@@ -138,6 +138,8 @@ async def test_what_could_not_be_settled_is_settled_later(tmp_path: Path) -> Non
             with pytest.raises(ApiError) as error:
                 await api("TagResource", Resource=ARN, Tags={"a": "b"})
             assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
+            assert "cannot store stored functions and mappings in" in str(error.value.message)
+            assert "disk full; free some space" in str(error.value.message)
             assert (await api("ListTags", Resource=ARN)) == {"Tags": {}}
             other.execute("DROP TRIGGER full")
             other.commit()
@@ -474,6 +476,7 @@ async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_
         with pytest.raises(ApiError) as error:
             await api.create()
         assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
+        assert "cannot store code" in str(error.value.message)
         assert await api("ListFunctions") == {"Functions": []}
     with pytest.raises(StoreUnavailable, match="cannot store code"):
         async with function_api(tmp_path):

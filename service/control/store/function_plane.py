@@ -175,7 +175,7 @@ class FunctionPlane:
         try:
             await self._documents.write(puts, deletes, partial(self._remember, name, before, after))
         except StoreUnavailable as error:
-            raise service() from error
+            raise service(str(error)) from error
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
         """Called in the step in which the change is known to be durable: in memory and told, as one."""
