@@ -62,6 +62,8 @@ class CodeStore:
         self._held: Counter[str] = Counter()
         self._receiving: set[str] = set()
         """Names of files that are being received."""
+        self.lost: frozenset[str] = frozenset()
+        """Packages that `repair` did not find and nobody has added since."""
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when a package is in nobody's hand any more: it may be nobody's at all."""
@@ -93,6 +95,7 @@ class CodeStore:
             with self.held(sha256):
                 async with self._changing:
                     await self._in_thread(partial(_add, file, self._root, sha256))
+                    self.lost -= {sha256}
                 yield Package(sha256, size, kms_key)
 
     @asynccontextmanager
@@ -121,10 +124,12 @@ class CodeStore:
         return sha256.hexdigest(), size
 
     async def repair(self, used: Collection[str]) -> list[str]:
-        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
-        StoreUnavailable when the directory cannot be used."""
+        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left, which
+        are `lost` from now on. Raises StoreUnavailable when the directory cannot be used."""
         async with self._changing:
-            return await self._in_thread(partial(_repair, self._root, used, self._boot))
+            lost = await self._in_thread(partial(_repair, self._root, used, self._boot))
+            self.lost = frozenset(lost)
+            return lost
 
     async def sweep(self, used: Callable[[], Collection[str]]) -> None:
         """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
@@ -191,8 +196,7 @@ def _finish(file: BinaryIO) -> None:
 def _add(file: Path, root: Path, sha256: str) -> None:
     if not (root / sha256).exists():
         _unpacked(file, root, sha256)
-    if not (root / f"{sha256}.zip").exists():
-        file.rename(root / f"{sha256}.zip")
+    file.rename(root / f"{sha256}.zip")  # one that is there may be damaged, and else is the same
     sync_directory(root)
 
 
