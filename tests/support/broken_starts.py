@@ -100,9 +100,13 @@ class LostDependency(OnceGood):
     def spoil(self) -> None:
         (self.library / "stock.py").rename(self.directory / "stock.py")
 
-    def mend(self, daemon: Daemon) -> None:
+    def put_back(self) -> None:
+        """What was lost. It may be there."""
         if (self.directory / "stock.py").exists():
             (self.directory / "stock.py").rename(self.library / "stock.py")
+
+    def mend(self, daemon: Daemon) -> None:
+        self.put_back()
 
 
 class LostCode(OnceGood):

@@ -118,6 +118,17 @@ async def test_a_package_that_begins_to_come_in_while_others_are_swept_stays(
             assert (store.path(SHA) / "app.py").is_file()
 
 
+@pytest.mark.semantics("OBS-22")
+async def test_a_disk_that_is_full_while_code_comes_in_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before it was full is written again when the file is closed, and fails again."""
+    monkeypatch.setattr(code, "_create", lambda file: Path("/dev/full").open("wb"))
+    with pytest.raises(StoreUnavailable, match=r"cannot store code in .*: No space left on device; free some space"):
+        async with CodeStore(tmp_path).adding(whole(ZIP)):
+            pass
+
+
 @pytest.mark.semantics("CLI-43")
 async def test_no_code_is_stored_in_a_directory_that_was_deleted(tmp_path: Path) -> None:
     store = CodeStore(tmp_path / "state" / "code")

@@ -106,8 +106,11 @@ class CodeStore:
         self._receiving.add(file.name)
         try:
             opened = await self._in_thread(partial(_create, file))
-            with opened:
+            try:
                 sha256, size = await self._write(pieces, opened)
+            finally:
+                with suppress(OSError):  # it is on the disk, or why it is not was said before
+                    opened.close()
             yield file, sha256, size
         finally:
             with anyio.CancelScope(shield=True):
