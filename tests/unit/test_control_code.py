@@ -123,7 +123,7 @@ async def test_a_disk_that_is_full_while_code_comes_in_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was written before it was full is written again when the file is closed, and fails again."""
-    monkeypatch.setattr(code, "_create", lambda file: Path("/dev/full").open("wb"))
+    monkeypatch.setattr(code, "_create", lambda file: Path("/dev/full").open("wb"))  # noqa: SIM115
     with pytest.raises(StoreUnavailable, match=r"cannot store code in .*: No space left on device; free some space"):
         async with CodeStore(tmp_path).adding(whole(ZIP)):
             pass
