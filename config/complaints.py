@@ -17,7 +17,7 @@ from . import masking
 from .errors import Problem
 from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, counted, folded
 from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
@@ -59,8 +59,8 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
-    "too_short": lambda context: f"must have at least {context['min_length']} element(s)",
-    "too_long": lambda context: f"must have at most {context['max_length']} element(s)",
+    "too_short": lambda context: f"must have at least {counted(context['min_length'], 'element')}",
+    "too_long": lambda context: f"must have at most {counted(context['max_length'], 'element')}",
 }
 FORMS = {
     URL_FORM: ("is no URL", "it must begin with http:// or https://"),

@@ -15,7 +15,18 @@ from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources, wanted
+from . import (
+    complaints,
+    documents,
+    function,
+    handler_files,
+    masking,
+    nodes,
+    rules,
+    secret_files,
+    settings_sources,
+    wanted,
+)
 from .addresses import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
@@ -228,6 +239,7 @@ class _Loading:
                 assert isinstance(made, AnyFunction)
                 functions[name] = made.located(Path(node.file).parent.absolute())
                 self._paths_exist(functions[name], node, path, wrong)
+                self._handler_exists(functions[name], node, path)
         return functions
 
     def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
@@ -264,6 +276,11 @@ class _Loading:
         for keys, directory in directories:
             if str(keys[0]) not in {folded(key) for key in wrong} and not _is_directory(directory):
                 self.problems.append(locate(node, keys, path).problem(f"there is no directory {str(directory)!r}"))
+
+    def _handler_exists(self, made: AnyFunction, node: Node, path: str) -> None:
+        if isinstance(made, LocalFunction) and (file := handler_files.missing(made)):
+            what = f"names a module of which there is no {file} in {str(made.code)!r}"
+            self.warnings.append(locate(node, ["handler"], path).problem(what, "correct it, or build the code"))
 
     def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:
         """A daemon that sends its own records to itself would do so for ever."""

@@ -182,7 +182,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"function_response_types": "x"}, "mappings.m.function_response_types: must be a list, not 'x' (write [x])"),
     ({"function_response_types": ["Report"]}, "[0]: must be 'ReportBatchItemFailures', not 'Report'"),
     ({"filter_criteria": {"filters": [{"pattern": 3}]}}, "filters[0]: must be a pattern"),
-    ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 element(s)"),
+    ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 elements"),
     ({"filter_criteria": {"filters": [{}]}}, "mappings.m.filter_criteria.filters[0]: 'pattern' is missing"),
     ({"uuid": "x"}, "mappings.m.uuid: is no UUID: 'x' (e.g. "),
     ({"receivers": 0}, "mappings.m.receivers: must be at least 1"),

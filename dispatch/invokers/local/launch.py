@@ -127,7 +127,19 @@ def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
         packed = "make it executable before it is packed (chmod +x)"
         denied = "fork/exec /var/task/bootstrap: permission denied"
         return _refused(spec, f"{found} is not executable", "chmod +x it", packed, denied)
+    if _first_line(found).startswith(b"#!") and _first_line(found).endswith(b"\r\n"):
+        what = f"{found} has Windows line ends, so that its interpreter is not found"
+        unix = "save it with Unix line ends"
+        return _refused(spec, what, unix, unix, "fork/exec /var/task/bootstrap: no such file or directory")
     return Command((str(found),))
+
+
+def _first_line(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.readline(1024)
+    except OSError:
+        return b""  # whoever starts it hears why
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def _payload(text: str) -> bytes:
 
 
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
-    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_outside_tmp()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
@@ -83,7 +83,7 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
                         await invoker.aclose()
 
 
-def _outside_tmp() -> str | None:
+def outside_tmp() -> str | None:
     """So that the /tmp of the function's own has nothing of ours in it."""
     kept = "/var/tmp"  # noqa: S108 - a fresh directory in it, which nobody else may enter
     return kept if "TMPDIR" not in os.environ and os.access(kept, os.W_OK) else None
