@@ -81,7 +81,7 @@ async def _probed(invoker: Invoker) -> str:
     finally:
         with anyio.CancelScope(shield=True):
             await invoker.aclose()
-    return answer.cause if isinstance(answer, NotReady) else ""
+    return answer.cause.text if isinstance(answer, NotReady) else ""
 
 
 async def _endpoints(config: Config) -> ServiceEndpoints:
