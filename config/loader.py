@@ -38,7 +38,7 @@ from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
 
-__all__ = ["CheckPatterns", "Config", "PatternFault", "find_default", "load"]
+__all__ = ["CheckPatterns", "Config", "PatternFault", "PatternNotes", "find_default", "load"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -63,6 +63,17 @@ CheckPatterns = Callable[[SourceKind, Sequence[object]], Sequence[PatternFault]]
 layer may not know the pattern engine. Called with one pattern at a time."""
 
 
+class ToldOfPattern(PatternFault, Protocol):
+    """What deserves a word about a pattern that is allowed; `path` is a field's of the record, dotted, or empty."""
+
+    @property
+    def matches_nothing(self) -> bool: ...
+
+
+PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
+"""Says what deserves a word about a pattern. Given by the caller, as `CheckPatterns`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A configuration without a problem."""
@@ -72,6 +83,8 @@ class Config:
     mappings: dict[str, EventSourceMapping]
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
+    remarks: tuple[Problem, ...] = ()
+    """What is allowed, works, and is good to know."""
     places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
@@ -118,6 +131,7 @@ def load(
     environ: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     check_patterns: CheckPatterns | None = None,
+    pattern_notes: PatternNotes | None = None,
 ) -> Config:
     """The configuration of all paths (files or directories) together.
 
@@ -128,7 +142,7 @@ def load(
     variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
     filled = [variables.fill(document) for document in found]
     members, problems = nodes.merge(filled)
-    loading = _Loading(members, check_patterns, [*repeated, *variables.problems, *problems])
+    loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems])
     config = loading.config(environ, flags or {})
     if loading.problems or config is None:
         order = [document.file for document in found]
@@ -150,8 +164,10 @@ class _Loading:
 
     members: dict[str, Node]
     check_patterns: CheckPatterns | None
+    pattern_notes: PatternNotes | None
     problems: list[Problem]
     warnings: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
 
     def config(self, environ: Mapping[str, str], flags: Mapping[str, object]) -> Config | None:
         self._unknown_sections()
@@ -169,7 +185,7 @@ class _Loading:
         if settings is None:
             return None
         self._loops(functions, settings, environ)
-        return Config(settings, functions, mappings, tuple(self.warnings), self._places())
+        return Config(settings, functions, mappings, tuple(self.warnings), tuple(self.remarks), self._places())
 
     def _places(self) -> dict[str, NodePlace]:
         named = {
@@ -330,6 +346,18 @@ class _Loading:
             self.warnings.append(locate(node, [note.field], path).problem(note.what, note.hint))
         if self.check_patterns is not None and made.kind is not None:
             self._patterns(self.check_patterns, made, made.kind, node, path)
+        if self.pattern_notes is not None and made.kind is not None:
+            self._told_of_patterns(self.pattern_notes, made, made.kind, node, path)
+
+    def _told_of_patterns(
+        self, notes: PatternNotes, made: EventSourceMapping, kind: SourceKind, node: Node, path: str
+    ) -> None:
+        for index, pattern in enumerate(made.patterns):
+            for note in notes(kind, pattern):
+                keys: list[str | int] = ["filter_criteria", "filters", index, "pattern"]
+                inside = note.path.split(".") if note.path and not isinstance(pattern, str) else []
+                problem = locate(node, [*keys, *inside], path).problem(note.what, note.hint)
+                (self.warnings if note.matches_nothing else self.remarks).append(problem)
 
     def _patterns(
         self, check: CheckPatterns, made: EventSourceMapping, kind: SourceKind, node: Node, path: str

@@ -117,6 +117,38 @@ def test_check_tells_what_is_likely_to_be_a_slip(tmp_path: Path) -> None:
     assert "1 mapping and 1 function: no problem found" in done.stdout
 
 
+@pytest.mark.semantics("FILTER-52", "FILTER-54")
+def test_check_tells_of_filters_that_can_match_nothing_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "headrace.yaml").write_text(
+        """\
+aws: {endpoint_url: "http://127.0.0.1:7", region: us-east-1}
+functions: {f: {http: "http://127.0.0.1:8/f"}}
+mappings:
+  m:
+    source: arn:aws:sqs:us-east-1:000000000000:q
+    function: f
+    filter_criteria:
+      filters:
+        - pattern: {body: {type: [x]}}
+        - pattern:
+            body: {n: [3]}
+            data:
+              type: [x]
+        - pattern: '{"body": [3]}'
+        - pattern: {body: {n: [3]}, eventSourceARN: [{prefix: arn}]}
+""",
+        encoding="utf-8",
+    )
+    done = headrace("check", cwd=tmp_path)
+    assert done.returncode == 0
+    told = [line for line in done.stderr.splitlines() if "filters[" in line]
+    assert len(told) == 3, done.stderr
+    path = "mappings.m.filter_criteria.filters"
+    assert f"warning: headrace.yaml:13: {path}[1].pattern.data.type: can match nothing" in told[0]
+    assert f"warning: headrace.yaml:14: {path}[2].pattern: can match nothing" in told[1]
+    assert f"remark: headrace.yaml:15: {path}[3].pattern: looks at eventSourceARN; AWS's documentation" in told[2]
+
+
 @pytest.mark.semantics("CLI-43")
 def test_check_starts_each_function_once_when_it_is_asked_to(tmp_path: Path) -> None:
     of_streams(tmp_path, tmp_path)

@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     endpoints = anyio.run(_endpoints, config)
     for warning in [*config.warnings, *_regions(config)]:
         tell(f"headrace: warning: {warning}")
+    for remark in config.remarks:
+        tell(f"headrace: remark: {remark}")
     if arguments.output == "json":
         show_json({**config.effective(), "endpoints": endpoints.shown()})
     else:
