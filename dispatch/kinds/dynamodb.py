@@ -117,15 +117,12 @@ def _impossible(branch: Branch) -> Unmet | None:
     if (names := branch.get("eventName")) is None:
         return None
     lacking = [_IMAGES.get(name) for name in ("INSERT", "MODIFY", "REMOVE") if passes(names, name)]
-    wanted = {path.split(".")[1]: path for path, rule in branch.items() if _in_change(path) and not content_without(rule)}
+    needed = [path for path, rule in branch.items() if path.startswith("dynamodb.") and not content_without(rule)]
+    wanted = {path.split(".")[1]: path for path in needed}
     if not lacking or any(image not in wanted for image in lacking):
         return None
     image = str(lacking[0])
     return Unmet(wanted[image], f"the changes of this eventName have no {image}")
-
-
-def _in_change(path: str) -> bool:
-    return path.startswith("dynamodb.")
 
 
 STREAM = DispatchKind(

@@ -60,6 +60,7 @@ def pattern_notes(kind: SourceKind, pattern: object) -> Sequence[PatternNote]:
         what = f"can match nothing, and no record gets to the function by it: {why.what}"
         return [PatternNote(why.path, what, why.hint, matches_nothing=True)]
     if others := besides(parsed, found.filters, found.shape):
-        what = f"looks at {', '.join(others)}; AWS's documentation has filters of this source on {found.filters.key} alone"
+        key, named = found.filters.key, ", ".join(others)
+        what = f"looks at {named}; AWS's documentation has filters of this source on {key} alone"
         return [PatternNote("", what, "it works here, and may not there")]
     return []

@@ -243,5 +243,5 @@ def _name_in(path: str, names: Iterable[str]) -> str | None:
 def _end_of(rest: str, shape: NamedShape) -> LeafShape | None:
     if "" in shape.ends:
         return shape.ends[""]
-    name, dot, end = rest.rpartition(".")
+    _, dot, end = rest.rpartition(".")
     return shape.ends.get(end) if dot else None

@@ -5,16 +5,23 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from headrace.config.loader import load
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import Lane, Record
+from headrace.dispatch.kinds.pattern_check import pattern_notes
 from headrace.service.telemetry.filter_lines import say_filters
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
+from headrace.service.wiring.endpoints import ServiceEndpoints
+from headrace.service.wiring.start_lines import say_first_lines
+from support.configs import with_mapping
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 
@@ -46,8 +53,8 @@ def test_each_filter_that_can_match_nothing_is_told() -> None:
         ("warning", "filter_unmet", "body"),
     ]
     assert told[0]["event"] == (
-        "m: filter 2 can match nothing, and no record gets to the function by it: the records have no 'data' (what they "
-        'carry is matched as {"body": …})'
+        "m: filter 2 can match nothing, and no record gets to the function by it: the records have no 'data' (what "
+        'they carry is matched as {"body": …})'
     )
 
 
@@ -58,6 +65,25 @@ def test_a_filter_beside_the_data_gets_a_remark() -> None:
     (line,) = lines(stream)
     assert (line["level"], line["action"]) == ("info", "filter_unmet")
     assert "looks at eventSourceARN" in line["event"]
+
+
+@pytest.mark.semantics("FILTER-52", "FILTER-54")
+def test_at_the_start_the_files_are_told_with_their_lines_and_the_apis_without(tmp_path: Path) -> None:
+    nothing, beside = {"data": {"a": ["x"]}}, {"messageId": ["x"]}
+    filters = {"filters": [{"pattern": nothing}, {"pattern": beside}]}
+    config = load([with_mapping(tmp_path, filter_criteria=filters)], environ={}, pattern_notes=pattern_notes)
+    stream = io.StringIO()
+    mappings = [*config.mappings.values(), mapping(nothing, name="of-the-api")]
+    say_first_lines(Log(stream), config, mappings, cast("ServiceEndpoints", SimpleNamespace(told=lambda each: "x")))
+    told = [line for line in lines(stream) if line["action"] in ("recorded", "filter_unmet")]
+    assert [(line["level"], line["action"]) for line in told] == [
+        ("warning", "filter_unmet"),
+        ("warning", "recorded"),
+        ("info", "recorded"),
+    ]
+    assert "of-the-api: filter 1 can match nothing" in told[0]["event"]
+    assert "headrace.json:1: mappings.m.filter_criteria.filters[0].pattern.data.a: can match" in told[1]["event"]
+    assert "filters[1].pattern: looks at messageId" in told[2]["event"]
 
 
 # --- the first records ------------------------------------------------------------------------------------------------
