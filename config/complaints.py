@@ -144,6 +144,8 @@ def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
         return FORMS[error.get("ctx", {})["pattern"]][1]
     if error["type"] == "list_type" and isinstance(error["input"], str | int | float):
         return f"write [{error['input']}]" if len(str(error["input"])) <= 60 else "write it in [ ]"
+    if error["type"] == "list_type" and isinstance(error["input"], dict):
+        return "put a '-' before it"
     if error["type"] == "literal_error":
         return did_you_mean(str(error["input"]), _choices(_annotation(model, keys_of(error))))
     return ""

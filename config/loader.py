@@ -45,6 +45,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
+_OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
+"""Fields of a mapping that name a source which is no ARN."""
 
 
 class PatternFault(Protocol):
@@ -337,7 +339,8 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        broken = [] if "source" in wrong else rules.check(made, SystemClock().wall(), shortest_age)
+        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # what follows from it is no news
+        broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
                 place = _place_of(node, violation.field, path)

@@ -205,6 +205,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"batch_size": None}, "mappings.m.batch_size: has no value (give one, or remove the key)"),
     ({"name": "x"}, "mappings.m.name: unknown key"),
     ({"topics": "orders"}, "mappings.m.topics: must be a list, not 'orders' (write [orders])"),
+    ({"filter_criteria": {"filters": {"pattern": {}}}}, "filters: must be a list, not a mapping (put a '-' before it)"),
     ({"topics": ["a b"]}, "mappings.m.topics[0]: is no name of a topic: 'a b' (letters, digits, '.', '_' and '-'"),
     ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is no ARN of a key: 'x' (it must begin with arn:)"),
     ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
@@ -217,6 +218,15 @@ def test_shapes(tmp_path: Path, fields: dict[str, object], text: str) -> None:
     found = problems(with_mapping(tmp_path, **fields))
     assert len(found) == 1
     assert text in found[0]
+
+
+@pytest.mark.semantics("CONFIG-13")
+def test_topics_that_are_no_list_are_not_told_as_a_missing_source_too(tmp_path: Path) -> None:
+    brokers = {"endpoints": {"kafka_bootstrap_servers": ["b:9092"]}}
+    mapping = {"topics": "orders", "self_managed_event_source": brokers, "function": "f"}
+    document = {"functions": {"f": FUNCTION}, "mappings": {"m": mapping}}
+    (found,) = problems(write(tmp_path, json.dumps(document)))
+    assert found.endswith("mappings.m.topics: must be a list, not 'orders' (write [orders])")
 
 
 RULES: list[tuple[str, dict[str, object], str, str]] = [

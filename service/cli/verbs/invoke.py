@@ -16,6 +16,7 @@ import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
 from ....config.core.stop_budget import PATIENCE
+from ....config.fields.spoken import counted
 from ....config.loader import Config
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.core.observer import Event, FunctionLog, Observer, Observers
@@ -42,7 +43,7 @@ class InvokeOutput:
 
 
 def _left_out(counts: LineCounts) -> str:
-    return f"headrace: nobody read standard error in time: {counts.functions} lines were left out"
+    return f"headrace: nobody read standard error in time: {counted(counts.functions, 'line')} left out"
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
