@@ -147,7 +147,7 @@ def test_nothing_is_told_where_one_was_kept_or_fewer_were_refused(events: list[s
 @pytest.mark.semantics("FILTER-53")
 def test_feeds_beside_each_other_count_together() -> None:
     fetched = seen.Fetched("m", records(60), 0.0)
-    events = [fetched, fetched, seen.Filtered("m", records(60))]
+    events: list[seen.Event] = [fetched, fetched, seen.Filtered("m", records(60))]
     assert watched(events, ORDERS) == []
     assert len(watched([*events, seen.Filtered("m", records(60))], ORDERS)) == 1
 
