@@ -221,12 +221,13 @@ def test_shapes(tmp_path: Path, fields: dict[str, object], text: str) -> None:
 
 
 @pytest.mark.semantics("CONFIG-13")
-def test_topics_that_are_no_list_are_not_told_as_a_missing_source_too(tmp_path: Path) -> None:
-    brokers = {"endpoints": {"kafka_bootstrap_servers": ["b:9092"]}}
+def test_what_follows_from_a_wrong_part_of_the_source_is_not_told_too(tmp_path: Path) -> None:
+    brokers = {"endpoints": {"kafka_bootstrap_servers": "b:9092"}}
     mapping = {"topics": "orders", "self_managed_event_source": brokers, "function": "f"}
-    document = {"functions": {"f": FUNCTION}, "mappings": {"m": mapping}}
-    (found,) = problems(write(tmp_path, json.dumps(document)))
-    assert found.endswith("mappings.m.topics: must be a list, not 'orders' (write [orders])")
+    found = problems(write(tmp_path, json.dumps({"functions": {"f": FUNCTION}, "mappings": {"m": mapping}})))
+    assert len(found) == 2
+    assert found[0].endswith("mappings.m.topics: must be a list, not 'orders' (write [orders])")
+    assert found[1].endswith("kafka_bootstrap_servers: must be a list, not 'b:9092' (write [b:9092])")
 
 
 RULES: list[tuple[str, dict[str, object], str, str]] = [
