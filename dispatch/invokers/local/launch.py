@@ -102,9 +102,8 @@ def _command(spec: FunctionSpec) -> Command | LaunchRefused:
 
 def _elsewhere(spec: FunctionSpec) -> Command | LaunchRefused:
     """A runtime that AWS has, and we have nothing for: it is left to the function's own bootstrap, if it has one."""
-    found = _bootstrap(spec)
-    if isinstance(found, Command):
-        return found
+    if _bootstraps(spec):
+        return _bootstrap(spec)
     return LaunchRefused(
         f"the runtime {spec.runtime} cannot be run here, only python, nodejs and provided can: "
         "build the function for provided, or give it a bootstrap"
@@ -116,9 +115,13 @@ def _beside(code: Path, program: str) -> str | None:
     return str(path) if os.sep in program and path.is_file() else None
 
 
-def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
+def _bootstraps(spec: FunctionSpec) -> list[Path]:
     candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
-    found = next((path for path in candidates if path.exists()), None)
+    return [path for path in candidates if path.exists()]
+
+
+def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
+    found = next(iter(_bootstraps(spec)), None)
     if found is None:
         what = f"there is no file 'bootstrap' in {spec.code}"
         missing = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
