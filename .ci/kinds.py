@@ -31,7 +31,9 @@ LOOKS = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", 
 """Methods of text with which somebody looks for a kind in it."""
 LOOK_UPS = {"named", "filter_rules"}
 """Functions that find a kind by its name: with a name that is written down they are a branch."""
-TOLD = {"noun", "title"}
+RESOURCE = re.compile(r"(^|[:/])(stream|consumer|table|cluster|broker)/")
+"""A part of the ARN of one kind of source."""
+TOLD = {"noun", "title", "plural", "titles"}
 """Members of a profile that are for people's eyes."""
 
 
@@ -165,8 +167,10 @@ class _Walk:
     def _names_a_kind(self, text: str) -> bool:
         if text in self._words.names:
             return True
+        if " " in text:
+            return False
         parts = text.split(":")
-        return len(parts) > 1 and " " not in text and any(part in self._words.names for part in parts)
+        return RESOURCE.search(text) is not None or (len(parts) > 1 and any(p in self._words.names for p in parts))
 
 
 def _told(node: ast.expr) -> str:

@@ -14,7 +14,7 @@ from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
 from ...config.fields.arn import Arn
-from ...config.kinds.dynamodb import label_of, table_of
+from ...config.kinds.dynamodb import is_stream_of, label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
 from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
@@ -38,6 +38,7 @@ class DynamoDbService:
     """A `StreamService`."""
 
     latest = StartKind.NEWER_THAN
+    pushes = False
 
     def __init__(self, arn: Arn, tables: Any, streams: Any, clock: Clock, *, cadence: Cadence = CADENCE) -> None:
         """`tables`, `streams`: clients of `dynamodb` and `dynamodbstreams`."""
@@ -49,6 +50,9 @@ class DynamoDbService:
         self._cadence = cadence
         self._rounding = 1 if is_aws(streams.meta.endpoint_url) else LOCAL_ROUNDING
         self._listed: dict[str, Listed] = {}
+
+    def may_follow(self, stream: str) -> bool:
+        return is_stream_of(stream, self.name)
 
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()

@@ -61,6 +61,7 @@ class KinesisService:
         self.name = str(arn)
         self._arn = arn
         self._stream = self.name.partition("/consumer/")[0]
+        self.pushes = bool(consumer_of(arn))
         # Emulators find a stream by its name, whatever account its ARN has; that of another account needs the ARN.
         self._named = {"StreamARN": self._stream} if real else {"StreamName": stream_of(arn)}
         self._client = client
@@ -70,6 +71,9 @@ class KinesisService:
         self._cadence = cadence or (CADENCE if real else LOCAL_CADENCE)
         self._listed = Listed(self.list, clock)
         self._summarises = True
+
+    def may_follow(self, stream: str) -> bool:
+        return False
 
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.kinds.dynamodb import is_stream_of
 from ...dispatch.core.model import Lane, Position, Record
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, probe
@@ -50,6 +51,15 @@ class MemoryStreamService:
     @property
     def latest(self) -> StartKind:
         return self._newest.flavour.value.latest
+
+    @property
+    def pushes(self) -> bool:
+        """As one whose name is a consumer's."""
+        return "/consumer/" in self._name
+
+    def may_follow(self, stream: str) -> bool:
+        """As one whose name is a table's."""
+        return is_stream_of(stream, self._name)
 
     async def list(self, stream: str = "") -> Listing:
         await turn()

@@ -85,6 +85,16 @@ class StreamService(Protocol):
         """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
         ...
 
+    @property
+    def pushes(self) -> bool:
+        """Whether records come when there are some, and silence says nothing; else each fetch is answered soon."""
+        ...
+
+    def may_follow(self, stream: str) -> bool:
+        """Whether the stream that is read may have taken the place of this one, of which positions are stored: both
+        are streams of the table that the user named."""
+        ...
+
     async def list(self, stream: str = "") -> Listing:
         """The stream and all its shards. `stream`: this one of a table's streams, not its newest. Raises SourceMissing,
         SourceRefused, SourceUnavailable."""

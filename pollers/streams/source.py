@@ -82,8 +82,7 @@ class StreamSource:
 
     @property
     def patience(self) -> float:
-        """A consumer is pushed to, and may have nothing to hear for long."""
-        return inf if "/consumer/" in self._service.name else ANSWER
+        return inf if self._service.pushes else ANSWER
 
     def __init__(
         self,

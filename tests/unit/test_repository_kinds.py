@@ -48,6 +48,8 @@ BRANCHES = [
     ('if mapping.kind.name in ("sqs", "sqs-fifo"):\n    pass', "compares with 'sqs-fifo'"),
     ('if ":sqs:" in mapping.source:\n    pass', "compares with ':sqs:'"),
     ('if mapping.source.startswith("arn:aws:kinesis:"):\n    pass', "looks for 'arn:aws:kinesis:'"),
+    ('if "/consumer/" in mapping.source:\n    pass', "compares with '/consumer/'"),
+    ('table = source.partition("/stream/")[0]', "looks for '/stream/'"),
     ('match arn.service:\n    case "dynamodb":\n        pass', "matches 'dynamodb'"),
     ('NAMES = {"sqs": "messageId", "other": ""}', "has a dict with the key 'sqs'"),
     ('CHOICES = ("sqs", "kinesis")', "lists 'sqs', 'kinesis'"),
