@@ -68,7 +68,8 @@ class MemoryStreamService:
             raise SourceMissing(f"stream {stream} does not exist")
         shards = found.describe()
         self._listed[found.arn].saw({shard.id: shard for shard in shards}, self._clock.monotonic())
-        return Listing(found.arn, found.created, shards, float(floor(self._clock.wall())))
+        at = float(floor(self._clock.wall()))
+        return Listing(found.arn, found.created, shards, at, at)
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
@@ -104,7 +105,8 @@ class _MemoryShardCalls:
         facts = self.stream.flavour.value
         behind = round(read.behind * 1000) if facts.tells_behind else None
         size = sum(len(entry.data) for entry in read.entries)
-        return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size)
+        told = float(floor(self.stream.clock.wall()))
+        return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size, told)
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         return [self.stream.flavour.value.record(raw, self.lane)]

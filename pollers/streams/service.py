@@ -26,7 +26,9 @@ class Listing:
     """Wall-clock seconds; None where the service does not tell."""
     shards: tuple[Shard, ...]
     at: float
-    """When the last page was answered, by the service's own clock: whole seconds, rounded down."""
+    """When the last page was answered, by the service's own clock, or this machine's: whole seconds, rounded down."""
+    told: float | None = None
+    """The same, where the service told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Page:
     """The shard is closed and this was the last of it."""
     caught_up: bool = True
     """Nothing more is there at this moment, as far as the service tells."""
+    told: float | None = None
+    """The service's clock at the last answer; None where it did not tell, or was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class MappingFactory:
         return RunningMapping(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
 
     def _dispatcher(
-        self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None
+        self, mapping: EventSourceMapping, target: Target, clock: ServiceClock, destination: FailureDestination | None
     ) -> Dispatcher:
         kind = dispatch_of(mapping)
         return Dispatcher(

@@ -191,7 +191,7 @@ class MappingRig:
             policy=self.policy,
             envelope=self.envelope,
             identifiers=OFFSETS if isinstance(self.envelope, KafkaEnvelope) else TEXT,
-            clock=self.clock,
+            clock=self.clock if isinstance(self.clock, ServiceClock) else ServiceClock(self.clock),
             jitter=self.jitter,
             observer=self.observer,
             destination=self.destination,
