@@ -15,8 +15,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.first = 0.0
+        """When the first record was taken, and when the last so far."""
         self.last = 0.0
-        """When the last record so far was taken."""
         path.touch()
         self._file = path.open()
         self._rest = ""
@@ -24,7 +25,7 @@ class Journal:
     def begin(self) -> None:
         """Count anew."""
         self.read()
-        self.count, self.last = 0, 0.0
+        self.count, self.first, self.last = 0, 0.0, 0.0
 
     def read(self) -> int:
         """The records since `begin`."""
@@ -34,6 +35,7 @@ class Journal:
             moment, count = line.split()
             self.count += int(count)
             self.last = max(self.last, float(moment))
+            self.first = self.first or self.last
         return self.count
 
     def wait(self, count: int, what: str, seconds: float = 180.0) -> float:

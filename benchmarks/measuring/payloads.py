@@ -23,5 +23,5 @@ def bodies(number: int) -> list[str]:
     return [f'{head}{index:016x}{middle}"n": {index},{end}' for index in range(number)]
 
 
-ORDERS_ONLY = {"filters": [{"pattern": '{"body": {"type": ["order"]}}'}]}
-"""A filter of a queue's mapping that all of them pass."""
+ORDERS = '{"body": {"type": ["order"]}}'
+"""A pattern for a queue that all of them match."""

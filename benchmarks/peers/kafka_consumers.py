@@ -63,7 +63,7 @@ def with_faststream(server: str, topic: str, count: int) -> float:
     from faststream.kafka import KafkaBroker
 
     async def consume() -> float:
-        broker = KafkaBroker(server, logger=None)
+        broker = KafkaBroker(server, logger=None, apply_types=False)  # decodes, and checks no types
         app = FastStream(broker, logger=None)
         left, ended = count, 0.0
 
