@@ -70,6 +70,7 @@ def daemon(
     functions: Mapping[str, object],
     mappings: Mapping[str, object],
     program: tuple[str, ...] = ("-m", "headrace.service.cli.main"),
+    environment: Mapping[str, str] | None = None,
     **settings: object,
 ) -> Iterator[Daemon]:
     """One that is ready. What it logs stands in `directory`, in `daemon.log`."""
@@ -86,7 +87,7 @@ def daemon(
     }
     file.write_text(json.dumps(config))
     log = directory / "daemon.log"
-    with running([sys.executable, *program, "run", str(file)], log, env=KEYS) as process:
+    with running([sys.executable, *program, "run", str(file)], log, env={**KEYS, **(environment or {})}) as process:
         assert process.stdout is not None
         url = ""
         for line in process.stdout:

@@ -15,6 +15,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.lines = 0
+        """Invocations."""
         self.first = 0.0
         """When the first record was taken, and when the last so far."""
         self.last = 0.0
@@ -25,7 +27,7 @@ class Journal:
     def begin(self) -> None:
         """Count anew."""
         self.read()
-        self.count, self.first, self.last = 0, 0.0, 0.0
+        self.count, self.lines, self.first, self.last = 0, 0, 0.0, 0.0
 
     def read(self) -> int:
         """The records since `begin`."""
@@ -34,6 +36,7 @@ class Journal:
         for line in lines:
             moment, count = line.split()
             self.count += int(count)
+            self.lines += 1
             self.last = max(self.last, float(moment))
             self.first = self.first or self.last
         return self.count

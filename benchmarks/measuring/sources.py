@@ -31,8 +31,9 @@ class Source:
     def open(self, name: str) -> None:
         self._post(f"/_open?name={name}")
 
-    def send(self, queue: str, body: bytes) -> None:
-        self._post(f"/_send?name={queue}", body)
+    def send(self, queue: str) -> None:
+        """A message that says when it was taken: `{"sent": monotonic}`."""
+        self._post(f"/_send?name={queue}")
 
     def state(self, name: str) -> dict[str, Any]:
         return self._get(f"/_state?name={name}")
@@ -43,8 +44,8 @@ class Source:
     def cpu(self) -> Cpu:
         return cpu(self.pid)
 
-    def _post(self, path: str, body: bytes = b"") -> None:
-        urllib.request.urlopen(urllib.request.Request(self.url + path, body, method="POST"), timeout=120).close()
+    def _post(self, path: str) -> None:
+        urllib.request.urlopen(urllib.request.Request(self.url + path, b"", method="POST"), timeout=120).close()
 
     def _get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self.url + path, timeout=30) as reply:

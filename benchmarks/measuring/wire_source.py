@@ -9,7 +9,7 @@ warm; the clock of a run begins with the first reply that holds records.
     POST /_queue?name=Q&count=N      a queue with so many messages, its gate closed
     POST /_stream?name=S&count=N&shards=K   a stream with N records in all
     POST /_open?name=X               opens the gate
-    POST /_send?name=Q               one message, the body; seen at once
+    POST /_send?name=Q               one message that says when it was taken; seen at once
     GET  /_state?name=X              what happened, as JSON
     GET  /_calls                     how many calls there were, by operation
 """
@@ -200,7 +200,7 @@ class Exchange(asyncio.Protocol):
             elif self._url.endswith(b"/invocations"):
                 self.answer(b"null", b"X-Amz-Executed-Version: $LATEST\r\n")
             else:
-                self._control(body)
+                self._control()
         except KeyError as missing:
             self.refuse("ResourceNotFoundException", f"there is no {missing}")
 
@@ -212,7 +212,7 @@ class Exchange(asyncio.Protocol):
         elif (reply := operation(self._world, body, self)) is not None:
             self.answer(reply)
 
-    def _control(self, body: bytes) -> None:
+    def _control(self) -> None:
         parts = urlsplit(self._url.decode())
         asked = dict(parse_qsl(parts.query))
         world, name = self._world, asked.get("name", "")
@@ -229,7 +229,7 @@ class Exchange(asyncio.Protocol):
             case "/_send":
                 queue = world.queues[name]
                 queue.sent += 1
-                queue.ready.append(message(name, queue.sent, body.decode()))
+                queue.ready.append(message(name, queue.sent, f'{{"sent": {time.monotonic()}}}'))
                 queue.serve()
             case "/_state":
                 self.answer(orjson.dumps(world.named(name).state()))
