@@ -56,14 +56,14 @@ def fill(topics: Topics, topic: str, count: int, partitions: int = PARTITIONS) -
     producer.flush()
 
 
-def mapping(server: str, topic: str, *, enabled: bool) -> dict[str, object]:
+def mapping(server: str, topic: str, *, enabled: bool, batch: int = BATCH) -> dict[str, object]:
     return {
         "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": [server]}},
         "self_managed_kafka_event_source_config": {"consumer_group_id": uuid.uuid4().hex},
         "topics": [topic],
         "source_access_configurations": [{"type": "VPC_SUBNET", "uri": "subnet:subnet-1"}],  # the API wants one
         "starting_position": "TRIM_HORIZON",
-        "batch_size": BATCH,
+        "batch_size": batch,
         "function": "f",
         "enabled": enabled,
     }

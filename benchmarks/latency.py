@@ -1,4 +1,5 @@
-"""G11: how long a single record is under way from the moment when its source has it to the start of the handler, where nothing else happens.
+"""G11: how long a single record is under way, where nothing else happens: from the moment when its source has it to the
+start of the handler.
 
     python benchmarks/latency.py [--rounds 5] [--quick]
 

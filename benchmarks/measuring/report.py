@@ -29,18 +29,19 @@ class Unavailable(Exception):
     """A side cannot be measured on this machine; the text says why."""
 
 
+PRODUCT = ("config", "dispatch", "pollers", "service", "pyproject.toml", "requirements")
 Run = Callable[[], Sample]
 Rounds = Mapping[str, Sequence[Sample]]
 
 
 def commit() -> str:
-    """The checkout's commit, with a `+` where files are changed that git knows."""
+    """The checkout's commit, with a `+` where files of the product are changed."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results.jsonl", ":!docs")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", *PRODUCT)
     return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
