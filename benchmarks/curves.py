@@ -134,15 +134,15 @@ def main() -> int:
     curve(report, "shards", "shards", (1, 10, 100), lambda shards: of_shards(few, shards), rounds)
     messages = report.size(1_000, 10_000)
     curve(report, "mappings", "mappings", (1, 10, 100), lambda number: of_mappings(messages, number), rounds)
-    with kafka.start() as server:
+    with report.every("G13"), kafka.start() as server:
         topics, grown = Topics(f"{server.host}:{server.port}"), list[float]()
         records = report.size(5_000, 100_000)
         sizes = (10, 100) if report.quick else (10, 100, 1000)
         curve(report, "partitions", "partitions", sizes, lambda n: of_partitions(topics, records, n), rounds)
         lengths = [10**power for power in range(4, 8) if 10**power <= most]
         curve(report, "records", "records", lengths, lambda count: of_records(topics, count, grown), 1)
-    longest = Side(report.versions["ours"], most, "records in the longest run")
-    report.keep("G13", "memory", Spread.of(grown[-1:]), longest)
+        longest = Side(report.versions["ours"], most, "records in the longest run")
+        report.keep("G13", "memory", Spread.of(grown[-1:]), longest)
     return report.end()
 
 

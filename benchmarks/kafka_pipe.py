@@ -164,7 +164,7 @@ def measured(report: Report, server: Server) -> None:
 def main() -> int:
     report = Report.from_arguments(__doc__)
     report.versions["ours"] += f", aiokafka {version('aiokafka')}"
-    with kafka.start() as server:
+    with report.every("G9"), kafka.start() as server:
         measured(report, server)
     return report.end()
 

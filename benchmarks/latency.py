@@ -26,7 +26,7 @@ from measuring.daemons import counting, daemon
 from measuring.journals import Journal
 from measuring.payloads import bodies
 from measuring.ratios import Spread, ratio
-from measuring.report import Report, Unavailable
+from measuring.report import FAILURES, Report, reason
 from measuring.results import Side
 from measuring.runtimes import by_aiohttp
 from measuring.sources import source
@@ -98,8 +98,8 @@ def main() -> int:
         try:
             with tempfile.TemporaryDirectory(prefix="bench-") as directory:
                 shard.append(of_shard(records, Path(directory)))
-        except Unavailable as error:
-            missing = str(error)
+        except FAILURES as error:
+            missing = reason(error)
         shown = f"{shard[-1] * 1000:.0f} ms" if shard else missing
         what = f"queue {queue[-1] * 1000:.2f} ms, round trip {bare[-1] * 1000:.2f} ms, shard {shown}"
         print(f"  round {number + 1}: {what}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import boto3
 
 from support.servers import ministack
-from support.servers.running import Server, ServerError, emulator
+from support.servers.running import Server, emulator
 
 from .daemons import FUNCTIONS
 from .processes import Cpu, children, cpu
@@ -71,17 +72,12 @@ def version() -> str:
 
 @contextmanager
 def started() -> Iterator[MiniStack]:
-    try:
-        with ministack.start() as server:
-            yield MiniStack(server, _pid(server))
-    except ServerError as error:
-        raise Unavailable(f"MiniStack: {error}") from error
+    with ministack.start() as server:
+        yield MiniStack(server, _pid(server))
 
 
 def _pid(server: Server) -> int:
     """Of the process that listens: the guard around it is our child, and it is the guard's."""
-    import os
-
     for child in children(os.getpid()):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
         variables = Path(f"/proc/{child}/environ").read_bytes()

@@ -10,6 +10,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+LEAST = 1e-6
+"""Seconds of CPU: a process that did not take a tick of its clock took this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -32,12 +35,12 @@ class Sample:
     @property
     def cpu_rate(self) -> float:
         """Records for a second of the process's own CPU."""
-        return self.count / self.cpu
+        return self.count / max(self.cpu, LEAST)
 
     @property
     def all_cpu_rate(self) -> float:
         """Records for a second of CPU of all processes of this side."""
-        return self.count / self.all_cpu
+        return self.count / max(self.all_cpu, LEAST)
 
 
 @dataclass(frozen=True, slots=True)

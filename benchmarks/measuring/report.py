@@ -5,7 +5,8 @@
     report.compare("benthos_wall", rounds, "ours", "benthos", lambda sample: sample.rate, "records/s")
     sys.exit(report.end())
 
-A side that cannot be set up raises `Unavailable`; its measures are then "not measured", with the reason.
+A side that cannot be set up raises `Unavailable` (a server: `ServerError`), one that stops on the way `TimeoutError`;
+its measures are then "not measured", with the reason. `with report.every(goal):` does so for what a whole goal needs.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from support.servers.running import ServerError
+
 from . import ROOT
-from .goals import Verdict, measure
+from .goals import Verdict, goal, measure
 from .ratios import Sample, Spread, ratio
 from .results import Row, Side, append
 
@@ -30,6 +34,7 @@ class Unavailable(Exception):
 
 
 PRODUCT = ("config", "dispatch", "pollers", "service", "pyproject.toml", "requirements")
+FAILURES = (Unavailable, ServerError, TimeoutError)
 Run = Callable[[], Sample]
 Rounds = Mapping[str, Sequence[Sample]]
 
@@ -88,16 +93,27 @@ class Report:
                     continue
                 try:
                     sample = run()
-                except Unavailable as error:
-                    self.miss(name, str(error))
+                except FAILURES as error:
+                    self.miss(name, reason(error))
                     continue
                 found[name].append(sample)
                 print(f"  round {number + 1}: {name:<12} {described(sample)}", flush=True)
         return found
 
-    def miss(self, side: str, reason: str) -> None:
-        self.missing[side] = reason
-        print(f"  {side}: not measured: {reason}", flush=True)
+    def miss(self, side: str, why: str) -> None:
+        self.missing[side] = why
+        print(f"  {side}: not measured: {why}", flush=True)
+
+    @contextmanager
+    def every(self, name: str) -> Iterator[None]:
+        """Where the block cannot go on, what has no row yet of this goal is not measured."""
+        try:
+            yield
+        except FAILURES as error:
+            known = {row.measure for row in self.rows if row.goal == name}
+            for each in goal(name).measures:
+                if each.key not in known:
+                    self.not_measured(name, each.key, reason(error))
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -151,8 +167,8 @@ class Report:
         )
         self._add(row)
 
-    def not_measured(self, goal: str, key: str, reason: str) -> None:
-        self._add(Row(goal, key, *self._now(), None, reason=reason))
+    def not_measured(self, goal: str, key: str, why: str) -> None:
+        self._add(Row(goal, key, *self._now(), None, reason=why))
 
     def _now(self) -> tuple[str, str, float]:
         return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), commit(), round(os.getloadavg()[0], 2)
@@ -166,6 +182,11 @@ class Report:
         if not (self.quick or self.options.dry or self.options.only):
             append(self.rows)
         return 3 if any(row.ratio is None for row in self.rows) else 0
+
+
+def reason(error: Exception) -> str:
+    """On one line."""
+    return " ".join(str(error).split())[:300].replace("|", "/")
 
 
 def rounded(value: float) -> float:

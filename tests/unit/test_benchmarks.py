@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -35,6 +36,10 @@ def row(
     return results.Row(
         goal, measure, "2026-12-01T08:00:00Z", commit, 0.5, ratio, ratio / 2, ratio * 2, 5, **{**sides, **more}
     )
+
+
+def fail(error: Exception) -> None:
+    raise error
 
 
 # --- ratios -----------------------------------------------------------------------------------------------------------
@@ -127,6 +132,72 @@ def test_what_is_kept_can_be_read_and_is_known() -> None:
     results, goals = module("results"), module("goals")
     for each in results.read():
         assert goals.measure(each.goal, each.measure)
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def report(*, rounds: int = 3, **more: Any) -> Any:
+    options = {"quick": False, "dry": True, "only": None, **more}
+    return module("report").Report(Namespace(rounds=rounds, **options), {"ours": "headrace c1"})
+
+
+def test_rounds_are_interleaved_and_compared_round_by_round(capsys: pytest.CaptureFixture[str]) -> None:
+    taken, sample, run = [], module("ratios").Sample, report()
+
+    def side(name: str, seconds: Iterator[float]) -> Any:
+        return lambda: (taken.append(name), sample(100, next(seconds)))[1]
+
+    rounds = run.rounds(
+        {"ours": side("ours", iter([1.0, 2.0, 1.0])), "benthos": side("benthos", iter([2.0, 4.0, 3.0]))}
+    )
+    assert taken == ["ours", "benthos"] * 3
+    run.compare("G9", "benthos_wall", rounds, "benthos", lambda each: each.rate, "records/s")
+    (found,) = run.rows
+    assert (found.ratio, found.least, found.most, found.rounds) == (2.0, 2.0, 3.0, 3)
+    assert (found.ours.what, found.ours.value, found.theirs.value) == ("headrace c1", 100.0, 33.33)
+    assert run.end() == 0
+    assert "2x (2 to 3, 3 rounds); at least 1x: met" in capsys.readouterr().out
+
+
+def test_a_side_that_cannot_be_set_up_is_named_and_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    sample, run, asked = module("ratios").Sample, report(), []
+
+    def gone() -> Any:
+        asked.append(1)
+        raise module("report").Unavailable("there is no Go\non PATH")
+
+    rounds = run.rounds({"ours": lambda: sample(1, 1.0), "benthos": gone})
+    run.compare("G9", "benthos_wall", rounds, "benthos", lambda each: each.rate, "records/s")
+    assert (len(asked), len(rounds["ours"])) == (1, 3)
+    assert [(each.ratio, each.reason) for each in run.rows] == [(None, "there is no Go on PATH")]
+    assert run.end() == 3
+    assert "beside benthos to HTTP, wall: not measured: there is no Go on PATH" in capsys.readouterr().out
+
+
+def test_a_tool_that_is_missing_or_fails_is_a_side_that_cannot_be_set_up() -> None:
+    peers, unavailable = module("peers"), module("report").Unavailable
+    with pytest.raises(unavailable, match="benthos: no-such-tool: No such file or directory"):
+        peers._tool(["no-such-tool"], "benthos")
+    with pytest.raises(unavailable, match="failed: no such module"):
+        peers._tool([sys.executable, "-c", "import sys; sys.exit('no such module')"], "benthos")
+
+
+def test_what_a_whole_goal_needs_and_what_is_not_there_leaves_no_measure_out() -> None:
+    run = report()
+    failure = TimeoutError("our daemon: 3 of 4 records came")
+    with run.every("G10"):
+        fail(failure)
+    assert [each.measure for each in run.rows] == ["invocations", "a_second"]
+    assert {each.reason for each in run.rows} == {"our daemon: 3 of 4 records came"}
+
+
+def test_a_cost_is_ours_beside_theirs() -> None:
+    """Ours takes half of their CPU: 0.5x, which is at most what G3 wants."""
+    sample, run = module("ratios").Sample, report(rounds=1)
+    rounds = run.rounds({"ours": lambda: sample(1, 1.0, 0.1), "aiohttp": lambda: sample(1, 1.0, 0.2)})
+    run.compare("G3", "aiohttp_1", rounds, "aiohttp", lambda each: each.cpu_rate, "invocations/s", invert=True)
+    assert run.rows[0].ratio == 0.5
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
