@@ -176,11 +176,11 @@ class Report:
     def _add(self, row: Row) -> None:
         self.rows.append(row)
         print(line(row), flush=True)
+        if not (self.quick or self.options.dry or self.options.only):
+            append([row])
 
     def end(self) -> int:
-        """Keep the rows. The exit code: 0 when everything was measured, whatever came out; 3 when something was not."""
-        if not (self.quick or self.options.dry or self.options.only):
-            append(self.rows)
+        """The exit code: 0 when everything was measured, whatever came out; 3 when something was not."""
         return 3 if any(row.ratio is None for row in self.rows) else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -143,14 +144,14 @@ def report(*, rounds: int = 3, **more: Any) -> Any:
 
 
 def test_rounds_are_interleaved_and_compared_round_by_round(capsys: pytest.CaptureFixture[str]) -> None:
-    taken, sample, run = [], module("ratios").Sample, report()
+    taken, sample, run = list[str](), module("ratios").Sample, report()
+    seconds = {"ours": iter([1.0, 2.0, 1.0]), "benthos": iter([2.0, 4.0, 3.0])}
 
-    def side(name: str, seconds: Iterator[float]) -> Any:
-        return lambda: (taken.append(name), sample(100, next(seconds)))[1]
+    def side(name: str) -> Any:
+        taken.append(name)
+        return sample(100, next(seconds[name]))
 
-    rounds = run.rounds(
-        {"ours": side("ours", iter([1.0, 2.0, 1.0])), "benthos": side("benthos", iter([2.0, 4.0, 3.0]))}
-    )
+    rounds = run.rounds({name: partial(side, name) for name in seconds})
     assert taken == ["ours", "benthos"] * 3
     run.compare("G9", "benthos_wall", rounds, "benthos", lambda each: each.rate, "records/s")
     (found,) = run.rows
