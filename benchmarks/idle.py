@@ -80,15 +80,16 @@ def main() -> int:
         for number in range(report.options.rounds):
             for name, side in (("ours", ours), ("bare", bare)):
                 with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-                    memory, share, polls = side(service, seconds, Path(directory))
-                found[name].append((memory, share, polls))
-                what = f"{memory / 2**20:.0f} MiB, {share:.2%} of a core, {polls:.1f} polls/s"
+                    memory, share, asked = side(service, seconds, Path(directory))
+                found[name].append((memory, share, asked))
+                what = f"{memory / 2**20:.0f} MiB, {share:.2%} of a core, {asked:.1f} polls/s"
                 print(f"  round {number + 1}: {service} {name}: {what}", flush=True)
         for key, at, unit, factor in (("memory", 0, "MiB", 2**20), ("cpu", 1, "% of a core", 0.01)):
             mine, theirs = ([each[at] / factor for each in found[name]] for name in ("ours", "bare"))
+            polls = [f"{Spread.of(each[2] for each in found[name]).median:.0f} polls/s" for name in ("ours", "bare")]
             sides = (
-                Side(report.versions["ours"], Spread.of(mine).median, unit),
-                Side(peer, Spread.of(theirs).median, unit),
+                Side(f"{report.versions['ours']}, {polls[0]}", Spread.of(mine).median, unit),
+                Side(f"{peer}, {polls[1]}", Spread.of(theirs).median, unit),
             )
             report.keep("G12", f"{service}_{key}", ratio(mine, theirs), *sides)
     return report.end()

@@ -78,7 +78,11 @@ def _ticks(values: Sequence[float], logarithmic: bool) -> Sequence[float]:
         step = step / 2 if high / step < 3 else step
         return [step * at for at in range(int(high / step) + 1)]
     powers = range(math.floor(math.log10(max(low, 1e-9))), math.ceil(math.log10(max(high, 1e-9))) + 1)
-    return [each for power in powers for each in (10.0**power, 2 * 10.0**power, 5 * 10.0**power) if low <= each <= high]
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) > 2:
+            break
+    return ticks
 
 
 def _grid(tick: float, y: float) -> str:

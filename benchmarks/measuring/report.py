@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import statistics
 import subprocess
 import time
@@ -75,7 +76,7 @@ class Report:
         options = parser.parse_args()
         if options.quick:
             options.rounds = 1
-        return cls(options, {"ours": f"headrace {commit()}"})
+        return cls(options, {"ours": f"headrace {commit()}, Python {platform.python_version()}"})
 
     @property
     def quick(self) -> bool:
