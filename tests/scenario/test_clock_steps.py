@@ -117,6 +117,24 @@ async def test_a_step_discards_no_fresh_record_of_a_stream(
 
 @pytest.mark.semantics("STREAM-74")
 @pytest.mark.parametrize("flavour", [Flavour.KINESIS, Flavour.DYNAMODB])
+async def test_the_answer_with_the_records_says_what_time_they_are_judged_by(flavour: Flavour) -> None:
+    """They come at once after a step back of the service's clock, long before its shards are listed again."""
+    world = SteppingWorld()
+    stream = world.stream(flavour)
+    function = world.taking()
+    world.reading(stream, function, Reading(max_age=AGE, discovery=1000.0))
+    async with world.running():
+        await until(60)
+        world.step(-2 * HOUR, "service")
+        for number in range(RECORDS):
+            stream.put("key", str(number))
+        await until(70)
+    assert world.discarded == []
+    assert function.taken == [str(number) for number in range(RECORDS)]
+
+
+@pytest.mark.semantics("STREAM-74")
+@pytest.mark.parametrize("flavour", [Flavour.KINESIS, Flavour.DYNAMODB])
 @pytest.mark.parametrize("seconds", [2 * HOUR, 600.0])
 async def test_a_step_forward_leaves_an_old_record_its_age(flavour: Flavour, seconds: float) -> None:
     """It is discarded when it is really five minutes old, and so is one that came after the step."""
