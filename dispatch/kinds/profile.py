@@ -24,6 +24,7 @@ from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
 from ..patterns.formats import Data, FilterRules, RecordFilter
+from ..patterns.reach import Impossible, RecordShape, never_impossible
 
 Item = Mapping[str, Any]
 """A record as it stands in the Lambda event."""
@@ -65,11 +66,15 @@ class DispatchKind:
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
     """What filters may look into."""
+    shape: RecordShape
+    """What its records look like to filters, which are held against it: a filter that can match nothing is told."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
+    impossible: Impossible = never_impossible
+    """Rules of filters that no record of it meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
     identifiers: Identifiers = TEXT

@@ -164,7 +164,7 @@ def test_positions_of_a_mapping_that_was_renamed_are_given_to_the_new_one(
 ) -> None:
     store(project, {(GONE, STREAM): at(5)})
     code, out, _ = headrace(capsys, "move", GONE, STREAM, "orders")
-    assert (code, out) == (Exit.OK, f"moved 1 positions in {STREAM} from {GONE} to orders\n")
+    assert (code, out) == (Exit.OK, f"moved 1 position in {STREAM} from {GONE} to orders\n")
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 5"]]
 
 
@@ -183,7 +183,7 @@ def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsy
 def test_positions_are_forgotten_by_source_or_all_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streams = [f"{TABLE}/stream/{label}" for label in ("one", "two", "three")]
     store(project, {(GONE, stream): at(5) for stream in streams})
-    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 positions of {GONE}\n"
+    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 position of {GONE}\n"
     assert [row[2] for row in rows(capsys)] == [streams[2], streams[1]]
     assert headrace(capsys, "remove", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
     assert rows(capsys) == []

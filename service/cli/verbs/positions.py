@@ -17,6 +17,7 @@ import anyio
 
 from ....config.errors import HeadraceError
 from ....config.fields.mapping_fields import UUID_FORM
+from ....config.fields.spoken import counted
 from ....config.loader import Config
 from ....dispatch.core.model import Position
 from ....dispatch.core.observer import Observer
@@ -142,14 +143,14 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
             f"mapping {arguments.to} has positions of its own in {source}; forget those first, if they may go: "
             f"headrace positions remove {arguments.to} {source}"
         )
-    show(f"moved {number} positions in {source} from {arguments.mapping} to {arguments.to}")
+    show(f"moved {counted(number, 'position')} in {source} from {arguments.mapping} to {arguments.to}")
 
 
 async def _remove(store: CheckpointStore, config: Config, arguments: argparse.Namespace) -> None:
     mapping = _mapping(arguments.mapping, config)
     await _lanes(store, mapping, arguments.source)
     number = await store.remove(mapping, arguments.source)
-    show(f"removed {number} positions of {arguments.mapping}")
+    show(f"removed {counted(number, 'position')} of {arguments.mapping}")
 
 
 async def _lanes(store: CheckpointStore, mapping: str, source: str | None) -> int:
