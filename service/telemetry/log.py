@@ -56,6 +56,8 @@ class Action(StrEnum):
     COMMIT_FAILED = "commit_failed"
     REBALANCE = "rebalance"
     POSITIONS = "positions"
+    STORE_FAILED = "store_failed"
+    STORES_AGAIN = "stores_again"
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
     FUNCTION_UP = "function_up"

@@ -149,7 +149,7 @@ mappings:
     assert f"remark: headrace.yaml:15: {path}[3].pattern: looks at eventSourceARN; AWS's documentation" in told[2]
 
 
-@pytest.mark.semantics("CLI-43")
+@pytest.mark.semantics("CLI-44")
 def test_check_starts_each_function_once_when_it_is_asked_to(tmp_path: Path) -> None:
     of_streams(tmp_path, tmp_path)
     log = tmp_path / "started"

@@ -314,7 +314,7 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
 
 def test_the_sources_that_are_polled_are_told_in_the_plural() -> None:
     assert polled().startswith("SQS standard queues, SQS FIFO queues, ")
-    assert polled().endswith(f" and {KINDS[-1].title}s")
+    assert polled().endswith(f" and {KINDS[-1].titles}")
 
 
 @pytest.mark.semantics("CONFIG-17")

@@ -14,7 +14,7 @@ from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
 from headrace.service.cli import main as cli
 from headrace.service.wiring.exits import Exit
-from headrace.service.wiring.positions import open_positions, reads, unused_line, without_mapping
+from headrace.service.wiring.positions import open_positions, unused_line, without_mapping
 from headrace.service.wiring.state import StateDirectory
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -236,7 +236,8 @@ def mapping(source: str, uuid: str = ORDERS, **more: object) -> EventSourceMappi
     ],
 )
 def test_which_streams_a_mapping_keeps_positions_of(own: str, source: str, expected: bool) -> None:
-    assert reads(mapping(own), source) is expected
+    made = mapping(own)
+    assert made.profile.positions_in(made, source) is expected
 
 
 @pytest.mark.semantics("CLI-28")

@@ -24,7 +24,7 @@ from ....dispatch.core.observer import Observer
 from ....pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start
 from ...wiring.control_plane import with_stored
 from ...wiring.exits import Exit, UsageError
-from ...wiring.positions import are_stored, open_positions, reads, without_mapping
+from ...wiring.positions import are_stored, open_positions, without_mapping
 from ...wiring.state import StateDirectory
 from .configs import default, read_config
 from .tables import show, show_json, table
@@ -135,7 +135,7 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
     mapping, source = _mapping(arguments.mapping, config), arguments.source
     to = _mapping(arguments.to, config)
     other = next((each for each in config.mappings.values() if each.uuid == to), None)
-    if other is not None and not reads(other, source):
+    if other is not None and not other.profile.positions_in(other, source):
         raise UsageError(f"mapping {other.name} reads {other.source}, so positions in {source} are of no use to it")
     number = await _lanes(store, mapping, source)
     if not await store.move(mapping, source, to):
