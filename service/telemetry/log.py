@@ -38,6 +38,7 @@ class Action(StrEnum):
     FETCH_FAILED = "fetch_failed"
     FETCHES_AGAIN = "fetches_again"
     FILTER = "filter"
+    FILTER_UNMET = "filter_unmet"
     INVOKE = "invoke"
     INVOKE_FAILED = "invoke_failed"
     THROTTLED = "throttled"

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...config.clients.aws import LOCAL_ACCOUNT, LOCAL_REGION
 from ...config.clock import Clock
+from ...config.fields.arn import LOCAL_ACCOUNT, LOCAL_REGION
 from ...config.loader import Config
 from ...config.settings import Settings
 from ..control.mappings import as_documents, from_file

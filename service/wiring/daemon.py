@@ -47,10 +47,11 @@ from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
 from ..telemetry.fault_reports import FaultReports
+from ..telemetry.filter_lines import say_filters
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
-from ..telemetry.mapping_logs import MappingLogs
+from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
 from . import accounts, signals
@@ -377,8 +378,11 @@ class Daemon:
         """The calls of the API that are served."""
         if planes is None:
             return []
-        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of)
+        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of, self._tell)
         return [mappings, TagCalls(planes.functions, mappings)]
+
+    def _tell(self, mapping: EventSourceMapping) -> None:
+        say_filters(log_of(mapping, self._log), mapping)
 
     # --- around it --------------------------------------------------------------------------------------------------
 

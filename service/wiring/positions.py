@@ -70,24 +70,13 @@ async def open_positions(directory: Path) -> SqliteCheckpoints:
     return await SqliteCheckpoints.open(directory / FILE)
 
 
-def reads(mapping: EventSourceMapping, source: str) -> bool:
-    """Whether the mapping may keep positions under this stream: its own, its consumer's, one of its table's."""
-    return (
-        mapping.source == source or source.startswith(f"{mapping.source}/stream/") or _is_consumer_of(mapping, source)
-    )
-
-
-def _is_consumer_of(mapping: EventSourceMapping, source: str) -> bool:
-    return mapping.source.startswith(f"{source}/consumer/")
-
-
 def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:
     """What is stored for no mapping of the configuration. Mappings that are not enabled keep their positions."""
     by_uuid = {mapping.uuid: mapping for mapping in mappings}
     used = [
         (each.mapping, each.source)
         for each in kept
-        if each.mapping in by_uuid and reads(by_uuid[each.mapping], each.source)
+        if (mapping := by_uuid.get(each.mapping)) and mapping.profile.positions_in(mapping, each.source)
     ]
     return unused(kept, used)
 

@@ -20,7 +20,7 @@ def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
     found.close()
 
 
-@pytest.mark.semantics("SQS-28", "FUNC-49")
+@pytest.mark.semantics("SQS-29", "FUNC-49")
 @pytest.mark.parametrize("kind", [LostDependency, LostCode])
 def test_a_function_that_cannot_start_any_more_after_a_restart_keeps_every_message(
     kind: type[OnceGood], queues: Queues, tmp_path: Path
@@ -57,7 +57,7 @@ def test_a_function_that_cannot_start_any_more_after_a_restart_keeps_every_messa
     assert queues.depth(function.queue) == queues.depth(function.dead) == (0, 0)
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 def test_a_function_that_started_before_is_started_again_when_something_comes(queues: Queues, tmp_path: Path) -> None:
     function = LostDependency(tmp_path, queues)
     with daemons.running(str(function.config), cwd=tmp_path) as daemon:

@@ -25,7 +25,7 @@ def state_of(supervisor: Supervisor) -> str:
     return supervisor.status.state.value
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 @pytest.mark.parametrize("fifo", [False, True], ids=["standard", "fifo"])
 async def test_nothing_is_received_for_a_function_that_started_once_and_cannot_any_more(fifo: bool) -> None:
     world = World()
@@ -44,7 +44,7 @@ async def test_nothing_is_received_for_a_function_that_started_once_and_cannot_a
     assert queue.messages == queue.dead == []
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 @pytest.mark.parametrize("moment", [0.0, 1.0, 30.0])
 async def test_a_stop_while_it_cannot_start_sends_nothing_to_the_dead_letter_queue(moment: float) -> None:
     world = World()
@@ -63,7 +63,7 @@ async def test_a_stop_while_it_cannot_start_sends_nothing_to_the_dead_letter_que
     assert queue.messages == queue.dead == []
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 async def test_while_nothing_waits_the_function_needs_no_start_and_its_mapping_is_polling() -> None:
     world = World()
     queue = world.queue()
@@ -74,7 +74,7 @@ async def test_while_nothing_waits_the_function_needs_no_start_and_its_mapping_i
         assert world.watch.of(GateOpened) == []
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 async def test_what_comes_to_a_queue_that_was_idle_since_the_start_waits_for_one_look_and_later_for_none() -> None:
     world = World()
     queue = world.queue()
@@ -91,7 +91,7 @@ async def test_what_comes_to_a_queue_that_was_idle_since_the_start_waits_for_one
     assert len(world.watch.of(GateOpened)) == 1
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 async def test_messages_that_somebody_else_still_has_are_a_reason_to_start() -> None:
     """A daemon that was killed has received them; they are visible again when the function is up."""
     world = World()
@@ -104,7 +104,7 @@ async def test_messages_that_somebody_else_still_has_are_a_reason_to_start() -> 
     assert world.watch.invocation_times() == [30.0]
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 async def test_what_one_mapping_finds_of_a_function_holds_for_the_others() -> None:
     world = World()
     busy, idle = world.queue("busy"), world.queue("idle")
@@ -125,7 +125,7 @@ async def test_what_one_mapping_finds_of_a_function_holds_for_the_others() -> No
     assert world.watch.invocation_times()[-1] == 60.0
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 async def test_a_queue_that_goes_while_nobody_receives_is_missed_and_found_again() -> None:
     world = World()
     queue = world.queue()

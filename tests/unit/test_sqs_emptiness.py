@@ -19,7 +19,7 @@ TOTAL, LENT, DELAYED = (
 NONE = {TOTAL: "0", LENT: "0", DELAYED: "0"}
 
 
-@pytest.mark.semantics("SQS-28")
+@pytest.mark.semantics("SQS-29")
 @pytest.mark.parametrize(
     ("told", "empty"),
     [
