@@ -96,7 +96,8 @@ lock: ## Resolve the requirements again (UPGRADE=1: to the newest)
 	@"$(or $(PYTHON),$(NONE))" .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 .PHONY: bench
-bench: $(patsubst benchmarks/%.py,bench-%,$(wildcard benchmarks/*.py)) ## Run every benchmark
+bench: venv emulators ## Measure the goals of docs/performance.md (up to 40 minutes)
+	$(PY) benchmarks/measuring/every.py $(ARGS)
 
 bench-%: venv emulators ## Run one: bench-isolation is benchmarks/isolation.py
 	@test -f "benchmarks/$*.py" || { echo "there is no benchmarks/$*.py" >&2; exit 2; }

@@ -1,29 +1,30 @@
-"""What filtering costs: records through the filters of an SQS mapping, against parsing alone and against event-ruler.
+"""G1, G2: what filtering costs: records of 1 KB through the filters of an SQS mapping.
 
-    python benchmarks/filter.py [--rounds 9] [--seconds 0.2] [--ruler]
+    python benchmarks/filter.py [--rounds 9] [--quick]
 
-Bodies are about 1 KB of JSON, all different. Every round measures each cell once, interleaved, in CPU time; a cell's
-number is the median over the rounds, and so is each ratio taken inside a round. Goals: at least 0.4 times orjson.loads
-with five patterns that do not match, 0.9 times with one. `--ruler` adds AWS's event-ruler on the same events (its
-thread's CPU time, after four seconds of warm-up): goals 1.0 times it where records match, 0.9 times where none does.
+Beside it: AWS's event-ruler with the same rules in one machine on the same events (its thread's CPU time, warmed up for
+four seconds), and orjson.loads of the same bodies. Bodies are all different. CPU time. Both sides must also agree on
+each event.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import orjson
+from measuring.payloads import bodies, order
+from measuring.ratios import Sample, Spread
+from measuring.report import Report, Run, reason
 
 from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.formats import RecordFilter
+from support.event_ruler import ruler
+from support.servers.running import ServerError
 
-ROOT = Path(__file__).resolve().parent.parent
 NOT_MATCHING = [
     '{"body": {"type": ["invoice"]}}',
     '{"body": {"type": ["order"], "detail": {"state": ["closed"]}}}',
@@ -33,81 +34,88 @@ NOT_MATCHING = [
 ]
 MATCHING = [*NOT_MATCHING[:4], '{"body": {"type": [{"prefix": "ord"}], "detail": {"n": [{"numeric": [">=", 0]}]}}}']
 ARRAYS = ['{"body": {"items": {"sku": ["sku-4"], "qty": [99]}}}']
+SETS: Mapping[str, Sequence[str]] = {
+    "none": NOT_MATCHING,
+    "last": MATCHING,
+    "array": ARRAYS,
+    "one": NOT_MATCHING[:1],
+}
+WARM = 4.0
+"""Seconds for which a JVM runs each set before it is measured."""
 
 
-def bodies(number: int = 500) -> list[str]:
-    """Different JSON texts of about 1 KB."""
-    return [json.dumps(order(index)) for index in range(number)]
+def four_items(index: int) -> str:
+    """A body whose array has four objects."""
+    body = order(index)
+    items = body["items"]
+    assert isinstance(items, list)
+    return json.dumps({**body, "items": items[:4], "note": "z" * 350})
 
 
-def order(index: int) -> dict[str, object]:
-    customer = {"name": "x" * 40, "country": "DE", "vip": index % 2 == 0}
-    return {
-        "type": "order",
-        "id": f"{index:016x}",
-        "text": "y" * 150,
-        "detail": {"state": "open", "n": index, "customer": customer},
-        "items": [{"sku": f"sku-{at}", "qty": at, "price": 1.5 * at, "tags": ["a", "b"]} for at in range(9)],
-    }
-
-
-def rate(run: Callable[[str], object], texts: list[str], seconds: float) -> float:
-    """Records per CPU second."""
+def measured(run: Callable[[str], object], texts: Sequence[str], seconds: float) -> Sample:
     done, started = 0, time.process_time()
     while time.process_time() - started < seconds:
         for text in texts:
             run(text)
         done += len(texts)
-    return done / (time.process_time() - started)
+    taken = time.process_time() - started
+    return Sample(done, taken, taken)
 
 
-def cells() -> dict[str, Callable[[str], object]]:
-    def kept(patterns: list[str]) -> Callable[[str], object]:
-        record_filter = RecordFilter.parse(filter_rules("sqs"), patterns)
-        return lambda text: record_filter.keeps({}, text)
-
-    return {
-        "orjson.loads": lambda text: orjson.loads(text),
-        "five, none matches": kept(NOT_MATCHING),
-        "five, the last matches": kept(MATCHING),
-        "one, does not match": kept(NOT_MATCHING[:1]),
-        "one, into an array": kept(ARRAYS),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.2)
-    parser.add_argument("--ruler", action="store_true")
-    options = parser.parse_args()
-    texts, measured = bodies(), cells()
-    rounds = [
-        {name: rate(run, texts, options.seconds) for name, run in measured.items()} for _ in range(options.rounds)
-    ]
-    print(
-        f"{len(texts[0])} bytes, {options.rounds} rounds, orjson {orjson.__version__}, Python {sys.version.split()[0]}"
-    )
-    for name in measured:
-        ratios = sorted(one[name] / one["orjson.loads"] for one in rounds)
-        speed = statistics.median(one[name] for one in rounds)
-        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-        print(f"{name:<24} {speed:>11,.0f} records/s   {statistics.median(ratios):.2f}x orjson.loads ({spread})")
-    if options.ruler:
-        against_ruler(texts, {name: statistics.median(one[name] for one in rounds) for name in measured})
-
-
-def against_ruler(texts: list[str], ours: dict[str, float]) -> None:
-    """event-ruler's own time for the same events with the same rules in one machine."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from support.event_ruler import ruler
-
+def by_ruler(aws: ruler.EventRuler, patterns: Sequence[str], texts: Sequence[str], seconds: float) -> Sample:
     events = [f'{{"body": {text}}}' for text in texts]
-    with ruler.start() as aws:
-        for name, patterns in (("five, none matches", NOT_MATCHING), ("five, the last matches", MATCHING)):
-            theirs = aws.speed(patterns, events, 4)
-            print(f"{name:<24} {ours[name]:>11,.0f} ours   {theirs:>11,.0f} event-ruler   {ours[name] / theirs:.2f}x")
+    rate = aws.speed(list(patterns), events, seconds, 0.0)
+    return Sample(int(rate * seconds), seconds, seconds)
+
+
+def agreement(aws: ruler.EventRuler, filters: Mapping[str, RecordFilter], texts: Mapping[str, Sequence[str]]) -> float:
+    """The share of events on which both say the same."""
+    same = []
+    for name, patterns in SETS.items():
+        for text in texts[name][:100]:
+            matches = any(aws.verdict(pattern, f'{{"body": {text}}}').match for pattern in patterns)
+            same.append(matches == filters[name].keeps({}, text))
+    return sum(same) / len(same)
+
+
+def main() -> int:
+    report = Report.from_arguments(__doc__, rounds=9)
+    seconds = report.size(50, 200) / 1000
+    filters = {name: RecordFilter.parse(filter_rules("sqs"), list(patterns)) for name, patterns in SETS.items()}
+    texts = {name: [four_items(at) for at in range(500)] if name == "array" else bodies(500) for name in SETS}
+
+    def ours(name: str) -> Run:
+        keeps = filters[name].keeps
+        return partial(measured, lambda text: keeps({}, text), texts[name], seconds)
+
+    sides: dict[str, Run] = {name: ours(name) for name in SETS}
+    sides["orjson"] = partial(measured, orjson.loads, bodies(500), seconds)
+    report.versions |= dict.fromkeys(SETS, report.versions["ours"]) | {"orjson": f"orjson {orjson.__version__}"}
+    try:
+        with ruler.start() as aws:
+            for name in ("none", "last", "array"):
+                aws.speed(list(SETS[name]), [f'{{"body": {text}}}' for text in texts[name]], 0.01, WARM)
+                sides[f"ruler_{name}"] = partial(by_ruler, aws, SETS[name], texts[name], seconds)
+                report.versions[f"ruler_{name}"] = f"event-ruler {ruler.version()}"
+            rounds = report.rounds(sides)
+            share = agreement(aws, filters, texts)
+            for name in ("none", "last", "array"):
+                compare(report, "G1", f"ruler_{name}", rounds, name, f"ruler_{name}")
+            report.keep("G1", "ruler_verdicts", Spread(share, share, share, 1))
+    except (ServerError, OSError) as error:
+        for key in ("ruler_none", "ruler_last", "ruler_array", "ruler_verdicts"):
+            report.not_measured("G1", key, f"event-ruler: {reason(error)}")
+        rounds = report.rounds({name: run for name, run in sides.items() if not name.startswith("ruler")})
+    compare(report, "G2", "parse_five", rounds, "none", "orjson")
+    compare(report, "G2", "parse_one", rounds, "one", "orjson")
+    return report.end()
+
+
+def compare(
+    report: Report, goal: str, key: str, rounds: Mapping[str, Sequence[Sample]], ours: str, theirs: str
+) -> None:
+    report.compare(goal, key, rounds, theirs, lambda sample: sample.cpu_rate, "records/s of CPU", ours=ours)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

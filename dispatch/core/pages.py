@@ -295,6 +295,11 @@ class Records(Sequence["Record"]):
         """Where the last of them is; None where there is none, or no positions."""
         return self.pages[-1].sheet.position(self.pages[-1].places[-1]) if self.pages else None
 
+    @property
+    def last_arrived(self) -> float:
+        """When the last of them arrived; there must be one."""
+        return self.pages[-1].sheet.arrived(self.pages[-1].places[-1])
+
     def after(self, position: Position) -> Records:
         """Those that are beyond a position. Of a source that has positions."""
         return Records(_after(page, position) for page in self.pages)

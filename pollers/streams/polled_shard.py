@@ -68,6 +68,8 @@ class Reply:
     """Milliseconds behind the newest record; None where the service does not tell."""
     size: int = 0
     """Bytes of data."""
+    told: float | None = None
+    """The service's clock when it answered; None where it does not tell."""
 
 
 class ShardCalls(Protocol):
@@ -121,6 +123,7 @@ class PolledShard:
         self._closed = False  # known before the call that is made next
         self._ended = False
         self._caught_up = False
+        self._told: float | None = None  # the service's clock at the last answer, until somebody heard of it
 
     async def next(self, limit: int, until: float | None) -> ShardPage:
         while not self._held and not self._ended:
@@ -135,8 +138,9 @@ class PolledShard:
     def _handed_out(self, limit: int) -> ShardPage:
         records, self._held = self._held[:limit], self._held[limit:]
         lost, self._lost = tuple(self._lost), []
+        told, self._told = self._told, None
         left = bool(self._held)
-        return ShardPage(records, lost, self._ended and not left, self._caught_up and not left)
+        return ShardPage(records, lost, self._ended and not left, self._caught_up and not left, told)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -151,7 +155,7 @@ class PolledShard:
                 return False
             raise
         self._failures = 0
-        self._iterator = reply.iterator
+        self._iterator, self._told = reply.iterator, reply.told
         if reply.records:
             self._packed = max(ceil(len(records) / len(reply.records)), self._packed // 2)
         moved = self._keep(records)

@@ -13,7 +13,7 @@ import software.amazon.event.ruler.MachineComplexityEvaluator;
 /**
  * One JSON object per line in, one out: {"pattern": text, "event": text} gives {"match": bool} or {"error": text}.
  * With "complexity": n instead of an event, {"complexity": number, at most n}; with "patterns",
- * "events" and "seconds", {"speed": events per second of CPU time}.
+ * "events", "warm" and "seconds", {"speed": events per second of CPU time}.
  */
 public final class RulerLines {
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -27,13 +27,13 @@ public final class RulerLines {
         }
     }
 
-    /** Events per second of CPU time, matched against all patterns in one machine, after as long a warm-up. */
+    /** Events per second of CPU time, matched against all patterns in one machine, after a warm-up. */
     private static ObjectNode speed(JsonNode question) throws Exception {
         Machine machine = new Machine();
         for (int at = 0; at < question.get("patterns").size(); at++) {
             machine.addRule("rule" + at, question.get("patterns").get(at).asText());
         }
-        run(machine, question.get("events"), question.get("seconds").asDouble());
+        run(machine, question.get("events"), question.get("warm").asDouble());
         return MAPPER.createObjectNode().put(
             "speed", run(machine, question.get("events"), question.get("seconds").asDouble()));
     }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,10 @@ class EventRuler:
         """Its own measure of a pattern's wildcards, at most `limit`."""
         return int(str(self._ask({"pattern": pattern, "complexity": limit})["complexity"]))
 
-    def speed(self, patterns: list[str], events: list[str], seconds: float) -> float:
-        """Events per second of CPU time with all patterns in one machine, after a warm-up of as long."""
-        return float(str(self._ask({"patterns": patterns, "events": events, "seconds": seconds})["speed"]))
+    def speed(self, patterns: list[str], events: list[str], seconds: float, warm: float) -> float:
+        """Events per second of CPU time with all patterns in one machine, after a warm-up of `warm` seconds."""
+        question = {"patterns": patterns, "events": events, "seconds": seconds, "warm": warm}
+        return float(str(self._ask(question)["speed"]))
 
     def _ask(self, question: dict[str, object]) -> dict[str, object]:
         self.requests.write(json.dumps(question) + "\n")
@@ -68,6 +70,13 @@ def start() -> Iterator[EventRuler]:
         finally:
             process.stdin.close()
             process.wait()
+
+
+def version() -> str:
+    """The one that is fetched."""
+    found = re.search(r"<artifactId>event-ruler</artifactId>\s*<version>([^<]+)<", (_HERE / "pom.xml").read_text())
+    assert found is not None
+    return found[1]
 
 
 def _classes() -> Path:
