@@ -8,14 +8,14 @@ Source. `tests/contract/` holds every implementation, shipped fake included, to 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..config.errors import SourceUnavailable
 from ..config.reasons import Reason, ReasonCode
 from ..dispatch.core.model import Lane, OpenWindow, Record, Settlement
 from ..dispatch.core.observer import Gap
-from ..dispatch.core.pages import NONE, Records
+from ..dispatch.core.pages import Records
 from .core.mark import Mark
 
 NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
@@ -30,7 +30,7 @@ class LaneLost(SourceUnavailable):
 class FetchResult:
     """What one fetch brought."""
 
-    records: Records = NONE
+    records: Records = field(default_factory=Records)
     gaps: tuple[Gap, ...] = ()
     ended: tuple[Lane, ...] = ()
     """Lanes that have no more records, now or ever (a closed shard)."""

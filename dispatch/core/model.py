@@ -15,7 +15,7 @@ import orjson
 
 from ...config.core.clocks import OtherClock
 from ...config.reasons import Reason
-from .pages import NONE, Records
+from .pages import Records
 
 ItemId = str | tuple[str, int]
 """What a function calls a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
@@ -232,7 +232,7 @@ class OpenWindow:
 class Batch:
     """Records that are invoked together, in order."""
 
-    records: Records = NONE
+    records: Records = field(default_factory=Records)
     kind: BatchKind = BatchKind.RECORDS
     window: Window | None = None
     terminated_early: bool = False

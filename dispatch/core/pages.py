@@ -10,6 +10,7 @@ document tells of it. Where single records are all there is, `RecordSheet` holds
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -24,7 +25,7 @@ Places = Sequence[int]
 """A `range` where no filter took any out, else a tuple; always ascending."""
 
 
-class Sheet:
+class Sheet(ABC):
     """What one fetch gave of one lane, in order. Each kind of source has its own, with its columns."""
 
     def __init__(self, lane: Lane, length: int) -> None:
@@ -39,29 +40,50 @@ class Sheet:
         return len(self.bodies)
 
     @property
+    @abstractmethod
     def ordered(self) -> bool:
         """Whether each position is beyond the one before it."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def position(self, place: int) -> Position | None:
         """None where the source has no positions (SQS)."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def arrived(self, place: int) -> float:
         """As `Record.arrived`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def key(self, place: int) -> str | None:
         """As `Record.key`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def item(self, place: int) -> Mapping[str, object]:
         """The record as it stands in the event. Not asked for after `seal`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def view(self, place: int) -> bytes | None:
-        """The data as filters see them, where they are known beside the item. Not asked for after `seal`."""
-        return None
+        """The data as filters see them; None: as they stand in the item. Not asked for after `seal`."""
+        ...
+
+    @abstractmethod
+    def seal(self) -> None:
+        """All that is wanted was written: what that was made of is let go."""
+        ...
+
+    @abstractmethod
+    def _make(self, place: int) -> Record:
+        """The record itself."""
+        ...
+
+    @abstractmethod
+    def _write(self, places: Places) -> list[bytes]:
+        """The elements of these places."""
+        ...
 
     def held_until(self, places: Places) -> float:
         """The first moment at which the source takes one of these back; infinite where it never does."""
@@ -85,9 +107,6 @@ class Sheet:
             for place, body in zip(places, written, strict=True):
                 self.bodies[place] = body
 
-    def seal(self) -> None:
-        """All that is wanted was written: what that was made of is let go."""
-
     def let_go(self, places: Places) -> None:
         """These have their fate: of what they said nothing is kept."""
         if isinstance(places, range):
@@ -99,12 +118,6 @@ class Sheet:
             for made in filter(None, map(self._made.get, places)):
                 made.let_go()
 
-    def _make(self, place: int) -> Record:
-        raise NotImplementedError
-
-    def _write(self, places: Places) -> list[bytes]:
-        raise NotImplementedError
-
 
 class RecordSheet(Sheet):
     """Records that came to life one by one: each is lent by itself, was decoded, or was taken out of an aggregate."""
@@ -113,7 +126,6 @@ class RecordSheet(Sheet):
         """At least one, all of one lane."""
         super().__init__(records[0].lane, len(records))
         self._records = records
-        self._made = dict(enumerate(records))
         self.flaws = {place: each.flaw for place, each in enumerate(records) if each.flaw}
 
     @cached_property
@@ -136,12 +148,20 @@ class RecordSheet(Sheet):
     def view(self, place: int) -> bytes | None:
         return self._records[place].view
 
-    def held_until(self, places: Places) -> float:
-        return min((self._records[place].held_until for place in places), default=inf)
-
     def seal(self) -> None:
         for record in self._records:
             record.view = None
+
+    def held_until(self, places: Places) -> float:
+        return min((self._records[place].held_until for place in places), default=inf)
+
+    def let_go(self, places: Places) -> None:
+        super().let_go(places)
+        for place in places:
+            self._records[place].let_go()
+
+    def _make(self, place: int) -> Record:
+        return self._records[place]
 
     def _write(self, places: Places) -> list[bytes]:
         return [self._records[place].body for place in places]
@@ -263,8 +283,7 @@ class Records(Sequence["Record"]):
             return NotImplemented
         return self._length == other._length and all(map(lambda one, two: one is two, self, other))
 
-    def __hash__(self) -> int:
-        return hash(self._length)
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"Records({', '.join(record.name for record in self)})"

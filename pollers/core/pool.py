@@ -34,10 +34,9 @@ class Pool:
         self._feeds -= 1
 
     def take(self, size: int, records: int) -> None:
-        """So many records were fetched, which occupy so much together."""
+        """So many records were fetched, at least one, which occupy so much together."""
         self._bytes += size
-        if records:
-            self._typical += (size / records - self._typical) * (1 - (1 - 1 / MEMORY) ** records)
+        self._typical += (size / records - self._typical) * (1 - (1 - 1 / MEMORY) ** records)
 
     def give(self, size: int) -> None:
         self._bytes -= size

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...dispatch.core.model import Position
-from ...dispatch.core.pages import NONE, Records
+from ...dispatch.core.pages import Records
 from ..checkpoints.store import Start, StartKind
 from .core.lineage import Shard
 
@@ -45,7 +45,7 @@ class Lost:
 class ShardPage:
     """What one look at a shard brought."""
 
-    records: Records = NONE
+    records: Records = field(default_factory=Records)
     lost: tuple[Lost, ...] = ()
     """What is missing before these records."""
     ended: bool = False

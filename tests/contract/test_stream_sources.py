@@ -230,7 +230,7 @@ async def test_a_record_is_what_the_function_will_see(lab: Lab, service: Service
     assert record.position is not None
     assert str(record.position.number) == str(record.id).lstrip("0")
     assert record.position.text == record.id
-    assert data([record]) == ['verbatim: {"a": 1 } \u00e9\U0001f600']
+    assert data_of(item) == 'verbatim: {"a": 1 } \u00e9\U0001f600'
     assert item["eventSource"] == f"aws:{service}"
     assert item["eventSourceARN"] == record.lane.source
     if service == "kinesis":

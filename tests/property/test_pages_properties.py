@@ -113,6 +113,8 @@ def test_records_are_cut_parted_and_joined_as_a_list_is(data: DataObject) -> Non
     assert list(records[start:stop]) == plain[start:stop]
     assert list(records[:3] + records[3:]) == plain
     assert records[:3] + records[3:] == records
+    assert records != plain
+    assert repr(records) == f"Records({', '.join(record.name for record in plain)})"
     assert records.bodies == [record.body for record in plain]
     assert list(records.arrivals) == [record.arrived for record in plain]
     assert records.lanes == {record.lane for record in plain}

@@ -179,7 +179,7 @@ def test_records_that_cannot_be_read_are_counted_and_no_field_is_named() -> None
     stream = io.StringIO()
     stream_arn = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
     logs = MappingLogs([mapping({"data": {"a": ["x"]}}, source=stream_arn)], Log(stream))
-    found = tuple(Record(Lane("s", ""), str(each), {"kinesis": {"data": "é"}}, 0.0) for each in range(100))
+    found = Records.of(Record(Lane("s", ""), str(each), {"kinesis": {"data": "é"}}, 0.0) for each in range(100))
     logs.observe(seen.Fetched("m", found, 0.0))
     logs.observe(seen.Filtered("m", found))
     (line,) = lines(stream)
