@@ -6,6 +6,7 @@ A room is a package: a directory of modules. The rules, each with what the scrip
     a cycle                    packages that import each other, directly or through others
     a concrete class           of the layers below, service/wiring alone imports what implements a protocol
     a class name twice         but for those of TWICE, each with its reason
+    a branch on the kind       of source, outside of the places that each kind has (`kinds.py` says which they are)
 
     house.py           prints the rooms and what is broken; ends with 1 when something is
     house.py --quiet   prints only what is broken
@@ -19,6 +20,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config", "dispatch", "pollers", "service")
@@ -185,8 +188,20 @@ def class_names_twice(house: House) -> Iterator[str]:
     yield from (f"TWICE names {name}, which exists once" for name in TWICE if len(places[name]) < 2)
 
 
+def branches_on_the_kind(house: House) -> Iterator[str]:
+    for path, line, what in kinds.branches({house.path(module): tree for module, tree in house.trees.items()}):
+        yield f"{path}:{line} branches on the kind of source: it {what}"
+
+
 def faults(house: House) -> list[str]:
-    checks = (rooms_without_a_place, arrows_that_run_up, concrete_classes, cycles, class_names_twice)
+    checks = (
+        rooms_without_a_place,
+        arrows_that_run_up,
+        concrete_classes,
+        cycles,
+        class_names_twice,
+        branches_on_the_kind,
+    )
     return [fault for check in checks for fault in check(house)]
 
 

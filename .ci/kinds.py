@@ -1,20 +1,19 @@
 """Finds code that branches on the kind of a source outside of the places that each kind has in each layer.
 
 Those places are `config/kinds/`, `dispatch/kinds/` and the folders of the kinds in `pollers/`; everybody else asks the
-profile of a kind for a fact with a name. `branches(root)` names each place that does not, as "file:line what".
+profile of a kind for a fact with a name. `house.py` asks `branches` about the product.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-LAYERS = ("config", "dispatch", "pollers", "service")
+Trees = Mapping[str, ast.Module]
+"""The product's sources by path: `config/kinds/table.py`. A path that is not there stands for an empty file."""
+
 OWN = ("config/kinds/", "dispatch/kinds/", "pollers/kinds/")
 CLIENTS = (
     "config/clients/kafka/",
@@ -32,7 +31,9 @@ LOOKS = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", 
 """Methods of text with which somebody looks for a kind in it."""
 LOOK_UPS = {"named", "filter_rules"}
 """Functions that find a kind by its name: with a name that is written down they are a branch."""
-TOLD = {"noun", "title"}
+RESOURCE = re.compile(r"(^|[:/])(stream|consumer|table|cluster|broker)/")
+"""A part of the ARN of one kind of source."""
+TOLD = {"noun", "title", "plural", "titles"}
 """Members of a profile that are for people's eyes."""
 
 
@@ -50,46 +51,46 @@ class Words:
     """Attributes that ask which kind it is."""
 
     @classmethod
-    def read(cls, root: Path) -> Words:
-        modules = frozenset(_imported(root / "config/kinds/table.py", 1, module=None))
-        folders = frozenset(_folders(root / "pollers/kinds/table.py"))
-        names = {name for module in modules for name in _names(root / f"config/kinds/{module}.py")}
+    def read(cls, trees: Trees) -> Words:
+        modules = frozenset(_modules(_walk(trees, "config/kinds/table.py")))
+        folders = frozenset(_folders(_walk(trees, "pollers/kinds/table.py")))
+        names = {name for module in modules for name in _names(_walk(trees, f"config/kinds/{module}.py"))}
         words = "|".join(sorted({*modules, "queue", "stream", "topic", "table", "fifo"}))
         return cls(modules, folders, frozenset(names | modules), re.compile(f"_?is_({words})"))
 
 
-def _imported(table: Path, level: int, module: str | None) -> Iterator[str]:
-    for node in ast.walk(ast.parse(table.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.level, node.module) == (level, module):
+def _walk(trees: Trees, path: str) -> Iterator[ast.AST]:
+    return ast.walk(trees[path]) if path in trees else iter(())
+
+
+def _modules(table: Iterator[ast.AST]) -> Iterator[str]:
+    for node in table:
+        if isinstance(node, ast.ImportFrom) and (node.level, node.module) == (1, None):
             yield from (name.name for name in node.names)
 
 
-def _folders(table: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(table.read_text())):
+def _folders(table: Iterator[ast.AST]) -> Iterator[str]:
+    for node in table:
         if isinstance(node, ast.ImportFrom) and node.level == 2 and [name.name for name in node.names] == ["kind"]:
             assert node.module is not None
             yield node.module
 
 
-def _names(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def _names(module: Iterator[ast.AST]) -> Iterator[str]:
+    for node in module:
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == ENUM:
             given = {word.arg: word.value for word in node.keywords}
             if isinstance(name := given.get("name"), ast.Constant):
                 yield str(name.value)
 
 
-def branches(root: Path = ROOT) -> list[str]:
-    """Every branch on the kind of a source that stands outside of the kinds' places, as "file:line what"."""
-    words = Words.read(root)
+def branches(trees: Trees) -> Iterator[tuple[str, int, str]]:
+    """Every branch on the kind of a source that stands outside of the kinds' places: path, line, and what it does."""
+    words = Words.read(trees)
     own = (*OWN, *CLIENTS, *DESTINATIONS, *(f"pollers/{folder}/" for folder in sorted(words.folders)))
-    found: list[str] = []
-    for path in sorted(path for layer in LAYERS for path in (root / layer).rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if not name.startswith(own):
-            lines = sorted(set(_Walk(words, name).found(ast.parse(path.read_text(), name))))
-            found += [f"{name}:{line} {what}" for line, what in lines]
-    return found
+    for path, tree in trees.items():
+        if not path.startswith(own):
+            yield from ((path, line, what) for line, what in sorted(set(_Walk(words, path).found(tree))))
 
 
 class _Walk:
@@ -166,8 +167,10 @@ class _Walk:
     def _names_a_kind(self, text: str) -> bool:
         if text in self._words.names:
             return True
+        if " " in text:
+            return False
         parts = text.split(":")
-        return len(parts) > 1 and " " not in text and any(part in self._words.names for part in parts)
+        return RESOURCE.search(text) is not None or (len(parts) > 1 and any(p in self._words.names for p in parts))
 
 
 def _told(node: ast.expr) -> str:
@@ -181,15 +184,3 @@ def _told(node: ast.expr) -> str:
             return "profile"
         case _:
             return ""
-
-
-def main() -> int:
-    found = branches()
-    for line in found:
-        print(line)
-    print(f"kinds: {len(found)} branches on the kind of a source outside of its places")
-    return bool(found)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,22 +1,74 @@
-"""Wall-clock time and randomness as objects, so that a test can own both. A leaf.
+"""Time and randomness as objects, so that a test can own both. A leaf.
 
-Monotonic time is always the event loop's own (`anyio.current_time`): on a virtual loop it is virtual.
+The machine's wall clock may step: somebody sets it, NTP corrects it, a machine that slept catches up. So each use of
+time is one of three:
+
+- `monotonic`: back-off, deadlines, pauses. Always the event loop's own (`anyio.current_time`), virtual on a virtual
+  loop.
+- `steady`: ages. The wall clock without its steps.
+- `wall`: moments that people, functions and services read. The machine's own, steps included.
+
+`ServiceClock` is the clock of a service whose records are judged by their age.
 """
 
 from __future__ import annotations
 
 import random
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
 
+from .core.clocks import TOLERANCE, OtherClock
+
+
+def seconds_awake_and_asleep() -> float:
+    """Seconds of a clock that nobody sets. Where the system has one, it counts a sleep of the machine too."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class SteadyTime:
+    """The wall clock without its steps: anchored once, then moved by a clock that nobody sets. It approaches the wall
+    clock so slowly that an age changes by no more than SLEW of itself."""
+
+    SLEW = 0.01
+
+    def __init__(
+        self, wall: Callable[[], float] | None = None, ticks: Callable[[], float] = seconds_awake_and_asleep
+    ) -> None:
+        """`wall`: seconds since the epoch; None: the machine's. `ticks`: seconds; only differences count."""
+        self._wall = wall or (lambda: time.time())
+        self._ticks = ticks
+        self._anchor = (ticks(), self._wall())
+
+    def __call__(self) -> float:
+        """Seconds since the epoch. Never less than before."""
+        ticks = self._ticks()
+        before, steady = self._anchor
+        passed = max(0.0, ticks - before)
+        most = passed * self.SLEW
+        steady += passed + max(-most, min(most, self._wall() - steady - passed))
+        self._anchor = (ticks, steady)
+        return steady
+
+
+steady_time = SteadyTime()
+"""The process's one."""
+
 
 class Clock(Protocol):
-    """Both clocks. Back-off and deadlines use `monotonic`; the age of records uses `wall`."""
+    """Back-off and deadlines use `monotonic`, ages `steady`, and moments that somebody reads `wall`."""
 
     def wall(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch by the machine's clock, which may step."""
+        ...
+
+    def steady(self) -> float:
+        """Seconds since the epoch without the steps; for ages."""
         ...
 
     def monotonic(self) -> float:
@@ -29,6 +81,9 @@ class SystemClock:
 
     def wall(self) -> float:
         return time.time()
+
+    def steady(self) -> float:
+        return steady_time()
 
     def monotonic(self) -> float:
         return anyio.current_time()
@@ -43,31 +98,62 @@ class LoopClock:
     def wall(self) -> float:
         return self._epoch + anyio.current_time()
 
+    def steady(self) -> float:
+        return self._epoch + anyio.current_time()
+
     def monotonic(self) -> float:
         return anyio.current_time()
 
 
 class ServiceClock:
-    """The wall clock of the service whose records are judged by their times: that of a virtual machine that slept may
-    be hours off ours, which this one is until it is told otherwise."""
+    """The clock of the service whose records are judged by their times: that of a virtual machine that slept may be
+    hours off ours. It is our steady clock with what the service's answers say that it is ahead.
 
-    TOLERANCE = 5.0
-    """Seconds that are no difference: services tell whole seconds, and an answer takes its time."""
+    A record keeps the time that the service's clock gave it, and that clock may step. So a clock that was left counts
+    on as an `OtherClock`: by it a record that came before the step has its true age. Where the service does not tell
+    its time, or has not told it since the machine's clock stepped, the machine's is one too: the service may run here.
+    """
+
+    REMEMBERED = 8
+    """Steps; the last ones."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ahead = 0.0
+        self._told = False
+        self._machine_ahead = 0.0  # the machine's clock of the steady one, when the service last told its time
+        self._left: deque[tuple[float, float]] = deque(maxlen=self.REMEMBERED)  # how far ahead, and when it ended
 
     def told(self, wall: float) -> None:
         """The service has just said that it is so late."""
-        ahead = wall - self._clock.wall()
-        self._ahead = ahead if abs(ahead) > self.TOLERANCE else 0.0
+        steady = self._clock.steady()
+        ahead = wall - steady
+        if abs(ahead) <= TOLERANCE:
+            ahead = 0.0
+        if self._told and abs(ahead - self._ahead) > TOLERANCE:
+            self._left.append((self._ahead, steady))
+        self._ahead, self._told, self._machine_ahead = ahead, True, self._clock.wall() - steady
 
     def wall(self) -> float:
-        return self._clock.wall() + self._ahead
+        """The service's clock; ours where it never told its time."""
+        return self._clock.steady() + self._ahead
+
+    def steady(self) -> float:
+        return self._clock.steady()
 
     def monotonic(self) -> float:
         return self._clock.monotonic()
+
+    def others(self) -> tuple[OtherClock, ...]:
+        """Of the clocks that the service had, and of the machine's where it stepped and nobody said which is right."""
+        steady = self._clock.steady()
+        stepped = self._clock.wall() - steady - self._machine_ahead
+        if not self._left and abs(stepped) <= TOLERANCE:
+            return ()
+        others = [OtherClock(steady + ahead, steady - ended) for ahead, ended in self._left]
+        if abs(stepped) > TOLERANCE:
+            others.append(OtherClock(steady + self._ahead + stepped))
+        return tuple(others)
 
 
 class Jitter(Protocol):

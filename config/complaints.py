@@ -17,7 +17,7 @@ from . import masking
 from .errors import Problem
 from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, folded
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, counted, folded
 from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
@@ -59,8 +59,8 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
-    "too_short": lambda context: f"must have at least {context['min_length']} element(s)",
-    "too_long": lambda context: f"must have at most {context['max_length']} element(s)",
+    "too_short": lambda context: f"must have at least {counted(context['min_length'], 'element')}",
+    "too_long": lambda context: f"must have at most {counted(context['max_length'], 'element')}",
 }
 FORMS = {
     URL_FORM: ("is no URL", "it must begin with http:// or https://"),
@@ -144,6 +144,8 @@ def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
         return FORMS[error.get("ctx", {})["pattern"]][1]
     if error["type"] == "list_type" and isinstance(error["input"], str | int | float):
         return f"write [{error['input']}]" if len(str(error["input"])) <= 60 else "write it in [ ]"
+    if error["type"] == "list_type" and isinstance(error["input"], dict):
+        return "put a '-' before it"
     if error["type"] == "literal_error":
         return did_you_mean(str(error["input"]), _choices(_annotation(model, keys_of(error))))
     return ""

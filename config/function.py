@@ -161,6 +161,8 @@ class LocalFunction(_Started):
     def _complete(self) -> Self:
         if self.handler is None and self.family != "provided":
             raise ValueError(f"needs a 'handler' for the runtime {self.runtime}, e.g. handler: app.handler")
+        if self.handler and self.family != "provided" and "." not in self.handler.rpartition("/")[2]:
+            raise ValueError(f"has the handler {self.handler!r}, which names no function: write app.handler")
         if self.interpreter and self.venv:
             raise ValueError("gives both 'interpreter' and 'venv': give one")
         if self.venv and self.family != "python":

@@ -15,7 +15,18 @@ from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from . import complaints, documents, function, masking, nodes, rules, secret_files, settings_sources, wanted
+from . import (
+    complaints,
+    documents,
+    function,
+    handler_files,
+    masking,
+    nodes,
+    rules,
+    secret_files,
+    settings_sources,
+    wanted,
+)
 from .addresses import would_call_itself
 from .clock import SystemClock
 from .documents import find_default
@@ -27,13 +38,15 @@ from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .settings import SECTIONS, Settings
 
-__all__ = ["CheckPatterns", "Config", "PatternFault", "find_default", "load"]
+__all__ = ["CheckPatterns", "Config", "PatternFault", "PatternNotes", "find_default", "load"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
+_OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
+"""Fields of a mapping that name a source which is no ARN."""
 
 
 class PatternFault(Protocol):
@@ -52,6 +65,17 @@ CheckPatterns = Callable[[SourceKind, Sequence[object]], Sequence[PatternFault]]
 layer may not know the pattern engine. Called with one pattern at a time."""
 
 
+class ToldOfPattern(PatternFault, Protocol):
+    """What deserves a word about a pattern that is allowed; `path` is a field's of the record, dotted, or empty."""
+
+    @property
+    def matches_nothing(self) -> bool: ...
+
+
+PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
+"""Says what deserves a word about a pattern. Given by the caller, as `CheckPatterns`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A configuration without a problem."""
@@ -61,6 +85,8 @@ class Config:
     mappings: dict[str, EventSourceMapping]
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
+    remarks: tuple[Problem, ...] = ()
+    """What is allowed, works, and is good to know."""
     places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
@@ -107,6 +133,7 @@ def load(
     environ: Mapping[str, str],
     flags: Mapping[str, object] | None = None,
     check_patterns: CheckPatterns | None = None,
+    pattern_notes: PatternNotes | None = None,
 ) -> Config:
     """The configuration of all paths (files or directories) together.
 
@@ -117,7 +144,7 @@ def load(
     variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
     filled = [variables.fill(document) for document in found]
     members, problems = nodes.merge(filled)
-    loading = _Loading(members, check_patterns, [*repeated, *variables.problems, *problems])
+    loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems])
     config = loading.config(environ, flags or {})
     if loading.problems or config is None:
         order = [document.file for document in found]
@@ -139,8 +166,10 @@ class _Loading:
 
     members: dict[str, Node]
     check_patterns: CheckPatterns | None
+    pattern_notes: PatternNotes | None
     problems: list[Problem]
     warnings: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
 
     def config(self, environ: Mapping[str, str], flags: Mapping[str, object]) -> Config | None:
         self._unknown_sections()
@@ -158,7 +187,7 @@ class _Loading:
         if settings is None:
             return None
         self._loops(functions, settings, environ)
-        return Config(settings, functions, mappings, tuple(self.warnings), self._places())
+        return Config(settings, functions, mappings, tuple(self.warnings), tuple(self.remarks), self._places())
 
     def _places(self) -> dict[str, NodePlace]:
         named = {
@@ -228,6 +257,7 @@ class _Loading:
                 assert isinstance(made, AnyFunction)
                 functions[name] = made.located(Path(node.file).parent.absolute())
                 self._paths_exist(functions[name], node, path, wrong)
+                self._handler_exists(functions[name], node, path)
         return functions
 
     def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
@@ -264,6 +294,11 @@ class _Loading:
         for keys, directory in directories:
             if str(keys[0]) not in {folded(key) for key in wrong} and not _is_directory(directory):
                 self.problems.append(locate(node, keys, path).problem(f"there is no directory {str(directory)!r}"))
+
+    def _handler_exists(self, made: AnyFunction, node: Node, path: str) -> None:
+        if isinstance(made, LocalFunction) and (file := handler_files.missing(made)):
+            what = f"names a module of which there is no {file} in {str(made.code)!r}"
+            self.warnings.append(locate(node, ["handler"], path).problem(what, "correct it, or build the code"))
 
     def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:
         """A daemon that sends its own records to itself would do so for ever."""
@@ -304,7 +339,8 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        broken = [] if "source" in wrong else rules.check(made, SystemClock().wall(), shortest_age)
+        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # what follows from it is no news
+        broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
                 place = _place_of(node, violation.field, path)
@@ -313,6 +349,18 @@ class _Loading:
             self.warnings.append(locate(node, [note.field], path).problem(note.what, note.hint))
         if self.check_patterns is not None and made.kind is not None:
             self._patterns(self.check_patterns, made, made.kind, node, path)
+        if self.pattern_notes is not None and made.kind is not None:
+            self._told_of_patterns(self.pattern_notes, made, made.kind, node, path)
+
+    def _told_of_patterns(
+        self, notes: PatternNotes, made: EventSourceMapping, kind: SourceKind, node: Node, path: str
+    ) -> None:
+        for index, pattern in enumerate(made.patterns):
+            for note in notes(kind, pattern):
+                keys: list[str | int] = ["filter_criteria", "filters", index, "pattern"]
+                inside = note.path.split(".") if note.path and not isinstance(pattern, str) else []
+                problem = locate(node, [*keys, *inside], path).problem(note.what, note.hint)
+                (self.warnings if note.matches_nothing else self.remarks).append(problem)
 
     def _patterns(
         self, check: CheckPatterns, made: EventSourceMapping, kind: SourceKind, node: Node, path: str

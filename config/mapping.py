@@ -12,7 +12,7 @@ import uuid as uuids
 from pydantic import field_validator
 
 from .errors import BugError
-from .fields.arn import Arn
+from .fields.arn import LOCAL_ACCOUNT, LOCAL_REGION, Arn
 from .fields.limits import POLLERS_MAX
 from .fields.mapping_fields import MappingFields, bounded, is_given, split_function
 from .kinds import table
@@ -43,6 +43,14 @@ class EventSourceMapping(MappingFields):
         if kind is None:
             raise BugError(f"mapping {self.name} has a source that the rules should have refused: {self.source}")
         return kind
+
+    def function_arn(self, account: str | None = None, region: str | None = None) -> str:
+        """The function's ARN as the mapping has it; of a name, without its qualifier. `account` goes before the
+        source's, `region` is for a source that has none; where nothing says them they are what emulators have."""
+        if self.function.startswith("arn:"):
+            return self.function
+        arn = self.arn or Arn("aws", "lambda", region or LOCAL_REGION, LOCAL_ACCOUNT, "")
+        return f"arn:{arn.partition}:lambda:{arn.region}:{account or arn.account}:function:{self.function_name}"
 
     @property
     def batch_limit(self) -> int:

@@ -65,7 +65,7 @@ def _refused(mapping: EventSourceMapping, name: str, kind: SourceKind) -> Iterat
     own = kind.refusals.get(name, FieldRefusal())
     if own.zero_is_none and not getattr(mapping, name):
         return
-    yield sentence(name, own.what or _unsupported(name), own.hint or f"remove it: it means nothing for {kind.title}s")
+    yield sentence(name, own.what or _unsupported(name), own.hint or f"remove it: it means nothing for {kind.titles}")
 
 
 def _unsupported(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Protocol, assert_never
 
 import anyio
 
-from ..config.clock import Clock, Jitter
+from ..config.clock import Jitter, ServiceClock
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.reasons import Reason
 from .core.documents import Report
@@ -97,7 +97,7 @@ class Dispatcher:
     policy: Policy
     envelope: Envelope
     identifiers: Identifiers
-    clock: Clock
+    clock: ServiceClock
     jitter: Jitter
     observer: Observer
     destination: FailureDestination | None = None
@@ -108,7 +108,7 @@ class Dispatcher:
         return Delivery(self, taken, planner, ledger)
 
     def now(self) -> Now:
-        return Now(self.clock.monotonic(), self.clock.wall())
+        return Now(self.clock.monotonic(), self.clock.wall(), self.clock.others())
 
 
 class Delivery:
@@ -312,8 +312,9 @@ class Delivery:
         common, target = self._common, self._target
         payload = self._render(step.records, step.kind, step.state)
         invocation = Invocation(payload, common.request_id(), common.mapping)
+        age = max(0.0, common.clock.wall() - step.records[-1].arrived) if step.records else 0.0
         common.observer.observe(
-            Invoking(common.mapping, target.name, invocation.request_id, step.records, len(payload))
+            Invoking(common.mapping, target.name, invocation.request_id, step.records, len(payload), age)
         )
         started = common.clock.monotonic()
         deadline = inf if target.invoker.timeout is None else started + target.invoker.timeout + HOLD_MARGIN

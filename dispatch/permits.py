@@ -15,7 +15,7 @@ import anyio
 from ..config.clock import Jitter
 from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from .core.backoff import Backoff
-from .core.gate import GateState, GateStep, OpenGate, ShutGate
+from .core.gate import GateState, GateStep, RestingGate, ShutGate
 from .core.observer import Observer
 from .core.permits import PermitTurns
 from .invokers.base import Invoker, NotReady, Ready
@@ -132,13 +132,13 @@ class Gate:
         remembered: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """`remembered`: it started before, as it is, and is believed to start again. `on_ready` hears of each probe
-        that found so of the function as it is."""
+        """`remembered`: it started before, as it is, and is believed to start again until it is woken. `on_ready` hears
+        of each probe that found so of the function as it is."""
         self._invoker = invoker
         self._observer = observer
         self._jitter = jitter
         self._on_ready = on_ready
-        self._state = GateState(function, backoff, OpenGate() if remembered else ShutGate())
+        self._state = GateState(function, backoff, RestingGate() if remembered else ShutGate())
         self._changed = anyio.Event()
         """For those who wait to fetch or to invoke."""
         self._moved = anyio.Event()
@@ -150,7 +150,18 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
+        """Whether everybody may invoke, and fetch what comes again."""
         return self._state.is_open
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the function was seen to start in this run, so that everybody may fetch what is only lent too."""
+        return self._state.is_seen
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is only remembered that the function starts."""
+        return self._state.is_resting
 
     @property
     def is_shut(self) -> bool:
@@ -165,9 +176,9 @@ class Gate:
     async def wait_changed(self) -> None:
         await self._changed.wait()
 
-    async def wait_open(self) -> None:
-        """For those who want to fetch."""
-        while not self.is_open:
+    async def wait_seen(self) -> None:
+        """For those who want to fetch what is only lent. Somebody must `wake` a gate that rests."""
+        while not self.is_seen:
             await self._changed.wait()
 
     @contextmanager
@@ -197,6 +208,10 @@ class Gate:
             yield entry
         finally:
             entry.withdraw()
+
+    def wake(self) -> None:
+        """Something is there that is only lent: a gate that rests looks whether the function starts, at once."""
+        self.move(self._state.wake())
 
     def renew(self) -> None:
         """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""

@@ -358,7 +358,7 @@ class Feed:
             return False
         if self._settings.lent:
             target = self._dispatcher.target
-            return not self._deliveries and target.gate.is_open and target.permits.slack
+            return not self._deliveries and target.gate.is_seen and target.permits.slack
         if self._reader.lane is None:
             return True  # lanes that have enough are passed over: none waits for another
         return not self._marks.crowded and not self._marks.full
@@ -368,7 +368,7 @@ class Feed:
         with anyio.move_on_after(self._until_deadline()):
             target = self._dispatcher.target
             if self._settings.lent and not self._deliveries and self._refusals < REFUSALS:
-                await target.gate.wait_open()
+                await target.gate.wait_seen()
                 await target.permits.wait_slack()
             else:
                 await self._wait_changed_or_tell()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..config.mapping import EventSourceMapping
 from ..dispatch.core.backoff import Backoff
+from ..dispatch.core.batcher import PAYLOAD_LIMIT
 from ..dispatch.core.model import Lane, OpenWindow, Record
 from ..dispatch.core.slots import Slots
 from ..dispatch.dispatcher import Dispatcher
@@ -14,6 +16,14 @@ from .core.pool import Pool
 AHEAD_RECORDS = 10_000
 AHEAD_BYTES = 32 * 1024 * 1024
 """What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
+
+
+def ahead_of(mapping: EventSourceMapping) -> tuple[int, int]:
+    """Records and bytes that may be fetched and not yet settled of one lane: enough that every slot of a shard can fill
+    a batch of its own."""
+    slots = mapping.parallelization_factor or 1
+    return max(AHEAD_RECORDS, mapping.batch_limit * slots), max(AHEAD_BYTES, PAYLOAD_LIMIT * (slots + 1))
+
 
 Keeps = Callable[[Record], bool]
 """A mapping's filters: whether the function shall get the record."""

@@ -22,6 +22,8 @@ from .feed import Feed
 from .feed_settings import FeedSettings
 from .source import FetchResult, Reader, Roster, Source
 
+LOOKS = 2.0
+"""Seconds between looks whether a source that only lends has something, while its function's gate rests."""
 LONG_LIFE = 60.0
 """Seconds after which the end of a feed has nothing to do with its beginning."""
 
@@ -74,9 +76,11 @@ class Supervisor:
 
     def _trouble_of(self, feed: Feed) -> Reason | None:
         if feed.unanswered > self._source.patience:
-            silent = f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
-            return feed.trouble or Reason(ReasonCode.UNAVAILABLE, silent)
+            return feed.trouble or Reason(ReasonCode.UNAVAILABLE, self._silent())
         return feed.trouble
+
+    def _silent(self) -> str:
+        return f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
 
     @property
     def fetched_at(self) -> float:
@@ -142,6 +146,8 @@ class Supervisor:
         with self._interruptible() as self._waiting:
             try:
                 roster = await self._source.open()
+                if self._source.lent:
+                    await self._wait_for_need()
             except SourceError as error:
                 self._failure = error.reason
             except Exception as error:
@@ -287,6 +293,26 @@ class Supervisor:
         while (closed := target.closed) is not None:
             self._to(Status(PollState.WAITING, closed, for_function=True))
             await target.gate.wait_changed()
+
+    async def _wait_for_need(self) -> None:
+        """Nothing that is only lent is fetched on the memory of a good start. While the source has nothing, the
+        function needs no process; as soon as it may have something, the function is tried before that is fetched."""
+        gate = self._dispatcher.target.gate
+        while gate.is_resting:
+            self._to(Status(PollState.POLLING))
+            if not await self._known_empty():
+                gate.wake()
+                return
+            with anyio.move_on_after(LOOKS):
+                await gate.wait_changed()
+
+    async def _known_empty(self) -> bool:
+        """As `Source.empty`. Raises SourceError, also for a source that does not answer in its time."""
+        with anyio.move_on_after(self._source.patience):
+            empty = await self._source.empty()
+            self._failures = 0
+            return empty
+        raise SourceUnavailable(self._silent())
 
     async def _rest(self, failure: Reason) -> None:
         self._failures += 1

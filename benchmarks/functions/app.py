@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 import time
 from typing import Any
@@ -34,3 +35,9 @@ def prints(event: dict[str, Any], context: object) -> None:
 
 def takes(event: dict[str, Any], context: object) -> None:
     """Six megabytes at a time, and done with it."""
+
+
+def fails_some(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Of twenty records one fails, and not always the same."""
+    failed = [record["kinesis"]["sequenceNumber"] for record in event["Records"] if random.random() < 0.05]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}

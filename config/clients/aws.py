@@ -32,12 +32,11 @@ import anyio.to_thread
 from ..addresses import leads_here
 from ..core.stop_budget import IN_PASSING
 from ..errors import ConfigError, SourceRefused
+from ..fields.arn import LOCAL_REGION
 from ..version import version
 from . import faults, session
 from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide
 
-LOCAL_REGION = "us-east-1"
-LOCAL_ACCOUNT = "000000000000"
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 LOCAL_KEY = "test"  # what emulators' own documents use, as key and as secret
 KEEP_ALIVE = 4.0  # seconds; below the 5 s after which common servers close an idle connection under our hands

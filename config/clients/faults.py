@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import descriptors
+from ..core.web_pages import has_page, without_page
 from ..errors import BugError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from ..reasons import ReasonCode
 
@@ -254,8 +255,8 @@ def _text(exc: Exception, what: str) -> str:
     message = str(_error(exc).get("Message") or exc or type(exc).__name__)
     subject = f"{what}: " if what else ""
     name = code(exc) or type(exc).__name__
-    hint = HINTS.get(name)
-    return " ".join(f"{subject}{name}: {message}{f' ({hint})' if hint else ''}".split())
+    hint = HINTS.get("ResponseParserError" if has_page(message) else name)
+    return " ".join(f"{subject}{name}: {without_page(message)}{f' ({hint})' if hint else ''}".split())
 
 
 def _response(exc: BaseException) -> dict[str, Any]:

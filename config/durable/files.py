@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ..errors import Problem
 from .faults import UnusableState
+from .pinned import Pinned
 from .rights import denied
 
 BUSY = 5.0
@@ -53,8 +54,16 @@ class FileFormat:
     """Reads every row; raises ValueError for one that cannot be."""
 
 
-def open_file(path: Path, form: FileFormat) -> sqlite3.Connection:
-    """A connection of the calling thread; the file is made where there is none. Raises UnusableState."""
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A connection of the thread that opened it, and the file that it has open."""
+
+    connection: sqlite3.Connection
+    pinned: Pinned
+
+
+def open_file(path: Path, form: FileFormat) -> OpenFile:
+    """The file is made where there is none. Raises UnusableState."""
     try:
         if not path.exists():
             _create(path, form)
@@ -115,15 +124,15 @@ def _inspect(path: Path, form: FileFormat) -> None:
         form.check(connection)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> OpenFile:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a loss of power too
-    except sqlite3.Error:
+        return OpenFile(connection, Pinned.of(path))
+    except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _unreachable(path: Path, form: FileFormat, error: Exception) -> UnusableState:

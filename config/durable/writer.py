@@ -7,6 +7,8 @@
 A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
 answer. Jobs run in the order of their submission. What follows a stored job (`then`) is called in the step in which the
 caller hears the answer. Each store of the state directory has one.
+
+Nothing is written to a file that its path does not lead to any more: it would be gone with this process.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,8 +26,10 @@ import anyio
 
 from .. import descriptors
 from ..errors import BugError
+from ..reasons import Reason
 from .faults import StoreUnavailable
 from .files import FileFormat, open_file
+from .pinned import LostFile, Pinned
 
 T = TypeVar("T")
 
@@ -39,6 +44,8 @@ def _nothing(answer: Any) -> None:
 @dataclass(slots=True, eq=False)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
+    writes: bool = False
+    """Whether it wrote something, which is durable by now; known when it is done."""
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
     error: BaseException | None = None
@@ -47,11 +54,16 @@ class _Job:
 class GroupWriter:
     """Runs jobs on a connection in the thread of `executor`, which has exactly one. Belongs to the running loop."""
 
-    def __init__(self, connection: sqlite3.Connection, executor: Executor, name: str, what: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, executor: Executor, name: str, form: FileFormat, pinned: Pinned | None
+    ) -> None:
+        """`pinned` is the file that the connection has open; None where it has none."""
         self._connection = connection
         self._executor = executor
         self._name = name
-        self._what = what
+        self._form = form
+        self._pinned = pinned
+        self._trouble: Reason | None = None
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Job] = []
         self._armed = False
@@ -68,33 +80,61 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         try:
             with anyio.CancelScope(shield=True):  # else nobody would close the connection
-                connection = await loop.run_in_executor(executor, open_file, path, form)
+                opened = await loop.run_in_executor(executor, open_file, path, form)
         except BaseException:
             executor.shutdown()
             raise
-        return cls(connection, executor, str(path), form.what)
+        return cls(opened.connection, executor, str(path), form, opened.pinned)
+
+    @property
+    def what(self) -> str:
+        """What the file holds, as people are told of it: `stored positions`."""
+        return self._form.what
+
+    @property
+    def trouble(self) -> Reason | None:
+        """Why nothing can be stored just now, as the last attempt found; None when it went well."""
+        return self._trouble
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
         """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: nobody else has a
         turn in between. Raises StoreUnavailable, and then nothing of it was stored."""
+        result: T = await self._done(_Job(work), then)
+        return result
+
+    async def check(self) -> None:
+        """Look whether something could be stored now; `trouble` has what was found. Where nothing was wrong only the
+        file is looked for: nothing is written."""
+        if self._closing is None:
+            with suppress(StoreUnavailable):
+                await self._done(_Job(self._touch, writes=True) if self._trouble else _Job(self._look), _nothing)
+
+    async def _done(self, job: _Job, then: Callable[[Any], None]) -> Any:
         if self._closing is not None:
             raise BugError(f"{self._name} was closed")
-        job = self._submit(work)
+        self._submit(job)
         await job.done.wait()
         return self._answer(job, then)
 
-    def _answer(self, job: _Job, then: Callable[[T], None]) -> T:
-        if isinstance(job.error, sqlite3.Error):
-            advice = "free some space or look at the file's rights"
-            if getattr(job.error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
-                advice = descriptors.advice()
-            what = f"cannot store {self._what} in {self._name}: {job.error}; {advice}"
-            raise StoreUnavailable(what) from job.error
+    def _answer(self, job: _Job, then: Callable[[Any], None]) -> Any:
+        if isinstance(job.error, sqlite3.Error | LostFile):
+            raise self._unavailable(job.error) from job.error
         if job.error is not None:
             raise BugError(f"a request that {self._name} cannot store: {job.error!r}") from job.error
-        result: T = job.result
-        then(result)
-        return result
+        if job.writes:
+            self._trouble = None
+        then(job.result)
+        return job.result
+
+    def _unavailable(self, error: sqlite3.Error | LostFile) -> StoreUnavailable:
+        advice = "free some space or look at the file's rights"
+        if isinstance(error, LostFile):
+            advice = "move it back, or start the daemon again, which begins without what it kept"
+        elif getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
+            advice = descriptors.advice()
+        unavailable = StoreUnavailable(f"cannot store {self._form.what} in {self._name}: {error}; {advice}")
+        self._trouble = unavailable.reason
+        return unavailable
 
     async def aclose(self) -> None:
         """Run what was submitted, then close the connection. That goes on when whoever waits is cancelled: a disk may
@@ -105,12 +145,11 @@ class GroupWriter:
         self._closing.result()
 
     async def _close(self) -> None:
-        await self._submit(lambda connection: None).done.wait()
+        await self._submit(_Job(lambda connection: None)).done.wait()
         await self._loop.run_in_executor(self._executor, self._connection.close)
         self._executor.shutdown()
 
-    def _submit(self, work: Callable[[sqlite3.Connection], Any]) -> _Job:
-        job = _Job(work)
+    def _submit(self, job: _Job) -> _Job:
         self._waiting.append(job)
         self._arm()
         return job
@@ -159,10 +198,24 @@ class GroupWriter:
         before = connection.total_changes
         try:
             for job in group:
+                changes = connection.total_changes
                 job.result = job.work(connection)
+                job.writes = job.writes or connection.total_changes > changes
+            if connection.total_changes > before:
+                self._look(connection)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
         self.commits += connection.total_changes > before
+
+    def _look(self, connection: sqlite3.Connection) -> None:
+        """Raises LostFile."""
+        if self._pinned is not None:
+            self._pinned.expect()
+
+    def _touch(self, connection: sqlite3.Connection) -> None:
+        """Write something that changes nothing. Raises LostFile and sqlite3.Error."""
+        self._look(connection)
+        connection.execute(f"PRAGMA user_version = {self._form.schema}")

@@ -14,6 +14,9 @@ _PARTITION = re.compile(r"aws[A-Za-z0-9-]*")
 _AWS_REGION = re.compile(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", re.ASCII)
 _MADE_UP = re.compile(r"(arn:aws[A-Za-z0-9-]*:[A-Za-z0-9-]+:)([A-Za-z0-9-]+)(:.*)", re.DOTALL)
 
+LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
+"""What emulators have, where nothing says another one."""
+
 EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
 
 

@@ -149,10 +149,10 @@ class MappingFields(Spoken):
     """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
 
     batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Records per invocation at most. Default: 10 for SQS, else 100. Above 10, SQS needs a window."""
+    """Records per invocation at most. The source has a default and a limit of its own; a queue needs a window for more
+    than 10."""
     maximum_batching_window_in_seconds: Annotated[int, Field(ge=0, le=300), WHOLE] | None = None
-    """Seconds to gather a batch. Default 0: whatever one receive returned goes at once; 0.5 for Kafka. Not for FIFO
-    queues."""
+    """Seconds to gather a batch; 0: whatever one receive returned goes at once. The source has a default of its own."""
     filter_criteria: FilterCriteria | None = None
     """Which records reach the function. What no filter matches is removed from the source."""
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(default_factory=list, max_length=1)

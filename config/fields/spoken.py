@@ -77,6 +77,11 @@ def _no_boolean(value: object) -> object:
     return value
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 mapping`, `2 mappings`: for what has its plural with an s."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
 ACCOUNT_FORM = r"^\d{12}$"
 REGION_FORM = r"^[A-Za-z0-9-]+$"

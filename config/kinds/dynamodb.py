@@ -29,6 +29,11 @@ def label_of(arn: Arn) -> str:
     return arn.segment(3)
 
 
+def is_stream_of(stream: str, table: str) -> bool:
+    """Whether `table` is the ARN of a table, and `stream` that of one of its streams, of today or of before."""
+    return stream.startswith(f"{table}/stream/")
+
+
 def _services(mapping: MappingFields) -> Iterator[str]:
     yield STREAMS_SERVICE
     if mapping.arn is not None and not label_of(mapping.arn):
@@ -62,5 +67,6 @@ STREAM = SourceKind(
         "table/<name>/stream/<label>, or for the table's newest stream table/<name>",
     ),
     keeps_positions=True,
+    positions_in=lambda mapping, source: mapping.source == source or is_stream_of(source, mapping.source),
     has_iterator_age=True,
 )

@@ -27,6 +27,11 @@ def consumer_of(arn: Arn) -> str:
     return arn.segment(3).partition(":")[0]
 
 
+def _positions_in(mapping: MappingFields, source: str) -> bool:
+    """A consumer's are those of its stream."""
+    return mapping.source == source or mapping.source.startswith(f"{source}/consumer/")
+
+
 def _rules(mapping: MappingFields, context: RuleContext) -> Iterator[Violation]:
     yield from start_needed(mapping)
     yield from moment_rules(mapping, context)
@@ -52,5 +57,6 @@ STREAM = SourceKind(
         "stream/<name>, or for a consumer stream/<name>/consumer/<name>:<number>",
     ),
     keeps_positions=True,
+    positions_in=_positions_in,
     has_iterator_age=True,
 )

@@ -38,5 +38,5 @@ def check_form(arn: Arn) -> None:
 
 def polled() -> str:
     """The sources that this version polls, for messages."""
-    titles = [f"{kind.title}s" for kind in KINDS]
+    titles = [kind.titles for kind in KINDS]
     return f"{', '.join(titles[:-1])} and {titles[-1]}"

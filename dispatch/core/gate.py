@@ -7,10 +7,15 @@
     │     │                         ready, none waits     │                            │
     │     └───────────────────── failed ──────────────────┴────────────────────────────┘
     └── renewed, from everywhere                       passed: from everywhere to OPEN
+        woken, from RESTING                            failed: from RESTING to SHUT
 
 While it is not OPEN nothing is fetched, because a queue counts every receive against the message. SHUT waits for the
 next probe, with a back-off that grows until an invocation reaches the function: a probe that succeeds says little of a
 remote one. On TRIAL one batch in hand goes first and the others wait for what comes of it.
+
+RESTING is where the gate of a function begins whose good start is only remembered: nothing was seen of it in this run,
+and nobody probes it. What a source gives again is fetched and invoked all the same. What it only lends is not: whoever
+finds that something waits there wakes the gate, so that a probe says what the memory is worth.
 
 Every entry and every probe has a number, given in order. What is said of one that began before the function became
 another (`renew`) says nothing of the function as it is now, and changes nothing. Nor does a probe that is not the one
@@ -64,13 +69,18 @@ class TrialGate:
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """Everybody may fetch and invoke."""
+    """It was seen to start. Everybody may fetch and invoke."""
 
     failures: int = 0
     """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
 
 
-Standing = ShutGate | ProbingGate | TrialGate | OpenGate
+@dataclass(frozen=True, slots=True)
+class RestingGate:
+    """It started before, as it is, and is believed to start again. Everybody may invoke, and fetch what comes again."""
+
+
+Standing = ShutGate | ProbingGate | TrialGate | OpenGate | RestingGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,18 @@ class GateState:
 
     @property
     def is_open(self) -> bool:
+        """Whether everybody may invoke, and fetch what comes again."""
+        return isinstance(self.standing, OpenGate | RestingGate)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the function was seen to start, so that everybody may fetch what is only lent too."""
         return isinstance(self.standing, OpenGate)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is only remembered that the function starts."""
+        return isinstance(self.standing, RestingGate)
 
     @property
     def is_shut(self) -> bool:
@@ -101,7 +122,7 @@ class GateState:
     @property
     def cause(self) -> Reason | None:
         """Why it is not open, as far as that is known; None when it is."""
-        return None if isinstance(self.standing, OpenGate) else self.standing.cause
+        return None if isinstance(self.standing, OpenGate | RestingGate) else self.standing.cause
 
     @property
     def due(self) -> float:
@@ -109,10 +130,10 @@ class GateState:
         return self.standing.due if isinstance(self.standing, ShutGate) else inf
 
     @property
-    def outlook(self) -> tuple[bool, bool, bool, int]:
+    def outlook(self) -> tuple[bool, bool, bool, bool, int]:
         """What those look at who wait to fetch or to invoke: they are to look again when it is another one."""
         free = isinstance(self.standing, TrialGate) and self.standing.holder is None
-        return self.is_open, self.is_shut, free, self.renewed
+        return self.is_open, self.is_seen, self.is_shut, free, self.renewed
 
     def counts(self, number: int) -> bool:
         """Whether this entry or probe is one of the function as it is now."""
@@ -140,7 +161,7 @@ class GateState:
     def enter(self) -> GateStep:
         """A batch in hand wants to be invoked. The step has its `number` when it may, and none when it must wait."""
         match self.standing:
-            case OpenGate():
+            case OpenGate() | RestingGate():
                 return self._numbered()
             case TrialGate(holder=None):
                 return self._numbered(replace(self.standing, holder=self.last + 1))
@@ -160,6 +181,8 @@ class GateState:
         match self.standing:
             case OpenGate(failures=failures) | TrialGate(failures=failures):
                 return self._shut(cause, failures, now, jitter)
+            case RestingGate():
+                return self._shut(cause, 0, now, jitter)
             case ShutGate() | ProbingGate():  # another one found it out before
                 return self._to(replace(self, standing=replace(self.standing, cause=cause)))
             case _:
@@ -177,6 +200,10 @@ class GateState:
         return self._to(replace(self, standing=ShutGate(), renewed=self.last))
 
     # --- probes -----------------------------------------------------------------------------------------------------
+
+    def wake(self) -> GateStep:
+        """Something is there that is only lent: it is looked whether the function starts, at once."""
+        return self._to(replace(self, standing=ShutGate())) if self.is_resting else GateStep(self)
 
     def probe(self, now: float) -> GateStep:
         """The step has the `number` of the probe that begins now, and none while none is due."""

@@ -13,6 +13,7 @@ from math import inf
 
 import orjson
 
+from ...config.core.clocks import OtherClock
 from ...config.reasons import Reason
 
 ItemId = str | tuple[str, int]
@@ -291,7 +292,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Both clocks at one moment: back-off goes by `monotonic`, the age of records by `wall` (seconds)."""
+    """The clocks at one moment, in seconds: back-off goes by `monotonic`, the age of records by `wall`, which is their
+    source's, and by the `others` by which they may be younger."""
 
     monotonic: float
     wall: float
+    others: tuple[OtherClock, ...] = ()
+
+    def earliest(self, within: float = inf) -> float:
+        """The earliest time that it may be for a record of the last `within` seconds. A clock that ended longer ago
+        gave none of them its time."""
+        return min([self.wall, *(other.wall for other in self.others if other.ended <= within)])

@@ -58,6 +58,8 @@ class Invoking:
     request_id: str
     records: tuple[Record, ...]
     payload_bytes: int
+    age: float = 0.0
+    """Seconds since the last record arrived, by the source's clock; not below 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class Planner:
         the end of its window, but no older than this batch: silence alone takes longer than a record may live."""
         if self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
-        born_after = now.wall - self._policy.max_age
+        born_after = now.earliest(self._policy.max_age) - self._policy.max_age
         if self._is_old_end(part, born_after):
             self._parts.popleft()
             self._give_up(part, part.records, DiscardReason.AGE_EXCEEDED, closes=True)
@@ -237,7 +237,7 @@ class Planner:
         and ask for the `next` step."""
         if self._flying is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
-        born_after = now.wall - self._policy.max_age
+        born_after = now.earliest(self._policy.max_age) - self._policy.max_age
         return self._is_old_end(self._flying, born_after) or bool(self._split_old(self._flying.records, born_after)[0])
 
     # --- interruptions ----------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@
           └──── state dropped ◄── settled or given up ◄── WINDOW_END batch ◄─────────┘
 
 Boundaries are multiples of the window's length since the epoch; a record's window is that of its arrival. A record that
-arrives later than its turn joins the open window: a window that ended is never opened again behind its successor.
+arrives later than its turn joins the open window: a window that ended is never opened again behind its successor. Only
+a clock of the service that was set back begins anew: its windows are those of the new time.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from math import floor, inf
 
+from ...config.core.clocks import TOLERANCE
 from .batcher import Batcher, Limits
 from .events import STATE_LIMIT
 from .model import Batch, BatchKind, Lane, Now, OpenWindow, Record, Window
@@ -58,9 +60,16 @@ class WindowSlot:
 
     def put(self, records: Iterable[Record], now: Now) -> None:
         for record in records:
-            self._latest = max(self._latest, window_of(record.arrived, self._seconds).start)
+            self._latest = self._turn_of(record.arrived, now)
             self._queue.add(record, now.monotonic, group=int(self._latest))
             self._seen(now)
+
+    def _turn_of(self, arrived: float, now: Now) -> float:
+        """The start of the window that a record joins. No record is from the future: when the latest window is, the
+        clock was set back."""
+        start, present = window_of(arrived, self._seconds).start, now.earliest() + TOLERANCE
+        set_back = arrived <= present < self._latest and arrived < self._latest - TOLERANCE
+        return start if set_back else max(self._latest, start)
 
     def heard(self, now: Now) -> None:
         self._heard = now.monotonic
@@ -98,13 +107,16 @@ class WindowSlot:
         if self._outgrown:
             return True
         if head is not None:
-            return head > window.start
+            return head != window.start
         return self._closed or self._heard >= self._ends_at
 
     def _seen(self, now: Now) -> None:
-        """A record came: the quiet time counts from here, but not from before the window's end."""
+        """A record came: the quiet time counts from here, but not from before the window's end. That is no further off
+        than a window is long, whatever became of the clock."""
         if self._open is not None:
-            self._ends_at = now.monotonic + max(0.0, self._open.window.end - now.wall) + QUIET
+            window = self._open.window
+            left = min(window.end - now.wall, window.end - window.start)
+            self._ends_at = now.monotonic + max(0.0, left) + QUIET
 
     def settled(self, slot: int, step: SettleStep | DiscardStep, now: Now) -> tuple[Record, ...]:
         if step.closes:

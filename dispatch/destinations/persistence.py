@@ -18,6 +18,7 @@ import anyio
 from ...config.clock import Clock, Jitter
 from ...config.errors import SourceError
 from ...config.reasons import Reason, ReasonCode
+from ...config.settings import Destinations
 from ..core.backoff import Backoff
 from ..core.documents import Report
 from ..core.observer import DestinationChanged, DestinationFailed, Observer
@@ -35,6 +36,11 @@ class Persistence:
     seconds: float = 60.0
     block: bool = False
     backoff: Backoff = BACKOFF
+
+    @classmethod
+    def of(cls, given: Destinations) -> Persistence:
+        """As the settings have it."""
+        return cls(given.attempts, given.seconds, given.block)
 
     @property
     def limit(self) -> float:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from ...config import descriptors
 from ...config.clients import faults
 from ...config.clock import Clock
+from ...config.core.web_pages import without_page
 from ...config.reasons import Reason, ReasonCode
 from ..core.model import Attempt, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from .base import Invocation, NotReady, Ready
@@ -142,7 +143,7 @@ class HttpInvoker:
         return Unreachable(attempt, self._refusal(answer), answer.status in _DOWN or 300 <= answer.status < 400)
 
     def _refusal(self, answer: _HttpAnswer) -> Reason:
-        said = answers.one_line((answer.body or b"").decode(errors="replace"))
+        said = answers.one_line(without_page((answer.body or b"").decode(errors="replace")))
         text = f"{self._url} answered {answer.status}{f': {said}' if said else ''}"
         if answer.status in _DOWN or answer.status < 400:
             hint = "the emulator's own path is /2015-03-31/functions/function/invocations"

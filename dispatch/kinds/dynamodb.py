@@ -8,7 +8,20 @@ from math import floor
 
 from ...config.kinds import dynamodb
 from ..core.events import Fields, base64_text, fields_of, seconds
+from ..patterns.arrays import content_without, passes
 from ..patterns.formats import FilterRules
+from ..patterns.reach import (
+    GIVEN_TEXT,
+    NUMBER,
+    TEXT,
+    LeafType,
+    NamedShape,
+    RecordShape,
+    Unmet,
+    leaf,
+    one_of,
+)
+from ..patterns.tree import Branch
 from .fragments import BatchInfo, shard_envelope, shard_policy, shard_slots
 from .profile import DispatchKind
 
@@ -63,12 +76,63 @@ def dynamodb_key(record: Fields) -> str:
 
 BATCH_INFO = BatchInfo("DDBStreamBatchInfo", "seconds")
 
+_NO_TYPE = "names no type"
+_TYPE_HINT = 'a value has its type around it: {"status": {"S": ["paid"]}}'
+SHAPE: RecordShape = {
+    "eventID": GIVEN_TEXT,
+    "eventName": one_of("INSERT", "MODIFY", "REMOVE", always=True),
+    "eventVersion": GIVEN_TEXT,
+    "eventSource": one_of("aws:dynamodb", always=True),
+    "awsRegion": GIVEN_TEXT,
+    "eventSourceARN": GIVEN_TEXT,
+    "dynamodb": {
+        "ApproximateCreationDateTime": NUMBER,
+        "Keys": NamedShape({"S": TEXT, "N": TEXT, "B": TEXT}, _NO_TYPE, _TYPE_HINT),
+        **{
+            image: NamedShape(
+                {
+                    **dict.fromkeys(("S", "N", "B", "SS", "NS", "BS"), TEXT),
+                    **dict.fromkeys(("BOOL", "NULL"), leaf(LeafType.BOOLEAN)),
+                },
+                _NO_TYPE,
+                _TYPE_HINT,
+            )
+            for image in ("NewImage", "OldImage")
+        },
+        "SequenceNumber": TEXT,
+        "SizeBytes": NUMBER,
+        "StreamViewType": one_of("KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"),
+    },
+    "userIdentity": {
+        "principalId": leaf(LeafType.TEXT, LeafType.NULL),
+        "type": leaf(LeafType.TEXT, LeafType.NULL),
+    },
+}
+_IMAGES = {"INSERT": "OldImage", "REMOVE": "NewImage"}
+"""The image that an item did not have before, and that it has no more."""
+
+
+def _impossible(branch: Branch) -> Unmet | None:
+    """An image that the changes do not have which the pattern takes."""
+    if (names := branch.get("eventName")) is None:
+        return None
+    lacking = [_IMAGES.get(name) for name in ("INSERT", "MODIFY", "REMOVE") if passes(names, name)]
+    needed = [path for path, rule in branch.items() if path.startswith("dynamodb.") and not content_without(rule)]
+    wanted = {path.split(".")[1]: path for path in needed}
+    if not lacking or any(image not in wanted for image in lacking):
+        return None
+    image = str(lacking[0])
+    return Unmet(wanted[image], f"the changes of this eventName have no {image}")
+
+
 STREAM = DispatchKind(
     kind=dynamodb.STREAM,
     policy=shard_policy,
     envelope=shard_envelope,
     slots=shard_slots,
     filters=FilterRules("dynamodb", "dynamodb", only_json=True, apart=False),
+    shape=SHAPE,
+    impossible=_impossible,
     data=lambda item: None,
     called=lambda item: item.get("eventID"),
     documents=BATCH_INFO.documents,

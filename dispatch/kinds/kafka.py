@@ -17,6 +17,7 @@ from ..core.policy import Policy, Progress
 from ..core.response import Identifiers
 from ..core.steps import DiscardStep
 from ..patterns.formats import FilterRules
+from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
 from .profile import Address, DispatchKind, Item, MakeSlots
 
@@ -264,12 +265,26 @@ def _documents(mapping: EventSourceMapping, function_arn: str, address: Address)
     return document
 
 
+_SCHEMA: RecordShape = {"dataFormat": TEXT, "schemaId": leaf(LeafType.TEXT, LeafType.NUMBER)}
+SHAPE: RecordShape = {
+    "topic": GIVEN_TEXT,
+    "partition": GIVEN_NUMBER,
+    "offset": GIVEN_NUMBER,
+    "timestamp": GIVEN_NUMBER,
+    "timestampType": one_of(*TIMESTAMP_TYPES, always=True),
+    "key": TEXT,
+    "headers": NamedShape({"": NUMBER}),
+    "keySchemaMetadata": _SCHEMA,
+    "valueSchemaMetadata": _SCHEMA,
+}
+
 TOPIC = DispatchKind(
     kind=kafka.TOPIC,
     policy=_policy,
     envelope=_envelope,
     slots=_slots,
     filters=FilterRules("kafka", "value", ignores_unfit=True),
+    shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
     called=lambda item: item.get("offset"),
     documents=_documents,

@@ -1,4 +1,6 @@
-"""Says what is wrong with filter patterns: for the configuration, which may not know the pattern engine. Pure."""
+"""Says what is wrong with filter patterns, and what is allowed and deserves a word: for those who read mappings and may
+not know the pattern engine. Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from ...config.kinds.profile import SourceKind
 from ..patterns.errors import PatternError
 from ..patterns.formats import RecordFilter
+from ..patterns.reach import besides, unmet
 from .table import dispatch_kind
 
 
@@ -30,4 +33,34 @@ def check_patterns(kind: SourceKind, patterns: Sequence[object]) -> Sequence[Fau
             Fault("$" + problem.path.removeprefix("$").removeprefix("[0]"), problem.reason, problem.hint)
             for problem in error.problems
         ]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class PatternNote:
+    """What deserves a word about a pattern that is allowed."""
+
+    path: str
+    """The field's in the record, dotted; empty for the pattern as a whole."""
+    what: str
+    hint: str = ""
+    matches_nothing: bool = False
+    """No record of the source can pass; else it is a remark."""
+
+
+def pattern_notes(kind: SourceKind, pattern: object) -> Sequence[PatternNote]:
+    """What is to be told of one pattern; nothing of one that is refused."""
+    found = dispatch_kind(kind)
+    try:
+        (parsed,) = RecordFilter.parse(found.filters, [pattern]).patterns
+    except PatternError:
+        return []
+    why = unmet(parsed, found.filters, found.shape, found.impossible)
+    if why is not None:
+        what = f"can match nothing, and no record gets to the function by it: {why.what}"
+        return [PatternNote(why.path, what, why.hint, matches_nothing=True)]
+    if others := besides(parsed, found.filters, found.shape):
+        key, named = found.filters.key, ", ".join(others)
+        what = f"looks at {named}; AWS's documentation has filters of this source on {key} alone"
+        return [PatternNote("", what, "it works here, and may not there")]
     return []

@@ -7,12 +7,14 @@ One `DispatchKind` for each kind, in a file of its own; `table.py` lists them. I
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...config.errors import BugError
+from ...config.fields.retry_backoff import RetryBackoff
 from ...config.kinds.profile import SourceKind
 from ...config.mapping import EventSourceMapping
+from ..core.backoff import Backoff
 from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
@@ -22,6 +24,7 @@ from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
 from ..patterns.formats import Data, FilterRules, RecordFilter
+from ..patterns.reach import Impossible, RecordShape, never_impossible
 
 Item = Mapping[str, Any]
 """A record as it stands in the Lambda event."""
@@ -57,17 +60,21 @@ class DispatchKind:
 
     kind: SourceKind
     policy: Callable[[EventSourceMapping], Policy]
-    """What is done about failures."""
+    """What is done about failures, but for the pauses between attempts."""
     envelope: Callable[[EventSourceMapping, Address], Envelope]
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
     """What filters may look into."""
+    shape: RecordShape
+    """What its records look like to filters, which are held against it: a filter that can match nothing is told."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
+    impossible: Impossible = never_impossible
+    """Rules of filters that no record of it meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
     identifiers: Identifiers = TEXT
@@ -76,6 +83,12 @@ class DispatchKind:
     """The records of an event; None for what is no event of this kind."""
     is_item: Callable[[Item], bool] = names_its_source
     """Whether an object that is no event is a record."""
+
+    def policy_of(self, mapping: EventSourceMapping, pauses: RetryBackoff) -> Policy:
+        """What is done about the failures of a mapping. `pauses` are the daemon's, between the attempts of mappings
+        that have none of their own."""
+        given = mapping.retry_backoff or pauses
+        return replace(self.policy(mapping), backoff=Backoff(base=given.base, cap=given.cap))
 
     def feed_slots(self, mapping: EventSourceMapping, envelope: Envelope, now: Callable[[], Now]) -> MakeSlots:
         """How a mapping's feeds make their slots."""

@@ -13,6 +13,7 @@ from ..core.model import Now
 from ..core.policy import Policy, Progress
 from ..core.slots import SingleSlot
 from ..patterns.formats import FilterRules
+from ..patterns.reach import GIVEN_TEXT, TEXT, TEXT_OR_NULL, NamedShape, RecordShape, one_of
 from .profile import DispatchKind, Item, MakeSlots, names_its_source
 
 
@@ -64,12 +65,29 @@ def _is_item(value: Item) -> bool:
     return names_its_source(value) or (isinstance(value.get("messageId"), str) and isinstance(value.get("body"), str))
 
 
+SHAPE: RecordShape = {
+    "messageId": GIVEN_TEXT,
+    "receiptHandle": GIVEN_TEXT,
+    "attributes": NamedShape({"": TEXT}),
+    "messageAttributes": NamedShape(
+        {"stringValue": TEXT, "binaryValue": TEXT, "dataType": TEXT_OR_NULL},
+        "does not end in stringValue, binaryValue or dataType",
+        'an attribute is matched as {"color": {"stringValue": ["red"]}}',
+    ),
+    "md5OfMessageAttributes": TEXT_OR_NULL,
+    "md5OfBody": TEXT_OR_NULL,
+    "eventSource": one_of("aws:sqs", always=True),
+    "eventSourceARN": GIVEN_TEXT,
+    "awsRegion": GIVEN_TEXT,
+}
+
 STANDARD = DispatchKind(
     kind=sqs.STANDARD,
     policy=_policy,
     envelope=lambda mapping, address: RecordsEnvelope(),
     slots=_slots,
     filters=FilterRules("sqs", "body"),
+    shape=SHAPE,
     data=lambda item: item.get("body"),
     called=lambda item: item.get("messageId"),
     is_item=_is_item,

@@ -30,6 +30,11 @@ class SqliteCheckpoints:
         return cls(await GroupWriter.open(path, POSITIONS))
 
     @property
+    def file(self) -> GroupWriter:
+        """Who writes it, and knows whether that is possible."""
+        return self._writer
+
+    @property
     def durable_commits(self) -> int:
         """How often this store waited for the disk since it was opened."""
         return self._writer.commits

@@ -14,12 +14,12 @@ from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
 from ...config.fields.arn import Arn
-from ...config.kinds.dynamodb import label_of, table_of
+from ...config.kinds.dynamodb import is_stream_of, label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
 from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
 from ..checkpoints.store import Start, StartKind
-from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
+from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, told_time, unavailable
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from ..streams.service import Listing, Pages, Probed
@@ -38,6 +38,7 @@ class DynamoDbService:
     """A `StreamService`."""
 
     latest = StartKind.NEWER_THAN
+    pushes = False
 
     def __init__(self, arn: Arn, tables: Any, streams: Any, clock: Clock, *, cadence: Cadence = CADENCE) -> None:
         """`tables`, `streams`: clients of `dynamodb` and `dynamodbstreams`."""
@@ -50,17 +51,22 @@ class DynamoDbService:
         self._rounding = 1 if is_aws(streams.meta.endpoint_url) else LOCAL_ROUNDING
         self._listed: dict[str, Listed] = {}
 
+    def may_follow(self, stream: str) -> bool:
+        return is_stream_of(stream, self.name)
+
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
         stream = stream or (self.name if label_of(self._arn) else await self._newest_stream())
         what = f"list the shards of {stream}"
         with asking_for_stream(what):
-            about, described, at = await self._describe(stream)
+            about, described, reply = await self._describe(stream)
             disabled = about.get("StreamStatus") == "DISABLED"  # MiniStack lists no end of a shard without records
             found = (replace(shard, closed=shard.closed or disabled) for shard in map(Shard.parse, described))
             shards = {shard.id: shard for shard in found}
             created = about.get("CreationRequestDateTime")
-            listing = Listing(stream, None if created is None else events.seconds(created), tuple(shards.values()), at)
+            made = None if created is None else events.seconds(created)
+            at, told = answered_at(reply, self._clock), told_time(reply)
+            listing = Listing(stream, made, tuple(shards.values()), at, told)
         if about.get("StreamStatus") == "ENABLING":
             raise SourceUnavailable(f"{stream} is being enabled")
         self._of(stream).saw(shards, since)
@@ -81,8 +87,8 @@ class DynamoDbService:
         """What is known of one of the table's streams."""
         return self._listed.setdefault(stream, Listed(lambda: self.list(stream), self._clock))
 
-    async def _describe(self, stream: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], float]:
-        """What is said of the stream itself, all its shards, and when."""
+    async def _describe(self, stream: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], Mapping[str, Any]]:
+        """What is said of the stream itself, all its shards, and the last answer."""
         reply = await self._streams.describe_stream(StreamArn=stream)
         about = reply["StreamDescription"]
         shards = [*about["Shards"]]
@@ -91,7 +97,7 @@ class DynamoDbService:
             reply = await self._streams.describe_stream(StreamArn=stream, ExclusiveStartShardId=last)
             about = reply["StreamDescription"]
             shards += about["Shards"]
-        return about, shards, answered_at(reply, self._clock)
+        return about, shards, reply
 
     async def _newest_stream(self) -> str:
         what = f"find the stream of {self.name}"
@@ -133,7 +139,7 @@ class DynamoDbCalls:
         except Exception as error:
             raise _failure(error, what, ASTRAY_CODES) from error
         with reading(what):
-            return Reply(reply["Records"], reply.get("NextShardIterator"))
+            return Reply(reply["Records"], reply.get("NextShardIterator"), told=told_time(reply))
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         with reading(self._what("GetRecords")):

@@ -27,7 +27,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceUnavailable
 from ...dispatch.core.model import Position, Record
 from ..checkpoints.store import Start
-from ..streams.calls import reading, unavailable
+from ..streams.calls import reading, told_time, unavailable
 from ..streams.service import Page
 
 RENEW_AFTER = 285.0
@@ -67,14 +67,15 @@ class SubscribedShard:
         self._caught_up = False
 
     async def next(self, limit: int, until: float | None) -> Page:
+        told = None
         if not self._held and not self._ended:
             self._caught_up = False  # until the service says so again
             if event := await self._next_event(until):
                 self._held.extend(self._new(event.records))
-                self._ended, self._caught_up = event.last, event.caught_up
+                self._ended, self._caught_up, told = event.last, event.caught_up, event.told
         records = tuple(self._held.popleft() for _ in range(min(limit, len(self._held))))
         left = bool(self._held)
-        return Page(records, ended=self._ended and not left, caught_up=self._caught_up and not left)
+        return Page(records, ended=self._ended and not left, caught_up=self._caught_up and not left, told=told)
 
     async def aclose(self) -> None:
         receiving, self._receiving = self._receiving, None
@@ -136,6 +137,8 @@ class _PushedEvent:
     caught_up: bool
     last: bool
     """The shard has ended: its children are named."""
+    told: float | None
+    """The service's clock when it took the subscription, with its first event; None otherwise."""
 
 
 class _Events:
@@ -178,7 +181,7 @@ class _Events:
         self._call_at = now + CALL_PAUSE
         reply = await self._client.subscribe_to_shard(**self._named, StartingPosition=self._starting)
         with reading(self._what):
-            self._subscription = _Subscription(reply["EventStream"], now + RENEW_AFTER, self._what)
+            self._subscription = _Subscription(reply["EventStream"], now + RENEW_AFTER, self._what, told_time(reply))
         return self._subscription
 
     def _overcome(self, error: Exception) -> None:
@@ -208,20 +211,23 @@ class _Events:
         if number:
             self._starting = {"Type": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": number}
         self._refusals = 0
+        told = None if subscription.brought else subscription.told
         subscription.brought = True
-        return _PushedEvent(records, raw.get("MillisBehindLatest") == 0, bool(raw.get("ChildShards")))
+        return _PushedEvent(records, raw.get("MillisBehindLatest") == 0, bool(raw.get("ChildShards")), told)
 
 
 class _Subscription:
     """One SubscribeToShard from its answer on."""
 
-    def __init__(self, stream: Any, renew_at: float, what: str) -> None:
+    def __init__(self, stream: Any, renew_at: float, what: str, told: float | None) -> None:
         self.brought = False
         """Whether there was an event."""
         self._stream = stream
         self._iterator: AsyncIterator[Mapping[str, Any]] = aiter(stream)
         self._renew_at = renew_at
         self._what = what
+        self.told = told
+        """The service's clock when it answered."""
 
     async def read(self) -> Mapping[str, Any] | None:
         """The next event; None at the end, and when it is time for another subscription. Raises what the client does.

@@ -21,7 +21,7 @@ from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
 from ...dispatch.kinds.kinesis import kinesis_item
 from ..checkpoints.store import Start, StartKind
-from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, unavailable
+from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, told_time, unavailable
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from ..streams.service import Listing, Pages, Probed
@@ -61,6 +61,7 @@ class KinesisService:
         self.name = str(arn)
         self._arn = arn
         self._stream = self.name.partition("/consumer/")[0]
+        self.pushes = bool(consumer_of(arn))
         # Emulators find a stream by its name, whatever account its ARN has; that of another account needs the ARN.
         self._named = {"StreamARN": self._stream} if real else {"StreamName": stream_of(arn)}
         self._client = client
@@ -71,6 +72,9 @@ class KinesisService:
         self._listed = Listed(self.list, clock)
         self._summarises = True
 
+    def may_follow(self, stream: str) -> bool:
+        return False
+
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()
         what = f"list the shards of {self._stream}"
@@ -79,7 +83,11 @@ class KinesisService:
             shards = {shard.id: shard for shard in map(Shard.parse, found.shards)}
             created = found.about.get("StreamCreationTimestamp")
             listing = Listing(
-                self._stream, None if created is None else events.seconds(created), tuple(shards.values()), found.at
+                self._stream,
+                None if created is None else events.seconds(created),
+                tuple(shards.values()),
+                found.at,
+                found.told,
             )
         if found.about.get("StreamStatus") == "CREATING":
             raise SourceUnavailable(f"{self._stream} is being created")
@@ -125,7 +133,7 @@ class KinesisService:
         while token := following(token, reply.get("NextToken")):
             reply = await self._client.list_shards(NextToken=token)
             shards += reply["Shards"]
-        return _Described(about, shards, answered_at(reply, self._clock))
+        return _Described(about, shards, answered_at(reply, self._clock), told_time(reply))
 
     async def _described(self) -> _Described:
         reply = await self._client.describe_stream(**self._named)
@@ -137,7 +145,7 @@ class KinesisService:
             reply = await self._client.describe_stream(**self._named, ExclusiveStartShardId=last)
             about = reply["StreamDescription"]
             shards += about["Shards"]
-        return _Described(about, shards, answered_at(reply, self._clock))
+        return _Described(about, shards, answered_at(reply, self._clock), told_time(reply))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,7 @@ class _Described:
     """What is said of the stream itself."""
     shards: Sequence[Mapping[str, Any]]
     at: float
+    told: float | None
 
 
 class KinesisCalls:
@@ -189,7 +198,8 @@ class KinesisCalls:
         with reading(what):
             records = reply["Records"]
             size = sum(len(raw["Data"]) for raw in records) * 3 // 4  # base64
-            return Reply(records, reply.get("NextShardIterator"), reply.get("MillisBehindLatest"), size)
+            behind = reply.get("MillisBehindLatest")
+            return Reply(records, reply.get("NextShardIterator"), behind, size, told_time(reply))
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         with reading(self._what("GetRecords")):

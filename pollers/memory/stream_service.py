@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.kinds.dynamodb import is_stream_of
 from ...dispatch.core.model import Lane, Position, Record
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, probe
@@ -51,6 +52,15 @@ class MemoryStreamService:
     def latest(self) -> StartKind:
         return self._newest.flavour.value.latest
 
+    @property
+    def pushes(self) -> bool:
+        """As one whose name is a consumer's."""
+        return "/consumer/" in self._name
+
+    def may_follow(self, stream: str) -> bool:
+        """As one whose name is a table's."""
+        return is_stream_of(stream, self._name)
+
     async def list(self, stream: str = "") -> Listing:
         await turn()
         found = self._streams.get(stream) if stream else self._newest
@@ -58,7 +68,8 @@ class MemoryStreamService:
             raise SourceMissing(f"stream {stream} does not exist")
         shards = found.describe()
         self._listed[found.arn].saw({shard.id: shard for shard in shards}, self._clock.monotonic())
-        return Listing(found.arn, found.created, shards, float(floor(self._clock.wall())))
+        at = float(floor(self._clock.wall()))
+        return Listing(found.arn, found.created, shards, at, at)
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         return PolledShard(self._calls(stream, shard), place, self._cadence, self._clock)
@@ -94,7 +105,8 @@ class _MemoryShardCalls:
         facts = self.stream.flavour.value
         behind = round(read.behind * 1000) if facts.tells_behind else None
         size = sum(len(entry.data) for entry in read.entries)
-        return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size)
+        told = float(floor(self.stream.clock.wall()))
+        return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size, told)
 
     def make(self, raw: Mapping[str, Any]) -> Sequence[Record]:
         return [self.stream.flavour.value.record(raw, self.lane)]

@@ -51,6 +51,12 @@ REPLY_BYTES = 1_000_000
 """About how large the reply of a receive may be: parsing a larger one would hold up every other mapping."""
 CONCURRENT_CALLS = 5
 """Batch calls in flight when a large batch is settled."""
+COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+"""Attributes of a queue that together count its messages."""
 GONE = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates whose messages are deleted."""
 
@@ -131,10 +137,8 @@ class SqsSource:
         return SqsReceiver(self)
 
     async def empty(self) -> bool:
-        attributes = await self._attributes(
-            "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"
-        )
-        return all(int(count) == 0 for count in attributes.values())
+        attributes = await self._attributes(*COUNTS)
+        return all(str(attributes.get(name)) == "0" for name in COUNTS)  # what is not told may be any number
 
     async def aclose(self) -> None:
         """Nothing of its own to close: the client is shared."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from math import floor, inf
 from typing import Any, Protocol
 
@@ -58,13 +59,25 @@ def asking_for_stream(what: str) -> Iterator[None]:
 
 
 def answered_at(reply: Mapping[str, Any], clock: Clock) -> float:
-    """When the service gave this answer: by its own clock, or ours where it does not tell. Whole seconds, rounded
-    down."""
+    """When the service gave this answer: by its own clock, or this machine's where it does not tell. Whole seconds,
+    rounded down."""
+    told = told_time(reply)
+    return float(floor(clock.wall())) if told is None else told
+
+
+def told_time(reply: Mapping[str, Any]) -> float | None:
+    """The service's clock when it gave this answer, in whole seconds, rounded down; None where it does not tell."""
     date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return _moment(str(date)) if date else None
+
+
+@lru_cache(maxsize=64)
+def _moment(date: str) -> float | None:
+    """Remembered, because a second has many answers."""
     try:
-        return float(floor(events.seconds(parsedate_to_datetime(str(date)))))
+        return float(floor(events.seconds(parsedate_to_datetime(date))))
     except ValueError:
-        return float(floor(clock.wall()))
+        return None
 
 
 def following(last: str | None, given: str | None) -> str | None:

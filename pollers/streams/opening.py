@@ -150,12 +150,9 @@ class Opening:
 
     async def _earlier(self, newest: str) -> list[str]:
         """Other streams of the same table of which positions are stored, oldest first: their labels are times."""
-        table, found, _ = newest.partition("/stream/")
-        if not found or self._service.name == newest:
-            return []
         kept = await self._store.kept()
-        of_table = {each.source for each in kept if each.mapping == self._settings.uuid} - {newest}
-        return sorted(source for source in of_table if source.partition("/stream/")[0] == table)
+        others = {each.source for each in kept if each.mapping == self._settings.uuid} - {newest}
+        return sorted(filter(self._service.may_follow, others))
 
     async def _unfinished(self, stream: str) -> Listing | None:
         """The listing of an earlier stream that is still there and not done."""

@@ -67,6 +67,8 @@ class Reply:
     """Milliseconds behind the newest record; None where the service does not tell."""
     size: int = 0
     """Bytes of data."""
+    told: float | None = None
+    """The service's clock when it answered; None where it does not tell."""
 
 
 class ShardCalls(Protocol):
@@ -120,6 +122,7 @@ class PolledShard:
         self._closed = False  # known before the call that is made next
         self._ended = False
         self._caught_up = False
+        self._told: float | None = None  # the service's clock at the last answer, until somebody heard of it
 
     async def next(self, limit: int, until: float | None) -> Page:
         while not self._held and not self._ended:
@@ -134,8 +137,9 @@ class PolledShard:
     def _handed_out(self, limit: int) -> Page:
         records = tuple(self._held.popleft() for _ in range(min(limit, len(self._held))))
         lost, self._lost = tuple(self._lost), []
+        told, self._told = self._told, None
         left = bool(self._held)
-        return Page(records, lost, self._ended and not left, self._caught_up and not left)
+        return Page(records, lost, self._ended and not left, self._caught_up and not left, told)
 
     # --- one call ---------------------------------------------------------------------------------------------------
 
@@ -150,7 +154,7 @@ class PolledShard:
                 return False
             raise
         self._failures = 0
-        self._iterator = reply.iterator
+        self._iterator, self._told = reply.iterator, reply.told
         if reply.records:
             self._packed = max(ceil(len(records) / len(reply.records)), self._packed // 2)
         moved = self._keep(records)

@@ -26,7 +26,9 @@ class Listing:
     """Wall-clock seconds; None where the service does not tell."""
     shards: tuple[Shard, ...]
     at: float
-    """When the last page was answered, by the service's own clock: whole seconds, rounded down."""
+    """When the last page was answered, by the service's own clock, or this machine's: whole seconds, rounded down."""
+    told: float | None = None
+    """The same, where the service told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Page:
     """The shard is closed and this was the last of it."""
     caught_up: bool = True
     """Nothing more is there at this moment, as far as the service tells."""
+    told: float | None = None
+    """The service's clock at the last answer; None where it did not tell, or was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,16 @@ class StreamService(Protocol):
     @property
     def latest(self) -> StartKind:
         """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
+        ...
+
+    @property
+    def pushes(self) -> bool:
+        """Whether records come when there are some, and silence says nothing; else each fetch is answered soon."""
+        ...
+
+    def may_follow(self, stream: str) -> bool:
+        """Whether the stream that is read may have taken the place of this one, of which positions are stored: both
+        are streams of the table that the user named."""
         ...
 
     async def list(self, stream: str = "") -> Listing:

@@ -82,8 +82,7 @@ class StreamSource:
 
     @property
     def patience(self) -> float:
-        """A consumer is pushed to, and may have nothing to hear for long."""
-        return inf if "/consumer/" in self._service.name else ANSWER
+        return inf if self._service.pushes else ANSWER
 
     def __init__(
         self,
@@ -121,7 +120,7 @@ class StreamSource:
         self._listing, self._lanes, self._trimmed = found.listing, dict(found.lanes), found.trimmed
         self._seen = found.lanes
         self._absences = Absences()
-        self._tell_clock()
+        self.heard(self._listing.told)
         await self._plan()
         return self._roster
 
@@ -174,7 +173,7 @@ class StreamSource:
             if listing.created != self._listing.created:
                 await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
             self._listing, self._seen = listing, dict(self._lanes)
-            self._tell_clock()
+            self.heard(self._listing.told)
             plan = await self._plan()
             if not plan.ready and not plan.waiting and not plan.gone and not self._readers:
                 await self._leave()
@@ -186,9 +185,11 @@ class StreamSource:
         before = {shard: seen for shard, seen in self._seen.items() if not isinstance(seen.place, Start)}
         return {shard: before.get(shard, checkpoint) for shard, checkpoint in self._lanes.items()}
 
-    def _tell_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.told(self._listing.at)
+    def heard(self, told: float | None) -> None:
+        """An answer came with the service's clock; None: without. Before anything of the answer is judged by its
+        age."""
+        if self._clock is not None and told is not None:
+            self._clock.told(told)
 
     async def _leave(self) -> None:
         """The stream is done to its end. A table may have another one by now."""
@@ -298,6 +299,7 @@ class ShardReader:
                 raise
             lost = self._source.gap(self._shard, spell(self._last), END, NOT_LISTED)
             return FetchResult(gaps=(lost,), ended=(self.lane,))
+        self._source.heard(page.told)
         gaps = [*self._lost, *(self._source.gap(self._shard, lost.start, lost.end, lost.reason) for lost in page.lost)]
         self._lost = []
         self.caught_up = page.caught_up and not page.records

@@ -94,7 +94,7 @@ class LambdaApi:
 
     async def _answer(self, request: web.Request, request_id: str) -> web.StreamResponse:
         parts = _parts(request)
-        admitted = self._access.admit(parts.head, self._clock.wall())
+        admitted = self._access.admit(parts.head, self._clock.wall(), self._clock.steady())
         found = (await self._routes()).find(request.method, parts.head.path, parts.query)
         if found is None:
             raise refusals.unknown_operation(f"{request.method} {parts.head.path[:200]} is no call of the Lambda API.")

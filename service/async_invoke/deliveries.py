@@ -26,7 +26,8 @@ from .protocols import Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0
-"""Seconds after which the wall clock, by which events are due, is looked at again."""
+"""Seconds after which the steady clock, by which events are due, is looked at again: it counts a sleep of the machine,
+which the loop's does not."""
 STORE_AGAIN = 1.0
 """Seconds between attempts to write what the store did not take."""
 FAULT_DELAY = 60.0
@@ -63,7 +64,7 @@ class EventQueue:
         return self.store.has_room(size)
 
     async def accept(self, function: str, qualifier: str, request_id: str, payload: bytes, hops: int) -> None:
-        now = self._clock.wall()
+        now = self._clock.steady()
         event = AsyncEvent(0, function, qualifier, request_id, now, now, hops=hops)
         await self.store.add(event, payload, partial(self._arrive, function))
 
@@ -167,7 +168,7 @@ class Deliveries:
         room = self._room(lane.function) - len(lane.in_hand)
         if room <= 0:
             return []
-        return await self._store.due(lane.function, self._clock.wall(), room, lane.in_hand)
+        return await self._store.due(lane.function, self._clock.steady(), room, lane.in_hand)
 
     def _take(self, lane: _FunctionLane, due: list[HeldEvent], tasks: TaskGroup) -> None:
         """Take these events in hand: `stop` waits for them, and the lane does not ask for them again."""
@@ -194,7 +195,7 @@ class Deliveries:
 
     async def _rest(self, lane: _FunctionLane, due: float | None) -> None:
         """Wait until there is something to do."""
-        pause = None if due is None else min(max(0.0, due - self._clock.wall()), LONGEST_SLEEP)
+        pause = None if due is None else min(max(0.0, due - self._clock.steady()), LONGEST_SLEEP)
         with anyio.move_on_after(pause):
             await lane.woken.wait()
 
@@ -205,7 +206,7 @@ class Deliveries:
             await self._work_on(held)
         except Exception as error:  # a fault of ours must not reach the other events
             self._observer.observe(EventDelayed(held.event.function, fault_of_ours(error)))
-            await self._put_back(replace(held.event, due=self._clock.wall() + FAULT_DELAY))
+            await self._put_back(replace(held.event, due=self._clock.steady() + FAULT_DELAY))
         finally:
             lane.in_hand.discard(held.event.id)
             lane.woken.set()
@@ -219,7 +220,7 @@ class Deliveries:
             return
         match await self._attempt(held):
             case Again(event=later):
-                delay = later.due - self._clock.wall()
+                delay = later.due - self._clock.steady()
                 self._observer.observe(EventRetried(event.function, event.request_id, later.attempts, delay))
                 await self._put_back(later)
             case Over() as over:
@@ -228,13 +229,13 @@ class Deliveries:
     async def _attempt(self, held: HeldEvent) -> Step:
         event, catalogue = held.event, self._invocations.catalogue
         settings = catalogue.asynchronous(event.function, event.qualifier)
-        over = decisions.before(event, settings, catalogue.reserved(event.function), self._clock.wall())
+        over = decisions.before(event, settings, catalogue.reserved(event.function), self._clock.steady())
         if over is not None:
             return over
         invocation = Invocation(held.payload, event.request_id, hops=event.hops)
         reply = await self._invocations.invoke(event.function, event.qualifier, invocation)
         settings = catalogue.asynchronous(event.function, event.qualifier)  # it may have changed meanwhile
-        return decisions.after(event, settings, reply, self._clock.wall(), self._pace.factor)
+        return decisions.after(event, settings, reply, self._clock.steady(), self._pace.factor)
 
     async def _finish(self, held: HeldEvent, over: Over, found: Invocable) -> None:
         """Told, then forgotten: a crash between the two attempts it again rather than losing it."""

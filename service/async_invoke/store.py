@@ -64,6 +64,11 @@ class EventStore:
             await writer.aclose()
             raise
 
+    @property
+    def file(self) -> GroupWriter:
+        """Who writes it, and knows whether that is possible."""
+        return self._writer
+
     def has_room(self, size: int) -> bool:
         """Whether one more payload of so many bytes may be kept."""
         return self._held + size + BESIDES <= self._most

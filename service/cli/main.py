@@ -79,6 +79,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("check", help="check a configuration", description="Name every problem; start nothing.")
     _config_arguments(verb)
+    verb.add_argument("--start", action="store_true", help="start each function of this machine once, without an event")
     _output_argument(verb, "form of the summary")
     verb.set_defaults(module="check", operand="config")
 

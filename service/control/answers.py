@@ -23,6 +23,12 @@ _STATES: Mapping[Phase, Mapping[str, str]] = {
         "LastUpdateStatusReason": _REASON,
         "LastUpdateStatusReasonCode": "Creating",
     },
+    Phase.FAILED: {
+        "State": "Failed",
+        "StateReason": "The function's code is lost. Upload it again with UpdateFunctionCode.",
+        "StateReasonCode": "InvalidZipFileException",
+        "LastUpdateStatus": "Successful",
+    },
 }
 
 

@@ -80,7 +80,8 @@ def _function(function: Function) -> Document:
 
 
 def _version(version: Version) -> Document:
-    return {**asdict(version), "phase": version.phase.value}
+    phase = Phase.ACTIVE if version.phase is Phase.FAILED else version.phase
+    return {**asdict(version), "phase": phase.value}
 
 
 def _read_function(document: Document, versions: list[Version], here: Home) -> Function:

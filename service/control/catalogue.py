@@ -25,7 +25,7 @@ class Runnable:
     arn: str
     """Of the function, unqualified."""
     state: str
-    """`Active`; `Pending` while it is being created: to be refused, not run."""
+    """`Active`; `Pending` while it is being created, `Failed` while its code is lost: to be refused, not run."""
     runtime: str
     handler: str
     """Empty where none was given, for runtimes that need none."""

@@ -6,7 +6,7 @@ A refusal is an ApiError, and then the function is what it was. Each call is che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -66,7 +66,7 @@ def create(function: Function | None, named: Named, request: Request, package: P
 
 def check_update_code(function: Function | None, named: Named, request: Request) -> Function:
     """Everything about new code but the code. Raises ApiError."""
-    function = _updatable(function, named, request)
+    function = _updatable(function, named, request, or_failed=True)
     _check_source(request)
     return function
 
@@ -102,12 +102,12 @@ def update_configuration(function: Function | None, named: Named, request: Reque
     return updated, answers.configuration(updated, updated.latest, named.qualified)
 
 
-def _updatable(function: Function | None, named: Named, request: Request) -> Function:
+def _updatable(function: Function | None, named: Named, request: Request, *, or_failed: bool = False) -> Function:
     unqualified(named, latest=True)
     if function is None:
         raise not_found(named.arn)
     expect_revision(request.get("RevisionId"), function.latest.revision)
-    expect_settled(function)
+    expect_settled(function, or_failed=or_failed)
     return function
 
 
@@ -138,9 +138,23 @@ def settle(function: Function, moment: Moment) -> Function:
 
 
 def _settled(version: Version, moment: Moment, numbers: Iterator[int]) -> Version:
-    if version.phase is Phase.ACTIVE:
+    if version.phase not in (Phase.CREATING, Phase.UPDATING):
         return version
     return replace(version, phase=Phase.ACTIVE, revision=moment.id(next(numbers)))
+
+
+def standing(function: Function, lost: Collection[str]) -> Function:
+    """The function, each version of which stands as its code does. `lost`: hashes of the code that is lost."""
+    latest, *rest = (_standing(each, lost) for each in (function.latest, *function.versions))
+    before = _standing(function.before, lost) if function.before else None
+    return replace(function, latest=latest, versions=tuple(rest), before=before)
+
+
+def _standing(version: Version, lost: Collection[str]) -> Version:
+    is_lost = version.package.sha256 in lost
+    if version.phase is (Phase.ACTIVE if is_lost else Phase.FAILED):
+        return replace(version, phase=Phase.FAILED if is_lost else Phase.ACTIVE)
+    return version
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

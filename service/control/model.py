@@ -7,6 +7,9 @@ beside, and `control/store/function_plane.py` alone keeps functions.
              ├─ aliases, policies, event_invokes, …
 
     CREATING ──settled──► ACTIVE ──update──► UPDATING ──settled──► ACTIVE
+                          ▲    │ its code is lost
+                          │    ▼
+       its code is back ──┴─ FAILED ──update of the code──► UPDATING
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class Phase(Enum):
     CREATING = "creating"  # Pending, no update status
     ACTIVE = "active"  # Active, Successful
     UPDATING = "updating"  # Active, InProgress
+    FAILED = "failed"  # Failed: its code is lost. Never stored: what is on the disk says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ class Function:
     @property
     def settling(self) -> bool:
         """Whether time alone will change it."""
-        return any(each.phase is not Phase.ACTIVE for each in (self.latest, *self.versions))
+        return any(each.phase in (Phase.CREATING, Phase.UPDATING) for each in (self.latest, *self.versions))
 
 
 Answer = Mapping[str, Any]
@@ -200,19 +204,26 @@ def expect_revision(given: str | None, actual: str) -> None:
         raise precondition_failed()
 
 
-def expect_settled(function: Function) -> None:
-    """For what changes code or configuration, or freezes them. Raises ApiError."""
+def expect_settled(function: Function, *, or_failed: bool = False) -> None:
+    """For what changes code or configuration, or freezes them; `or_failed`: where that may be the cure. Raises
+    ApiError."""
     match function.latest.phase:
         case Phase.CREATING:
-            raise conflict(
-                "The operation cannot be performed at this time. "
-                "The function is currently in the following state: Pending"
-            )
+            raise _in_state("Pending")
         case Phase.UPDATING:
             raise conflict(
                 f"The operation cannot be performed at this time. An update is in progress for resource: {function.arn}"
             )
+        case Phase.FAILED:
+            if not or_failed:
+                raise _in_state("Failed")
         case Phase.ACTIVE:
             return
         case _:
             assert_never(function.latest.phase)
+
+
+def _in_state(state: str) -> ApiError:
+    return conflict(
+        f"The operation cannot be performed at this time. The function is currently in the following state: {state}"
+    )

@@ -95,5 +95,5 @@ def access_denied(message: str | None = None) -> ApiError:
 
 
 def service(message: str = "An error occurred and the request cannot be processed.") -> ApiError:
-    """A fault of ours, or of the disk. Says nothing of what happened inside."""
+    """A fault of ours, of which it says nothing; or of the disk, which it names."""
     return ApiError("ServiceException", message, RefusalKind.FAULT)

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from .catalogue import LATEST, Runnable
 from .model import Function, Phase, Version
 
-STATES = {Phase.CREATING: "Pending", Phase.ACTIVE: "Active", Phase.UPDATING: "Active"}
+STATES = {Phase.CREATING: "Pending", Phase.ACTIVE: "Active", Phase.UPDATING: "Active", Phase.FAILED: "Failed"}
 
 FRESH = ("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "LoggingConfig", "EphemeralStorage")
 """Members that an environment is started with."""

@@ -45,8 +45,11 @@ def missing(name: str, qualifier: str) -> Reason:
     return Reason(ReasonCode.FUNCTION_MISSING, f"there is no function {name}{which}: create it")
 
 
-def pending(text: str) -> Reason:
-    return Reason(ReasonCode.FUNCTION_PENDING, text)
+def inactive(state: str) -> Reason:
+    """Why a function in this state (`Pending` or `Failed`) is not run, and what to do."""
+    if state == "Failed":
+        return Reason(ReasonCode.FUNCTION_CANNOT_START, "it is Failed: its code is lost, upload it again")
+    return Reason(ReasonCode.FUNCTION_PENDING, f"it is {state}: wait for it")
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +93,7 @@ class Environments:
         if self._closed:
             return self._unreachable(invocation, started, CLOSED)
         if runnable.state != "Active":
-            cause = pending(f"function {name} is {runnable.state}: wait for it")
+            cause = inactive(runnable.state).of(f"function {name}")
             return self._unreachable(invocation, started, cause, CONFLICT)
         place = self._concurrency.take(name, self.catalogue.reserved(name))
         if isinstance(place, str):
@@ -111,7 +114,7 @@ class Environments:
             if self._closed:
                 return NotReady(CLOSED), ""
             if runnable.state != "Active":
-                return NotReady(pending(f"it is {runnable.state}")), ""
+                return NotReady(inactive(runnable.state)), ""
             if self.catalogue.reserved(name) == 0:
                 return NotReady(NOTHING_MAY_RUN), ""
             with self._using(runnable) as invoker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -174,7 +174,8 @@ class Companion(Protocol):
 
 class RunningMappings:
     """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
-    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more."""
+    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more. `unkept`
+    says what the state directory cannot keep just now."""
 
     def __init__(
         self,
@@ -186,11 +187,13 @@ class RunningMappings:
         parts: Sequence[Companion] = (),
         last: Sequence[Companion] = (),
         fault: Fault = raised,
+        unkept: Callable[[], Collection[Reason]] = tuple,
     ) -> None:
         """`fault` is told of what stopped a part or a mapping that begins again."""
         self._fault = fault
         self._parts = parts
         self._last = last
+        self._unkept = unkept
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
         self._obstacles: dict[str, Reason] = {}
@@ -292,12 +295,14 @@ class RunningMappings:
     def readiness(self) -> Readiness:
         if self.stopping:
             return Readiness(ready=False, polling=False, reasons=(STOPPING,))
-        reasons = [
+        unkept = self._unkept()
+        reasons = [*unkept]
+        reasons += [
             reason.of(work.mapping) for work in self.works for reason in (work.waits_for, work.trouble) if reason
         ]
         reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
-        return Readiness(known, not reasons, tuple(reasons))
+        return Readiness(known and not unkept, not reasons, tuple(reasons))
 
     def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""

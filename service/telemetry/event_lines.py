@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+from ...config.fields.spoken import counted
+from ...config.reasons import ReasonCode
 from ...dispatch.core import observer as seen
 from ...dispatch.core.model import FailedItems, FunctionFailed, Lane, Record, Succeeded, Throttled, Unreachable
 from .core.repeats import Flow, Repeats
@@ -102,6 +104,8 @@ class Logs:
         self._log.info(Action.STATE, text, mapping=event.mapping, state=event.state, **why)
 
     def _gate_closed(self, event: seen.GateClosed) -> None:
+        if event.cause.code is ReasonCode.STOPPING:
+            return  # nothing is wrong with it
         text = f"function {event.function} cannot start: {event.cause}"
         self._down[event.function] = event.cause
         self._warn(
@@ -130,7 +134,7 @@ class Logs:
             self._log.info(Action.REBALANCE, f"{event.mapping} {' and '.join(parts)}", mapping=event.mapping)
 
     def _feeds_changed(self, event: seen.FeedsChanged) -> None:
-        self._log.debug(Action.FEEDS, f"{event.mapping} has {event.feeds} feeds", mapping=event.mapping)
+        self._log.debug(Action.FEEDS, f"{event.mapping} has {counted(event.feeds, 'feed')}", mapping=event.mapping)
 
     # --- faults -----------------------------------------------------------------------------------------------------
 
@@ -172,7 +176,7 @@ class Logs:
             case FailedItems(attempt=attempt, ids=ids):
                 self._warn(
                     Action.INVOKE_FAILED,
-                    f"function {event.function} did not take {len(ids)} of {len(event.records)} records",
+                    f"function {event.function} did not take {len(ids)} of {counted(len(event.records), 'record')}",
                     (*key, "items"),
                     request_id=attempt.request_id,
                     failure="items",
@@ -199,7 +203,7 @@ class Logs:
     def _settle_failed(self, event: seen.SettleFailed) -> None:
         self._warn(
             Action.SETTLE_FAILED,
-            f"{event.mapping} could not settle {len(event.records)} records, they may come again: {event.cause}",
+            f"{event.mapping} could not settle {counted(len(event.records), 'record')} (may come again): {event.cause}",
             (event.mapping, event.cause),
             mapping=event.mapping,
             code=event.cause.code.value,
@@ -252,7 +256,7 @@ class Logs:
         reason = ": ".join([event.reason.value, *flaws[:1]])
         self._log.error(
             Action.DISCARD,
-            f"{event.mapping} discarded {len(event.records)} records{of_shard} ({reason}){where}",
+            f"{event.mapping} discarded {counted(len(event.records), 'record')}{of_shard} ({reason}){where}",
             mapping=event.mapping,
             shard=shard,
             reason=event.reason.value,
@@ -285,7 +289,7 @@ class Logs:
         )
 
     def _blocked(self, event: seen.Blocked) -> None:
-        text = f"{event.mapping}: key {event.key} holds up {event.records} records"
+        text = f"{event.mapping}: key {event.key} holds up {counted(event.records, 'record')}"
         self._warn(
             Action.BLOCKED, text, (event.mapping, event.lane, event.key), mapping=event.mapping, shard=event.lane.shard
         )
@@ -302,7 +306,7 @@ class Logs:
         if left_out:
             self._log.warning(
                 Action.OUTPUT_LEFT_OUT,
-                f"function {event.function} prints too fast: {left_out} lines left out",
+                f"function {event.function} prints too fast: {counted(left_out, 'line')} left out",
                 function=event.function,
                 lines=left_out,
             )

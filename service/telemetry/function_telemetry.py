@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from ...config.fields.spoken import counted
 from ...dispatch.core.observer import (
     Event,
     EventDelayed,
@@ -47,7 +48,8 @@ class FunctionLines:
                 who = {"group": group, "code": cause.code.value, "delay": round(delay, 3)}
                 self._now_and_then(Action.FUNCTION_LOGS, text, cause, **who)
             case LogsDropped(group=group, lines=lines, cause=cause):
-                text = f"{lines or 'some'} lines of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
+                many = counted(lines, "line") if lines else "some lines"
+                text = f"{many} of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
                 who = {"group": group or None, "code": cause.code.value, "lines": lines or None}
                 self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), **who)
             case _:
@@ -64,7 +66,7 @@ class FunctionLines:
         who = {"function": event.function, "request_id": event.request_id}
         match event:
             case EventFinished(condition=condition, attempts=attempts):
-                text = f"function {event.function} did not take the event ({condition}, {attempts} attempts)"
+                text = f"function {event.function} did not take the event ({condition}, {counted(attempts, 'attempt')})"
                 self._log.warning(Action.ASYNCHRONOUS, text, condition=condition, attempts=attempts, **who)
             case EventDropped():
                 text = f"an event was dropped: there is no function {event.function} any more"

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Event
 from .event_lines import Logs
+from .filter_lines import FilterWatch
 from .log import Log
 
 LEVELS = {"DEBUG": "debug", "INFO": "info", "WARN": "warning"}
@@ -32,19 +33,29 @@ class MappingLogs:
         self._log = log
         self._others = Logs(log)
         self._own: dict[str, Logs] = {}
+        self._filters: dict[str, FilterWatch] = {}
         for mapping in mappings:
             self.add(mapping)
 
     def add(self, mapping: EventSourceMapping) -> None:
-        """A mapping that is new, or has another level from now on."""
+        """A mapping that is new, or has another level or other filters from now on."""
+        watch = self._filters.get(mapping.name)
         self.remove(mapping.name)
         own = log_of(mapping, self._log)
+        if watch is not None and watch.mapping.patterns == mapping.patterns:
+            self._filters[mapping.name] = watch
+        elif mapping.patterns:
+            self._filters[mapping.name] = FilterWatch(mapping, own)
         if own is not self._log:
             self._own[mapping.name] = Logs(own)
 
     def remove(self, mapping: str) -> None:
         """The mapping is gone."""
         self._own.pop(mapping, None)
+        self._filters.pop(mapping, None)
 
     def observe(self, event: Event) -> None:
-        self._own.get(getattr(event, "mapping", ""), self._others).observe(event)
+        name = getattr(event, "mapping", "")
+        self._own.get(name, self._others).observe(event)
+        if (watch := self._filters.get(name)) is not None:
+            watch.observe(event)

@@ -7,7 +7,6 @@ nothing without a bound is one.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,7 +159,7 @@ def name_of(outcome: Outcome) -> str:
 class Metrics:
     """The observer. One scrape is one text, `render`."""
 
-    def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, mappings: Iterable[Labels]) -> None:
         # When each series began is a third of all lines, and no part of the text format.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
@@ -176,7 +175,7 @@ class Metrics:
             seen.Fetched: _fetched,
             seen.FetchFailed: lambda series, _: series.poll_errors.inc(),
             seen.Filtered: lambda series, event: series.filtered.inc(len(event.records)),
-            seen.Invoking: lambda series, event: _invoking(series, event, wall()),
+            seen.Invoking: _invoking,
             seen.Invoked: _invoked,
             seen.Retrying: lambda series, _: series.retries.inc(),
             seen.Bisected: lambda series, _: series.bisects.inc(),
@@ -239,11 +238,11 @@ def _fetched(series: _Series, event: seen.Fetched) -> None:
         series.received.inc(len(event.records))
 
 
-def _invoking(series: _Series, event: seen.Invoking, now: float) -> None:
+def _invoking(series: _Series, event: seen.Invoking) -> None:
     series.batch_records.observe(len(event.records))
     series.batch_bytes.observe(event.payload_bytes)
     if series.iterator_age is not None and event.records:
-        series.iterator_age.set(max(0.0, now - event.records[-1].arrived) * 1000)
+        series.iterator_age.set(event.age * 1000)
 
 
 def _invoked(series: _Series, event: seen.Invoked) -> None:

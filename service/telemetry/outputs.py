@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
+from ...config.fields.spoken import counted
 from .core.line_backlog import LineCounts
 from .line_writer import Lines, lines_of
 from .log import Action, Log, open_log
@@ -64,7 +65,7 @@ def _missing(log: Log, counts: LineCounts) -> None:
 
 
 def _warn(log: Log, stream: str, counts: LineCounts) -> None:
-    text = f"nobody read {stream} in time: {counts.functions + counts.own} lines were left out"
+    text = f"nobody read {stream} in time: {counted(counts.functions + counts.own, 'line')} left out"
     log.warning(
         Action.LINES_LEFT_OUT, text, stream=stream, of_functions=counts.functions or None, own=counts.own or None
     )

@@ -50,9 +50,10 @@ class Readiness:
     """Whether the daemon does what it was started for, and what keeps it from that."""
 
     ready: bool
-    """Every mapping polls, or waits for something that it can name; every failure destination was asked."""
+    """Every mapping polls, or waits for something that it can name; every failure destination was asked; the state
+    directory keeps what it is given."""
     polling: bool
-    """Every mapping polls, and its failure destination is there."""
+    """Every mapping polls, and its failure destination is there; the state directory keeps what it is given."""
     reasons: tuple[Reason, ...] = ()
     """One for each mapping that does not poll, for each failure destination that is not there, or for the daemon
     as a whole."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter
+from ...config.durable.writer import GroupWriter
 from ...config.loader import Config
 from ...config.settings import Address
 from ...dispatch.core.observer import Observer
@@ -93,6 +94,11 @@ class ApiFunctions:
         at_once = given.config.settings.concurrency
         environments = Environments(plane, make, at_once, given.clock, given.jitter)
         return cls(given, plane, functions, environments, EventQueue(store, given.clock))
+
+    @property
+    def events(self) -> GroupWriter:
+        """Who keeps the events that were accepted."""
+        return self._queue.store.file
 
     def served(self, fleet: RunningFunctions, address: Address) -> Served:
         """`fleet`: the running functions, those of the configuration file included; `address` is where we listen."""

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...config.clients.aws import LOCAL_ACCOUNT, LOCAL_REGION
 from ...config.clock import Clock
+from ...config.fields.arn import LOCAL_ACCOUNT, LOCAL_REGION
 from ...config.loader import Config
 from ...config.settings import Settings
 from ..control.mappings import as_documents, from_file
@@ -36,6 +36,8 @@ def here_of(settings: Settings, region: str) -> Home:
 class ControlPlane:
     functions: FunctionPlane
     mappings: MappingPlane
+    documents: Documents
+    """What both keep."""
 
     @classmethod
     async def open(
@@ -55,7 +57,7 @@ class ControlPlane:
         for name in await functions.start():
             log.error(Action.FUNCTION_DOWN, f"{name}: its code is lost from {state}; upload it again", function=name)
         await mappings.start()
-        return cls(functions, mappings)
+        return cls(functions, mappings, documents)
 
 
 def finder(functions: FunctionPlane) -> Callable[[str, str], FoundFunction | None]:

@@ -42,14 +42,16 @@ from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
+from ..running.state_watch import StateWatch
 from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
 from ..telemetry.fault_reports import FaultReports
+from ..telemetry.filter_lines import say_filters
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
-from ..telemetry.mapping_logs import MappingLogs
+from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.tails import Tails
 from . import accounts, signals
@@ -112,6 +114,7 @@ class Daemon:
         self._tails = Tails()
         self._progresses = Progresses()
         self._changes = Changes()
+        self._state_watch = StateWatch(log, self._changes.changed)
         self._life: Life | None = None
         self._starting: anyio.CancelScope | None = None
 
@@ -176,6 +179,7 @@ class Daemon:
             return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
         state = StateDirectory.open(self._settings.state)
         stack.callback(state.close)
+        self._state_watch.add(state)
         if line := former_directory(state.path):
             self._log.warning(Action.POSITIONS, line)
         return KnownStarts(state.path), state.path.absolute()
@@ -192,6 +196,7 @@ class Daemon:
         if self._settings.dry_run:
             return None
         planes = await ControlPlane.open(state, self._config, await clients.region(), self._clock, self._log, stack)
+        self._state_watch.add(planes.documents.file)
         for name, mapping in self._config.mappings.items():
             if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
                 self._metrics.remove(name)
@@ -202,7 +207,7 @@ class Daemon:
         it begins where the mapping says."""
         if self._settings.dry_run:
             return Volatile()
-        positions = Positions(state)
+        positions = Positions(state, self._state_watch.add)
         stack.push_async_callback(positions.aclose)
         if are_stored(state) or any(mapping.profile.keeps_positions for mapping in self._config.enabled):
             await positions.store()  # what is wrong with them lets nothing start
@@ -266,7 +271,9 @@ class Daemon:
         if planes is None:
             return None
         given = DaemonParts(self._config, clients, observer, self._tails, self._clock, self._jitter)
-        return await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        self._state_watch.add(made.events)
+        return made
 
     def _fleet(
         self, functions: InvokerFactory, registry: KnownStarts | None, observer: Observer, made: ApiFunctions | None
@@ -317,7 +324,15 @@ class Daemon:
             await fleet.member(name)
         made = [await works.work(mapping) for mapping in mappings]
         plant = RunningMappings(
-            configured, made, fleet, self._account, self._changes, parts=parts, last=(logs,), fault=self._faults.of_part
+            configured,
+            made,
+            fleet,
+            self._account,
+            self._changes,
+            parts=parts,
+            last=(logs,),
+            fault=self._faults.of_part,
+            unkept=self._state_watch.reasons,
         )
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
@@ -357,14 +372,17 @@ class Daemon:
         following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
         planes.functions.watch(following.function_changed)
         await following.begin()
-        return [planes.functions.run, following.run]
+        return [planes.functions.run, following.run, self._state_watch.run]
 
     def _groups(self, planes: ControlPlane | None, sources: SourceFactory) -> list[Group]:
         """The calls of the API that are served."""
         if planes is None:
             return []
-        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of)
+        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of, self._tell)
         return [mappings, TagCalls(planes.functions, mappings)]
+
+    def _tell(self, mapping: EventSourceMapping) -> None:
+        say_filters(log_of(mapping, self._log), mapping)
 
     # --- around it --------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock
 from ...config.errors import ConfigError, Problem
-from ...config.fields.arn import Arn
+from ...config.fields.arn import LOCAL_ACCOUNT, Arn
 from ...config.function import (
     AnyFunction,
     CommandFunction,
@@ -41,7 +41,7 @@ from ...dispatch.invokers.local.spec import FunctionSpec
 from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
-from .local_functions import LOCAL_ACCOUNT, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
+from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
@@ -100,7 +100,7 @@ class InvokerFactory:
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         await anyio.to_thread.run_sync(temporary.sweep, scratch)
-        endpoint = await self._clients.target("sqs")
+        endpoint = await self._clients.target(ANY_SERVICE)
         aws = aws_variables(self._config.settings.aws, endpoint, here.account, os.environ, self._own)
 
         def make(runnable: Runnable) -> Invoker:
@@ -160,7 +160,7 @@ class InvokerFactory:
     def _service(self, name: str) -> str:
         """The service whose endpoint the function is told of where no general one is set: that of its first source."""
         mapping = self._mapping(name)
-        return next(iter(services_of(mapping)), "sqs") if mapping else "sqs"
+        return next(iter(services_of(mapping)), ANY_SERVICE) if mapping else ANY_SERVICE
 
     def _arn(self, name: str) -> Arn | None:
         mapping = self._mapping(name)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from ...config.durable.pinned import LostFile, Pinned
 from ...dispatch.core.observer import Event, GateClosed
 
 FILE = "functions.json"
@@ -30,6 +31,7 @@ class KnownStarts:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
+        self._directory = Pinned.of(directory)
         self._known = _read(self._path)
 
     def remembers(self, function: str, fingerprint: str) -> bool:
@@ -45,11 +47,15 @@ class KnownStarts:
             self._write()
 
     def _write(self) -> None:
-        """On a full disk nothing is remembered, which costs one init per function."""
+        """On a full disk nothing is remembered, which costs one init per function. Nor is it in a directory that took
+        ours' place: it is another daemon's."""
         fresh = self._path.with_suffix(".new")
         try:
+            self._directory.expect()
             fresh.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
             fresh.replace(self._path)
+        except LostFile:
+            return
         except OSError:
             with suppress(OSError):
                 self._path.unlink()

@@ -17,6 +17,7 @@ import anyio
 
 from ...config.clock import Clock
 from ...config.core.stop_budget import NEVER, StopBudget, StopTimes
+from ...config.fields.spoken import counted
 from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
@@ -28,6 +29,13 @@ from .idle import IdleWatch
 
 Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
 """As `leaving.Leaving.after`."""
+WOULD = {
+    "delivered": "would_deliver",
+    "filtered": "would_filter",
+    "discarded": "would_discard",
+    "invocations": "would_invoke",
+}
+"""The fates of an account, and what a dry run calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class Life:
         discarded = self._plant.account.discarded
         self._log.info(Action.IDLE, "idle: nothing is left to do")
         if discarded and self._settings.fail_on_discard:
-            self._log.error(Action.DISCARD, f"{discarded} records were discarded")
+            self._log.error(Action.DISCARD, f"{counted(discarded, 'record')} discarded")
             self._exit = Exit.DISCARDED
         self.stop()
 
@@ -141,5 +149,7 @@ class Life:
         for mapping, counts in self._plant.account.counts.items():
             if counts.fetched:
                 fields = self._plant.account.as_json(mapping)
-                text = ", ".join(f"{name} {number}" for name, number in fields.items() if number)
+                if self._settings.dry_run:
+                    fields = {WOULD.get(name, name): number for name, number in fields.items()}
+                text = ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in fields.items() if number)
                 self._log.info(Action.ACCOUNT, f"{mapping}: {text}", mapping=mapping, **fields)

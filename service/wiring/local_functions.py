@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import assert_never
 
 from ...config.clients.endpoints import LocalEndpoint, Target
+from ...config.fields.arn import LOCAL_ACCOUNT
 from ...config.function import CommandFunction, ExternalFunction, LocalFunction
 from ...config.settings import Aws
 from ...dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, Logging, RuntimeLaunch
@@ -18,7 +19,8 @@ Owned = LocalFunction | CommandFunction | ExternalFunction
 """Functions whose runtime speaks to us over the Runtime API."""
 
 ENDPOINT = "AWS_ENDPOINT_URL"
-LOCAL_ACCOUNT = "000000000000"
+ANY_SERVICE = "sqs"
+"""Whose endpoint a function is told of where nothing else says which: emulators have one for all."""
 _VARIABLE = {"dynamodbstreams": "DYNAMODB_STREAMS", "secretsmanager": "SECRETS_MANAGER", "stepfunctions": "SFN"}
 """Services whose variable is not their name in capitals."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter, ServiceClock
 from ...config.mapping import EventSourceMapping
@@ -13,15 +11,14 @@ from ...dispatch.core.keeping import keep_all
 from ...dispatch.core.observer import Observer
 from ...dispatch.destinations.aws import make_destination
 from ...dispatch.destinations.base import Destination
-from ...dispatch.destinations.persistence import FailureDestination
+from ...dispatch.destinations.persistence import FailureDestination, Persistence
 from ...dispatch.dispatcher import Dispatcher, Target
 from ...dispatch.kinds.table import dispatch_of
-from ...pollers.feed_settings import FeedSettings
+from ...pollers.feed_settings import FeedSettings, ahead_of
 from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import RunningMapping
-from .dispatching import ahead_of, backoff_of, function_arn, persistence_of
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
@@ -73,13 +70,13 @@ class MappingFactory:
         return RunningMapping(mapping, Supervisor(feeds, source), member.target, destination, member.facts)
 
     def _dispatcher(
-        self, mapping: EventSourceMapping, target: Target, clock: Clock, destination: FailureDestination | None
+        self, mapping: EventSourceMapping, target: Target, clock: ServiceClock, destination: FailureDestination | None
     ) -> Dispatcher:
         kind = dispatch_of(mapping)
         return Dispatcher(
             mapping=mapping.name,
             target=target,
-            policy=replace(kind.policy(mapping), backoff=backoff_of(mapping, self._settings)),
+            policy=kind.policy_of(mapping, self._settings.retry_backoff),
             envelope=kind.envelope(mapping, self._sources.maker(mapping).address),
             identifiers=kind.identifiers,
             clock=clock,
@@ -93,12 +90,13 @@ class MappingFactory:
         destination = None if self._settings.dry_run else await self._place(mapping)
         if destination is None:
             return None
-        persistence = persistence_of(self._settings.destinations)
+        persistence = Persistence.of(self._settings.destinations)
         return FailureDestination(mapping.name, destination, persistence, self._clock, self._jitter, self._observer)
 
     async def _place(self, mapping: EventSourceMapping) -> Destination | None:
         """What takes the documents of a mapping."""
-        maker, arn = self._sources.maker(mapping), function_arn(mapping, self._settings.aws)
+        aws = self._settings.aws
+        maker, arn = self._sources.maker(mapping), mapping.function_arn(aws.account, aws.region)
         own = maker.destination(arn)
         if own is not None or mapping.failure_destination is None:
             return own

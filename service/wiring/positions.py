@@ -5,11 +5,12 @@ Used by the daemon and by `headrace positions`. Whoever opens them holds the sta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import anyio
 
+from ...config.durable.writer import GroupWriter
 from ...config.mapping import EventSourceMapping
 from ...pollers.checkpoints.memory import MemoryCheckpoints
 from ...pollers.checkpoints.sqlite import SqliteCheckpoints
@@ -21,15 +22,16 @@ NAMED = 3
 
 
 def are_stored(directory: Path) -> bool:
-    """Whether positions were ever stored in this state directory."""
-    return (directory / FILE).exists()
+    """Whether positions were ever stored in this state directory. The end of a file that is lost says so too."""
+    return (directory / FILE).exists() or (directory / f"{FILE}-wal").exists()
 
 
 class Positions:
-    """The store of a state directory that is ours, opened when it is first asked for."""
+    """The store of a state directory that is ours, opened when it is first asked for. `opened` hears of its file."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, opened: Callable[[GroupWriter], None] = lambda file: None) -> None:
         self._directory = directory
+        self._opened = opened
         self._opening = anyio.Lock()
         self._store: SqliteCheckpoints | None = None
 
@@ -38,6 +40,7 @@ class Positions:
         async with self._opening:
             if self._store is None:
                 self._store = await open_positions(self._directory)
+                self._opened(self._store.file)
             return self._store
 
     async def kept(self) -> Sequence[Kept]:
@@ -67,24 +70,13 @@ async def open_positions(directory: Path) -> SqliteCheckpoints:
     return await SqliteCheckpoints.open(directory / FILE)
 
 
-def reads(mapping: EventSourceMapping, source: str) -> bool:
-    """Whether the mapping may keep positions under this stream: its own, its consumer's, one of its table's."""
-    return (
-        mapping.source == source or source.startswith(f"{mapping.source}/stream/") or _is_consumer_of(mapping, source)
-    )
-
-
-def _is_consumer_of(mapping: EventSourceMapping, source: str) -> bool:
-    return mapping.source.startswith(f"{source}/consumer/")
-
-
 def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:
     """What is stored for no mapping of the configuration. Mappings that are not enabled keep their positions."""
     by_uuid = {mapping.uuid: mapping for mapping in mappings}
     used = [
         (each.mapping, each.source)
         for each in kept
-        if each.mapping in by_uuid and reads(by_uuid[each.mapping], each.source)
+        if (mapping := by_uuid.get(each.mapping)) and mapping.profile.positions_in(mapping, each.source)
     ]
     return unused(kept, used)
 

@@ -12,6 +12,7 @@ from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.version import version
 from ..running.mappings import RunningMapping, RunningMappings
+from ..telemetry.filter_lines import say_filters
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
 from .endpoints import ServiceEndpoints
@@ -26,9 +27,14 @@ def say_first_lines(
     """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
     log.info(Action.START, f"headrace {version()}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
-        _say_mapping(log_of(mapping, log), mapping, endpoints.told(mapping))
+        own = log_of(mapping, log)
+        _say_mapping(own, mapping, endpoints.told(mapping))
+        if mapping.name not in config.mappings:  # what stands in a file is said with its line
+            say_filters(own, mapping)
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))
+    for remark in config.remarks:
+        log.info(Action.RECORDED, str(remark))
 
 
 def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:

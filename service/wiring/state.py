@@ -10,8 +10,12 @@ import os
 from pathlib import Path
 from typing import IO
 
+import anyio.to_thread
+
+from ...config.durable.pinned import LostFile, Pinned
 from ...config.durable.rights import denied
 from ...config.errors import HeadraceError
+from ...config.reasons import Reason, ReasonCode
 
 LOCK = "lock"
 FORMER = ".penstock"
@@ -26,11 +30,29 @@ class StateError(HeadraceError):
 
 
 class StateDirectory:
-    """A locked directory. Closing it, or dying, frees it."""
+    """A locked directory. Closing it, or dying, frees it. Whoever takes the lock's file away frees it too, unseen."""
+
+    what = "the lock of the state directory"
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
         self.path = path
         self._lock = lock
+        self._pinned = Pinned.of(path / LOCK)
+        self._trouble: Reason | None = None
+
+    @property
+    def trouble(self) -> Reason | None:
+        """Why it is ours no longer, as `check` found."""
+        return self._trouble
+
+    async def check(self) -> None:
+        """Look whether another daemon could take it."""
+        try:
+            await anyio.to_thread.run_sync(self._pinned.expect)
+            self._trouble = None
+        except LostFile as error:
+            text = f"{error}: another daemon may use the state directory at the same time; start this one again"
+            self._trouble = Reason(ReasonCode.STATE_UNAVAILABLE, text)
 
     @classmethod
     def open(cls, path: Path) -> StateDirectory:

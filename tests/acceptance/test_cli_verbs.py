@@ -62,7 +62,8 @@ def clean(text: str) -> bool:
 @pytest.mark.semantics("CLI-17")
 def test_check_says_what_a_good_configuration_holds(project: Path) -> None:
     done = headrace("check", cwd=project)
-    assert (done.returncode, done.stderr) == (0, "")
+    (warning,) = done.stderr.splitlines()
+    assert (done.returncode, "functions.broken.handler: names a module of which" in warning) == (0, True)
     assert QUEUE in done.stdout
     assert EMULATOR in done.stdout
 
@@ -87,6 +88,7 @@ def of_streams(directory: Path, code: Path) -> None:
 @pytest.mark.semantics("CLI-17")
 def test_check_says_where_each_service_is(tmp_path: Path) -> None:
     of_streams(tmp_path, tmp_path)
+    (tmp_path / "app.py").touch()
     done = headrace("check", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "kinesis at http://127.0.0.1:7\ns3 at http://127.0.0.1:8\n" in done.stdout
@@ -99,6 +101,70 @@ def test_a_function_is_told_where_its_stream_is(tmp_path: Path) -> None:
     handler = "import os\n\ndef handler(event, context):\n    return os.environ['AWS_ENDPOINT_URL']\n"
     (tmp_path / "app.py").write_text(handler)
     assert json.loads(headrace("invoke", "f", cwd=tmp_path).stdout) == "http://127.0.0.1:7"
+
+
+@pytest.mark.semantics("CLI-17", "CLI-42")
+def test_check_tells_what_is_likely_to_be_a_slip(tmp_path: Path) -> None:
+    of_streams(tmp_path, tmp_path)
+    text = (tmp_path / "headrace.json").read_text().replace("us-east-1", "us-esat-1")
+    (tmp_path / "headrace.json").write_text(text)
+    done = headrace("check", cwd=tmp_path)
+    assert done.returncode == 0
+    told = [line for line in done.stderr.splitlines() if "there is no region 'us-esat-1' (near are " in line]
+    assert [line.partition(": there")[0].rpartition(" ")[2] for line in told] == ["aws.region", "mappings.m"]
+    assert all("us-east-1" in line for line in told)
+    assert "functions.f.handler: names a module of which there is no app.py in" in done.stderr
+    assert "1 mapping and 1 function: no problem found" in done.stdout
+
+
+@pytest.mark.semantics("FILTER-52", "FILTER-54")
+def test_check_tells_of_filters_that_can_match_nothing_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "headrace.yaml").write_text(
+        """\
+aws: {endpoint_url: "http://127.0.0.1:7", region: us-east-1}
+functions: {f: {http: "http://127.0.0.1:8/f"}}
+mappings:
+  m:
+    source: arn:aws:sqs:us-east-1:000000000000:q
+    function: f
+    filter_criteria:
+      filters:
+        - pattern: {body: {type: [x]}}
+        - pattern:
+            body: {n: [3]}
+            data:
+              type: [x]
+        - pattern: '{"body": [3]}'
+        - pattern: {body: {n: [3]}, eventSourceARN: [{prefix: arn}]}
+""",
+        encoding="utf-8",
+    )
+    done = headrace("check", cwd=tmp_path)
+    assert done.returncode == 0
+    told = [line for line in done.stderr.splitlines() if "filters[" in line]
+    assert len(told) == 3, done.stderr
+    path = "mappings.m.filter_criteria.filters"
+    assert f"warning: headrace.yaml:13: {path}[1].pattern.data.type: can match nothing" in told[0]
+    assert f"warning: headrace.yaml:14: {path}[2].pattern: can match nothing" in told[1]
+    assert f"remark: headrace.yaml:15: {path}[3].pattern: looks at eventSourceARN; AWS's documentation" in told[2]
+
+
+@pytest.mark.semantics("CLI-44")
+def test_check_starts_each_function_once_when_it_is_asked_to(tmp_path: Path) -> None:
+    of_streams(tmp_path, tmp_path)
+    log = tmp_path / "started"
+    (tmp_path / "app.py").write_text(f"open({str(log)!r}, 'a').write('x')\n\ndef handler(event, context):\n    pass\n")
+    assert headrace("check", cwd=tmp_path).returncode == 0
+    assert not log.exists()
+    done = headrace("check", "--start", cwd=tmp_path)
+    assert (done.returncode, log.read_text()) == (0, "x"), done.stderr
+    assert "function f starts" in done.stdout
+    (tmp_path / "app.py").write_text("import no_such_module\n")
+    done = headrace("check", "--start", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "functions.f: cannot start: " in done.stderr
+    assert "no_such_module" in done.stderr
+    assert "Traceback" not in done.stderr.partition("cannot start")[2]
 
 
 @pytest.mark.semantics("CLI-17")

@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 
 from headrace.dispatch.core.observer import Fetched, FetchesAgain, FetchFailed, Gap, Rebalanced, StreamRecreated
-from headrace.pollers.core.lifecycle import PollState
+from headrace.pollers.core.lifecycle import PollState, Status
 from headrace.pollers.core.pool import Pool
 from support.eventually import eventually_async
 from support.servers import kafka
@@ -45,15 +45,20 @@ async def soon(condition: Callable[[], object], what: str = "") -> None:
     await eventually_async(holds, what)
 
 
-def waits_for(member: Member, text: str) -> bool:
+def status_of(member: Member) -> Status:
+    """Asked for on the event loop: a condition runs in a thread."""
     assert member.supervisor is not None
-    status = member.supervisor.status
+    supervisor = member.supervisor
+    return anyio.from_thread.run_sync(lambda: supervisor.status)
+
+
+def waits_for(member: Member, text: str) -> bool:
+    status = status_of(member)
     return status.state is PollState.WAITING and text in str(status.reason)
 
 
 def polls(member: Member) -> bool:
-    assert member.supervisor is not None
-    return member.supervisor.status.state is PollState.POLLING
+    return status_of(member).state is PollState.POLLING
 
 
 def told(member: Member) -> str:

@@ -340,6 +340,12 @@ async def test_any_other_runtime_runs_its_own_bootstrap_or_is_refused(shop: Shop
     assert planned.entrypoint_error == ""
     bootstrap = shop.write("#!/bin/sh\n", "bootstrap") / "bootstrap"
     bootstrap.chmod(0o755)
+    bootstrap.write_bytes(b"#!/bin/sh\r\nexit 0\r\n")
+    planned = await plan(spec)
+    assert isinstance(planned, LaunchRefused)
+    assert "has Windows line ends" in planned.reason.text
+    assert planned.entrypoint_error == "fork/exec /var/task/bootstrap: no such file or directory"
+    bootstrap.write_bytes(b"#!/bin/sh\nexit 0\r\n")
     assert await plan(spec) == Command((str(bootstrap),))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.gate import GateState, GateStep, OpenGate, ProbingGate, ShutGate, TrialGate
+from headrace.dispatch.core.gate import GateState, GateStep, OpenGate, ProbingGate, RestingGate, ShutGate, TrialGate
 from headrace.dispatch.core.observer import GateClosed, GateOpened
 from support.counts import count
 from support.reasons import no_start
@@ -38,6 +38,8 @@ class Account:
     """Whether something found, since the last that found otherwise, that the function can start."""
     proven: bool
     """Whether an invocation got through since then: nobody is on trial."""
+    seen: bool = False
+    """Whether `known` is of this run: not only remembered."""
     old: frozenset[int] = frozenset()
     """Entries and probes of the function before it became another."""
     failures: int = 0
@@ -112,7 +114,7 @@ class Life:
             assert step == GateStep(self.gate), "the function as it was says something of the one that is"
             return
         assert step.state.is_open, "an invocation reached the function, and the gate is not open"
-        self.account.known = self.account.proven = True
+        self.account.known = self.account.proven = self.account.seen = True
         self.account.failures = 0
         self.move(step)
 
@@ -136,6 +138,14 @@ class Life:
         self.account = Account(False, False, old=frozenset(self.numbers))
         self.told_open = False  # whoever made it another one knows
         assert self.gate.due <= self.now, "it is not tried at once"
+
+    def somebody_wakes(self, choice: int) -> None:
+        rested = self.gate.is_resting
+        self.move(self.gate.wake())
+        if rested:
+            self.account.known = self.account.proven = False
+            self.told_open = False  # whoever woke it knows
+            assert self.gate.due <= self.now, "it is not tried at once"
 
     def probe_begins(self, choice: int) -> None:
         self.now += PAUSES[choice % 4]
@@ -168,7 +178,7 @@ class Life:
         self.account.trial_since = gate.last
         self.account.failures += found < 2
         if found == 0:
-            self.account.known = True
+            self.account.known = self.account.seen = True
             waits = any(not each.invoked for each in self.batches)
             assert isinstance(step.state.standing, TrialGate if waits else OpenGate)
         elif found == 1:
@@ -184,6 +194,7 @@ class Life:
         assert gate.in_hand == len(self.batches)
         assert gate.under_way == sum(each.invoked for each in self.batches)
         assert not gate.is_open or (account.known and gate.cause is None)
+        assert not gate.is_seen or account.seen, "what is only lent is fetched on a memory"
         assert gate.is_open == self.told_open, "what was told of the gate is not how it is"
         match gate.standing:
             case TrialGate(holder=None):
@@ -218,7 +229,7 @@ class Life:
         ceiling = BACKOFF.ceiling(account.failures)
         assert ceiling / 2 <= step.news.delay <= ceiling <= BACKOFF.cap
         assert step.state.due == self.now + step.news.delay
-        account.known = account.proven = False
+        account.known = account.proven = account.seen = False
         account.closed_at, account.delay = self.now, step.news.delay
 
     def move(self, step: GateStep) -> None:
@@ -243,6 +254,7 @@ ACTS = st.sampled_from(
         Life.invocation_ends,
         Life.invocation_ends,
         Life.function_becomes_another,
+        Life.somebody_wakes,
         Life.probe_begins,
         Life.probe_begins,
         Life.probe_ends,
@@ -256,7 +268,7 @@ ACTS = st.sampled_from(
 def test_the_gate_lets_nobody_in_before_something_says_that_the_function_can_start(
     remembered: bool, acts: list[tuple[Callable[[Life, int], None], int]]
 ) -> None:
-    gate = GateState("f", BACKOFF, OpenGate() if remembered else ShutGate())
+    gate = GateState("f", BACKOFF, RestingGate() if remembered else ShutGate())
     life = Life(gate, Account(remembered, remembered), remembered)
     for act, choice in acts:
         act(life, choice)

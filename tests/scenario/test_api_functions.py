@@ -111,7 +111,7 @@ class Rig:
     async def open(self, reference: str = "orders") -> RunningFunction:
         """The member, once a mapping may fetch for it."""
         member = await self.fleet.member(reference)
-        await member.target.gate.wait_open()
+        await member.target.gate.wait_seen()
         return member
 
 
@@ -263,7 +263,7 @@ async def test_a_mapping_fetches_for_as_many_as_may_run_and_for_none_when_it_is_
         assert not target.gate.is_open
         assert str(target.gate.cause) == "its reserved concurrency is 0: raise or delete it"
         rig.catalogue.limit("orders", 7)
-        await target.gate.wait_open()
+        await target.gate.wait_seen()
         assert target.permits.allowed == 7
 
 
@@ -280,7 +280,7 @@ async def test_new_code_is_tried_before_anything_is_fetched_for_it(rig: Rig) -> 
             assert not gate.is_open
             entry.passed()  # an invocation of the old code
         assert not gate.is_open
-        await gate.wait_open()
+        await gate.wait_seen()
         assert rig.tried == ["orders $LATEST 1", "new"]
         rig.catalogue.tell("orders")  # of tags, say
         assert gate.is_open
@@ -310,7 +310,7 @@ async def test_code_that_mends_a_broken_function_is_tried_at_once(rig: Rig) -> N
         assert str(gate.cause) == "No module named 'stock'"
         mended = rig.clock.monotonic()
         rig.catalogue.put(identity="mended")
-        await gate.wait_open()
+        await gate.wait_seen()
         assert rig.clock.monotonic() - mended <= 2 * rig.init
 
 
@@ -361,9 +361,9 @@ async def test_a_mapping_waits_for_a_function_that_is_gone_and_goes_on_when_it_i
         assert (gate.is_open, str(gate.cause)) == (False, "there is no function orders: create it")
         rig.catalogue.put(state="Pending")
         await anyio.sleep(1)
-        assert str(gate.cause) == "it is Pending"
+        assert str(gate.cause) == "it is Pending: wait for it"
         rig.catalogue.put(state="Active")
-        await gate.wait_open()
+        await gate.wait_seen()
 
 
 async def test_a_function_that_is_only_invoked_is_not_probed(rig: Rig) -> None:

@@ -268,6 +268,19 @@ async def test_a_fault_of_ours_in_one_mapping_leaves_the_others_alone(world: Wor
         assert list(rig.plane.all) == [other]
 
 
+@pytest.mark.semantics("FILTER-52")
+async def test_a_filter_that_can_match_nothing_is_told_when_it_is_made_and_when_it_is_changed(world: World) -> None:
+    nothing, something = ({"Filters": [{"Pattern": f'{{"{key}": {{"type": ["x"]}}}}'}]} for key in ("data", "body"))
+    async with running(world) as rig:
+        uuid = await rig.create(**SQS, FilterCriteria=nothing)
+        await rig.settled()
+        assert rig.stderr.getvalue().count("filter 1 can match nothing") == 1
+        for criteria, told in ((something, 1), (nothing, 2)):
+            await rig.ask("UpdateEventSourceMapping", UUID=uuid, FilterCriteria=criteria)
+            await rig.settled()
+            assert rig.stderr.getvalue().count("filter 1 can match nothing") == told
+
+
 async def test_tags_that_come_while_a_mapping_is_made_hold_up_nothing(world: World) -> None:
     async with running(world) as rig:
         uuid = await rig.create(**SQS, Tags={"a": "1"})

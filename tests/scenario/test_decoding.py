@@ -42,6 +42,8 @@ class Topic:
     values: dict[Lane, list[bytes]] = field(default_factory=dict)
     committed: dict[Lane, int] = field(default_factory=dict)
     missing: bool = False
+    wall: Callable[[], float] = lambda: EPOCH
+    """By which a record has its time: the producer's clock."""
     members: list[TopicReader] = field(default_factory=list)
 
     lent = False
@@ -112,7 +114,7 @@ class TopicReader:
         item = kafka_item(
             topic="orders", partition=number, offset=offset, timestamp=0, timestamp_type=0, key=None, value=value
         )
-        return Record(lane, (lane.shard, offset), item, EPOCH, Position(offset))
+        return Record(lane, (lane.shard, offset), item, self._topic.wall(), Position(offset))
 
     async def rebalance(self, lane: Lane) -> None:
         """The lane goes, and comes back."""

@@ -63,10 +63,9 @@ async def test_a_fault_of_ours_ends_neither_the_daemon_nor_for_good_its_mapping(
 async def test_a_fault_of_ours_on_trial_leaves_the_trial_to_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     first, second = world.queue("first"), world.queue("second")
-    function = world.function(take_all, remembered=True, concurrency=2)
+    function = world.function(take_all, concurrency=2)
     world.mapping(first, function, name="first")
     world.mapping(second, function, name="second")
-    function.invoker.break_down("not yet")
     real = CallableInvoker.invoke
     faults = iter([KeyError("ours")])
 
@@ -76,9 +75,11 @@ async def test_a_fault_of_ours_on_trial_leaves_the_trial_to_another_batch(monkey
         return await real(self, invocation)
 
     monkeypatch.setattr(CallableInvoker, "invoke", broken)
-    first.send("one")
-    second.send("two")
     async with world.running():
+        await until(1)  # it was seen to start, and both fetch
+        function.invoker.break_down("not yet")
+        first.send("one")
+        second.send("two")
         await until(10)
         function.invoker.mend()
         await until(120)

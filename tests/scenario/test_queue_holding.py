@@ -42,13 +42,15 @@ async def test_a_batch_in_hand_is_held_while_its_function_is_down() -> None:
     """With maxReceiveCount 1 a single fall-back to the queue would mean the dead-letter queue."""
     world = World()
     queue = world.queue(visibility=30.0, max_receives=1)
-    function = world.function(take_all, remembered=True)
-    function.invoker.break_down("connection refused")
+    function = world.function(take_all)
     world.mapping(queue, function)
-    queue.send("precious")
-    queue.send("second")
     async with world.running():
+        await until(1)  # it was seen to start, and fetches
+        function.invoker.break_down("connection refused")
+        queue.send("precious")
+        queue.send("second")
         await until(1800)
+        assert [message.receives for message in queue.messages] == [1, 1]
         assert queue.dead == []
         assert len(world.watch.of(GateClosed)) > 3
         function.invoker.mend()
@@ -65,7 +67,7 @@ async def test_a_batch_in_hand_is_held_between_probes_that_succeed_and_trials_th
     async def handler(bodies: list[str]) -> object:
         return absent() if anyio.current_time() < 1800 else {}
 
-    world.mapping(queue, world.function(handler, remembered=True))
+    world.mapping(queue, world.function(handler))
     queue.send("precious")
     async with world.running():
         await until(2000)
@@ -160,13 +162,15 @@ async def test_what_waits_behind_a_batch_in_hand_is_held_with_it(fifo: bool) -> 
     """One receive can bring more than an event holds."""
     world = World()
     queue = world.queue(visibility=30.0, max_receives=1, fifo=fifo)
-    function = world.function(take_all, remembered=True)
-    function.invoker.break_down("connection refused")
+    function = world.function(take_all)
     world.mapping(queue, function)
-    for _ in range(10):
-        queue.send("x" * MEGABYTE, "group" if fifo else None)
     async with world.running():
+        await until(1)
+        function.invoker.break_down("connection refused")
+        for _ in range(10):
+            queue.send("x" * MEGABYTE, "group" if fifo else None)
         await until(300)
+        assert all(message.receives == 1 for message in queue.messages)
         function.invoker.mend()
         await until(600)
     assert queue.messages == queue.dead == []

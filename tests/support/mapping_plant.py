@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from headrace.service.running.mappings import Changes, RunningMapping, RunningMa
 from headrace.service.running.progress import Progresses
 from headrace.service.running.reconciler import Reconciler, ReconcilerParts
 from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.filter_lines import say_filters
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
 from headrace.service.telemetry.metrics import Metrics
@@ -115,7 +117,7 @@ class Rig:
             self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget
         )
         self.following = Reconciler(self.plane, self.plant, parts, log, grace=GRACE)
-        self.calls = MappingCalls(self.plane, self._look, self.progresses.of)
+        self.calls = MappingCalls(self.plane, self._look, self.progresses.of, partial(say_filters, log))
         self.made: list[EventSourceMapping] = []
 
     async def ask(self, operation: str, **parameters: Any) -> Mapping[str, Any]:

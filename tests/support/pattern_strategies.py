@@ -41,7 +41,29 @@ class Pair:
 def pair(random: Random) -> Pair:
     """One random pattern with an event."""
     event = _object(random, 3)
-    leaves = list(_leaves(event, ""))
+    return _pair_of(random, event, list(_leaves(event, "")))
+
+
+def near_pair(random: Random, event: dict[str, Any]) -> Pair:
+    """One random pattern for an event, of which some paths lack their beginning or their end."""
+    leaves = [(_mangled(random, path), value) for path, value in _leaves(event, "")]
+    return _pair_of(random, event, leaves)
+
+
+def a_value(random: Random, depth: int) -> Any:
+    """Any JSON value."""
+    return _value(random, depth)
+
+
+def _mangled(random: Random, path: str) -> str:
+    names = path.split(".")
+    kind = random.random()
+    if kind < 0.7 or len(names) == 1:
+        return path
+    return ".".join(names[1:] if kind < 0.8 else names[:-1] if kind < 0.9 else [*names, "a"])
+
+
+def _pair_of(random: Random, event: dict[str, Any], leaves: list[tuple[str, Any]]) -> Pair:
     used: Counter[str] = Counter()
     pattern = json.dumps(_pattern(random, leaves, used, 2))
     while _beyond_bounds(pattern):

@@ -36,14 +36,13 @@ from headrace.dispatch.kinds.table import dispatch_of
 from headrace.dispatch.permits import Gate, Permits
 from headrace.pollers.checkpoints.store import CheckpointStore
 from headrace.pollers.core.pool import Pool
-from headrace.pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS, FeedSettings, Keeps
+from headrace.pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS, FeedSettings, Keeps, ahead_of
 from headrace.pollers.source import FunctionFacts, Source
 from headrace.pollers.streams.opening import StreamSettings
 from headrace.pollers.streams.service import StreamService
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
 from headrace.service.running.mappings import RunningMapping
-from headrace.service.wiring.dispatching import ahead_of
 
 Start = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 
@@ -192,7 +191,7 @@ class MappingRig:
             policy=self.policy,
             envelope=self.envelope,
             identifiers=OFFSETS if isinstance(self.envelope, KafkaEnvelope) else TEXT,
-            clock=self.clock,
+            clock=self.clock if isinstance(self.clock, ServiceClock) else ServiceClock(self.clock),
             jitter=self.jitter,
             observer=self.observer,
             destination=self.destination,

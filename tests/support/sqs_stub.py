@@ -64,7 +64,9 @@ class Stub:
         return self.queues[name]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        operation = request.headers["X-Amz-Target"].rpartition(".")[2]
+        operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        if not operation:
+            return _error(404, "UnknownOperation", "there is SQS here, and nothing else")
         body: Body = orjson.loads(await request.read())
         name = str(body.get("QueueName") or str(body.get("QueueUrl", "")).rpartition("/")[2])
         self.calls.append(f"{operation} {name}")

@@ -245,6 +245,8 @@ def living(servers: Servers, *, unread: bool = False) -> Iterator[Life]:
         finally:
             process.kill()
             process.wait()
+            for pipe in filter(None, (process.stdout, process.stderr)):
+                pipe.close()
             for each in life.held:
                 each.close()
             servers.release()

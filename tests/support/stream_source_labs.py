@@ -270,7 +270,7 @@ async def stream_of(server: str, service: Service, url: str) -> AsyncIterator[St
     """A stream of this server, which listens at `url` (not asked for `memory` and `stub`)."""
     async with AsyncExitStack() as stack:
         if server == "memory":
-            yield InMemory(Flavour(service))
+            yield InMemory(Flavour[service.upper()])
         elif server == "stub":
             stub = await stack.enter_async_context(stream_stub.serve())
             stub.limits = None

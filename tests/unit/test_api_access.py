@@ -68,7 +68,9 @@ def admit(request: Head, body: bytes = b"", **options: Any) -> None:
         options.get("secrets", SECRETS),
         options.get("functions", ""),
     )
-    access.check_body(access.admit(request, now(options.get("later", 0))), request, body)
+    steady = options.get("steady")
+    moment = None if steady is None else now(steady)
+    access.check_body(access.admit(request, now(options.get("later", 0)), moment), request, body)
 
 
 def refused(request: Head, body: bytes = b"", **options: Any) -> ApiError:
@@ -329,3 +331,14 @@ def test_dots_and_empty_segments_are_signed_as_botocore_does() -> None:
 
 def test_the_longest_a_presigned_request_may_live_is_a_week() -> None:
     assert timedelta(seconds=signatures.LONGEST) == timedelta(days=7)
+
+
+@pytest.mark.semantics("API-24")
+@pytest.mark.parametrize("presigned", [False, True])
+@pytest.mark.parametrize("step", [7200, -7200, 600])
+def test_a_signature_is_good_by_the_clock_with_or_without_a_step(step: int, presigned: bool) -> None:
+    request = signed(presigned=presigned)
+    admit(request, later=step, steady=0)
+    admit(request, later=0, steady=step)
+    error = refused(request, later=step, steady=step)
+    assert refused(request, later=step, steady=-step * 2).message == error.message

@@ -208,6 +208,7 @@ async def test_what_could_not_be_stored_is_not_accepted(desk: Desk) -> None:
     desk.full = True
     error = await desk.refused(InvocationType="Event")
     assert (error.code, form_of(error).status) == ("ServiceException", 500)
+    assert error.message == "cannot store accepted events: the disk is full"
 
 
 @pytest.mark.semantics("ASYNC-13")

@@ -52,6 +52,16 @@ def test_each_row_of_what_is_refused_names_a_class_that_exists(name: str) -> Non
         (botocore.exceptions.NoCredentialsError(), SourceRefused, "AWS_ACCESS_KEY_ID"),
         (botocore.exceptions.ParamValidationError(report="bad name"), SourceRefused, "bad name"),
         (botocore.parsers.ResponseParserError("<html>"), SourceUnavailable, "AWS-like API"),
+        (
+            botocore.parsers.ResponseParserError("Unable to parse response, invalid XML received:\nb'<HTML><p>hi'"),
+            SourceUnavailable,
+            "ResponseParserError: Unable to parse response, invalid XML received: a web page (is the endpoint the",
+        ),
+        (
+            ClientError({"Error": {"Code": "404", "Message": "<!DOCTYPE html><html>hi"}}, "GetQueueUrl"),
+            SourceUnavailable,
+            "404: a web page (is the endpoint the address of an AWS-like API?)",
+        ),
         (aiohttp.ClientPayloadError("cut"), SourceUnavailable, "cut"),
         (aiohttp.ServerDisconnectedError(), SourceUnavailable, "disconnected"),
         (TimeoutError(), SourceUnavailable, "TimeoutError"),

@@ -105,6 +105,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Headrace starts: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
+    ({**PYTHON, "handler": "handler"}, "functions.f: has the handler 'handler', which names no function: write app.h"),
+    ({**PYTHON, "runtime": "nodejs", "handler": "a.b/c"}, "functions.f: has the handler 'a.b/c', which names no"),
     ({**PYTHON, "code": "gone"}, "functions.f.code: there is no directory"),
     ({**PYTHON, "layers": ["code", "gone"]}, "functions.f.layers[1]: there is no directory"),
     ({**PYTHON, "venv": "gone"}, "functions.f.venv: there is no directory"),
@@ -122,7 +124,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**PYTHON, "environment": {"TZ": "x"}}, "functions.f.environment.TZ: is Lambda's own variable: remove it"),
     ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
     ({**PYTHON, "name": "x"}, "functions.f.name: unknown key"),
-    ({"command": []}, "functions.f.command: must have at least 1 element(s)"),
+    ({"command": []}, "functions.f.command: must have at least 1 element"),
     ({"external": False}, "functions.f.external: must be true, not false"),
     ({"invoke": {}}, "functions.f.invoke: 'function_name' is missing"),
     ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is no URL: 'x'"),
@@ -184,3 +186,34 @@ def test_a_role(code: Path) -> None:
     assert loaded(with_function(code, http="http://localhost:1/")).functions["f"].role is None
     (found,) = problems(with_function(code, http="http://localhost:1/", role="orders"))
     assert "functions.f.role: is no role: 'orders' (it must look like arn:aws:iam::" in found
+
+
+@pytest.mark.parametrize(
+    ("runtime", "handler", "file"),
+    [
+        ("python", "app.handler", "code/app.py"),
+        ("python", "pkg.app.handler", "code/pkg/app.py"),
+        ("python", "pkg/app.handler", "code/pkg/app.py"),
+        ("python", "pkg.handler", "code/pkg/__init__.py"),
+        ("python", "app.handler", "layer/python/app.py"),
+        ("python", "app.handler", "layer/python/lib/python3.12/site-packages/app.py"),
+        ("python", "app.handler", "code/.venv/lib/python3.12/site-packages/app/__init__.py"),
+        ("nodejs", "app.handler", "code/app.js"),
+        ("nodejs", "dir/app.handler", "code/dir/app.mjs"),
+        ("nodejs", "app.some.handler", "code/app.cjs"),
+    ],
+)
+def test_a_handler_whose_module_is_not_there_is_told(code: Path, runtime: str, handler: str, file: str) -> None:
+    (code / "layer").mkdir()
+    config = with_function(code, runtime=runtime, handler=handler, code="code", layers=["layer"])
+    told = [str(warning) for warning in loaded(config).warnings if "handler" in warning.path]
+    assert len(told) == 1
+    assert "functions.f.handler: names a module of which there is no " in told[0]
+    (code / file).parent.mkdir(parents=True, exist_ok=True)
+    (code / file).write_text("")
+    assert [warning for warning in loaded(config).warnings if "handler" in warning.path] == []
+
+
+def test_other_kinds_have_no_module(code: Path) -> None:
+    for fields in ({"runtime": "provided", "handler": "a.b", "code": "code"}, {"command": ["x"], "handler": "a"}):
+        assert [warning.path for warning in loaded(with_function(code, **fields)).warnings] == ["mappings"]

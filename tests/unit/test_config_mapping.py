@@ -182,7 +182,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"function_response_types": "x"}, "mappings.m.function_response_types: must be a list, not 'x' (write [x])"),
     ({"function_response_types": ["Report"]}, "[0]: must be 'ReportBatchItemFailures', not 'Report'"),
     ({"filter_criteria": {"filters": [{"pattern": 3}]}}, "filters[0]: must be a pattern"),
-    ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 element(s)"),
+    ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 elements"),
     ({"filter_criteria": {"filters": [{}]}}, "mappings.m.filter_criteria.filters[0]: 'pattern' is missing"),
     ({"uuid": "x"}, "mappings.m.uuid: is no UUID: 'x' (e.g. "),
     ({"receivers": 0}, "mappings.m.receivers: must be at least 1"),
@@ -205,6 +205,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"batch_size": None}, "mappings.m.batch_size: has no value (give one, or remove the key)"),
     ({"name": "x"}, "mappings.m.name: unknown key"),
     ({"topics": "orders"}, "mappings.m.topics: must be a list, not 'orders' (write [orders])"),
+    ({"filter_criteria": {"filters": {"pattern": {}}}}, "filters: must be a list, not a mapping (put a '-' before it)"),
     ({"topics": ["a b"]}, "mappings.m.topics[0]: is no name of a topic: 'a b' (letters, digits, '.', '_' and '-'"),
     ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is no ARN of a key: 'x' (it must begin with arn:)"),
     ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
@@ -217,6 +218,16 @@ def test_shapes(tmp_path: Path, fields: dict[str, object], text: str) -> None:
     found = problems(with_mapping(tmp_path, **fields))
     assert len(found) == 1
     assert text in found[0]
+
+
+@pytest.mark.semantics("CONFIG-13")
+def test_what_follows_from_a_wrong_part_of_the_source_is_not_told_too(tmp_path: Path) -> None:
+    brokers = {"endpoints": {"kafka_bootstrap_servers": "b:9092"}}
+    mapping = {"topics": "orders", "self_managed_event_source": brokers, "function": "f"}
+    found = problems(write(tmp_path, json.dumps({"functions": {"f": FUNCTION}, "mappings": {"m": mapping}})))
+    assert len(found) == 2
+    assert found[0].endswith("mappings.m.topics: must be a list, not 'orders' (write [orders])")
+    assert found[1].endswith("kafka_bootstrap_servers: must be a list, not 'b:9092' (write [b:9092])")
 
 
 RULES: list[tuple[str, dict[str, object], str, str]] = [
@@ -303,7 +314,7 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
 
 def test_the_sources_that_are_polled_are_told_in_the_plural() -> None:
     assert polled().startswith("SQS standard queues, SQS FIFO queues, ")
-    assert polled().endswith(f" and {KINDS[-1].title}s")
+    assert polled().endswith(f" and {KINDS[-1].titles}")
 
 
 @pytest.mark.semantics("CONFIG-17")

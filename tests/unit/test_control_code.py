@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from headrace.config.durable.faults import StoreUnavailable
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store import code
 from headrace.service.control.store.code import CodeStore, boot_id, whole
@@ -114,3 +116,39 @@ async def test_a_package_that_begins_to_come_in_while_others_are_swept_stays(
         await anyio.wait_all_tasks_blocked()  # what is kept is decided, the files are not listed yet
         async with store.adding(pieces()):
             assert (store.path(SHA) / "app.py").is_file()
+
+
+@pytest.mark.semantics("OBS-22")
+async def test_a_disk_that_is_full_while_code_comes_in_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before it was full is written again when the file is closed, and fails again."""
+    monkeypatch.setattr(code, "_create", lambda file: Path("/dev/full").open("wb"))  # noqa: SIM115
+    with pytest.raises(StoreUnavailable, match=r"cannot store code in .*: No space left on device; free some space"):
+        async with CodeStore(tmp_path).adding(whole(ZIP)):
+            pass
+
+
+@pytest.mark.semantics("CLI-43")
+async def test_no_code_is_stored_in_a_directory_that_was_deleted(tmp_path: Path) -> None:
+    store = CodeStore(tmp_path / "state" / "code")
+    await store.repair([])
+    shutil.rmtree(tmp_path / "state")
+    with pytest.raises(StoreUnavailable, match=r"cannot store code: .*code was deleted .*start the daemon again"):
+        async with store.adding(whole(ZIP)):
+            pass
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.semantics("CLI-43")
+async def test_the_code_of_another_daemon_in_the_same_place_is_left_alone(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    store = CodeStore(code)
+    await store.repair([])
+    code.rename(tmp_path / "away")
+    async with CodeStore(code).adding(whole(ZIP)):
+        await store.sweep(tuple)
+        assert CodeStore(code).zip(SHA).exists()
+    with pytest.raises(StoreUnavailable, match="replaced"):
+        async with store.adding(whole(ZIP)):
+            pass

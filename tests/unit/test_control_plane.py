@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
@@ -138,6 +140,8 @@ async def test_what_could_not_be_settled_is_settled_later(tmp_path: Path) -> Non
             with pytest.raises(ApiError) as error:
                 await api("TagResource", Resource=ARN, Tags={"a": "b"})
             assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
+            assert "cannot store stored functions and mappings in" in str(error.value.message)
+            assert "disk full; free some space" in str(error.value.message)
             assert (await api("ListTags", Resource=ARN)) == {"Tags": {}}
             other.execute("DROP TRIGGER full")
             other.commit()
@@ -458,12 +462,80 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
     async with function_api(tmp_path) as api:
         assert packages(tmp_path) == {runnable.code.name, f"{runnable.code.name}.zip"}
         assert Path(runnable.code, "app.py").is_file()
-    Path(runnable.code, "app.py").unlink()
-    Path(runnable.code).rmdir()
-    (code / f"{runnable.code.name}.zip").write_bytes(OTHER)
+
+
+def lose(directory: Path, content: bytes, damaged: bytes | None = None) -> None:
+    """The package with this content is lost, or another file has its name."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    shutil.rmtree(directory / DIRECTORY / sha256)
+    (directory / DIRECTORY / f"{sha256}.zip").unlink()
+    if damaged is not None:
+        (directory / DIRECTORY / f"{sha256}.zip").write_bytes(damaged)
+
+
+@pytest.mark.semantics("FUNC-49")
+@pytest.mark.parametrize("damaged", [None, OTHER], ids=["gone", "damaged"])
+@pytest.mark.parametrize("fresh", [ZIP, OTHER], ids=["the same code", "other code"])
+async def test_a_function_whose_code_is_lost_is_failed_until_it_gets_code_again(
+    tmp_path: Path, damaged: bytes | None, fresh: bytes
+) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create()
+    lose(tmp_path, ZIP, damaged)
     async with function_api(tmp_path) as api:
         assert api.lost == ["orders"]
+        shown = (await api("GetFunction", FunctionName="orders"))["Configuration"]
+        assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "InvalidZipFileException")
+        assert "Upload it again with UpdateFunctionCode" in shown["StateReason"]
+        assert api.plane.runnable("orders").state == "Failed"
+        for call in ("UpdateFunctionConfiguration", "PublishVersion"):
+            with pytest.raises(ApiError) as error:
+                await api(call, FunctionName="orders")
+            assert error.value.code == "ResourceConflictException"
+            assert str(error.value.message).endswith("currently in the following state: Failed")
+        await api("TagResource", Resource=ARN, Tags={"a": "b"})
+        assert (await configuration(api))["State"] == "Failed"
+        await api("UpdateFunctionCode", FunctionName="orders", ZipFile=fresh)
         assert (await configuration(api))["State"] == "Active"
+        assert api.plane.runnable("orders").state == "Active"
+    (tmp_path / DIRECTORY / ".boot").unlink()  # so that all code is unpacked again
+    async with function_api(tmp_path) as api:
+        assert api.lost == []
+        assert (await configuration(api))["State"] == "Active"
+
+
+@pytest.mark.semantics("FUNC-49")
+async def test_code_that_comes_again_is_there_for_all_who_had_it(tmp_path: Path) -> None:
+    """A published version never changes: only its own code makes it whole."""
+    async with function_api(tmp_path) as api:
+        await api.create(Publish=True)
+        await api.create(FunctionName="stock")
+    lose(tmp_path, ZIP)
+    async with function_api(tmp_path) as api:
+        assert api.lost == ["orders", "stock"]
+        await api("UpdateFunctionCode", FunctionName="orders", ZipFile=OTHER)
+        assert [api.plane.runnable("orders", which).state for which in ("", "1")] == ["Active", "Failed"]
+        told: list[str] = []
+        api.plane.watch(told.append)
+        await api.create(FunctionName="fresh")
+        assert api.plane.runnable("orders", "1").state == "Active"
+        assert api.plane.runnable("stock").state == "Active"
+        assert {"orders", "stock"} <= set(told)
+
+
+@pytest.mark.semantics("FUNC-49")
+async def test_code_that_somebody_puts_back_is_found_at_the_next_start(tmp_path: Path) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create(Publish=True)
+    lose(tmp_path, ZIP)
+    async with function_api(tmp_path) as api:
+        await api("TagResource", Resource=ARN, Tags={"a": "b"})
+        assert (await configuration(api))["State"] == "Failed"
+    (tmp_path / DIRECTORY / f"{hashlib.sha256(ZIP).hexdigest()}.zip").write_bytes(ZIP)
+    async with function_api(tmp_path) as api:
+        assert api.lost == []
+        assert (await configuration(api))["State"] == "Active"
+        assert api.plane.runnable("orders", "1").state == "Active"
 
 
 async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_path: Path) -> None:
@@ -474,6 +546,7 @@ async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_
         with pytest.raises(ApiError) as error:
             await api.create()
         assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
+        assert "cannot store code" in str(error.value.message)
         assert await api("ListFunctions") == {"Functions": []}
     with pytest.raises(StoreUnavailable, match="cannot store code"):
         async with function_api(tmp_path):

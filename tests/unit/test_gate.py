@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from headrace.dispatch.core.backoff import Backoff
-from headrace.dispatch.core.gate import GateState, GateStep, OpenGate, ProbingGate, ShutGate, Standing, TrialGate
+from headrace.dispatch.core.gate import (
+    GateState,
+    GateStep,
+    OpenGate,
+    ProbingGate,
+    RestingGate,
+    ShutGate,
+    Standing,
+    TrialGate,
+)
 from headrace.dispatch.core.observer import GateClosed, GateOpened
 from support.reasons import no_start
 
@@ -20,7 +29,8 @@ TRIAL = TrialGate(BROKEN, 2, 0.5)
 TAKEN = TrialGate(BROKEN, 2, 0.5, holder=7)
 OPEN = OpenGate()
 UNPROVEN = OpenGate(2)
-ALL = (SHUT, PROBING, TRIAL, TAKEN, OPEN, UNPROVEN)
+RESTING = RestingGate()
+ALL = (SHUT, PROBING, TRIAL, TAKEN, OPEN, UNPROVEN, RESTING)
 
 
 def gate(standing: Standing, *, in_hand: int = 2, under_way: int = 0, renewed: int = 0) -> GateState:
@@ -44,6 +54,7 @@ def test_a_new_gate_is_shut_and_its_first_probe_is_due_at_once() -> None:
         (TAKEN, False, TAKEN),
         (OPEN, True, OPEN),
         (UNPROVEN, True, UNPROVEN),
+        (RESTING, True, RESTING),
     ],
 )
 def test_a_batch_is_let_in_when_the_gate_is_open_or_nobody_is_on_trial(
@@ -58,10 +69,12 @@ def test_an_invocation_that_reaches_the_function_opens_the_gate(standing: Standi
     step = gate(standing).passed(7)
     assert step.state.standing == OPEN
     opened = GateOpened("f", 0.5 if isinstance(standing, TrialGate) else 0.0)
-    assert step.news == (None if isinstance(standing, OpenGate) else opened)
+    assert step.news == (None if isinstance(standing, OpenGate | RestingGate) else opened)
 
 
-@pytest.mark.parametrize(("standing", "delay"), [(OPEN, 0.0), (UNPROVEN, 2.0), (TRIAL, 2.0), (TAKEN, 2.0)])
+@pytest.mark.parametrize(
+    ("standing", "delay"), [(OPEN, 0.0), (RESTING, 0.0), (UNPROVEN, 2.0), (TRIAL, 2.0), (TAKEN, 2.0)]
+)
 def test_a_failure_shuts_the_gate_for_longer_the_more_probes_led_nowhere(standing: Standing, delay: float) -> None:
     step = gate(standing).failed(7, BROKEN, NOW, 0.0)
     assert step.news == GateClosed("f", BROKEN, delay)
@@ -101,7 +114,7 @@ def test_a_probe_begins_when_it_is_due(now: float, number: int | None) -> None:
     assert gate(SHUT).probe(now).number == number
 
 
-@pytest.mark.parametrize("standing", [PROBING, TRIAL, TAKEN, OPEN, UNPROVEN])
+@pytest.mark.parametrize("standing", [PROBING, TRIAL, TAKEN, OPEN, UNPROVEN, RESTING])
 def test_no_probe_is_due_while_one_is_under_way_or_the_last_one_succeeded(standing: Standing) -> None:
     before = gate(standing)
     assert before.probe(NOW) == GateStep(before)
@@ -151,3 +164,25 @@ def test_a_trial_that_no_batch_can_make_any_more_is_over(last: str) -> None:
 
 def test_the_batch_on_trial_may_be_the_only_one() -> None:
     assert gate(TAKEN, in_hand=1).begin().state.standing == TAKEN
+
+
+@pytest.mark.parametrize(
+    ("standing", "invoked", "lent"),
+    [(OPEN, True, True), (UNPROVEN, True, True), (RESTING, True, False), (SHUT, False, False), (TRIAL, False, False)],
+)
+def test_what_is_only_lent_is_fetched_when_the_function_was_seen_to_start(
+    standing: Standing, invoked: bool, lent: bool
+) -> None:
+    assert (gate(standing).is_open, gate(standing).is_seen) == (invoked, lent)
+
+
+def test_a_function_of_which_a_start_is_remembered_is_probed_when_it_is_woken_and_not_before() -> None:
+    assert gate(RESTING).probe(NOW).number is None
+    woken = gate(RESTING).wake().state
+    assert (woken.is_shut, woken.cause, woken.probe(NOW).number) == (True, None, 9)
+
+
+@pytest.mark.parametrize("standing", [each for each in ALL if each != RESTING])
+def test_only_a_gate_that_rests_is_woken(standing: Standing) -> None:
+    before = gate(standing)
+    assert before.wake() == GateStep(before)

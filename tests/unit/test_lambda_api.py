@@ -331,6 +331,9 @@ class _Clock:
     def wall(self) -> float:
         return 0.0
 
+    def steady(self) -> float:
+        return 0.0
+
     def monotonic(self) -> float:
         return 0.0
 

@@ -58,7 +58,7 @@ def test_the_end_of_a_line_whose_beginning_was_dropped_is_dropped_too() -> None:
     assert lines.feed(b"a\n", 0.0) == ["a"]
     assert lines.feed(b"b\nthe beginning", 0.0) == []
     said, *kept = lines.feed(b" end\n", 2.0)
-    assert "dropped 1 lines" in said
+    assert "dropped 1 line:" in said
     assert kept == []
     assert lines.feed(b"c\n", 4.0) == ["c"]
 

@@ -235,7 +235,7 @@ def test_what_is_refused_in_our_own_words(request_: dict[str, Any], text: str) -
         (KAFKA | {"SelfManagedEventSource": {}}, "SelfManagedEventSource.Endpoints is missing"),
         (
             SQS | {"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 11}},
-            "FilterCriteria.Filters must have at most 10 element(s)",
+            "FilterCriteria.Filters must have at most 10 elements",
         ),
     ],
 )

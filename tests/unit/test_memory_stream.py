@@ -28,6 +28,9 @@ class Hands:
     def wall(self) -> float:
         return 1_700_000_000.0 + self.now
 
+    def steady(self) -> float:
+        return self.wall()
+
     def monotonic(self) -> float:
         return self.now
 

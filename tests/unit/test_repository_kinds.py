@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from headrace.config.kinds import table as config_table
 from headrace.dispatch.kinds import table as dispatch_table
 from headrace.pollers.kinds import table as poller_table
+from support import ci
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def kinds() -> ModuleType:
-    """`.ci/kinds.py`."""
-    spec = importlib.util.spec_from_file_location("ci_kinds", ROOT / ".ci" / "kinds.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["ci_kinds"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+house = ci.script("house")
+
+
+def branches(root: Path) -> list[str]:
+    """What `.ci/house.py` says of branches on the kind in this tree."""
+    return list(house.branches_on_the_kind(house.House.read(root)))
 
 
 @pytest.fixture
@@ -48,15 +43,13 @@ def test_kinds_that_share_filters_read_their_records_alike() -> None:
         assert (kind.filters, kind.data, kind.called) == (named.filters, named.data, named.called)
 
 
-def test_nobody_branches_on_the_kind_outside_of_its_places(kinds: ModuleType) -> None:
-    assert kinds.branches(ROOT) == []
-
-
 BRANCHES = [
     ('if str(mapping.kind) == "kafka":\n    pass', "compares with 'kafka'"),
     ('if mapping.kind.name in ("sqs", "sqs-fifo"):\n    pass', "compares with 'sqs-fifo'"),
     ('if ":sqs:" in mapping.source:\n    pass', "compares with ':sqs:'"),
     ('if mapping.source.startswith("arn:aws:kinesis:"):\n    pass', "looks for 'arn:aws:kinesis:'"),
+    ('if "/consumer/" in mapping.source:\n    pass', "compares with '/consumer/'"),
+    ('table = source.partition("/stream/")[0]', "looks for '/stream/'"),
     ('match arn.service:\n    case "dynamodb":\n        pass', "matches 'dynamodb'"),
     ('NAMES = {"sqs": "messageId", "other": ""}', "has a dict with the key 'sqs'"),
     ('CHOICES = ("sqs", "kinesis")', "lists 'sqs', 'kinesis'"),
@@ -78,13 +71,14 @@ BRANCHES = [
 
 
 @pytest.mark.parametrize(("code", "what"), BRANCHES, ids=[what for _, what in BRANCHES])
-def test_a_branch_on_the_kind_is_found(kinds: ModuleType, tree: Path, code: str, what: str) -> None:
+def test_a_branch_on_the_kind_is_found(tree: Path, code: str, what: str) -> None:
     planted = tree / "service" / "wiring" / "one.py"
     planted.parent.mkdir(parents=True)
     planted.write_text(f"def f() -> None:\n    import json\n\n\n{code}\n")
-    lines = [int(line.split(" ")[0].rpartition(":")[2]) for line in kinds.branches(tree)]
-    assert f"service/wiring/one.py:{min(lines)} {what}" in kinds.branches(tree)
-    assert min(lines) in (5, 6)
+    found = branches(tree)
+    line = min(int(fault.split(" ")[0].rpartition(":")[2]) for fault in found)
+    assert f"service/wiring/one.py:{line} branches on the kind of source: it {what}" in found
+    assert line in (5, 6)
 
 
 FACTS = [
@@ -100,19 +94,19 @@ FACTS = [
 
 
 @pytest.mark.parametrize("code", FACTS)
-def test_who_asks_for_a_fact_is_left_alone(kinds: ModuleType, tree: Path, code: str) -> None:
+def test_who_asks_for_a_fact_is_left_alone(tree: Path, code: str) -> None:
     planted = tree / "service" / "wiring" / "one.py"
     planted.parent.mkdir(parents=True)
     planted.write_text(f"{code}\n")
-    assert kinds.branches(tree) == []
+    assert branches(tree) == []
 
 
 @pytest.mark.parametrize(
     "place",
     ["config/kinds/kafka.py", "dispatch/kinds/kafka.py", "pollers/kafka/source.py", "dispatch/destinations/a.py"],
 )
-def test_a_kind_may_say_in_its_own_places_what_it_is(kinds: ModuleType, tree: Path, place: str) -> None:
+def test_a_kind_may_say_in_its_own_places_what_it_is(tree: Path, place: str) -> None:
     (tree / place).parent.mkdir(parents=True, exist_ok=True)
     with (tree / place).open("a") as file:
         file.write('\nif service == "kafka":\n    pass\n')
-    assert kinds.branches(tree) == []
+    assert branches(tree) == []

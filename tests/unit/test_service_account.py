@@ -134,12 +134,12 @@ def test_batches_by_outcome_and_failed_records_by_reason(outcome: Outcome, label
 
 @pytest.mark.semantics("OBS-15")
 def test_the_age_of_a_streams_records_is_that_of_the_last_one() -> None:
-    metrics = Metrics([Labels("m", "kinesis", "f"), Labels("q", "sqs", "f")], wall=lambda: 100.0)
+    metrics = Metrics([Labels("m", "kinesis", "f"), Labels("q", "sqs", "f")])
     of_stream = {**LABELS, "source": "kinesis"}
     ages = "headrace_iterator_age_milliseconds"
     old, young = (Record(LANE, "1", {}, arrived) for arrived in (10.0, 99.75))
-    metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10))
-    metrics.observe(seen.Invoking("q", "f", "r", (old,), 10))
+    metrics.observe(seen.Invoking("m", "f", "r", (old, young), 10, 0.25))
+    metrics.observe(seen.Invoking("q", "f", "r", (old,), 10, 90.0))
     assert {key: value for key, value in samples(metrics).items() if key[0] == ages} == {
         (ages, frozenset(of_stream.items())): 250.0
     }

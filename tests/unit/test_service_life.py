@@ -292,6 +292,8 @@ async def test_a_dry_run_deletes_nothing_and_gives_all_back() -> None:
     assert await rig.life.run() is Exit.OK
     assert sorted((verdict.id, verdict.text) for verdict in verdicts) == ALL
     assert len(rig.queue.messages) == 3
+    (account,) = rig.said("account")
+    assert account == "m: fetched 3, would deliver 2, would filter 1, would invoke 1"
     assert all(message.visible_at <= anyio.current_time() for message in rig.queue.messages)
 
 

@@ -14,7 +14,7 @@ from headrace.dispatch.core.model import Lane, OpenWindow, Position, Window
 from headrace.pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Key, Start, StartKind
 from headrace.service.cli import main as cli
 from headrace.service.wiring.exits import Exit
-from headrace.service.wiring.positions import open_positions, reads, unused_line, without_mapping
+from headrace.service.wiring.positions import open_positions, unused_line, without_mapping
 from headrace.service.wiring.state import StateDirectory
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -164,7 +164,7 @@ def test_positions_of_a_mapping_that_was_renamed_are_given_to_the_new_one(
 ) -> None:
     store(project, {(GONE, STREAM): at(5)})
     code, out, _ = headrace(capsys, "move", GONE, STREAM, "orders")
-    assert (code, out) == (Exit.OK, f"moved 1 positions in {STREAM} from {GONE} to orders\n")
+    assert (code, out) == (Exit.OK, f"moved 1 position in {STREAM} from {GONE} to orders\n")
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 5"]]
 
 
@@ -183,7 +183,7 @@ def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsy
 def test_positions_are_forgotten_by_source_or_all_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streams = [f"{TABLE}/stream/{label}" for label in ("one", "two", "three")]
     store(project, {(GONE, stream): at(5) for stream in streams})
-    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 positions of {GONE}\n"
+    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 position of {GONE}\n"
     assert [row[2] for row in rows(capsys)] == [streams[2], streams[1]]
     assert headrace(capsys, "remove", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
     assert rows(capsys) == []
@@ -236,7 +236,8 @@ def mapping(source: str, uuid: str = ORDERS, **more: object) -> EventSourceMappi
     ],
 )
 def test_which_streams_a_mapping_keeps_positions_of(own: str, source: str, expected: bool) -> None:
-    assert reads(mapping(own), source) is expected
+    made = mapping(own)
+    assert made.profile.positions_in(made, source) is expected
 
 
 @pytest.mark.semantics("CLI-28")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,33 @@ def test_a_fingerprint_follows_code_and_configuration_and_nothing_else(tmp_path:
 def test_a_link_to_nowhere_in_the_code_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     assert fingerprint(function(tmp_path), [tmp_path])
+
+
+# --- a directory that goes away while it is ours ----------------------------------------------------------------------
+
+
+@pytest.mark.semantics("CLI-43")
+async def test_a_lock_that_another_daemon_could_take_is_noticed(tmp_path: Path) -> None:
+    state = StateDirectory.open(tmp_path / "state")
+    await state.check()
+    assert state.trouble is None
+    shutil.rmtree(tmp_path / "state")
+    await state.check()
+    assert state.trouble is not None
+    assert "another daemon may use the state directory at the same time" in state.trouble.text
+    StateDirectory.open(tmp_path / "state").close()
+    await state.check()
+    assert "replaced by another" in str(state.trouble)
+    state.close()
+
+
+@pytest.mark.semantics("CLI-43")
+def test_nothing_is_remembered_in_the_directory_of_another_daemon(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    registry = KnownStarts(directory)
+    directory.rename(tmp_path / "away")
+    directory.mkdir()
+    KnownStarts(directory).remember("orders", "theirs")
+    registry.remember("orders", "ours")
+    assert KnownStarts(directory).remembers("orders", "theirs")

@@ -19,7 +19,7 @@ from headrace.dispatch.core.keeping import keep_all
 from headrace.dispatch.core.model import Record
 from headrace.dispatch.core.observer import DestinationChanged, Observers
 from headrace.dispatch.destinations.memory import MemoryDestination
-from headrace.dispatch.destinations.persistence import FailureDestination
+from headrace.dispatch.destinations.persistence import FailureDestination, Persistence
 from headrace.dispatch.dispatcher import Target
 from headrace.dispatch.invokers.base import Invocation
 from headrace.dispatch.invokers.callable import CallableInvoker
@@ -35,7 +35,6 @@ from headrace.service.running.mappings import Changes, RunningMapping, RunningMa
 from headrace.service.telemetry.account import Account
 from headrace.service.telemetry.event_lines import Logs
 from headrace.service.telemetry.log import Log
-from headrace.service.wiring.dispatching import persistence_of
 from headrace.service.wiring.exits import Exit
 from headrace.service.wiring.life import Life, Outside
 from support.fleets import fleet_of, no_metrics
@@ -103,7 +102,7 @@ class Rig:
     def _destination(self) -> FailureDestination:
         documents = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
         self.dead = MemoryDestination(DEAD, documents, exists=self.destination_exists)
-        persistence = persistence_of(self.settings.destinations)
+        persistence = Persistence.of(self.settings.destinations)
         return discards_to(self.dead, self.observer, clock=self.clock, mapping="m", persistence=persistence)
 
     def _outside(self) -> Outside:

@@ -27,6 +27,7 @@ from headrace.dispatch.core.model import (
     Throttled,
     Unreachable,
 )
+from headrace.dispatch.invokers.base import CLOSED
 from headrace.service.telemetry.event_lines import OUTPUT_BURST, Logs
 from headrace.service.telemetry.line_writer import StreamLines
 from headrace.service.telemetry.log import Action, LibraryLines, Log, open_log
@@ -341,7 +342,11 @@ def test_a_record_that_cannot_be_read_says_why() -> None:
     record = Record(Lane("b:9092/t", "t-0"), ("t-0", 15), {}, 0.0, flaw=flaw)
     (line,) = lines_of([seen.Discarded("m", (record,), flaw.reason, "")])
     assert line["event"] == (
-        "m discarded 1 records of t-0 (SCHEMA_NOT_FOUND: the record's value names schema 7, which http://r does not "
+        "m discarded 1 record of t-0 (SCHEMA_NOT_FOUND: the record's value names schema 7, which http://r does not "
         "have), and no destination has them"
     )
     assert (line["ids"], line["reason"]) == (["t-0@15"], "SCHEMA_NOT_FOUND")
+
+
+def test_a_function_that_is_ended_by_a_stop_is_not_told_as_one_that_cannot_start() -> None:
+    assert lines_of([seen.GateClosed("f", CLOSED, 1.0)]) == []

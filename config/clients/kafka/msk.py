@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import anyio.to_thread
 
+from ...clock import steady_time
 from ...errors import ConfigError, SourceRefused
 from ...fields.arn import Arn
 from ...fields.kafka_security import Protocol, SecurityPlan
@@ -102,5 +104,6 @@ def _signed(signer: Any, region: str, keys: dict[str, str | None]) -> Token:
         def load(self) -> Any:
             return Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys["aws_session_token"])
 
+    stepped = time.time() - steady_time()  # the signer tells the time by the machine's clock
     text, expires = signer.generate_auth_token_from_credentials_provider(region, GivenCredentials())
-    return Token(text, expires / 1000)
+    return Token(text, expires / 1000 - stepped)

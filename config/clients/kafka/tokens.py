@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from ... import descriptors
+from ...clock import steady_time
 from ...errors import SourceError, SourceRefused, SourceUnavailable
 from ...fields.kafka_mapping import KafkaOauth
 from ...fields.kafka_security import OauthClient
@@ -36,7 +36,7 @@ class Token:
 class Renewed:
     """A token that is good whenever it is asked for."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Token]], now: Callable[[], float] = time.time) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Token]], now: Callable[[], float] = steady_time) -> None:
         self._ask = ask
         self._now = now
         self._lock = anyio.Lock()
@@ -154,7 +154,7 @@ async def _granted(client: ClientCredentials, wanted: Mapping[str, str]) -> Toke
 
     url, login = client.endpoint, base64.b64encode(f"{client.client_id}:{client.secret}".encode()).decode()
     form = {"grant_type": "client_credentials"} | {name: value for name, value in wanted.items() if value}
-    asked = time.time()
+    asked = steady_time()
     trusted = await _trusted(client)
     try:
         async with (

@@ -27,6 +27,7 @@ JSON_CALLS: Mapping[str, Mapping[str, str]] = {
         "receive_message": "ReceiveMessage",
         "delete_message_batch": "DeleteMessageBatch",
         "change_message_visibility_batch": "ChangeMessageVisibilityBatch",
+        "get_queue_attributes": "GetQueueAttributes",
     },
     "kinesis": {"get_records": "GetRecords"},
     "dynamodbstreams": {"get_records": "GetRecords"},
@@ -248,6 +249,12 @@ def _check_records(reply: Mapping[str, Any]) -> None:
         raise _unreadable("MillisBehindLatest is no number")
 
 
+def _check_attributes(reply: Mapping[str, Any]) -> None:
+    found = reply.get("Attributes", {})
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise _unreadable("Attributes is no object of texts")
+
+
 def _check_lists(reply: Mapping[str, Any], *names: str) -> None:
     """That what is there under these names is a list of objects."""
     for name in names:
@@ -260,6 +267,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "ReceiveMessage": _check_messages,
     "DeleteMessageBatch": _check_entries,
     "ChangeMessageVisibilityBatch": _check_entries,
+    "GetQueueAttributes": _check_attributes,
     "GetRecords": _check_records,
 }
 

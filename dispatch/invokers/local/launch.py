@@ -102,9 +102,8 @@ def _command(spec: FunctionSpec) -> Command | LaunchRefused:
 
 def _elsewhere(spec: FunctionSpec) -> Command | LaunchRefused:
     """A runtime that AWS has, and we have nothing for: it is left to the function's own bootstrap, if it has one."""
-    found = _bootstrap(spec)
-    if isinstance(found, Command):
-        return found
+    if _bootstraps(spec):
+        return _bootstrap(spec)
     return LaunchRefused(
         f"the runtime {spec.runtime} cannot be run here, only python, nodejs and provided can: "
         "build the function for provided, or give it a bootstrap"
@@ -116,9 +115,13 @@ def _beside(code: Path, program: str) -> str | None:
     return str(path) if os.sep in program and path.is_file() else None
 
 
-def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
+def _bootstraps(spec: FunctionSpec) -> list[Path]:
     candidates = [spec.code / "bootstrap", *(layer / "bootstrap" for layer in reversed(spec.layers))]
-    found = next((path for path in candidates if path.exists()), None)
+    return [path for path in candidates if path.exists()]
+
+
+def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
+    found = next(iter(_bootstraps(spec)), None)
     if found is None:
         what = f"there is no file 'bootstrap' in {spec.code}"
         missing = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
@@ -127,7 +130,19 @@ def _bootstrap(spec: FunctionSpec) -> Command | LaunchRefused:
         packed = "make it executable before it is packed (chmod +x)"
         denied = "fork/exec /var/task/bootstrap: permission denied"
         return _refused(spec, f"{found} is not executable", "chmod +x it", packed, denied)
+    if _first_line(found).startswith(b"#!") and _first_line(found).endswith(b"\r\n"):
+        what = f"{found} has Windows line ends, so that its interpreter is not found"
+        unix = "save it with Unix line ends"
+        return _refused(spec, what, unix, unix, "fork/exec /var/task/bootstrap: no such file or directory")
     return Command((str(found),))
+
+
+def _first_line(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.readline(1024)
+    except OSError:
+        return b""  # whoever starts it hears why
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------

@@ -214,7 +214,7 @@ class LocalInvoker:
 
     def _init_failed(self, worker: Worker, failed: InitFailed, seconds: float) -> InitFailed:
         if self._closed:
-            return failed  # it was us who ended it
+            return replace(failed, cause=CLOSED)  # it was us who ended it
         kind, message = answers.error_text(failed.body)
         worker.say_init_failed(
             seconds, "timeout" if isinstance(failed.ended, TimedOut) else "error", kind or failed.kind

@@ -16,6 +16,8 @@ from ...control.store.mapping_plane import MappingPlane
 from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 
+Tell = Callable[[EventSourceMapping], None]
+"""Says what is to be known of a mapping that was made or changed."""
 Look = Callable[[EventSourceMapping], Awaitable[SourceLook]]
 """Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""
 
@@ -24,11 +26,16 @@ class MappingCalls:
     """`progress` says what came of a mapping so far. Also the keeper of mappings' tags."""
 
     def __init__(
-        self, plane: MappingPlane, look: Look, progress: Callable[[EventSourceMapping], MappingProgress]
+        self,
+        plane: MappingPlane,
+        look: Look,
+        progress: Callable[[EventSourceMapping], MappingProgress],
+        tell: Tell = lambda mapping: None,
     ) -> None:
         self._plane = plane
         self._look = look
         self._progress = progress
+        self._tell = tell
 
     def calls(self) -> Mapping[str, Serve]:
         return {
@@ -43,13 +50,17 @@ class MappingCalls:
         moment = self._plane.moment()
         config, _ = decisions.check_create(call.parameters, moment, self._plane.ground)
         seen = await self._seen(config)
-        return Answer(self._shown(await self._plane.create(call.parameters, seen, moment)))
+        return self._told(await self._plane.create(call.parameters, seen, moment))
 
     async def _update(self, call: Call) -> Answer:
         moment = self._plane.moment()
         config, _ = decisions.check_update(self._plane.all, call.parameters, moment, self._plane.ground)
         seen = await self._seen(config) if config.profile.has_visibility else SourceLook()
-        return Answer(self._shown(await self._plane.update(call.parameters, seen, moment)))
+        return self._told(await self._plane.update(call.parameters, seen, moment))
+
+    def _told(self, mapped: Mapped) -> Answer:
+        self._tell(mapped.config)
+        return Answer(self._shown(mapped))
 
     async def _delete(self, call: Call) -> Answer:
         return Answer(self._shown(await self._plane.delete(call.parameters["UUID"])))

@@ -47,13 +47,15 @@ class ApiAccess:
         self._hosts = {_name(each) for each in hosts} | {host.lower()}
         self._secrets = secrets
 
-    def admit(self, head: Head, now: float) -> Admitted:
-        """By method, path and headers alone; `now` is the wall clock's. Raises ApiError."""
+    def admit(self, head: Head, now: float, steady: float | None = None) -> Admitted:
+        """By method, path and headers alone. `now` is the wall clock's, and `steady` the same without its steps: a
+        signature is good by one of them, because nobody knows which of the two the client has. Raises ApiError."""
         if self._local:
             self._refuse_browsers(head)
             return Admitted()
         claim = self._claimed(head)
-        signatures.verify_claim(claim, head, self._known(claim), datetime.fromtimestamp(now, UTC))
+        clocks = [datetime.fromtimestamp(each, UTC) for each in (now, now if steady is None else steady)]
+        signatures.verify_claim(claim, head, self._known(claim), clocks)
         return Admitted(claim)
 
     def _claimed(self, head: Head) -> Claim:

@@ -118,13 +118,14 @@ def _invalid(message: str) -> ApiError:
 # --- before the body -------------------------------------------------------------------------------------------------
 
 
-def verify_claim(claim: Claim, head: Head, secrets: Mapping[str, str], now: datetime) -> None:
-    """Key, scope, time and, where the header says what the body is, the signature. Raises ApiError."""
+def verify_claim(claim: Claim, head: Head, secrets: Mapping[str, str], clocks: Sequence[datetime]) -> None:
+    """Key, scope, time and, where the header says what the body is, the signature. The time is good by one of the
+    clocks; the first is named in a refusal. Raises ApiError."""
     if claim.key_id not in secrets:
         message = "The security token included in the request is invalid."
         raise refusals.unauthorized("UnrecognizedClientException", message)
     _verify_scope(claim)
-    _verify_time(claim, now)
+    _verify_time(claim, clocks)
     _verify_headers(claim, head)
     digest = _told_digest(claim, head)
     if digest is not None:
@@ -141,22 +142,29 @@ def _verify_scope(claim: Claim) -> None:
         raise _invalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP.")
 
 
-def _verify_time(claim: Claim, now: datetime) -> None:
+def _verify_time(claim: Claim, clocks: Sequence[datetime]) -> None:
     try:
         signed = datetime.strptime(claim.moment, _FORM).replace(tzinfo=UTC)
     except ValueError as fault:
         raise _incomplete(f"Date must be in ISO-8601 'basic format'. Got '{claim.moment[:40]}'.") from fault
+    refused = [_untimely(claim, signed, now) for now in clocks]
+    if refused[0] is not None and all(refused):
+        raise refused[0]
+
+
+def _untimely(claim: Claim, signed: datetime, now: datetime) -> ApiError | None:
     at = now.strftime(_FORM)
     if signed > now + SKEW:
         latest = (now + SKEW).strftime(_FORM)
-        raise _invalid(f"Signature not yet current: {claim.moment} is still later than {latest} ({at} + 5 min.)")
+        return _invalid(f"Signature not yet current: {claim.moment} is still later than {latest} ({at} + 5 min.)")
     if claim.presigned:
         ends = signed + timedelta(seconds=claim.seconds)
         if ends < now:
-            raise _invalid(f"Signature expired: {ends.strftime(_FORM)} is now earlier than {at}")
+            return _invalid(f"Signature expired: {ends.strftime(_FORM)} is now earlier than {at}")
     elif signed < now - SKEW:
         earliest = (now - SKEW).strftime(_FORM)
-        raise _invalid(f"Signature expired: {claim.moment} is now earlier than {earliest} ({at} - 5 min.)")
+        return _invalid(f"Signature expired: {claim.moment} is now earlier than {earliest} ({at} - 5 min.)")
+    return None
 
 
 def _verify_headers(claim: Claim, head: Head) -> None:

@@ -1,23 +1,33 @@
-"""`headrace check`: every problem of a configuration, or what it says. Starts no function and calls nobody."""
+"""`headrace check`: every problem of a configuration, or what it says. Calls nobody, and starts functions only with
+`--start`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
+from ....config.clients import regions
 from ....config.clients.aws import AwsSettings, Clients
-from ....config.function import describe
+from ....config.errors import Problem
+from ....config.fields.spoken import counted
+from ....config.function import CommandFunction, LocalFunction, describe
 from ....config.loader import Config
+from ....config.nodes import join
 from ....dispatch.core.observer import Observer, Observers
+from ....dispatch.invokers.base import Invoker, NotReady
 from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory
 from ...wiring.source_factory import refuse_missing_libraries
 from .configs import load_config
+from .invoke import InvokeOutput, outside_tmp
 from .tables import show, show_json, table, tell
 
 
@@ -25,13 +35,55 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     config = load_config(arguments.config, arguments)
     refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
-    for warning in config.warnings:
+    for warning in [*config.warnings, *_regions(config)]:
         tell(f"headrace: warning: {warning}")
+    for remark in config.remarks:
+        tell(f"headrace: remark: {remark}")
     if arguments.output == "json":
         show_json({**config.effective(), "endpoints": endpoints.shown()})
     else:
         _show_tables(config, endpoints)
-    return Exit.OK
+    return anyio.run(_start, config) if arguments.start else Exit.OK
+
+
+def _regions(config: Config) -> list[Problem]:
+    """Regions whose names are slips: an emulator takes any, and has nothing in them."""
+    named = [("aws.region", config.settings.aws.region or "")]
+    named += [(join("mappings", each.name), each.arn.region) for each in config.mappings.values() if each.arn]
+    return [
+        replace(config.problem(path, f"there is no region {region!r}"), hint=f"near are {', '.join(near)}")
+        for path, region in named
+        if region and (near := regions.meant(region))
+    ]
+
+
+async def _start(config: Config) -> int:
+    """Start each function of this machine once, without an event, and say of each whether it can."""
+    causes = {}
+    async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+        with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:
+            functions = InvokerFactory(config, clients, Observers([InvokeOutput()]), Path(scratch))
+            with closing(functions):
+                for name, function in config.functions.items():
+                    if isinstance(function, LocalFunction | CommandFunction):
+                        causes[name] = await _probed(await functions.invoker(function))
+    for name, cause in causes.items():
+        if cause:
+            problem = config.problem(join("functions", name), f"cannot start: {cause}")
+            tell(f"headrace: {problem}")
+        else:
+            show(f"function {name} starts")
+    return Exit.FAILURE if any(causes.values()) else Exit.OK
+
+
+async def _probed(invoker: Invoker) -> str:
+    """Why the function cannot start; empty when it can."""
+    try:
+        answer = await invoker.probe()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await invoker.aclose()
+    return answer.cause.text if isinstance(answer, NotReady) else ""
 
 
 async def _endpoints(config: Config) -> ServiceEndpoints:
@@ -61,4 +113,5 @@ def _show_tables(config: Config, endpoints: ServiceEndpoints) -> None:
         show(table(("FUNCTION", "IS"), functions) + "\n")
     for service, url in endpoints.shown().items():
         show(f"{service} at {url}")
-    show(f"{len(config.mappings)} mappings and {len(config.functions)} functions: no problem found")
+    counts = f"{counted(len(config.mappings), 'mapping')} and {counted(len(config.functions), 'function')}"
+    show(f"{counts}: no problem found")

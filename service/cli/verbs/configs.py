@@ -10,7 +10,7 @@ from pathlib import Path
 from ....config.documents import holds_documents
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
-from ....dispatch.kinds.pattern_check import check_patterns
+from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
 
 SYSTEM = Path("/etc/headrace")
 """Where a container's configuration stands."""
@@ -27,7 +27,8 @@ def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
 
 def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
     """The configuration of these paths, of none too: the settings alone. Raises ConfigError."""
-    return load(paths, environ=os.environ, flags=flags_of(arguments), check_patterns=check_patterns)
+    flags = flags_of(arguments)
+    return load(paths, environ=os.environ, flags=flags, check_patterns=check_patterns, pattern_notes=pattern_notes)
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, object]:

@@ -16,6 +16,7 @@ import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
 from ....config.core.stop_budget import PATIENCE
+from ....config.fields.spoken import counted
 from ....config.loader import Config
 from ....dispatch.core.model import FunctionFailed, Reply, Returned, Throttled, Unreachable
 from ....dispatch.core.observer import Event, FunctionLog, Observer, Observers
@@ -42,7 +43,7 @@ class InvokeOutput:
 
 
 def _left_out(counts: LineCounts) -> str:
-    return f"headrace: nobody read standard error in time: {counts.functions} lines were left out"
+    return f"headrace: nobody read standard error in time: {counted(counts.functions, 'line')} left out"
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -70,7 +71,7 @@ def _payload(text: str) -> bytes:
 
 
 async def _invoke(config: Config, name: str, payload: bytes, observer: Observer) -> Reply:
-    with tempfile.TemporaryDirectory(prefix="headrace-", dir=_outside_tmp()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
@@ -83,7 +84,7 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
                         await invoker.aclose()
 
 
-def _outside_tmp() -> str | None:
+def outside_tmp() -> str | None:
     """So that the /tmp of the function's own has nothing of ours in it."""
     kept = "/var/tmp"  # noqa: S108 - a fresh directory in it, which nobody else may enter
     return kept if "TMPDIR" not in os.environ and os.access(kept, os.W_OK) else None

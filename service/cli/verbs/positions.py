@@ -17,13 +17,14 @@ import anyio
 
 from ....config.errors import HeadraceError
 from ....config.fields.mapping_fields import UUID_FORM
+from ....config.fields.spoken import counted
 from ....config.loader import Config
 from ....dispatch.core.model import Position
 from ....dispatch.core.observer import Observer
 from ....pollers.checkpoints.store import Checkpoint, CheckpointStore, Finished, Kept, Start
 from ...wiring.control_plane import with_stored
 from ...wiring.exits import Exit, UsageError
-from ...wiring.positions import are_stored, open_positions, reads, without_mapping
+from ...wiring.positions import are_stored, open_positions, without_mapping
 from ...wiring.state import StateDirectory
 from .configs import default, read_config
 from .tables import show, show_json, table
@@ -134,7 +135,7 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
     mapping, source = _mapping(arguments.mapping, config), arguments.source
     to = _mapping(arguments.to, config)
     other = next((each for each in config.mappings.values() if each.uuid == to), None)
-    if other is not None and not reads(other, source):
+    if other is not None and not other.profile.positions_in(other, source):
         raise UsageError(f"mapping {other.name} reads {other.source}, so positions in {source} are of no use to it")
     number = await _lanes(store, mapping, source)
     if not await store.move(mapping, source, to):
@@ -142,14 +143,14 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
             f"mapping {arguments.to} has positions of its own in {source}; forget those first, if they may go: "
             f"headrace positions remove {arguments.to} {source}"
         )
-    show(f"moved {number} positions in {source} from {arguments.mapping} to {arguments.to}")
+    show(f"moved {counted(number, 'position')} in {source} from {arguments.mapping} to {arguments.to}")
 
 
 async def _remove(store: CheckpointStore, config: Config, arguments: argparse.Namespace) -> None:
     mapping = _mapping(arguments.mapping, config)
     await _lanes(store, mapping, arguments.source)
     number = await store.remove(mapping, arguments.source)
-    show(f"removed {number} positions of {arguments.mapping}")
+    show(f"removed {counted(number, 'position')} of {arguments.mapping}")
 
 
 async def _lanes(store: CheckpointStore, mapping: str, source: str | None) -> int:

@@ -28,6 +28,7 @@ import anyio.to_thread
 
 from ....config.durable.faults import StoreUnavailable
 from ....config.durable.files import sync_directory
+from ....config.durable.pinned import LostFile, Pinned
 from ..model import Package
 from . import packages
 
@@ -47,15 +48,22 @@ def boot_id() -> str:
 
 
 class CodeStore:
-    """The packages below one directory. Belongs to the running loop."""
+    """The packages below one directory. Belongs to the running loop.
+
+    Nothing is kept in, or deleted from, a directory that took this one's place: it is another daemon's.
+    """
 
     def __init__(self, root: Path, boot: str | None = None) -> None:
         """`boot`: which start of the machine this is; None: as the system says."""
         self._root = root
         self._boot = boot_id() if boot is None else boot
+        self._pinned: Pinned | None = None
+        """The directory, once it is known to be there."""
         self._held: Counter[str] = Counter()
         self._receiving: set[str] = set()
         """Names of files that are being received."""
+        self.lost: frozenset[str] = frozenset()
+        """Packages that `repair` did not find and nobody has added since."""
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when a package is in nobody's hand any more: it may be nobody's at all."""
@@ -87,6 +95,7 @@ class CodeStore:
             with self.held(sha256):
                 async with self._changing:
                     await self._in_thread(partial(_add, file, self._root, sha256))
+                    self.lost -= {sha256}
                 yield Package(sha256, size, kms_key)
 
     @asynccontextmanager
@@ -97,8 +106,11 @@ class CodeStore:
         self._receiving.add(file.name)
         try:
             opened = await self._in_thread(partial(_create, file))
-            with opened:
+            try:
                 sha256, size = await self._write(pieces, opened)
+            finally:
+                with suppress(OSError):  # it is on the disk, or why it is not was said before
+                    opened.close()
             yield file, sha256, size
         finally:
             with anyio.CancelScope(shield=True):
@@ -115,26 +127,40 @@ class CodeStore:
         return sha256.hexdigest(), size
 
     async def repair(self, used: Collection[str]) -> list[str]:
-        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left. Raises
-        StoreUnavailable when the directory cannot be used."""
+        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left, which
+        are `lost` from now on. Raises StoreUnavailable when the directory cannot be used."""
         async with self._changing:
-            return await self._in_thread(partial(_repair, self._root, used, self._boot))
+            lost = await self._in_thread(partial(_repair, self._root, used, self._boot))
+            self.lost = frozenset(lost)
+            return lost
 
     async def sweep(self, used: Callable[[], Collection[str]]) -> None:
         """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
         what was added a moment ago is in a function by then, or still held."""
         async with self._changing:
             keep = {*used(), *self._held}
-            await anyio.to_thread.run_sync(_sweep, self._root, lambda name: name in keep or name in self._receiving)
+            work = partial(_sweep, self._root, lambda name: name in keep or name in self._receiving)
+            with suppress(StoreUnavailable):  # what is not ours any more is not ours to delete
+                await self._in_thread(work)
 
     async def _in_thread(self, work: partial[T]) -> T:
         try:
-            return await anyio.to_thread.run_sync(work)
+            return await anyio.to_thread.run_sync(self._in_place, work)
+        except LostFile as error:
+            raise StoreUnavailable(f"cannot store code: {error}; move it back, or start the daemon again") from error
         except OSError as error:
             what = (
                 f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"
             )
             raise StoreUnavailable(what) from error
+
+    def _in_place(self, work: partial[T]) -> T:
+        """In the thread. Raises LostFile."""
+        if self._pinned is None:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._pinned = Pinned.of(self._root)
+        self._pinned.expect()
+        return work()
 
 
 async def whole(data: bytes) -> AsyncGenerator[bytes]:
@@ -157,7 +183,6 @@ def _digest(file: Path) -> str:
 
 
 def _create(file: Path) -> BinaryIO:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return file.open("xb")
 
 
@@ -174,8 +199,7 @@ def _finish(file: BinaryIO) -> None:
 def _add(file: Path, root: Path, sha256: str) -> None:
     if not (root / sha256).exists():
         _unpacked(file, root, sha256)
-    if not (root / f"{sha256}.zip").exists():
-        file.rename(root / f"{sha256}.zip")
+    file.rename(root / f"{sha256}.zip")  # one that is there may be damaged, and else is the same
     sync_directory(root)
 
 
@@ -191,7 +215,6 @@ def _unpacked(file: Path, root: Path, sha256: str) -> None:
 
 
 def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     marker, lost = root / _BOOT, []
     doubtful = not marker.exists() or marker.read_bytes() != boot.encode()
     for sha256 in used:

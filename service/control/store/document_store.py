@@ -57,6 +57,11 @@ class Documents:
             raise
 
     @property
+    def file(self) -> GroupWriter:
+        """Who writes it, and knows whether that is possible."""
+        return self._writer
+
+    @property
     def durable_writes(self) -> int:
         """Transactions so far; writes that come together share one."""
         return self._writer.commits

@@ -71,6 +71,8 @@ class FunctionPlane:
         self._turns: dict[str, tuple[anyio.Lock, int]] = {}
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
+        self._lost: frozenset[str] = frozenset()
+        """Code that is lost, as the functions show it."""
         self._unused = True
         """Whether there may be code that no function has."""
         self._changed = anyio.Event()
@@ -175,7 +177,7 @@ class FunctionPlane:
         try:
             await self._documents.write(puts, deletes, partial(self._remember, name, before, after))
         except StoreUnavailable as error:
-            raise service() from error
+            raise service(str(error)) from error
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
         """Called in the step in which the change is known to be durable: in memory and told, as one."""
@@ -183,14 +185,24 @@ class FunctionPlane:
         if after is None:
             del self._functions[name]
         else:
-            self._functions[name] = after
+            self._functions[name] = functions.standing(after, self.code.lost)
             if after.settling:
                 self._due[name] = self._clock.monotonic() + self._window
                 self._wake()
         if before is not None and not before.packages <= (after.packages if after else frozenset()):
             self._sweep_soon()
-        for changed in self._watchers:
-            changed(name)
+        for each in (name, *self._look_at_code(name)):
+            for changed in self._watchers:
+                changed(each)
+
+    def _look_at_code(self, but: str = "") -> list[str]:
+        """Let every function stand as its code does; the names of those that stand differently now, but this one."""
+        if self._lost == self.code.lost:
+            return []
+        self._lost = self.code.lost
+        before = dict(self._functions)
+        self._functions = {name: functions.standing(each, self._lost) for name, each in before.items()}
+        return [name for name, each in self._functions.items() if each != before[name] and name != but]
 
     def _moment(self) -> Moment:
         return Moment(self._clock.wall(), self._fresh())
@@ -199,13 +211,14 @@ class FunctionPlane:
 
     async def start(self) -> list[str]:
         """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
-        lost: they are there, and cannot run. Raises StoreUnavailable when the directory of the code cannot be used."""
+        lost: they are Failed until it is uploaded again. Raises StoreUnavailable when the directory of the code cannot
+        be used."""
         now = self._clock.monotonic()
         self._due = {name: now for name, function in self._functions.items() if function.settling}
         await self._settle_due()
-        lost = set(await self.code.repair(self._packages()))
+        await self.code.repair(self._packages())
         await self.sweep()
-        return sorted(name for name, function in self._functions.items() if function.packages & lost)
+        return sorted(self._look_at_code())
 
     async def run(self) -> None:
         """Let time do its part, until it is cancelled."""

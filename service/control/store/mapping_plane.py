@@ -100,7 +100,7 @@ class MappingPlane:
             try:
                 await self._documents.write(puts, then=partial(self._remember, after))
             except StoreUnavailable as error:
-                raise service() from error
+                raise service(str(error)) from error
         return after
 
     def _remember(self, after: Mapped) -> None:

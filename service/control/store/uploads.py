@@ -45,7 +45,7 @@ class Uploads:
             async with self._code.adding(pieces, source.get("SourceKMSKeyArn", "")) as package:
                 yield package
         except StoreUnavailable as error:
-            raise service() from error
+            raise service(str(error)) from error
 
     async def _object(self, source: Mapping[str, Any]) -> AsyncGenerator[bytes]:
         """Its bytes, of which few are in memory at a time. Raises ApiError."""

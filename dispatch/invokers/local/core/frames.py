@@ -10,6 +10,7 @@ https://github.com/aws/aws-lambda-python-runtime-interface-client (`FramedTeleme
 
 from __future__ import annotations
 
+from .....config.fields.spoken import counted
 from .lines import LINE_LIMIT, LineBudget, OutputLines
 
 MAGIC = b"\xa5\x5a\x00"
@@ -87,7 +88,9 @@ class Frames:
     def _say_dropped(self) -> list[str]:
         dropped, self._dropped = self._dropped, 0
         return (
-            [f"[Headrace dropped {dropped} records: the function writes faster than can be logged]"] if dropped else []
+            [f"[Headrace dropped {counted(dropped, 'record')}: the function writes faster than can be logged]"]
+            if dropped
+            else []
         )
 
 

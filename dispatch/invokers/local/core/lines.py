@@ -5,6 +5,7 @@ A line that is longer than an event of CloudWatch Logs may be is cut; what is be
 
 from __future__ import annotations
 
+from .....config.fields.spoken import counted
 from ....core.token_bucket import TokenBucket
 
 LINE_LIMIT = 256 * 1024
@@ -67,7 +68,11 @@ class OutputLines:
 
     def _say_dropped(self) -> list[str]:
         dropped, self._dropped = self._dropped, 0
-        return [f"[Headrace dropped {dropped} lines: the function writes faster than can be logged]"] if dropped else []
+        return (
+            [f"[Headrace dropped {counted(dropped, 'line')}: the function writes faster than can be logged]"]
+            if dropped
+            else []
+        )
 
     @staticmethod
     def _text(line: bytes) -> str:

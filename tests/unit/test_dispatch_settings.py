@@ -9,7 +9,7 @@ import pytest
 
 from headrace.config.errors import BugError
 from headrace.config.mapping import EventSourceMapping
-from headrace.config.settings import Aws, Destinations, Settings
+from headrace.config.settings import Destinations, Settings
 from headrace.dispatch.core.backoff import Backoff
 from headrace.dispatch.core.batcher import PAYLOAD_LIMIT
 from headrace.dispatch.core.events import RecordsEnvelope, WindowEnvelope
@@ -22,7 +22,7 @@ from headrace.dispatch.kinds import dynamodb, kafka, sqs
 from headrace.dispatch.kinds.kinesis import STREAM as KINESIS
 from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.dispatch.kinds.table import dispatch_of
-from headrace.service.wiring.dispatching import ahead_of, backoff_of, function_arn, persistence_of
+from headrace.pollers.feed_settings import ahead_of
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -84,13 +84,17 @@ def test_policies(source: str, fields: dict[str, object], expected: Policy) -> N
     assert dispatch_of(made).policy(made) == expected
 
 
+def pauses(made: EventSourceMapping, settings: Settings) -> Backoff:
+    return dispatch_of(made).policy_of(made, settings.retry_backoff).backoff
+
+
 @pytest.mark.semantics("RETRY-25")
 def test_the_pauses_between_attempts_are_the_mappings_own_else_the_daemons() -> None:
     ours = Settings.model_validate({"retry_backoff": {"base": 0.1, "cap": 2}})
-    assert backoff_of(mapping(STREAM), Settings()) == Backoff(0.5, 2.0, 30.0) == Backoff()
-    assert backoff_of(mapping(STREAM), ours) == Backoff(base=0.1, cap=2.0)
-    assert backoff_of(mapping(STREAM, retry_backoff={"cap": 1}), ours) == Backoff(base=0.5, cap=1.0)
-    assert backoff_of(mapping(QUEUE, retry_backoff={"base": 0.01, "cap": 0.01}), ours) == Backoff(base=0.01, cap=0.01)
+    assert pauses(mapping(STREAM), Settings()) == Backoff(0.5, 2.0, 30.0) == Backoff()
+    assert pauses(mapping(STREAM), ours) == Backoff(base=0.1, cap=2.0)
+    assert pauses(mapping(STREAM, retry_backoff={"cap": 1}), ours) == Backoff(base=0.5, cap=1.0)
+    assert pauses(mapping(QUEUE, retry_backoff={"base": 0.01, "cap": 0.01}), ours) == Backoff(base=0.01, cap=0.01)
 
 
 def test_a_shard_has_as_many_batches_in_flight_as_its_mapping_says() -> None:
@@ -148,8 +152,8 @@ def test_queues_have_one_batch_at_a_time() -> None:
 
 
 def test_how_long_a_destination_is_tried() -> None:
-    assert persistence_of(Destinations()) == Persistence(5, 60.0, block=False)
-    assert persistence_of(Destinations(attempts=1, seconds=2.5, block=True)) == Persistence(1, 2.5, block=True)
+    assert Persistence.of(Destinations()) == Persistence(5, 60.0, block=False)
+    assert Persistence.of(Destinations(attempts=1, seconds=2.5, block=True)) == Persistence(1, 2.5, block=True)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_how_long_a_destination_is_tried() -> None:
     ],
 )
 def test_the_arn_of_a_function(source: str, function: str, account: str | None, arn: str) -> None:
-    assert function_arn(mapping(source, function=function), Aws(account=account)) == arn
+    assert mapping(source, function=function).function_arn(account) == arn
 
 
 # --- filters --------------------------------------------------------------------------------------------------------
@@ -249,9 +253,8 @@ def test_the_event_of_a_topic_names_the_brokers_that_were_reached() -> None:
 def test_the_arn_of_a_function_without_a_source_s_arn_is_what_the_settings_say() -> None:
     own = {"endpoints": {"kafka_bootstrap_servers": ["b:9092"]}}
     made = mapping("", self_managed_event_source=own, topics=["orders"])
-    assert function_arn(made, Aws()) == "arn:aws:lambda:us-east-1:000000000000:function:f"
-    aws = Aws(account="111122223333", region="eu-west-1")
-    assert function_arn(made, aws) == "arn:aws:lambda:eu-west-1:111122223333:function:f"
+    assert made.function_arn() == "arn:aws:lambda:us-east-1:000000000000:function:f"
+    assert made.function_arn("111122223333", "eu-west-1") == "arn:aws:lambda:eu-west-1:111122223333:function:f"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,247 @@
+"""What a pattern can never find in the records of a source, by what these look like. Pure; reads no record.
+
+A filter that can match nothing is no error, to AWS neither: it deletes or passes over everything, in silence. So
+whoever writes one is told. What is said here is certain: a pattern that some record could meet has no reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .arrays import content_without
+from .filters import Pattern
+from .formats import DataFormat, FilterRules, left_of
+from .operators import (
+    AnythingButNumbers,
+    AnythingButOperator,
+    AnythingButTexts,
+    ConstantLiteral,
+    Exists,
+    Leaf,
+    NumberLiteral,
+    Numeric,
+    Operator,
+)
+from .tree import Branch, Rule
+
+# --- what records look like -------------------------------------------------------------------------------------------
+
+
+class LeafType(Enum):
+    TEXT = "text"
+    NUMBER = "a number"
+    BOOLEAN = "true or false"
+    NULL = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class LeafShape:
+    """A field that holds no other ones: what its value can be."""
+
+    types: frozenset[LeafType]
+    known: tuple[Leaf, ...] = ()
+    """Every value that it can have; empty: they are not known."""
+    always: bool = False
+    """Every record has it."""
+
+
+class Anything(Enum):
+    """Whatever the sender put there, fields included."""
+
+    ANYTHING = "anything"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShape:
+    """Names of the sender's, with dots or without, and below each one of these ends; the end `""` is the name's own
+    value."""
+
+    ends: Mapping[str, LeafShape]
+    lacks: str = ""
+    """What is said of a path without such an end."""
+    hint: str = ""
+
+
+Shape = LeafShape | NamedShape | Anything | Mapping[str, "Shape"]
+RecordShape = Mapping[str, Shape]
+"""What the records of a source look like to patterns, without data that stand apart from the record."""
+
+
+def leaf(*types: LeafType, always: bool = False) -> LeafShape:
+    return LeafShape(frozenset(types), always=always)
+
+
+def one_of(*values: str, always: bool = False) -> LeafShape:
+    """A text of which all values are known."""
+    return LeafShape(frozenset([LeafType.TEXT]), values, always)
+
+
+TEXT = leaf(LeafType.TEXT)
+NUMBER = leaf(LeafType.NUMBER)
+GIVEN_TEXT = leaf(LeafType.TEXT, always=True)
+GIVEN_NUMBER = leaf(LeafType.NUMBER, always=True)
+TEXT_OR_NULL = leaf(LeafType.TEXT, LeafType.NULL)
+ANYTHING = Anything.ANYTHING
+
+_PLAIN_DATA = GIVEN_TEXT
+
+Impossible = Callable[[Branch], "Unmet | None"]
+"""Rules that are met each by itself and never together: why."""
+
+
+def never_impossible(branch: Branch) -> Unmet | None:
+    """Of a source about whose records nothing is known beside their shape."""
+    return None
+
+
+# --- what cannot be met -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Why a rule is never met."""
+
+    path: str
+    """The field's, dotted."""
+    what: str
+    hint: str = ""
+
+
+def unmet(
+    pattern: Pattern, rules: FilterRules, shape: RecordShape, impossible: Impossible = never_impossible
+) -> Unmet | None:
+    """Why the pattern can match nothing; None where it can. Of several alternatives, the first one's reason."""
+    first: Unmet | None = None
+    for branch in pattern.branches:
+        why = _of_branch(branch, rules, shape) or impossible(branch)
+        if why is None:
+            return None
+        first = first or why
+    return first
+
+
+def besides(pattern: Pattern, rules: FilterRules, shape: RecordShape) -> list[str]:
+    """The fields of the record that the pattern reads beside the data, by their first name."""
+    roots = {_name_in(path, shape) for branch in pattern.branches for path in branch}
+    return sorted(root for root in roots if root is not None and root != rules.key)
+
+
+def _of_branch(branch: Branch, rules: FilterRules, shape: RecordShape) -> Unmet | None:
+    """A branch can be met when what is left of it can, for data of one format."""
+    forms = DataFormat if rules.apart else (DataFormat.JSON,)
+    reasons: list[Unmet] = []
+    for form in forms:
+        left = left_of(rules, branch, form)
+        if left is None:
+            continue
+        why = _of_rules(left, rules, _with_data(rules, shape, form))
+        if why is None:
+            return None
+        reasons.append(why)
+    if not reasons:
+        return Unmet(rules.key, f"{rules.key!r} is to be a text and an object at once")
+    return reasons[0]
+
+
+def _with_data(rules: FilterRules, shape: RecordShape, form: DataFormat) -> RecordShape:
+    """The record with its data as a pattern sees them."""
+    if not rules.apart or form is DataFormat.ABSENT:
+        return shape
+    data: Shape = ANYTHING if form is DataFormat.JSON else _PLAIN_DATA
+    return {**shape, rules.key: data}
+
+
+def _of_rules(branch: Branch, rules: FilterRules, shape: RecordShape) -> Unmet | None:
+    return next(filter(None, (_why(path, rule, rules, shape) for path, rule in branch.items())), None)
+
+
+def _why(path: str, rule: Rule, rules: FilterRules, shape: RecordShape) -> Unmet | None:
+    found, place, rest = _walked(path, shape)
+    match found:
+        case Anything():
+            return None
+        case LeafShape() if not rest:
+            return _of_leaf(path, rule, found)
+        case NamedShape() if rest:
+            if (end := _end_of(rest[1:], found)) is not None:
+                return _of_leaf(path, rule, end)
+    if content_without(rule):
+        return None  # what is never there does not exist
+    match found:
+        case LeafShape():
+            return Unmet(path, f"{place!r} holds {_told(found)}, and no fields")
+        case NamedShape():
+            what = found.lacks or "is no value"
+            return Unmet(path, f"{path!r} {what}", found.hint)
+        case _ if not place:
+            root = path.partition(".")[0]
+            return Unmet(path, f"the records have no {root!r}", f'what they carry is matched as {{"{rules.key}": …}}')
+        case _:
+            known = ", ".join(found)
+            if rest:
+                return Unmet(path, f"there is no {path!r}", f"{place!r} has {known}")
+            return Unmet(path, f"{path!r} is an object, and rules look at values", f"it has {known}")
+
+
+def _of_leaf(path: str, rule: Rule, shape: LeafShape) -> Unmet | None:
+    if any(_can_take(operator, shape) for operator in rule) or (content_without(rule) and not shape.always):
+        return None
+    if content_without(rule) and all(isinstance(operator, Exists) for operator in rule):
+        return Unmet(path, f"every record has {path!r}")
+    if shape.known:
+        return Unmet(path, f"{path!r} is {_told(shape)}, and nothing else")
+    hint = "put numbers in quotes" if _only_numbers(rule) and LeafType.TEXT in shape.types else ""
+    return Unmet(path, f"{path!r} is {_told(shape)}, and the rule wants something else", hint)
+
+
+def _told(shape: LeafShape) -> str:
+    if shape.known:
+        return " or ".join(repr(value) for value in shape.known)
+    return " or ".join(each.value for each in LeafType if each in shape.types)
+
+
+def _can_take(operator: Operator, shape: LeafShape) -> bool:
+    """Whether some value at the field passes."""
+    if shape.known:
+        return any(operator.test(value) for value in shape.known)
+    match operator:
+        case Exists(wanted):
+            return wanted
+        case AnythingButTexts() | AnythingButNumbers() | AnythingButOperator():
+            return True
+        case NumberLiteral() | Numeric():
+            return LeafType.NUMBER in shape.types
+        case ConstantLiteral(None):
+            return LeafType.NULL in shape.types
+        case ConstantLiteral():
+            return LeafType.BOOLEAN in shape.types
+        case _:
+            return LeafType.TEXT in shape.types
+
+
+def _only_numbers(rule: Iterable[Operator]) -> bool:
+    return all(isinstance(operator, NumberLiteral) for operator in rule)
+
+
+def _walked(path: str, shape: RecordShape) -> tuple[Shape, str, str]:
+    """The last known field on the path, its own path, and what of the path is left below it, with its dot."""
+    found: Shape = shape
+    place, rest = "", f".{path}"
+    while rest and isinstance(found, Mapping) and (name := _name_in(rest[1:], found)) is not None:
+        found, rest = found[name], rest[1 + len(name) :]
+        place = f"{place}.{name}" if place else name
+    return found, place, rest
+
+
+def _name_in(path: str, names: Iterable[str]) -> str | None:
+    """With which of the names a path begins."""
+    return next((name for name in names if path == name or path.startswith(f"{name}.")), None)
+
+
+def _end_of(rest: str, shape: NamedShape) -> LeafShape | None:
+    if "" in shape.ends:
+        return shape.ends[""]
+    _, dot, end = rest.rpartition(".")
+    return shape.ends.get(end) if dot else None
