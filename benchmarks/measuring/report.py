@@ -70,7 +70,7 @@ class Report:
         parser.add_argument("--rounds", type=int, default=rounds)
         parser.add_argument("--quick", action="store_true", help="one short round, to see that it works; nothing kept")
         parser.add_argument("--dry", action="store_true", help="keep nothing")
-        parser.add_argument("--only", nargs="+", metavar="SIDE", help="these sides alone; keeps nothing")
+        parser.add_argument("--only", nargs="+", metavar="SIDE", help="these sides alone")
         for name, kind in more.items():
             parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
         options = parser.parse_args()
@@ -177,7 +177,7 @@ class Report:
     def _add(self, row: Row) -> None:
         self.rows.append(row)
         print(line(row), flush=True)
-        if not (self.quick or self.options.dry or self.options.only):
+        if not (self.quick or self.options.dry):
             append([row])
 
     def end(self) -> int:
