@@ -61,6 +61,8 @@ class Report:
     missing: dict[str, str] = field(default_factory=dict)
     """Why a side was not measured, by its name."""
     rows: list[Row] = field(default_factory=list)
+    commit: str = field(default_factory=lambda: commit())
+    """Of the checkout when the run began."""
 
     @classmethod
     def from_arguments(cls, doc: str | None, rounds: int = 5, **more: type) -> Report:
@@ -172,7 +174,7 @@ class Report:
         self._add(Row(goal, key, *self._now(), None, reason=why))
 
     def _now(self) -> tuple[str, str, float]:
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), commit(), round(os.getloadavg()[0], 2)
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self.commit, round(os.getloadavg()[0], 2)
 
     def _add(self, row: Row) -> None:
         self.rows.append(row)
