@@ -74,7 +74,9 @@ class Supervisor:
 
     def _trouble_of(self, feed: Feed) -> Reason | None:
         if feed.unanswered > self._source.patience:
-            silent = f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
+            silent = (
+                f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint healthy?"
+            )
             return feed.trouble or Reason(ReasonCode.UNAVAILABLE, silent)
         return feed.trouble
 

@@ -137,7 +137,7 @@ class Clients:
             answer = await (await self.get("sts")).get_caller_identity()
         account = str(answer.get("Account", ""))
         if not _ACCOUNT.fullmatch(account):
-            raise SourceRefused(f"STS answers with an account that is none: {account[:40]!r}")
+            raise SourceRefused(f"STS answers with an invalid account: {account[:40]!r}")
         return account
 
     async def credentials(self, service: str) -> dict[str, str | None]:

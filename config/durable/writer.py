@@ -85,7 +85,7 @@ class GroupWriter:
 
     def _answer(self, job: _Job, then: Callable[[T], None]) -> T:
         if isinstance(job.error, sqlite3.Error):
-            advice = "free some space or look at the file's rights"
+            advice = "free some disk space or check the file's permissions"
             if getattr(job.error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
                 advice = descriptors.advice()
             what = f"cannot store {self._what} in {self._name}: {job.error}; {advice}"

@@ -49,7 +49,7 @@ class Arn:
         if parts[0] != "arn":
             raise ArnError(f"is not an ARN: it must look like {EXAMPLE}")
         if len(parts) < 6:
-            raise ArnError(f"is not a whole ARN: it has {len(parts)} of the 6 parts of {EXAMPLE}")
+            raise ArnError(f"is not a complete ARN: it has {len(parts)} of the 6 parts of {EXAMPLE}")
         arn = cls(*parts[1:])
         _check(arn)
         return arn

@@ -111,7 +111,7 @@ class FailureDestination:
         failing = next(iter(self._failing.values()), None)
         if failing or self._asked:
             return failing or self._standing
-        return Reason(ReasonCode.PENDING, f"failure destination {self.arn} was not asked yet")
+        return Reason(ReasonCode.PENDING, f"failure destination {self.arn} has not been checked yet")
 
     def handover(self, report: Report) -> DestinationDelivery:
         return DestinationDelivery(self, report)

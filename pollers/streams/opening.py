@@ -110,7 +110,7 @@ class Opening:
             return worth
         self._doubted = min(self._doubted, now)
         if now < self._doubted + DOUBT:
-            raise SourceUnavailable(f"the listing of {listing.arn} does not go with the positions that are stored")
+            raise SourceUnavailable(f"the listing of {listing.arn} contradicts the stored positions")
         return worth
 
     async def _judge(self, listing: Listing, opened: Opened) -> Worth:
@@ -181,7 +181,7 @@ class Opening:
         return await self._opened(listing)
 
     async def _restart(self, listing: Listing) -> FoundStream:
-        self._refuse(f"the stream {listing.arn} was made anew, the stored positions are not of this one")
+        self._refuse(f"the stream {listing.arn} was deleted and created again, the stored positions are of the old one")
         starts = lineage.initial(listing.shards, BEGINNING)
         await self._store.restart(self._settings.uuid, listing.arn, listing.created, starts)
         self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, listing.arn))

@@ -42,7 +42,7 @@ NOTHING_MAY_RUN = Reason(ReasonCode.FUNCTION_THROTTLED, "its reserved concurrenc
 def missing(name: str, qualifier: str) -> Reason:
     """Why there is nothing to run, and what to do."""
     which = f" with the version or alias {qualifier}" if qualifier else ""
-    return Reason(ReasonCode.FUNCTION_MISSING, f"there is no function {name}{which}: create it")
+    return Reason(ReasonCode.FUNCTION_MISSING, f"function {name}{which} does not exist: create it")
 
 
 def pending(text: str) -> Reason:

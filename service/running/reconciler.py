@@ -243,7 +243,7 @@ class Reconciler:
             await self._plane.end(mapped)
         except HeadraceError as error:
             if not failures:
-                text = f"{mapped.config.name}: cannot be deleted yet, and is tried again: {error}"
+                text = f"{mapped.config.name}: cannot be deleted yet, and will be tried again: {error}"
                 self._log.warning(Action.MAPPING, text, mapping=mapped.config.name)
             return False
         return True

@@ -157,7 +157,7 @@ class Logs:
         if isinstance(event.outcome, Succeeded):
             self._log.debug(
                 Action.INVOKE,
-                "the function took the batch",
+                "the function processed the batch",
                 request_id=event.outcome.attempt.request_id,
                 seconds=_round(event.seconds),
                 **who,
@@ -172,7 +172,7 @@ class Logs:
             case FailedItems(attempt=attempt, ids=ids):
                 self._warn(
                     Action.INVOKE_FAILED,
-                    f"function {event.function} did not take {len(ids)} of {len(event.records)} records",
+                    f"function {event.function} failed for {len(ids)} of {len(event.records)} records",
                     (*key, "items"),
                     request_id=attempt.request_id,
                     failure="items",
@@ -193,7 +193,7 @@ class Logs:
                 self._warn(Action.THROTTLED, text, (event.mapping, said), **who)
             case Unreachable(cause=cause, down=down):
                 if not down:  # a function that cannot start is said by its gate
-                    text = f"function {event.function} was not reached: {cause}"
+                    text = f"function {event.function} could not be reached: {cause}"
                     self._warn(Action.UNREACHABLE, text, (event.mapping, cause), code=cause.code.value, **who)
 
     def _settle_failed(self, event: seen.SettleFailed) -> None:
@@ -211,7 +211,7 @@ class Logs:
         if event.delay is not None:
             self._warn(
                 Action.DESTINATION_FAILED,
-                f"{event.mapping} could not write a discarded batch, and tries again: {event.cause}",
+                f"{event.mapping} could not write the document of a discarded batch, and tries again: {event.cause}",
                 (event.mapping, event.cause),
                 mapping=event.mapping,
                 code=event.cause.code.value,
@@ -235,7 +235,7 @@ class Logs:
         )
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
-        what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        what = "was created again" if event.before == event.source else f"replaces {event.before}"
         self._log.warning(
             Action.RECREATED,
             f"{event.mapping}: the {event.noun} {event.source} {what}, and is read from its beginning",
@@ -285,7 +285,7 @@ class Logs:
         )
 
     def _blocked(self, event: seen.Blocked) -> None:
-        text = f"{event.mapping}: key {event.key} holds up {event.records} records"
+        text = f"{event.mapping}: key {event.key} blocks {event.records} records"
         self._warn(
             Action.BLOCKED, text, (event.mapping, event.lane, event.key), mapping=event.mapping, shard=event.lane.shard
         )
@@ -302,7 +302,7 @@ class Logs:
         if left_out:
             self._log.warning(
                 Action.OUTPUT_LEFT_OUT,
-                f"function {event.function} prints too fast: {left_out} lines left out",
+                f"function {event.function} prints too fast: {left_out} lines were dropped",
                 function=event.function,
                 lines=left_out,
             )
@@ -352,7 +352,7 @@ class Logs:
         )
 
     def _bisected(self, event: seen.Bisected) -> None:
-        self._log.debug(Action.BISECT, "cut in two", mapping=event.mapping, records=len(event.records))
+        self._log.debug(Action.BISECT, "split in two", mapping=event.mapping, records=len(event.records))
 
     def _committed(self, event: seen.OffsetsCommitted) -> None:
         self._log.debug(Action.COMMIT, "committed", mapping=event.mapping, offsets=event.offsets)

@@ -30,7 +30,9 @@ class FaultReports:
         self._monotonic = monotonic
         self._repeats = Repeats()
         self._told: set[type] = set()
-        self._faults = Counter("headrace_faults", "Faults in Headrace, by what met them.", ("of",), registry=registry)
+        self._faults = Counter(
+            "headrace_faults", "Faults in Headrace, by the part in which they happened.", ("of",), registry=registry
+        )
         for each in ("mapping", "part", "observer"):
             self._faults.labels(each)
 
@@ -43,7 +45,7 @@ class FaultReports:
         self._faults.labels("part").inc()
         left_out = self._repeats.admit((part, repr(error)), self._monotonic())
         if left_out is not None:
-            text = f"a fault in Headrace stopped {part}, which begins again; {REPORT}: {error!r}"
+            text = f"a fault in Headrace stopped {part}, which starts again; {REPORT}: {error!r}"
             self._say(text, error, part=part, repeated=left_out or None)
 
     def of_observer(self, observer: Observer, error: Exception) -> None:

@@ -43,11 +43,13 @@ class FunctionLines:
                 who: dict[str, object] = {"function": function or None, "code": cause.code.value}
                 self._now_and_then(Action.ASYNCHRONOUS, text, (function, cause), **who)
             case LogsUnshipped(group=group, cause=cause, delay=delay):
-                text = f"lines of functions are not in CloudWatch Logs yet, they are sent again: {cause}"
+                text = f"lines of functions are not in CloudWatch Logs yet, and will be sent again: {cause}"
                 who = {"group": group, "code": cause.code.value, "delay": round(delay, 3)}
                 self._now_and_then(Action.FUNCTION_LOGS, text, cause, **who)
             case LogsDropped(group=group, lines=lines, cause=cause):
-                text = f"{lines or 'some'} lines of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
+                text = (
+                    f"{lines or 'some'} lines of {group or 'functions'} are dropped and not in CloudWatch Logs: {cause}"
+                )
                 who = {"group": group or None, "code": cause.code.value, "lines": lines or None}
                 self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), **who)
             case _:
@@ -56,7 +58,7 @@ class FunctionLines:
     def _debug(self, event: EventRetried | EventFinished) -> None:
         who = {"function": event.function, "request_id": event.request_id, "attempts": event.attempts}
         if isinstance(event, EventFinished):
-            self._log.debug(Action.ASYNCHRONOUS, f"function {event.function} took the event", **who)
+            self._log.debug(Action.ASYNCHRONOUS, f"function {event.function} processed the event", **who)
         else:
             self._log.debug(Action.ASYNCHRONOUS, "the event will be tried again", delay=round(event.delay, 3), **who)
 
@@ -64,13 +66,15 @@ class FunctionLines:
         who = {"function": event.function, "request_id": event.request_id}
         match event:
             case EventFinished(condition=condition, attempts=attempts):
-                text = f"function {event.function} did not take the event ({condition}, {attempts} attempts)"
+                text = f"function {event.function} did not process the event ({condition}, {attempts} attempts)"
                 self._log.warning(Action.ASYNCHRONOUS, text, condition=condition, attempts=attempts, **who)
             case EventDropped():
-                text = f"an event was dropped: there is no function {event.function} any more"
+                text = f"an event was dropped: function {event.function} does not exist any more"
                 self._log.error(Action.ASYNCHRONOUS, text, **who)
             case RecordUndelivered(destination=destination, cause=cause):
-                text = f"{destination} was not told of an event of {event.function}, and will not be: {cause}"
+                text = (
+                    f"{destination} did not get the record of an event of {event.function}, which is dropped: {cause}"
+                )
                 self._log.error(Action.RECORD_FAILED, text, destination=destination, code=cause.code.value, **who)
 
     def _now_and_then(self, action: Action, text: str, key: Hashable, **fields: object) -> None:
@@ -90,9 +94,13 @@ class FunctionMetrics:
             "async_events", "Events of asynchronous invocations that are over.", "function", "condition"
         )
         self._retries = counter("async_retries", "Events that are tried again.", "function")
-        self._undelivered = counter("async_destination_failures", "Destinations that were not told.", "function")
-        self._unshipped = counter("function_log_errors", "Times that CloudWatch Logs did not take lines.")
-        self._dropped = counter("function_log_lines_dropped", "Lines that will not be in CloudWatch Logs.")
+        self._undelivered = counter(
+            "async_destination_failures", "Records that could not be written to a destination.", "function"
+        )
+        self._unshipped = counter("function_log_errors", "Failed calls to CloudWatch Logs.")
+        self._dropped = counter(
+            "function_log_lines_dropped", "Lines that were dropped before CloudWatch Logs had them."
+        )
 
     def observe(self, event: Event) -> None:
         match event:

@@ -64,7 +64,7 @@ def _missing(log: Log, counts: LineCounts) -> None:
 
 
 def _warn(log: Log, stream: str, counts: LineCounts) -> None:
-    text = f"nobody read {stream} in time: {counts.functions + counts.own} lines were left out"
+    text = f"{stream} was not read in time: {counts.functions + counts.own} lines were dropped"
     log.warning(
         Action.LINES_LEFT_OUT, text, stream=stream, of_functions=counts.functions or None, own=counts.own or None
     )

@@ -44,8 +44,8 @@ async def _account(clients: Clients, remembered: Path, log: Log) -> str:
             return ""
     account = _recall(remembered)
     if not account:
-        text = "the endpoint's STS does not answer, so its account is not known: until the next start functions have "
-        log.warning(Action.START, f"{text}000000000000; set aws.account to say it")
+        text = "the endpoint's STS does not answer, so the account is not known: until the next start functions have "
+        log.warning(Action.START, f"{text}000000000000; to use another one, set aws.account")
     return account
 
 

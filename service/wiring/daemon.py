@@ -123,7 +123,9 @@ class Daemon:
         return Exit.OK
 
     def _signalled(self, received: signal.Signals) -> None:
-        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
+        self._log.info(
+            Action.SIGNAL, f"{received.name}: stopping; a second signal ends the daemon at once", signal=received.name
+        )
         if self._life is not None:
             self._life.stop()
             return
@@ -233,7 +235,7 @@ class Daemon:
             return None
         address = address_of(listener)
         if given.upstream and would_call_itself(given.upstream, str(address)):
-            what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
+            what = f"{given.upstream} is this daemon's own address: it would forward calls to itself forever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
         access = ApiAccess(address.host, given.hosts, given.secrets(), self._functions_secret)
         api = LambdaApi(groups, access, Forwarding(given.upstream), self._log, self._clock)
@@ -374,7 +376,7 @@ class Daemon:
         for name, function in self._config.functions.items():
             url = await url_of(function, clients)
             if url and would_call_itself(url, listen):
-                what = f"{url} is this daemon's own address: it would call itself for ever"
+                what = f"{url} is this daemon's own address: it would call itself forever"
                 raise ConfigError([Problem(what, f"functions.{name}", hint="name the emulator's address")])
 
     async def _say_start(

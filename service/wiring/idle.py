@@ -82,7 +82,7 @@ class IdleWatch:
         if self._clock.monotonic() - mapping.fetched_at < QUIET:
             return f"{mapping.mapping} fetched a record just now"
         if mapping.mapping in self._not_empty:
-            return f"the source of {mapping.mapping} does not say that it is empty (lent and delayed messages count)"
+            return f"the source of {mapping.mapping} is not empty (messages in flight and delayed messages count)"
         return ""
 
     def _quiet(self) -> bool:

@@ -134,7 +134,9 @@ class Life:
             await self._plant.stop_last(times)
 
     def _say_left(self, seconds: float) -> None:
-        text = f"not everything ended within {seconds:g} s: it is left behind; what has no fate comes again"
+        text = (
+            f"not everything ended within {seconds:g} s: Headrace exits nevertheless; records without a fate come again"
+        )
         self._log.warning(Action.STOP, text)
 
     def _say_account(self) -> None:

@@ -94,6 +94,7 @@ def unused_line(left: Collection[Kept]) -> str:
     named = [f"{each.source} for {each.mapping}" for each in list(left)[:NAMED]]
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (
-        f"positions are stored that no mapping uses: {', '.join(named)}{more}; stop, then give them to another mapping "
-        "with `headrace positions move MAPPING SOURCE TO`, or forget them with `headrace positions remove MAPPING`"
+        f"no mapping uses the stored positions of {', '.join(named)}{more}; stop Headrace, then give them to another "
+        "mapping with `headrace positions move MAPPING SOURCE TO`, or remove them with "
+        "`headrace positions remove MAPPING`"
     )

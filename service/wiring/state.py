@@ -68,8 +68,8 @@ def former_directory(path: Path) -> str:
     if former == path.absolute() or not former.is_dir():
         return ""
     return (
-        f"{former} is a state directory under its former name, and is not read: to go on with what it keeps, stop the "
-        f"daemon, remove {path} and rename it (mv {former} {path}); else remove it"
+        f"{former} is a state directory with its old name, and Headrace does not read it: to continue with its data, "
+        f"stop the daemon, remove {path} and rename it (mv {former} {path}); else remove it"
     )
 
 

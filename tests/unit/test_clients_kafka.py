@@ -251,13 +251,13 @@ async def test_where_secrets_come_from(clients: Clients, tmp_path: Path) -> None
 
 
 BROKEN: list[tuple[str, type[SourceError], str]] = [
-    ("env:GONE", SourceRefused, "the variable GONE, which should have a secret, is not set"),
+    ("env:GONE", SourceRefused, "the variable GONE, which should contain a secret, is not set"),
     ("env:BLANK", SourceRefused, "the variable BLANK"),
-    ("env:WORD", SourceRefused, 'is not the JSON that is needed: {"username": …, "password": …}'),
+    ("env:WORD", SourceRefused, 'is not the required JSON: {"username": …, "password": …}'),
     ("env:LIST", SourceRefused, "is not the JSON that is needed"),
     ("env:HALF", SourceRefused, "has no password"),
     ("env:NUMBER", SourceRefused, "has no password"),
-    ("file:gone", SourceMissing, "gone, which should have a secret, does not exist"),
+    ("file:gone", SourceMissing, "gone, which should contain a secret, does not exist"),
     ("file:.", SourceUnavailable, "cannot be read: Is a directory"),
     ("file:binary", SourceRefused, "is not UTF-8 text"),
     ("file:large", SourceRefused, "is larger than"),
@@ -488,10 +488,13 @@ async def test_what_brokers_are_told_besides_a_token() -> None:
 
 
 SPOILT: list[tuple[dict[str, str], str]] = [
-    ({"oauthClientSecret": "", "oauthPrivateKey": "s3cr3t"}, "has oauthPrivateKey, and assertions are not signed here"),
+    (
+        {"oauthClientSecret": "", "oauthPrivateKey": "s3cr3t"},
+        "has oauthPrivateKey, and Headrace does not sign assertions",
+    ),
     ({"oauthPrivateKey": "k", "oauthClientEmail": "e"}, "which are of two grant types: keep one"),
     ({"oauthClientSecret": ""}, "has no oauthClientSecret"),
-    ({"oauthTokenEndpointUrl": "s3cr3t"}, "has an oauthTokenEndpointUrl that is no URL"),
+    ({"oauthTokenEndpointUrl": "s3cr3t"}, "has an oauthTokenEndpointUrl that is not a URL"),
     ({"oauthIdpCaCertificate": "s3cr3t"}, "oauthIdpCaCertificate is not PEM"),
 ]
 

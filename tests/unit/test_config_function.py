@@ -95,14 +95,14 @@ def test_the_environment_is_text(code: Path) -> None:
 
 PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
 WRONG: list[tuple[dict[str, object], str]] = [
-    ({}, "functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)"),
-    ({"environment": {}}, "functions.f: does not say how it is run"),
+    ({}, "functions.f: does not define how to run it (give one of runtime, command, external, invoke, http)"),
+    ({"environment": {}}, "functions.f: does not define how to run it"),
     ({"handler": "a.b", "code": "code"}, "how it is run (give one of runtime, command, external, invoke, http)"),
     ({"comand": ["x"]}, "functions.f.comand: unknown key (did you mean 'command'?)"),
     ({"command": "x"}, "functions.f.command: must be a list, not 'x' (write [x])"),
     ({"invoke": {"function_name": "x", "qualifier": "a b"}}, "qualifier: is no version or alias: 'a b' ($LATEST, or"),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
-    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Headrace starts: 'java21'"),
+    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is not a runtime that Headrace can start: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
     ({**PYTHON, "code": "gone"}, "functions.f.code: there is no directory"),
@@ -117,7 +117,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**PYTHON, "isolation": "docker"}, "functions.f.isolation: must be 'auto', 'env' or 'namespace', not 'docker'"),
     ({**PYTHON, "debug": True}, "functions.f.debug: must be the port that the debugger listens on, or false"),
     ({**PYTHON, "debug": 70_000}, "functions.f: has the debug port 70000"),
-    ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is no name for a variable"),
+    ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is not a valid name of a variable"),
     ({**PYTHON, "environment": {"A": [True]}}, "functions.f.environment.A: must be text, not a list"),
     ({**PYTHON, "environment": {"TZ": "x"}}, "functions.f.environment.TZ: is Lambda's own variable: remove it"),
     ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
@@ -172,7 +172,7 @@ def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, url: str) ->
 def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
     found = problems(write(tmp_path, 'functions: {"a b": {http: "http://x"}, c: 3}'))
     assert found == [
-        "headrace.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
+        "headrace.yaml:1: functions[\"a b\"]: is not a valid name of a function (1 to 64 letters, digits, '-' or '_')",
         "headrace.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
     ]
 

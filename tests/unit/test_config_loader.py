@@ -137,11 +137,11 @@ BROKEN = [
     ("a.json", '{"a": "x', "a.json:1: cannot be read as JSON: unterminated string"),
     ("a.json", '{"a": "\t"}', "a.json:1: cannot be read as JSON: invalid control character"),
     ("a.json", '{"a": 01}', "a.json:1: cannot be read as JSON: expecting ',' delimiter, found '1'"),
-    ("a.json", '{\n"a": NaN}', "a.json:2: cannot be read as JSON: NaN is no value of JSON"),
-    ("a.json", '{"a": -Infinity}', "a.json:1: cannot be read as JSON: -Infinity is no value of JSON"),
+    ("a.json", '{\n"a": NaN}', "a.json:2: cannot be read as JSON: NaN is not a JSON value"),
+    ("a.json", '{"a": -Infinity}', "a.json:1: cannot be read as JSON: -Infinity is not a JSON value"),
     ("a.json", '{\n"a": "\\ud800"}', "a.json:2: cannot be read as JSON: text has half of a surrogate pair"),
     ("a.json", "{} {}", "a.json:1: cannot be read as JSON: extra data, found '{'"),
-    ("a.toml", "a = 1", "a.toml: is TOML, which is not read here (write it as YAML or JSON)"),
+    ("a.toml", "a = 1", "a.toml: is TOML, which Headrace does not read (write it as YAML or JSON)"),
 ]
 
 

@@ -205,9 +205,15 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"batch_size": None}, "mappings.m.batch_size: has no value (give one, or remove the key)"),
     ({"name": "x"}, "mappings.m.name: unknown key"),
     ({"topics": "orders"}, "mappings.m.topics: must be a list, not 'orders' (write [orders])"),
-    ({"topics": ["a b"]}, "mappings.m.topics[0]: is no name of a topic: 'a b' (letters, digits, '.', '_' and '-'"),
-    ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is no ARN of a key: 'x' (it must begin with arn:)"),
-    ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
+    (
+        {"topics": ["a b"]},
+        "mappings.m.topics[0]: is not a valid name of a topic: 'a b' (letters, digits, '.', '_' and '-'",
+    ),
+    ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is not the ARN of a key: 'x' (it must begin with arn:)"),
+    (
+        {"State": "Enabled"},
+        "mappings.m.State: unknown key (AWS reports this field, and no caller can set it: remove it)",
+    ),
 ]
 
 
@@ -297,7 +303,7 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
     broker = "arn:aws:mq:us-east-1:000000000000:broker:orders:b-1"
     found = problems(with_mapping(tmp_path, source=broker, queues=["orders"]))
     assert len(found) == 1
-    assert "mappings.m.source: Unrecognized event source. Headrace knows nothing of the service 'mq'" in found[0]
+    assert "mappings.m.source: Unrecognized event source. Headrace does not know the service 'mq'" in found[0]
     assert f"this version polls {polled()}" in found[0]
 
 

@@ -148,7 +148,7 @@ def test_what_was_adopted_stays_until_the_file_says_something_else() -> None:
     found = begun(definition(receivers=4), mapped)
     assert found.mappings[UUID].config.batch_limit == 10
     assert found.forgotten == (("mapping", UUID),)
-    assert found.lines == (f"orders: its definition in {FILE} has changed, so what the API made of it is forgotten",)
+    assert found.lines == (f"orders: its definition in {FILE} has changed, so the API's changes to it are dropped",)
     found = begun(None, mapped)
     assert (found.mappings, found.forgotten) == ({}, (("mapping", UUID),))
 
@@ -173,5 +173,5 @@ def test_what_was_deleted_of_the_file_stays_so_until_the_file_says_something_els
 def test_a_mapping_that_file_and_api_both_have_is_told_of() -> None:
     found = begun(definition(), created(SQS))
     assert len(found.mappings) == 2
-    assert "takes the same source to the same function" in found.lines[0]
+    assert "connects the same source with the same function" in found.lines[0]
     assert begun(definition(), created(SQS, FunctionName="g")).lines == ()

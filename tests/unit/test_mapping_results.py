@@ -161,5 +161,5 @@ def test_troubles_are_those_of_an_enabled_topic_that_waits() -> None:
     assert progresses.of(created(SQS).config) == MappingProgress()
     progresses.look_at(lambda name: Reason(ReasonCode.FUNCTION_MISSING, "function f does not exist; waiting for it"))
     assert progresses.of(topic) == MappingProgress("", "FUNCTION_CONFIG_NOT_VALID")
-    progresses.look_at(lambda name: Reason(ReasonCode.UNAVAILABLE, "nobody listens there; is the broker running?"))
+    progresses.look_at(lambda name: Reason(ReasonCode.UNAVAILABLE, "no server listens there; is the broker running?"))
     assert progresses.of(topic) == MappingProgress()

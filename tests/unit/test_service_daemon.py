@@ -210,7 +210,7 @@ async def test_an_upstream_that_is_the_daemon_itself_is_refused(tmp_path: Path) 
     function = {"http": "http://127.0.0.1:9"}
     api = {"upstream": "http://localhost:19471"}
     problems, out = await refused(configured(tmp_path, function, listen="127.0.0.1:19471", api=api))
-    what = "api.upstream: http://localhost:19471 is this daemon's own address: calls would go round for ever"
+    what = "api.upstream: http://localhost:19471 is this daemon's own address: it would forward calls to itself forever"
     assert problems == [f"{what} (name the emulator's address)"]
     assert "Ready." not in out
 

@@ -333,7 +333,10 @@ class Watched:
     [
         (Watched(busy=True), "m has records in flight"),
         (Watched(polling=False, waits_for=no_start("function f: broken")), "m is waiting: function f: broken"),
-        (Watched(answers=[False]), "the source of m does not say that it is empty (lent and delayed messages count)"),
+        (
+            Watched(answers=[False]),
+            "the source of m is not empty (messages in flight and delayed messages count)",
+        ),
         (Watched(answers=[True, False] * 100), "the source of m does not say that it is empty"),
     ],
 )

@@ -78,7 +78,7 @@ class ExternalInvoker:
             left = session.left
             session.forget()
             return (
-                answers.ended(failed, 1, "the runtime left")
+                answers.ended(failed, 1, "the runtime disconnected")
                 if left
                 else answers.timed_out(failed, self._spec.timeout or 0.0)
             )

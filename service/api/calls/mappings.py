@@ -1,4 +1,4 @@
-"""Event source mappings: create, look, update, list, delete."""
+"""Event source mappings: create, get, update, list, delete."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 
 Look = Callable[[EventSourceMapping], Awaitable[SourceLook]]
-"""Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""
+"""Checks whether a mapping's source exists. Raises ConfigError when it may not be called."""
 
 
 class MappingCalls:
-    """`progress` says what came of a mapping so far. Also the keeper of mappings' tags."""
+    """`progress` gives the last result of a mapping. This class also stores the mappings' tags."""
 
     def __init__(
         self, plane: MappingPlane, look: Look, progress: Callable[[EventSourceMapping], MappingProgress]
@@ -83,5 +83,5 @@ class MappingCalls:
         return decisions.tags_of(found) if found is not None else None
 
     async def tag(self, uuid: str, change: Change) -> None:
-        """Change its tags, one call after another; durable when this returns. Raises ApiError."""
+        """Change the mapping's tags; calls are serialised; durable when this returns. Raises ApiError."""
         await self._plane.tag(uuid, change)

@@ -1,4 +1,4 @@
-"""`headrace check`: every problem of a configuration, or what it says. Starts no function and calls nobody."""
+"""`headrace check`: every problem of a configuration, or its summary. Starts no function and makes no calls."""
 
 from __future__ import annotations
 
