@@ -1,6 +1,6 @@
-"""What there is to see of asynchronous invocations and of shipped logs: lines and metrics. Two observers.
+"""Log lines and metrics of asynchronous invocations and of log shipping. Two observers.
 
-Normal operation is quiet: an event that its function took is a line at `debug`, one that is over otherwise a warning.
+Normal operation is quiet: a processed event is a line at `debug`, an event without success a warning.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class FunctionLines:
 
 
 class FunctionMetrics:
-    """The counters; of events by function, of which there are as many as there were functions."""
+    """The counters. The label of events is the function, so there is one series for each function that existed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:

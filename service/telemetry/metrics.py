@@ -1,7 +1,7 @@
-"""Prometheus metrics: an observer that counts, and a collector that looks at the daemon when it is scraped.
+"""Prometheus metrics: an observer that counts, and a collector that reads the daemon's state at a scrape.
 
 Every series of a mapping exists from the start, with zero. Labels are the mapping, its source's kind and its function;
-nothing without a bound is one.
+a label never has an unbounded number of values.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STATES = ("disabled", *(state.value for state in PollState))
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a mapping's series are told apart by."""
+    """The labels of a mapping's series."""
 
     mapping: str
     source: str
@@ -133,7 +133,7 @@ class _Series:
         raise AttributeError(name)
 
     def lagging(self, lags: Mapping[Lane, int], lost: Iterable[Lane] = ()) -> None:
-        """What one member says of its partitions; others' are as they were."""
+        """Update the lag of one member's partitions; other members' values stay."""
         self.lags.update(lags)
         for lane in lost:
             self.lags.pop(lane, None)
@@ -161,7 +161,7 @@ class Metrics:
     """The observer. One scrape is one text, `render`."""
 
     def __init__(self, mappings: Iterable[Labels], *, wall: Callable[[], float] = time.time) -> None:
-        # When each series began is a third of all lines, and no part of the text format.
+        # The start times of series are a third of all lines, and not part of the text format.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
         self._looks: _Looks | None = None
@@ -193,11 +193,11 @@ class Metrics:
         }
 
     def add(self, labels: Labels) -> None:
-        """Count for a mapping that is new, or goes to another function from now on."""
+        """Add a mapping, or change its function."""
         self._series[labels.mapping] = _Series(self._families, labels)
 
     def remove(self, mapping: str) -> None:
-        """The mapping is gone, and its series with it: their number follows that of the mappings."""
+        """Delete the series of a deleted mapping, so that their number follows the number of mappings."""
         series = self._series.pop(mapping, None)
         if series is not None:
             self._families.remove(series.labels)
@@ -209,12 +209,12 @@ class Metrics:
             count(series, event)
 
     def look_at(self, view: View) -> None:
-        """Show the states of this daemon as well."""
+        """Also show the states of this daemon."""
         self._looks = _Looks(view)
         self.registry.register(self._looks)
 
     async def scrape(self) -> bytes:
-        """All of it as text, made beside the event loop; one at a time."""
+        """All metrics as text, made in a thread beside the event loop; one at a time."""
         async with self._scraping:
             self._look()
             return await asyncio.to_thread(self._text)
@@ -290,7 +290,7 @@ def _settled(series: _Series, event: seen.Settled) -> None:
 
 
 class _Looks(Collector):
-    """What is a state and not a count: looked at when somebody scrapes, in the event loop; then told of in a thread."""
+    """The gauges of states: read at a scrape in the event loop, then rendered in a thread."""
 
     def __init__(self, view: View) -> None:
         self._view = view

@@ -1,4 +1,4 @@
-"""What settings mean to the loop, whatever the source. `mapping_factory.py` asks."""
+"""Translates settings into the loop's parameters, for every source. Used by `mapping_factory.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...dispatch.destinations.persistence import Persistence
 from ...pollers.feed_settings import AHEAD_BYTES, AHEAD_RECORDS
 
 LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
-"""Where neither the settings nor the source say it."""
+"""Defaults, when neither the settings nor the source give a value."""
 
 
 def backoff_of(mapping: EventSourceMapping, settings: Settings) -> Backoff:
@@ -21,7 +21,7 @@ def backoff_of(mapping: EventSourceMapping, settings: Settings) -> Backoff:
 
 
 def ahead_of(mapping: EventSourceMapping) -> tuple[int, int]:
-    """Records and bytes that may be read ahead of a shard's first unfinished record: enough that every slot can fill a
+    """Records and bytes that may be read ahead of a shard's first unfinished record: enough for every slot to fill a
     batch of its own."""
     slots = mapping.parallelization_factor or 1
     return max(AHEAD_RECORDS, mapping.batch_limit * slots), max(AHEAD_BYTES, PAYLOAD_LIMIT * (slots + 1))
@@ -32,8 +32,8 @@ def persistence_of(given: Destinations) -> Persistence:
 
 
 def function_arn(mapping: EventSourceMapping, aws: Aws) -> str:
-    """The function's ARN as the mapping has it; of a name, without its qualifier. What the settings do not say is the
-    source's, and else what emulators have."""
+    """The function's ARN as in the mapping; for a name, without its qualifier. Missing parts come from the
+    source, else from the emulators' defaults."""
     if mapping.function.startswith("arn:"):
         return mapping.function
     arn = mapping.arn or Arn("aws", "lambda", aws.region or LOCAL_REGION, LOCAL_ACCOUNT, "")

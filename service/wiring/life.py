@@ -32,7 +32,7 @@ Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a daemon has to do with the world around it."""
+    """The daemon's connections to its environment."""
 
     log: Log
     out: Callable[[str], object]
@@ -42,7 +42,7 @@ class Outside:
     scrape: Callable[[], Awaitable[bytes]]
     """The metrics as text."""
     beside: Callable[[], Coroutine[Any, Any, None]]
-    """Runs beside the mappings; may end when it likes."""
+    """Runs beside the mappings; may end at any time."""
     api: LambdaApi | None = None
     """None: there is no Lambda API."""
     code: CodeDownloads | None = None
@@ -63,7 +63,7 @@ class Life:
         self._stop_wanted = anyio.Event()
         self._exit = Exit.OK
         self.times: StopTimes = NEVER
-        """By when each part has ended, once a stop has begun."""
+        """The deadlines of a stop, once it has begun."""
 
     def stop(self) -> None:
         """Begin to stop; `run` returns when it is done."""
@@ -121,7 +121,8 @@ class Life:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
+        """First the daemon becomes not ready, so that clients send nothing more; then all mappings stop at once, then
+        their resources."""
         budget = StopBudget.of_daemon(self._settings.stop_timeout)
         times = self.times = budget.begin(self._clock.monotonic())
         self._outside.leave(budget.last_resort, lambda: self._exit, lambda: self._say_left(budget.whole))

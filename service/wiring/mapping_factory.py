@@ -1,4 +1,4 @@
-"""Makes a mapping at work out of its configuration: source, policy, slots, filters, failure destination, supervisor."""
+"""Makes a running mapping from its configuration: source, policy, slots, filters, failure destination, supervisor."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .dispatching import ahead_of, backoff_of, function_arn, persistence_of
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
-"""Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
+"""Seconds between attempts to reach a source: short, because a user may just be starting the emulator or the queue."""
 
 
 class MappingFactory:
-    """`show` gets the verdicts of a dry run."""
+    """`show` gets the results of a dry run."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class MappingFactory:
         self._show = show
 
     async def work(self, mapping: EventSourceMapping) -> RunningMapping:
-        clock = ServiceClock(self._clock)  # by which the age of the source's records is judged
+        clock = ServiceClock(self._clock)  # the clock for the age of the source's records
         member = await self._fleet.member(reference_of(mapping))
         source = await self._sources.source(mapping, member.facts, clock)
         destination = await self._destination(mapping)
@@ -89,7 +89,7 @@ class MappingFactory:
         )
 
     async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:
-        """Where discarded records are told of; nowhere in a dry run."""
+        """The failure destination; none in a dry run."""
         destination = None if self._settings.dry_run else await self._place(mapping)
         if destination is None:
             return None
@@ -97,7 +97,7 @@ class MappingFactory:
         return FailureDestination(mapping.name, destination, persistence, self._clock, self._jitter, self._observer)
 
     async def _place(self, mapping: EventSourceMapping) -> Destination | None:
-        """What takes the documents of a mapping."""
+        """The destination of a mapping's documents."""
         maker, arn = self._sources.maker(mapping), function_arn(mapping, self._settings.aws)
         own = maker.destination(arn)
         if own is not None or mapping.failure_destination is None:

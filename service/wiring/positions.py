@@ -1,6 +1,6 @@
-"""The stored positions of streams, seen from the configuration: opened in the state directory, and whose they are.
+"""The stored positions of streams: opens them in the state directory, and finds the mapping of each.
 
-Used by the daemon and by `headrace positions`. Whoever opens them holds the state directory.
+Used by the daemon and by `headrace positions`. The caller holds the lock of the state directory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...pollers.checkpoints.state_file import FILE
 from ...pollers.checkpoints.store import CheckpointStore, Kept, unused
 
 NAMED = 3
-"""Of what nobody uses, so many are named in a line; the verb lists them all."""
+"""Maximum unused positions that a line names; the verb lists them all."""
 
 
 def are_stored(directory: Path) -> bool:
@@ -26,7 +26,7 @@ def are_stored(directory: Path) -> bool:
 
 
 class Positions:
-    """The store of a state directory that is ours, opened when it is first asked for."""
+    """The store of a locked state directory, opened on first use."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -41,7 +41,7 @@ class Positions:
             return self._store
 
     async def kept(self) -> Sequence[Kept]:
-        """What is stored, as far as anybody asked for the store."""
+        """The stored positions, if the store was opened."""
         return await self._store.kept() if self._store is not None else ()
 
     async def aclose(self) -> None:
@@ -50,7 +50,7 @@ class Positions:
 
 
 class Volatile:
-    """Positions that nobody has afterwards."""
+    """Positions in memory, which are lost at the end."""
 
     def __init__(self) -> None:
         self._store = MemoryCheckpoints()
@@ -63,12 +63,12 @@ class Volatile:
 
 
 async def open_positions(directory: Path) -> SqliteCheckpoints:
-    """The store in a state directory that is ours. Raises UnusableState."""
+    """The store in a locked state directory. Raises UnusableState."""
     return await SqliteCheckpoints.open(directory / FILE)
 
 
 def reads(mapping: EventSourceMapping, source: str) -> bool:
-    """Whether the mapping may keep positions under this stream: its own, its consumer's, one of its table's."""
+    """Whether this stream is the mapping's: its own, its consumer's, or one of its table's."""
     return (
         mapping.source == source or source.startswith(f"{mapping.source}/stream/") or _is_consumer_of(mapping, source)
     )
@@ -79,7 +79,7 @@ def _is_consumer_of(mapping: EventSourceMapping, source: str) -> bool:
 
 
 def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:
-    """What is stored for no mapping of the configuration. Mappings that are not enabled keep their positions."""
+    """Positions that no mapping of the configuration uses. Mappings that are not enabled keep their positions."""
     by_uuid = {mapping.uuid: mapping for mapping in mappings}
     used = [
         (each.mapping, each.source)
