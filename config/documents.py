@@ -1,4 +1,5 @@
-"""Files to trees: which files a path means, reading them within bounds, and choosing the reader by their ending.
+"""From files to trees: finds the files of a path, reads them within limits, and chooses the reader by the file's
+ending.
 
 Every fault is a Problem; nothing a file holds raises anything else. Used by the loader.
 """

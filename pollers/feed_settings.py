@@ -1,4 +1,4 @@
-"""What all feeds of one mapping have in common: made by whoever puts a mapping to work, used by `feed.py`."""
+"""The settings that all feeds of one mapping share: made by the mapping factory, used by `feed.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One mapping at work: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
+"""Runs one mapping: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
 
 The supervisor never lets a fault of its own mapping reach another: whatever its source says ends here, as a state with
 a reason and another try.

@@ -85,7 +85,7 @@ def _unwanted(service: str, url: str | None) -> Problem:
     return Problem(
         f"{where}, where Headrace would read, delete and write real data",
         path="aws.endpoint_url",
-        hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; if real AWS is meant, set aws.real: true or "
+        hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; to allow real AWS, set aws.real: true or "
         "give --real-aws",
     )
 

@@ -1,5 +1,4 @@
-"""Replies of AWS-like endpoints, read by botocore's parsers, and refused where they are not made as the service makes
-them.
+"""Parses replies of AWS-like endpoints with botocore's parsers, and refuses replies without the service's form.
 
 A reply that is `null`, a list, a page or a number makes botocore's parsers fall over, each in its own way; members of
 another kind make their caller fall over later. Here both are one failure of the client, `ResponseParserError`, which

@@ -1,6 +1,6 @@
-"""The vocabulary: what a record is, what one invocation ended in, what became of each record.
+"""The data types of records, of outcomes of invocations, and of fates.
 
-Values only. Every other module of `dispatch` and `pollers` speaks in these words.
+Values only. Every other module of `dispatch` and `pollers` uses these types.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What there is to observe, as a closed set of events, and the protocol of those who watch.
+"""The closed set of observable events, and the protocol of observers.
 
 Every part that acts reports here, once, in the past tense (`Settling` alone is said before the fact: between it and
 `Settled` a crash may leave an effect done and unrecorded). Logs, metrics and the account of the demo are observers in

@@ -1,4 +1,4 @@
-"""What a mapping wants done about failures, as one value. The feed makes it from the mapping, the planner obeys it."""
+"""A mapping's failure settings as one value. The feed makes it from the mapping; the planner follows it."""
 
 from __future__ import annotations
 

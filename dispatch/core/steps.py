@@ -1,4 +1,4 @@
-"""What a planner tells its dispatcher to do next, as values. Made by `planner`, obeyed by the dispatcher."""
+"""The next steps of a batch, as values. Made by `planner`, carried out by the dispatcher."""
 
 from __future__ import annotations
 

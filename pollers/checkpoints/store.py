@@ -1,4 +1,4 @@
-"""Where each lane stands, and what every store of it promises: the words, the rule of a commit, the protocol.
+"""The position of each lane: the data types, the rule of a commit, and the protocol of every store.
 
     no position ──begin / add / acquire──► Start ──commit──► Position ──commit──► Finished
                                              └──────────────commit───────────────────┘

@@ -1,4 +1,4 @@
-"""How far the lanes of a feed are done, and what of that the store does not know yet: pure.
+"""The positions up to which the lanes of a feed are done, and which of them are not stored yet: pure.
 
     fetched ─ add ─► open ─ done ─► mark moved ─ take ─► committed
                                         ▲                   │ not stored: put_back

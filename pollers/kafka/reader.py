@@ -1,4 +1,4 @@
-"""One member of a consumer group: what it fetches and commits, and what becomes of partitions that come and go.
+"""One member of a consumer group: fetches, commits, and handles assigned and revoked partitions.
 
     assigned ──► fetch, commit ──► revoked: the feed gives back what it has of them (`source.Owner`), commits, and only
                                    then the group goes on

@@ -1,4 +1,4 @@
-"""What a mapping says about its topic, and the numbers that come with it. Used by `source.py` and `reader.py`."""
+"""A mapping's settings for its topic, with their limits. Used by `source.py` and `reader.py`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ POLICY_REVISION = (
     "Revision Id"
 )
 FILED = (
-    "The function filed is defined in the configuration file: change it there and start Headrace again, or "
+    "The function filed is defined in the configuration file: change it there and restart Headrace, or "
     "use another name."
 )
 NO_CONFIG = "The function {} doesn't have an EventInvokeConfig"

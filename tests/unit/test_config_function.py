@@ -97,10 +97,13 @@ PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
 WRONG: list[tuple[dict[str, object], str]] = [
     ({}, "functions.f: does not define how to run it (give one of runtime, command, external, invoke, http)"),
     ({"environment": {}}, "functions.f: does not define how to run it"),
-    ({"handler": "a.b", "code": "code"}, "how it is run (give one of runtime, command, external, invoke, http)"),
+    ({"handler": "a.b", "code": "code"}, "how to run it (give one of runtime, command, external, invoke, http)"),
     ({"comand": ["x"]}, "functions.f.comand: unknown key (did you mean 'command'?)"),
     ({"command": "x"}, "functions.f.command: must be a list, not 'x' (write [x])"),
-    ({"invoke": {"function_name": "x", "qualifier": "a b"}}, "qualifier: is no version or alias: 'a b' ($LATEST, or"),
+    (
+        {"invoke": {"function_name": "x", "qualifier": "a b"}},
+        "qualifier: is not a version or alias: 'a b' ($LATEST, or",
+    ),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
     ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is not a runtime that Headrace can start: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
@@ -125,8 +128,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"command": []}, "functions.f.command: must have at least 1 element(s)"),
     ({"external": False}, "functions.f.external: must be true, not false"),
     ({"invoke": {}}, "functions.f.invoke: 'function_name' is missing"),
-    ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is no URL: 'x'"),
-    ({"http": "localhost:9000"}, "functions.f.http: is no URL"),
+    ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is not a URL: 'x'"),
+    ({"http": "localhost:9000"}, "functions.f.http: is not a URL"),
     ({"http": "http://x", "timeout": 901}, "functions.f.timeout: must be at most 900"),
 ]
 
@@ -183,4 +186,4 @@ def test_a_role(code: Path) -> None:
     assert loaded(with_function(code, http="http://localhost:1/", role=role)).functions["f"].role == role
     assert loaded(with_function(code, http="http://localhost:1/")).functions["f"].role is None
     (found,) = problems(with_function(code, http="http://localhost:1/", role="orders"))
-    assert "functions.f.role: is no role: 'orders' (it must look like arn:aws:iam::" in found
+    assert "functions.f.role: is not the ARN of a role: 'orders' (it must look like arn:aws:iam::" in found

@@ -176,7 +176,7 @@ def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> No
         ),
         (
             SQS | {"ProvisionedPollerConfig": {"MinimumPollers": 1}},
-            "ProvisionedPollerConfig has MinimumPollers 1, and a queue has 2 at least",
+            "ProvisionedPollerConfig has MinimumPollers 1, but a queue needs at least 2",
         ),
         (without(MSK, "Topics"), "Required 'topics' parameter is missing."),
         (

@@ -1,4 +1,4 @@
-"""What aiokafka raises, translated into our own exceptions, in this one place.
+"""Translates aiokafka's exceptions into our own. No other module does.
 
 A failed start says only that there was no way to bootstrap: why, the client logs and keeps to itself. So the brokers
 are looked at once more (`explain`), with a single connection each, whose errors say what is wrong.
