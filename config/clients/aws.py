@@ -48,7 +48,7 @@ UNTIMED_SERVICES = frozenset({"lambda"})
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """What the user may say about AWS; empty values count as not said."""
+    """The user's settings for AWS; empty values count as not given."""
 
     endpoint_url: str | None = None
     """For every service; before every environment variable and profile."""

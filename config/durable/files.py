@@ -1,4 +1,4 @@
-"""How a file is made and opened, and what is refused before a byte of it is changed.
+"""Creates and opens files, and refuses unusable ones before any byte is changed.
 
 It is made whole under another name and then renamed, so a file that exists is complete: an empty or short one is
 damage, never the beginning of a new one. Runs in the store's thread; what the rows mean, and whether each is readable,
@@ -37,7 +37,7 @@ OF_THE_PLACE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """What a kind of file holds, and how it is told from others."""
+    """The content of a kind of file, and its identification."""
 
     what: str
     """Its content, as people are told of it: `stored positions`."""

@@ -128,7 +128,7 @@ def reference_fault(uri: str) -> str:
 
 
 def violations(mapping: MappingFields) -> Iterator[Fault]:
-    """What is wrong with how a Kafka mapping reaches its brokers."""
+    """The problems of a Kafka mapping's connection settings."""
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
     yield from _access_faults(mapping)

@@ -30,7 +30,8 @@ from .observer import GateClosed, GateOpened
 
 @dataclass(frozen=True, slots=True)
 class ShutGate:
-    """Nobody may fetch or invoke. The first probe is at once; so is that after a failure of a function that was up."""
+    """No mapping may fetch or invoke. The first probe is at once, and so is the probe after a failure of a running
+    function."""
 
     cause: Reason | None = None
     """None: nothing is known of the function as it is now."""
@@ -42,7 +43,7 @@ class ShutGate:
 
 @dataclass(frozen=True, slots=True)
 class ProbingGate:
-    """A probe is under way."""
+    """A probe is running."""
 
     cause: Reason | None
     failures: int
@@ -64,7 +65,7 @@ class TrialGate:
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """Everybody may fetch and invoke."""
+    """All mappings may fetch and invoke."""
 
     failures: int = 0
     """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
@@ -230,7 +231,7 @@ class GateState:
 
 @dataclass(frozen=True, slots=True)
 class GateStep:
-    """What comes of one transition."""
+    """The result of one transition."""
 
     state: GateState
     news: GateClosed | GateOpened | None = None

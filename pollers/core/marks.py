@@ -37,7 +37,7 @@ passed over, and would fetch it again each time."""
 
 @dataclass(frozen=True, slots=True)
 class LaneRoom:
-    """What one fetch may bring."""
+    """The limits of one fetch."""
 
     records: int
     skip: frozenset[Lane]
@@ -46,7 +46,7 @@ class LaneRoom:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A lane whose watermark is at its cap, and the record that holds it."""
+    """A lane whose watermark is at its limit, and the record that blocks it."""
 
     lane: Lane
     blocker: Blocker

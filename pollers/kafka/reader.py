@@ -48,7 +48,7 @@ AGAIN = 60.0
 
 
 class TopicState(Protocol):
-    """What the source knows of its topic."""
+    """The source's facts about its topic."""
 
     @property
     def note(self) -> str | None:

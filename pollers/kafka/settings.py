@@ -17,7 +17,7 @@ HEARTBEAT = 3_000
 
 @dataclass(frozen=True, slots=True)
 class TopicSettings:
-    """What a mapping says about its topic."""
+    """A mapping's settings for its topic."""
 
     mapping: str
     source: str

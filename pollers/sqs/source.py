@@ -61,7 +61,7 @@ Connect = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """What a mapping says about its queue."""
+    """A mapping's settings for its queue."""
 
     arn: Arn
     window: float

@@ -32,7 +32,7 @@ DOUBT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What a mapping says about its stream."""
+    """A mapping's settings for its stream."""
 
     mapping: str
     uuid: str
@@ -48,7 +48,7 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the stored positions are worth today."""
+    """Whether the stored positions are still valid."""
 
     recreated: bool = False
     """The stream is another one under the same name: they are worth nothing."""
@@ -58,7 +58,7 @@ class Worth:
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """A stream as it stands, and where we stand in it."""
+    """The current stream, and our positions in it."""
 
     listing: Listing
     lanes: Mapping[str, Checkpoint]
