@@ -182,7 +182,7 @@ class _Loading:
         self._duplicates(mappings)
         if not self._named("mappings"):
             self.warnings.append(
-                Problem("there are no mappings, so there is nothing to do until some come through the API", "mappings")
+                Problem("there are no mappings, so there is nothing to do until the API creates some", "mappings")
             )
         if settings is None:
             return None
@@ -262,7 +262,9 @@ class _Loading:
 
     def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
         if not _FUNCTION_NAME.fullmatch(name):
-            self.problems.append(place.problem("is no name for a function", "1 to 64 letters, digits, '-' or '_'"))
+            self.problems.append(
+                place.problem("is not a valid name of a function", "1 to 64 letters, digits, '-' or '_'")
+            )
         if not isinstance(node.value, dict):
             self.problems.append(place.problem("must be a mapping with one of " + ", ".join(function.KINDS)))
             return None
@@ -280,7 +282,7 @@ class _Loading:
             key = next(key for key in node.value if complaints.nearest(key, function.KINDS) == meant)
             self.problems.append(complaints.unknown_key(key, list(function.KINDS), locate(node, [key], place.path)))
             return None
-        what = "does not say how it is run"
+        what = "does not define how to run it"
         self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
         return None
 
@@ -325,7 +327,7 @@ class _Loading:
         for name, node in self._named("mappings").items():
             place = NodePlace(nodes.join("mappings", name), node.file, node.line)
             if not _MAPPING_NAME.fullmatch(name):
-                what = "is no name for a mapping"
+                what = "is not a valid name of a mapping"
                 self.problems.append(place.problem(what, "1 to 128 letters, digits, '-', '_' or '.'"))
             if not isinstance(node.value, dict):
                 self.problems.append(place.problem("must be a mapping with 'source' and 'function'"))

@@ -1,4 +1,5 @@
-"""Carries out what the planner decides about one batch: invokes, waits, hands out fates as they fall.
+"""Carries out the planner's decisions about one batch: invokes, waits, and passes each fate on as soon as it is
+decided.
 
 One `Dispatcher` per mapping, one `Delivery` per batch in flight. The decisions are the planner's; the records are the
 feed's, which is told of every fate through `Ledger.settle`.
@@ -69,7 +70,7 @@ class Target:
 
 
 class Ledger(Protocol):
-    """The feed's side of a delivery: what is done to the records themselves."""
+    """The feed's side of a delivery: settles records and reports running invocations."""
 
     async def settle(self, step: SettleStep | DiscardStep) -> None:
         """Tell the source this fate, then move the positions past it."""
@@ -90,7 +91,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """What all deliveries of one mapping have in common."""
+    """The parts that all deliveries of one mapping share."""
 
     mapping: str
     target: Target

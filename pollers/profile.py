@@ -1,8 +1,8 @@
-"""What a kind of source says of how it is read: one `PollerKind` for each, in its folder; `kinds/table.py` lists them.
+"""The profile of a kind of source for polling: one `PollerKind` for each, in its folder; `kinds/table.py` lists them.
 
     PollerKind ── make(mapping, parts) ──► SourceMaker, one for each mapping ──► look, source, own failure destination
 
-Its counterparts are `config/kinds/` (what a mapping may say) and `dispatch/kinds/` (what becomes of records).
+Its counterparts are `config/kinds/` (a mapping's settings) and `dispatch/kinds/` (the handling of records).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .source import FunctionFacts, Source
 
 @dataclass(frozen=True, slots=True)
 class SourceParts:
-    """What sources are made of: the same for all of one daemon."""
+    """The parts for making sources: the same for a whole daemon."""
 
     clients: Clients
     endpoint: Callable[[EventSourceMapping], Target]
@@ -45,7 +45,7 @@ class SourceParts:
 
 
 class SourceMaker(Protocol):
-    """Makes what one mapping needs of its source. Making one calls nobody; so it may be made only to look."""
+    """Makes the source of one mapping. Making a `SourceMaker` makes no calls, so it may be made only for a check."""
 
     def address(self) -> str:
         """Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""

@@ -1,4 +1,4 @@
-"""The protocols between the loop and where records come from.
+"""The protocols between the loop and the sources of records.
 
 A `Source` belongs to one mapping: it is opened once and knows which feeds it needs. A `Reader` is what one feed reads
 from: one SQS receiver, one shard, one Kafka member. `feed.py` is the only caller of a Reader, `supervisor.py` of a
@@ -27,7 +27,7 @@ class LaneLost(SourceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What one fetch brought."""
+    """The result of one fetch."""
 
     records: tuple[Record, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -43,7 +43,7 @@ class FetchResult:
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """What a source wants to know of the function that its records go to."""
+    """The facts about the function that a source needs."""
 
     deadline: float | None = None
     """Seconds after which an invocation is over; None for as long as it takes."""
@@ -54,7 +54,7 @@ class FunctionFacts:
 
 
 class Owner(Protocol):
-    """Who works on what a reader gives, as the reader sees it: the feed."""
+    """The feed, as its reader sees it."""
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
         """These lanes go to another reader. Begins nothing new of them, waits for invocations in flight, but never
@@ -109,7 +109,7 @@ class Reader(Protocol):
 
 
 class Roster(Protocol):
-    """Which feeds a mapping should have at this moment. Pure: it is told what happened, and asked."""
+    """Decides which feeds a mapping should have now. Pure: it gets events, and answers."""
 
     def wanted(self) -> Collection[str]:
         """Names of the feeds that should be running."""

@@ -1,4 +1,4 @@
-"""One mapping at work: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
+"""Runs one mapping: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
 
 The supervisor never lets a fault of its own mapping reach another: whatever its source says ends here, as a state with
 a reason and another try.
@@ -80,7 +80,7 @@ class Supervisor:
         return feed.trouble
 
     def _silent(self) -> str:
-        return f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
+        return f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint healthy?"
 
     @property
     def fetched_at(self) -> float:

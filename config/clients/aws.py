@@ -47,7 +47,7 @@ UNTIMED_SERVICES = frozenset({"lambda"})
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """What the user may say about AWS; empty values count as not said."""
+    """The user's settings for AWS; empty values count as not given."""
 
     endpoint_url: str | None = None
     """For every service; before every environment variable and profile."""
@@ -136,7 +136,7 @@ class Clients:
             answer = await (await self.get("sts")).get_caller_identity()
         account = str(answer.get("Account", ""))
         if not _ACCOUNT.fullmatch(account):
-            raise SourceRefused(f"STS answers with an account that is none: {account[:40]!r}")
+            raise SourceRefused(f"STS answers with an invalid account: {account[:40]!r}")
         return account
 
     async def credentials(self, service: str) -> dict[str, str | None]:

@@ -1,6 +1,6 @@
-"""What the AWS client raises, translated into our own exceptions, in this one place.
+"""Translates the AWS client's exceptions into our own. No other module does.
 
-Three answers only: it may pass (SourceUnavailable), it is not there (SourceMissing), it will not work until somebody
+There are three results: temporary (SourceUnavailable), does not exist (SourceMissing), will not work until somebody
 changes something (SourceRefused). Classes are told apart by name, along the inheritance line, because importing
 botocore costs start-up time; a test walks botocore's classes and proves that each has its row.
 """

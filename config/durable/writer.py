@@ -127,9 +127,9 @@ class GroupWriter:
         return job.result
 
     def _unavailable(self, error: sqlite3.Error | LostFile) -> StoreUnavailable:
-        advice = "free some space or look at the file's rights"
+        advice = "free some disk space or check the file's permissions"
         if isinstance(error, LostFile):
-            advice = "move it back, or start the daemon again, which begins without what it kept"
+            advice = "move it back, or restart the daemon, which begins without the stored data"
         elif getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
             advice = descriptors.advice()
         unavailable = StoreUnavailable(f"cannot store {self._form.what} in {self._name}: {error}; {advice}")

@@ -88,7 +88,7 @@ def entry(limits: Limits, record: Record, now: float, group: int = 0) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What is taken: records to invoke together, or one that is decided."""
+    """The result of `take`: records to invoke together, or one record that is already decided."""
 
     records: tuple[Record, ...]
     discard: DiscardReason | None = None

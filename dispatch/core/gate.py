@@ -35,7 +35,8 @@ from .observer import GateClosed, GateOpened
 
 @dataclass(frozen=True, slots=True)
 class ShutGate:
-    """Nobody may fetch or invoke. The first probe is at once; so is that after a failure of a function that was up."""
+    """No mapping may fetch or invoke. The first probe is at once, and so is the probe after a failure of a running
+    function."""
 
     cause: Reason | None = None
     """None: nothing is known of the function as it is now."""
@@ -47,7 +48,7 @@ class ShutGate:
 
 @dataclass(frozen=True, slots=True)
 class ProbingGate:
-    """A probe is under way."""
+    """A probe is running."""
 
     cause: Reason | None
     failures: int
@@ -69,7 +70,7 @@ class TrialGate:
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """It was seen to start. Everybody may fetch and invoke."""
+    """The function was seen to start. All mappings may fetch and invoke."""
 
     failures: int = 0
     """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
@@ -257,7 +258,7 @@ class GateState:
 
 @dataclass(frozen=True, slots=True)
 class GateStep:
-    """What comes of one transition."""
+    """The result of one transition."""
 
     state: GateState
     news: GateClosed | GateOpened | None = None

@@ -1,6 +1,6 @@
-"""The vocabulary: what a record is, what one invocation ended in, what became of each record.
+"""The data types of records, of outcomes of invocations, and of fates.
 
-Values only. Every other module of `dispatch` and `pollers` speaks in these words.
+Values only. Every other module of `dispatch` and `pollers` uses these types.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The function took the whole batch."""
+    """The function processed the whole batch."""
 
     attempt: Attempt
     state: bytes | None = None
@@ -140,7 +140,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class FailedItems:
-    """The function named the records that it did not take (`batchItemFailures`); `ids` is never empty."""
+    """The function reported failed records (`batchItemFailures`); `ids` is never empty."""
 
     attempt: Attempt
     ids: frozenset[ItemId]
@@ -161,7 +161,7 @@ class FunctionFailed:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """No room for the invocation (429). Never uses up an attempt."""
+    """The function has no free concurrency (429). Never uses up an attempt."""
 
     attempt: Attempt
     after: float | None = None
@@ -214,7 +214,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class OpenWindow:
-    """A tumbling window under way, as the store keeps it beside the shard's position."""
+    """An open tumbling window, as stored beside the shard's position."""
 
     window: Window
     state: bytes
@@ -238,7 +238,7 @@ class Batch:
 
 
 class FateKind(Enum):
-    """The one way in which a record leaves us."""
+    """The fate of a record."""
 
     DELIVERED = "delivered"  # the function took it
     FILTERED = "filtered"  # a filter refused it
@@ -258,7 +258,7 @@ class DiscardReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why one record is given up before it is in a batch."""
+    """Why one record is discarded before it is in a batch."""
 
     reason: DiscardReason
     detail: str

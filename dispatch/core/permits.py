@@ -1,4 +1,4 @@
-"""How many invocations of one function run at a time, and whose turn it is. Pure.
+"""Limits the invocations of one function at a time, and decides which mapping invokes next. Pure.
 
     asked ──► granted, if one is free and nobody waits
           └─► waits in its mapping's queue ──► granted, when one is given back ──► given back

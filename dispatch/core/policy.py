@@ -1,4 +1,4 @@
-"""What a mapping wants done about failures, as one value. The feed makes it from the mapping, the planner obeys it."""
+"""A mapping's failure settings as one value. The feed makes it from the mapping; the planner follows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .backoff import Backoff
 
 
 class Progress(Enum):
-    """What a partial failure leaves to do."""
+    """How the planner continues after a partial failure."""
 
     PREFIX = "prefix"  # streams: the lowest failed record and all after it
     PER_RECORD = "per record"  # Kafka: the failed records and no others

@@ -36,14 +36,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What no slot has taken yet."""
+    """Records that no slot has taken yet."""
 
     records: int
     bytes: int
 
 
 class Slots(Protocol):
-    """The batches in flight of one feed, and what waits for them."""
+    """The batches in flight of one feed, and the records that wait."""
 
     def put(self, records: Iterable[Record], now: Now) -> None:
         """Everything that one fetch brought and the filter kept, before the next `take`. A record with a flaw is

@@ -1,4 +1,4 @@
-"""How much may pass: so much a second on the long run, and a reserve for bursts. Pure.
+"""A token bucket: an average rate per second, and a reserve for bursts. Pure.
 
 Used where a function's output is read (`invokers/local/output.py`) and where its lines are logged.
 """

@@ -1,4 +1,4 @@
-"""Tumbling windows of one shard: which records belong together, when a window ends, and what state it has. Pure.
+"""Tumbling windows of one shard: the records of a window, its end, and its state. Pure.
 
       no window ──first record──► open, state {} ──┬─ a record beyond its end ───────┐
           ▲                                        ├─ quiet for 2 minutes after end ─┤

@@ -86,5 +86,5 @@ def _unfit(arn: Arn) -> str:
     if arn.service not in ("sqs", "sns", "s3"):
         return f"is of the service {arn.service!r}"
     if arn.service != "s3" and arn.resource.endswith(".fifo"):
-        return "is FIFO, which AWS does not take"
+        return "is FIFO, which AWS does not allow"
     return ""

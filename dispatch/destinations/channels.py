@@ -1,7 +1,7 @@
-"""Where documents go: SQS queues, SNS topics, S3 buckets and EventBridge buses, each with its calls.
+"""The channels for documents: SQS queues, SNS topics, S3 buckets and EventBridge buses, each with its calls.
 
-Owns every AWS call to a destination and the words for what goes wrong in it. What is sent, and trying again, is for
-those who send: failure destinations of mappings (`aws.py`), and the destinations of asynchronous invocations.
+Owns every AWS call to a destination and the texts of its errors. The content, and trying again, belong to
+the callers: failure destinations of mappings (`aws.py`), and the destinations of asynchronous invocations.
 """
 
 from __future__ import annotations

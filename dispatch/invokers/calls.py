@@ -1,4 +1,4 @@
-"""Calls that are under way: each with its deadline, all ended when the invoker is closed. Used by every invoker here
+"""Running calls: each with its deadline, all ended when the invoker is closed. Used by every invoker here
 that has no process of its own to end."""
 
 from __future__ import annotations

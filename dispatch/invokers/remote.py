@@ -32,7 +32,7 @@ from .reach import reach
 MARGIN = 5.0
 """Seconds for the way there and back, above the function's own timeout."""
 
-UNCERTAIN = "it may have run: its records are invoked again"
+UNCERTAIN = "the function may have run; its records are invoked again"
 
 # The other side knows why the function cannot run, and another record would fare no better.
 _DOWN = {
@@ -42,7 +42,7 @@ _DOWN = {
     ),
     403: (ReasonCode.FUNCTION_REFUSED, "check the credentials and their permission for lambda:InvokeFunction"),
     401: (ReasonCode.FUNCTION_REFUSED, "check the credentials"),
-    409: (ReasonCode.FUNCTION_PENDING, "wait until it is active, or mend it there"),
+    409: (ReasonCode.FUNCTION_PENDING, "wait until it is active, or correct it there"),
     501: (ReasonCode.FUNCTION_REFUSED, "the endpoint has no Invoke API"),
 }
 # Refusals of what was asked for, not of this event.

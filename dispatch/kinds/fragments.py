@@ -1,4 +1,4 @@
-"""What several kinds of source have in common: policies, and all that shards share. Used by the kinds alone. Pure."""
+"""Code shared by several kinds of source: policies, and everything about shards. Used by the kinds alone. Pure."""
 
 from __future__ import annotations
 

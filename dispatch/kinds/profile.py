@@ -1,4 +1,4 @@
-"""What a kind of source says of its records: their place in the event, their batches, their filters, their failures.
+"""The profile of a kind of source for its records: form in the event, batches, filters, failure documents.
 
 One `DispatchKind` for each kind, in a file of its own; `table.py` lists them. Its counterpart for the configuration is
 `config/kinds/`. Pure.

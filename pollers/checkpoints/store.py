@@ -1,4 +1,4 @@
-"""Where each lane stands, and what every store of it promises: the words, the rule of a commit, the protocol.
+"""The position of each lane: the data types, the rule of a commit, and the protocol of every store.
 
     no position ──begin / add / acquire──► Start ──commit──► Position ──commit──► Finished
                                              └──────────────commit───────────────────┘
@@ -24,7 +24,7 @@ from ...dispatch.core.model import Lane, OpenWindow, Position
 
 
 class StartKind(Enum):
-    """How a lane without a position is read the first time."""
+    """Where the first read of a lane without a position starts."""
 
     TRIM_HORIZON = "TRIM_HORIZON"  # from its oldest record
     AT_TIMESTAMP = "AT_TIMESTAMP"  # from the moment that the user named
@@ -61,7 +61,7 @@ BEGINNING = Start(StartKind.TRIM_HORIZON)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is stored of a lane, always as one."""
+    """The stored data of a lane, always written together."""
 
     place: Place
     window: OpenWindow | None = None
@@ -87,14 +87,14 @@ Token = NewType("Token", int)
 
 @dataclass(frozen=True, slots=True)
 class HeldLane:
-    """A lane that is ours until somebody acquires it after us, and where it stood at that moment."""
+    """A lane that is ours until another owner acquires it, with its position at that moment."""
 
     token: Token
     checkpoint: Checkpoint
 
 
 class CommitAnswer(Enum):
-    """What became of a commit."""
+    """The result of a commit."""
 
     COMMITTED = "committed"
     STALE = "stale"  # somebody acquired the lane later, or its position was removed: stop working on it
@@ -103,7 +103,7 @@ class CommitAnswer(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is stored of one source of one mapping, at one moment."""
+    """The stored positions of one source of one mapping, at one moment."""
 
     created: float | None
     """When the stream was created, in the source's words; None where the source does not tell."""

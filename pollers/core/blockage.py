@@ -1,6 +1,6 @@
-"""When it is told that one record holds a full lane: once, and not of a lane that is only busy: pure.
+"""Decides when to report that one record blocks a full lane: once, and not for a lane that is only busy: pure.
 
-    full ── the same record for BLOCKED_AFTER seconds ──► told ── another record ──► full …
+    full ── the same record for BLOCKED_AFTER seconds ──► reported ── another record ──► full …
 
 Used by `feed.py`.
 """
@@ -15,7 +15,7 @@ BLOCKED_AFTER = 30.0
 
 
 class Blockage:
-    """What holds a lane of a feed, and since when."""
+    """The record that blocks a lane of a feed, and since when."""
 
     def __init__(self) -> None:
         self._held: tuple[Lane, Position] | None = None

@@ -24,7 +24,7 @@ class PollState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a mapping stands."""
+    """The state of a mapping, with its reason."""
 
     state: PollState
     reason: Reason | None = None

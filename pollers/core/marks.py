@@ -1,4 +1,4 @@
-"""How far the lanes of a feed are done, and what of that the store does not know yet: pure.
+"""The positions up to which the lanes of a feed are done, and which of them are not stored yet: pure.
 
     fetched ─ add ─► open ─ done ─► mark moved ─ take ─► committed
                                         ▲                   │ not stored: put_back
@@ -37,7 +37,7 @@ passed over, and would fetch it again each time."""
 
 @dataclass(frozen=True, slots=True)
 class LaneRoom:
-    """What one fetch may bring."""
+    """The limits of one fetch."""
 
     records: int
     skip: frozenset[Lane]
@@ -46,7 +46,7 @@ class LaneRoom:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A lane whose watermark is at its cap, and the record that holds it."""
+    """A lane whose watermark is at its limit, and the record that blocks it."""
 
     lane: Lane
     blocker: Blocker

@@ -1,4 +1,4 @@
-"""What all feeds of a mapping hold in memory together, so that it is bounded however many shards there are: pure.
+"""The memory of all feeds of a mapping together, limited however many shards there are: pure.
 
     begin_fetch ──► promise ──► (fetch) ──► keep │ take, for each record … give, when it is done
 

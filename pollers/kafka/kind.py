@@ -1,4 +1,4 @@
-"""How mappings of Kafka topics are read: from what the mapping says to its source."""
+"""Makes the source of a Kafka topic from its mapping."""
 
 from __future__ import annotations
 

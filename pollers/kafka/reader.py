@@ -1,4 +1,4 @@
-"""One member of a consumer group: what it fetches and commits, and what becomes of partitions that come and go.
+"""One member of a consumer group: fetches, commits, and handles assigned and revoked partitions.
 
     assigned ──► fetch, commit ──► revoked: the feed gives back what it has of them (`source.Owner`), commits, and only
                                    then the group goes on
@@ -48,7 +48,7 @@ AGAIN = 60.0
 
 
 class TopicState(Protocol):
-    """What the source knows of its topic."""
+    """The source's facts about its topic."""
 
     @property
     def note(self) -> str | None:
@@ -265,7 +265,7 @@ class KafkaReader:
     def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
-        advice = f"stop, and move the group {self._settings.group} behind it ({error})"
+        advice = f"to skip it, stop Headrace and move the group {self._settings.group} past it ({error})"
         reason = Reason(ReasonCode.DAMAGED, f"{what}: {advice}")
         self._damaged[partition] = _Damage(reason, self._clock.monotonic() + AGAIN)
         self._consumer.pause(partition)
@@ -283,8 +283,8 @@ class KafkaReader:
         names = ", ".join(f"{self._lane(each).shard} from offset {self._next.get(each, '?')} on" for each in quiet)
         return Reason(
             ReasonCode.DAMAGED,
-            f"nothing comes of {names}, although the brokers answer: is it damaged there? See their log; "
-            f"to go on behind it, stop and move the group {self._settings.group}",
+            f"no records come from {names}, although the brokers answer: are they damaged? See the brokers' log; "
+            f"to skip them, stop Headrace and move the group {self._settings.group}",
         )
 
     async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:

@@ -1,4 +1,4 @@
-"""What a mapping says about its topic, and the numbers that come with it. Used by `source.py` and `reader.py`."""
+"""A mapping's settings for its topic, with their limits. Used by `source.py` and `reader.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEARTBEAT = 3_000
 
 @dataclass(frozen=True, slots=True)
 class TopicSettings:
-    """What a mapping says about its topic."""
+    """A mapping's settings for its topic."""
 
     mapping: str
     source: str

@@ -183,7 +183,7 @@ class KafkaSource:
         self._trouble = Reason(ReasonCode.UNAVAILABLE, f"{self._what('read')}: {away}") if away else None
         if topic.id != self._id:
             self._anew = self._gone = True
-            raise SourceMissing(f"topic {name} at {self._access} is not the one that was read: it was made anew")
+            raise SourceMissing(f"topic {name} at {self._access} was deleted and created again")
         return topic
 
     async def _found(self, client: AIOKafkaClient) -> topics.TopicDescription:
@@ -254,7 +254,7 @@ class KafkaSource:
         try:
             await consumer.commit({partition: (offset, note) for partition, offset in starts.items()})
         except (CommitFailedError, UnknownMemberIdError) as error:
-            what = f"group {self._settings.group} has members, and no offsets of this {self._settings.topic} yet"
+            what = f"group {self._settings.group} has members, but no offsets of this {self._settings.topic} yet"
             raise SourceUnavailable(what) from error
 
     async def _starts_of(

@@ -173,7 +173,7 @@ class KinesisCalls:
             return await self._iterator(what, **_after(place))
         except Exception as error:
             if faults.code(error) == INVALID_CODE and isinstance(place, Position) and await self._below(place):
-                raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
+                raise Trimmed(f"{what}: {place.text} is older than the shard's oldest record") from error
             raise unavailable(error, what) from error
 
     async def iterator_at(self, position: Position) -> str:

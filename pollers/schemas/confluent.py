@@ -112,7 +112,7 @@ class ConfluentRegistry:
                     continue
                 under_way.add(name)
                 if len(under_way) > MOST_REFERENCES:
-                    raise _Gone("more references than anybody has")
+                    raise _Gone("too many references")
                 version = await self._get(path)
                 await collect(version)
                 found[name] = _definition(version)
@@ -125,7 +125,7 @@ class ConfluentRegistry:
         try:
             return [(str(each["name"]), _path_of(each, data_format)) for each in schema.get("references") or ()]
         except (KeyError, TypeError, ValueError) as error:
-            raise SourceUnavailable(f"schema registry {self} answers with references that are none") from error
+            raise SourceUnavailable(f"schema registry {self} answers with invalid references") from error
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class ConfluentRegistry:
         try:
             return await self._access()
         except SourceError as error:
-            text = f"schema registry {self} cannot be asked: {error}"
+            text = f"schema registry {self} cannot be called: {error}"
             raise type(error)(text, ReasonCode.SECRET_UNUSABLE) from error
 
     def _fields(self, body: bytes) -> Fields:

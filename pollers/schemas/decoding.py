@@ -1,15 +1,15 @@
-"""A source whose records are decoded before anybody looks at them: what a schema registry is for.
+"""A source whose records are decoded with a schema registry before any filter sees them.
 
-A wrapper around a source, as the dry run's are: the loop, the filters and the source know nothing of it.
+A wrapper around a source, like the dry run's: the loop, the filters and the source do not know about it.
 
     fetch ─► waiting, by lane ─► worker of the lane ─► ready ─► the loop: filters, batches
                    ▲                    │ the registry does not answer
                    └── as they were ◄───┘   (told as a fetch that failed: backed off, visible)
 
-Each lane keeps its order, and what waits for its schema holds up its own lane alone: nothing more is fetched of it. So
-no more waits than a fetch's limit, and beyond it `BESIDE` records of each lane.
-Workers run beside the feeds, so that a slow registry neither outlasts the window of an open batch nor begins anew with
-each fetch. What waits has no fate and moved no position: whoever reads the lane next gets it again.
+Each lane keeps its order, and records that wait for their schema delay their own lane alone: nothing more is fetched
+for it. So at most a fetch's limit waits, plus `BESIDE` records of each lane.
+Workers run beside the feeds, so that a slow registry neither delays the window of an open batch nor starts again with
+each fetch. Waiting records have no fate and moved no position: the next reader of the lane gets them again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How mappings of SQS queues are read: from what the mapping says to its source."""
+"""Makes the source of an SQS queue from its mapping."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""SQS queues, standard and FIFO. Owns every SQS call that a mapping makes; knows nothing of functions.
+"""SQS queues, standard and FIFO. Owns every SQS call that a mapping makes; does not know functions.
 
-A message is only lent: it comes back when its visibility timeout passes. So nothing here moves a position; DELIVERED,
-FILTERED and DISCARDED messages are deleted, all others are left to the queue, which also does its own redrive.
+A received message is only invisible: it comes back when its visibility timeout passes. So there are no positions;
+DELIVERED, FILTERED and DISCARDED messages are deleted, all others are left to the queue, which also does its own
+redrive.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ Connect = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """What a mapping says about its queue."""
+    """A mapping's settings for its queue."""
 
     arn: Arn
     window: float

@@ -32,7 +32,7 @@ DOUBT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What a mapping says about its stream."""
+    """A mapping's settings for its stream."""
 
     mapping: str
     uuid: str
@@ -48,7 +48,7 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the stored positions are worth today."""
+    """Whether the stored positions are still valid."""
 
     recreated: bool = False
     """The stream is another one under the same name: they are worth nothing."""
@@ -58,7 +58,7 @@ class Worth:
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """A stream as it stands, and where we stand in it."""
+    """The current stream, and our positions in it."""
 
     listing: Listing
     lanes: Mapping[str, Checkpoint]
@@ -110,7 +110,7 @@ class Opening:
             return worth
         self._doubted = min(self._doubted, now)
         if now < self._doubted + DOUBT:
-            raise SourceUnavailable(f"the listing of {listing.arn} does not go with the positions that are stored")
+            raise SourceUnavailable(f"the listing of {listing.arn} contradicts the stored positions")
         return worth
 
     async def _judge(self, listing: Listing, opened: Opened) -> Worth:
@@ -178,7 +178,7 @@ class Opening:
         return await self._opened(listing)
 
     async def _restart(self, listing: Listing) -> FoundStream:
-        self._refuse(f"the stream {listing.arn} was made anew, the stored positions are not of this one")
+        self._refuse(f"the stream {listing.arn} was deleted and created again, the stored positions are of the old one")
         starts = lineage.initial(listing.shards, BEGINNING)
         await self._store.restart(self._settings.uuid, listing.arn, listing.created, starts)
         self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, listing.arn))

@@ -42,7 +42,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one look at a shard brought."""
+    """The result of one read of a shard."""
 
     records: tuple[Record, ...] = ()
     lost: tuple[Lost, ...] = ()
@@ -57,7 +57,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The record that stands at a position, or the nothing that does."""
+    """The record at a position, or none."""
 
     number: int | None = None
     arrived: float | None = None

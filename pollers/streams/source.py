@@ -169,7 +169,7 @@ class StreamSource:
             listing = await self._service.list(self._listing.arn)
             worth = await self._opening.worth(listing, Opened(self._listing.created, self._as_seen()))
             if worth.recreated:
-                raise SourceMissing(f"stream {listing.arn} is not the one any more that was read")
+                raise SourceMissing(f"stream {listing.arn} was deleted and created again")
             if listing.created != self._listing.created:
                 await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
             self._listing, self._seen = listing, dict(self._lanes)
@@ -249,7 +249,7 @@ class StreamSource:
         if answer is CommitAnswer.STALE:
             raise LaneLost(f"shard {shard} of {self._listing.arn}: it has another reader, or its position was removed")
         if answer is CommitAnswer.BELOW:
-            what = f"is behind the position that is stored: was the stream made anew? ({spell(checkpoint.place)})"
+            what = f"has a position behind the stored one: was the stream created again? ({spell(checkpoint.place)})"
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
         self._committed(shard, checkpoint)
 

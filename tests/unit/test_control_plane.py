@@ -213,7 +213,7 @@ async def test_a_function_that_another_version_stored_is_told(tmp_path: Path, ha
     stored = {key: value for key, value in {**stored, **harm}.items() if value is not None}
     await documents.write({("function", "orders"): stored})
     await documents.aclose()
-    with pytest.raises(UnusableState, match="stored function orders is none that this version understands"):
+    with pytest.raises(UnusableState, match="does not understand the stored function orders"):
         async with function_api(tmp_path):
             pass
 

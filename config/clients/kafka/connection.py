@@ -1,4 +1,4 @@
-"""What an aiokafka client is told: where the brokers are, and who we are to them."""
+"""The arguments of an aiokafka client: the brokers' addresses, and our credentials."""
 
 from __future__ import annotations
 

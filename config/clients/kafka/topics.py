@@ -86,7 +86,7 @@ async def leaders_away(client: AIOKafkaClient, name: str, topic: TopicDescriptio
     for partition, node in sorted(topic.leaders.items()):
         led[node].append(f"{name}-{partition}")
     if orphans := led.pop(NOBODY, None):
-        return f"{', '.join(orphans)} has no leader: the broker that has it is away"
+        return f"{', '.join(orphans)} has no leader: the broker that holds it is not available"
     for node, partitions in led.items():
         if not await client.ready(node):
             return f"{_place(client, node)}, which leads {', '.join(partitions)}, does not answer"
@@ -98,7 +98,7 @@ async def coordinator_away(client: AIOKafkaClient, group: str) -> str:
     this user may not use."""
     node, kind = await _coordinator(client, group)
     if kind is not None:
-        return f"the group {group} has no coordinator ({kind}): the broker that keeps its offsets is away"
+        return f"the group {group} has no coordinator ({kind}): the broker that keeps its offsets is not available"
     if not await client.ready(node):
         return f"{_place(client, node)}, which keeps the offsets of the group {group}, does not answer"
     return ""

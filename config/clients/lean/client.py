@@ -275,7 +275,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 def _unreadable(what: str) -> Exception:
     from botocore.parsers import ResponseParserError
 
-    failure: Exception = ResponseParserError(f"the reply is not what the service sends: {what}")
+    failure: Exception = ResponseParserError(f"the reply does not have the form of the service's replies: {what}")
     return failure
 
 

@@ -66,7 +66,7 @@ def failed(attempt: Attempt, body: bytes) -> FunctionFailed | Unreachable:
     kind, message = _text(error, "errorType"), _text(error, "errorMessage")
     detail = one_line(": ".join(part for part in (kind, message) if part) or body.decode(errors="replace"))
     if kind in _INIT_ERRORS or _outside_an_invocation(error) or _is_quirk(_INIT_QUIRKS, kind, message):
-        text = f"the function cannot start: {detail}; mend its code or its configuration"
+        text = f"the function cannot start: {detail}; correct its code or its configuration"
         return Unreachable(attempt, Reason(ReasonCode.FUNCTION_CANNOT_START, text), down=True, body=body)
     return FunctionFailed(attempt, _failure(kind, message or detail), detail or "no error text", body)
 

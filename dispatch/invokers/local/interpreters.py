@@ -1,5 +1,5 @@
-"""What interpreters of this machine say of themselves. Each is asked once, not once for each function that it runs; and
-again as soon as it, or what is installed for it, may be another one. Used in threads, by `launch.py` alone.
+"""Facts about this machine's interpreters. Each interpreter is asked once, not once for each function that it runs; and
+again when it, or its installed packages, may have changed. Used in threads, by `launch.py` alone.
 """
 
 from __future__ import annotations

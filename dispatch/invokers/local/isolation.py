@@ -92,14 +92,14 @@ def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
     if not supported():
-        return "this machine gives no user and mount namespaces to us"
+        return "this machine does not allow user and mount namespaces"
     for path in _needed(command, spec):
         for top in (TMP, OPT) if spec.layers else (TMP,):
             entry = entry_below(top, path)
             if entry == top:
                 return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
             if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
-                return f"{path} would be hidden by what a layer has in {entry}"
+                return f"{path} would be hidden by a layer's files in {entry}"
     return ""
 
 

@@ -170,7 +170,7 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
     links: Path | None = None
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
-            what = f"Python {found.version} of the function has no runtime client, and ours is for {OURS}"
+            what = f"Python {found.version} of the function has no runtime client, and Headrace's client is for {OURS}"
             install = f"run {found.path} -m pip install awslambdaric boto3"
             return _refused(spec, what, install, f"put awslambdaric and boto3 into its package, or {install}")
         links = runtime_client.packages(spec.scratch)

@@ -64,7 +64,7 @@ class Refusal:
 INVALID_ID = Refusal(400, "InvalidRequestID", "Invalid request ID")
 INCOMPLETE = Refusal(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
 BAD_MODE = Refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-FOREIGN = Refusal(403, "Forbidden", "a web page may not speak to the Runtime API")
+FOREIGN = Refusal(403, "Forbidden", "a web page may not call the Runtime API")
 TOO_LARGE = Refusal(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).")
 NOT_SERVED = Refusal(404, "NotFound", "not served here")
 

@@ -1,4 +1,4 @@
-"""What a local function is, independent of how a configuration says it."""
+"""The specification of a local function, independent of the form of the configuration."""
 
 from __future__ import annotations
 

@@ -51,12 +51,12 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The time was over before the runtime answered."""
+    """The function's timeout passed before the runtime answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class InitFailed:
-    """The runtime did not get as far as asking for an invocation."""
+    """The runtime ended or failed before it asked for an invocation."""
 
     cause: Reason
     body: bytes = b""

@@ -1,7 +1,7 @@
-"""Which partitions nothing comes of, although something should: pure.
+"""Finds partitions that have records but return none: pure.
 
-A broker answers each fetch of a partition within a second, with records or without. So one of which nothing is heard
-has nobody who leads it, or lies damaged on its broker's disk: the client tries again without end, and says nothing.
+A broker answers each fetch of a partition within a second, with or without records. So a partition without any answer
+has no leader, or is damaged on its broker's disk: the client tries again forever, without an error.
 Used by `reader.py`.
 """
 

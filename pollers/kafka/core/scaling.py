@@ -1,4 +1,4 @@
-"""How many members of its group a mapping has: pure. `supervisor.py` asks, and starts or retires feeds accordingly."""
+"""The number of members of a mapping's consumer group: pure. `supervisor.py` starts or retires feeds accordingly."""
 
 from __future__ import annotations
 

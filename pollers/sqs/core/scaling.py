@@ -1,4 +1,4 @@
-"""How many SQS receivers a mapping has: pure. `supervisor.py` asks and starts or retires feeds accordingly.
+"""The number of a mapping's SQS receivers: pure. `supervisor.py` starts or retires feeds accordingly.
 
 Each receiver has at most one batch in flight, so the most receivers there may be are the most batches in flight too:
 the mapping's MaximumConcurrency, else the function's concurrency, else 5 (AWS's starting number).

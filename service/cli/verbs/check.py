@@ -1,4 +1,4 @@
-"""`headrace check`: every problem of a configuration, or what it says. Calls nobody, and starts functions only with
+"""`headrace check`: every problem of a configuration, or its summary. Makes no calls, and starts functions only with
 `--start`.
 """
 

@@ -1,4 +1,4 @@
-"""Which environments stay warm: over all functions so many, the ones that were used last. Pure.
+"""Decides which idle environments stay warm: a limited number over all functions, the most recently used. Pure.
 
 Only those that are idle are counted here, so none ends that is in use. A pool says when one becomes idle and when it is
 taken or ends; how one ends is the pool's.
