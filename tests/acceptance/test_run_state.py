@@ -101,5 +101,5 @@ def test_a_file_that_is_lost_while_its_end_is_there_lets_nothing_start(tmp_path:
     done = daemons.headrace("run", cwd=tmp_path, env=NOWHERE)
     assert (done.returncode, done.stdout) == (78, "")
     assert f"{lost}: the " in done.stderr
-    assert "it is missing, but the end of it is still there" in done.stderr
+    assert "it is missing, but its -wal file still exists" in done.stderr
     assert (tmp_path / ".headrace" / f"{lost}-wal").read_bytes() == b"the end of it"
