@@ -69,7 +69,7 @@ def test_what_a_directory_that_was_deleted_cannot_keep_is_refused_and_shown(tmp_
             lambda: api.tag_resource(Resource="arn:aws:lambda:us-east-1:000000000000:function:orders", Tags={"a": "b"}),
         ]
         for call in calls:
-            with pytest.raises(ClientError, match=r"(?s)ServiceException.*cannot store .*start the daemon again"):
+            with pytest.raises(ClientError, match=r"(?s)ServiceException.*cannot store .*restart the daemon"):
                 call()
         assert [each["FunctionName"] for each in api.list_functions()["Functions"]] == ["orders"]
         code, body = daemon.get("/readyz")

@@ -141,7 +141,7 @@ async def test_what_could_not_be_settled_is_settled_later(tmp_path: Path) -> Non
                 await api("TagResource", Resource=ARN, Tags={"a": "b"})
             assert (error.value.code, form_of(error.value).status) == ("ServiceException", 500)
             assert "cannot store stored functions and mappings in" in str(error.value.message)
-            assert "disk full; free some space" in str(error.value.message)
+            assert "disk full; free some disk space" in str(error.value.message)
             assert (await api("ListTags", Resource=ARN)) == {"Tags": {}}
             other.execute("DROP TRIGGER full")
             other.commit()

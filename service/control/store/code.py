@@ -148,7 +148,7 @@ class CodeStore:
         try:
             return await anyio.to_thread.run_sync(self._in_place, work)
         except LostFile as error:
-            raise StoreUnavailable(f"cannot store code: {error}; move it back, or start the daemon again") from error
+            raise StoreUnavailable(f"cannot store code: {error}; move it back, or restart the daemon") from error
         except OSError as error:
             what = f"cannot store code in {self._root}: {error.strerror or error}; free space or check its permissions"
             raise StoreUnavailable(what) from error
