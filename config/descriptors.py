@@ -1,7 +1,7 @@
 """File descriptors: how many this process may have, and how it is recognised that there are none left.
 
 A system that is out of them says so in many ways: a connection is not made, a host name is not found, a file does not
-open, a process does not start. Each looks like a fault of somebody else, who then is asked to mend it.
+open, a process does not start. Each looks like another part's fault, and the user would search there.
 
     limit of the process  ──────────────────────────────────┐
     limit of everybody but the listener  ──────────┐        │ RESERVED: `lifted` alone gives them out
@@ -70,7 +70,7 @@ def lifted() -> Iterator[None]:
 
 
 def spent(error: BaseException) -> bool:
-    """Whether this is the failure of somebody who got no descriptor, however it is wrapped."""
+    """Whether a missing descriptor caused this failure, however it is wrapped."""
     return any(_is_spent(each) for each in _within(error))
 
 

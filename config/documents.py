@@ -39,7 +39,7 @@ def holds_documents(directory: Path) -> bool:
     try:
         return directory.is_dir() and any(_is_ours(file) for file in directory.iterdir())
     except OSError:
-        return True  # whoever reads it is told why it cannot be read
+        return True  # reading it reports why it cannot be read
 
 
 def read_all(paths: Sequence[Path]) -> tuple[list[Node], list[Problem]]:

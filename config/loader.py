@@ -46,7 +46,7 @@ _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
-"""Fields of a mapping that name a source which is no ARN."""
+"""Fields of a mapping that name a source without an ARN."""
 
 
 class PatternFault(Protocol):
@@ -66,14 +66,14 @@ layer may not know the pattern engine. Called with one pattern at a time."""
 
 
 class ToldOfPattern(PatternFault, Protocol):
-    """What deserves a word about a pattern that is allowed; `path` is a field's of the record, dotted, or empty."""
+    """A remark on a valid pattern; `path` is the dotted path of a field of the record, or empty."""
 
     @property
     def matches_nothing(self) -> bool: ...
 
 
 PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
-"""Says what deserves a word about a pattern. Given by the caller, as `CheckPatterns`."""
+"""Returns the remarks on a pattern. Given by the caller, as `CheckPatterns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
     remarks: tuple[Problem, ...] = ()
-    """What is allowed, works, and is good to know."""
+    """Remarks: allowed and working, but good to know."""
     places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
@@ -236,7 +236,7 @@ class _Loading:
             return None, wrong
 
     def _without_value(self, node: Node, path: str) -> set[str]:
-        """The keys that are left without a value: a slip, or something that somebody meant to finish."""
+        """The keys that are left without a value: a slip, or something that the user meant to finish."""
         assert isinstance(node.value, dict)
         blank = {key for key, member in node.value.items() if member.value is None}
         for key in sorted(blank):
@@ -341,7 +341,7 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # what follows from it is no news
+        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # its consequences are no news
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:

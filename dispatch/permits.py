@@ -132,8 +132,8 @@ class Gate:
         remembered: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """`remembered`: it started before, as it is, and is believed to start again until it is woken. `on_ready` hears
-        of each probe that found so of the function as it is."""
+        """`remembered`: the function started in an earlier run, unchanged, and is expected to start again until the
+        gate is woken. `on_ready` is called for each successful probe of the current function."""
         self._invoker = invoker
         self._observer = observer
         self._jitter = jitter
@@ -150,17 +150,18 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may invoke, and fetch what comes again."""
+        """Whether all mappings may invoke, and fetch records that come again."""
         return self._state.is_open
 
     @property
     def is_seen(self) -> bool:
-        """Whether the function was seen to start in this run, so that everybody may fetch what is only lent too."""
+        """Whether the function was seen to start in this run, so that all mappings may also fetch messages that are
+        only lent."""
         return self._state.is_seen
 
     @property
     def is_resting(self) -> bool:
-        """Whether it is only remembered that the function starts."""
+        """Whether a start of the function is only remembered from an earlier run."""
         return self._state.is_resting
 
     @property
@@ -177,7 +178,7 @@ class Gate:
         await self._changed.wait()
 
     async def wait_seen(self) -> None:
-        """For those who want to fetch what is only lent. Somebody must `wake` a gate that rests."""
+        """For pollers that fetch messages that are only lent. A resting gate opens only after `wake`."""
         while not self.is_seen:
             await self._changed.wait()
 
@@ -210,7 +211,7 @@ class Gate:
             entry.withdraw()
 
     def wake(self) -> None:
-        """Something is there that is only lent: a gate that rests looks whether the function starts, at once."""
+        """A source that only lends has messages: a resting gate probes the function at once."""
         self.move(self._state.wake())
 
     def renew(self) -> None:

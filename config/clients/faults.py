@@ -28,7 +28,7 @@ UNAVAILABLE_CLASSES = frozenset(
         "AwsChunkedWrapperError",
         "EventStreamError",
         "ResponseParserError",  # a proxy's page, or a server that is just starting
-        "CredentialRetrievalError",  # somebody else's service hands them out
+        "CredentialRetrievalError",  # another service hands them out
         "MetadataRetrievalError",
         "TokenRetrievalError",
         "CapacityNotAvailableError",

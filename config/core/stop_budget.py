@@ -75,7 +75,7 @@ class StopBudget:
 
     @property
     def last_resort(self) -> float:
-        """Seconds from the signal after which whoever is still there is left behind, whatever it does. Early in LEAVE:
+        """Seconds from the signal after which each remaining part is abandoned, whatever it does. Early in LEAVE:
         a machine that has much else to do takes a while to end a process."""
         return self.whole - 0.75 * self.leave
 

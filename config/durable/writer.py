@@ -88,12 +88,12 @@ class GroupWriter:
 
     @property
     def what(self) -> str:
-        """What the file holds, as people are told of it: `stored positions`."""
+        """The content of the file, as messages name it: `stored positions`."""
         return self._form.what
 
     @property
     def trouble(self) -> Reason | None:
-        """Why nothing can be stored just now, as the last attempt found; None when it went well."""
+        """Why nothing can be stored at present, by the last attempt; None when it succeeded."""
         return self._trouble
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
@@ -103,8 +103,8 @@ class GroupWriter:
         return result
 
     async def check(self) -> None:
-        """Look whether something could be stored now; `trouble` has what was found. Where nothing was wrong only the
-        file is looked for: nothing is written."""
+        """Check whether data could be stored now; `trouble` has the result. Without earlier trouble only the file's
+        existence is checked, and nothing is written."""
         if self._closing is None:
             with suppress(StoreUnavailable):
                 await self._done(_Job(self._touch, writes=True) if self._trouble else _Job(self._look), _nothing)
@@ -137,8 +137,8 @@ class GroupWriter:
         return unavailable
 
     async def aclose(self) -> None:
-        """Run what was submitted, then close the connection. That goes on when whoever waits is cancelled: a disk may
-        hang. May be called again."""
+        """Run what was submitted, then close the connection. Closing continues when the caller is cancelled, because a
+        disk may hang. May be called again."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
         await asyncio.wait({self._closing})
@@ -186,7 +186,7 @@ class GroupWriter:
             return
         try:
             self._transaction(group)
-        except Exception as error:  # each goes to whoever submitted the job
+        except Exception as error:  # each goes to the caller that submitted the job
             if len(group) == 1:
                 group[0].error = error
             else:
@@ -216,6 +216,6 @@ class GroupWriter:
             self._pinned.expect()
 
     def _touch(self, connection: sqlite3.Connection) -> None:
-        """Write something that changes nothing. Raises LostFile and sqlite3.Error."""
+        """Make a write that changes nothing. Raises LostFile and sqlite3.Error."""
         self._look(connection)
         connection.execute(f"PRAGMA user_version = {self._form.schema}")

@@ -187,17 +187,17 @@ class SourceKind:
     keeps_positions: bool = False
     """How far it is read is kept in the state directory."""
     positions_in: Callable[[MappingFields, str], bool] = lambda mapping, source: mapping.source == source
-    """Whether a mapping may have kept positions under this source, by its ARN."""
+    """Whether a mapping may have stored positions under this source, by its ARN."""
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""
-    """The title in the plural, where that has more than an 's' at its end."""
+    """The plural of the title, where it is not the title plus 's'."""
 
     @property
     def titles(self) -> str:
-        """For people, in the plural."""
+        """The plural of the title, for messages."""
         return self.plural or f"{self.title}s"
 
     def __str__(self) -> str:

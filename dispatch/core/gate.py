@@ -13,13 +13,14 @@ While it is not OPEN nothing is fetched, because a queue counts every receive ag
 next probe, with a back-off that grows until an invocation reaches the function: a probe that succeeds says little of a
 remote one. On TRIAL one batch in hand goes first and the others wait for what comes of it.
 
-RESTING is where the gate of a function begins whose good start is only remembered: nothing was seen of it in this run,
-and nobody probes it. What a source gives again is fetched and invoked all the same. What it only lends is not: whoever
-finds that something waits there wakes the gate, so that a probe says what the memory is worth.
+RESTING is where the gate of a function begins whose good start is only remembered: it was not seen in this run, and
+nobody probes it. Records that a source gives again are fetched and invoked nevertheless. Messages that a source only
+lends (a receive counts) are not fetched: the poller that finds waiting messages wakes the gate, and a probe shows
+whether the function still starts.
 
-Every entry and every probe has a number, given in order. What is said of one that began before the function became
-another (`renew`) says nothing of the function as it is now, and changes nothing. Nor does a probe that is not the one
-under way. `permits.Gate` waits, probes and tells; it holds one `GateState` and puts the next one in its place.
+Every entry and every probe has a number, given in order. A result of one that began before the function changed
+(`renew`) says nothing about the current function, and changes nothing. Nor does the result of any probe but the current
+one. `permits.Gate` waits, probes and tells; it holds one `GateState` and puts the next one in its place.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class RestingGate:
-    """It started before, as it is, and is believed to start again. Everybody may invoke, and fetch what comes again."""
+    """The function started in an earlier run, unchanged, and is expected to start again. All mappings may invoke, and
+    may fetch records that come again."""
 
 
 Standing = ShutGate | ProbingGate | TrialGate | OpenGate | RestingGate
@@ -102,17 +104,17 @@ class GateState:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may invoke, and fetch what comes again."""
+        """Whether all mappings may invoke, and fetch records that come again."""
         return isinstance(self.standing, OpenGate | RestingGate)
 
     @property
     def is_seen(self) -> bool:
-        """Whether the function was seen to start, so that everybody may fetch what is only lent too."""
+        """Whether the function was seen to start, so that all mappings may also fetch messages that are only lent."""
         return isinstance(self.standing, OpenGate)
 
     @property
     def is_resting(self) -> bool:
-        """Whether it is only remembered that the function starts."""
+        """Whether a start of the function is only remembered from an earlier run."""
         return isinstance(self.standing, RestingGate)
 
     @property
@@ -203,7 +205,7 @@ class GateState:
     # --- probes -----------------------------------------------------------------------------------------------------
 
     def wake(self) -> GateStep:
-        """Something is there that is only lent: it is looked whether the function starts, at once."""
+        """A source that only lends has messages: probe the function at once."""
         return self._to(replace(self, standing=ShutGate())) if self.is_resting else GateStep(self)
 
     def probe(self, now: float) -> GateStep:
@@ -225,7 +227,7 @@ class GateState:
         return self._shut(cause, standing.failures + 1, now, jitter)
 
     def cut(self, probe: int, now: float) -> GateStep:
-        """This probe was ended by whoever wanted it: nothing was found, and whoever probes next begins at once."""
+        """The caller ended this probe: it has no result, and the next probe begins at once."""
         if (standing := self._probing(probe)) is None:
             return GateStep(self)
         return self._to(replace(self, standing=ShutGate(standing.cause, standing.failures, now)))

@@ -292,14 +292,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The clocks at one moment, in seconds: back-off goes by `monotonic`, the age of records by `wall`, which is their
-    source's, and by the `others` by which they may be younger."""
+    """The clocks at one moment, in seconds: back-off uses `monotonic`, the age of records uses `wall`, their source's
+    clock, and the `others`, by which they may be younger."""
 
     monotonic: float
     wall: float
     others: tuple[OtherClock, ...] = ()
 
     def earliest(self, within: float = inf) -> float:
-        """The earliest time that it may be for a record of the last `within` seconds. A clock that ended longer ago
-        gave none of them its time."""
+        """The earliest current time by any clock that may have stamped a record in the last `within` seconds. A clock
+        that ended longer ago stamped none of them."""
         return min([self.wall, *(other.wall for other in self.others if other.ended <= within)])

@@ -8,7 +8,7 @@
 
 Boundaries are multiples of the window's length since the epoch; a record's window is that of its arrival. A record that
 arrives later than its turn joins the open window: a window that ended is never opened again behind its successor. Only
-a clock of the service that was set back begins anew: its windows are those of the new time.
+when the service's clock was set back do windows begin anew, at the new time.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 """
 
@@ -65,8 +65,8 @@ class WindowSlot:
             self._seen(now)
 
     def _turn_of(self, arrived: float, now: Now) -> float:
-        """The start of the window that a record joins. No record is from the future: when the latest window is, the
-        clock was set back."""
+        """The start of the window that a record joins. No record is from the future: when the latest window is in the
+        future, the clock was set back."""
         start, present = window_of(arrived, self._seconds).start, now.earliest() + TOLERANCE
         set_back = arrived <= present < self._latest and arrived < self._latest - TOLERANCE
         return start if set_back else max(self._latest, start)

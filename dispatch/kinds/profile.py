@@ -60,21 +60,21 @@ class DispatchKind:
 
     kind: SourceKind
     policy: Callable[[EventSourceMapping], Policy]
-    """What is done about failures, but for the pauses between attempts."""
+    """The handling of failures, without the pauses between attempts."""
     envelope: Callable[[EventSourceMapping, Address], Envelope]
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
     """What filters may look into."""
     shape: RecordShape
-    """What its records look like to filters, which are held against it: a filter that can match nothing is told."""
+    """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
     impossible: Impossible = never_impossible
-    """Rules of filters that no record of it meets together."""
+    """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
     identifiers: Identifiers = TEXT
@@ -85,7 +85,7 @@ class DispatchKind:
     """Whether an object that is no event is a record."""
 
     def policy_of(self, mapping: EventSourceMapping, pauses: RetryBackoff) -> Policy:
-        """What is done about the failures of a mapping. `pauses` are the daemon's, between the attempts of mappings
+        """The handling of a mapping's failures. `pauses` are the daemon's, between the attempts of mappings
         that have none of their own."""
         given = mapping.retry_backoff or pauses
         return replace(self.policy(mapping), backoff=Backoff(base=given.base, cap=given.cap))

@@ -1,6 +1,6 @@
 """The end of clients of aiokafka's, whose own `stop` and `close` wait for brokers for as long as a request may take.
 
-Each ends in a task of its own: cut short, it would leave connections and tasks behind. So whoever waits may stop
+Each ends in a task of its own: cut short, it would leave connections and tasks behind. So the caller may stop
 waiting at any time, and how it ended says nothing.
 """
 

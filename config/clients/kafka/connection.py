@@ -83,7 +83,7 @@ class KafkaConnection:
 
 
 def _make_no_topics() -> None:
-    """aiokafka's clients let brokers make the topics that they ask for: one that somebody deletes while it is read
+    """aiokafka's clients let brokers make the topics that they ask for: one that a user deletes while it is read
     would be there again at once, empty and with the brokers' own settings."""
     from aiokafka import client
     from aiokafka.protocol.metadata import MetadataRequest

@@ -94,7 +94,7 @@ async def leaders_away(client: AIOKafkaClient, name: str, topic: TopicDescriptio
 
 
 async def coordinator_away(client: AIOKafkaClient, group: str) -> str:
-    """Why nobody keeps the offsets of a group; empty when somebody does. Raises what aiokafka raises of a group that
+    """Why no broker stores the offsets of a group; empty when one does. Raises what aiokafka raises of a group that
     this user may not use."""
     node, kind = await _coordinator(client, group)
     if kind is not None:

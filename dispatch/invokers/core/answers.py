@@ -1,4 +1,5 @@
-"""What the bytes of a function's answer mean, whoever carried them; and AWS's own words for what a platform says.
+"""What the bytes of a function's answer mean, whichever invoker carried them; and AWS's own words for a platform's
+texts.
 
 Pure. Used by the invokers that get an answer from elsewhere (`remote`, `http`) and by the fake, which speaks as AWS
 does. What a *good* answer means for records is `..response`'s.
@@ -19,7 +20,7 @@ RESPONSE_LIMIT = 6 * 1024 * 1024 + 100
 
 UNHANDLED = "Unhandled"
 
-_SHOWN = 300  # characters of somebody else's text in a line of ours
+_SHOWN = 300  # characters of foreign text in a line of ours
 
 # The handler never ran: whatever was in the batch, nothing of it was seen.
 _INIT_ERRORS = frozenset(

@@ -142,7 +142,7 @@ def _first_line(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.readline(1024)
     except OSError:
-        return b""  # whoever starts it hears why
+        return b""  # the start then reports why
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------

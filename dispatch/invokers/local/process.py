@@ -1,6 +1,6 @@
 """One child process that leads a process group of its own: started, watched, and ended with its whole group.
 
-The group is killed while its leader is still a zombie, so that its number cannot belong to somebody else by then; and
+The group is killed while its leader is still a zombie, so that its number cannot belong to another process by then; and
 the reaper knows of it before it starts. Knows nothing of Lambda; `worker` is its only user.
 """
 

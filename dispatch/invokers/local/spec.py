@@ -32,7 +32,7 @@ class CommandLaunch:
 
 @dataclass(frozen=True, slots=True)
 class ExternalLaunch:
-    """A runtime that somebody else starts, such as an IDE."""
+    """A runtime that another program starts, such as an IDE."""
 
     port: int = 0
     """Port of the Runtime API; 0 for any free one."""
