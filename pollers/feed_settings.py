@@ -40,7 +40,7 @@ class FeedSettings:
     backoff: Backoff
     """Between fetches that failed."""
     lent: bool
-    """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
+    """Whether records are only lent: fetch none that cannot be invoked, and no batch ahead."""
     fetch_limit: int = 10_000
     """Records that one fetch may ask for."""
     ahead_records: int = AHEAD_RECORDS

@@ -39,26 +39,27 @@ class SourceParts:
     observer: Observer
     rewrite_queue_urls: bool = True
     until_idle: bool = False
-    """The run ends with the work, so somebody waits for the end of a poll that brings nothing."""
+    """The run ends when no records are left, so a user waits for the end of an empty poll."""
     dry_run: bool = False
-    """Nobody is told that records were read."""
+    """Read without any effect on the source: nothing is settled or committed."""
 
 
 class SourceMaker(Protocol):
     """Makes the source of one mapping. Making a `SourceMaker` makes no calls, so it may be made only for a check."""
 
     def address(self) -> str:
-        """Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""
+        """The address at which the source was reached, which may be known late (brokers); empty where the ARN is
+        enough."""
         ...
 
     async def look(self) -> float | None:
-        """Whether the source is there and can be read, now: its visibility timeout in seconds; None for what has none.
-        Raises SourceError."""
+        """Check that the source exists and can be read now. Returns its visibility timeout in seconds, or None where it
+        has none. Raises SourceError."""
         ...
 
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
-        """`clock` is told what the source says of the time, where it says something. Raises ConfigError for what is not
-        installed, or for a client that cannot be made."""
+        """`clock` is told the source's time, where the source tells it. Raises ConfigError for a missing library, or
+        for a client that cannot be made."""
         ...
 
     def destination(self, function_arn: str) -> Destination | None:
@@ -74,4 +75,4 @@ class PollerKind:
     make: Callable[[EventSourceMapping, SourceParts], SourceMaker]
     """Of a mapping that breaks no rule."""
     missing: Callable[[EventSourceMapping], str] = lambda mapping: ""
-    """What is not installed and this mapping needs, and how to install it; empty when all is there."""
+    """The missing libraries that this mapping needs, and how to install them; empty when none is missing."""

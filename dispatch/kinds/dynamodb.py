@@ -113,7 +113,7 @@ _IMAGES = {"INSERT": "OldImage", "REMOVE": "NewImage"}
 
 
 def _impossible(branch: Branch) -> Unmet | None:
-    """An image that is missing in the changes that the pattern matches."""
+    """Why the pattern can never match: it needs an image that changes with its eventNames lack."""
     if (names := branch.get("eventName")) is None:
         return None
     lacking = [_IMAGES.get(name) for name in ("INSERT", "MODIFY", "REMOVE") if passes(names, name)]

@@ -88,7 +88,7 @@ ANYTHING = Anything.ANYTHING
 _PLAIN_DATA = GIVEN_TEXT
 
 Impossible = Callable[[Branch], "Unmet | None"]
-"""Why these rules can each be met alone, but never together."""
+"""Returns why the rules of a branch can each be met alone, but never together."""
 
 
 def never_impossible(branch: Branch) -> Unmet | None:

@@ -31,8 +31,8 @@ class TopicSettings:
     """Members of the group in this daemon, at least and at most; never more than there are partitions. One where no
     group is joined."""
     joins: bool = True
-    """Whether the group is joined and its offsets are stored. Else everything is read from the start, and nobody is
-    told."""
+    """Whether the group is joined and its offsets are stored. Otherwise everything is read from the start, and nothing
+    is committed."""
     look: float = LOOK
     withdraw: float = WITHDRAW
     session_timeout: int = SESSION_TIMEOUT

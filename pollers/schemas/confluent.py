@@ -37,17 +37,18 @@ Fields = Mapping[str, Any]
 
 
 class _Gone(Exception):
-    """The registry says that it does not have this: unlike a secret that is missing, which says nothing of schemas."""
+    """The registry answered that it does not have the schema. (A missing secret, in contrast, tells nothing about
+    schemas.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class RestAccess:
-    """Who we are to the registry, and whom we trust."""
+    """Our login at the registry, and the authorities that we trust."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    """None: the authorities that this machine trusts."""
+    """None: the certificate authorities that this machine trusts."""
     token: Callable[[], Awaitable[str]] | None = field(default=None, repr=False)
     """Gives a token that is good now, in the place of user and password. Raises SourceError."""
 
@@ -102,7 +103,7 @@ class ConfluentRegistry:
         return self._url
 
     async def _references(self, schema: Fields, data_format: DataFormat) -> dict[str, str]:
-        """What a schema refers to, and what that refers to: each after what it needs itself."""
+        """The schemas to which a schema refers, directly or not, each after those that it needs itself."""
         found: dict[str, str] = {}
         under_way: set[str] = set()
 
@@ -130,7 +131,7 @@ class ConfluentRegistry:
     # --- calls ------------------------------------------------------------------------------------------------------
 
     async def _get(self, path: str) -> Fields:
-        """Raises _Gone for what the registry says that it does not have; SourceError for the rest."""
+        """Raises _Gone for a schema that the registry does not have, and SourceError for any other failure."""
         import aiohttp
         from yarl import URL
 

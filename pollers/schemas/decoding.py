@@ -38,8 +38,8 @@ AT_ONCE = 50
 """Records that one lane decodes before others get their turn."""
 
 Decode = Callable[[Record], Awaitable[Record]]
-"""A record as the mapping wants it, or with the flaw for which it is given up. Raises SourceError: nothing is known of
-it yet."""
+"""The decoded record, or the record with the flaw for which it is discarded. Raises SourceError while neither is
+known."""
 
 
 class DecodingSource:
@@ -86,7 +86,7 @@ class DecodingSource:
         await self._close()
 
     def _start(self, queue: _DecodingQueue, reader: DecodingReader) -> bool:
-        """False when nobody would work on it: the source is being closed."""
+        """Returns False when no worker would decode it, because the source is being closed."""
         if self._workers is None or self._workers.cancel_scope.cancel_called:
             return False
         self._workers.start_soon(reader.work_off, queue, self._decode)
@@ -122,7 +122,7 @@ class DecodingReader:
         self._queues: dict[Lane, _DecodingQueue] = {}
         self._ready: deque[Record] = deque()
         self._news: Reason | None = None
-        """Trouble that nobody was told of yet."""
+        """Trouble that was not reported yet."""
         self._worked = anyio.Event()
 
     @property
@@ -172,7 +172,8 @@ class DecodingReader:
         return self._admitted(await self._inner.fetch(most, until, {*skip, *self._queues}))
 
     def _admitted(self, fetched: FetchResult) -> FetchResult:
-        """Called in the step in which the reader answers: whoever takes a lane away finds all that waits of it."""
+        """Called in the step in which the reader answers, so that a revocation of a lane finds all its waiting
+        records."""
         for record in fetched.records:
             queue = self._queues.get(record.lane)
             if queue is None:

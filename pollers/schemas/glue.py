@@ -48,7 +48,7 @@ class GlueRegistry:
         return Schema(data_format, str(answer.get("SchemaDefinition", "")))
 
     async def aclose(self) -> None:
-        """The client is everybody's."""
+        """The client is shared."""
 
     def __str__(self) -> str:
         return str(self._arn)

@@ -1,5 +1,5 @@
-"""What the calls of both stream services have in common: whose fault a failure is, when an answer was given, what the
-last listing said, and the look at a single record."""
+"""What the calls of both stream services have in common: the translation of failures, the time of an answer, the last
+listing, and the look at a single record."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def told_time(reply: Mapping[str, Any]) -> float | None:
 
 @lru_cache(maxsize=64)
 def _moment(date: str) -> float | None:
-    """Remembered, because a second has many answers."""
+    """Cached, because many answers have the same second."""
     try:
         return float(floor(events.seconds(parsedate_to_datetime(date))))
     except ValueError:

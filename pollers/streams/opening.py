@@ -41,7 +41,7 @@ class StreamSettings:
     start_at: float | None = None
     """Wall-clock seconds, for AT_TIMESTAMP."""
     start_over: bool = True
-    """A stream that was made anew is read from its beginning; else the mapping stops and says so."""
+    """Whether a recreated stream is read from its beginning; if false, the mapping stops with that reason."""
     discovery: float = 10.0
     """Seconds between two looks at the shards when nothing happens."""
 
@@ -51,7 +51,7 @@ class Worth:
     """Whether the stored positions are still valid."""
 
     recreated: bool = False
-    """The stream is another one under the same name: they are worth nothing."""
+    """The stream is another one under the same name: the positions are void."""
     trimmed: frozenset[str] = frozenset()
     """Shards whose position is below what the stream still has."""
 
@@ -79,8 +79,8 @@ class Opening:
         """Monotonic time since which listings and positions do not go together."""
 
     async def open(self) -> FoundStream:
-        """Raises SourceMissing, SourceRefused (also for a stream that was made anew, when the mapping shall stop then),
-        SourceUnavailable."""
+        """Raises SourceMissing, SourceUnavailable, and SourceRefused (also for a recreated stream, when the mapping is
+        set to stop then)."""
         listing, earlier = await self._stream()
         opened = await self._store.opened(self._settings.uuid, listing.arn)
         if opened is None:

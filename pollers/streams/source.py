@@ -69,10 +69,10 @@ class StreamRoster:
         self._wanted = [each for each in self._wanted if each != shard]
 
     def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
-        """How many shards there are does not depend on what is in them."""
+        """The number of shards does not depend on their records."""
 
     def took(self, feed: str, *, held: bool) -> None:
-        """Nor on its batches."""
+        """It does not depend on batches either."""
 
 
 class StreamSource:
@@ -186,13 +186,13 @@ class StreamSource:
         return {shard: before.get(shard, checkpoint) for shard, checkpoint in self._lanes.items()}
 
     def heard(self, told: float | None) -> None:
-        """An answer came with the service's clock; None: without. Before anything of the answer is judged by its
-        age."""
+        """An answer came, with the service's time or without (None). Called before any record of the answer is judged
+        by its age."""
         if self._clock is not None and told is not None:
             self._clock.told(told)
 
     async def _leave(self) -> None:
-        """The stream is done to its end. A table may have another one by now."""
+        """The stream is read to its end. A table may have another one by now."""
         newest = await self._service.list()
         if newest.arn != self._listing.arn:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")

@@ -66,7 +66,7 @@ class EventStore:
 
     @property
     def file(self) -> GroupWriter:
-        """Who writes it, and knows whether that is possible."""
+        """The writer of the file, which knows whether writes are possible."""
         return self._writer
 
     def has_room(self, size: int) -> bool:

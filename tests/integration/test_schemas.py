@@ -353,7 +353,12 @@ ANSWERS = {
     "another type": (200, '{"schema": "", "schemaType": "XML"}', SourceUnavailable, "of type 'XML'"),
     "odd references": (200, '{"schema": "", "references": [5]}', SourceUnavailable, "invalid references"),
     "no references": (200, '{"schema": "", "references": 5}', SourceUnavailable, "invalid references"),
-    "a reference to nothing": (200, '{"schema": "", "references": [{"name": "a"}]}', SourceUnavailable, "are none"),
+    "a reference to nothing": (
+        200,
+        '{"schema": "", "references": [{"name": "a"}]}',
+        SourceUnavailable,
+        "invalid references",
+    ),
     "not here": (404, "no such page", SourceRefused, "answers 404: is the URL right"),
     "not here, as JSON": (404, '{"error_code": 404, "message": "HTTP 404"}', SourceRefused, "is the URL right"),
     "forbidden": (403, "", SourceRefused, "may not read schemas"),

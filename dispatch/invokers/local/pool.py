@@ -214,7 +214,7 @@ class LocalInvoker:
 
     def _init_failed(self, worker: Worker, failed: InitFailed, seconds: float) -> InitFailed:
         if self._closed:
-            return replace(failed, cause=CLOSED)  # it was us who ended it
+            return replace(failed, cause=CLOSED)  # we ended it ourselves
         kind, message = answers.error_text(failed.body)
         worker.say_init_failed(
             seconds, "timeout" if isinstance(failed.ended, TimedOut) else "error", kind or failed.kind
@@ -315,7 +315,7 @@ class LocalInvoker:
         handed = Handed(request_id, invocation.payload, headers_of(invocation, self._spec, self._clock))
         ended = await worker.invoke(handed, self._spec.timeout)
         if self._closed and isinstance(ended, Exited):
-            return self._stopping(invocation, started)  # it was us who ended it
+            return self._stopping(invocation, started)  # we ended it ourselves
         seconds = self._clock.monotonic() - began
         reply = self._reply(invocation, started, ended)
         kind, message = answers.error_text(reply.body) if isinstance(ended, Exited) else ("", "")

@@ -35,7 +35,7 @@ class Quiet(Generic[P]):
         behind    those that have records which they did not give: their answers do not count
         full      the fetch took as much as it may: others may have been left out
         """
-        if full or now - self._asked > self._patience / 2:  # what nobody asked for cannot have come
+        if full or now - self._asked > self._patience / 2:  # a partition that was not asked for cannot have answered
             self._heard.clear()
         self._asked = now
         for each, answer in answers.items():

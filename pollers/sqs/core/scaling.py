@@ -47,11 +47,10 @@ class ElasticReceivers:
 
 
 class TurnReceivers:
-    """With a batching window: `least` receivers gather a batch, the others have one in flight. Who has gathered one
-    stops receiving, and the next one begins.
-
-    So a backlog gives full batches, as many at a time as there may be, and a trickle gives one batch a window. If
-    several gathered, they would share what comes, and each would end its window with a part of a batch.
+    """With a batching window: `least` receivers gather a batch, the others have one in flight. A receiver with a
+    complete batch stops receiving, and the next one begins. So a backlog gives full batches, as many at a time as
+    allowed, and a trickle gives one batch a window. If several gathered, they would share the messages, and each would
+    end its window with a part of a batch.
     """
 
     def __init__(self, limit: int, least: int = 1) -> None:
@@ -65,7 +64,7 @@ class TurnReceivers:
         return list(self._gathering)
 
     def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
-        """How many gather does not depend on what comes."""
+        """The number of gathering receivers does not depend on the messages."""
 
     def took(self, feed: str, *, held: bool) -> None:
         if feed not in self._gathering:

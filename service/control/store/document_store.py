@@ -58,7 +58,7 @@ class Documents:
 
     @property
     def file(self) -> GroupWriter:
-        """Who writes it, and knows whether that is possible."""
+        """The writer of the file, which knows whether writes are possible."""
         return self._writer
 
     @property
