@@ -47,14 +47,15 @@ class Permits:
         return self._turns.slack
 
     async def wait_slack(self) -> None:
-        """Return once a permit is free and nobody waits: what is only lent should not be fetched before."""
+        """Return once a permit is free and no request waits: messages that are only lent should not be fetched
+        before."""
         while not self.slack:
             self._slack = anyio.Event() if self._slack.is_set() else self._slack
             await self._slack.wait()
 
     @contextmanager
     def claim(self, mapping: str) -> Iterator[PermitClaim]:
-        """A permit for this mapping, once it is `granted`. However the claim ends, nothing of it is left."""
+        """A permit for this mapping, once it is `granted`. The claim is removed however the block ends."""
         claim = PermitClaim(self, mapping)
         try:
             yield claim
@@ -70,7 +71,7 @@ class Permits:
             self._waiting[claim.number] = claim
 
     def relimit(self, limit: int | None) -> None:
-        """Another number from now on. Those that run go on."""
+        """Change the limit. Running invocations continue."""
         self._grant(self._turns.relimit(limit))
 
     def throttled(self) -> None:
@@ -215,7 +216,7 @@ class Gate:
         self.move(self._state.wake())
 
     def renew(self) -> None:
-        """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
+        """The function changed: it is probed at once, and nothing is fetched for it before that."""
         self.move(self._state.renew())
 
     def move(self, step: GateStep) -> None:
@@ -264,7 +265,7 @@ class Gate:
 
 
 class GateEntry:
-    """One invocation's way through the gate, and what it tells of the function."""
+    """One invocation's way through the gate, and its report about the function."""
 
     def __init__(self, gate: Gate, now: Callable[[], float], jitter: Jitter) -> None:
         self._gate = gate
@@ -294,6 +295,6 @@ class GateEntry:
             self._gate.move(self._gate.state.failed(self._number, cause, self._now(), self._jitter()))
 
     def withdraw(self) -> None:
-        """It did not begin, or says nothing of the function."""
+        """It did not begin, or its result tells nothing about the function."""
         if self._number is not None:
             self._gate.move(self._gate.state.withdraw(self._number))

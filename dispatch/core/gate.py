@@ -40,7 +40,7 @@ class ShutGate:
     function."""
 
     cause: Reason | None = None
-    """None: nothing is known of the function as it is now."""
+    """None: nothing is known of the current function yet."""
     failures: int = 0
     """Probes since an invocation last reached the function, whether they succeeded or not."""
     due: float = -inf
@@ -100,7 +100,7 @@ class GateState:
     last: int = 0
     """The number that was given last."""
     renewed: int = 0
-    """What has this number or a lower one began when the function was another."""
+    """Entries and probes up to this number began before the function changed."""
 
     @property
     def is_open(self) -> bool:
@@ -134,12 +134,13 @@ class GateState:
 
     @property
     def outlook(self) -> tuple[bool, bool, bool, bool, int]:
-        """What those look at who wait to fetch or to invoke: they are to look again when it is another one."""
+        """The part of the state that matters to tasks that wait to fetch or to invoke: when it changes, they look
+        again."""
         free = isinstance(self.standing, TrialGate) and self.standing.holder is None
         return self.is_open, self.is_seen, self.is_shut, free, self.renewed
 
     def counts(self, number: int) -> bool:
-        """Whether this entry or probe is one of the function as it is now."""
+        """Whether this entry or probe belongs to the current function."""
         return number > self.renewed
 
     # --- batches ----------------------------------------------------------------------------------------------------
@@ -186,20 +187,20 @@ class GateState:
                 return self._shut(cause, failures, now, jitter)
             case RestingGate():
                 return self._shut(cause, 0, now, jitter)
-            case ShutGate() | ProbingGate():  # another one found it out before
+            case ShutGate() | ProbingGate():  # another entry reported it before
                 return self._to(replace(self, standing=replace(self.standing, cause=cause)))
             case _:
                 assert_never(self.standing)
 
     def withdraw(self, entry: int) -> GateStep:
-        """The invocation of this entry says nothing of the function, or never began: the trial is another batch's. Of
-        an entry that passed or failed it changes nothing."""
+        """The invocation of this entry gave no result about the function, or never began: another batch may go on
+        trial. For an entry that passed or failed, nothing changes."""
         if isinstance(self.standing, TrialGate) and self.standing.holder == entry:
             return self._to(replace(self, standing=replace(self.standing, holder=None)))
         return GateStep(self)
 
     def renew(self) -> GateStep:
-        """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
+        """The function changed: it is probed at once, and nothing is fetched for it before that."""
         return self._to(replace(self, standing=ShutGate(), renewed=self.last))
 
     # --- probes -----------------------------------------------------------------------------------------------------
@@ -248,8 +249,9 @@ class GateState:
         return GateStep(replace(self, standing=standing or self.standing, last=number), number=number)
 
     def _to(self, state: GateState) -> GateStep:
-        """A trial that no batch could take would be for ever: it is over. That a gate opened is told when it is open,
-        not when a probe succeeds: what answers probes and refuses each batch would be up and down for ever."""
+        """End a trial that no batch could take, because it would last forever. The opening of the gate is reported when
+        it is open, not when a probe succeeds: a function that answers probes and refuses each batch would otherwise be
+        reported up and down forever."""
         seconds = self.standing.seconds if isinstance(self.standing, TrialGate) else 0.0
         match state.standing:
             case TrialGate(failures=failures, seconds=seconds, holder=None) if state.in_hand <= state.under_way:

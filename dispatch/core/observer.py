@@ -148,7 +148,7 @@ class DestinationChanged:
     mapping: str
     destination: str
     cause: Reason | None
-    """What is wrong with it; None: nothing, as far as can be seen."""
+    """Its problem; None when none is visible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +164,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class StreamRecreated:
-    """The stream is another one than the one that was read: its old positions are worth nothing, it is read from its
-    beginning."""
+    """The stream replaced the one that was read: the old positions are void, and it is read from its beginning."""
 
     mapping: str
     source: str
@@ -173,7 +172,7 @@ class StreamRecreated:
     before: str
     """The stream that was read until now: another one for a table, else the same ARN."""
     noun: str = "stream"
-    """What people call such a source."""
+    """The title of its kind of source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ class OffsetsCommitted:
 
     mapping: str
     offsets: int
-    """By how many in all, records that were filtered or discarded included."""
+    """The sum over all partitions, filtered and discarded records included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +272,7 @@ class FunctionLog:
     request_id: str
     """Empty outside an invocation (init)."""
     line: str
-    """Of what a runtime logs, and of some that the platform says, it has several lines."""
+    """A record of a runtime's log, and some records of the platform, have several lines."""
     stream: str
     """`stdout`, `stderr`, `log` (what the runtime's client logs, each record as a whole) or `platform`."""
     version: str = ""
@@ -396,8 +395,8 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Several observers as one, told in order. What one of them raises is for `fault`, and keeps nobody from going on;
-    without it, it is for whoever told."""
+    """Several observers as one, called in order. An exception of one goes to `fault`, and the others are still called;
+    without `fault`, the caller gets the exception."""
 
     def __init__(
         self, observers: Sequence[Observer] = (), fault: Callable[[Observer, Exception], object] | None = None

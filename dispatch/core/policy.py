@@ -13,7 +13,7 @@ class Progress(Enum):
 
     PREFIX = "prefix"  # streams: the lowest failed record and all after it
     PER_RECORD = "per record"  # Kafka: the failed records and no others
-    NONE = "none"  # queues: nothing; what failed goes back to the queue, which counts its receives
+    NONE = "none"  # queues: nothing; failed messages go back to the queue, which counts their receives
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +33,4 @@ class Policy:
     the outcome says."""
     backoff: Backoff = field(default_factory=Backoff)
     windowed: bool = False
-    """The mapping has a tumbling window: the function's state is handed from one invocation to the next."""
+    """Whether the mapping has a tumbling window: each invocation then gets the state that the previous one returned."""

@@ -82,7 +82,7 @@ class Slots(Protocol):
     def waiting(self) -> Waiting: ...
 
     def behind(self) -> tuple[Record, ...]:
-        """The waiting records themselves, each lane in order."""
+        """The waiting records, each lane in order."""
         ...
 
     def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
@@ -90,12 +90,12 @@ class Slots(Protocol):
         ...
 
     def close(self, now: Now) -> None:
-        """No more records will come (the shard ended): what waits need not wait for more."""
+        """No more records will come (the shard ended): waiting records need not wait for more."""
         ...
 
     @property
     def stored(self) -> OpenWindow | None:
-        """The tumbling window that the store must keep with the position of what was settled last."""
+        """The tumbling window that the store must keep with the position of the last settled records."""
         ...
 
     @property

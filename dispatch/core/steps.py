@@ -18,7 +18,7 @@ class InvokeStep:
     state: bytes
     """The tumbling window's state, JSON; `{}` without one."""
     attempt: int
-    """Which attempt this is, from 1. A throttled invocation is repeated under the same number."""
+    """The number of this attempt, from 1. A throttled invocation is repeated under the same number."""
 
 
 @dataclass(frozen=True, slots=True)

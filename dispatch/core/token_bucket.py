@@ -23,5 +23,5 @@ class TokenBucket:
         return self._tokens
 
     def take(self, tokens: float) -> None:
-        """Takes them, there or not: what is missing is gained first."""
+        """Takes tokens even when too few are left: the debt is gained back first."""
         self._tokens -= tokens

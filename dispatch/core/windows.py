@@ -26,8 +26,8 @@ from .slots import Taken, Waiting
 from .steps import DiscardStep, SettleStep
 
 QUIET = 120.0
-"""Seconds without a record, after a window's end, that end the window: once they are over, and the source says that it
-has nothing more. That nobody could ask it is no silence."""
+"""Seconds without a record, after a window's end, that end the window: once they are over, and the source reports that
+it has nothing more. An unreachable source is not silent."""
 
 
 def window_of(arrived: float, seconds: int) -> Window:
@@ -55,7 +55,7 @@ class WindowSlot:
 
     @property
     def stored(self) -> OpenWindow | None:
-        """What the store must keep with the position; None when no window is open."""
+        """The window that the store must keep with the position; None when none is open."""
         return self._open
 
     def put(self, records: Iterable[Record], now: Now) -> None:

@@ -21,7 +21,7 @@ from ...config.fields.arn import Arn
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
 )
-"""Error codes for want of a permission; the last one is S3's for a request whose answer has no body."""
+"""Error codes for missing permissions; the last one is S3's for a request whose answer has no body."""
 
 Attributes = Mapping[str, tuple[str, str]]
 """Of a message: name to type and value."""
@@ -118,7 +118,7 @@ Channel = QueueChannel | TopicChannel | BucketChannel | BusChannel
 
 
 async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
-    """What `arn` names, one of the four services. Asks nobody whether it is there.
+    """What `arn` names, one of the four services. Makes no calls.
 
     Raises ConfigError where no client can be made (the guard against real AWS, no credentials).
     """
@@ -142,7 +142,7 @@ def _attributes(attributes: Attributes) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def calling(role: Role, operation: str, arn: str, permission: str) -> Iterator[None]:
-    """Failures in our words: what was done to which destination, what is wrong, what to do."""
+    """Translates failures: which action on which destination failed, why, and what to do."""
     try:
         with faults.translating(f"{operation} {arn}"):
             yield

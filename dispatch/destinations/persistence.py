@@ -40,7 +40,7 @@ class Persistence:
 
     @classmethod
     def of(cls, given: Destinations) -> Persistence:
-        """As the settings have it."""
+        """From the settings."""
         return cls(given.attempts, given.seconds, given.block)
 
     @property

@@ -3,7 +3,7 @@
 Owns the mapping of what that API can answer to replies. The client is shared and given (`config.clients`); this side's
 deadline stands above the function's own timeout, which the other side keeps.
 
-Once a request is on its way, nobody can tell an invocation that was lost from one whose answer was: the records are
+Once a request is on its way, a lost invocation and a lost answer look the same: the records are
 invoked again. That is the "at least once" of an event source mapping, and the causes say so.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
@@ -182,7 +182,7 @@ class RemoteInvoker:
         return unanswered(attempt, f"{said} [{self._endpoint}]; {UNCERTAIN}")
 
     async def aclose(self) -> None:
-        """The client is not ours: its connections are closed by who made it."""
+        """The client is not ours: its maker closes its connections."""
         self._calls.close()
 
 
@@ -193,7 +193,7 @@ def closing(closed: Closed) -> Reason:
 
 
 def unanswered(attempt: Attempt, text: str, *, down: bool = False) -> Unreachable:
-    """Nobody answered, or not in time."""
+    """No answer came, or not in time."""
     return Unreachable(attempt, Reason(ReasonCode.FUNCTION_UNREACHABLE, text), down)
 
 

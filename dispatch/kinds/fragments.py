@@ -25,7 +25,7 @@ def decoded(text: str | None) -> bytes | None:
 
 
 def lasting_policy(mapping: EventSourceMapping, progress: Progress) -> Policy:
-    """Of a source that keeps what failed until policy gives up on it."""
+    """For a source that keeps failed records until the policy discards them."""
     return Policy(
         progress,
         retries=mapping.retries,

@@ -29,7 +29,7 @@ from ..patterns.reach import Impossible, RecordShape, never_impossible
 Item = Mapping[str, Any]
 """A record as it stands in the Lambda event."""
 Address = Callable[[], str]
-"""Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""
+"""The address at which the source was reached, which may be known late (brokers); empty where the ARN is enough."""
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]

@@ -22,7 +22,7 @@ UNHANDLED = "Unhandled"
 
 _SHOWN = 300  # characters of foreign text in a line of ours
 
-# The handler never ran: whatever was in the batch, nothing of it was seen.
+# The handler never ran, so it saw no record of the batch.
 _INIT_ERRORS = frozenset(
     {
         "Runtime.ImportModuleError",
@@ -43,7 +43,7 @@ _FAILURES = {
     "Function.ResponseSizeTooLarge": Failure.OVERSIZED,
 }
 
-# How an emulator says what AWS says in other words: type and beginning of the message. Each has its run of the
+# An emulator's words for AWS's errors: type and beginning of the message. Each has its run of the
 # contract suite.
 _INIT_QUIRKS = {"RuntimeError": "Worker init failed:"}  # MiniStack
 _CRASH_QUIRKS = {"Runtime.HandlerError": "Worker process died"}  # MiniStack
@@ -90,7 +90,7 @@ def reads_as_error(body: bytes) -> bool:
 
 
 def failure_of(kind: str) -> Failure | None:
-    """What an error type says of how the function failed; None where it says no more than that."""
+    """How the function failed, by its error type; None where the type tells no more than the failure."""
     return _FAILURES.get(kind)
 
 
@@ -127,7 +127,7 @@ def _text(error: dict[str, Any], key: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Somebody else's text, fit for one line of a log."""
+    """Foreign text, shortened to one line of a log."""
     flat = " ".join(text[: 4 * _SHOWN].split())
     return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "…"
 

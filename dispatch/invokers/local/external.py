@@ -20,7 +20,7 @@ OK = 200
 
 
 class ExternalInvoker:
-    """Hands invocations to whatever runtime connects. One at a time: there is one runtime."""
+    """Hands invocations to the runtime that connects. One at a time, because there is one runtime."""
 
     ends_on_cancel = False
     concurrency = 1

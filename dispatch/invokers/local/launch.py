@@ -74,8 +74,8 @@ async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
 def _refused(
     spec: FunctionSpec, what: str, configured: str, uploaded: str, entrypoint_error: str = ""
 ) -> LaunchRefused:
-    """With what to do about it: for who configured the function, or for who uploaded it and says nothing but a runtime
-    and a package. `entrypoint_error`: as AWS words it."""
+    """With advice: for a configured function, or for an uploaded one, which has only a runtime and a package.
+    `entrypoint_error`: as AWS words it."""
     return LaunchRefused(f"{what}: {uploaded if spec.uploaded else configured}", entrypoint_error)
 
 

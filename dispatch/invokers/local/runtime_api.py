@@ -87,7 +87,7 @@ class Session:
 
     def __init__(self, *, restarts: bool = False) -> None:
         self._restarts = restarts
-        """A runtime that nobody here watches may be stopped and started again in the middle of an invocation."""
+        """A runtime that the user starts may be stopped and started again in the middle of an invocation."""
         self.state = SessionState.STARTING
         self.init_error: bytes | None = None
         self.changed = asyncio.Event()

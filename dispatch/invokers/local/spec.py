@@ -79,9 +79,9 @@ class FunctionSpec:
     memory_size: int = 128
     isolation: Isolation = "auto"
     uploaded: bool = False
-    """It came through the API: nobody wrote it into a configuration file."""
+    """Whether it came through the API, and not from a configuration file."""
     read_only: bool = False
-    """The code is stored, and what others run too: no process may write it."""
+    """Whether the code is stored and shared: no process may write it."""
     reload: bool = True
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""
