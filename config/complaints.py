@@ -1,4 +1,4 @@
-"""pydantic's findings in words for people, each with its place in the document and a suggestion.
+"""Messages from pydantic's findings, each with its place in the document and a suggestion.
 
 Owns the wording and "did you mean". Used by the loader for every model that a user writes.
 """
@@ -86,8 +86,8 @@ _WITHOUT_VALUE = {"value_error", "assertion_error", "too_short", "too_long", "st
 
 
 def problems(fault: ValidationError, model: type[BaseModel], node: Node, path: str) -> list[Problem]:
-    """One problem per finding. `node` is what was validated, `path` where it stands. What is missing because its name
-    is misspelled is told by the misspelling."""
+    """One problem per finding. `node` is what was validated, `path` where it stands. A field that is missing because
+    its name is misspelled is reported as the misspelling."""
     errors = distinct(fault)
     meant = {(*keys_of(error)[:-1], folded(near)) for error in errors if (near := meant_by(error, model))}
     return [

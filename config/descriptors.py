@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 RESERVED = 16
-"""Descriptors that are kept for those who ask whether the daemon lives; of few, an eighth."""
+"""Descriptors that are reserved for liveness checks; an eighth when there are few."""
 _NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
 _full: int | None = None
 """The limit, where a part of it is reserved."""
@@ -38,7 +38,7 @@ def raise_limit(wanted: int) -> int:
 
 
 def reserve() -> None:
-    """From now on nobody but `lifted` may use the last of them."""
+    """From now on only `lifted` may use the last of them."""
     global _full
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _full is None and soft != resource.RLIM_INFINITY:

@@ -106,7 +106,7 @@ class Config:
         return place.file if place is not None else ""
 
     def problem(self, path: str, what: str) -> Problem:
-        """What is found wrong later on, with the file and the line all the same."""
+        """A problem that is found later, with file and line as well."""
         place = self.places.get(path)
         return place.problem(what) if place is not None else Problem(what, path)
 

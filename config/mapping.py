@@ -1,7 +1,7 @@
-"""One event source mapping: what the user said of it, and what follows from that for its kind of source.
+"""One event source mapping: the user's settings, and what follows from them for its kind of source.
 
-The fields are in `fields/mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by everybody who works
-for a mapping.
+The fields are in `fields/mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by all code that serves a
+mapping.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Why something is not as it should be: a code for those who decide by it, a text for those who read it. A leaf:
+"""Why something is not as it should be: a code for decisions, a text for readers. A leaf:
 imports nothing of ours.
 
     where it arises ──► Reason(code, text) ──► status, /readyz, log lines, answers of the API
 
-A reason is made where it arises, and goes unchanged to where it is shown. Whoever decides by a reason decides by its
-code: a text may quote what a function printed or what a foreign server said, and a test looks for code that reads one
+A reason is made where it arises, and goes unchanged to where it is shown. A decision uses the code alone: a text may
+quote what a function printed or what a foreign server said, and a test looks for code that reads one
 (`tests/unit/test_repository_reasons.py`).
 """
 
@@ -45,7 +45,7 @@ class ReasonCode(Enum):
 MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.UNAVAILABLE: "a source, destination, registry or log endpoint is not available; Headrace tries again",
     ReasonCode.MISSING: "a source or destination does not exist; the mapping waits for it",
-    ReasonCode.REFUSED: "a source, destination, registry or log endpoint refuses; somebody must change something",
+    ReasonCode.REFUSED: "a source, destination, registry or log endpoint refuses; the user must change something",
     ReasonCode.DAMAGED: "records of a partition cannot be read",
     ReasonCode.LOGIN_REFUSED: "the brokers refuse user name, password, token or mechanism",
     ReasonCode.RIGHTS_REFUSED: "the user lacks permissions on the topic, the group or the cluster",
@@ -81,7 +81,7 @@ class Reason:
         return self.text
 
     def of(self, subject: str) -> Reason:
-        """The same, told of whom it is: `subject: text`."""
+        """The same reason with its subject: `subject: text`."""
         return Reason(self.code, f"{subject}: {self.text}")
 
 

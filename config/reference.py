@@ -102,7 +102,7 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def _type(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """What a value may be, in words."""
+    """The allowed values, in words."""
     if "$ref" in schema:
         return _members(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "anyOf" in schema:

@@ -53,7 +53,7 @@ class _Layers:
                 target[key] = node
 
     def origin(self, keys: Keys) -> _Origin:
-        """Who gave the value at a path: the last of its known parents."""
+        """The origin of the value at a path: that of its last known parent."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.origins:
                 return self.origins[keys[:length]]

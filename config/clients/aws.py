@@ -56,7 +56,7 @@ class AwsSettings:
     region: str | None = None
     profile: str | None = None
     real: bool = False
-    """Real AWS is meant."""
+    """The user allowed real AWS."""
     account: str | None = None
     """Twelve digits; None: as the endpoint has it."""
     access_key_id: str | None = None
@@ -238,7 +238,7 @@ class Clients:
             connect_timeout=self.settings.connect_timeout,
             read_timeout=None if service in UNTIMED_SERVICES else self.settings.read_timeout,
             max_pool_connections=self.settings.max_connections,
-            retries={"total_max_attempts": 1, "mode": "standard"},  # who may try again decides it where it is known
+            retries={"total_max_attempts": 1, "mode": "standard"},  # callers retry where it is safe
             user_agent=f"headrace/{version()}",  # a fixed one: building it costs 15 % of a call
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

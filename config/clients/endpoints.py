@@ -1,7 +1,7 @@
 """Where a call to AWS would go, and whether it may: the guard against real AWS. Pure.
 
 Handled and filtered messages are deleted, so a forgotten endpoint must not reach a real account: without an endpoint
-of its own a service is refused unless the user said that real AWS is meant. An endpoint at one of AWS's own host names
+of its own a service is refused unless the user allowed real AWS. An endpoint at one of AWS's own host names
 is real AWS too. Finding the configured endpoint (environment, profile) is `aws.Clients`' business.
 """
 
@@ -41,7 +41,7 @@ class LocalEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class RealEndpoint:
-    """Real AWS, and the user said so."""
+    """Real AWS, which the user allowed."""
 
     url: str | None = None
     """An endpoint at AWS that the user named (a VPC endpoint, FIPS); None for the region's own."""

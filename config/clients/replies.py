@@ -2,8 +2,8 @@
 
 A reply that is `null`, a list, a page or a number makes botocore's parsers fall over, each in its own way; members of
 another kind make their caller fall over later. Here both are one failure of the client, `ResponseParserError`, which
-`faults` translates. Only the kinds of members are looked at, and only in containers: emulators that write a number as a
-text harm nobody.
+`faults` translates. Only the kinds of members are looked at, and only in containers: a number as text, as some
+emulators send it, does no harm.
 """
 
 from __future__ import annotations

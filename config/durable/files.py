@@ -41,7 +41,7 @@ class FileFormat:
     """The content of a kind of file, and its identification."""
 
     what: str
-    """Its content, as people are told of it: `stored positions`."""
+    """Its content, as messages name it: `stored positions`."""
     application: int
     """`application_id`: tells this kind from any other SQLite file."""
     schema: int
@@ -49,7 +49,7 @@ class FileFormat:
     tables: str
     """The statements that make the tables, in a transaction."""
     anew: str
-    """What it means to begin without the file, for the one who may have to."""
+    """What is lost by a start without the file, for messages."""
     check: Callable[[sqlite3.Connection], None]
     """Reads every row; raises ValueError for one that cannot be."""
 
@@ -63,7 +63,7 @@ class OpenFile:
 
 
 def open_file(path: Path, form: FileFormat) -> OpenFile:
-    """The file is made where there is none. Raises UnusableState."""
+    """Creates a missing file. Raises UnusableState."""
     try:
         if not path.exists():
             _create(path, form)
@@ -87,7 +87,7 @@ def _create(path: Path, form: FileFormat) -> None:
         raise _damaged(path, form, "it is missing, but its -wal file still exists")
     fresh = path.with_name(f"{path.name}.new")
     for left in (fresh, fresh.with_name(f"{fresh.name}-journal")):
-        left.unlink(missing_ok=True)  # of a daemon that died here; nobody ever stored anything in it
+        left.unlink(missing_ok=True)  # of a daemon that died here; nothing was ever stored in it
     fresh.touch(mode=0o600)  # SQLite gives the files beside it the same rights
     with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id = {form.application}")

@@ -4,9 +4,9 @@
                   ▲                                              │
                   └────────── what came meanwhile ◄──────────────┘
 
-A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. What follows a stored job (`then`) is called in the step in which the
-caller hears the answer. Each store of the state directory has one.
+A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that its answer is
+dropped. Jobs run in the order of their submission. The follow-up of a stored job (`then`) is called in the step in
+which the caller gets the answer. Each store of the state directory has one.
 
 Nothing is written to a file that its path does not lead to any more: it would be gone with this process.
 """
@@ -79,7 +79,7 @@ class GroupWriter:
         executor = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
         loop = asyncio.get_running_loop()
         try:
-            with anyio.CancelScope(shield=True):  # else nobody would close the connection
+            with anyio.CancelScope(shield=True):  # otherwise the connection would never be closed
                 opened = await loop.run_in_executor(executor, open_file, path, form)
         except BaseException:
             executor.shutdown()
@@ -97,8 +97,8 @@ class GroupWriter:
         return self._trouble
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
-        """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: nobody else has a
-        turn in between. Raises StoreUnavailable, and then nothing of it was stored."""
+        """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: no other task runs
+        in between. Raises StoreUnavailable, and then nothing of it was stored."""
         result: T = await self._done(_Job(work), then)
         return result
 
@@ -176,7 +176,7 @@ class GroupWriter:
     # --- in the thread -----------------------------------------------------------------------------------------------
 
     def _write(self, group: Sequence[_Job]) -> None:
-        """One transaction for all; where it fails, one for each, so that a bad request is nobody else's. Where none can
+        """One transaction for all; where it fails, one for each, so that a bad request fails alone. Where none can
         begin, no request is at fault, and each would wait as long for the other program that holds the file."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")

@@ -114,7 +114,7 @@ def _provisioned_only(mapping: MappingFields) -> Iterator[str]:
 
 
 def _services(mapping: MappingFields) -> Iterator[str]:
-    """Where the brokers are given, nobody is asked for them; a token of IAM is signed for all that."""
+    """With given brokers no service is asked for them; an IAM token is signed nevertheless."""
     if kafka_security.plan(mapping).iam or (mapping.arn is not None and not mapping.servers):
         yield SERVICE
     registry = mapping.kafka_config.schema_registry_config

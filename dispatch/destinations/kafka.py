@@ -68,7 +68,7 @@ class KafkaDestination:
             raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
     async def write(self, report: Report) -> None:
-        """All of them are written again when the broker did not confirm each one."""
+        """Writes all messages of the report; an attempt after a failure writes all of them again."""
         try:
             async with self._producing() as producer:
                 await self._send_all(producer, report)

@@ -15,7 +15,7 @@ import anyio
 from ...core.stop_budget import IN_PASSING
 
 _under_way: set[asyncio.Task[object]] = set()
-"""asyncio itself remembers no task that nobody waits for."""
+"""asyncio itself keeps no reference to a task that no caller awaits."""
 
 
 def ending(stop: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
@@ -35,4 +35,4 @@ async def end(stop: Coroutine[Any, Any, object]) -> None:
 def _ended(task: asyncio.Task[object]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        task.exception()  # else asyncio would say that nobody asked for it
+        task.exception()  # otherwise asyncio would log that its result was never retrieved

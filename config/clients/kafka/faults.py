@@ -58,7 +58,7 @@ def partition_of(error: Exception) -> int | None:
 async def explain(error: Exception, what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError:
     """The same for a client that did not reach the brokers; they are looked at, where the error does not say why.
 
-    `login` is what a connection is told (`KafkaConnection.login`).
+    `login` has the settings of a connection (`KafkaConnection.login`).
     """
     if isinstance(error, SourceError):
         return error
@@ -81,7 +81,8 @@ async def look(what: str, servers: Sequence[str], login: Mapping[str, Any]) -> S
 
 
 async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> FaultVerdict | None:
-    """Why nobody could work with these brokers; None when one could. What is refused is said before what may pass."""
+    """Why none of these brokers can be used; None when one can. A refusal is reported before a failure that may
+    pass."""
     found: list[FaultVerdict | None] = []
 
     async def look(server: str) -> None:

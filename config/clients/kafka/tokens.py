@@ -30,7 +30,7 @@ ENDPOINT_TIMEOUT = 10.0
 class Token:
     text: str = field(repr=False)
     expires: float | None = None
-    """Seconds since the epoch; None where nobody says."""
+    """Seconds since the epoch; None where the end is not known."""
 
 
 class Renewed:
