@@ -144,7 +144,8 @@ def _settled(version: Version, moment: Moment, numbers: Iterator[int]) -> Versio
 
 
 def standing(function: Function, lost: Collection[str]) -> Function:
-    """The function, each version of which stands as its code does. `lost`: hashes of the code that is lost."""
+    """The function with the state of each version set by its code: `Failed` when the code is lost. `lost`: hashes of
+    the lost code."""
     latest, *rest = (_standing(each, lost) for each in (function.latest, *function.versions))
     before = _standing(function.before, lost) if function.before else None
     return replace(function, latest=latest, versions=tuple(rest), before=before)

@@ -33,7 +33,7 @@ class Phase(Enum):
     CREATING = "creating"  # Pending, no update status
     ACTIVE = "active"  # Active, Successful
     UPDATING = "updating"  # Active, InProgress
-    FAILED = "failed"  # Failed: its code is lost. Never stored: what is on the disk says so
+    FAILED = "failed"  # Failed: its code is lost. Never stored: it follows from the files on the disk
 
 
 @dataclass(frozen=True, slots=True)

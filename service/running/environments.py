@@ -47,7 +47,7 @@ def missing(name: str, qualifier: str) -> Reason:
 
 
 def inactive(state: str) -> Reason:
-    """Why a function in this state (`Pending` or `Failed`) is not run, and what to do."""
+    """Why a function in this state (`Pending` or `Failed`) does not run, and what to do."""
     if state == "Failed":
         return Reason(ReasonCode.FUNCTION_CANNOT_START, "it is Failed: its code is lost, upload it again")
     return Reason(ReasonCode.FUNCTION_PENDING, f"it is {state}: wait for it")

@@ -97,7 +97,7 @@ class ApiFunctions:
 
     @property
     def events(self) -> GroupWriter:
-        """Who keeps the events that were accepted."""
+        """The store of accepted events."""
         return self._queue.store.file
 
     def served(self, fleet: RunningFunctions, address: Address) -> Served:

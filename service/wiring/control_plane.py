@@ -37,7 +37,7 @@ class ControlPlane:
     functions: FunctionPlane
     mappings: MappingPlane
     documents: Documents
-    """What both keep."""
+    """The documents of both."""
 
     @classmethod
     async def open(

@@ -35,7 +35,7 @@ WOULD = {
     "discarded": "would_discard",
     "invocations": "would_invoke",
 }
-"""The fates of an account, and what a dry run calls them."""
+"""The fates of an account, and their names in a dry run."""
 
 
 @dataclass(frozen=True, slots=True)

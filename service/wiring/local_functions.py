@@ -20,7 +20,7 @@ Owned = LocalFunction | CommandFunction | ExternalFunction
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANY_SERVICE = "sqs"
-"""Whose endpoint a function is told of where nothing else says which: emulators have one for all."""
+"""The service whose endpoint a function gets when no setting names another: emulators have one for all services."""
 _VARIABLE = {"dynamodbstreams": "DYNAMODB_STREAMS", "secretsmanager": "SECRETS_MANAGER", "stepfunctions": "SFN"}
 """Services whose variable is not the service's name in capitals."""
 

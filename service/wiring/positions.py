@@ -22,7 +22,7 @@ NAMED = 3
 
 
 def are_stored(directory: Path) -> bool:
-    """Whether positions were ever stored in this state directory. The end of a file that is lost says so too."""
+    """Whether positions were ever stored in this state directory. The remaining end of a lost file counts too."""
     return (directory / FILE).exists() or (directory / f"{FILE}-wal").exists()
 
 

@@ -29,7 +29,7 @@ def say_first_lines(
     for mapping in mappings:
         own = log_of(mapping, log)
         _say_mapping(own, mapping, endpoints.told(mapping))
-        if mapping.name not in config.mappings:  # what stands in a file is said with its line
+        if mapping.name not in config.mappings:  # a problem in a file is reported with its line
             say_filters(own, mapping)
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))

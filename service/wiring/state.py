@@ -30,7 +30,8 @@ class StateError(HeadraceError):
 
 
 class StateDirectory:
-    """A locked directory. Closing it, or dying, frees it. Whoever takes the lock's file away frees it too, unseen."""
+    """A locked directory. Closing it, or the end of the process, frees it. A removal of the lock's file frees it too,
+    unnoticed."""
 
     what = "the lock of the state directory"
 
@@ -42,11 +43,11 @@ class StateDirectory:
 
     @property
     def trouble(self) -> Reason | None:
-        """Why it is ours no longer, as `check` found."""
+        """Why it is not ours any more, by the last `check`."""
         return self._trouble
 
     async def check(self) -> None:
-        """Look whether another daemon could take it."""
+        """Check whether another daemon could take it."""
         try:
             await anyio.to_thread.run_sync(self._pinned.expect)
             self._trouble = None

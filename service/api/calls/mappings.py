@@ -17,7 +17,7 @@ from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 
 Tell = Callable[[EventSourceMapping], None]
-"""Says what is to be known of a mapping that was made or changed."""
+"""Reports remarks on a mapping that was made or changed."""
 Look = Callable[[EventSourceMapping], Awaitable[SourceLook]]
 """Checks whether a mapping's source exists. Raises ConfigError when it may not be called."""
 

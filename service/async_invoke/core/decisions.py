@@ -25,7 +25,7 @@ REFUSED_CAP = 300.0
 
 
 def before(event: AsyncEvent, settings: AsynchronousSettings, reserved: int | None, now: float) -> Over | None:
-    """Whether no attempt is made at all. `now` is the steady clock's."""
+    """Whether no attempt is made at all. `now` is the steady clock's time."""
     if reserved == 0:
         return Over(Condition.ZERO_RESERVED, 0)
     if now - event.accepted > settings.maximum_event_age:

@@ -59,12 +59,12 @@ class CodeStore:
         self._root = root
         self._boot = boot_id() if boot is None else boot
         self._pinned: Pinned | None = None
-        """The directory, once it is known to be there."""
+        """The directory, once it is known to exist."""
         self._held: Counter[str] = Counter()
         self._receiving: set[str] = set()
         """Names of files that are being received."""
         self.lost: frozenset[str] = frozenset()
-        """Packages that `repair` did not find and nobody has added since."""
+        """Packages that `repair` did not find and that no caller has added since."""
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when no caller holds a package any more: perhaps no function uses it either."""
@@ -110,7 +110,7 @@ class CodeStore:
             try:
                 sha256, size = await self._write(pieces, opened)
             finally:
-                with suppress(OSError):  # it is on the disk, or why it is not was said before
+                with suppress(OSError):  # it is on the disk, or its loss was reported before
                     opened.close()
             yield file, sha256, size
         finally:
@@ -141,7 +141,7 @@ class CodeStore:
         async with self._changing:
             keep = {*used(), *self._held}
             work = partial(_sweep, self._root, lambda name: name in keep or name in self._receiving)
-            with suppress(StoreUnavailable):  # what is not ours any more is not ours to delete
+            with suppress(StoreUnavailable):  # the directory is not ours any more: delete nothing
                 await self._in_thread(work)
 
     async def _in_thread(self, work: partial[T]) -> T:
@@ -198,7 +198,7 @@ def _finish(file: BinaryIO) -> None:
 def _add(file: Path, root: Path, sha256: str) -> None:
     if not (root / sha256).exists():
         _unpacked(file, root, sha256)
-    file.rename(root / f"{sha256}.zip")  # one that is there may be damaged, and else is the same
+    file.rename(root / f"{sha256}.zip")  # an existing one may be damaged, and otherwise is the same
     sync_directory(root)
 
 

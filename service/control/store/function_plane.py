@@ -72,7 +72,7 @@ class FunctionPlane:
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
         self._lost: frozenset[str] = frozenset()
-        """Code that is lost, as the functions show it."""
+        """The lost code by which the functions' states were set last."""
         self._unused = True
         """Whether there may be code that no function uses."""
         self._changed = anyio.Event()
@@ -197,7 +197,8 @@ class FunctionPlane:
                 changed(each)
 
     def _look_at_code(self, but: str = "") -> list[str]:
-        """Let every function stand as its code does; the names of those that stand differently now, but this one."""
+        """Set every function's state by its code. Returns the names of the functions whose state changed, without this
+        one."""
         if self._lost == self.code.lost:
             return []
         self._lost = self.code.lost
