@@ -46,7 +46,7 @@ _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
-"""Fields of a mapping that name a source which is no ARN."""
+"""Fields of a mapping that name a source without an ARN."""
 
 
 class PatternFault(Protocol):
@@ -66,14 +66,14 @@ layer may not know the pattern engine. Called with one pattern at a time."""
 
 
 class ToldOfPattern(PatternFault, Protocol):
-    """What deserves a word about a pattern that is allowed; `path` is a field's of the record, dotted, or empty."""
+    """A remark on a valid pattern; `path` is the dotted path of a field of the record, or empty."""
 
     @property
     def matches_nothing(self) -> bool: ...
 
 
 PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
-"""Says what deserves a word about a pattern. Given by the caller, as `CheckPatterns`."""
+"""Returns the remarks on a pattern. Given by the caller, as `CheckPatterns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
     remarks: tuple[Problem, ...] = ()
-    """What is allowed, works, and is good to know."""
+    """Remarks: allowed and working, but good to know."""
     places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
@@ -106,7 +106,7 @@ class Config:
         return place.file if place is not None else ""
 
     def problem(self, path: str, what: str) -> Problem:
-        """What is found wrong later on, with the file and the line all the same."""
+        """A problem that is found later, with file and line as well."""
         place = self.places.get(path)
         return place.problem(what) if place is not None else Problem(what, path)
 
@@ -182,7 +182,7 @@ class _Loading:
         self._duplicates(mappings)
         if not self._named("mappings"):
             self.warnings.append(
-                Problem("there are no mappings, so there is nothing to do until some come through the API", "mappings")
+                Problem("there are no mappings, so there is nothing to do until the API creates some", "mappings")
             )
         if settings is None:
             return None
@@ -236,7 +236,7 @@ class _Loading:
             return None, wrong
 
     def _without_value(self, node: Node, path: str) -> set[str]:
-        """The keys that are left without a value: a slip, or something that somebody meant to finish."""
+        """The keys that are left without a value: a slip, or something that the user meant to finish."""
         assert isinstance(node.value, dict)
         blank = {key for key, member in node.value.items() if member.value is None}
         for key in sorted(blank):
@@ -262,7 +262,9 @@ class _Loading:
 
     def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
         if not _FUNCTION_NAME.fullmatch(name):
-            self.problems.append(place.problem("is no name for a function", "1 to 64 letters, digits, '-' or '_'"))
+            self.problems.append(
+                place.problem("is not a valid name of a function", "1 to 64 letters, digits, '-' or '_'")
+            )
         if not isinstance(node.value, dict):
             self.problems.append(place.problem("must be a mapping with one of " + ", ".join(function.KINDS)))
             return None
@@ -280,7 +282,7 @@ class _Loading:
             key = next(key for key in node.value if complaints.nearest(key, function.KINDS) == meant)
             self.problems.append(complaints.unknown_key(key, list(function.KINDS), locate(node, [key], place.path)))
             return None
-        what = "does not say how it is run"
+        what = "does not define how to run it"
         self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
         return None
 
@@ -325,7 +327,7 @@ class _Loading:
         for name, node in self._named("mappings").items():
             place = NodePlace(nodes.join("mappings", name), node.file, node.line)
             if not _MAPPING_NAME.fullmatch(name):
-                what = "is no name for a mapping"
+                what = "is not a valid name of a mapping"
                 self.problems.append(place.problem(what, "1 to 128 letters, digits, '-', '_' or '.'"))
             if not isinstance(node.value, dict):
                 self.problems.append(place.problem("must be a mapping with 'source' and 'function'"))
@@ -339,7 +341,7 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # what follows from it is no news
+        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # its consequences are no news
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:

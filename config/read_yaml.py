@@ -71,7 +71,7 @@ def _syntax(fault: yaml.YAMLError, text: str, file: str) -> Problem:
 
 def _hint(what: str, row: str) -> str:
     if "\t" in row[: len(row) - len(row.lstrip())]:
-        return "indent with spaces: YAML takes no tabs"
+        return "indent with spaces: YAML does not allow tabs"
     if "${" in row:
         return "inside { } and [ ] put ${…} in quotes"
     if "cannot start any token" in what:

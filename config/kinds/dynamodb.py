@@ -30,7 +30,7 @@ def label_of(arn: Arn) -> str:
 
 
 def is_stream_of(stream: str, table: str) -> bool:
-    """Whether `table` is the ARN of a table, and `stream` that of one of its streams, of today or of before."""
+    """Whether `table` is the ARN of a table, and `stream` the ARN of one of its streams, current or former."""
     return stream.startswith(f"{table}/stream/")
 
 

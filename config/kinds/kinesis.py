@@ -28,7 +28,7 @@ def consumer_of(arn: Arn) -> str:
 
 
 def _positions_in(mapping: MappingFields, source: str) -> bool:
-    """A consumer's are those of its stream."""
+    """A consumer's positions are stored under its stream."""
     return mapping.source == source or mapping.source.startswith(f"{source}/consumer/")
 
 

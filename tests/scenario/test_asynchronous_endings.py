@@ -126,7 +126,7 @@ async def test_after_five_tries_it_is_given_up_and_the_dead_letter_goes_out_all_
         ({"on_failure": "arn:aws:lambda:eu-west-1:000000000000:function:told"}, "", "not reachable in this region"),
         ({"on_failure": "arn:aws:kinesis:us-east-1:000000000000:stream/x"}, "", "is of the service 'kinesis'"),
         ({"on_failure": "nonsense"}, "", "is not an ARN"),
-        ({}, BUCKET, "is no queue and no topic; name one in DeadLetterConfig"),
+        ({}, BUCKET, "is neither a queue nor a topic; name one in DeadLetterConfig"),
     ],
 )
 async def test_what_can_be_no_destination_is_said_at_once(

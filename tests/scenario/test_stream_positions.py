@@ -307,7 +307,7 @@ async def test_a_stream_made_anew_stops_a_mapping_that_wants_that() -> None:
         puts(stream, range(100, 120))
         await until(300)
         assert where(supervisor) is PollState.WAITING
-        assert "made anew" in str(supervisor.status.reason)
+        assert "recreated" in str(supervisor.status.reason)
     assert function.taken == before
 
 

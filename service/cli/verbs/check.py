@@ -1,4 +1,4 @@
-"""`headrace check`: every problem of a configuration, or what it says. Calls nobody, and starts functions only with
+"""`headrace check`: every problem of a configuration, or its summary. Makes no calls, and starts functions only with
 `--start`.
 """
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 
 def _regions(config: Config) -> list[Problem]:
-    """Regions whose names are slips: an emulator takes any, and has nothing in them."""
+    """Regions that AWS does not have: an emulator accepts any name, and has no data there."""
     named = [("aws.region", config.settings.aws.region or "")]
     named += [(join("mappings", each.name), each.arn.region) for each in config.mappings.values() if each.arn]
     return [
@@ -58,7 +58,7 @@ def _regions(config: Config) -> list[Problem]:
 
 
 async def _start(config: Config) -> int:
-    """Start each function of this machine once, without an event, and say of each whether it can."""
+    """Start each function of this machine once, without an event, and report whether it can start."""
     causes = {}
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:

@@ -1,4 +1,4 @@
-"""From the command line's arguments to a configuration; what several verbs share."""
+"""From the command line's arguments to a configuration; shared by several verbs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ....config.loader import Config, find_default, load
 from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
 
 SYSTEM = Path("/etc/headrace")
-"""Where a container's configuration stands."""
+"""The default place of a configuration in a container."""
 NOTHING_NAMED = f"no configuration was named, and there is neither headrace.yaml here nor a configuration in {SYSTEM}"
 
 
 def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
-    """The configuration that is named, else the one that stands here, else the system's. Raises ConfigError."""
+    """The named configuration, else that of the working directory, else the system's. Raises ConfigError."""
     found = paths or default()
     if not found:
         raise nothing_named()
@@ -26,13 +26,13 @@ def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
 
 
 def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
-    """The configuration of these paths, of none too: the settings alone. Raises ConfigError."""
+    """The configuration of these paths; without paths, the settings alone. Raises ConfigError."""
     flags = flags_of(arguments)
     return load(paths, environ=os.environ, flags=flags, check_patterns=check_patterns, pattern_notes=pattern_notes)
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
-    """What was given on the command line, by the path of the setting."""
+    """The values of the command line, by the path of the setting."""
     settings = {
         "aws.endpoint_url": "endpoint_url",
         "aws.region": "region",
@@ -52,7 +52,7 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def default() -> list[Path]:
-    """What is read where nothing is named; empty when it is not there. Raises ConfigError when it is not clear."""
+    """The default configuration; empty when there is none. Raises ConfigError when there are several."""
     here = find_default(Path())
     if here is not None:
         return [here]

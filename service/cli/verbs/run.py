@@ -27,10 +27,10 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     paths = arguments.config or default()
     config = read_config(paths, arguments)
     if not paths and (config.settings.dry_run or not config.settings.api.enabled):
-        raise nothing_named()  # nothing could ever come
+        raise nothing_named()  # such a daemon would never have work
     outputs = Outputs.of_process(config.settings.log.level, config.settings.log.format)
     if not paths:
-        text = f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API"
+        text = f"{NOTHING_NAMED}: all settings have their defaults, and functions and mappings come through the API"
         outputs.log.info(Action.START, text)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
     with _descriptors(config, outputs.log):
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 @contextmanager
 def _descriptors(config: Config, log: Log) -> Iterator[None]:
-    """As many as are needed, where that is allowed; a few of them are kept for those who ask whether we live."""
+    """Raises the limit to the needed number, where allowed; reserves a few descriptors for liveness checks."""
     wanted = needed(len(config.mappings), config.functions.values()) + descriptors.RESERVED
     allowed = descriptors.raise_limit(wanted)
     if allowed < wanted:
@@ -68,7 +68,7 @@ def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observ
     try:
         return anyio.run(daemon.run)
     finally:
-        outputs.flush(PATIENCE)  # within the stop, or else whoever leaves it ends this too
+        outputs.flush(PATIENCE)  # within the stop's time; after that `Leaving` ends this too
         leaving.forget()
 
 
