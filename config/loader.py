@@ -299,7 +299,7 @@ class _Loading:
 
     def _handler_exists(self, made: AnyFunction, node: Node, path: str) -> None:
         if isinstance(made, LocalFunction) and (file := handler_files.missing(made)):
-            what = f"names a module of which there is no {file} in {str(made.code)!r}"
+            what = f"names a module, but there is no {file} in {str(made.code)!r}"
             self.warnings.append(locate(node, ["handler"], path).problem(what, "correct it, or build the code"))
 
     def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:

@@ -57,10 +57,10 @@ def pattern_notes(kind: SourceKind, pattern: object) -> Sequence[PatternNote]:
         return []
     why = unmet(parsed, found.filters, found.shape, found.impossible)
     if why is not None:
-        what = f"can match nothing, and no record gets to the function by it: {why.what}"
+        what = f"can match nothing, so no record passes it: {why.what}"
         return [PatternNote(why.path, what, why.hint, matches_nothing=True)]
     if others := besides(parsed, found.filters, found.shape):
         key, named = found.filters.key, ", ".join(others)
-        what = f"looks at {named}; AWS's documentation has filters of this source on {key} alone"
-        return [PatternNote("", what, "it works here, and may not there")]
+        what = f"looks at {named}; AWS's documentation shows filters of this source on {key} alone"
+        return [PatternNote("", what, "it works here, but may not work on AWS")]
     return []

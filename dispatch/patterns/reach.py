@@ -141,7 +141,7 @@ def _of_branch(branch: Branch, rules: FilterRules, shape: RecordShape) -> Unmet 
             return None
         reasons.append(why)
     if not reasons:
-        return Unmet(rules.key, f"{rules.key!r} is to be a text and an object at once")
+        return Unmet(rules.key, f"{rules.key!r} cannot be a text and an object at once")
     return reasons[0]
 
 
@@ -177,7 +177,7 @@ def _why(path: str, rule: Rule, rules: FilterRules, shape: RecordShape) -> Unmet
             return Unmet(path, f"{path!r} {what}", found.hint)
         case _ if not place:
             root = path.partition(".")[0]
-            return Unmet(path, f"the records have no {root!r}", f'what they carry is matched as {{"{rules.key}": …}}')
+            return Unmet(path, f"the records have no {root!r}", f'their data is matched as {{"{rules.key}": …}}')
         case _:
             known = ", ".join(found)
             if rest:
@@ -193,7 +193,7 @@ def _of_leaf(path: str, rule: Rule, shape: LeafShape) -> Unmet | None:
     if shape.known:
         return Unmet(path, f"{path!r} is {_told(shape)}, and nothing else")
     hint = "put numbers in quotes" if _only_numbers(rule) and LeafType.TEXT in shape.types else ""
-    return Unmet(path, f"{path!r} is {_told(shape)}, and the rule wants something else", hint)
+    return Unmet(path, f"{path!r} is {_told(shape)}, but the rule requires something else", hint)
 
 
 def _told(shape: LeafShape) -> str:

@@ -1,4 +1,4 @@
-"""Logins to a real broker, each through a mapping: what is configured reads one record, what is wrong says so."""
+"""Logins to a real broker, each through a mapping: a right configuration reads a record, a wrong one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told of an event that is over, and how long a destination that fails is tried; on virtual time."""
+"""The destinations of finished events, and how long a failing destination is tried; on virtual time."""
 
 from __future__ import annotations
 

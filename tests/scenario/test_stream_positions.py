@@ -1,5 +1,5 @@
-"""Where a shard is read from: after faults of its iterator, after retention, in the next life, and when the stream was
-made anew. On virtual time."""
+"""Where a shard is read from: after faults of its iterator, after retention, after a restart, and when the stream was
+recreated. On virtual time."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def test_a_handler_whose_module_is_not_there_is_told(code: Path, runtime: str, h
     config = with_function(code, runtime=runtime, handler=handler, code="code", layers=["layer"])
     told = [str(warning) for warning in loaded(config).warnings if "handler" in warning.path]
     assert len(told) == 1
-    assert "functions.f.handler: names a module of which there is no " in told[0]
+    assert "functions.f.handler: names a module, but there is no " in told[0]
     (code / file).parent.mkdir(parents=True, exist_ok=True)
     (code / file).write_text("")
     assert [warning for warning in loaded(config).warnings if "handler" in warning.path] == []

@@ -51,7 +51,7 @@ def _regions(config: Config) -> list[Problem]:
     named = [("aws.region", config.settings.aws.region or "")]
     named += [(join("mappings", each.name), each.arn.region) for each in config.mappings.values() if each.arn]
     return [
-        replace(config.problem(path, f"there is no region {region!r}"), hint=f"near are {', '.join(near)}")
+        replace(config.problem(path, f"there is no region {region!r}"), hint=f"similar names: {', '.join(near)}")
         for path, region in named
         if region and (near := regions.meant(region))
     ]
