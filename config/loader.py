@@ -134,16 +134,18 @@ def load(
     flags: Mapping[str, object] | None = None,
     check_patterns: CheckPatterns | None = None,
     pattern_notes: PatternNotes | None = None,
+    given: Sequence[Node] = (),
 ) -> Config:
     """The configuration of all paths (files or directories) together.
 
-    `flags` is keyed by the path of a setting (`aws.real`); None means not given. Raises ConfigError with every problem
+    `flags` is keyed by the path of a setting (`aws.real`); None means not given. `given`: documents that somebody made,
+    out of a template: they are taken as they are, and no variables are filled in. Raises ConfigError with every problem
     found, in the order of the files.
     """
     found, repeated = documents.read_all([Path(path) for path in paths])
     variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
     filled = [variables.fill(document) for document in found]
-    members, problems = nodes.merge(filled)
+    members, problems = nodes.merge([*filled, *given])
     loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems])
     config = loading.config(environ, flags or {})
     if loading.problems or config is None:

@@ -37,6 +37,9 @@ class ReasonCode(Enum):
     PENDING = "pending"
     DISABLED = "disabled"
     MISCONFIGURED = "misconfigured"
+    NOT_RESOLVED = "template_not_resolved"
+    NOT_TAKEN = "template_not_taken"
+    CODE_MISSING = "code_missing"
     STATE_UNAVAILABLE = "state_unavailable"
     STOPPING = "stopping"
     FAULT = "fault"
@@ -62,6 +65,9 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.PENDING: "the state is not known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
+    ReasonCode.NOT_RESOLVED: "a value of a template is known only to a deployment, or to who gives a parameter",
+    ReasonCode.NOT_TAKEN: "a template asks for something that Headrace does not do",
+    ReasonCode.CODE_MISSING: "the code or a layer of a template's function is not on this machine",
     ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written at the moment",
     ReasonCode.STOPPING: "the daemon is stopping",
     ReasonCode.FAULT: "a fault in Headrace",

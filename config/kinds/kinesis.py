@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..fields.arn import Arn, ArnForm
 from ..fields.mapping_fields import MappingFields
@@ -56,6 +57,7 @@ STREAM = SourceKind(
         re.compile(r"stream/[A-Za-z0-9_.-]{1,128}(/consumer/[A-Za-z0-9_.-]{1,128}(:\d+)?)?"),
         "stream/<name>, or for a consumer stream/<name>/consumer/<name>:<number>",
     ),
+    undeployed=lambda arn: replace(arn, resource=f"stream/{stream_of(arn)}"),
     keeps_positions=True,
     positions_in=_positions_in,
     has_iterator_age=True,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..fields.arn import ArnForm
+from ..fields.arn import Arn, ArnForm
 from ..fields.limits import POLLERS_MIN, Support
 from ..fields.mapping_fields import MappingFields
 
@@ -190,6 +190,8 @@ class SourceKind:
     """Whether a mapping may have stored positions under this source, by its ARN."""
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
+    undeployed: Callable[[Arn], Arn] = lambda arn: arn
+    """Of an ARN the one that needs no deployment to be known: without what AWS adds when it makes something."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""

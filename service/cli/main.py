@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_check(verbs)
     _add_filter(verbs)
+    _add_import(verbs)
     _add_invoke(verbs)
     _add_init(verbs)
     _add_schema(verbs)
@@ -71,6 +72,8 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     verb.add_argument(
         "--adopt", action="store_const", const=True, help="let the Lambda API change the mappings of the configuration"
     )
+    _template_arguments(verb)
+    verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
     _output_argument(verb, "form of the lines of a dry run")
     _log_arguments(verb)
     verb.set_defaults(module="run", operand="config")
@@ -79,9 +82,23 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("check", help="check a configuration", description="Report every problem; start nothing.")
     _config_arguments(verb)
+    _template_arguments(verb)
     verb.add_argument("--start", action="store_true", help="start each function of this machine once, without an event")
     _output_argument(verb, "form of the summary")
     verb.set_defaults(module="check", operand="config")
+
+
+def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "import",
+        help="write a configuration out of a template",
+        description="Write the configuration that a template means.",
+    )
+    verb.add_argument("template", metavar="TEMPLATE", nargs="+", help="files or directories")
+    verb.add_argument("--to", metavar="FILE", default="headrace.yaml", help="what to write (default: headrace.yaml)")
+    _aws_arguments(verb)
+    _template_arguments(verb)
+    verb.set_defaults(module="import_template", operand="template")
 
 
 def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -203,6 +220,20 @@ def _aws_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--region", help="AWS region")
     verb.add_argument("--profile", help="AWS profile")
     verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS, where messages are deleted")
+
+
+def _template_arguments(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("templates of SAM, CloudFormation, CDK, Serverless and Terraform")
+    group.add_argument("--parameter", metavar="K=V", action="append", help="value of a parameter; may be given again")
+    group.add_argument("--stack", metavar="NAME", help="name of the stack; of an assembly of CDK, the one to run")
+    group.add_argument("--config-env", metavar="NAME", help="section of samconfig.toml (default: default)")
+    group.add_argument("--account", metavar="ID", help="account of the endpoint (default: 000000000000)")
+    group.add_argument(
+        "--bind", metavar="ID=ARN", action="append", help="ARN, or URL of a queue, of what exists for a logical id"
+    )
+    group.add_argument("--env-vars", metavar="FILE", help="variables of functions, as JSON in SAM's form")
+    group.add_argument("--without-layers", action="store_true", help="run functions without layers that are not here")
+    group.add_argument("--strict", action="store_true", help="start nothing if something is not taken")
 
 
 def _log_arguments(verb: argparse.ArgumentParser) -> None:

@@ -127,6 +127,11 @@ class InvokerFactory:
         if problems:
             raise ConfigError(problems)
 
+    async def refusal(self, function: AnyFunction) -> str:
+        """Why a function of the configuration cannot be started, as far as that is known without a try; else empty."""
+        problem = await self._obstacle(function)
+        return problem.what if problem is not None else ""
+
     async def _obstacle(self, function: AnyFunction) -> Problem | None:
         match function:
             case LocalFunction() | CommandFunction():

@@ -22,17 +22,31 @@ from ....config.loader import Config
 from ....config.nodes import join
 from ....dispatch.core.observer import Observer, Observers
 from ....dispatch.invokers.base import Invoker, NotReady
+from ...templates.core.report import TemplateReport
 from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory
 from ...wiring.source_factory import refuse_missing_libraries
-from .configs import load_config
+from .configs import default, load_config, refuse_without_template, templates_among
 from .invoke import InvokeOutput, outside_tmp
 from .tables import show, show_json, table, tell
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    config = load_config(arguments.config, arguments)
+    found = templates_among(arguments.config or default())
+    if not found:
+        refuse_without_template(arguments)
+        return _check(load_config(arguments.config, arguments), arguments, None)
+    from . import templates
+
+    with templates.passing() as scratch:
+        loaded = templates.load_templates(found, arguments.config or default(), arguments, scratch)
+        if arguments.output == "table":
+            templates.show_report(loaded.report)
+        return _check(loaded.config, arguments, loaded.report)
+
+
+def _check(config: Config, arguments: argparse.Namespace, report: TemplateReport | None) -> int:
     refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
     for warning in [*config.warnings, *_regions(config)]:
@@ -40,7 +54,8 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     for remark in config.remarks:
         tell(f"headrace: remark: {remark}")
     if arguments.output == "json":
-        show_json({**config.effective(), "endpoints": endpoints.shown()})
+        of_template = {"template": report.as_document()} if report is not None else {}
+        show_json({**config.effective(), "endpoints": endpoints.shown(), **of_template})
     else:
         _show_tables(config, endpoints)
     return anyio.run(_start, config) if arguments.start else Exit.OK

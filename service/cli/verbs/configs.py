@@ -11,6 +11,7 @@ from ....config.documents import holds_documents
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
 from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
+from ...wiring.exits import UsageError
 
 SYSTEM = Path("/etc/headrace")
 """The default place of a configuration in a container."""
@@ -31,6 +32,30 @@ def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> C
     return load(paths, environ=os.environ, flags=flags, check_patterns=check_patterns, pattern_notes=pattern_notes)
 
 
+def templates_among(paths: Sequence[str | Path]) -> list[Path]:
+    """Those of the paths that mean templates."""
+    if not paths:
+        return []
+    from ...templates.project import is_project
+
+    return [Path(path) for path in paths if is_project(Path(path))]
+
+
+def configs_among(paths: Sequence[str | Path], templates: Sequence[Path]) -> list[Path]:
+    """The files of configuration: those that are named, and those beside the templates of a directory."""
+    named = [Path(path) for path in paths if Path(path) not in templates]
+    beside = [found for path in templates if path.is_dir() and (found := find_default(path)) is not None]
+    return [*named, *(path for path in beside if not templates_among([path]))]
+
+
+def refuse_without_template(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for options that would do nothing."""
+    names = ("parameter", "stack", "config_env", "bind", "env_vars", "create_sources", "without_layers", "strict")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name, None)]
+    if given:
+        raise UsageError(f"{given[0]} is for templates, and none is named")
+
+
 def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
     """The values of the command line, by the path of the setting."""
     settings = {
@@ -38,6 +63,7 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
         "aws.region": "region",
         "aws.profile": "profile",
         "aws.real": "real_aws",
+        "aws.account": "account",
         "listen": "listen",
         "state": "state",
         "stop_timeout": "stop_timeout",
