@@ -49,7 +49,7 @@ class Entry:
     opened: float
     """Monotonic time at which they came."""
     discard: DiscardReason | None = None
-    """It is one record, which is decided already and goes to its planner alone."""
+    """Whether its fate is decided already. It is then one record, which goes to its planner alone."""
     group: int = 0
     """Records of different groups never share a batch."""
 
@@ -73,11 +73,11 @@ class Load:
 
     @property
     def full(self) -> bool:
-        """No further record fits, as far as their number goes."""
+        """The batch has its full number of records."""
         return self.count >= self._limits.size
 
     def add(self, entry: Entry) -> int:
-        """How many of its records fit, from the first on; these are added."""
+        """Add as many of its records as fit, from the first on. Returns their number."""
         lane = entry.page.lane
         around = 0 if lane in self._lanes else self._limits.envelope.lane_overhead(lane)
         count = min(len(entry.page), self._limits.size - self.count)
@@ -91,11 +91,11 @@ class Load:
         return count
 
     def _with(self, around: int, count: int, size: int) -> int:
-        """Bytes of the event with so many records more; there is a comma between any two."""
+        """Bytes of the event with `count` further records. A comma separates two records."""
         return self.bytes + around + size + count - (0 if self.count else 1)
 
     def _fitting(self, around: int, page: Page) -> tuple[int, int]:
-        """How many of a page fit that does not as a whole, and their bytes."""
+        """How many records of a page fit that does not fit as a whole, and their bytes."""
         sizes = list(accumulate(map(len, page.bodies)))
         count = bisect_right(
             range(1, len(sizes) + 1), self._limits.payload, key=lambda each: self._with(around, each, sizes[each - 1])
@@ -104,7 +104,8 @@ class Load:
 
 
 def entries(limits: Limits, page: Page, now: float, group: int = 0) -> Iterator[Entry]:
-    """A page that came as it waits. A record that has a flaw, or alone is over the limit, is decided with it."""
+    """The entries of a page. A record with a flaw, or one that alone exceeds the limit, is an entry of its own and is
+    decided already."""
     start = 0
     for index, reason in _decided(limits, page):
         if index > start:
@@ -116,7 +117,7 @@ def entries(limits: Limits, page: Page, now: float, group: int = 0) -> Iterator[
 
 
 def _decided(limits: Limits, page: Page) -> list[tuple[int, DiscardReason]]:
-    """Those of a page that will not be invoked, by their index; in nearly every page there is none."""
+    """The records of a page that no batch takes, as index and reason. Nearly every page has none."""
     most = limits.payload - limits.envelope.overhead - limits.envelope.lane_overhead(page.lane)
     bodies, flaws = page.bodies, page.sheet.flaws
     if not flaws and max(map(len, bodies), default=0) <= most:
@@ -134,7 +135,7 @@ def _entry(page: Page, now: float, discard: DiscardReason | None, group: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What is taken: records to invoke together, or one that is decided."""
+    """The result of `take`: records to invoke together, or one record that is already decided."""
 
     records: Records
     discard: DiscardReason | None = None
@@ -198,7 +199,7 @@ class Batcher:
         self._completed = now
 
     def close(self) -> None:
-        """No more records come: what waits need not wait for them."""
+        """No more records come: waiting records need not wait for them."""
         self._closed = True
 
     def deadline(self) -> float | None:
@@ -229,7 +230,7 @@ class Batcher:
 
     @property
     def records(self) -> Records:
-        """What waits, in order."""
+        """The waiting records, in order."""
         return Records(each.page for each in self._entries)
 
     @property
@@ -244,7 +245,7 @@ class Batcher:
 
     @property
     def bytes(self) -> int:
-        """Bytes of what waits."""
+        """Bytes of the waiting records."""
         return self._bytes
 
     def __len__(self) -> int:

@@ -154,7 +154,7 @@ class Watermark:
 
     @property
     def blocker(self) -> Blocker | None:
-        """What holds the mark; None when all is done."""
+        """The position that holds the mark; None when all are done."""
         if not self._tracked:
             return None
         first = self._tracked[0]
@@ -173,7 +173,7 @@ class Watermark:
 
     @property
     def bytes(self) -> int:
-        """Bytes of what is not done."""
+        """Bytes of the records that are not done."""
         return self._bytes
 
 

@@ -43,7 +43,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class ShardPage:
-    """What one look at a shard brought."""
+    """The result of one read of a shard."""
 
     records: Records = field(default_factory=Records)
     lost: tuple[Lost, ...] = ()
@@ -58,7 +58,7 @@ class ShardPage:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The record that stands at a position, or the nothing that does."""
+    """The record at a position, or none."""
 
     number: int | None = None
     arrived: float | None = None
@@ -87,17 +87,17 @@ class StreamService(Protocol):
 
     @property
     def latest(self) -> StartKind:
-        """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
+        """How LATEST is stored across restarts: LATEST or NEWER_THAN."""
         ...
 
     @property
     def pushes(self) -> bool:
-        """Whether records come when there are some, and silence says nothing; else each fetch is answered soon."""
+        """Whether the service pushes records, so that silence is normal. If false, each fetch is answered soon."""
         ...
 
     def may_follow(self, stream: str) -> bool:
-        """Whether the stream that is read may have taken the place of this one, of which positions are stored: both
-        are streams of the table that the user named."""
+        """Whether the current stream may have replaced `stream`, which has stored positions: both are streams of the
+        table that the user named."""
         ...
 
     async def list(self, stream: str = "") -> Listing:
