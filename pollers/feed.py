@@ -457,7 +457,8 @@ class Feed:
     # --- positions --------------------------------------------------------------------------------------------------
 
     def _commit_soon(self) -> None:
-        """Store the marks that moved: now, or with the next commit that is due. Records are done, so there may be room."""
+        """Store the marks that moved: now, or with the next commit that is due. Records are done, so there may be
+        room."""
         self._wake()
         if self._marks.unstored and not self._storing:
             self._storing = True
