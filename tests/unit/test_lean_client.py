@@ -230,6 +230,21 @@ async def test_botocore_judges_the_same_answer_alike(name: str) -> None:
                 await general.receive_message(QueueUrl="http://q/1/orders")
 
 
+@pytest.mark.parametrize(
+    ("call", "body", "said"),
+    [
+        ("describe_stream_summary", '{"StreamDescriptionSummary": "x"}', "StreamDescriptionSummary is no object"),
+        ("list_shards", '{"Shards": "x"}', "Shards is no list"),
+        ("list_shards", '{"Shards": ["x"]}', "Shards is no list"),
+        ("list_shards", '{"Shards": [{"SequenceNumberRange": "x"}]}', "SequenceNumberRange is no object"),
+    ],
+)
+async def test_a_listing_that_is_none_is_passing(call: str, body: str, said: str) -> None:
+    async with serving(sending(answer(body))) as port, client(port, "kinesis") as lean:
+        with pytest.raises(SourceUnavailable, match=said), faults.translating("list"):
+            await getattr(lean, call)(StreamName="orders")
+
+
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     from headrace.config.clients.lean import client as module
 
