@@ -38,7 +38,8 @@ class LiteralSearch:
             texts = [texts for rule in branch.values() if (texts := texts_of(rule))]
             if not texts:
                 return None
-            found |= min(texts, key=_cost)
+            fewest: frozenset[str] = min(texts, key=_cost)
+            found |= fewest
         if not 0 < len(found) <= MOST:
             return None
         ordered = tuple(sorted(found))
