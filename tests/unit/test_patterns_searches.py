@@ -16,7 +16,7 @@ from headrace.dispatch.patterns.searches import LiteralSearch
 def searched(*patterns: object) -> set[str] | None:
     """What is searched for, of rules on the data alone."""
     found = LiteralSearch.of(branch for pattern in parse_all(patterns) for branch in pattern.branches)
-    return found and set(found.texts)
+    return None if found is None else set(found.texts)
 
 
 @pytest.mark.parametrize(
