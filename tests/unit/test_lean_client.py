@@ -172,6 +172,18 @@ BAD: dict[str, tuple[Script, type[SourceError], str]] = {
     "another protocol": (sending(b"SSH-2.0-OpenSSH_9.2\r\n"), SourceUnavailable, "HTTP"),
     "headers without end": (sending(b"HTTP/1.1 200 OK\r\nX: " + b"x" * (HEAD_MOST + 1)), SourceUnavailable, "headers"),
     "a length that is none": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), SourceUnavailable, "HTTP"),
+    "a chunk without a size": (
+        sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"), SourceUnavailable, "HTTP"
+    ),
+    "less than its length, HTTP/1.0": (
+        sending(b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{", close=True), SourceUnavailable, "closed"
+    ),
+    "100 Continue and nothing": (sending(b"HTTP/1.1 100 Continue\r\n\r\n"), SourceUnavailable, "timeout"),
+    "another protocol offered": (
+        sending(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"),
+        SourceUnavailable,
+        "HTTP",
+    ),
     "two lengths": (
         sending(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), SourceUnavailable, "HTTP"
     ),
@@ -198,6 +210,7 @@ BAD: dict[str, tuple[Script, type[SourceError], str]] = {
     ),
     "throttled": (sending(refusal(400, "ThrottlingException")), SourceUnavailable, "ThrottlingException"),
     "expired credentials": (sending(refusal(403, "ExpiredTokenException")), SourceRefused, "renew them"),
+    "an expired signature": (sending(refusal(403, "SignatureDoesNotMatch")), SourceRefused, "DoesNotMatch"),
     "clock skew": (sending(refusal(403, "RequestTimeTooSkewed")), SourceRefused, "clock is wrong"),
 }  # fmt: skip
 
@@ -214,7 +227,8 @@ async def test_a_hostile_server_ends_in_the_right_error_and_leaks_no_connection(
 
 STRICTER = {
     "a page", "a list", "null", "a number", "messages that are none", "a message that is none", "a body that is none",
-    "attributes that are none", "a damaged body", "two lengths", "headers without end",
+    "attributes that are none", "a damaged body", "two lengths", "headers without end", "another protocol offered",
+    "100 Continue and nothing",
 }  # fmt: skip
 """What botocore's own client lets through, and its caller falls over."""
 
