@@ -203,6 +203,10 @@ class Settings(_Section):
     """The pause before a batch is invoked again, for all mappings without a setting of their own, also the API's."""
     shortest_record_age: Annotated[int, Field(ge=0, le=60), WHOLE] = 60
     """Minimum seconds for a mapping's maximum_record_age_in_seconds. AWS's is 60; smaller values are only for tests."""
+    idle_shard_pause: float | None = Field(None, ge=0.2, le=60, allow_inf_nan=False, examples=[1])
+    """Seconds from one look at a shard of Kinesis or DynamoDB that has nothing new to the next. Default: at AWS as AWS
+    does it, 1 for Kinesis and 0.25 for DynamoDB; elsewhere 0.2 for up to 20 shards, a hundredth of a second for each
+    shard where there are more, and never above 1."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
     """Maximum seconds of a stop, from the signal to the end of the process; below 1 they count as 1. The default is
     below the 10 s after which Docker kills."""

@@ -8,7 +8,7 @@ Its counterparts are `config/kinds/` (a mapping's settings) and `dispatch/kinds/
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from ..dispatch.core.observer import Observer
 from ..dispatch.destinations.base import Destination
 from .checkpoints.store import CheckpointStore
 from .source import FunctionFacts, Source
+from .streams.core.idle_shards import IdleShards
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class SourceParts:
     """The run ends when no records are left, so a user waits for the end of an empty poll."""
     dry_run: bool = False
     """Read without any effect on the source: nothing is settled or committed."""
+    idle_shard_pause: float | None = None
+    """Seconds from one look at an idle shard to the next; None: AWS's at AWS, and elsewhere what `idle_shards` says."""
+    idle_shards: IdleShards = field(default_factory=IdleShards)
 
 
 class SourceMaker(Protocol):

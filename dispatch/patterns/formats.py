@@ -28,6 +28,7 @@ from .errors import PatternError, PatternProblem, member
 from .filters import Pattern, RuleShape, at_filter, parse_all, shape_of
 from .limits import MAX_RECORD_DEPTH
 from .operators import Exists
+from .searches import LiteralSearch
 from .tree import Branch
 
 
@@ -87,6 +88,7 @@ class RecordFilter:
         self._json = self._matchers[DataFormat.JSON]
         if not self._reads_metadata and rules.apart:
             self._json = _matchers_of_data(rules, self.patterns)
+        self._search = _search(rules, self.patterns)
 
     @classmethod
     def parse(cls, rules: FilterRules, sources: Iterable[object]) -> RecordFilter:
@@ -101,7 +103,11 @@ class RecordFilter:
         """
         if not self._reads_data:
             return not self.patterns or _any(self._json, _as_dict(metadata() if callable(metadata) else metadata))
-        form, view = read(data() if callable(data) else data)
+        if callable(data):
+            data = data()
+        if self.refuses_unparsed(data):
+            return False
+        form, view = read(data)
         matchers = self._json
         if self._reads_metadata or form is not _JSON:
             view = _viewed(metadata() if callable(metadata) else metadata, self._key, form, view)
@@ -110,6 +116,10 @@ class RecordFilter:
             if matches(view):
                 return True
         return False
+
+    def refuses_unparsed(self, data: Data) -> bool:
+        """Whether a search in the data as they are written says that no filter takes them."""
+        return self._search is not None and self._search.refuses(data)
 
     def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
         """What the patterns are matched against, for explanations."""
@@ -210,6 +220,19 @@ def _matchers_of_data(rules: FilterRules, patterns: Iterable[Pattern]) -> tuple[
             inner = ({path.removeprefix(key): rule for path, rule in branch.items()} for branch in kept)
             found.append(compile_branches(inner, arrays=True).matches)
     return tuple(found)
+
+
+def _search(rules: FilterRules, patterns: Iterable[Pattern]) -> LiteralSearch | None:
+    """The search for what all JSON data hold that a filter takes; None where a filter may take other data."""
+    if not rules.apart or rules.ignores_unfit:
+        return None
+    branches = [branch for pattern in patterns for branch in pattern.branches]
+    if any(shape_of(branch, rules.key) is not RuleShape.JSON for branch in branches):
+        return None
+    below = f"{rules.key}."
+    return LiteralSearch.of(
+        {path: rule for path, rule in branch.items() if path.startswith(below)} for branch in branches
+    )
 
 
 def left_of(rules: FilterRules, branch: Branch, form: DataFormat) -> Branch | None:

@@ -7,7 +7,7 @@ from ..profile import PollerKind
 from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
 from ..streams.service import StreamService
-from .service import DynamoDbService
+from .service import CADENCE, DynamoDbService
 
 MADE_UP_REGION = "ddblocal"
 """The region in every ARN of DynamoDB Local; it finds its tables by the region for which a call is signed."""
@@ -21,7 +21,8 @@ class DynamoDbMaker(StreamMaker):
         region = None if arn.region == MADE_UP_REGION else arn.region
         tables = None if dynamodb.label_of(arn) else await clients.get(dynamodb.SERVICE, region=region)
         streams = await clients.get(dynamodb.STREAMS_SERVICE, region=region)
-        return DynamoDbService(arn, tables, streams, self._parts.clock)
+        pace, shared = self.cadence(CADENCE), self.shared(streams)
+        return DynamoDbService(arn, tables, streams, self._parts.clock, cadence=pace, shared=shared)
 
 
 STREAM = PollerKind(dynamodb.STREAM, DynamoDbMaker)

@@ -21,6 +21,7 @@ from ...dispatch.core.pages import Records
 from ...dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, told_time, unavailable
+from ..streams.core.idle_shards import IdleShards
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from ..streams.service import Listing, Pages, Probed
@@ -41,14 +42,25 @@ class DynamoDbService:
     latest = StartKind.NEWER_THAN
     pushes = False
 
-    def __init__(self, arn: Arn, tables: Any, streams: Any, clock: Clock, *, cadence: Cadence = CADENCE) -> None:
-        """`tables`, `streams`: clients of `dynamodb` and `dynamodbstreams`."""
+    def __init__(
+        self,
+        arn: Arn,
+        tables: Any,
+        streams: Any,
+        clock: Clock,
+        *,
+        cadence: Cadence = CADENCE,
+        shared: IdleShards | None = None,
+    ) -> None:
+        """`tables`, `streams`: clients of `dynamodb` and `dynamodbstreams`. `shared`: says how long a shard rests, in
+        place of the cadence."""
         self.name = str(arn)
         self._arn = arn
         self._tables = tables
         self._streams = streams
         self._clock = clock
         self._cadence = cadence
+        self._shared = shared
         self._rounding = 1 if is_aws(streams.meta.endpoint_url) else LOCAL_ROUNDING
         self._listed: dict[str, Listed] = {}
 
@@ -75,7 +87,8 @@ class DynamoDbService:
 
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         calls = self._calls(stream, shard)
-        return PolledShard(calls, place, self._cadence, self._clock, rounding=self._rounding)
+        rounding = self._rounding
+        return PolledShard(calls, place, self._cadence, self._clock, rounding=rounding, shared=self._shared)
 
     async def probe(self, stream: str, shard: str, position: Position) -> Probed:
         return await probe(self._calls(stream, shard), position)

@@ -8,7 +8,7 @@ from ..profile import PollerKind
 from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
 from ..streams.service import StreamService
-from .service import KinesisService
+from .service import KinesisService, cadence_at
 
 
 class KinesisMaker(StreamMaker):
@@ -18,7 +18,15 @@ class KinesisMaker(StreamMaker):
         client = await self._parts.clients.get(kinesis.SERVICE, region=self._arn.region)
         role = function.role or role_of(self._arn)
         deaggregate = bool(self._mapping.deaggregate)
-        return KinesisService(self._arn, client, self._parts.clock, role=role, deaggregate=deaggregate)
+        return KinesisService(
+            self._arn,
+            client,
+            self._parts.clock,
+            role=role,
+            deaggregate=deaggregate,
+            cadence=self.cadence(cadence_at(client.meta.endpoint_url)),
+            shared=self.shared(client),
+        )
 
 
 def role_of(arn: Arn) -> str:

@@ -23,6 +23,7 @@ from ...dispatch.core.pages import Page, Records
 from ...dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from ..checkpoints.store import Start, StartKind
 from ..streams.calls import Listed, answered_at, asking_for_stream, following, probe, reading, told_time, unavailable
+from ..streams.core.idle_shards import IdleShards
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Cadence, PolledShard, Reply, Trimmed
 from ..streams.service import Listing, Pages, Probed
@@ -41,6 +42,10 @@ AGGREGATE = b64encode(MAGIC).decode()[:5]
 NO_OPERATION_CODES = frozenset({"UnknownOperationException", "InvalidAction", "UnsupportedOperation", "NotImplemented"})
 
 
+def cadence_at(endpoint: str) -> Cadence:
+    return CADENCE if is_aws(endpoint) else LOCAL_CADENCE
+
+
 class KinesisService:
     """A `StreamService`."""
 
@@ -55,9 +60,11 @@ class KinesisService:
         role: str,
         deaggregate: bool = False,
         cadence: Cadence | None = None,
+        shared: IdleShards | None = None,
     ) -> None:
         """`role`: the ARN that records carry as `invokeIdentityArn`. `deaggregate`: take apart what the KPL packed.
-        `cadence` None: AWS's own, or for an emulator the same without a limit of bytes."""
+        `cadence` None: AWS's own, or for an emulator the same without a limit of bytes. `shared`: says how
+        long a shard rests, in place of the cadence."""
         real = is_aws(client.meta.endpoint_url)
         self.name = str(arn)
         self._arn = arn
@@ -69,7 +76,8 @@ class KinesisService:
         self._clock = clock
         self._role = role
         self._deaggregate = deaggregate
-        self._cadence = cadence or (CADENCE if real else LOCAL_CADENCE)
+        self._cadence = cadence or cadence_at(client.meta.endpoint_url)
+        self._shared = shared
         self._listed = Listed(self.list, clock)
         self._summarises = True
 
@@ -100,7 +108,8 @@ class KinesisService:
     def pages(self, stream: str, shard: str, place: Start | Position) -> Pages:
         if not consumer_of(self._arn):
             calls = self._calls(stream, shard, place)
-            return PolledShard(calls, place, self._cadence, self._clock, packed=self._deaggregate)
+            packed = self._deaggregate
+            return PolledShard(calls, place, self._cadence, self._clock, packed=packed, shared=self._shared)
         make = self._maker(stream, shard, place).make
         return SubscribedShard(self._client, self.name, shard, place, make, self._clock)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any
 
+from ...config.clients.endpoints import is_aws
 from ...config.clock import ServiceClock
 from ...config.errors import BugError
 from ...config.fields.arn import Arn
@@ -11,7 +14,9 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ..profile import SourceParts
 from ..source import FunctionFacts, Source
+from .core.idle_shards import IdleShards
 from .opening import StreamSettings
+from .polled_shard import Cadence
 from .service import StreamService
 from .source import StreamSource
 
@@ -27,6 +32,16 @@ class StreamMaker(ABC):
     @abstractmethod
     async def service(self, function: FunctionFacts) -> StreamService:
         """Raises ConfigError where no client can be made."""
+
+    def cadence(self, aws: Cadence) -> Cadence:
+        """The service's, with the pause that the user set."""
+        pause = self._parts.idle_shard_pause
+        return aws if pause is None else replace(aws, idle=pause)
+
+    def shared(self, client: Any) -> IdleShards | None:
+        """Who says how long a shard rests; None where AWS does, or the user."""
+        set_or_aws = self._parts.idle_shard_pause is not None or is_aws(client.meta.endpoint_url)
+        return None if set_or_aws else self._parts.idle_shards
 
     def address(self) -> str:
         return ""

@@ -24,6 +24,7 @@ from ...config.errors import SourceUnavailable
 from ...dispatch.core.model import Position
 from ...dispatch.core.pages import NONE, Records, Sheet
 from ..checkpoints.store import BEGINNING, Start
+from .core.idle_shards import IdleShards
 from .core.lineage import Shard
 from .service import Lost, ShardPage
 
@@ -49,7 +50,7 @@ class Cadence:
     """How often a shard may be asked, and for how much."""
 
     idle: float
-    """Seconds from one call to the next while there is nothing new."""
+    """Seconds from one call to the next while there is nothing new, unless the shard shares with others."""
     calls_per_second: int | None
     """In any second, whenever it begins; None for no limit."""
     bytes_per_second: float | None
@@ -105,14 +106,15 @@ class PolledShard:
         *,
         rounding: int = 1,
         packed: bool = False,
+        shared: IdleShards | None = None,
     ) -> None:
         """`rounding`: seconds to which the service may round down the times of arrival. `packed`: `calls.make` may give
-        many records for one."""
+        many records for one. `shared`: says how long the shard rests, in place of the cadence."""
         self._calls = calls
         self._rounding = rounding
         self._packed = PACKED if packed else 1  # records that are in one of the service's, as far as we know
         self._page = cadence.page
-        self._pace = ReadPace(cadence, clock)
+        self._pace = ReadPace(cadence, clock, shared)
         self._place = place  # where a new iterator begins
         self._read_to = place if isinstance(place, Position) else None
         self._since = place.at if isinstance(place, Start) else None  # until a record is surely newer
@@ -126,6 +128,7 @@ class PolledShard:
         self._told: float | None = None  # the service's clock at the last answer, until a page has told it
 
     async def next(self, limit: int, until: float | None) -> ShardPage:
+        self._pace.begin()
         while not self._held and not self._ended:
             self._caught_up = False  # until the service says so again
             if not await self._pace.turn(until) or await self._read(limit):
@@ -133,7 +136,8 @@ class PolledShard:
         return self._handed_out(limit)
 
     async def aclose(self) -> None:
-        """Nothing to close: the client is shared."""
+        """Makes room for other shards. The client is shared, and stays."""
+        self._pace.end()
 
     def _handed_out(self, limit: int) -> ShardPage:
         records, self._held = self._held[:limit], self._held[limit:]
@@ -240,13 +244,23 @@ def _older(arrived: float, moment: float, rounding: int) -> bool:
 class ReadPace:
     """When the next call may be made. A call counts from its end, so that the service sees no second with more."""
 
-    def __init__(self, cadence: Cadence, clock: Clock) -> None:
+    def __init__(self, cadence: Cadence, clock: Clock, shared: IdleShards | None) -> None:
         self._cadence = cadence
         self._clock = clock
+        self._shared = shared
         self._ends: deque[float] = deque(maxlen=cadence.calls_per_second)
         self._began = -inf
         self._resting_to = -inf
         self._paid_at = -inf  # when the bytes so far have used up their time
+
+    def begin(self) -> None:
+        """The shard is read from now on."""
+        if self._shared is not None:
+            self._shared.joined(self)
+
+    def end(self) -> None:
+        if self._shared is not None:
+            self._shared.left(self)
 
     async def turn(self, until: float | None) -> bool:
         """Wait for it. False when `until` (monotonic) comes first; then it has come."""
@@ -271,7 +285,7 @@ class ReadPace:
 
     def rest(self) -> None:
         """There was nothing new."""
-        self._resting_to = self._began + self._cadence.idle
+        self._resting_to = self._began + (self._cadence.idle if self._shared is None else self._shared.pause)
 
     def go_on(self) -> None:
         """There is a reason not to rest."""

@@ -42,7 +42,7 @@ class SourceFactory:
         observer: Observer,
     ) -> None:
         self._endpoints = endpoints
-        self._parts = SourceParts(
+        self.parts = SourceParts(
             clients,
             endpoints.of,
             store,
@@ -53,13 +53,14 @@ class SourceFactory:
             rewrite_queue_urls=settings.aws.rewrite_queue_urls,
             until_idle=settings.until_idle is not None,
             dry_run=settings.dry_run,
+            idle_shard_pause=settings.idle_shard_pause,
         )
         self._makers: dict[str, SourceMaker] = {}
 
     def maker(self, mapping: EventSourceMapping) -> SourceMaker:
         """The connection settings of the source, shared by all parts of the mapping."""
         if mapping.name not in self._makers:
-            self._makers[mapping.name] = poller_of(mapping).make(mapping, self._parts)
+            self._makers[mapping.name] = poller_of(mapping).make(mapping, self.parts)
         return self._makers[mapping.name]
 
     def forget(self, mapping: str) -> None:
@@ -73,7 +74,7 @@ class SourceFactory:
         self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
         with anyio.move_on_after(LOOK):
             try:
-                return SourceLook(visibility=await poller_of(mapping).make(mapping, self._parts).look())
+                return SourceLook(visibility=await poller_of(mapping).make(mapping, self.parts).look())
             except SourceMissing:
                 return SourceLook(missing=True)
             except SourceError as error:

@@ -18,7 +18,8 @@ from headrace.dispatch.patterns.formats import RecordFilter
 from support import naive_patterns
 from support.counts import count
 from support.event_ruler import differences, ruler
-from support.pattern_strategies import OPERATORS, Pair, array_pair, pair, pairs
+from support.json_spellings import spelled
+from support.pattern_strategies import OPERATORS, Pair, array_pair, literal_pair, pair, pairs
 
 SEED = 20_251_101
 
@@ -98,6 +99,42 @@ def test_data_alone_and_in_their_view_agree() -> None:
             verdict = naive_patterns.matches(text, {"body": body})
             assert alone.keeps({}, json.dumps(body)) is verdict, (index, case)
             assert beside.keeps({}, json.dumps(body)) is verdict, (index, case)
+
+
+def drawn_literals(seed: int, number: int) -> list[Pair]:
+    """Three of four have arrays of objects."""
+    return drawn(seed, number - number // 4, literal_pair) + drawn(seed + 1, number // 4)
+
+
+@pytest.mark.semantics("FILTER-01", "FILTER-40")
+def test_the_search_without_parsing_and_naive_agree() -> None:
+    random = Random(SEED)
+    refused = taken = 0
+    cases = drawn_literals(SEED + 6, count(1000, 20_000))
+    for index, case in enumerate(cases):
+        text = f'{{"body": {case.pattern}}}'
+        filters = RecordFilter.parse(filter_rules("sqs"), [text])
+        data, body = spelled(random, case.event)
+        verdict = naive_patterns.matches(text, {"body": body})
+        assert filters.keeps({}, data) is verdict, (SEED + 6, index, case, data)
+        assert filters.keeps({}, data.encode()) is verdict, (SEED + 6, index, case, data)
+        refused += filters.refuses_unparsed(data)
+        taken += verdict
+    assert refused * 30 >= len(cases), f"{refused} of {len(cases)} were refused by the search: the test has grown blind"
+    assert taken * 5 >= len(cases), f"only {taken} of {len(cases)} were taken: the test has grown blind"
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("FILTER-01", "FILTER-40")
+def test_event_ruler_agrees_with_the_search_but_for_listed_differences() -> None:
+    random = Random(SEED)
+    with ruler.start() as aws:
+        for index, case in enumerate(drawn_literals(SEED + 8, count(300, 20_000))):
+            data, body = spelled(random, case.event, keys_once=True)
+            text = f'{{"body": {case.pattern}}}'
+            theirs = aws.verdict(text, f'{{"body": {data}}}')
+            if theirs.match is not RecordFilter.parse(filter_rules("sqs"), [text]).keeps({}, data):
+                assert differences.kind_of(text, {"body": body}, aws), (SEED + 8, index, case, data)
 
 
 @pytest.mark.needs("java", "maven")

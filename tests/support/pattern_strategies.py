@@ -86,6 +86,23 @@ def array_pair(random: Random) -> Pair:
     return array_pair(random) if _beyond_bounds(text) else Pair(text, event, frozenset(used))
 
 
+def literal_pair(random: Random) -> Pair:
+    """As `array_pair`, with one rule more that asks for a literal at one of the fields."""
+    case = array_pair(random)
+    literal: list[Any] = [random.choice([*TEXTS, True, False, None])]
+    if random.random() < 0.6:
+        leaves = [value for _, value in _leaves(case.event, "") if isinstance(value, str)]
+        literal = [random.choice(leaves or ["a"])]
+    rule = literal if random.random() < 0.6 else [{random.choice(["prefix", "suffix"]): str(literal[0])}]
+    paths = [path for path, value in _leaves(case.event, "") if value == literal[0]] or ["a.b"]
+    pattern: dict[str, Any] = {}
+    _insert(random, pattern, random.choice(paths), rule)
+    if random.random() < 0.5:
+        pattern = {**json.loads(case.pattern), **pattern}
+    text = json.dumps(pattern)
+    return literal_pair(random) if _beyond_bounds(text) else Pair(text, case.event, case.operators)
+
+
 def _array(random: Random, depth: int) -> list[Any]:
     return [_element(random, depth) for _ in range(random.choice([1, 2, 2, 3, 4]))]
 

@@ -172,6 +172,18 @@ BAD: dict[str, tuple[Script, type[SourceError], str]] = {
     "another protocol": (sending(b"SSH-2.0-OpenSSH_9.2\r\n"), SourceUnavailable, "HTTP"),
     "headers without end": (sending(b"HTTP/1.1 200 OK\r\nX: " + b"x" * (HEAD_MOST + 1)), SourceUnavailable, "headers"),
     "a length that is none": (sending(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), SourceUnavailable, "HTTP"),
+    "a chunk without a size": (
+        sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"), SourceUnavailable, "HTTP"
+    ),
+    "less than its length, HTTP/1.0": (
+        sending(b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{", close=True), SourceUnavailable, "closed"
+    ),
+    "100 Continue and nothing": (sending(b"HTTP/1.1 100 Continue\r\n\r\n"), SourceUnavailable, "timeout"),
+    "another protocol offered": (
+        sending(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"),
+        SourceUnavailable,
+        "HTTP",
+    ),
     "two lengths": (
         sending(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}"), SourceUnavailable, "HTTP"
     ),
@@ -198,6 +210,7 @@ BAD: dict[str, tuple[Script, type[SourceError], str]] = {
     ),
     "throttled": (sending(refusal(400, "ThrottlingException")), SourceUnavailable, "ThrottlingException"),
     "expired credentials": (sending(refusal(403, "ExpiredTokenException")), SourceRefused, "renew them"),
+    "an expired signature": (sending(refusal(403, "SignatureDoesNotMatch")), SourceRefused, "DoesNotMatch"),
     "clock skew": (sending(refusal(403, "RequestTimeTooSkewed")), SourceRefused, "clock is wrong"),
 }  # fmt: skip
 
@@ -214,7 +227,8 @@ async def test_a_hostile_server_ends_in_the_right_error_and_leaks_no_connection(
 
 STRICTER = {
     "a page", "a list", "null", "a number", "messages that are none", "a message that is none", "a body that is none",
-    "attributes that are none", "a damaged body", "two lengths", "headers without end",
+    "attributes that are none", "a damaged body", "two lengths", "headers without end", "another protocol offered",
+    "100 Continue and nothing",
 }  # fmt: skip
 """What botocore's own client lets through, and its caller falls over."""
 
@@ -228,6 +242,21 @@ async def test_botocore_judges_the_same_answer_alike(name: str) -> None:
             general = await clients.get("sqs")
             with anyio.fail_after(30), pytest.raises(kind), faults.translating("receive"):
                 await general.receive_message(QueueUrl="http://q/1/orders")
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "said"),
+    [
+        ("describe_stream_summary", '{"StreamDescriptionSummary": "x"}', "StreamDescriptionSummary is no object"),
+        ("list_shards", '{"Shards": "x"}', "Shards is no list"),
+        ("list_shards", '{"Shards": ["x"]}', "Shards is no list"),
+        ("list_shards", '{"Shards": [{"SequenceNumberRange": "x"}]}', "SequenceNumberRange is no object"),
+    ],
+)
+async def test_a_listing_that_is_none_is_passing(call: str, body: str, said: str) -> None:
+    async with serving(sending(answer(body))) as port, client(port, "kinesis") as lean:
+        with pytest.raises(SourceUnavailable, match=said), faults.translating("list"):
+            await getattr(lean, call)(StreamName="orders")
 
 
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,11 @@ JSON_CALLS: Mapping[str, Mapping[str, str]] = {
         "change_message_visibility_batch": "ChangeMessageVisibilityBatch",
         "get_queue_attributes": "GetQueueAttributes",
     },
-    "kinesis": {"get_records": "GetRecords"},
+    "kinesis": {
+        "get_records": "GetRecords",
+        "describe_stream_summary": "DescribeStreamSummary",
+        "list_shards": "ListShards",
+    },
     "dynamodbstreams": {"get_records": "GetRecords"},
 }
 """The hot calls by service: the method, and the operation that it calls."""
@@ -249,6 +253,17 @@ def _check_records(reply: Mapping[str, Any]) -> None:
         raise _unreadable("MillisBehindLatest is no number")
 
 
+def _check_summary(reply: Mapping[str, Any]) -> None:
+    if not isinstance(reply.get("StreamDescriptionSummary", {}), dict):
+        raise _unreadable("StreamDescriptionSummary is no object")
+
+
+def _check_shards(reply: Mapping[str, Any]) -> None:
+    _check_lists(reply, "Shards")
+    if not all(isinstance(each.get("SequenceNumberRange", {}), dict) for each in reply.get("Shards", ())):
+        raise _unreadable("SequenceNumberRange is no object")
+
+
 def _check_attributes(reply: Mapping[str, Any]) -> None:
     found = reply.get("Attributes", {})
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
@@ -269,6 +284,8 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "ChangeMessageVisibilityBatch": _check_entries,
     "GetQueueAttributes": _check_attributes,
     "GetRecords": _check_records,
+    "DescribeStreamSummary": _check_summary,
+    "ListShards": _check_shards,
 }
 
 

@@ -125,6 +125,8 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(AnswerDamaged(str(error) or type(error).__name__))
+        except httptools.HttpParserUpgrade:
+            self._fail(AnswerDamaged("the server changes to another protocol than HTTP"))
         if not self._headed and self._head > HEAD_MOST:
             self._fail(AnswerDamaged(f"the headers are larger than {HEAD_MOST} bytes"))
 

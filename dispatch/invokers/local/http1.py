@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -54,11 +55,18 @@ class RuntimeRequest:
             return
         self.answered = True
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {' '.join(value.splitlines())}" for name, value in (headers or {}).items()]
+        for name, value in (headers or {}).items():
+            lines.append(f"{name}: {value if value.isprintable() else ' '.join(value.splitlines())}")
         if not self.keep:
             lines.append("Connection: close")
         head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
         self._answer(head + body, self.keep)
+
+
+@lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    """The name of a header. A runtime sends the same few with each request."""
+    return name.decode("latin-1").lower()
 
 
 class Connection(asyncio.Protocol):
@@ -132,7 +140,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers come here too, after the body."""
-        self._headers[name.decode("latin-1").lower()] = value.decode("utf-8", "surrogateescape")
+        self._headers[_lower(name)] = value.decode("utf-8", "surrogateescape")
 
     def on_headers_complete(self) -> None:
         self._in_body = True

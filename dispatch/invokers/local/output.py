@@ -43,6 +43,7 @@ class FunctionOutput:
         self._loop = asyncio.get_running_loop()
         self._fd, self.end = os.pipe()
         """`end` is what the writer gets; close it once the writer has it."""
+        self.start = self._fd
         os.set_blocking(self._fd, False)
         self._open = True
         self._data = b""
@@ -53,6 +54,11 @@ class FunctionOutput:
         self._window_ends = 0.0
         self._window_read = 0
         self._loop.add_reader(self._fd, self._readable)
+
+    @property
+    def behind(self) -> bool:
+        """Whether something was read that is not passed on yet."""
+        return self._at < len(self._data)
 
     async def drain(self) -> None:
         """Pass on what is in the pipe at this moment."""
@@ -93,7 +99,7 @@ class FunctionOutput:
             piece = self._data[self._at : self._at + PIECE]
             self._at += PIECE
             passed += self._pass(self._separator.feed(piece, self._loop.time()))
-        return self._at < len(self._data)
+        return self.behind
 
     def _pause(self, timer: asyncio.Handle) -> None:
         self._timer = timer

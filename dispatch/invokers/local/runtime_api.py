@@ -35,6 +35,10 @@ class SessionState(Enum):
     FAILED = "InitError"
 
 
+OPEN = (SessionState.RUNNING, SessionState.ANSWERED)
+"""An invocation lasts until the runtime asks for the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handed:
     """An invocation as the runtime sees it."""
@@ -92,6 +96,8 @@ class Session:
         self.init_error: bytes | None = None
         self.changed = asyncio.Event()
         """Set, and replaced, at every change of state."""
+        self.over = asyncio.Event()
+        """Set when the invocation that was handed out last is open no more; replaced by the next one's."""
         self.left = False
         """Another runtime asks for an invocation while one is open: the first went away with it."""
         self._parked: RuntimeRequest | None = None
@@ -108,7 +114,7 @@ class Session:
         assert self.state is SessionState.WAITING
         assert self._parked is not None
         parked, self._parked = self._parked, None
-        self._handed, self._answer = handed, None
+        self._handed, self._answer, self.over = handed, None, asyncio.Event()
         self._to(SessionState.RUNNING)
         parked.answer(200, handed.payload, handed.headers)
 
@@ -187,6 +193,8 @@ class Session:
         self.state = state
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
+        if state not in OPEN:
+            self.over.set()
 
 
 def _response(request: RuntimeRequest) -> RuntimeAnswer:

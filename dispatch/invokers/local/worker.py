@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import select
 import signal
 import uuid
 from dataclasses import dataclass
@@ -33,10 +34,9 @@ from .launch import Command, LaunchRefused
 from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
-from .runtime_api import Handed, RuntimeAnswer, RuntimeApi, SessionState
+from .runtime_api import OPEN, Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
 
-OPEN = (SessionState.RUNNING, SessionState.ANSWERED)
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
 
@@ -85,6 +85,8 @@ class Worker:
         self._api = RuntimeApi()
         self._process: Process | None = None
         self._outputs: list[FunctionOutput] = []
+        self._written = select.poll()
+        """Tells of all pipes at once whether there is something in them, or their end."""
         self._exited = anyio.Event()
         self._ending = anyio.Lock()
         self._over = False
@@ -194,6 +196,7 @@ class Worker:
     def _pipe(self, stream: str, separator: Separator) -> int:
         output = FunctionOutput(_WorkerLog(self, stream), separator)
         self._outputs.append(output)
+        self._written.register(output.start, select.POLLIN)
         return output.end
 
     def _not_executed(self, command: Command, error: OSError | ValueError) -> InitFailed:
@@ -209,13 +212,13 @@ class Worker:
     def _on_exit(self) -> None:
         self._status = self._process.status or 0 if self._process else 0
         self._exited.set()
-        self._api.session.changed.set()
+        self._wake()
 
     async def _wait_init(self, timeout: float | None) -> InitFailed | None:
         session = self._api.session
         with anyio.move_on_after(timeout):
             while session.state is SessionState.STARTING and not self._exited.is_set():
-                await self._changed()
+                await session.changed.wait()
         if session.init_error is not None:
             return InitFailed(cannot_start("its init reported an error"), session.init_error)
         if session.state is SessionState.WAITING and not self._exited.is_set():
@@ -247,8 +250,9 @@ class Worker:
 
     async def _drain(self) -> None:
         """Pass on the output of the process so far, even when other processes still hold its pipes."""
-        for output in self._outputs:
-            await output.drain()
+        if self._written.poll(0) or any(output.behind for output in self._outputs):
+            for output in self._outputs:
+                await output.drain()
 
     # --- what the platform says of it -------------------------------------------------------------------------------
 
@@ -297,17 +301,19 @@ class Worker:
         timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, self._on_late)
         try:
             while session.state in OPEN and not self._late and not self._exited.is_set():
-                await self._changed()
+                await session.over.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
     def _on_late(self) -> None:
         self._late = True
-        self._api.session.changed.set()
+        self._wake()
 
-    async def _changed(self) -> None:
-        await self._api.session.changed.wait()
+    def _wake(self) -> None:
+        """Whoever waits for the runtime looks at what became of it."""
+        self._api.session.changed.set()
+        self._api.session.over.set()
 
     # --- small ------------------------------------------------------------------------------------------------------
 
