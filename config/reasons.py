@@ -34,6 +34,7 @@ class ReasonCode(Enum):
     FUNCTION_UNREACHABLE = "function_unreachable"
     FUNCTION_REFUSED = "function_refused"
     FUNCTION_THROTTLED = "function_throttled"
+    FUNCTION_FAILING = "function_failing"
     PENDING = "pending"
     DISABLED = "disabled"
     MISCONFIGURED = "misconfigured"
@@ -59,6 +60,7 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.FUNCTION_UNREACHABLE: "nobody answers where the function is",
     ReasonCode.FUNCTION_REFUSED: "who has the function refuses to invoke it",
     ReasonCode.FUNCTION_THROTTLED: "the function's reserved concurrency lets nothing run",
+    ReasonCode.FUNCTION_FAILING: "the function fails for every batch, or for one that holds up what is behind it",
     ReasonCode.PENDING: "nothing is known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio
@@ -20,7 +20,9 @@ from ...pollers.core.lifecycle import PollState, Status
 from ...pollers.source import FunctionFacts
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
-from ..telemetry.view import FunctionView, MappingView, Readiness
+from ..telemetry.core.flow import FlowView
+from ..telemetry.sight import Sight
+from ..telemetry.view import FAILING, FunctionView, MappingView, Readiness
 from .functions import RunningFunctions, reference_of
 from .tending import Fault, raised, tended
 
@@ -188,8 +190,10 @@ class RunningMappings:
         last: Sequence[Companion] = (),
         fault: Fault = raised,
         unkept: Callable[[], Collection[Reason]] = tuple,
+        sight: Sight | None = None,
     ) -> None:
-        """`fault` is told of what stopped a part or a mapping that begins again."""
+        """`fault` is told of what stopped a part or a mapping that begins again. Without `sight`, nothing is known of
+        records, and no mapping is called failing."""
         self._fault = fault
         self._parts = parts
         self._last = last
@@ -200,6 +204,7 @@ class RunningMappings:
         """Why those that are enabled and not at work are not."""
         self.fleet = fleet
         self._account = account
+        self._sight = sight
         self.changes = changes
         self.stopping = False
         self._tasks: TaskGroup | None = None
@@ -298,7 +303,10 @@ class RunningMappings:
         unkept = self._unkept()
         reasons = [*unkept]
         reasons += [
-            reason.of(work.mapping) for work in self.works for reason in (work.waits_for, work.trouble) if reason
+            reason.of(work.mapping)
+            for work in self.works
+            for reason in (work.waits_for or self._failing(work), work.trouble)
+            if reason
         ]
         reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
@@ -331,20 +339,35 @@ class RunningMappings:
         """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
         return work.standing.reason is not None and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
+    def _failing(self, work: RunningMapping) -> Reason | None:
+        """Why a mapping polls in vain; None when it does not."""
+        text = self._sight.failing(work.mapping) if self._sight and work.polling else ""
+        return Reason(ReasonCode.FUNCTION_FAILING, text) if text else None
+
+    def _flow(self, name: str, work: RunningMapping | None) -> FlowView | None:
+        if self._sight is None:
+            return None
+        flow = self._sight.flow(name)
+        since = self._sight.down_since(work.target.name) if work and work.target.closed else None
+        return flow if since is None else replace(flow, since=max(flow.since, since))
+
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
         obstacle = self._obstacles.get(config.name)
         standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
+        failing = self._failing(work) if work else None
+        state = standing.state.value if standing else DISABLED
         return MappingView(
             name=config.name,
             uuid=config.uuid,
             source=config.place,
             kind=str(config.kind),
             function=reference_of(config),
-            state=standing.state.value if standing else DISABLED,
-            reason=standing.reason if standing else NOT_ENABLED,
+            state=FAILING if failing else state,
+            reason=failing or (standing.reason if standing else NOT_ENABLED),
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
             destination=work.destination.arn if work and work.destination else "",
             trouble=work.trouble if work else None,
+            flow=self._flow(config.name, work),
         )

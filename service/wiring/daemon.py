@@ -46,6 +46,7 @@ from ..running.state_watch import StateWatch
 from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
+from ..telemetry.core.mapping_model import Instant
 from ..telemetry.fault_reports import FaultReports
 from ..telemetry.filter_lines import say_filters
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
@@ -53,6 +54,7 @@ from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
+from ..telemetry.sight import Sight
 from ..telemetry.tails import Tails
 from . import accounts, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
@@ -113,6 +115,7 @@ class Daemon:
         self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
+        self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
         self._life: Life | None = None
@@ -246,7 +249,8 @@ class Daemon:
         return api
 
     def _observer(self, registry: KnownStarts | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
+        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses]
+        own += [self._sight, self._changes]
         own += [self._mapping_logs, FunctionLines(self._log), self._faults]
         if registry is not None:
             own.append(ForgetfulObserver(registry))
@@ -333,6 +337,7 @@ class Daemon:
             last=(logs,),
             fault=self._faults.of_part,
             unkept=self._state_watch.reasons,
+            sight=self._sight,
         )
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
@@ -358,6 +363,7 @@ class Daemon:
         def forget(mapping: str) -> None:
             self._account.forget(mapping)
             self._progresses.forget(mapping)
+            self._sight.forget(mapping)
 
         parts = ReconcilerParts(
             make=works.work,

@@ -73,6 +73,13 @@ def _get(url: str) -> dict[str, Any]:
     return found
 
 
+def _lag(flow: dict[str, Any]) -> str:
+    """In records where the source says it, else the age of what is invoked."""
+    if flow.get("lag_records") is not None:
+        return str(flow["lag_records"])
+    return "-" if flow.get("lag_seconds") is None else f"{flow['lag_seconds']:.1f} s"
+
+
 def _show_tables(status: dict[str, Any]) -> None:
     mappings = [
         (
@@ -80,11 +87,23 @@ def _show_tables(status: dict[str, Any]) -> None:
             each["state"],
             each["function"],
             *(each["counts"][name] for name in ("fetched", "delivered", "filtered", "discarded", "undecided")),
+            _lag(each["flow"] or {}),
             "; ".join(filter(None, (each["reason"], each["trouble"]))),
         )
         for each in status["mappings"]
     ]
-    head = ("MAPPING", "STATE", "FUNCTION", "FETCHED", "DELIVERED", "FILTERED", "DISCARDED", "UNDECIDED", "REASON")
+    head = (
+        "MAPPING",
+        "STATE",
+        "FUNCTION",
+        "FETCHED",
+        "DELIVERED",
+        "FILTERED",
+        "DISCARDED",
+        "UNDECIDED",
+        "LAG",
+        "REASON",
+    )
     show(table(head, mappings) + "\n")
     functions = [
         (

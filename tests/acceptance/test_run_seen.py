@@ -1,0 +1,81 @@
+"""What a running daemon shows of its records: every view says the same."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import daemons
+from support.daemons import headrace
+from support.servers.running import Server
+from support.streams import Streams
+
+
+@pytest.fixture
+def streams(ministack: Server) -> Iterator[Streams]:
+    found = Streams(ministack.endpoint_url)
+    yield found
+    found.close()
+
+
+def refuse_poison(event: dict[str, Any]) -> object:
+    if any(b"poison" in base64.b64decode(record["kinesis"]["data"]) for record in event["Records"]):
+        raise ValueError("this record is poison")
+    return {}
+
+
+def gauge(metrics: str, name: str, **labels: str) -> float:
+    wanted = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+    found = re.search(rf"^{name}\{{{re.escape(wanted)}\}} (\S+)$", metrics, re.MULTILINE)
+    assert found, f"{name} {wanted}"
+    return float(found[1])
+
+
+@pytest.mark.semantics("SEE-02", "OBS-02")
+def test_a_poison_record_shows_as_failing_everywhere(streams: Streams, tmp_path: Path) -> None:
+    name = streams.create()
+    streams.put(name, "good", "poison", "behind")
+    mapping = {"source": streams.arn(name), "starting_position": "TRIM_HORIZON", "batch_size": 1}
+    with daemons.function(refuse_poison) as function:
+        config = daemons.write_config(tmp_path, streams.endpoint_url, function.url, {"m": mapping})
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            daemon.wait_until(lambda: daemon.status()["mappings"][0]["state"] == "failing")
+            shown = daemon.status()["mappings"][0]
+            flow, (retry,) = shown["flow"], shown["flow"]["retrying"]
+            assert shown["reason_code"] == "function_failing"
+            assert "this record is poison" in shown["reason"]
+            assert f"(request {retry['error']['request_id']})" in shown["reason"]
+            assert retry["attempt"] >= 3
+            assert flow["lag_seconds"] > 0
+            (lane,) = flow["lanes"]
+            assert lane["position"] < retry["first"]  # the good one is done
+            assert lane["blocked_since"] == retry["since"]
+            check_the_others(daemon, tmp_path, retry["attempt"])
+
+
+def check_the_others(daemon: daemons.Daemon, directory: Path, attempt: int) -> None:
+    metrics = daemon.get("/metrics")[1]
+    labels = {"function": "f", "mapping": "m", "source": "kinesis"}
+    assert gauge(metrics, "headrace_mapping_state", **labels, state="failing") == 1
+    assert gauge(metrics, "headrace_mapping_state", **labels, state="polling") == 0
+    assert gauge(metrics, "headrace_retry_attempt", **labels) >= attempt
+    assert gauge(metrics, "headrace_lanes_blocked", **labels) == 1
+    assert gauge(metrics, "headrace_lag_seconds", **labels) > 0
+    assert daemon.get("/readyz")[0] == 200
+    code, text = daemon.get("/readyz?strict")
+    (reason,) = json.loads(text)["reasons"]
+    assert (code, "this record is poison" in reason) == (503, True)
+    checked = headrace("status", "--check", "--strict", "--url", daemon.url, cwd=directory)
+    assert (checked.returncode, "this record is poison" in checked.stderr) == (1, True)
+    table = headrace("status", "--url", daemon.url, cwd=directory).stdout
+    (line,) = [line for line in table.splitlines() if line.startswith("m ")]
+    assert "failing" in line
+    assert "this record is poison" in line
+    assert re.search(r"\d\.\d s", line)
