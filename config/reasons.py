@@ -37,6 +37,7 @@ class ReasonCode(Enum):
     FUNCTION_FAILING = "function_failing"
     PENDING = "pending"
     DISABLED = "disabled"
+    PAUSED = "paused"
     MISCONFIGURED = "misconfigured"
     STATE_UNAVAILABLE = "state_unavailable"
     STOPPING = "stopping"
@@ -63,6 +64,7 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.FUNCTION_FAILING: "the function fails for every batch, or for one that holds up what is behind it",
     ReasonCode.PENDING: "nothing is known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
+    ReasonCode.PAUSED: "somebody paused the mapping",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
     ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written just now",
     ReasonCode.STOPPING: "the daemon is stopping",

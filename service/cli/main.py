@@ -47,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     _add_init(verbs)
     _add_schema(verbs)
     _add_status(verbs)
+    _add_explain(verbs)
+    _add_levers(verbs)
     _add_positions(verbs)
     return top
 
@@ -153,12 +155,40 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
     )
     verb.add_argument(
+        "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
+    )
+    _url_argument(verb)
+    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
+    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="status", operand="mapping")
+
+
+def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "explain",
+        help="what became of a record?",
+        description="Show what happened to one record: invocations, errors, fate. Exit code 1 if nothing is known.",
+    )
+    verb.add_argument("record", metavar="ID", help="message id, sequence number, or TOPIC/PARTITION/OFFSET")
+    verb.add_argument("--mapping", metavar="MAPPING", help="of this mapping alone")
+    _url_argument(verb)
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="explain")
+
+
+def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, text in (("pause", "let a mapping wait, over restarts too"), ("resume", "let a paused mapping go on")):
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}, in the running daemon.")
+        verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
+        _url_argument(verb)
+        verb.set_defaults(module="levers")
+
+
+def _url_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
     )
-    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
-    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls")
-    _output_argument(verb, "form of the answer")
-    verb.set_defaults(module="status")
 
 
 def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -22,12 +22,13 @@ from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
 from ..telemetry.core.flow import FlowView
 from ..telemetry.sight import Sight
-from ..telemetry.view import FAILING, FunctionView, MappingView, Readiness
+from ..telemetry.view import FAILING, PAUSED, FunctionView, MappingView, Readiness
 from .functions import RunningFunctions, reference_of
 from .tending import Fault, raised, tended
 
 DISABLED = "disabled"
 NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")
+IS_PAUSED = Reason(ReasonCode.PAUSED, "it is paused; `headrace resume` lets it go on")
 OPENING = Reason(ReasonCode.PENDING, "it is being opened")
 STOPPING = Reason(ReasonCode.STOPPING, "the daemon is stopping")
 
@@ -206,6 +207,8 @@ class RunningMappings:
         self._account = account
         self._sight = sight
         self.changes = changes
+        self.paused: set[str] = set()
+        """Names of those that are not to be at work, although they are enabled."""
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._running: dict[str, _Running] = {}
@@ -267,6 +270,7 @@ class RunningMappings:
         """A mapping that was taken down is out of sight."""
         self._mappings.pop(name, None)
         self._obstacles.pop(name, None)
+        self.paused.discard(name)
         self.changes.changed()
 
     async def stop(self, times: StopTimes) -> None:
@@ -312,6 +316,10 @@ class RunningMappings:
         known = all(self._is_known(work) for work in self.works)
         return Readiness(known and not unkept, not reasons, tuple(reasons))
 
+    def config(self, name: str) -> EventSourceMapping | None:
+        """The mapping of this name, at work or not."""
+        return self._mappings.get(name)
+
     def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""
         return self._works.get(name)
@@ -356,15 +364,15 @@ class RunningMappings:
         obstacle = self._obstacles.get(config.name)
         standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
         failing = self._failing(work) if work else None
-        state = standing.state.value if standing else DISABLED
+        rests, why = (PAUSED, IS_PAUSED) if config.enabled and config.name in self.paused else (DISABLED, NOT_ENABLED)
         return MappingView(
             name=config.name,
             uuid=config.uuid,
             source=config.place,
             kind=str(config.kind),
             function=reference_of(config),
-            state=FAILING if failing else state,
-            reason=failing or (standing.reason if standing else NOT_ENABLED),
+            state=FAILING if failing else standing.state.value if standing else rests,
+            reason=failing or (standing.reason if standing else why),
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
             destination=work.destination.arn if work and work.destination else "",

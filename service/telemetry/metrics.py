@@ -34,7 +34,7 @@ from ...dispatch.core.model import (
 from ...pollers.core.lifecycle import PollState
 from .core.flow import FlowView
 from .exposition import text_of
-from .view import FAILING, FunctionView, MappingView, View
+from .view import FAILING, PAUSED, FunctionView, MappingView, View
 
 LABELS = ("mapping", "source", "function")
 OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "throttled", "unreachable")
@@ -42,7 +42,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
 GAUGES = ("iterator_age", "lag_max", "lag_sum")
-STATES = ("disabled", FAILING, *(state.value for state in PollState))
+STATES = ("disabled", PAUSED, FAILING, *(state.value for state in PollState))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class MappingView:
     """`sqs`, `sqs-fifo`, …"""
     function: str
     state: str
-    """A state of `pollers.lifecycle`, `disabled`, or `failing` for one that polls in vain."""
+    """A state of `pollers.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
     reason: Reason | None
     """Why it does not poll, or fails; None when all is well."""
     feeds: int
@@ -65,6 +65,8 @@ class Readiness:
 
 FAILING = "failing"
 """The state of a mapping that polls in vain."""
+PAUSED = "paused"
+"""The state of a mapping that somebody told to wait."""
 
 
 class View(Protocol):

@@ -79,3 +79,42 @@ def check_the_others(daemon: daemons.Daemon, directory: Path, attempt: int) -> N
     assert "failing" in line
     assert "this record is poison" in line
     assert re.search(r"\d\.\d s", line)
+
+
+@pytest.mark.semantics("SEE-04", "STEER-01", "STEER-03")
+def test_a_record_is_explained_and_its_mapping_paused_over_a_restart(ministack: Server, tmp_path: Path) -> None:
+    queues = daemons.Queues(ministack.endpoint_url)
+    name = queues.create()
+    with daemons.function() as function:
+        config = daemons.write_config(tmp_path, queues.endpoint_url, function.url, {"m": {"source": queues.arn(name)}})
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            queues.send(name, "one")
+            daemon.wait_until(lambda: daemon.status()["mappings"][0]["counts"]["delivered"] == 1)
+            record = function.events[0]["Records"][0]["messageId"]
+            explained = headrace("explain", record, "--url", daemon.url, cwd=tmp_path)
+            assert explained.returncode == 0
+            assert re.search(r"invoked +1 +success \(", explained.stdout)
+            assert re.search(r"delivered +1 +the function took it", explained.stdout)
+            unknown = headrace("explain", "nothing", "--url", daemon.url, cwd=tmp_path)
+            assert (unknown.returncode, "nothing is known of nothing" in unknown.stderr) == (1, True)
+            one = headrace("status", "m", "--url", daemon.url, cwd=tmp_path)
+            assert one.returncode == 0
+            assert "polling since " in one.stdout
+            assert re.search(r"delivered +\d", one.stdout)
+            paused = headrace("pause", "m", "--url", daemon.url, cwd=tmp_path)
+            assert (paused.returncode, paused.stderr) == (0, "")
+            assert paused.stdout.startswith("m is paused")
+            daemon.wait_until(lambda: daemon.status()["mappings"][0]["state"] == "paused")
+            refused = headrace("pause", "x", "--url", daemon.url, cwd=tmp_path)
+            assert (refused.returncode, "there is no mapping 'x'" in refused.stderr) == (1, True)
+            assert daemon.stop() == 0
+        queues.send(name, "two")
+        with daemons.running(str(config), cwd=tmp_path) as daemon:
+            daemon.ready()
+            assert daemon.status()["mappings"][0]["state"] == "paused"
+            assert headrace("status", "m", "--strict", "--url", daemon.url, cwd=tmp_path).returncode == 0
+            assert function.bodies == ["one"]
+            assert headrace("resume", "m", "--url", daemon.url, cwd=tmp_path).stdout == "m goes on\n"
+            daemon.wait_until(lambda: function.bodies == ["one", "two"])
+    queues.close()

@@ -15,8 +15,8 @@ from headrace.dispatch.kinds.table import FILTERS
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
 from headrace.service.cli.verbs import configs, filter_test
+from headrace.service.cli.verbs.asking import url_of
 from headrace.service.cli.verbs.configs import flags_of
-from headrace.service.cli.verbs.status import url_of
 from headrace.service.cli.verbs.tables import table
 from headrace.service.wiring.exits import Exit, UsageError
 

@@ -9,7 +9,7 @@ second. When nothing failed for FORGIVEN seconds and nothing waits to be tried a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -209,8 +209,10 @@ class MappingModel:
         if state.blocked_since is None:
             state.blocked_since = now.monotonic
 
-    def lagging(self, lane: Lane, records: int) -> None:
-        self._lane(lane).lag_records = records
+    def lagging(self, lags: Mapping[Lane, int]) -> None:
+        """Records from what is committed to the end, of some lanes."""
+        for lane, records in lags.items():
+            self._lane(lane).lag_records = records
 
     def lost(self, lanes: Iterable[Lane]) -> None:
         """They are another's now."""
