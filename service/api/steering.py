@@ -10,6 +10,8 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -21,7 +23,9 @@ from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
 from ..telemetry.core.journal import Journal
+from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.sight import Sight
+from ..telemetry.taps import Taps, TapWish
 from ..telemetry.view import View
 from . import views
 from .core.access import ApiAccess
@@ -33,6 +37,9 @@ MOST = 1000
 """Entries of a journal in one answer."""
 LONGEST = 64 * 1024
 """Bytes of a body: what levers are told is short."""
+
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""No page may take an answer for one of its own."""
 
 Answer = Callable[[web.Request], Awaitable[object]]
 
@@ -46,10 +53,20 @@ class Levers(Protocol):
     async def resume(self, name: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What watches records and lines."""
+
+    sight: Sight
+    taps: Taps
+    lines: LinesOfFunctions
+
+
 class Steering:
-    def __init__(self, view: View, sight: Sight, levers: Levers, access: ApiAccess, clock: Clock) -> None:
+    def __init__(self, view: View, outlook: Outlook, levers: Levers, access: ApiAccess, clock: Clock) -> None:
         self._view = view
-        self._sight = sight
+        self._outlook = outlook
+        self._sight = outlook.sight
         self._levers: dict[str, Callable[[str], Awaitable[None]]] = {"pause": levers.pause, "resume": levers.resume}
         self._access = access
         self._clock = clock
@@ -66,6 +83,8 @@ class Steering:
         }
         for path, answer in gets.items():
             app.router.add_get(path, partial(self._answered, answer))
+        app.router.add_get("/v1/tap", self._tap)
+        app.router.add_get("/v1/logs", self._logs)
         app.router.add_post("/v1/mappings/{name}/{lever:[a-z]+}", partial(self._answered, self._pull))
 
     # --- who may ----------------------------------------------------------------------------------------------------
@@ -75,7 +94,7 @@ class Steering:
             await self._admit(request)
             return _json(await answer(request), 200)
         except ApiError as error:
-            return _json({"error": error.message, "code": error.code}, form_of(error).status)
+            return _refused(error)
         except StoreUnavailable as error:
             return _json({"error": str(error), "code": "ServiceException"}, 500)
 
@@ -138,6 +157,48 @@ class Steering:
                 return mapping
         raise no_such_resource(f"there is no mapping {name[:200]!r}; `headrace status` lists them")
 
+    async def _tap(self, request: web.Request) -> web.StreamResponse:
+        """Records as they get their fate, a line each, until the reader goes: `?mapping=`, `?fate=`, `?where=`,
+        `?payload=1`."""
+        given = {name: request.query.get(name, "") for name in ("mapping", "fate", "where")}
+        wish = TapWish(**given, payload=bool(request.query.get("payload")))
+
+        async def tapped(response: web.StreamResponse) -> None:
+            with self._outlook.taps.open(wish) as tap:
+                await response.prepare(request)
+                async for lines in tap.reading.read():
+                    await response.write(lines)
+
+        return await self._streamed(request, tapped)
+
+    async def _logs(self, request: web.Request) -> web.StreamResponse:
+        """The last lines of functions, and with `?follow=1` those that come: `?function=`, `?platform=1`."""
+        asked = request.query
+        function, platform = asked.get("function", ""), bool(asked.get("platform"))
+
+        async def logged(response: web.StreamResponse) -> None:
+            with self._outlook.lines.open(function, platform=platform) as reading:
+                await response.prepare(request)
+                await response.write(reading.take())
+                if asked.get("follow"):
+                    async for lines in reading.read():
+                        await response.write(lines)
+
+        return await self._streamed(request, logged)
+
+    async def _streamed(
+        self, request: web.Request, write: Callable[[web.StreamResponse], Awaitable[None]]
+    ) -> web.StreamResponse:
+        """Lines of JSON, until they or the reader end."""
+        try:
+            await self._admit(request)
+        except ApiError as error:
+            return _refused(error)
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/x-ndjson"})
+        with suppress(ConnectionError):
+            await write(response)
+        return response
+
     # --- levers -----------------------------------------------------------------------------------------------------
 
     async def _pull(self, request: web.Request) -> object:
@@ -157,7 +218,9 @@ def _now(flow: dict[str, Any], record: str) -> dict[str, Any]:
 
 
 def _json(body: object, code: int) -> web.Response:
-    """No page may take an answer for one of its own."""
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     text = orjson.dumps(body) + b"\n"
-    return web.Response(body=text, status=code, content_type="application/json", headers=headers)
+    return web.Response(body=text, status=code, content_type="application/json", headers=HEADERS)
+
+
+def _refused(error: ApiError) -> web.Response:
+    return _json({"error": error.message, "code": error.code}, form_of(error).status)

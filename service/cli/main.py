@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...dispatch.core.observer import Observer
 
 UNTIL_IDLE = "--until-idle"
+COMPLETION = "Print a script for a shell, as in: source <(headrace completion bash)"
 EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."
 
 
@@ -49,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     _add_status(verbs)
     _add_explain(verbs)
     _add_levers(verbs)
+    _add_tap(verbs)
+    _add_logs(verbs)
+    _add_completion(verbs, top)
     _add_positions(verbs)
     return top
 
@@ -183,6 +187,38 @@ def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
         _url_argument(verb)
         verb.set_defaults(module="levers")
+
+
+def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "tap",
+        help="see records as they pass",
+        description="Show each record when it gets its fate. Who reads slowly misses some, and is told how many.",
+    )
+    verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
+    fates = ("delivered", "filtered", "discarded", "returned", "abandoned")
+    verb.add_argument("--fate", choices=fates, help="of this fate alone")
+    verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
+    verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
+    verb.add_argument("--json", action="store_true", help="lines of JSON")
+    verb.add_argument("--lines", metavar="N", type=int, help="end after so many")
+    _url_argument(verb)
+    verb.set_defaults(module="tap", operand="mapping")
+
+
+def _add_logs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("logs", help="what functions print", description="Show the last lines of functions.")
+    verb.add_argument("function", metavar="FUNCTION", nargs="?", help="of this one alone")
+    verb.add_argument("-f", "--follow", action="store_true", help="and go on with those that come")
+    verb.add_argument("--platform", action="store_true", help="START, END and REPORT, too")
+    _url_argument(verb)
+    verb.set_defaults(module="logs", operand="function")
+
+
+def _add_completion(verbs: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
+    verb = verbs.add_parser("completion", help="complete verbs and options in a shell", description=COMPLETION)
+    verb.add_argument("shell", choices=("bash", "zsh", "fish"))
+    verb.set_defaults(module="completion", top=top)
 
 
 def _url_argument(verb: argparse.ArgumentParser) -> None:

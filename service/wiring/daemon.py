@@ -36,7 +36,7 @@ from ..api.core.access import FUNCTION_KEY, ApiAccess
 from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
-from ..api.steering import Steering
+from ..api.steering import Outlook, Steering
 from ..api.wire.call import Group
 from ..running.dry_run import Show
 from ..running.functions import RunningFunctions, reference_of
@@ -51,6 +51,7 @@ from ..telemetry.account import Account
 from ..telemetry.core.mapping_model import Instant
 from ..telemetry.fault_reports import FaultReports
 from ..telemetry.filter_lines import say_filters
+from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
@@ -58,6 +59,7 @@ from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.sight import Sight
 from ..telemetry.tails import Tails
+from ..telemetry.taps import Taps
 from . import accounts, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .bounded_exits import bounded_exits
@@ -118,6 +120,8 @@ class Daemon:
         self._tails = Tails()
         self._progresses = Progresses()
         self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
+        self._taps = Taps(self._clock.wall)
+        self._lines = LinesOfFunctions(self._clock.wall)
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
         self._life: Life | None = None
@@ -253,7 +257,7 @@ class Daemon:
 
     def _observer(self, registry: KnownStarts | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses]
-        own += [self._sight, self._changes]
+        own += [self._sight, self._taps, self._lines, self._changes]
         own += [self._mapping_logs, FunctionLines(self._log), self._faults]
         if registry is not None:
             own.append(ForgetfulObserver(registry))
@@ -405,7 +409,8 @@ class Daemon:
         if listener is None or planes is None or following is None:
             return None
         pauses = Pauses(planes.documents, plant, following.follow, self._log)
-        return Steering(plant, self._sight, pauses, self._access(listener), self._clock)
+        outlook = Outlook(self._sight, self._taps, self._lines)
+        return Steering(plant, outlook, pauses, self._access(listener), self._clock)
 
     def _access(self, listener: socket.socket) -> ApiAccess:
         given = self._settings.api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,4 +118,41 @@ def test_a_record_is_explained_and_its_mapping_paused_over_a_restart(ministack: 
             assert function.bodies == ["one"]
             assert headrace("resume", "m", "--url", daemon.url, cwd=tmp_path).stdout == "m goes on\n"
             daemon.wait_until(lambda: function.bodies == ["one", "two"])
+    queues.close()
+
+
+@pytest.mark.semantics("SEE-05", "SEE-06")
+def test_records_and_lines_are_seen_as_they_pass(ministack: Server, tmp_path: Path) -> None:
+    queues = daemons.Queues(ministack.endpoint_url)
+    name = queues.create()
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    print('took', len(event['Records']))\n")
+    functions = {"f": {"handler": "app.handler", "code": str(tmp_path), "runtime": "python"}}
+    mappings = {"m": {"source": queues.arn(name)}}
+    config = daemons.write_config(tmp_path, queues.endpoint_url, "", mappings, functions=functions)
+    with daemons.running(str(config), cwd=tmp_path) as daemon:
+        daemon.ready()
+        wish = ["--fate=delivered", "--where=wanted", "--payload", "--lines=1"]
+        tap = subprocess.Popen(
+            [*daemons.command(), "tap", "m", *wish, "--url", daemon.url],
+            cwd=tmp_path,
+            env=daemons.environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+        def seen() -> bool:
+            queues.send(name, "other", "wanted")
+            return tap.poll() is not None
+
+        daemon.wait_until(seen)  # from when the tap is there
+        shown = tap.communicate()[0]
+        assert (tap.returncode, shown.count("\n"), '"wanted"' in shown) == (0, 1, True)
+        assert " m " in shown
+        assert " delivered " in shown
+        logs = headrace("logs", "f", "--url", daemon.url, cwd=tmp_path)
+        assert (logs.returncode, "took" in logs.stdout, "REPORT" in logs.stdout) == (0, True, False)
+        logs = headrace("logs", "--platform", "--url", daemon.url, cwd=tmp_path)
+        assert "REPORT" in logs.stdout
+    gone = headrace("tap", "--url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert (gone.returncode, "no daemon answers" in gone.stderr) == (1, True)
     queues.close()

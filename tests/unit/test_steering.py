@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,14 +17,17 @@ from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import HeadraceError
 from headrace.config.settings import Address
 from headrace.dispatch.core import observer as seen
-from headrace.dispatch.core.model import DELIVERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
+from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.server import address_of, bind, serving
-from headrace.service.api.steering import Steering
+from headrace.service.api.steering import Outlook, Steering
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
 from headrace.service.telemetry.core.mapping_model import Instant
+from headrace.service.telemetry.core.tap import TapLines
+from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
+from headrace.service.telemetry.taps import Taps
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 
 SHARD = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-0")
@@ -62,6 +66,8 @@ class Desk:
     session: aiohttp.ClientSession
     sight: Sight
     levers: Levers
+    taps: Taps
+    lines: LinesOfFunctions
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         async with self.session.get(path, headers=headers) as answer:
@@ -83,14 +89,15 @@ async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -
         return b""
 
     sight, levers = Sight(lambda: Instant(100.0, 1000.0)), Levers()
-    steering = Steering(Shown(), sight, levers, ApiAccess(host, (), keys or {}), SystemClock())
+    taps, lines = Taps(lambda: 1000.0), LinesOfFunctions(lambda: 1000.0)
+    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
     listener = bind(Address("127.0.0.1", 0))
     try:
         async with (
             serving(listener, Shown(), no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
-            yield Desk(session, sight, levers)
+            yield Desk(session, sight, levers, taps, lines)
     finally:
         listener.close()
 
@@ -218,3 +225,87 @@ async def test_what_is_no_daemon_is_told() -> None:
 )
 def test_a_record_of_a_topic_can_be_named_by_its_place(given: str, record: str) -> None:
     assert record_of(given) == record
+
+
+def passing(found: Desk, count: int, data: str = "x", mapping: str = "m") -> None:
+    batch = tuple(Record(SHARD, str(number), {"data": data}, 0.0) for number in range(count))
+    found.taps.observe(seen.Settled(mapping, (Settlement(batch, DELIVERED), Settlement(batch[:1], FILTERED))))
+
+
+@pytest.mark.semantics("SEE-05")
+async def test_records_are_seen_as_they_pass() -> None:
+    async with desk() as found:
+        wish = "mapping=m&fate=delivered&where=y&payload=1"
+        async with found.session.get(f"/v1/tap?{wish}") as answer:
+            assert answer.headers["Content-Type"].startswith("application/x-ndjson")
+            passing(found, 1, "x")
+            passing(found, 1, "y", "other")
+            passing(found, 1, "y")
+            line = json.loads(await answer.content.readline())
+        assert line == {
+            "at": 1000.0,
+            "mapping": "m",
+            "fate": "delivered",
+            "reason": "",
+            "id": "0",
+            "lane": "shardId-0",
+            "record": {"data": "y"},
+        }
+        async with found.session.get("/v1/tap", headers={"Origin": "https://evil.example"}) as answer:
+            assert answer.status == 403
+
+
+@pytest.mark.semantics("SEE-05")
+async def test_who_does_not_read_misses_lines_is_told_and_holds_up_nobody() -> None:
+    async with desk() as found, found.session.get("/v1/tap?fate=delivered") as answer:
+        for _ in range(10):
+            passing(found, 1000)  # returns although nobody reads: nothing of it waits
+        lines, missed = 0, 0
+        while lines + missed < 10_000:
+            line = json.loads(await answer.content.readline())
+            missed += line.get("missed", 0)
+            lines += "missed" not in line
+        assert (lines, missed) == (2000, 8000)
+        passing(found, 1)
+        assert json.loads(await answer.content.readline())["id"] == "0"
+
+
+@pytest.mark.semantics("SEE-05")
+def test_what_waits_for_a_reader_is_bounded_in_bytes_too() -> None:
+    lines = TapLines(most_lines=10, most_bytes=100)
+    for _ in range(3):
+        lines.put(b"x" * 40)
+    assert lines.full
+    assert lines.take() == ([b"x" * 40] * 2, 1)
+    assert not lines.full
+    assert lines.take() == ([], 0)
+
+
+@pytest.mark.semantics("SEE-06")
+async def test_the_last_lines_of_a_function_are_there_and_those_that_come() -> None:
+    async with desk() as found:
+
+        def prints(function: str, line: str, stream: str = "stdout") -> None:
+            found.lines.observe(seen.FunctionLog(function, "request-1", line, stream))
+
+        for number in range(LAST + 1):
+            prints("f", f"line {number}\n")
+        prints("f", "REPORT", "platform")
+        prints("g", "of another")
+        async with found.session.get("/v1/logs?function=f") as answer:
+            lines = [json.loads(line)["line"] async for line in answer.content]
+        assert (len(lines), set(lines)) == (LAST, {f"line {number}" for number in range(1, LAST + 1)})
+        async with found.session.get("/v1/logs?function=f&platform=1&follow=1") as answer:
+            first = [json.loads(await answer.content.readline())["line"] for _ in range(LAST + 1)]
+            assert "REPORT" in first
+            prints("g", "of another")
+            prints("f", "new")
+            line = json.loads(await answer.content.readline())
+        assert line == {"at": 1000.0, "function": "f", "request_id": "request-1", "stream": "stdout", "line": "new"}
+        async with found.session.get("/v1/logs") as answer:
+            functions = {json.loads(line)["function"] async for line in answer.content}
+        assert functions == {"f", "g"}
+        for number in range(FUNCTIONS + 1):
+            prints(f"f{number}", "x")
+        async with found.session.get("/v1/logs?function=g") as answer:
+            assert await answer.read() == b""

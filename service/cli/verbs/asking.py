@@ -6,6 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -46,6 +47,29 @@ def pull(base: str, path: str) -> dict[str, Any]:
     return _allowed(base, path, "POST", {TOKEN: token})
 
 
+def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
+    """Lines of JSON, as they come. Raises as `ask` does."""
+    given = {name: value for name, value in query.items() if value}
+    url = f"{base}{path}?{urlencode(given)}"
+    headers = {} if not os.environ.get("AWS_ACCESS_KEY_ID") else _signed(url, "GET", {})
+    try:
+        with _open(url, "GET", headers, None) as answer:
+            yield from answer
+    except urllib.error.HTTPError as refusal:
+        try:
+            text = json.loads(refusal.read())["error"]
+        except (ValueError, KeyError, TypeError):
+            text = f"what answers at {base} is no Headrace daemon, or an older one"
+        raise HeadraceError(str(text)) from refusal
+    except OSError as error:
+        raise _no_answer(url, error) from error
+
+
+def ended(base: str) -> HeadraceError:
+    """What ends an answer that has no end."""
+    return HeadraceError(f"the daemon at {base} ended the answer; does it stop?")
+
+
 def _allowed(base: str, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> dict[str, Any]:
     code, found = fetch(base + path, method, headers or {})
     if code == 403 and os.environ.get("AWS_ACCESS_KEY_ID"):
@@ -74,22 +98,28 @@ def _signed(url: str, method: str, headers: dict[str, str]) -> dict[str, str]:
 def fetch(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> tuple[int, Any]:
     """Status and JSON of the answer, a refusal's too; None for what is no JSON. Raises HeadraceError when there is no
     answer."""
-    if not url.startswith(("http://", "https://")):
-        raise HeadraceError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
-    body = b"" if method == "POST" else None
-    request = urllib.request.Request(url, data=body, method=method, headers=headers or {})  # noqa: S310 - see above
     try:
-        with opener.open(request, timeout=PATIENCE) as answer:
+        with _open(url, method, headers or {}, PATIENCE) as answer:
             code, text = answer.status, answer.read()
     except urllib.error.HTTPError as refusal:
         code, text = refusal.code, refusal.read()
     except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise HeadraceError(
-            f"no daemon answers at {url}: {reason}; is it running, and does it listen there?"
-        ) from error
+        raise _no_answer(url, error) from error
     try:
         return code, json.loads(text)
     except ValueError:
         return code, None
+
+
+def _open(url: str, method: str, headers: dict[str, str], timeout: float | None) -> Any:
+    if not url.startswith(("http://", "https://")):
+        raise HeadraceError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
+    body = b"" if method == "POST" else None
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310 - see above
+    return opener.open(request, timeout=timeout)
+
+
+def _no_answer(url: str, error: OSError) -> HeadraceError:
+    reason = getattr(error, "reason", error)
+    return HeadraceError(f"no daemon answers at {url}: {reason}; is it running, and does it listen there?")
