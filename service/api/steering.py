@@ -52,6 +52,10 @@ class Levers(Protocol):
 
     async def resume(self, name: str) -> None: ...
 
+    async def retry(self, name: str) -> None:
+        """Raises ApiError where nothing waits for another attempt."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -67,7 +71,11 @@ class Steering:
         self._view = view
         self._outlook = outlook
         self._sight = outlook.sight
-        self._levers: dict[str, Callable[[str], Awaitable[None]]] = {"pause": levers.pause, "resume": levers.resume}
+        self._levers: dict[str, Callable[[str], Awaitable[None]]] = {
+            "pause": levers.pause,
+            "resume": levers.resume,
+            "retry": levers.retry,
+        }
         self._access = access
         self._clock = clock
         self._token = secrets.token_urlsafe(24)

@@ -182,7 +182,12 @@ def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    for name, text in (("pause", "let a mapping wait, over restarts too"), ("resume", "let a paused mapping go on")):
+    levers = (
+        ("pause", "let a mapping wait, over restarts too"),
+        ("resume", "let a paused mapping go on"),
+        ("retry", "invoke now what waits for its next attempt"),
+    )
+    for name, text in levers:
         verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}, in the running daemon.")
         verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
         _url_argument(verb)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import anyio
 
 from ...config.mapping import EventSourceMapping
-from ..control.refusals import ApiError, no_such_resource
+from ..control.refusals import ApiError, conflict, no_such_resource
 from ..control.store.document_store import Documents
 from ..telemetry.log import Action, Log
 from .mappings import RunningMappings
@@ -56,6 +56,19 @@ class Pauses:
             await self._documents.write({}, gone, then=lambda: self._plant.paused.discard(name))
             self._log.info(Action.STATE, f"{name} goes on", mapping=name, state="resumed")
             self._changed(config.uuid)
+
+    async def retry(self, name: str) -> None:
+        """Invoke now what waits for its next attempt. Raises ApiError for a mapping that is not there or has none that
+        waits."""
+        config = self._of(name)
+        work = self._plant.work(config.name)
+        batches = work.supervisor.hasten() if work else 0
+        if not batches:
+            raise conflict(
+                f"no batch of {name} waits for its next attempt here; a message that failed waits in its queue, until "
+                "its visibility timeout is over"
+            )
+        self._log.info(Action.RETRY, f"{name} tries again now, as somebody asked", mapping=name)
 
     def _of(self, name: str) -> EventSourceMapping:
         config = self._plant.config(name)

@@ -38,7 +38,7 @@ def gauge(metrics: str, name: str, **labels: str) -> float:
     return float(found[1])
 
 
-@pytest.mark.semantics("SEE-02", "OBS-02")
+@pytest.mark.semantics("SEE-02", "OBS-02", "STEER-04")
 def test_a_poison_record_shows_as_failing_everywhere(streams: Streams, tmp_path: Path) -> None:
     name = streams.create()
     streams.put(name, "good", "poison", "behind")
@@ -59,6 +59,8 @@ def test_a_poison_record_shows_as_failing_everywhere(streams: Streams, tmp_path:
             assert lane["position"] < retry["first"]  # the good one is done
             assert lane["blocked_since"] == retry["since"]
             check_the_others(daemon, tmp_path, retry["attempt"])
+            daemon.wait_until(lambda: headrace("retry", "m", "--url", daemon.url, cwd=tmp_path).returncode == 0)
+            assert daemon.wait_logged("retry", mapping="m")
 
 
 def check_the_others(daemon: daemons.Daemon, directory: Path, attempt: int) -> None:

@@ -114,6 +114,14 @@ async def test_a_mapping_of_the_api_is_paused_whatever_is_done_to_it_meanwhile(t
 
 async def test_what_is_not_there_cannot_be_paused(tmp_path: Path) -> None:
     async with pausing(tmp_path) as (_, pauses):
-        for lever in (pauses.pause, pauses.resume):
+        for lever in (pauses.pause, pauses.resume, pauses.retry):
             with pytest.raises(ApiError, match="there is no mapping 'x'"):
                 await lever("x")
+
+
+@pytest.mark.semantics("STEER-04")
+async def test_where_nothing_waits_for_an_attempt_that_is_said(tmp_path: Path) -> None:
+    async with pausing(tmp_path) as (_, pauses):
+        await anyio.sleep(5)
+        with pytest.raises(ApiError, match="visibility timeout"):
+            await pauses.retry("filed")

@@ -55,3 +55,31 @@ async def test_a_poison_record_is_seen_within_five_seconds_and_no_more_when_it_i
         flow = sight.flow("mapping")
         assert (flow.failing, flow.retrying, flow.in_flight, flow.lag_seconds) == ("", (), (), 0.0)
         assert flow.lanes[0].blocked_since is None
+
+
+@pytest.mark.semantics("STEER-04")
+async def test_a_back_off_ends_when_somebody_says_so_and_uses_up_no_attempt_more() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    stream.put("key", "poison")
+    bad = True
+
+    async def handler(call: Call) -> object:
+        if bad:
+            raise ValueError("poison")
+        return {}
+
+    function = world.taking(handler)
+    supervisor = world.reading(stream, function, Reading(batch_size=1))
+    assert supervisor.hasten() == 0
+    async with world.running():
+        await until(60)  # the back-off is at its cap: half a minute
+        tried = len(function.calls)
+        bad = False
+        last = function.calls[-1].at
+        assert supervisor.hasten() == 1
+        await until(60.5)
+        assert len(function.calls) == tried + 1
+        assert function.calls[-1].at - last < 30
+        assert function.taken == ["poison"]
+        assert supervisor.hasten() == 0

@@ -58,6 +58,9 @@ class Levers:
     async def resume(self, name: str) -> None:
         self.pulled.append(("resume", name))
 
+    async def retry(self, name: str) -> None:
+        self.pulled.append(("retry", name))
+
 
 @dataclass
 class Desk:

@@ -1,4 +1,4 @@
-"""`headrace pause` and `headrace resume`: levers of the running daemon."""
+"""`headrace pause`, `resume` and `retry`: levers of the running daemon."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SAID = {
     "pause": "is paused, over restarts too; what is in flight ends first, and `headrace resume` lets it go on",
     "resume": "goes on",
+    "retry": "tries again now",
 }
 
 

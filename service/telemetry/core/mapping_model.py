@@ -136,6 +136,8 @@ class MappingModel:
         """`age`: seconds since the last record arrived."""
         first = _first(records)
         retry = self._retries.get(first)
+        if retry is not None:
+            retry.due = now.monotonic
         self._flights[first] = _FlightState(records, request_id, retry.used + 1 if retry else 1, now.monotonic)
         self._opened(records, age, now)
 
