@@ -254,7 +254,7 @@ def test_a_batch_in_flight_has_age_attempt_and_the_visibility_that_is_left() -> 
 @pytest.mark.semantics("SEE-03")
 def test_a_lanes_lag_grows_while_its_records_have_no_fate() -> None:
     eye, batch = Eye(), records(3)
-    assert eye.flow.lag_seconds is None
+    assert eye.tell().lag_seconds is None
     eye.tell(seen.Invoking("m", "f", "r", batch, 10, 2.5))
     eye.time = 4.0
     assert (eye.flow.lag_seconds, eye.flow.lanes[0].position) == (6.5, "")
