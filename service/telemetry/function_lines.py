@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ...dispatch.core.model import encode
 from ...dispatch.core.observer import Event, FunctionLog
-from .taps import Reading
+from .taps import LineReading
 
 LAST = 200
 """Lines of each function that are remembered …"""
@@ -26,7 +26,7 @@ class LinesOfFunctions:
         self._now = now
         self._last: dict[str, deque[bytes]] = {}
         self._last_platform: dict[str, deque[bytes]] = {}
-        self._followers: list[tuple[str, bool, Reading]] = []
+        self._followers: list[tuple[str, bool, LineReading]] = []
 
     def observe(self, event: Event) -> None:
         if not isinstance(event, FunctionLog):
@@ -47,10 +47,10 @@ class LinesOfFunctions:
         return encode({**told, "line": event.line.rstrip("\n")[:LONGEST]}) + b"\n"
 
     @contextmanager
-    def open(self, function: str, *, platform: bool) -> Iterator[Reading]:
+    def open(self, function: str, *, platform: bool) -> Iterator[LineReading]:
         """The last lines of a function, or of all for an empty name, and those that come while this is open.
         `platform`: START, END and REPORT too."""
-        reading = Reading()
+        reading = LineReading()
         rings = [self._last, *([self._last_platform] if platform else [])]
         known = [line for ring in rings for name, lines in ring.items() if function in ("", name) for line in lines]
         for line in sorted(known):  # each begins with its time

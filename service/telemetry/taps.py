@@ -25,7 +25,7 @@ class TapWish:
     """Whether to show the record, too."""
 
 
-class Reading:
+class LineReading:
     """What one reader is to get, and when there is something."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Tap:
     """One who looks."""
 
     wish: TapWish
-    reading: Reading = field(default_factory=Reading)
+    reading: LineReading = field(default_factory=LineReading)
 
     def see(self, mapping: str, settlement: Settlement, at: float) -> None:
         fate, wish = settlement.fate, self.wish

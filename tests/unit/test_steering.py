@@ -217,9 +217,9 @@ async def test_beyond_this_machine_verbs_sign_with_the_keys_of_their_environment
 async def test_what_is_no_daemon_is_told() -> None:
     async with desk() as found:
         url = str(found.session._base_url).rstrip("/")
-        with pytest.raises(HeadraceError, match="is no Headrace daemon"):
+        with pytest.raises(HeadraceError, match="is not a Headrace daemon"):
             await to_thread.run_sync(ask, url, "/metrics")
-        with pytest.raises(HeadraceError, match="is no address of a daemon"):
+        with pytest.raises(HeadraceError, match="is not an address of a daemon"):
             await to_thread.run_sync(ask, "localhost", "/v1/mappings")
 
 

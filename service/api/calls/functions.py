@@ -1,4 +1,4 @@
-"""Functions: create, look, update, list, delete."""
+"""Functions: create, get, update, list, delete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FunctionCalls:
         networks: Networks,
         obstacle: Callable[[Runnable], Awaitable[str]],
     ) -> None:
-        """`obstacle`: why a function cannot be started on this machine; empty when nothing is in the way."""
+        """`obstacle`: why a function cannot be started on this machine; empty when it can be started."""
         self._plane = plane
         self._uploads = uploads
         self._downloads = downloads
@@ -60,7 +60,7 @@ class FunctionCalls:
         return Answer(output)
 
     async def _check_startable(self, before: Function | None, after: Function) -> None:
-        """Raises ApiError: better now than with the first event."""
+        """Raises ApiError now, so that the failure does not come with the first event."""
         fresh = after.latest
         if before is not None and (before.latest.package, _runtime(before)) == (fresh.package, _runtime(after)):
             return

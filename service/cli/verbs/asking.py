@@ -59,7 +59,7 @@ def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
         try:
             text = json.loads(refusal.read())["error"]
         except (ValueError, KeyError, TypeError):
-            text = f"what answers at {base} is no Headrace daemon, or an older one"
+            text = f"the server at {base} is not a Headrace daemon, or an older one"
         raise HeadraceError(str(text)) from refusal
     except OSError as error:
         raise _no_answer(url, error) from error
@@ -76,7 +76,7 @@ def _allowed(base: str, path: str, method: str = "GET", headers: dict[str, str] 
         code, found = fetch(base + path, method, _signed(base + path, method, headers or {}))
     if not isinstance(found, dict) or (code >= 400 and "error" not in found):
         raise HeadraceError(
-            f"what answers at {base} is no Headrace daemon, or an older one; name the daemon's address with --url"
+            f"the server at {base} is not a Headrace daemon, or an older one; name the daemon's address with --url"
         )
     if code >= 400:
         raise HeadraceError(str(found["error"]))
@@ -113,7 +113,7 @@ def fetch(url: str, method: str = "GET", headers: dict[str, str] | None = None) 
 
 def _open(url: str, method: str, headers: dict[str, str], timeout: float | None) -> Any:
     if not url.startswith(("http://", "https://")):
-        raise HeadraceError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
+        raise HeadraceError(f"{url} is not an address of a daemon: write it like http://127.0.0.1:9470")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
     body = b"" if method == "POST" else None
     request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310 - see above

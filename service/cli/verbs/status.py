@@ -39,10 +39,10 @@ def _check(url: str) -> int:
 
 
 def _get(url: str) -> dict[str, Any]:
-    """The answer, a refusal's too. Raises HeadraceError when there is none."""
+    """The answer, also of an error status. Raises HeadraceError when there is none."""
     _, found = fetch(url)
     if not isinstance(found, dict) or "reasons" not in found:
-        raise HeadraceError(f"what answers at {url} is no Headrace daemon; name the daemon's address with --url")
+        raise HeadraceError(f"the server at {url} is not a Headrace daemon; name the daemon's address with --url")
     return found
 
 
