@@ -34,8 +34,10 @@ class ReasonCode(Enum):
     FUNCTION_UNREACHABLE = "function_unreachable"
     FUNCTION_REFUSED = "function_refused"
     FUNCTION_THROTTLED = "function_throttled"
+    FUNCTION_FAILING = "function_failing"
     PENDING = "pending"
     DISABLED = "disabled"
+    PAUSED = "paused"
     MISCONFIGURED = "misconfigured"
     NOT_RESOLVED = "template_not_resolved"
     NOT_TAKEN = "template_not_taken"
@@ -62,8 +64,10 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.FUNCTION_UNREACHABLE: "no server answers at the function's address",
     ReasonCode.FUNCTION_REFUSED: "the remote endpoint refuses to invoke the function",
     ReasonCode.FUNCTION_THROTTLED: "the function's reserved concurrency is 0",
+    ReasonCode.FUNCTION_FAILING: "the function fails for every batch, or for one that holds up what is behind it",
     ReasonCode.PENDING: "the state is not known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
+    ReasonCode.PAUSED: "somebody paused the mapping",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
     ReasonCode.NOT_RESOLVED: "a value of a template is known only to a deployment, or to who gives a parameter",
     ReasonCode.NOT_TAKEN: "a template asks for something that Headrace does not do",

@@ -157,6 +157,13 @@ class Delivery:
         self._planner.stop(lanes)
         self._pause.cancel()
 
+    def hasten(self) -> bool:
+        """Invoke now what waits for its next attempt. Whether something did."""
+        if not self._planner.hasten(self._common.now()):
+            return False
+        self._pause.cancel()
+        return True
+
     def works_on(self, lanes: Collection[Lane]) -> bool:
         """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""
         return not (self._planner.undecided + self._given_up).lanes.isdisjoint(lanes)

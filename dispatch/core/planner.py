@@ -278,6 +278,13 @@ class Planner:
             record.held_until = until
         self._lent = True
 
+    def hasten(self, now: Now) -> bool:
+        """Let no back-off be waited for any longer. Whether there was one."""
+        waiting = [part for part in self._parts if part.not_before > now.monotonic]
+        for part in waiting:
+            part.not_before = -inf
+        return bool(waiting)
+
     @property
     def in_flight(self) -> int | None:
         """The call that is not answered yet."""

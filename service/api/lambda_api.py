@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import anyio
 import anyio.to_thread
@@ -31,6 +31,7 @@ from .core.access import ApiAccess
 from .core.recorded import DEVIATIONS
 from .core.signatures import Head
 from .forwarding import Forwarding, hops_of, path_of
+from .heads import head_of
 from .service_model import load
 from .wire import constraints, reading, refusals, routing, writing
 from .wire.call import Call, Group, Serve
@@ -172,16 +173,12 @@ def _checked(operation: Operation, asked: reading.ApiRequest) -> Mapping[str, An
 
 def _parts(request: web.Request) -> ApiParts:
     """Raises ApiError for a query string without end."""
-    target = urlsplit(path_of(request.raw_path))
-    headers: dict[str, list[str]] = {}
-    for name, value in request.headers.items():
-        headers.setdefault(name.lower(), []).append(value)
+    head = head_of(request)
     try:
-        query = parse_qs(target.query, keep_blank_values=True, errors="replace", max_num_fields=_MOST_PARAMETERS)
+        query = parse_qs(head.query, keep_blank_values=True, errors="replace", max_num_fields=_MOST_PARAMETERS)
     except ValueError as fault:
         raise refusals.serialization(f"the query string has more than {_MOST_PARAMETERS} parameters") from fault
-    head = Head(request.method, target.path, target.query, headers)
-    return ApiParts(head, query, {name: _text(values[-1]) for name, values in headers.items()})
+    return ApiParts(head, query, {name: _text(values[-1]) for name, values in head.headers.items()})
 
 
 def _text(value: str) -> str:

@@ -1,9 +1,10 @@
-"""The HTTP routes and their server. Reads the daemon through `View`, and changes nothing.
+"""The HTTP routes and their server. Reads the daemon through `View`.
 
 /livez  /healthz  /ping     the process answers
 /readyz /ready              every mapping polls or waits for what it names; ?strict: every one polls
 /metrics                    Prometheus
 /status                     JSON: mappings and functions with state, reason and counts
+/v1/…                       what becomes of records, and the levers (`steering.py`)
 everything else             the Lambda API, where it is served
 """
 
@@ -13,7 +14,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -21,13 +21,13 @@ from aiohttp import web
 
 from ...config import descriptors
 from ...config.errors import HeadraceError
-from ...config.reasons import Reason
 from ...config.settings import Address
-from ...config.version import version
-from ..telemetry.view import FunctionView, MappingView, View
+from ..telemetry.view import View
 from .code_downloads import ROUTE, CodeDownloads
 from .connections import bounded, most_connections
 from .lambda_api import LambdaApi
+from .steering import Steering
+from .views import status
 
 LONGEST_LINE = 64 * 1024
 """Maximum bytes of a request's first line and of one header: a call may name fifty tags in its query string."""
@@ -89,10 +89,11 @@ async def serving(
     api: LambdaApi | None = None,
     code: CodeDownloads | None = None,
     most: int | None = None,
+    steering: Steering | None = None,
 ) -> AsyncIterator[None]:
     """Serve while the body runs, `most` connections at a time; None: half of the process's descriptors."""
     runner = web.AppRunner(
-        make_app(view, scrape, api, code),
+        make_app(view, scrape, api, code, steering),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=0.2,
@@ -112,7 +113,11 @@ async def serving(
 
 
 def make_app(
-    view: View, scrape: Callable[[], Awaitable[bytes]], api: LambdaApi | None = None, code: CodeDownloads | None = None
+    view: View,
+    scrape: Callable[[], Awaitable[bytes]],
+    api: LambdaApi | None = None,
+    code: CodeDownloads | None = None,
+    steering: Steering | None = None,
 ) -> web.Application:
     routes = _Routes(view, scrape)
     app = web.Application()
@@ -122,6 +127,8 @@ def make_app(
         app.router.add_get(path, routes.ready)
     app.router.add_get("/metrics", routes.metrics)
     app.router.add_get("/status", routes.status)
+    if steering is not None:
+        steering.add_to(app)
     if code is not None:
         app.router.add_get(ROUTE, code.get)
     if api is not None:
@@ -151,28 +158,6 @@ class _Routes:
 
     async def status(self, request: web.Request) -> web.Response:
         return _json(status(self._view), 200)
-
-
-def status(view: View) -> dict[str, Any]:
-    """The whole status, as plain JSON values."""
-    readiness = view.readiness()
-    return {
-        "version": version(),
-        "ready": readiness.ready,
-        "polling": readiness.polling,
-        "reasons": [reason.text for reason in readiness.reasons],
-        "mappings": [_plain(mapping, "reason", "trouble") for mapping in view.mappings()],
-        "functions": [_plain(function, "cause") for function in view.functions()],
-    }
-
-
-def _plain(seen: MappingView | FunctionView, *reasons: str) -> dict[str, Any]:
-    """The value with each reason as text (empty for none), and its code beside it."""
-    plain = asdict(seen)
-    for name in reasons:
-        reason: Reason | None = getattr(seen, name)
-        plain |= {name: reason.text if reason else "", f"{name}_code": reason.code.value if reason else ""}
-    return plain
 
 
 def _json(body: dict[str, Any], code: int) -> web.Response:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...dispatch.core.observer import Observer
 
 UNTIL_IDLE = "--until-idle"
+COMPLETION = "Print a script for a shell, as in: source <(headrace completion bash)"
 EPILOG = "Exit codes: 0 good, 1 failure, 2 usage, 3 not idle in time, 4 discarded, 78 wrong configuration."
 
 
@@ -48,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
     _add_init(verbs)
     _add_schema(verbs)
     _add_status(verbs)
+    _add_explain(verbs)
+    _add_levers(verbs)
+    _add_tap(verbs)
+    _add_logs(verbs)
+    _add_completion(verbs, top)
     _add_positions(verbs)
     return top
 
@@ -170,12 +176,77 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
     )
     verb.add_argument(
+        "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
+    )
+    _url_argument(verb)
+    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
+    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="status", operand="mapping")
+
+
+def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "explain",
+        help="what became of a record?",
+        description="Show what happened to one record: invocations, errors, fate. Exit code 1 if nothing is known.",
+    )
+    verb.add_argument("record", metavar="ID", help="message id, sequence number, or TOPIC/PARTITION/OFFSET")
+    verb.add_argument("--mapping", metavar="MAPPING", help="of this mapping alone")
+    _url_argument(verb)
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="explain")
+
+
+def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    levers = (
+        ("pause", "let a mapping wait, over restarts too"),
+        ("resume", "let a paused mapping go on"),
+        ("retry", "invoke now what waits for its next attempt"),
+    )
+    for name, text in levers:
+        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}, in the running daemon.")
+        verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
+        _url_argument(verb)
+        verb.set_defaults(module="levers")
+
+
+def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "tap",
+        help="see records as they pass",
+        description="Show each record when it gets its fate. Who reads slowly misses some, and is told how many.",
+    )
+    verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
+    fates = ("delivered", "filtered", "discarded", "returned", "abandoned")
+    verb.add_argument("--fate", choices=fates, help="of this fate alone")
+    verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
+    verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
+    verb.add_argument("--json", action="store_true", help="lines of JSON")
+    verb.add_argument("--lines", metavar="N", type=int, help="end after so many")
+    _url_argument(verb)
+    verb.set_defaults(module="tap", operand="mapping")
+
+
+def _add_logs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("logs", help="what functions print", description="Show the last lines of functions.")
+    verb.add_argument("function", metavar="FUNCTION", nargs="?", help="of this one alone")
+    verb.add_argument("-f", "--follow", action="store_true", help="and go on with those that come")
+    verb.add_argument("--platform", action="store_true", help="START, END and REPORT, too")
+    _url_argument(verb)
+    verb.set_defaults(module="logs", operand="function")
+
+
+def _add_completion(verbs: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
+    verb = verbs.add_parser("completion", help="complete verbs and options in a shell", description=COMPLETION)
+    verb.add_argument("shell", choices=("bash", "zsh", "fish"))
+    verb.set_defaults(module="completion", top=top)
+
+
+def _url_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
     )
-    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
-    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls")
-    _output_argument(verb, "form of the answer")
-    verb.set_defaults(module="status")
 
 
 def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

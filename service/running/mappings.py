@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio
@@ -20,12 +20,15 @@ from ...pollers.core.lifecycle import PollState, Status
 from ...pollers.source import FunctionFacts
 from ...pollers.supervisor import Supervisor
 from ..telemetry.account import Account
-from ..telemetry.view import FunctionView, MappingView, Readiness
+from ..telemetry.core.flow import FlowView
+from ..telemetry.sight import Sight
+from ..telemetry.view import FAILING, PAUSED, FunctionView, MappingView, Readiness
 from .functions import RunningFunctions, reference_of
 from .tending import Fault, raised, tended
 
 DISABLED = "disabled"
 NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")
+IS_PAUSED = Reason(ReasonCode.PAUSED, "it is paused; `headrace resume` lets it go on")
 OPENING = Reason(ReasonCode.PENDING, "it is being opened")
 STOPPING = Reason(ReasonCode.STOPPING, "the daemon is stopping")
 
@@ -188,8 +191,10 @@ class RunningMappings:
         last: Sequence[Companion] = (),
         fault: Fault = raised,
         unkept: Callable[[], Collection[Reason]] = tuple,
+        sight: Sight | None = None,
     ) -> None:
-        """`fault` gets the fault that stopped a part or a mapping, which then restarts."""
+        """`fault` gets the fault that stopped a part or a mapping, which then restarts. Without `sight`, nothing is
+        known of records, and no mapping is called failing."""
         self._fault = fault
         self._parts = parts
         self._last = last
@@ -200,7 +205,10 @@ class RunningMappings:
         """The reasons of enabled mappings that do not run."""
         self.fleet = fleet
         self._account = account
+        self._sight = sight
         self.changes = changes
+        self.paused: set[str] = set()
+        """Names of those that are not to be at work, although they are enabled."""
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._running: dict[str, _Running] = {}
@@ -262,6 +270,7 @@ class RunningMappings:
         """Remove a stopped mapping from the status."""
         self._mappings.pop(name, None)
         self._obstacles.pop(name, None)
+        self.paused.discard(name)
         self.changes.changed()
 
     async def stop(self, times: StopTimes) -> None:
@@ -298,11 +307,18 @@ class RunningMappings:
         unkept = self._unkept()
         reasons = [*unkept]
         reasons += [
-            reason.of(work.mapping) for work in self.works for reason in (work.waits_for, work.trouble) if reason
+            reason.of(work.mapping)
+            for work in self.works
+            for reason in (work.waits_for or self._failing(work), work.trouble)
+            if reason
         ]
         reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
         return Readiness(known and not unkept, not reasons, tuple(reasons))
+
+    def config(self, name: str) -> EventSourceMapping | None:
+        """The mapping of this name, at work or not."""
+        return self._mappings.get(name)
 
     def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""
@@ -331,20 +347,35 @@ class RunningMappings:
         """Whether a mapping that does not poll knows the reason: its function was tried, its source was checked."""
         return work.standing.reason is not None and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
+    def _failing(self, work: RunningMapping) -> Reason | None:
+        """Why a mapping polls in vain; None when it does not."""
+        text = self._sight.failing(work.mapping) if self._sight and work.polling else ""
+        return Reason(ReasonCode.FUNCTION_FAILING, text) if text else None
+
+    def _flow(self, name: str, work: RunningMapping | None) -> FlowView | None:
+        if self._sight is None:
+            return None
+        flow = self._sight.flow(name)
+        since = self._sight.down_since(work.target.name) if work and work.target.closed else None
+        return flow if since is None else replace(flow, since=max(flow.since, since))
+
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
         obstacle = self._obstacles.get(config.name)
         standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
+        failing = self._failing(work) if work else None
+        rests, why = (PAUSED, IS_PAUSED) if config.enabled and config.name in self.paused else (DISABLED, NOT_ENABLED)
         return MappingView(
             name=config.name,
             uuid=config.uuid,
             source=config.place,
             kind=str(config.kind),
             function=reference_of(config),
-            state=standing.state.value if standing else DISABLED,
-            reason=standing.reason if standing else NOT_ENABLED,
+            state=FAILING if failing else standing.state.value if standing else rests,
+            reason=failing or (standing.reason if standing else why),
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
             destination=work.destination.arn if work and work.destination else "",
             trouble=work.trouble if work else None,
+            flow=self._flow(config.name, work),
         )

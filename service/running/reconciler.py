@@ -136,6 +136,9 @@ class Reconciler:
         if mapped.state is MappingState.DELETING:
             await self._end(mapped)
             return
+        if self._plane.is_of_the_file(mapped.uuid):
+            await self._align_filed(mapped.config.name)
+            return
         if not await self._is_as_wanted(mapped.config):
             await self._take_down(mapped.config)
             await self._put(mapped)
@@ -143,12 +146,23 @@ class Reconciler:
             await self._sighted(mapped.config.name)
         self._plane.settle(mapped)
 
+    async def _align_filed(self, name: str) -> None:
+        """One that is as its file has it changes by a pause alone."""
+        config = self._plant.config(name)
+        if config is None or not config.enabled:
+            return
+        if name in self._plant.paused:
+            await self._take_down(config)
+            self._plant.put(config, None)
+        elif self._plant.work(name) is None:
+            await self._put_to_work(config)
+
     # --- what is there ------------------------------------------------------------------------------------------------
 
     async def _is_as_wanted(self, config: EventSourceMapping) -> bool:
         """Whether a running mapping needs no change: neither it nor its function has changed."""
         work = self._plant.work(config.name)
-        if work is None or not config.enabled or self._missing(config):
+        if work is None or not config.enabled or config.name in self._plant.paused or self._missing(config):
             return False
         try:
             member = await self._plant.fleet.member(reference_of(config))
@@ -179,7 +193,7 @@ class Reconciler:
         config = mapped.config
         self._count(config)
         self._parts.logs.add(config)
-        if not config.enabled:
+        if not config.enabled or config.name in self._plant.paused:
             self._plant.put(config, None)
         elif missing := self._missing(config):
             self._plant.put(config, None, missing)

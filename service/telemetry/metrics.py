@@ -32,8 +32,9 @@ from ...dispatch.core.model import (
     Unreachable,
 )
 from ...pollers.core.lifecycle import PollState
+from .core.flow import FlowView
 from .exposition import text_of
-from .view import FunctionView, MappingView, View
+from .view import FAILING, PAUSED, FunctionView, MappingView, View
 
 LABELS = ("mapping", "source", "function")
 OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "throttled", "unreachable")
@@ -41,7 +42,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
 GAUGES = ("iterator_age", "lag_max", "lag_sum")
-STATES = ("disabled", *(state.value for state in PollState))
+STATES = ("disabled", PAUSED, FAILING, *(state.value for state in PollState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,9 +308,11 @@ class _Looks(Collector):
             "headrace_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
         )
         feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or pollers that are read now.", labels=LABELS)
+        flows = _FlowGauges()
         for mapping in self._mappings:
             values = (mapping.name, mapping.kind, mapping.function)
             feeds.add_metric(values, mapping.feeds)
+            flows.add(values, mapping.flow)
             for name in STATES:
                 state.add_metric((*values, name), float(name == mapping.state))
         in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations in flight.", labels=("function",))
@@ -317,4 +320,28 @@ class _Looks(Collector):
         for function in self._functions:
             in_flight.add_metric((function.name,), function.in_flight)
             up.add_metric((function.name,), float(function.up))
-        yield from (state, feeds, in_flight, up)
+        yield from (state, feeds, in_flight, up, *vars(flows).values())
+
+
+class _FlowGauges:
+    """What is retried, blocked and behind, of each mapping."""
+
+    def __init__(self) -> None:
+        def gauge(name: str, text: str) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"headrace_{name}", text, labels=LABELS)
+
+        self.attempt = gauge("retry_attempt", "The next attempt of the batch that failed most often; 0 for none.")
+        about = "When the records that have been tried again for longest failed first: seconds since the epoch."
+        self.since = gauge("retrying_since_timestamp_seconds", f"{about} 0 for none.")
+        self.blocked = gauge("lanes_blocked", "Shards or partitions that records which fail hold up.")
+        about = "Seconds since the arrival of the oldest last record of a batch without a fate, over all lanes."
+        self.lag = gauge("lag_seconds", about)
+
+    def add(self, values: tuple[str, str, str], flow: FlowView | None) -> None:
+        if flow is None:
+            return
+        self.attempt.add_metric(values, max((each.attempt for each in flow.retrying), default=0))
+        self.since.add_metric(values, min((each.since for each in flow.retrying), default=0))
+        self.blocked.add_metric(values, sum(lane.blocked_since is not None for lane in flow.lanes))
+        if flow.lag_seconds is not None:
+            self.lag.add_metric(values, flow.lag_seconds)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...config.reasons import Reason
+from .core.flow import FlowView
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,17 @@ class MappingView:
     """`sqs`, `sqs-fifo`, …"""
     function: str
     state: str
-    """A state of `pollers.lifecycle`, or `disabled`."""
+    """A state of `pollers.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
     reason: Reason | None
-    """Why it does not poll; None when it does."""
+    """Why it does not poll, or fails; None when all is well."""
     feeds: int
     counts: dict[str, int]
     destination: str = ""
     """ARN of the failure destination; empty for none."""
     trouble: Reason | None = None
     """The problem of the failure destination; None without a problem."""
+    flow: FlowView | None = None
+    """Its records at this moment; None where nobody watches them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,17 @@ class Readiness:
     """Every mapping polls, or waits for something that it can name; every failure destination was checked; the state
     directory can store what it is given."""
     polling: bool
-    """Every mapping polls, and its failure destination works; the state directory can store what it is given."""
+    """Every mapping polls, none is failing, and its failure destination works; the state directory can store what it is
+    given."""
     reasons: tuple[Reason, ...] = ()
     """One for each mapping that does not poll, for each failure destination with a problem, or for the daemon
     as a whole."""
+
+
+FAILING = "failing"
+"""The state of a mapping that polls in vain."""
+PAUSED = "paused"
+"""The state of a mapping that somebody told to wait."""
 
 
 class View(Protocol):

@@ -36,24 +36,30 @@ from ..api.core.access import FUNCTION_KEY, ApiAccess
 from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
+from ..api.steering import Outlook, Steering
 from ..api.wire.call import Group
 from ..running.dry_run import Show
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
+from ..running.pauses import Pauses, paused_of
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
 from ..running.state_watch import StateWatch
 from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
+from ..telemetry.core.mapping_model import Instant
 from ..telemetry.fault_reports import FaultReports
 from ..telemetry.filter_lines import say_filters
+from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
+from ..telemetry.sight import Sight
 from ..telemetry.tails import Tails
+from ..telemetry.taps import Taps
 from . import accounts, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .bounded_exits import bounded_exits
@@ -113,6 +119,9 @@ class Daemon:
         self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
+        self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
+        self._taps = Taps(self._clock.wall)
+        self._lines = LinesOfFunctions(self._clock.wall)
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
         self._life: Life | None = None
@@ -160,12 +169,14 @@ class Daemon:
             sources = self._sources(clients, endpoints, positions.store, observer)
             works = self._works(clients, fleet, sources, observer)
             plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs)
-            keepers = await self._keepers(planes, plant, works, sources, positions)
+            following = self._following(planes, plant, works, sources, positions)
+            keepers = await self._keepers(planes, following)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
-            outside = self._outside(plant, keepers, clients, listener, api, served.code)
+            steering = self._steering(listener, planes, plant, following)
+            outside = self._outside(plant, keepers, clients, listener, api, served.code, steering)
             self._life = Life(plant, self._settings, outside, self._clock)
             return await self._life.run()
 
@@ -243,13 +254,13 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: it would forward calls to itself forever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        access = ApiAccess(address.host, given.hosts, given.secrets(), self._functions_secret)
-        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log, self._clock)
+        api = LambdaApi(groups, self._access(listener), Forwarding(given.upstream), self._log, self._clock)
         stack.push_async_callback(api.aclose)
         return api
 
     def _observer(self, registry: KnownStarts | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses, self._changes]
+        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses]
+        own += [self._sight, self._taps, self._lines, self._changes]
         own += [self._mapping_logs, FunctionLines(self._log), self._faults]
         if registry is not None:
             own.append(ForgetfulObserver(registry))
@@ -303,6 +314,12 @@ class Daemon:
     ) -> MappingFactory:
         return MappingFactory(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
 
+    def _paused(self, planes: ControlPlane | None) -> set[str]:
+        """Names of the mappings that somebody told to wait, before a restart."""
+        if planes is None:
+            return set()
+        return paused_of(planes.documents, {uuid: each.config.name for uuid, each in planes.mappings.all.items()})
+
     async def _plant(
         self,
         functions: InvokerFactory,
@@ -318,7 +335,8 @@ class Daemon:
             for mapping in self._config.mappings.values()
             if planes is None or planes.mappings.is_of_the_file(mapping.uuid)
         ]
-        mappings = [mapping for mapping in configured if mapping.enabled]
+        paused = self._paused(planes)
+        mappings = [mapping for mapping in configured if mapping.enabled and mapping.name not in paused]
         names = sorted({reference_of(mapping) for mapping in mappings})
         if not self._settings.dry_run:
             await functions.refuse_unstartable(names)
@@ -336,23 +354,32 @@ class Daemon:
             last=(logs,),
             fault=self._faults.of_part,
             unkept=self._state_watch.reasons,
+            sight=self._sight,
         )
+        plant.paused |= paused
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)
         return plant
 
-    async def _keepers(
+    async def _keepers(self, planes: ControlPlane | None, following: Reconciler | None) -> list[Keeper]:
+        """What keeps functions and mappings in step with the API. The stored mappings run by then."""
+        if planes is None or following is None:
+            return []
+        planes.functions.watch(following.function_changed)
+        await following.begin()
+        return [planes.functions.run, following.run, self._state_watch.run]
+
+    def _following(
         self,
         planes: ControlPlane | None,
         plant: RunningMappings,
         works: MappingFactory,
         sources: SourceFactory,
         positions: Positions | Volatile,
-    ) -> list[Keeper]:
-        """The parts that keep functions and mappings in step with the API. The stored mappings are added before."""
+    ) -> Reconciler | None:
         if planes is None:
-            return []
+            return None
 
         async def forget_positions(mapping: EventSourceMapping) -> None:
             if mapping.profile.keeps_positions:
@@ -361,6 +388,7 @@ class Daemon:
         def forget(mapping: str) -> None:
             self._account.forget(mapping)
             self._progresses.forget(mapping)
+            self._sight.forget(mapping)
 
         parts = ReconcilerParts(
             make=works.work,
@@ -372,10 +400,24 @@ class Daemon:
             fault=self._faults.of_part,
         )
         grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
-        following = Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
-        planes.functions.watch(following.function_changed)
-        await following.begin()
-        return [planes.functions.run, following.run, self._state_watch.run]
+        return Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
+
+    def _steering(
+        self,
+        listener: socket.socket | None,
+        planes: ControlPlane | None,
+        plant: RunningMappings,
+        following: Reconciler | None,
+    ) -> Steering | None:
+        if listener is None or planes is None or following is None:
+            return None
+        pauses = Pauses(planes.documents, plant, following.follow, self._log)
+        outlook = Outlook(self._sight, self._taps, self._lines)
+        return Steering(plant, outlook, pauses, self._access(listener), self._clock)
+
+    def _access(self, listener: socket.socket) -> ApiAccess:
+        given = self._settings.api
+        return ApiAccess(address_of(listener).host, given.hosts, given.secrets(), self._functions_secret)
 
     def _groups(self, planes: ControlPlane | None, sources: SourceFactory) -> list[Group]:
         """The calls of the API that are served."""
@@ -427,6 +469,7 @@ class Daemon:
         listener: socket.socket | None,
         api: LambdaApi | None,
         code: CodeDownloads | None,
+        steering: Steering | None,
     ) -> Outside:
         async def look() -> None:
             await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
@@ -437,7 +480,8 @@ class Daemon:
                     tasks.start_soon(tended, "what follows the API", keeper, self._faults.of_part)
                 await tended("the look at foreign mappings", look, self._faults.of_part)
 
-        return Outside(self._log, self._out, listener, self._metrics.scrape, beside, api, code, self._leaving.after)
+        scrape, leave = self._metrics.scrape, self._leaving.after
+        return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

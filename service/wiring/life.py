@@ -22,6 +22,7 @@ from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
 from ..api.server import serving
+from ..api.steering import Steering
 from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
 from . import garbage
@@ -56,6 +57,8 @@ class Outside:
     """None: there is no Lambda API."""
     code: CodeDownloads | None = None
     """Serves the packages of its functions."""
+    steering: Steering | None = None
+    """What becomes of records, and the levers."""
     leave: Leave = lambda seconds, code, say: None
     """Ends the process after so many seconds, whatever still runs."""
 
@@ -83,7 +86,14 @@ class Life:
             outside = self._outside
             if outside.listener is not None:
                 await stack.enter_async_context(
-                    serving(outside.listener, self._plant, outside.scrape, outside.api, outside.code)
+                    serving(
+                        outside.listener,
+                        self._plant,
+                        outside.scrape,
+                        outside.api,
+                        outside.code,
+                        steering=outside.steering,
+                    )
                 )
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._plant.run)

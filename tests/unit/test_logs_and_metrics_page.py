@@ -37,6 +37,10 @@ def test_each_metric_has_its_row_and_each_row_its_metric() -> None:
     shown_by_a_daemon = {
         "headrace_mapping_state",
         "headrace_feeds",
+        "headrace_retry_attempt",
+        "headrace_retrying_since_timestamp_seconds",
+        "headrace_lanes_blocked",
+        "headrace_lag_seconds",
         "headrace_invocations_in_flight",
         "headrace_function_up",
     }

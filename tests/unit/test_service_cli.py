@@ -15,8 +15,8 @@ from headrace.dispatch.kinds.table import FILTERS
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
 from headrace.service.cli.verbs import configs, filter_test
+from headrace.service.cli.verbs.asking import url_of
 from headrace.service.cli.verbs.configs import flags_of
-from headrace.service.cli.verbs.status import url_of
 from headrace.service.cli.verbs.tables import table
 from headrace.service.wiring.exits import Exit, UsageError
 
@@ -270,3 +270,25 @@ def test_the_system_directory_counts_once_it_holds_a_configuration(
     assert configs.default() == []
     (tmp_path / "etc" / "mappings.yaml").touch()
     assert configs.default() == [tmp_path / "etc"]
+
+
+@pytest.mark.semantics("CLI-45")
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_every_verb_and_its_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("run", "explain", "--until-idle", "--payload", "move"):
+        assert word in script
+
+
+@pytest.mark.semantics("CLI-45")
+@pytest.mark.needs("bash")
+@pytest.mark.parametrize(
+    ("typed", "words"), [(["headrace", "pa"], ["pause"]), (["headrace", "tap", "--fa"], ["--fate"])]
+)
+def test_bash_completes(typed: list[str], words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["completion", "bash"])
+    script = capsys.readouterr().out
+    ask = f"COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; _headrace; echo ${{COMPREPLY[@]}}"
+    found = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == words

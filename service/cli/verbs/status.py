@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ....config.errors import HeadraceError
 from ...wiring.exits import Exit
+from .asking import ask, base_of, fetch, part
 from .tables import show, show_json, table, tell
 
 if TYPE_CHECKING:
     from ....dispatch.core.observer import Observer
 
-PATIENCE = 5.0
-"""Seconds to wait for an answer."""
-
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    url = (arguments.url or url_of(os.environ.get("HEADRACE_LISTEN", ""))).rstrip("/")
+    url = base_of(arguments.url)
     if arguments.check:
         return _check(f"{url}/readyz" + ("?strict" if arguments.strict else ""))
+    if arguments.mapping:
+        return _one(url, arguments)
     status = _get(f"{url}/status")
     if arguments.output == "json":
         show_json(status)
@@ -32,14 +29,6 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         _show_tables(status)
     good = status["polling"] if arguments.strict else status["ready"]
     return Exit.OK if good else Exit.FAILURE
-
-
-def url_of(listen: str) -> str:
-    """The address to ask a daemon at that listens on `listen` (`HOST:PORT` or a port; empty for the default)."""
-    host, _, port = (listen or "127.0.0.1:9470").rpartition(":")
-    if host in ("", "0.0.0.0", "[::]", "*"):  # noqa: S104 - compared, not bound
-        host = "[::1]" if host == "[::]" else "127.0.0.1"
-    return f"http://{host}:{port}"
 
 
 def _check(url: str) -> int:
@@ -51,23 +40,7 @@ def _check(url: str) -> int:
 
 def _get(url: str) -> dict[str, Any]:
     """The answer, also of an error status. Raises HeadraceError when there is none."""
-    if not url.startswith(("http://", "https://")):
-        raise HeadraceError(f"{url} is not an address of a daemon: write it like http://127.0.0.1:9470")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never use a proxy for the local daemon
-    try:
-        with opener.open(url, timeout=PATIENCE) as answer:
-            text = answer.read()
-    except urllib.error.HTTPError as refusal:
-        text = refusal.read()
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise HeadraceError(
-            f"no daemon answers at {url}: {reason}; is it running, and does it listen there?"
-        ) from error
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
+    _, found = fetch(url)
     if not isinstance(found, dict) or "reasons" not in found:
         raise HeadraceError(f"the server at {url} is not a Headrace daemon; name the daemon's address with --url")
     return found
@@ -80,12 +53,13 @@ def _show_tables(status: dict[str, Any]) -> None:
             each["state"],
             each["function"],
             *(each["counts"][name] for name in ("fetched", "delivered", "filtered", "discarded", "undecided")),
+            _lag(each["flow"] or {}),
             "; ".join(filter(None, (each["reason"], each["trouble"]))),
         )
         for each in status["mappings"]
     ]
-    head = ("MAPPING", "STATE", "FUNCTION", "FETCHED", "DELIVERED", "FILTERED", "DISCARDED", "UNDECIDED", "REASON")
-    show(table(head, mappings) + "\n")
+    head = ("MAPPING", "STATE", "FUNCTION", "FETCHED", "DELIVERED", "FILTERED", "DISCARDED", "UNDECIDED")
+    show(table((*head, "LAG", "REASON"), mappings) + "\n")
     functions = [
         (
             each["name"],
@@ -97,3 +71,82 @@ def _show_tables(status: dict[str, Any]) -> None:
         for each in status["functions"]
     ]
     show(table(("FUNCTION", "STATE", "IN FLIGHT", "IS", "CAUSE"), functions))
+
+
+def _lag(flow: dict[str, Any]) -> str:
+    """In records where the source says it, else the age of what is invoked."""
+    if flow.get("lag_records") is not None:
+        return str(flow["lag_records"])
+    return "-" if flow.get("lag_seconds") is None else f"{flow['lag_seconds']:.1f} s"
+
+
+# --- one mapping ----------------------------------------------------------------------------------------------------
+
+
+def _one(url: str, arguments: argparse.Namespace) -> int:
+    mapping = ask(url, f"/v1/mappings/{part(arguments.mapping)}")
+    if arguments.output == "json":
+        show_json(mapping)
+    else:
+        _show_mapping(mapping, mapping["flow"])
+    good = mapping["state"] in ("polling", "disabled", "paused") and not mapping["trouble"]
+    return Exit.OK if good or not arguments.strict else Exit.FAILURE
+
+
+def _show_mapping(mapping: dict[str, Any], flow: dict[str, Any]) -> None:
+    facts = [
+        ("mapping", f"{mapping['name']} ({mapping['uuid']})"),
+        ("state", f"{mapping['state']} since {moment(flow['since'])}"),
+        ("reason", mapping["reason"]),
+        ("source", mapping["source"]),
+        ("function", mapping["function"]),
+        ("destination", " ".join(filter(None, (mapping["destination"], mapping["trouble"])))),
+        ("filters", _filters(flow)),
+        ("lag", _lag(flow)),
+        ("last error", _error(flow["last_error"])),
+        ("last discard", _document(flow["last_document"])),
+    ]
+    show(table(("", ""), [fact for fact in facts if fact[1]]).lstrip("\n") + "\n")
+    spans = ("1s", "1m", "15m")
+    rates = [(name, *(f"{rate[span]:.1f}" for span in spans)) for name, rate in flow["rates"].items()]
+    show(table(("RECORDS A SECOND", *spans), rates) + "\n")
+    lanes = [
+        (lane["lane"], lane["position"], _lag(lane), moment(lane["blocked_since"]) if lane["blocked_since"] else "")
+        for lane in flow["lanes"]
+    ]
+    _show_some(("LANE", "POSITION", "LAG", "BLOCKED SINCE"), lanes)
+    flights = [(*_batch(each), f"{each['seconds']:.1f} s", each["request_id"]) for each in flow["in_flight"]]
+    _show_some(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "REQUEST"), flights)
+    retries = [(*_batch(each), f"{each['next_in']:.1f} s", moment(each["since"])) for each in flow["retrying"]]
+    _show_some(("RETRYING", "FIRST", "RECORDS", "ATTEMPT", "NEXT IN", "SINCE"), retries)
+
+
+def _batch(each: dict[str, Any]) -> list[object]:
+    return [each[name] for name in ("lane", "first", "records", "attempt")]
+
+
+def _show_some(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    if rows:
+        show(table(head, rows) + "\n")
+
+
+def _filters(flow: dict[str, Any]) -> str:
+    if flow["refused"] is None:
+        return ""
+    every = ", every record so far" if flow["refused_everything"] else ""
+    return f"refused {flow['refused']:.1%}{every}"
+
+
+def _error(error: dict[str, Any] | None) -> str:
+    return f"{error['text']} ({error['kind']}, request {error['request_id']}, {moment(error['at'])})" if error else ""
+
+
+def _document(document: dict[str, Any] | None) -> str:
+    if document is None:
+        return ""
+    where = f"{document['destination']} has it" if document["destination"] else document["cause"] or "nobody has it"
+    return f"{document['records']} records ({document['reason']}), {moment(document['at'])}: {where}"
+
+
+def moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,40 @@
+"""What a daemon shows of itself, as what JSON is made of."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ...config.reasons import Reason
+from ...config.version import version
+from ..telemetry.view import FunctionView, MappingView, View
+
+
+def status(view: View) -> dict[str, Any]:
+    """All that is to be seen."""
+    readiness = view.readiness()
+    return {
+        "version": version(),
+        "ready": readiness.ready,
+        "polling": readiness.polling,
+        "reasons": [reason.text for reason in readiness.reasons],
+        "mappings": mappings(view),
+        "functions": functions(view),
+    }
+
+
+def mappings(view: View) -> list[dict[str, Any]]:
+    return [_plain(mapping, "reason", "trouble") for mapping in view.mappings()]
+
+
+def functions(view: View) -> list[dict[str, Any]]:
+    return [_plain(function, "cause") for function in view.functions()]
+
+
+def _plain(seen: MappingView | FunctionView, *reasons: str) -> dict[str, Any]:
+    """With each of its reasons as text, empty for none, and the code beside it."""
+    plain = asdict(seen)
+    for name in reasons:
+        reason: Reason | None = getattr(seen, name)
+        plain |= {name: reason.text if reason else "", f"{name}_code": reason.code.value if reason else ""}
+    return plain

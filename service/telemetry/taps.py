@@ -1,0 +1,111 @@
+"""The observer through which somebody looks at records as they get their fate. Costs nothing while nobody looks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from ...dispatch.core.model import Record, Settlement, encode
+from ...dispatch.core.observer import Event, Settled
+from .core.tap import TapLines
+
+
+@dataclass(frozen=True, slots=True)
+class TapWish:
+    """What somebody wants to see; empty for all."""
+
+    mapping: str = ""
+    fate: str = ""
+    where: str = ""
+    """A text that stands in the record's JSON."""
+    payload: bool = False
+    """Whether to show the record, too."""
+
+
+class LineReading:
+    """What one reader is to get, and when there is something."""
+
+    def __init__(self) -> None:
+        self._lines = TapLines()
+        self._news = anyio.Event()
+
+    @property
+    def full(self) -> bool:
+        return self._lines.full
+
+    def put(self, line: bytes) -> None:
+        self._lines.put(line)
+        self._news.set()
+
+    def miss(self, number: int) -> None:
+        self._lines.miss(number)
+        self._news.set()
+
+    def take(self) -> bytes:
+        """All that waits, with a line that says how much was missed."""
+        self._news = anyio.Event()
+        lines, missed = self._lines.take()
+        if missed:
+            lines.append(encode({"missed": missed}) + b"\n")
+        return b"".join(lines)
+
+    async def read(self) -> AsyncIterator[bytes]:
+        """Lines of JSON, as they come, for ever."""
+        while True:
+            await self._news.wait()
+            yield self.take()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tap:
+    """One who looks."""
+
+    wish: TapWish
+    reading: LineReading = field(default_factory=LineReading)
+
+    def see(self, mapping: str, settlement: Settlement, at: float) -> None:
+        fate, wish = settlement.fate, self.wish
+        if (wish.mapping and wish.mapping != mapping) or (wish.fate and wish.fate != fate.kind.value):
+            return
+        about = {"mapping": mapping, "fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
+        where = wish.where.encode()
+        for index, record in enumerate(settlement.records):
+            if self.reading.full:
+                self.reading.miss(len(settlement.records) - index)
+                break
+            if not where or where in record.body:
+                self.reading.put(self._line(record, {"at": at, **about}))
+
+    def _line(self, record: Record, about: dict[str, object]) -> bytes:
+        about |= {"id": record.name, "lane": record.lane.shard or record.lane.source}
+        if self.wish.payload:
+            about["record"] = record.item
+        return encode(about) + b"\n"
+
+
+class Taps:
+    """The observer. `now`: seconds since the epoch."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._open: list[Tap] = []
+
+    @contextmanager
+    def open(self, wish: TapWish) -> Iterator[Tap]:
+        tap = Tap(wish)
+        self._open.append(tap)
+        try:
+            yield tap
+        finally:
+            self._open.remove(tap)
+
+    def observe(self, event: Event) -> None:
+        if not self._open or not isinstance(event, Settled):
+            return
+        at = self._now()
+        for tap in self._open:
+            for settlement in event.settlements:
+                tap.see(event.mapping, settlement, at)

@@ -1,0 +1,97 @@
+"""docs/see-what-happens.md: each of its commands is run, and shows what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from support import daemons
+from support.daemons import headrace
+from support.servers.running import Server
+
+PAGE = Path(__file__).parents[2] / "docs" / "see-what-happens.md"
+COMMANDS = [
+    shlex.split(line.removeprefix("$ headrace "))
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    for line in block.splitlines()
+]
+SHOWN = {
+    "status": "failing",
+    "status --check --strict": "orders: ",
+    "status orders": "this order is bad",
+    "logs resize": "looking at {",
+    "tap orders --fate filtered --payload --lines 1": "refused",
+    "filter test record.json --mapping orders": "refused",
+    "explain ID": "this order is bad",
+    "tap orders --where wanted --payload --lines 1": "wanted",
+    "pause orders": "orders is paused",
+    "resume orders": "orders goes on",
+}
+"""What each command shows here. A command of the page without one fails the test."""
+HANDLER = """
+def handler(event, context):
+    for record in event["Records"]:
+        print("looking at", record["body"])
+        if "bad" in record["body"]:
+            raise ValueError("this order is bad")
+"""
+FILTER = {"filters": [{"pattern": {"body": {"type": ["bad", "wanted"]}}}]}
+
+
+def body(kind: str) -> str:
+    return json.dumps({"type": kind})
+
+
+@pytest.mark.semantics("SEE-01", "SEE-04", "SEE-05", "SEE-06", "STEER-03")
+def test_each_command_of_the_page_shows_what_the_page_says(ministack: Server, tmp_path: Path) -> None:
+    assert {" ".join(command) for command in COMMANDS} == SHOWN.keys()
+    queues = daemons.Queues(ministack.endpoint_url)
+    name = queues.create(VisibilityTimeout="1")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text(HANDLER)
+    (tmp_path / "record.json").write_text(json.dumps({"messageId": "1", "body": body("refused")}))
+    functions = {"resize": {"handler": "app.handler", "code": "code", "runtime": "python"}}
+    mapping = {"source": queues.arn(name), "function": "resize", "filter_criteria": FILTER, "batch_size": 1}
+    config = daemons.write_config(tmp_path, queues.endpoint_url, "", {"orders": mapping}, functions=functions)
+    (tmp_path / "headrace.yaml").write_text(config.read_text())
+    config.unlink()
+    with daemons.running(cwd=tmp_path) as daemon:
+        daemon.ready()
+        queues.send(name, body("bad"))
+        daemon.wait_until(lambda: daemon.status()["mappings"][0]["state"] == "failing")
+        record = json.loads(daemon.get("/v1/mappings/orders/journal?fate=returned")[1])["entries"][0]["ids"][0]
+        for command in COMMANDS:
+            given = [record if word == "ID" else word for word in command]
+            found = asked(given, daemon, tmp_path, queues, name)
+            shown, wanted = found.stdout + found.stderr, SHOWN[" ".join(command)]
+            assert wanted in shown, f"{command} shows\n{shown}"
+            assert found.returncode == (1 if wanted == "orders: " or command[0] == "filter" else 0), command
+    queues.close()
+
+
+def asked(
+    command: list[str], daemon: daemons.Daemon, directory: Path, queues: daemons.Queues, name: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it; records that a tap waits for come until it has one."""
+    over = threading.Event()
+
+    def sending() -> None:
+        while not over.wait(0.3):
+            queues.send(name, body("refused"), body("wanted"))
+
+    sender = threading.Thread(target=sending)
+    if command[0] == "tap":
+        sender.start()
+    try:
+        listen = {"HEADRACE_LISTEN": daemon.url.removeprefix("http://")}
+        return headrace(*command, cwd=directory, env=listen)
+    finally:
+        over.set()
+        if sender.ident is not None:
+            sender.join()

@@ -1,0 +1,85 @@
+"""What is seen of a mapping whose function fails, through the real shell on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.config.clock import LoopClock
+from headrace.dispatch.core.observer import Event, Observer
+from headrace.service.telemetry.core.mapping_model import Instant
+from headrace.service.telemetry.sight import Sight
+from support.stream_world import Call, Reading, StreamWorld, until
+from support.virtual_time import EPOCH
+from support.world import Watch
+
+
+class Both(Watch):
+    """The world's watch, and another observer beside it."""
+
+    def __init__(self, other: Observer) -> None:
+        super().__init__()
+        self._other = other
+
+    def observe(self, event: Event) -> None:
+        super().observe(event)
+        self._other.observe(event)
+
+
+@pytest.mark.semantics("SEE-02")
+async def test_a_poison_record_is_seen_within_five_seconds_and_no_more_when_it_is_gone() -> None:
+    clock = LoopClock(EPOCH)
+    sight = Sight(lambda: Instant(clock.monotonic(), clock.wall()))
+    world = StreamWorld()
+    world.watch = Both(sight)
+    stream = world.stream()
+    for data in ("good", "poison", "behind"):
+        stream.put("key", data)
+    bad = True
+
+    async def handler(call: Call) -> object:
+        if bad and "poison" in call.data:
+            raise ValueError("poison")
+        return {}
+
+    world.reading(stream, world.taking(handler), Reading(batch_size=1))
+    async with world.running():
+        await until(5)
+        flow = sight.flow("mapping")
+        assert "ValueError" in flow.failing
+        assert flow.retrying[0].attempt >= 3
+        assert flow.lag_seconds is not None
+        assert flow.lag_seconds >= 4
+        assert flow.since < EPOCH + 2
+        bad = False
+        await until(120)
+        flow = sight.flow("mapping")
+        assert (flow.failing, flow.retrying, flow.in_flight, flow.lag_seconds) == ("", (), (), 0.0)
+        assert flow.lanes[0].blocked_since is None
+
+
+@pytest.mark.semantics("STEER-04")
+async def test_a_back_off_ends_when_somebody_says_so_and_uses_up_no_attempt_more() -> None:
+    world = StreamWorld()
+    stream = world.stream()
+    stream.put("key", "poison")
+    bad = True
+
+    async def handler(call: Call) -> object:
+        if bad:
+            raise ValueError("poison")
+        return {}
+
+    function = world.taking(handler)
+    supervisor = world.reading(stream, function, Reading(batch_size=1))
+    assert supervisor.hasten() == 0
+    async with world.running():
+        await until(60)  # the back-off is at its cap: half a minute
+        tried = len(function.calls)
+        bad = False
+        last = function.calls[-1].at
+        assert supervisor.hasten() == 1
+        await until(60.5)
+        assert len(function.calls) == tried + 1
+        assert function.calls[-1].at - last < 30
+        assert function.taken == ["poison"]
+        assert supervisor.hasten() == 0

@@ -1,0 +1,86 @@
+"""What is remembered of the fates of records, and that it is bounded."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.service.telemetry.core.journal import Journal, JournalEntry, Journals
+
+
+def put(journal: Journal, at: float, what: str, *names: str, **more: str) -> None:
+    ids, is_new = journal.share(names)
+    seconds = 0.1 if what == "invoked" else None
+    journal.put(JournalEntry(at, what, "shard", ids, seconds=seconds, **more), is_new=is_new)
+
+
+@pytest.mark.semantics("SEE-04")
+def test_a_records_life_is_in_order_and_ends_with_its_fate() -> None:
+    journal = Journal(100)
+    put(journal, 1.0, "invoked", "a", "b", detail="error", error="no")
+    put(journal, 5.0, "delivered", "a", "b")
+    put(journal, 5.0, "invoked", "a", "b", detail="success")
+    put(journal, 6.0, "filtered", "c")
+    life = journal.life("b")
+    assert [(entry.at, entry.what, entry.detail) for entry in life] == [
+        (1.0, "invoked", "error"),
+        (5.0, "invoked", "success"),
+        (5.0, "delivered", ""),
+    ]
+    assert life[0].without_ids()["records"] == 2
+    assert "ids" not in life[0].without_ids()
+    assert journal.life("x") == []
+
+
+def test_entries_are_the_newest_first_and_can_be_of_one_kind_or_record() -> None:
+    journal = Journal(100)
+    for number in range(4):
+        put(journal, float(number), "filtered" if number % 2 else "delivered", str(number))
+    assert [entry.at for entry in journal.entries()] == [3.0, 2.0, 1.0, 0.0]
+    assert [entry.at for entry in journal.entries("filtered")] == [3.0, 1.0]
+    assert [entry.at for entry in journal.entries("filtered", "1")] == [1.0]
+
+
+@pytest.mark.semantics("SEE-04")
+def test_the_oldest_are_forgotten_and_the_attempts_of_one_batch_cost_little() -> None:
+    journal = Journal(10)
+    for number in range(8):
+        put(journal, float(number), "invoked", "a", "b", "c")
+    put(journal, 8.0, "discarded", "a", "b", "c")
+    assert len(journal.life("b")) == 9
+    assert journal.weight == 3 + 7 + 3
+    for number in range(5):
+        put(journal, 10.0 + number, "delivered", f"{number}x", f"{number}y")
+    assert [entry.what for entry in journal.entries("discarded")] == []
+    assert len(list(journal.entries("delivered"))) == 5
+
+
+def test_only_the_last_batches_share_their_ids() -> None:
+    journal = Journal(1000)
+    assert journal.share(["first"])[1]
+    for number in range(64):
+        assert journal.share([str(number)])[1]
+    assert journal.share(["first"])[1]
+    assert not journal.share(["63"])[1]
+    assert journal.share([]) == ((), True)
+
+
+@pytest.mark.semantics("SEE-04")
+def test_all_mappings_together_are_bounded_and_who_remembers_most_forgets_first() -> None:
+    journals = Journals(1000, total=100)
+    quiet, busy = journals.of("quiet"), journals.of("busy")
+    assert quiet is not None
+    assert busy is not None
+    put(quiet, 0.0, "delivered", "mine")
+    for number in range(200):
+        put(busy, 1.0, "delivered", str(number))
+        journals.settle()
+    assert quiet.life("mine")
+    assert quiet.weight + busy.weight <= 101
+    assert busy.life("199")
+    assert not busy.life("1")
+    journals.forget("busy")
+    assert list(journals.all) == ["quiet"]
+
+
+def test_without_records_nothing_is_remembered() -> None:
+    assert Journals(0).of("m") is None
