@@ -37,6 +37,7 @@ class ReasonCode(Enum):
     PENDING = "pending"
     DISABLED = "disabled"
     MISCONFIGURED = "misconfigured"
+    NOT_TAKEN_OVER = "not_taken_over"
     STATE_UNAVAILABLE = "state_unavailable"
     STOPPING = "stopping"
     FAULT = "fault"
@@ -62,6 +63,7 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.PENDING: "nothing is known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
+    ReasonCode.NOT_TAKEN_OVER: "a mapping of the emulator stays the emulator's, or its mappings are not known yet",
     ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written just now",
     ReasonCode.STOPPING: "the daemon is stopping",
     ReasonCode.FAULT: "a fault in Headrace",

@@ -188,8 +188,13 @@ class RunningMappings:
         last: Sequence[Companion] = (),
         fault: Fault = raised,
         unkept: Callable[[], Collection[Reason]] = tuple,
+        coming: Callable[[], Reason | None] = lambda: None,
+        origin: Callable[[str], str] = lambda uuid: "file",
     ) -> None:
-        """`fault` is told of what stopped a part or a mapping that begins again."""
+        """`fault` is told of what stopped a part or a mapping that begins again. `coming` says why it is not known yet
+        which mappings there are; `origin` where one comes from, by its UUID."""
+        self._coming = coming
+        self._origin = origin
         self._fault = fault
         self._parts = parts
         self._last = last
@@ -212,7 +217,10 @@ class RunningMappings:
 
     def watched(self) -> list[RunningMapping | HeldMapping]:
         """All that are enabled, at work or not."""
-        return [*self._works.values(), *(HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items())]
+        held = [HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items()]
+        if coming := self._coming():
+            held.append(HeldMapping("the emulator's mappings", coming))
+        return [*self._works.values(), *held]
 
     @property
     def account(self) -> Account:
@@ -302,11 +310,18 @@ class RunningMappings:
         ]
         reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
-        return Readiness(known and not unkept, not reasons, tuple(reasons))
+        coming = self._coming()
+        reasons += [coming] if coming else []
+        pending = coming is not None and coming.code is ReasonCode.PENDING
+        return Readiness(known and not unkept and not pending, not reasons, tuple(reasons))
 
     def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""
         return self._works.get(name)
+
+    def is_listed(self, name: str) -> bool:
+        """Whether the mapping is here, at work or not."""
+        return name in self._mappings
 
     def is_known(self, name: str) -> bool:
         """Whether the mapping polls, or can say what it waits for."""
@@ -345,6 +360,7 @@ class RunningMappings:
             reason=standing.reason if standing else NOT_ENABLED,
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
+            origin=self._origin(config.uuid),
             destination=work.destination.arn if work and work.destination else "",
             trouble=work.trouble if work else None,
         )

@@ -78,13 +78,25 @@ def _show_tables(status: dict[str, Any]) -> None:
         (
             each["name"],
             each["state"],
+            each.get("origin", "file"),
             each["function"],
             *(each["counts"][name] for name in ("fetched", "delivered", "filtered", "discarded", "undecided")),
             "; ".join(filter(None, (each["reason"], each["trouble"]))),
         )
         for each in status["mappings"]
     ]
-    head = ("MAPPING", "STATE", "FUNCTION", "FETCHED", "DELIVERED", "FILTERED", "DISCARDED", "UNDECIDED", "REASON")
+    head = (
+        "MAPPING",
+        "STATE",
+        "FROM",
+        "FUNCTION",
+        "FETCHED",
+        "DELIVERED",
+        "FILTERED",
+        "DISCARDED",
+        "UNDECIDED",
+        "REASON",
+    )
     show(table(head, mappings) + "\n")
     functions = [
         (
