@@ -13,7 +13,7 @@ from support.broken_starts import BODIES, LostCode, LostDependency, OnceGood
 from support.daemons import Queues
 
 
-@pytest.fixture(params=["ministack", pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven")), "moto"])
+@pytest.fixture(params=["ministack", pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven"))])
 def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
     found = Queues(request.getfixturevalue(request.param).endpoint_url)
     yield found

@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def test_what_a_directory_that_was_deleted_cannot_keep_is_refused_and_shown(tmp_
         create(api, "orders")
         assert daemon.get("/readyz")[0] == 200
         shutil.rmtree(tmp_path / ".headrace")
-        calls = [
+        calls: list[Callable[[], object]] = [
             lambda: api.invoke(FunctionName="orders", InvocationType="Event", Payload=b"{}"),
             lambda: create(api, "stock"),
             lambda: api.tag_resource(Resource="arn:aws:lambda:us-east-1:000000000000:function:orders", Tags={"a": "b"}),

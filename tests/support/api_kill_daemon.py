@@ -74,8 +74,10 @@ def run(killer: Killer) -> int:
         await write(self, puts, deletes, then)
         killer.passed("Stored")
 
-    async def accepted(self: EventStore, event: AsyncEvent, payload: bytes) -> None:
-        await accept(self, event, payload)
+    async def accepted(
+        self: EventStore, event: AsyncEvent, payload: bytes, then: Callable[[], None] = lambda: None
+    ) -> None:
+        await accept(self, event, payload, then)
         killer.passed("Accepted")
 
     async def delivered(self: EventStore, event: AsyncEvent) -> None:

@@ -464,6 +464,13 @@ async def test_leftovers_are_swept_at_the_start_and_what_is_missing_is_unpacked_
         assert Path(runnable.code, "app.py").is_file()
 
 
+def state_of(api: FunctionApi, name: str, version: str = "") -> str:
+    """As those who run it see it."""
+    runnable = api.plane.runnable(name, version)
+    assert runnable is not None
+    return runnable.state
+
+
 def lose(directory: Path, content: bytes, damaged: bytes | None = None) -> None:
     """The package with this content is lost, or another file has its name."""
     sha256 = hashlib.sha256(content).hexdigest()
@@ -487,7 +494,7 @@ async def test_a_function_whose_code_is_lost_is_failed_until_it_gets_code_again(
         shown = (await api("GetFunction", FunctionName="orders"))["Configuration"]
         assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "InvalidZipFileException")
         assert "Upload it again with UpdateFunctionCode" in shown["StateReason"]
-        assert api.plane.runnable("orders").state == "Failed"
+        assert state_of(api, "orders") == "Failed"
         for call in ("UpdateFunctionConfiguration", "PublishVersion"):
             with pytest.raises(ApiError) as error:
                 await api(call, FunctionName="orders")
@@ -497,7 +504,7 @@ async def test_a_function_whose_code_is_lost_is_failed_until_it_gets_code_again(
         assert (await configuration(api))["State"] == "Failed"
         await api("UpdateFunctionCode", FunctionName="orders", ZipFile=fresh)
         assert (await configuration(api))["State"] == "Active"
-        assert api.plane.runnable("orders").state == "Active"
+        assert state_of(api, "orders") == "Active"
     (tmp_path / DIRECTORY / ".boot").unlink()  # so that all code is unpacked again
     async with function_api(tmp_path) as api:
         assert api.lost == []
@@ -514,12 +521,12 @@ async def test_code_that_comes_again_is_there_for_all_who_had_it(tmp_path: Path)
     async with function_api(tmp_path) as api:
         assert api.lost == ["orders", "stock"]
         await api("UpdateFunctionCode", FunctionName="orders", ZipFile=OTHER)
-        assert [api.plane.runnable("orders", which).state for which in ("", "1")] == ["Active", "Failed"]
+        assert [state_of(api, "orders", which) for which in ("", "1")] == ["Active", "Failed"]
         told: list[str] = []
         api.plane.watch(told.append)
         await api.create(FunctionName="fresh")
-        assert api.plane.runnable("orders", "1").state == "Active"
-        assert api.plane.runnable("stock").state == "Active"
+        assert state_of(api, "orders", "1") == "Active"
+        assert state_of(api, "stock") == "Active"
         assert {"orders", "stock"} <= set(told)
 
 
@@ -535,7 +542,7 @@ async def test_code_that_somebody_puts_back_is_found_at_the_next_start(tmp_path:
     async with function_api(tmp_path) as api:
         assert api.lost == []
         assert (await configuration(api))["State"] == "Active"
-        assert api.plane.runnable("orders", "1").state == "Active"
+        assert state_of(api, "orders", "1") == "Active"
 
 
 async def test_a_disk_that_takes_no_code_is_our_trouble_and_changes_nothing(tmp_path: Path) -> None:

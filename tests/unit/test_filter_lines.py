@@ -86,6 +86,12 @@ def test_at_the_start_the_files_are_told_with_their_lines_and_the_apis_without(t
     assert "filters[1].pattern: looks at messageId" in told[2]["event"]
 
 
+def test_nothing_is_said_here_of_a_filter_that_is_refused() -> None:
+    stream = io.StringIO()
+    say_filters(Log(stream), mapping({"data": "x"}))
+    assert lines(stream) == []
+
+
 # --- the first records ------------------------------------------------------------------------------------------------
 
 
@@ -165,3 +171,16 @@ def test_other_filters_begin_anew_and_the_same_do_not() -> None:
     for event in refused(100):
         logs.observe(event)
     assert len(lines(stream)) == 2
+
+
+@pytest.mark.semantics("FILTER-53")
+def test_records_that_cannot_be_read_are_counted_and_no_field_is_named() -> None:
+    stream = io.StringIO()
+    stream_arn = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+    logs = MappingLogs([mapping({"data": {"a": ["x"]}}, source=stream_arn)], Log(stream))
+    found = tuple(Record(Lane("s", ""), str(each), {"kinesis": {"data": "é"}}, 0.0) for each in range(100))
+    logs.observe(seen.Fetched("m", found, 0.0))
+    logs.observe(seen.Filtered("m", found))
+    (line,) = lines(stream)
+    assert line["event"] == "m: its filters refused each of the first 100 records"
+    assert "path" not in line
