@@ -21,6 +21,7 @@ class RefusalKind(Enum):
     MALFORMED = "values do not satisfy their shapes"
     TOO_LARGE = "more was sent than is taken"
     MISSING = "what is named does not exist"
+    UNSET = "what is named was never set"
     CONFLICT = "what is there does not allow it"
     IN_USE = "something else is being done with it"
     STALE = "the caller has seen an older one"

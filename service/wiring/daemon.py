@@ -169,7 +169,7 @@ class Daemon:
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
-            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
+            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], planes, stack)
             outside = self._outside(plant, keepers, clients, listener, api, served.code)
             self._life = Life(plant, self._settings, outside, self._clock)
             return await self._life.run()
@@ -280,7 +280,13 @@ class Daemon:
             return None
         return OwnApi(f"http://{reached_at(address)}", self._functions_secret)
 
-    def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
+    def _api(
+        self,
+        listener: socket.socket | None,
+        groups: Sequence[Group],
+        planes: ControlPlane | None,
+        stack: AsyncExitStack,
+    ) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
         given = self._settings.api
         if listener is None or not given.enabled:
@@ -290,7 +296,8 @@ class Daemon:
             what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
         access = ApiAccess(address.host, given.hosts, given.secrets(), self._functions_secret)
-        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log, self._clock)
+        is_ours = planes.functions.is_named if planes else lambda function: False
+        api = LambdaApi(groups, access, Forwarding(given.upstream), self._log, self._clock, is_ours=is_ours)
         stack.push_async_callback(api.aclose)
         return api
 

@@ -95,6 +95,13 @@ class FunctionPlane:
     def is_filed(self, name: str) -> bool:
         return name in self._filed
 
+    def is_named(self, text: str) -> bool:
+        """Whether this names a function of ours, in whichever spelling; its qualifier is not looked at."""
+        try:
+            return self.find(names.resolve(text, self.here).name) is not None
+        except ApiError:
+            return False
+
     def is_there(self, arn: str) -> bool:
         """Whether this is a function of ours that exists, and its qualifier, if it has one, too."""
         try:
