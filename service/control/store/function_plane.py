@@ -76,6 +76,8 @@ class FunctionPlane:
         self._unused = True
         """Whether there may be code that no function has."""
         self._changed = anyio.Event()
+        self._kept = anyio.Event()
+        """Set when some function is another one."""
         code.released = self._sweep_soon
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -110,6 +112,12 @@ class FunctionPlane:
             return False
         function = self.find(named.name)
         return function is not None and function.resolve(named.qualifier) is not None
+
+    async def settled(self, name: str, patience: float) -> None:
+        """Until nothing of the function is under way, or it is gone; `patience` seconds at most."""
+        with anyio.move_on_after(patience):
+            while (function := self.find(name)) is not None and function.settling:
+                await self._kept.wait()
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
@@ -189,6 +197,8 @@ class FunctionPlane:
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
         """Called in the step in which the change is known to be durable: in memory and told, as one."""
         self._due.pop(name, None)
+        kept, self._kept = self._kept, anyio.Event()
+        kept.set()
         if after is None:
             del self._functions[name]
         else:
