@@ -16,7 +16,7 @@ from typing import Protocol
 import anyio
 
 from ...config.durable.faults import StoreUnavailable
-from ...config.errors import SourceError, SourceMissing
+from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 from ...config.reasons import Reason, ReasonCode
 from ..control.mappings import taking_over
 from ..control.mappings.answers import Shown
@@ -112,7 +112,7 @@ class EmulatorFollower:
         try:
             shown = await self._there.all()
             for uuid in dict.fromkeys([*shown, *self._plane.taken, *self._plane.noted]):
-                await self._settled(uuid, shown.get(uuid))
+                await self._looked_at(uuid, shown.get(uuid))
             self._tell(None)
         except SourceError as error:
             self._tell(Reason(error.reason.code, f"the emulator's event source mappings are not known: {error}"))
@@ -125,6 +125,16 @@ class EmulatorFollower:
             if reason is not None:
                 self._log.warning(Action.NOT_TAKEN_OVER, reason.text)
             self._changed()
+
+    async def _looked_at(self, uuid: str, shown: Shown | None) -> None:
+        """What the emulator refuses for one mapping keeps nobody from the others. Raises SourceUnavailable: nothing can
+        be asked now."""
+        try:
+            await self._settled(uuid, shown)
+        except SourceUnavailable:
+            raise
+        except SourceError as error:
+            self._say_left(uuid, error.reason)
 
     # --- one mapping --------------------------------------------------------------------------------------------------
 

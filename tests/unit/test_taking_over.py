@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from headrace.config.clock import LoopClock
-from headrace.config.errors import SourceMissing, SourceUnavailable
+from headrace.config.errors import SourceMissing, SourceRefused, SourceUnavailable
 from headrace.config.reasons import Reason, ReasonCode
 from headrace.service.control.mappings import taking_over
 from headrace.service.control.mappings.decisions import DecisionContext
@@ -36,6 +36,7 @@ from headrace.service.running.emulator_follower import STUBBORN, EmulatorFollowe
 from headrace.service.telemetry.log import Log
 from support.mapping_requests import HERE, QUEUE, STREAM
 
+TWO = "22222222-2222-4222-8222-222222222222"
 ONE = "11111111-1111-4111-8111-111111111111"
 GROUND = DecisionContext(HERE, lambda name, qualifier: FoundFunction(None) if name == "f" else None)
 NOW = Moment(1_700_000_000.0, "1")
@@ -150,6 +151,7 @@ NO = taking_over.not_ours("no")
         (Look(None), None, Nothing()),
         (Look(shown()), M, Note(M)),
         (Look(shown("Disabled")), None, Nothing()),
+        (Look(shown("Disabled")), M, Nothing()),
         (Look(shown()), NO, LeaveThere(NO)),
         (Look(shown(), noted=M), M, SwitchOff(M)),
         (Look(shown("Disabling"), noted=M), M, Nothing()),
@@ -188,6 +190,7 @@ class PaperEmulator:
         self.mappings = {each["UUID"]: each for each in mappings}
         self.fails: set[str] = set()
         self.dies_after = ""
+        self.refuses = ""
         self.deaf = False
         self.calls: list[str] = []
 
@@ -206,6 +209,8 @@ class PaperEmulator:
 
     async def switch(self, uuid: str, *, on: bool) -> None:
         self._asked("on" if on else "off")
+        if uuid == self.refuses:
+            raise SourceRefused("access denied")
         if uuid not in self.mappings:
             raise SourceMissing("no such mapping")
         if not self.deaf:
@@ -264,6 +269,19 @@ async def test_an_emulator_that_goes_away_after_the_switch_leaves_nothing_forgot
         there.fails, there.dies_after = set(), ""
         await follower.give_back()
         assert (plane.left_off, there.mappings[ONE]["State"]) == ([], "Enabled")
+
+
+@pytest.mark.semantics("TAKE-16")
+async def test_what_is_refused_for_one_mapping_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    there = PaperEmulator(shown(), shown(UUID=TWO, BatchSize=6, EventSourceArn=f"{QUEUE}-2"))
+    there.refuses = ONE
+    async with following(tmp_path, there) as (follower, plane, said):
+        await follower.look()
+        assert (set(plane.taken), set(plane.noted)) == ({TWO}, {ONE})
+        assert "access denied" in said.getvalue()
+        there.refuses = ""
+        await follower.look()
+        assert set(plane.taken) == {ONE, TWO}
 
 
 @pytest.mark.semantics("TAKE-06")
