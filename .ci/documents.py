@@ -49,7 +49,7 @@ def prefixes(page: Path) -> str:
 
 
 def today() -> str:
-    """For each source, what becomes of each setting."""
+    """For each source, the support of each setting."""
     rows = [
         f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in KINDS) + " |"
         for name, standing in FIELDS.items()
@@ -65,15 +65,15 @@ def legend() -> list[str]:
     proven = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
     lines = [
         "*yes*: honoured. *–*: AWS has no such setting here, so it is refused.",
-        f"*recorded*: kept and shown, without an effect of its own ({recorded}).",
-        "Settings that no source in the table knows are refused too.",
+        f"*recorded*: stored and shown, without effect ({recorded}).",
+        "Headrace also refuses settings that no source in the table has.",
     ]
     total = f"{rules.total()} rules of [docs/semantics.md](docs/semantics.md) are proven by tests"
     return [*lines, "", f"{total} ({proven})."]
 
 
 def calls() -> str:
-    """For each call of the Lambda API, what becomes of it and of its fields."""
+    """For each call of the Lambda API, the support of the call and of its fields."""
     head = ["| call | honoured | recorded | refused |", "|---|---|---|---|"]
     rows = [f"| `{name}` | {' | '.join(_fields(name, each) for each in _COLUMNS)} |" for name in field_support.FIELDS]
     reasons: dict[tuple[str, str, str], list[str]] = defaultdict(list)

@@ -40,7 +40,8 @@ def one_round(count: int, directory: Path) -> tuple[int, int, float]:
             commits.begin()
             stub.open("full")
             ended = journal.wait(count, "our daemon")
-    commits.read()
+    if not commits.read():
+        raise RuntimeError("the daemon noted no commit: does measuring/counted_daemon.py still fit the store?")
     return journal.lines, commits.count, ended - journal.first
 
 

@@ -1,3 +1,3 @@
-"""What a user may say, what is wrong with it, and how to reach what was named."""
+"""The user's configuration, its problems, and the connections to the servers that it names."""
 
 from __future__ import annotations

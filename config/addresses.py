@@ -11,8 +11,8 @@ WILDCARDS = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - names what a l
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` (a name or an address, without brackets) is this machine for itself alone, so that nobody else
-    reaches what listens there. Names under `localhost` are nobody else's."""
+    """Whether `host` (a name or an address, without brackets) is this machine's loopback, which no other machine can
+    reach. Names under `localhost` always are."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -43,7 +43,7 @@ def would_call_itself(function_url: str, listen: str, own_hosts: Collection[str]
         ours = urlsplit(f"//{listen}")
         our_host, our_port = (ours.hostname or "").lower(), ours.port
     except ValueError:
-        return False  # not an address at all: `decide` says so
+        return False  # not an address at all: `decide` reports it
     if port != our_port:
         return False
     if our_host in WILDCARDS:

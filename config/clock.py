@@ -1,7 +1,7 @@
 """Time and randomness as objects, so that a test can own both. A leaf.
 
-The machine's wall clock may step: somebody sets it, NTP corrects it, a machine that slept catches up. So each use of
-time is one of three:
+The machine's wall clock may step: an operator or NTP sets it, or the machine slept. So each use of time is one of
+three:
 
 - `monotonic`: back-off, deadlines, pauses. Always the event loop's own (`anyio.current_time`), virtual on a virtual
   loop.
@@ -25,14 +25,14 @@ from .core.clocks import TOLERANCE, OtherClock
 
 
 def seconds_awake_and_asleep() -> float:
-    """Seconds of a clock that nobody sets. Where the system has one, it counts a sleep of the machine too."""
+    """Seconds of a clock that never steps. Where the system has one, it counts a sleep of the machine too."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 class SteadyTime:
-    """The wall clock without its steps: anchored once, then moved by a clock that nobody sets. It approaches the wall
+    """The wall clock without its steps: anchored once, then moved by a clock that never steps. It approaches the wall
     clock so slowly that an age changes by no more than SLEW of itself."""
 
     SLEW = 0.01
@@ -57,11 +57,11 @@ class SteadyTime:
 
 
 steady_time = SteadyTime()
-"""The process's one."""
+"""The steady time of this process."""
 
 
 class Clock(Protocol):
-    """Back-off and deadlines use `monotonic`, ages `steady`, and moments that somebody reads `wall`."""
+    """Back-off and deadlines use `monotonic`, ages `steady`, and moments for readers `wall`."""
 
     def wall(self) -> float:
         """Seconds since the epoch by the machine's clock, which may step."""
@@ -106,16 +106,17 @@ class LoopClock:
 
 
 class ServiceClock:
-    """The clock of the service whose records are judged by their times: that of a virtual machine that slept may be
-    hours off ours. It is our steady clock with what the service's answers say that it is ahead.
+    """The clock of the service whose records are judged by their times: the clock of a virtual machine that slept may
+    be hours off ours. It is our steady clock plus the lead that the service's answers show.
 
-    A record keeps the time that the service's clock gave it, and that clock may step. So a clock that was left counts
-    on as an `OtherClock`: by it a record that came before the step has its true age. Where the service does not tell
-    its time, or has not told it since the machine's clock stepped, the machine's is one too: the service may run here.
+    A record keeps the time that the service's clock gave it, and that clock may step. So the clock before a step
+    continues as an `OtherClock`: by it a record from before the step has its true age. Where the service does not tell
+    its time, or has not told it since the machine's clock stepped, the machine's clock is an `OtherClock` too, because
+    the service may run here.
     """
 
     REMEMBERED = 8
-    """Steps; the last ones."""
+    """The number of steps; the latest ones are remembered."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -125,7 +126,7 @@ class ServiceClock:
         self._left: deque[tuple[float, float]] = deque(maxlen=self.REMEMBERED)  # how far ahead, and when it ended
 
     def told(self, wall: float) -> None:
-        """The service has just said that it is so late."""
+        """The service has just told its time: seconds since the epoch."""
         steady = self._clock.steady()
         ahead = wall - steady
         if abs(ahead) <= TOLERANCE:
@@ -135,7 +136,7 @@ class ServiceClock:
         self._ahead, self._told, self._machine_ahead = ahead, True, self._clock.wall() - steady
 
     def wall(self) -> float:
-        """The service's clock; ours where it never told its time."""
+        """Seconds since the epoch by the service's clock, or by ours when the service never told its time."""
         return self._clock.steady() + self._ahead
 
     def steady(self) -> float:
@@ -145,7 +146,8 @@ class ServiceClock:
         return self._clock.monotonic()
 
     def others(self) -> tuple[OtherClock, ...]:
-        """Of the clocks that the service had, and of the machine's where it stepped and nobody said which is right."""
+        """The earlier clocks of the service, and the machine's clock when it stepped and the service has not told its
+        time since."""
         steady = self._clock.steady()
         stepped = self._clock.wall() - steady - self._machine_ahead
         if not self._left and abs(stepped) <= TOLERANCE:

@@ -1,4 +1,4 @@
-"""pydantic's findings in words for people, each with its place in the document and a suggestion.
+"""Messages from pydantic's findings, each with its place in the document and a suggestion.
 
 Owns the wording and "did you mean". Used by the loader for every model that a user writes.
 """
@@ -63,28 +63,31 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "too_long": lambda context: f"must have at most {counted(context['max_length'], 'element')}",
 }
 FORMS = {
-    URL_FORM: ("is no URL", "it must begin with http:// or https://"),
-    VARIABLE_FORM: ("is no name for a variable", "letters, digits and '_', no digit first"),
-    RUNTIME_FORM: ("is no runtime that Headrace starts", "python, nodejs, provided.*; for any other use 'command'"),
-    ROLE_FORM: ("is no role", "it must look like arn:aws:iam::000000000000:role/orders"),
-    ACCOUNT_FORM: ("is no account", "it must be 12 digits, e.g. 000000000000"),
-    REGION_FORM: ("is no region", "letters, digits and '-', e.g. us-east-1"),
-    KEY_ID_FORM: ("is no access key id", "3 to 128 letters, digits or '_'"),
-    QUALIFIER_FORM: ("is no version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
-    OWN_UUID_FORM: ("is no UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
-    DESTINATION_FORM: ("is no destination", "give the ARN of a queue, topic or bucket, or kafka://TOPIC"),
-    TOPIC_FORM: ("is no name of a topic", "letters, digits, '.', '_' and '-', no '.' first"),
-    GROUP_FORM: ("is no name of a group", "letters, digits, '-' and '_'"),
-    KMS_FORM: ("is no ARN of a key", "it must begin with arn:"),
-    URI_FORM: ("has characters that AWS does not take here", "letters, digits and / * : _ + = . @ -"),
+    URL_FORM: ("is not a URL", "it must begin with http:// or https://"),
+    VARIABLE_FORM: ("is not a valid name of a variable", "letters, digits and '_', no digit first"),
+    RUNTIME_FORM: (
+        "is not a runtime that Headrace can start",
+        "python, nodejs, provided.*; for any other use 'command'",
+    ),
+    ROLE_FORM: ("is not the ARN of a role", "it must look like arn:aws:iam::000000000000:role/orders"),
+    ACCOUNT_FORM: ("is not an account", "it must be 12 digits, e.g. 000000000000"),
+    REGION_FORM: ("is not a region", "letters, digits and '-', e.g. us-east-1"),
+    KEY_ID_FORM: ("is not an access key id", "3 to 128 letters, digits or '_'"),
+    QUALIFIER_FORM: ("is not a version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
+    OWN_UUID_FORM: ("is not a UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
+    DESTINATION_FORM: ("is not a destination", "give the ARN of a queue, topic or bucket, or kafka://TOPIC"),
+    TOPIC_FORM: ("is not a valid name of a topic", "letters, digits, '.', '_' and '-', no '.' first"),
+    GROUP_FORM: ("is not a valid name of a group", "letters, digits, '-' and '_'"),
+    KMS_FORM: ("is not the ARN of a key", "it must begin with arn:"),
+    URI_FORM: ("has characters that AWS does not allow here", "letters, digits and / * : _ + = . @ -"),
 }
 """What a pattern means, and what to do."""
 _WITHOUT_VALUE = {"value_error", "assertion_error", "too_short", "too_long", "string_too_short", "string_too_long"}
 
 
 def problems(fault: ValidationError, model: type[BaseModel], node: Node, path: str) -> list[Problem]:
-    """One problem per finding. `node` is what was validated, `path` where it stands. What is missing because its name
-    is misspelled is told by the misspelling."""
+    """One problem per finding. `node` is what was validated, `path` where it stands. A field that is missing because
+    its name is misspelled is reported as the misspelling."""
     errors = distinct(fault)
     meant = {(*keys_of(error)[:-1], folded(near)) for error in errors if (near := meant_by(error, model))}
     return [
@@ -175,7 +178,7 @@ def _shown(link: str, value: object, path: str) -> str:
 def unknown_key(key: str, known: Sequence[str], place: NodePlace) -> Problem:
     """An unknown key is an error, with the nearest known one as a suggestion."""
     if key in _REPORTED:
-        return place.problem("unknown key", "AWS reports this, nobody sets it: remove it")
+        return place.problem("unknown key", "AWS reports this field, and no caller can set it: remove it")
     hint = did_you_mean(key, known)
     if not hint and known and len(known) <= 8:
         hint = "known are " + ", ".join(known)

@@ -1,7 +1,7 @@
 """File descriptors: how many this process may have, and how it is recognised that there are none left.
 
 A system that is out of them says so in many ways: a connection is not made, a host name is not found, a file does not
-open, a process does not start. Each looks like a fault of somebody else, who then is asked to mend it.
+open, a process does not start. Each looks like another part's fault, and the user would search there.
 
     limit of the process  ──────────────────────────────────┐
     limit of everybody but the listener  ──────────┐        │ RESERVED: `lifted` alone gives them out
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 RESERVED = 16
-"""Descriptors that are kept for those who ask whether the daemon lives; of few, an eighth."""
+"""Descriptors that are reserved for liveness checks; an eighth when there are few."""
 _NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
 _full: int | None = None
 """The limit, where a part of it is reserved."""
@@ -38,7 +38,7 @@ def raise_limit(wanted: int) -> int:
 
 
 def reserve() -> None:
-    """From now on nobody but `lifted` may use the last of them."""
+    """From now on only `lifted` may use the last of them."""
     global _full
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if _full is None and soft != resource.RLIM_INFINITY:
@@ -70,7 +70,7 @@ def lifted() -> Iterator[None]:
 
 
 def spent(error: BaseException) -> bool:
-    """Whether this is the failure of somebody who got no descriptor, however it is wrapped."""
+    """Whether a missing descriptor caused this failure, however it is wrapped."""
     return any(_is_spent(each) for each in _within(error))
 
 

@@ -1,4 +1,5 @@
-"""Files to trees: which files a path means, reading them within bounds, and choosing the reader by their ending.
+"""From files to trees: finds the files of a path, reads them within limits, and chooses the reader by the file's
+ending.
 
 Every fault is a Problem; nothing a file holds raises anything else. Used by the loader.
 """
@@ -27,7 +28,9 @@ def find_default(directory: Path) -> Path | None:
     found = [directory / name for name in DEFAULT_NAMES if (directory / name).is_file()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
-        raise ConfigError([Problem(f"{names} both stand here", file=str(directory), hint="name the one that you mean")])
+        raise ConfigError(
+            [Problem(f"{names} are both in this directory", file=str(directory), hint="name the one to use")]
+        )
     return found[0] if found else None
 
 
@@ -36,7 +39,7 @@ def holds_documents(directory: Path) -> bool:
     try:
         return directory.is_dir() and any(_is_ours(file) for file in directory.iterdir())
     except OSError:
-        return True  # whoever reads it is told why it cannot be read
+        return True  # reading it reports why it cannot be read
 
 
 def read_all(paths: Sequence[Path]) -> tuple[list[Node], list[Problem]]:
@@ -92,7 +95,9 @@ def read(path: Path) -> tuple[Node | None, list[Problem]]:
 def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
     """The tree of a file's bytes, or None, and what is wrong with them."""
     if len(data) > MAX_BYTES:
-        return None, [Problem(f"is larger than {MAX_BYTES // 1024 // 1024} MB, so hardly a configuration", file=file)]
+        return None, [
+            Problem(f"is larger than {MAX_BYTES // 1024 // 1024} MB, which is too large for a configuration", file=file)
+        ]
     try:
         text = text_of(data)
     except NotText as fault:
@@ -100,7 +105,7 @@ def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
         return None, [Problem(str(fault), file=file, line=line)]
     ending = Path(file).suffix.lower()
     if ending == ".toml":
-        return None, [Problem("is TOML, which is not read here", file=file, hint="write it as YAML or JSON")]
+        return None, [Problem("is TOML, which Headrace does not read", file=file, hint="write it as YAML or JSON")]
     reader = _READERS.get(ending, read_yaml.read)
     try:
         document, problems = reader(text, file)

@@ -22,7 +22,7 @@ from .reasons import Reason, ReasonCode
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a configuration: where it stands, what it is, and what to do about it."""
+    """One problem of a configuration: its place, what is wrong, and what to do."""
 
     what: str
     path: str = ""
@@ -45,7 +45,7 @@ class HeadraceError(Exception):
 
 
 class ConfigError(HeadraceError):
-    """What the user asked for cannot be done; `problems` has every reason, in document order."""
+    """The user's request cannot be done; `problems` has every reason, in document order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -58,7 +58,7 @@ class ConfigError(HeadraceError):
 
 
 class SourceError(HeadraceError):
-    """A queue or stream did not do what was asked of it. `reason` says why."""
+    """A call to a queue or stream failed. `reason` says why."""
 
     usual: ClassVar[ReasonCode] = ReasonCode.UNAVAILABLE
     """The code of a reason that is told no other."""
@@ -74,7 +74,7 @@ class SourceError(HeadraceError):
 
 
 class SourceUnavailable(SourceError):
-    """A passing fault (network, throttling, 5xx): try again with back-off."""
+    """A temporary failure (network, throttling, 5xx): try again with back-off."""
 
 
 class SourceMissing(SourceError):

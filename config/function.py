@@ -1,4 +1,4 @@
-"""What a user may say about a function: five kinds, told apart by the one key that only they have.
+"""The settings of a function: five kinds, each identified by a key that only it has.
 
 Shapes only; whether the code's directory exists is the loader's question, how to run it the invokers'.
 """
@@ -77,44 +77,44 @@ _Word = Annotated[str, StringConstraints(min_length=1)]
 
 
 class _Common(Spoken):
-    """What every kind has."""
+    """Fields of every kind."""
 
     name: SkipJsonSchema[str] = ""  # the key under `functions`; never written by a user
     role: Annotated[str, StringConstraints(pattern=ROLE_FORM)] | None = Field(
         None, examples=["arn:aws:iam::000000000000:role/orders"]
     )
-    """ARN of the execution role, which Kinesis events name as `invokeIdentityArn`; nothing else looks at it. Default:
+    """ARN of the execution role, which Kinesis events name as `invokeIdentityArn`; it has no other effect. Default:
     `arn:aws:iam::<account of the stream>:role/lambda`."""
 
 
 class _Owned(_Common):
-    """What every function has whose runtime speaks to us over the Runtime API."""
+    """Fields of every function whose runtime uses our Runtime API."""
 
     timeout: Whole = Field(TIMEOUT_DEFAULT, ge=1, le=900)
-    """Seconds that an invocation may take, as on AWS."""
+    """Maximum seconds of an invocation, as on AWS."""
     environment: _Variables = Field(default_factory=dict, examples=[{"STAGE": "dev"}])
-    """The function's variables. Values are text, as it is written: `1.10` without quotes is the text 1.10."""
+    """The function's variables. Values are text as written: `1.10` without quotes is the text 1.10."""
     concurrency: Whole = Field(CONCURRENCY_DEFAULT, ge=1, le=1000)
-    """Invocations at once at most, each in a process of its own."""
+    """Maximum invocations at once, each in a process of its own."""
     memory_size: Whole = Field(128, ge=128, le=10_240)
-    """MB. Recorded: the function is told, and REPORT prints it; nothing limits the memory."""
+    """MB. Recorded: the function's context and REPORT show it; nothing limits the memory."""
 
     @property
     def deadline(self) -> float | None:
-        """Seconds after which an invocation is ended; None for as long as it takes."""
+        """Seconds after which an invocation is ended; None for no limit."""
         return float(self.timeout)
 
 
 class _Started(_Owned):
-    """What every function has whose process we start."""
+    """Fields of every function whose process Headrace starts."""
 
     layers: list[Path] = Field(default_factory=list, max_length=5, examples=[["./layers/common"]])
-    """Directories that stand where /opt stands on AWS, in this order; a later one wins."""
+    """Directories whose content is at /opt, as on AWS, in this order; a later one wins."""
     isolation: Literal["auto", "env", "namespace"] = "auto"
     """`namespace`: a real /tmp and /opt of its own, where the kernel allows; `env`: by variables alone; `auto`: the
     first where it works."""
     reload: bool = True
-    """Whether a change of the code starts new processes."""
+    """Whether Headrace starts new processes after a change of the code."""
     debug: Annotated[Literal[False] | Whole, BeforeValidator(_debug_port)] = Field(False, examples=[5678])
     """Port that a debugger attaches to: one process, and no timeout."""
     idle_timeout: Whole = Field(300, ge=1, le=86_400)
@@ -190,9 +190,9 @@ class CommandFunction(_Started):
     command: list[_Word] = Field(min_length=1, examples=[["java", "-jar", "stock.jar"]])
     """The program and its arguments."""
     handler: _Word | None = None
-    """What the program finds in `_HANDLER`."""
+    """The value of `_HANDLER` for the program."""
     code: Path = Path()
-    """Directory that the program starts in. Default: that of the configuration file."""
+    """Working directory of the program. Default: the directory of the configuration file."""
 
     def located(self, base: Path) -> Self:
         """The same with every relative path made absolute from `base`; the command is left as it is."""
@@ -201,39 +201,39 @@ class CommandFunction(_Started):
 
 
 class ExternalFunction(_Owned):
-    """A runtime that somebody else starts, such as an IDE: Headrace waits for it."""
+    """A runtime that the user starts, for example in an IDE: Headrace waits for it."""
 
     external: Literal[True]
     timeout: Whole = Field(900, ge=1, le=900)
-    """Seconds that an invocation may take; long, because somebody may stand at a breakpoint."""
+    """Maximum seconds of an invocation; long, because a debugger may stop at a breakpoint."""
     concurrency: Whole = Field(1, ge=1, le=1000)
-    """Invocations at once at most."""
+    """Maximum invocations at once."""
     port: Whole = Field(0, ge=0, le=65_535)
-    """Port of the Runtime API that the runtime is pointed at; 0 for any free one, which is printed at the start."""
+    """Port of the Runtime API for the runtime; 0 means any free port, which is printed at the start."""
 
     def located(self, base: Path) -> Self:
         return self
 
 
 class InvokeTarget(Spoken):
-    """Where the Invoke API finds the function."""
+    """The function's address in the Invoke API."""
 
     function_name: _Word = Field(max_length=256, examples=["billing"])
     endpoint_url: Annotated[str, StringConstraints(pattern=URL_FORM)] | None = Field(
         None, examples=["http://localhost:3001"]
     )
-    """Default: the endpoint of `aws`, or what the AWS variables say for Lambda."""
+    """Default: the endpoint of `aws`, or the AWS variables for Lambda."""
     qualifier: Annotated[str, StringConstraints(pattern=QUALIFIER_FORM)] | None = None
     """Version or alias."""
 
 
 class _Elsewhere(_Common):
     timeout: Annotated[int, Field(ge=1, le=900), WHOLE] | None = None
-    """Seconds to wait for an answer. Default: as long as it takes."""
+    """Seconds to wait for an answer. Default: no limit."""
 
     @property
     def deadline(self) -> float | None:
-        """Seconds after which an invocation is given up; None for as long as it takes."""
+        """Seconds after which an invocation is given up; None for no limit."""
         return None if self.timeout is None else float(self.timeout)
 
     def located(self, base: Path) -> Self:
@@ -245,7 +245,7 @@ class RemoteFunction(_Elsewhere):
 
     invoke: InvokeTarget
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
-    """Invocations at once at most. Default: no bound but the mappings' own; a 429 lowers it."""
+    """Maximum invocations at once. Default: no limit except the mappings' own; a 429 lowers it."""
 
 
 class HttpFunction(_Elsewhere):
@@ -256,7 +256,7 @@ class HttpFunction(_Elsewhere):
     )
     """The URL that events are posted to."""
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = 1
-    """Invocations at once at most. The emulator takes one."""
+    """Maximum invocations at once. The emulator accepts one."""
 
 
 KINDS: dict[str, type[BaseModel]] = {

@@ -1,6 +1,6 @@
-"""Whether a function's handler names a file that is there: looks at names of files, and reads none.
+"""Whether a function's handler names an existing file: looks at the names of files, and reads none.
 
-A warning, not more: a virtual environment may hold the module, and somebody may build it later.
+A warning, not more: a virtual environment may hold the module, and the user may build it later.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _PACKAGES = "lib/python3*/site-packages"
 
 
 def missing(function: LocalFunction) -> str:
-    """The file that the handler of a located function needs and nobody finds; empty when it is there, or when its
-    runtime has no such rule."""
+    """The missing file that the handler of a located function needs; empty when it exists, or when the runtime has no
+    such rule."""
     if not function.handler or function.family == "provided" or not _is_directory(function.code):
         return ""
     candidates = tuple(_python(function) if function.family == "python" else _node(function))

@@ -46,7 +46,7 @@ _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
-"""Fields of a mapping that name a source which is no ARN."""
+"""Fields of a mapping that name a source without an ARN."""
 
 
 class PatternFault(Protocol):
@@ -66,14 +66,14 @@ layer may not know the pattern engine. Called with one pattern at a time."""
 
 
 class ToldOfPattern(PatternFault, Protocol):
-    """What deserves a word about a pattern that is allowed; `path` is a field's of the record, dotted, or empty."""
+    """A remark on a valid pattern; `path` is the dotted path of a field of the record, or empty."""
 
     @property
     def matches_nothing(self) -> bool: ...
 
 
 PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
-"""Says what deserves a word about a pattern. Given by the caller, as `CheckPatterns`."""
+"""Returns the remarks on a pattern. Given by the caller, as `CheckPatterns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     """What is allowed and deserves a line in the log, such as fields that are recorded without effect."""
     remarks: tuple[Problem, ...] = ()
-    """What is allowed, works, and is good to know."""
+    """Remarks: allowed and working, but good to know."""
     places: Mapping[str, NodePlace] = field(default_factory=dict)
     """Where each function and mapping stands, by its path."""
 
@@ -106,7 +106,7 @@ class Config:
         return place.file if place is not None else ""
 
     def problem(self, path: str, what: str) -> Problem:
-        """What is found wrong later on, with the file and the line all the same."""
+        """A problem that is found later, with file and line as well."""
         place = self.places.get(path)
         return place.problem(what) if place is not None else Problem(what, path)
 
@@ -134,16 +134,18 @@ def load(
     flags: Mapping[str, object] | None = None,
     check_patterns: CheckPatterns | None = None,
     pattern_notes: PatternNotes | None = None,
+    given: Sequence[Node] = (),
 ) -> Config:
     """The configuration of all paths (files or directories) together.
 
-    `flags` is keyed by the path of a setting (`aws.real`); None means not given. Raises ConfigError with every problem
+    `flags` is keyed by the path of a setting (`aws.real`); None means not given. `given`: documents that somebody made,
+    out of a template: they are taken as they are, and no variables are filled in. Raises ConfigError with every problem
     found, in the order of the files.
     """
     found, repeated = documents.read_all([Path(path) for path in paths])
     variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
     filled = [variables.fill(document) for document in found]
-    members, problems = nodes.merge(filled)
+    members, problems = nodes.merge([*filled, *given])
     loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems])
     config = loading.config(environ, flags or {})
     if loading.problems or config is None:
@@ -182,7 +184,7 @@ class _Loading:
         self._duplicates(mappings)
         if not self._named("mappings"):
             self.warnings.append(
-                Problem("there are no mappings, so there is nothing to do until some come through the API", "mappings")
+                Problem("there are no mappings, so there is nothing to do until the API creates some", "mappings")
             )
         if settings is None:
             return None
@@ -236,7 +238,7 @@ class _Loading:
             return None, wrong
 
     def _without_value(self, node: Node, path: str) -> set[str]:
-        """The keys that are left without a value: a slip, or something that somebody meant to finish."""
+        """The keys that are left without a value: a slip, or something that the user meant to finish."""
         assert isinstance(node.value, dict)
         blank = {key for key, member in node.value.items() if member.value is None}
         for key in sorted(blank):
@@ -262,7 +264,9 @@ class _Loading:
 
     def _kind(self, name: str, node: Node, place: NodePlace) -> type[BaseModel] | None:
         if not _FUNCTION_NAME.fullmatch(name):
-            self.problems.append(place.problem("is no name for a function", "1 to 64 letters, digits, '-' or '_'"))
+            self.problems.append(
+                place.problem("is not a valid name of a function", "1 to 64 letters, digits, '-' or '_'")
+            )
         if not isinstance(node.value, dict):
             self.problems.append(place.problem("must be a mapping with one of " + ", ".join(function.KINDS)))
             return None
@@ -280,7 +284,7 @@ class _Loading:
             key = next(key for key in node.value if complaints.nearest(key, function.KINDS) == meant)
             self.problems.append(complaints.unknown_key(key, list(function.KINDS), locate(node, [key], place.path)))
             return None
-        what = "does not say how it is run"
+        what = "does not define how to run it"
         self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
         return None
 
@@ -297,7 +301,7 @@ class _Loading:
 
     def _handler_exists(self, made: AnyFunction, node: Node, path: str) -> None:
         if isinstance(made, LocalFunction) and (file := handler_files.missing(made)):
-            what = f"names a module of which there is no {file} in {str(made.code)!r}"
+            what = f"names a module, but there is no {file} in {str(made.code)!r}"
             self.warnings.append(locate(node, ["handler"], path).problem(what, "correct it, or build the code"))
 
     def _loops(self, functions: Mapping[str, AnyFunction], settings: Settings, environ: Mapping[str, str]) -> None:
@@ -325,7 +329,7 @@ class _Loading:
         for name, node in self._named("mappings").items():
             place = NodePlace(nodes.join("mappings", name), node.file, node.line)
             if not _MAPPING_NAME.fullmatch(name):
-                what = "is no name for a mapping"
+                what = "is not a valid name of a mapping"
                 self.problems.append(place.problem(what, "1 to 128 letters, digits, '-', '_' or '.'"))
             if not isinstance(node.value, dict):
                 self.problems.append(place.problem("must be a mapping with 'source' and 'function'"))
@@ -339,7 +343,7 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # what follows from it is no news
+        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # its consequences are no news
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:

@@ -1,7 +1,7 @@
-"""One event source mapping: what the user said of it, and what follows from that for its kind of source.
+"""One event source mapping: the user's settings, and what follows from them for its kind of source.
 
-The fields are in `fields/mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by everybody who works
-for a mapping.
+The fields are in `fields/mapping_fields.py`, what differs from kind to kind in `kinds/`. Used by all code that serves a
+mapping.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class EventSourceMapping(MappingFields):
         return kind
 
     def function_arn(self, account: str | None = None, region: str | None = None) -> str:
-        """The function's ARN as the mapping has it; of a name, without its qualifier. `account` goes before the
-        source's, `region` is for a source that has none; where nothing says them they are what emulators have."""
+        """The function's ARN as in the mapping; for a name, without its qualifier. `account` takes precedence over
+        the source's; `region` is used for a source that has none. The last resort are the emulators' defaults."""
         if self.function.startswith("arn:"):
             return self.function
         arn = self.arn or Arn("aws", "lambda", region or LOCAL_REGION, LOCAL_ACCOUNT, "")

@@ -8,7 +8,7 @@ MASK = "********"
 
 _SECRET = re.compile(
     r"passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|signing_?key|connection_?string"
-    r"|access_?config",  # where a secret's name belongs, and where somebody writes the secret
+    r"|access_?config",  # where a secret's name belongs, and where users sometimes write the secret
     re.IGNORECASE,
 )
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")

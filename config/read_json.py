@@ -50,7 +50,7 @@ def _take(composer: Composer, token: str, line: int) -> None:
             composer.scalar(meant, line, quoted=True)
         case _:
             if token in _NOT_JSON:
-                raise composer.fault(line, f"cannot be read as JSON: {token} is no value of JSON")
+                raise composer.fault(line, f"cannot be read as JSON: {token} is not a JSON value")
             composer.scalar(token, line, quoted=False)
 
 

@@ -1,10 +1,13 @@
 """YAML to nodes: the parser's events, told to the composer.
 
 PyYAML's own composer is recursive and expands aliases without a limit. Merge keys (`<<`) are understood, tags of
-programs (`!Ref`, `!!python/…`) are refused.
+programs (`!Ref`, `!!python/…`) are refused, unless who reads has a long form for them: `!Ref x` is then `{Ref: x}`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -17,44 +20,70 @@ _TAG = "tag:yaml.org,2002:"
 _KNOWN = frozenset({"!", *(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq"))})
 
 
-def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
+LongForm = Callable[[str], str]
+"""The key that a tag stands for: `!Ref` is `Ref`. Empty for a tag that has none."""
+
+
+def read(text: str, file: str, long_form: LongForm = lambda tag: "") -> tuple[Node | None, list[Problem]]:
     """The document's tree, None for an empty one, and what is wrong with it that does not hinder reading on. Raises
     ConfigError for what does."""
     composer = Composer(file)
+    reading = _Reading(composer, long_form)
     try:
         for event in yaml.parse(text, Loader=_Loader):
-            _take(composer, event)
+            reading.take(event)
     except yaml.YAMLError as fault:
         raise ConfigError([*composer.problems, _syntax(fault, text, file)]) from None
     return composer.root, composer.problems
 
 
-def _take(composer: Composer, event: yaml.Event) -> None:
-    assert event.start_mark is not None
-    line = event.start_mark.line + 1
-    match event:
-        case yaml.AliasEvent():
-            composer.alias(str(event.anchor), line)
-        case yaml.ScalarEvent():
-            _check_tag(composer, event.tag, line)
-            quoted = bool(event.style) or event.tag == f"{_TAG}str"
-            composer.scalar(event.value, line, quoted=quoted, anchor=event.anchor)
-        case yaml.MappingStartEvent():
-            _check_tag(composer, event.tag, line)
-            composer.begin_mapping(line, event.anchor)
-        case yaml.SequenceStartEvent():
-            _check_tag(composer, event.tag, line)
-            composer.begin_sequence(line, event.anchor)
-        case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-            composer.end()
-        case yaml.DocumentStartEvent() if composer.root is not None:
-            raise composer.fault(line, "holds several documents", "keep one document per file; a directory is merged")
+@dataclass(slots=True)
+class _Reading:
+    """One document: the events of the parser, told to the composer."""
 
+    composer: Composer
+    long_form: LongForm
+    wrapped: list[bool] = field(default_factory=list)
+    """Of each open mapping and sequence, whether a mapping of its long form stands around it."""
 
-def _check_tag(composer: Composer, tag: str | None, line: int) -> None:
-    if tag is not None and tag not in _KNOWN:
-        shown = tag.replace(_TAG, "!!")[:60]
-        raise composer.fault(line, f"the YAML tag {shown} is not understood", "write the value itself")
+    def take(self, event: yaml.Event) -> None:
+        assert event.start_mark is not None
+        line = event.start_mark.line + 1
+        composer = self.composer
+        match event:
+            case yaml.AliasEvent():
+                composer.alias(str(event.anchor), line)
+            case yaml.ScalarEvent():
+                wrapped = self._wrap(event, line)
+                quoted = bool(event.style) or event.tag == f"{_TAG}str"
+                composer.scalar(event.value, line, quoted=quoted, anchor=None if wrapped else event.anchor)
+                if wrapped:
+                    composer.end()
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                wrapped = self._wrap(event, line)
+                self.wrapped.append(wrapped)
+                begin = composer.begin_mapping if isinstance(event, yaml.MappingStartEvent) else composer.begin_sequence
+                begin(line, None if wrapped else event.anchor)
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                composer.end()
+                if self.wrapped.pop():
+                    composer.end()
+            case yaml.DocumentStartEvent() if composer.root is not None:
+                hint = "keep one document per file; a directory is merged"
+                raise composer.fault(line, "holds several documents", hint)
+
+    def _wrap(self, event: yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> bool:
+        """Whether the mapping of a long form was begun, in which the value of the event is the only member."""
+        tag = event.tag
+        if tag is None or tag in _KNOWN:
+            return False
+        key = self.long_form(tag)
+        if not key:
+            shown = tag.replace(_TAG, "!!")[:60]
+            raise self.composer.fault(line, f"the YAML tag {shown} is not understood", "write the value itself")
+        self.composer.begin_mapping(line, event.anchor)
+        self.composer.scalar(key, line, quoted=True)
+        return True
 
 
 def _syntax(fault: yaml.YAMLError, text: str, file: str) -> Problem:
@@ -71,7 +100,7 @@ def _syntax(fault: yaml.YAMLError, text: str, file: str) -> Problem:
 
 def _hint(what: str, row: str) -> str:
     if "\t" in row[: len(row) - len(row.lstrip())]:
-        return "indent with spaces: YAML takes no tabs"
+        return "indent with spaces: YAML does not allow tabs"
     if "${" in row:
         return "inside { } and [ ] put ${…} in quotes"
     if "cannot start any token" in what:

@@ -1,10 +1,10 @@
-"""Why something is not as it should be: a code for those who decide by it, a text for those who read it. A leaf:
+"""Why something is not as it should be: a code for decisions, a text for readers. A leaf:
 imports nothing of ours.
 
     where it arises ──► Reason(code, text) ──► status, /readyz, log lines, answers of the API
 
-A reason is made where it arises, and goes unchanged to where it is shown. Whoever decides by a reason decides by its
-code: a text may quote what a function printed or what a foreign server said, and a test looks for code that reads one
+A reason is made where it arises, and goes unchanged to where it is shown. A decision uses the code alone: a text may
+quote what a function printed or what a foreign server said, and a test looks for code that reads one
 (`tests/unit/test_repository_reasons.py`).
 """
 
@@ -38,33 +38,39 @@ class ReasonCode(Enum):
     DISABLED = "disabled"
     MISCONFIGURED = "misconfigured"
     NOT_TAKEN_OVER = "not_taken_over"
+    NOT_RESOLVED = "template_not_resolved"
+    NOT_TAKEN = "template_not_taken"
+    CODE_MISSING = "code_missing"
     STATE_UNAVAILABLE = "state_unavailable"
     STOPPING = "stopping"
     FAULT = "fault"
 
 
 MEANINGS: Mapping[ReasonCode, str] = {
-    ReasonCode.UNAVAILABLE: "a source, destination, registry or endpoint for logs is away; it is asked again",
+    ReasonCode.UNAVAILABLE: "a source, destination, registry or log endpoint is not available; Headrace tries again",
     ReasonCode.MISSING: "a source or destination does not exist; the mapping waits for it",
-    ReasonCode.REFUSED: "a source, destination, registry or endpoint for logs refuses until somebody changes something",
-    ReasonCode.DAMAGED: "a partition cannot give what it has",
+    ReasonCode.REFUSED: "a source, destination, registry or log endpoint refuses; the user must change something",
+    ReasonCode.DAMAGED: "records of a partition cannot be read",
     ReasonCode.LOGIN_REFUSED: "the brokers refuse user name, password, token or mechanism",
-    ReasonCode.RIGHTS_REFUSED: "the brokers know the user, who lacks rights on the topic, the group or the cluster",
-    ReasonCode.CLIENT_NOT_TRUSTED: "the brokers want a client certificate, or another one",
-    ReasonCode.BROKERS_NOT_TRUSTED: "the certificate of the brokers cannot be trusted",
-    ReasonCode.CERTIFICATE_UNUSABLE: "a certificate or key that the mapping names for its brokers cannot be used",
-    ReasonCode.SECRET_UNUSABLE: "a secret that the mapping names cannot be read, or lacks what is needed",
+    ReasonCode.RIGHTS_REFUSED: "the user lacks permissions on the topic, the group or the cluster",
+    ReasonCode.CLIENT_NOT_TRUSTED: "the brokers require a client certificate, or another one",
+    ReasonCode.BROKERS_NOT_TRUSTED: "the brokers' certificate is not trusted",
+    ReasonCode.CERTIFICATE_UNUSABLE: "a certificate or key of the mapping is not usable",
+    ReasonCode.SECRET_UNUSABLE: "a secret of the mapping cannot be read, or lacks a required member",
     ReasonCode.FUNCTION_MISSING: "the function, version or alias does not exist",
-    ReasonCode.FUNCTION_PENDING: "the function has not started yet, or is being made",
+    ReasonCode.FUNCTION_PENDING: "the function has not started yet, or is being created",
     ReasonCode.FUNCTION_CANNOT_START: "the function's init fails, or nothing on this machine can run it",
-    ReasonCode.FUNCTION_UNREACHABLE: "nobody answers where the function is",
-    ReasonCode.FUNCTION_REFUSED: "who has the function refuses to invoke it",
-    ReasonCode.FUNCTION_THROTTLED: "the function's reserved concurrency lets nothing run",
-    ReasonCode.PENDING: "nothing is known yet",
+    ReasonCode.FUNCTION_UNREACHABLE: "no server answers at the function's address",
+    ReasonCode.FUNCTION_REFUSED: "the remote endpoint refuses to invoke the function",
+    ReasonCode.FUNCTION_THROTTLED: "the function's reserved concurrency is 0",
+    ReasonCode.PENDING: "the state is not known yet",
     ReasonCode.DISABLED: "the mapping is not enabled",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
     ReasonCode.NOT_TAKEN_OVER: "a mapping of the emulator stays the emulator's, or its mappings are not known yet",
-    ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written just now",
+    ReasonCode.NOT_RESOLVED: "a value of a template is known only to a deployment, or to who gives a parameter",
+    ReasonCode.NOT_TAKEN: "a template asks for something that Headrace does not do",
+    ReasonCode.CODE_MISSING: "the code or a layer of a template's function is not on this machine",
+    ReasonCode.STATE_UNAVAILABLE: "the state directory cannot be read or written at the moment",
     ReasonCode.STOPPING: "the daemon is stopping",
     ReasonCode.FAULT: "a fault in Headrace",
 }
@@ -83,7 +89,7 @@ class Reason:
         return self.text
 
     def of(self, subject: str) -> Reason:
-        """The same, told of whom it is: `subject: text`."""
+        """The same reason with its subject: `subject: text`."""
         return Reason(self.code, f"{subject}: {self.text}")
 
 

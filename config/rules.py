@@ -49,7 +49,7 @@ def _unknown_source(mapping: EventSourceMapping) -> Violation:
     if mapping.arn is None:
         hint = "give an ARN of a queue, stream or cluster"
         return sentence("source", "Unrecognized event source.", hint)
-    what = f"Unrecognized event source. Headrace knows nothing of the service {mapping.arn.service!r}"
+    what = f"Unrecognized event source. Headrace does not know the service {mapping.arn.service!r}"
     return sentence("source", what, f"this version polls {table.polled()}")
 
 
@@ -65,7 +65,7 @@ def _refused(mapping: EventSourceMapping, name: str, kind: SourceKind) -> Iterat
     own = kind.refusals.get(name, FieldRefusal())
     if own.zero_is_none and not getattr(mapping, name):
         return
-    yield sentence(name, own.what or _unsupported(name), own.hint or f"remove it: it means nothing for {kind.titles}")
+    yield sentence(name, own.what or _unsupported(name), own.hint or f"remove it: it does not apply to {kind.titles}")
 
 
 def _unsupported(name: str) -> str:

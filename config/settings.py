@@ -84,7 +84,7 @@ class _Section(BaseModel):
 
 
 class Aws(_Section):
-    """How AWS's APIs are reached. What is not given here is taken from the standard AWS variables and profile."""
+    """How to reach AWS's APIs. Values that are not given come from the standard AWS variables and profile."""
 
     endpoint_url: _Url | None = Field(None, examples=["http://localhost:4566"])
     """Endpoint of every service. Wins over `AWS_ENDPOINT_URL` and the profile."""
@@ -95,17 +95,17 @@ class Aws(_Section):
     profile: str | None = None
     """Profile of the shared AWS configuration."""
     account: Annotated[str, StringConstraints(pattern=ACCOUNT_FORM)] | None = Field(None, examples=["000000000000"])
-    """Twelve digits. Default: an access key of twelve digits, else what the endpoint's STS says, else 000000000000."""
+    """Twelve digits. Default: an access key of twelve digits, else the endpoint's STS's answer, else 000000000000."""
     access_key_id: str | None = None
-    """Default: what the standard AWS variables and the profile say."""
+    """Default: the standard AWS variables and the profile."""
     secret_access_key: SecretStr | None = None
     """Better given as `HEADRACE_AWS__SECRET_ACCESS_KEY_FILE`."""
     session_token: SecretStr | None = None
     """Better given as `HEADRACE_AWS__SESSION_TOKEN_FILE`."""
     real: bool = False
-    """Allow real AWS, that is: no endpoint. Messages that were taken or filtered are deleted there."""
+    """Allow real AWS, that is: no endpoint. Headrace then deletes processed and filtered messages there."""
     rewrite_queue_urls: bool = True
-    """Send to the configured endpoint what an emulator says is at a host that only it can see."""
+    """Replace the host in queue URLs by the configured endpoint: some emulators return a host that only they reach."""
 
     def arguments(self) -> dict[str, Any]:
         """The same as keyword arguments of `clients.aws.AwsSettings`: secrets as text."""
@@ -116,45 +116,45 @@ class Aws(_Section):
 
 
 class LogSettings(_Section):
-    """What is logged, to standard error."""
+    """The log, on standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = "info"
-    """The least important line that is written."""
+    """The lowest level that is logged."""
     format: Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)] = "auto"
-    """`auto`: for people on a terminal, else JSON."""
+    """`auto`: readable text on a terminal, else JSON."""
 
 
 class Destinations(_Section):
-    """How long a failure destination is tried that does not take what it is told. After that the discarded records are
-    counted, logged and passed."""
+    """How often to try a failure destination that does not accept a document. After that the discarded records are
+    counted, logged and skipped."""
 
     attempts: int = Field(5, ge=1)
-    """Tries at most."""
+    """Maximum number of attempts."""
     seconds: float = Field(60.0, ge=0, allow_inf_nan=False)
-    """Seconds in which they must fall."""
+    """Maximum seconds for all attempts."""
     block: bool = False
-    """Try without end instead: the shard waits for its destination, and nothing is passed untold."""
+    """Try forever instead: the shard waits for its destination, and no record is skipped without a document."""
 
 
 class Api(_Section):
     """The Lambda API, on the same address as health and metrics: clients deploy functions and mappings to it. Requests
-    need no signature on the loopback, and one by `access_keys` on any other address."""
+    need no signature on the loopback; on any other address they need a signature with one of `access_keys`."""
 
     enabled: bool = True
     """Serve it."""
     upstream: _Url | None = Field(None, examples=["http://localhost:4566"])
-    """Where calls go that are not served here, e.g. the emulator's own Lambda. Default: they are refused."""
+    """Where to forward calls that Headrace does not serve, e.g. the emulator's own Lambda. Default: refuse them."""
     access_keys: dict[
         Annotated[str, StringConstraints(pattern=KEY_ID_FORM)], Annotated[SecretStr, Field(min_length=1)]
     ] = Field(default_factory=dict, examples=[{"LOCAL": "a-secret"}])
-    """Who may call on an address that is not the loopback: the secret by the access key id that a client signs with, in
-    whichever case. Better given as `HEADRACE_API__ACCESS_KEYS_FILE`, which names a JSON file."""
+    """Keys of clients that may call on an address other than the loopback: access key id (upper or lower case) and
+    secret. Better given as `HEADRACE_API__ACCESS_KEYS_FILE`, which names a JSON file."""
     hosts: list[str] = Field(default_factory=list, examples=[["headrace", "host.docker.internal"]])
-    """Names besides the loopback's by which a request on the loopback may call this daemon. Others are refused, because
-    a web page may have sent them."""
+    """Host names, besides the loopback's own, that a request on the loopback may use for this daemon. Headrace refuses
+    others, because a web page may have sent the request."""
     adopt: bool = False
-    """Let the API change and delete the mappings of this configuration. What it did holds until a mapping's definition
-    here changes."""
+    """Let the API change and delete the mappings of this configuration. Its changes to a mapping hold until the
+    mapping's definition here changes."""
 
     def secrets(self) -> dict[str, str]:
         """The secrets as text, by key id in upper case: variables do not keep the case of a name."""
@@ -176,52 +176,52 @@ class TakeOver(_Section):
 
 
 class Asynchronous(_Section):
-    """How events of asynchronous invocations are delivered. Attempts, age and destinations are each function's own
-    event-invoke configuration."""
+    """How to deliver events of asynchronous invocations. Each function's event-invoke configuration has its attempts,
+    age and destinations."""
 
     at_once: Annotated[int, Field(ge=1, le=1000), WHOLE] = 10
     """Events of one function at a time."""
     retry_factor: float = Field(1.0, ge=0, le=1, allow_inf_nan=False)
-    """Times this, the 60 s and 120 s between attempts that failed; AWS's is 1, less is for tests."""
+    """Factor for the pauses of 60 s and 120 s after failed attempts. AWS's is 1; smaller values are for tests."""
 
 
 class Settings(_Section):
     """The daemon's own settings."""
 
     aws: Aws = Field(default_factory=Aws)
-    """How AWS's APIs are reached."""
+    """How to reach AWS's APIs."""
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
         Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
-    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 is any free one."""
+    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 means any free port."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
     take_over: TakeOver = Field(default_factory=TakeOver)
     """The event source mappings of an emulator, run here."""
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = 100
-    """Invocations at a time of all functions that the Lambda API made, those with reserved concurrency aside. AWS's is
-    1000 for an account; here each is a process of this machine."""
+    """Maximum invocations at a time, over all functions of the Lambda API without reserved concurrency. AWS's number is
+    1000 for an account; here each invocation is a process of this machine."""
     warm: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
-    """Processes that stay for the next invocation without being in use, over all local functions. Beyond it, the one
-    that was not used for longest ends."""
+    """Maximum idle processes that stay for the next invocation, over all local functions. Beyond it, the process that
+    was idle for longest ends."""
     asynchronous: Asynchronous = Field(default_factory=Asynchronous)
-    """How asynchronous invocations are delivered."""
+    """How to deliver asynchronous invocations."""
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
-    """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that answers it, `on` to whatever the
-    endpoint is."""
+    """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that has it, `on` to any endpoint,
+    `off` nowhere."""
     state: Path = Path(".headrace")
-    """Directory of what must survive a restart."""
+    """Directory for data that must survive a restart."""
     log: LogSettings = Field(default_factory=LogSettings)
-    """What is logged."""
+    """The log."""
     destinations: Destinations = Field(default_factory=Destinations)
-    """How long failure destinations are tried."""
+    """How often to try failure destinations."""
     retry_backoff: RetryBackoff = Field(default_factory=RetryBackoff)
-    """The pause before a batch is invoked again, of mappings that say nothing of it, those of the API too."""
+    """The pause before a batch is invoked again, for all mappings without a setting of their own, also the API's."""
     shortest_record_age: Annotated[int, Field(ge=0, le=60), WHOLE] = 60
-    """Seconds that a mapping's maximum_record_age_in_seconds must have at least. AWS's 60; less only for tests."""
+    """Minimum seconds for a mapping's maximum_record_age_in_seconds. AWS's is 60; smaller values are only for tests."""
     stop_timeout: float = Field(8.0, ge=0, le=3600, allow_inf_nan=False)
-    """Seconds in which a stop finishes, from the signal to the end of the process; below 1 they count as 1. The default
-    is below the 10 s after which Docker kills."""
+    """Maximum seconds of a stop, from the signal to the end of the process; below 1 they count as 1. The default is
+    below the 10 s after which Docker kills."""
     until_idle: Annotated[
         Annotated[float, Field(ge=0)] | None,
         BeforeValidator(_until_idle),

@@ -53,7 +53,7 @@ class _Layers:
                 target[key] = node
 
     def origin(self, keys: Keys) -> _Origin:
-        """Who gave the value at a path: the last of its known parents."""
+        """The origin of the value at a path: that of its last known parent."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.origins:
                 return self.origins[keys[:length]]
@@ -154,7 +154,7 @@ _LEVELS = {"trace": "debug", "warn": "warning", "critical": "error", "fatal": "e
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, object]:
-    """What variables that are not ours alone say. A value that means nothing to us was meant for somebody else."""
+    """What variables that are not ours alone say. A value that we cannot read was meant for another program."""
     log: dict[str, object] = {}
     level = environ.get("LOG_LEVEL", "").lower()
     level = _LEVELS.get(level, level)

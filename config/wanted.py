@@ -46,7 +46,7 @@ def _joined(places: Iterable[Sequence[str | int]]) -> _Places:
 
 
 def _as_text(node: Node, places: _Places) -> Node:
-    """The tree with the scalars at those places as they were written; as they are, where nobody wrote one."""
+    """The tree with the scalars at those places as they were written; unchanged where the user wrote none."""
     match node.value:
         case dict() as members:
             changed = {spelling(members, key): below for key, below in places.items() if isinstance(key, str)}

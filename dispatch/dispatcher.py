@@ -1,4 +1,5 @@
-"""Carries out what the planner decides about one batch: invokes, waits, hands out fates as they fall.
+"""Carries out the planner's decisions about one batch: invokes, waits, and passes each fate on as soon as it is
+decided.
 
 One `Dispatcher` per mapping, one `Delivery` per batch in flight. The decisions are the planner's; the records are the
 feed's, which is told of every fate through `Ledger.settle`.
@@ -44,12 +45,12 @@ from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateEntry, PermitClaim, Permits
 
 HOLD_MARGIN = 5.0
-"""Seconds before records fall back to the source at which they are held for longer; of a short time, its last quarter:
-a function that fails sooner is not to be waited for any longer than the queue says."""
+"""Seconds before records fall back to the source at which they are held for longer; for a short time, its last quarter.
+Messages of a function that fails sooner come again after the queue's own time."""
 HOLD_STEP = 30.0
 """Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
 HOLD_AGAIN = 1.0
-"""Seconds between attempts of a hold that the source would not hear of, as long as the records are still ours."""
+"""Seconds between attempts of a hold that the source refused, as long as the records are still ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ class Target:
 
 
 class Ledger(Protocol):
-    """The feed's side of a delivery: what is done to the records themselves."""
+    """The feed's side of a delivery: settles records and reports running invocations."""
 
     async def settle(self, step: SettleStep | DiscardStep) -> None:
-        """Tell the source this fate, then move the positions past it."""
+        """Settle this fate at the source, then move the positions past it."""
         ...
 
     def invoked(self) -> None:
@@ -90,7 +91,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """What all deliveries of one mapping have in common."""
+    """The parts that all deliveries of one mapping share."""
 
     mapping: str
     target: Target
@@ -163,7 +164,7 @@ class Delivery:
         self._running.cancel()
 
     def withdraw(self, lanes: Collection[Lane]) -> None:
-        """These lanes are another owner's now: whatever comes of their records is not ours to say."""
+        """These lanes have another owner now: later results of their records are ignored."""
         self._withdrawn.update(lanes)
         self._planner.withdraw(lanes)
 
@@ -203,7 +204,7 @@ class Delivery:
         self._tell(news)
 
     async def _settle(self, step: SettleStep | DiscardStep) -> None:
-        # What is decided is told to the source even when we are being cancelled: else a handled record comes again.
+        # Decided fates are settled even during cancellation: otherwise a processed record comes again.
         with anyio.CancelScope(shield=True, deadline=self._times.settle) as self._settling:
             await self._ledger.settle(step)
             if step.fate.kind is FateKind.ABANDONED:
@@ -297,7 +298,7 @@ class Delivery:
         return False
 
     async def _begin(self, step: InvokeStep) -> Outcome | None:
-        """What came of it; None when it was cut, or we were stopped before it began."""
+        """The reply; None when the invocation was cut, or we were stopped before it began."""
         self._kind, self._state = step.kind, step.state
         with anyio.CancelScope() as self._running:
             if not self._stopped:
@@ -342,12 +343,12 @@ class Delivery:
         )
 
     def _learn(self, outcome: Outcome, entry: GateEntry) -> None:
-        """What an outcome says of the function itself."""
+        """Report to the gate what an outcome shows about the function itself."""
         match outcome:
             case Unreachable(down=True, cause=cause):
                 entry.failed(cause)
             case Unreachable():
-                pass  # nothing: whether it can start is for another batch to find out
+                pass  # nothing: another batch finds out whether it can start
             case Throttled():
                 entry.passed()
                 self._target.permits.throttled()
@@ -387,7 +388,7 @@ class Delivery:
             due = [record for record in records if record.held_until < wanted]  # the others are held for longer already
             while (reached := await self._ledger.hold(due, wanted)) <= until:
                 if clock.monotonic() + HOLD_AGAIN > until:
-                    return  # the source would not; the planner returns the records when their time is over
+                    return  # the source refused; the planner returns the records when their time is over
                 await anyio.sleep(HOLD_AGAIN)
             until = reached
             for record in due:

@@ -47,14 +47,15 @@ class Permits:
         return self._turns.slack
 
     async def wait_slack(self) -> None:
-        """Return once a permit is free and nobody waits: what is only lent should not be fetched before."""
+        """Return once a permit is free and no request waits: messages that are only lent should not be fetched
+        before."""
         while not self.slack:
             self._slack = anyio.Event() if self._slack.is_set() else self._slack
             await self._slack.wait()
 
     @contextmanager
     def claim(self, mapping: str) -> Iterator[PermitClaim]:
-        """A permit for this mapping, once it is `granted`. However the claim ends, nothing of it is left."""
+        """A permit for this mapping, once it is `granted`. The claim is removed however the block ends."""
         claim = PermitClaim(self, mapping)
         try:
             yield claim
@@ -70,7 +71,7 @@ class Permits:
             self._waiting[claim.number] = claim
 
     def relimit(self, limit: int | None) -> None:
-        """Another number from now on. Those that run go on."""
+        """Change the limit. Running invocations continue."""
         self._grant(self._turns.relimit(limit))
 
     def throttled(self) -> None:
@@ -132,8 +133,8 @@ class Gate:
         remembered: bool = False,
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """`remembered`: it started before, as it is, and is believed to start again until it is woken. `on_ready` hears
-        of each probe that found so of the function as it is."""
+        """`remembered`: the function started in an earlier run, unchanged, and is expected to start again until the
+        gate is woken. `on_ready` is called for each successful probe of the current function."""
         self._invoker = invoker
         self._observer = observer
         self._jitter = jitter
@@ -150,17 +151,18 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may invoke, and fetch what comes again."""
+        """Whether all mappings may invoke, and fetch records that come again."""
         return self._state.is_open
 
     @property
     def is_seen(self) -> bool:
-        """Whether the function was seen to start in this run, so that everybody may fetch what is only lent too."""
+        """Whether the function was seen to start in this run, so that all mappings may also fetch messages that are
+        only lent."""
         return self._state.is_seen
 
     @property
     def is_resting(self) -> bool:
-        """Whether it is only remembered that the function starts."""
+        """Whether a start of the function is only remembered from an earlier run."""
         return self._state.is_resting
 
     @property
@@ -177,7 +179,7 @@ class Gate:
         await self._changed.wait()
 
     async def wait_seen(self) -> None:
-        """For those who want to fetch what is only lent. Somebody must `wake` a gate that rests."""
+        """For pollers that fetch messages that are only lent. A resting gate opens only after `wake`."""
         while not self.is_seen:
             await self._changed.wait()
 
@@ -210,11 +212,11 @@ class Gate:
             entry.withdraw()
 
     def wake(self) -> None:
-        """Something is there that is only lent: a gate that rests looks whether the function starts, at once."""
+        """A source that only lends has messages: a resting gate probes the function at once."""
         self.move(self._state.wake())
 
     def renew(self) -> None:
-        """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
+        """The function changed: it is probed at once, and nothing is fetched for it before that."""
         self.move(self._state.renew())
 
     def move(self, step: GateStep) -> None:
@@ -263,7 +265,7 @@ class Gate:
 
 
 class GateEntry:
-    """One invocation's way through the gate, and what it tells of the function."""
+    """One invocation's way through the gate, and its report about the function."""
 
     def __init__(self, gate: Gate, now: Callable[[], float], jitter: Jitter) -> None:
         self._gate = gate
@@ -293,6 +295,6 @@ class GateEntry:
             self._gate.move(self._gate.state.failed(self._number, cause, self._now(), self._jitter()))
 
     def withdraw(self) -> None:
-        """It did not begin, or says nothing of the function."""
+        """It did not begin, or its result tells nothing about the function."""
         if self._number is not None:
             self._gate.move(self._gate.state.withdraw(self._number))

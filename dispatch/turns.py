@@ -1,4 +1,4 @@
-"""A few at a time, each for a while: who takes longer keeps nobody waiting."""
+"""Limits how many tasks run at a time. A task that takes too long gives up its place, so that others can begin."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""Where records come from, and how far we are."""
+"""The sources of records, and the positions up to which records are processed."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """THE loop: fetch, filter, batch, dispatch, settle. One loop for all sources.
 
 A feed reads from one `Reader` and has the slots in which its batches are in flight. It decides nothing by itself: the
-slots say what makes a batch, the planner what becomes of it, the ledger of its positions (`core/marks.py`) how far a
-lane is done.
+slots decide what makes a batch, the planner decides the fates, and the ledger of its positions (`core/marks.py`) how
+far a lane is done.
 
     fetch -> filter -> slots -> delivery -> settle -> marks -> commit
       ^                  |
@@ -45,14 +45,15 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
 
 REFUSALS = 5
-"""Fetches whose filtered records the source may still have to be told of while the next fetch begins: a source that is
-slow to hear of them is not to be read without bound."""
+"""Fetches whose filtered records may still be unsettled at the source when the next fetch begins. The limit exists
+because a source may be slow to settle them."""
 
 LOOK_AGAIN = 1.0
-"""Seconds for which a source may let us wait while records wait for their batch: the shortest window there is."""
+"""Longest wait of a fetch, in seconds, while records wait for their batch: the shortest possible window."""
 
 AT_ONCE = 500
-"""Records that are filtered and measured before others get their turn: a page of 10,000 would hold up every mapping."""
+"""Records that are filtered and measured before other tasks get their turn: a page of 10,000 would delay every
+mapping."""
 
 
 class Feed:
@@ -65,7 +66,8 @@ class Feed:
         polled: Callable[[FetchResult], None],
         took: Callable[[bool], None],
     ) -> None:
-        """`polled` hears of each fetch, `took` of each batch of what is only lent, and whether more waits behind it."""
+        """`polled` is called after each fetch. `took` is called for each batch of lent records, with whether more
+        records wait behind it."""
         self._settings = settings
         self._dispatcher = settings.dispatcher
         self._observer = settings.dispatcher.observer
@@ -97,7 +99,7 @@ class Feed:
 
     @property
     def busy(self) -> bool:
-        """Whether any record is here without a fate, or a window without its end."""
+        """Whether the feed holds a record without a fate, or a window without its end."""
         return bool(self._deliveries) or self._refusals > 0 or not self._slots.idle
 
     @property
@@ -136,8 +138,9 @@ class Feed:
         return failure
 
     def retire(self) -> None:
-        """Fetch no more; what is here is delivered. Where other readers can go on with it (a group's), only what is in
-        flight is: what fails may fail for ever, and as long as we are here nobody reads the lanes that are ours."""
+        """Fetch no more; what is here is delivered. Where other readers can continue (in a group), only batches in
+        flight are delivered: a failing record may fail forever, and while we hold our lanes no other member reads
+        them."""
         if self._reader.lane is None and not self._settings.lent:
             self.stop(self._times)
         else:
@@ -149,8 +152,8 @@ class Feed:
 
     def stop(self, times: StopTimes = NEVER) -> None:
         """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
-        a queue may answer a poll that was hung up on, and lend a message to nobody. `times` has by when the rest must
-        be done; NEVER where nobody waits for it."""
+        a queue may answer a poll whose client has gone, and make a message invisible that nobody received. `times` has
+        by when the rest must be done; NEVER where nobody waits for it."""
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
@@ -239,7 +242,7 @@ class Feed:
             self._tell_trouble(fetched)
             await self._sort_in(fetched)
         finally:
-            self._taking = False  # after a fault of ours too: whoever revokes waits for it
+            self._taking = False  # after a fault of ours too: `revoke` waits for it
             self._wake()
         self._end(fetched.ended)
 
@@ -300,8 +303,8 @@ class Feed:
         self._wake()
 
     def _begin_no_more(self, lanes: Collection[Lane]) -> tuple[Record, ...]:
-        """Drop what waits of these lanes, and let no delivery begin anything of them. As one step: else a batch would
-        take what waits before it is dropped."""
+        """Drop the waiting records of these lanes, and let no delivery begin any of them. In one step: otherwise a
+        batch would take waiting records before they are dropped."""
         for delivery in tuple(self._deliveries):
             delivery.stop_lanes(lanes)
         return self._slots.drop(lanes)
@@ -360,7 +363,7 @@ class Feed:
             target = self._dispatcher.target
             return not self._deliveries and target.gate.is_seen and target.permits.slack
         if self._reader.lane is None:
-            return True  # lanes that have enough are passed over: none waits for another
+            return True  # lanes that hold enough are skipped: no lane waits for another
         return not self._marks.crowded and not self._marks.full
 
     async def _wait_room(self) -> None:
@@ -403,7 +406,7 @@ class Feed:
         self._wake()
 
     async def _tell(self, settlement: Settlement) -> tuple[Record, ...]:
-        """Tell the source a fate; the records whose fate it heard."""
+        """Settle a fate at the source. Returns the records that were settled."""
         if not settlement.records:
             return ()
         self._observer.observe(Settling(self._mapping, (settlement,)))
@@ -416,7 +419,8 @@ class Feed:
         return heard
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
-        """What waits behind the batch of a function that cannot start could not be invoked either: it is held too."""
+        """Hold the records that wait behind the batch of a function that cannot start, because they could not be
+        invoked either."""
         down = not self._dispatcher.target.gate.is_open
         behind = [record for record in self._slots.behind() if record.held_until < until] if down else []
         try:
@@ -434,8 +438,8 @@ class Feed:
     # --- positions --------------------------------------------------------------------------------------------------
 
     async def _commit(self) -> None:
-        """Store what moved; one commit at a time, so none goes back. What could not be stored is stored with the next
-        commit: until then a crash only brings more records again."""
+        """Store the marks that moved, one commit at a time, so that no position goes back. Marks that could not be
+        stored are stored with the next commit; a crash before that only repeats more records."""
         async with self._committing:
             if self._lost or not (marks := self._marks.take()):
                 return
@@ -468,7 +472,7 @@ class Feed:
         self._tasks.start_soon(function, *arguments)  # type: ignore[arg-type]
 
     def _until(self, end: float) -> anyio.CancelScope:
-        """What must be done although we are being cancelled, but only up to this phase's end of a stop."""
+        """Work that must be done during cancellation, but only until this phase of a stop ends."""
         self._ending = anyio.CancelScope(shield=True, deadline=soon(end, self._clock.monotonic()))
         return self._ending
 
@@ -486,7 +490,7 @@ class Feed:
         changed.set()
 
     async def _wait_changed_or_tell(self) -> None:
-        """Until a delivery or a commit changed something, or nothing did for so long that it is told."""
+        """Wait until a delivery or a commit changes something, or until a blockage must be reported."""
         self._tell_blocked()
         with anyio.move_on_after(BLOCKED_AFTER):
             await self._changed.wait()

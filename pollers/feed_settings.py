@@ -1,4 +1,4 @@
-"""What all feeds of one mapping have in common: made by whoever puts a mapping to work, used by `feed.py`."""
+"""The settings that all feeds of one mapping share: made by the mapping factory, used by `feed.py`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AHEAD_BYTES = 32 * 1024 * 1024
 
 
 def ahead_of(mapping: EventSourceMapping) -> tuple[int, int]:
-    """Records and bytes that may be fetched and not yet settled of one lane: enough that every slot of a shard can fill
+    """Records and bytes of one lane that may be fetched and not yet settled: enough for every slot of a shard to fill
     a batch of its own."""
     slots = mapping.parallelization_factor or 1
     return max(AHEAD_RECORDS, mapping.batch_limit * slots), max(AHEAD_BYTES, PAYLOAD_LIMIT * (slots + 1))
@@ -40,7 +40,7 @@ class FeedSettings:
     backoff: Backoff
     """Between fetches that failed."""
     lent: bool
-    """Records are only lent: fetch nothing that cannot be invoked, and no batch ahead."""
+    """Whether records are only lent: fetch none that cannot be invoked, and no batch ahead."""
     fetch_limit: int = 10_000
     """Records that one fetch may ask for."""
     ahead_records: int = AHEAD_RECORDS

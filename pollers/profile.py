@@ -1,8 +1,8 @@
-"""What a kind of source says of how it is read: one `PollerKind` for each, in its folder; `kinds/table.py` lists them.
+"""The profile of a kind of source for polling: one `PollerKind` for each, in its folder; `kinds/table.py` lists them.
 
     PollerKind ── make(mapping, parts) ──► SourceMaker, one for each mapping ──► look, source, own failure destination
 
-Its counterparts are `config/kinds/` (what a mapping may say) and `dispatch/kinds/` (what becomes of records).
+Its counterparts are `config/kinds/` (a mapping's settings) and `dispatch/kinds/` (the handling of records).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .source import FunctionFacts, Source
 
 @dataclass(frozen=True, slots=True)
 class SourceParts:
-    """What sources are made of: the same for all of one daemon."""
+    """The parts for making sources: the same for a whole daemon."""
 
     clients: Clients
     endpoint: Callable[[EventSourceMapping], Target]
@@ -39,26 +39,27 @@ class SourceParts:
     observer: Observer
     rewrite_queue_urls: bool = True
     until_idle: bool = False
-    """The run ends with the work, so somebody waits for the end of a poll that brings nothing."""
+    """The run ends when no records are left, so a user waits for the end of an empty poll."""
     dry_run: bool = False
-    """Nobody is told that records were read."""
+    """Read without any effect on the source: nothing is settled or committed."""
 
 
 class SourceMaker(Protocol):
-    """Makes what one mapping needs of its source. Making one calls nobody; so it may be made only to look."""
+    """Makes the source of one mapping. Making a `SourceMaker` makes no calls, so it may be made only for a check."""
 
     def address(self) -> str:
-        """Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""
+        """The address at which the source was reached, which may be known late (brokers); empty where the ARN is
+        enough."""
         ...
 
     async def look(self) -> float | None:
-        """Whether the source is there and can be read, now: its visibility timeout in seconds; None for what has none.
-        Raises SourceError."""
+        """Check that the source exists and can be read now. Returns its visibility timeout in seconds, or None where it
+        has none. Raises SourceError."""
         ...
 
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
-        """`clock` is told what the source says of the time, where it says something. Raises ConfigError for what is not
-        installed, or for a client that cannot be made."""
+        """`clock` is told the source's time, where the source tells it. Raises ConfigError for a missing library, or
+        for a client that cannot be made."""
         ...
 
     def destination(self, function_arn: str) -> Destination | None:
@@ -74,4 +75,4 @@ class PollerKind:
     make: Callable[[EventSourceMapping, SourceParts], SourceMaker]
     """Of a mapping that breaks no rule."""
     missing: Callable[[EventSourceMapping], str] = lambda mapping: ""
-    """What is not installed and this mapping needs, and how to install it; empty when all is there."""
+    """The missing libraries that this mapping needs, and how to install them; empty when none is missing."""

@@ -1,4 +1,4 @@
-"""The protocols between the loop and where records come from.
+"""The protocols between the loop and the sources of records.
 
 A `Source` belongs to one mapping: it is opened once and knows which feeds it needs. A `Reader` is what one feed reads
 from: one SQS receiver, one shard, one Kafka member. `feed.py` is the only caller of a Reader, `supervisor.py` of a
@@ -22,12 +22,12 @@ NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
 
 
 class LaneLost(SourceUnavailable):
-    """A lane that was ours has another owner, or its position was removed: what we know of it counts no more."""
+    """The lane has another owner now, or its position was removed: our knowledge of it is void."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """What one fetch brought."""
+    """The result of one fetch."""
 
     records: tuple[Record, ...] = ()
     gaps: tuple[Gap, ...] = ()
@@ -36,14 +36,14 @@ class FetchResult:
     full: bool = False
     """The source gave as much as was asked for: there is probably more."""
     passed_over: bool = False
-    """Lanes were passed over that have enough here: whether there is more of them is not known. Said by the feed."""
+    """Lanes that hold enough were skipped, so it is not known whether they have more records. Set by the feed."""
     trouble: Reason | None = None
-    """What keeps a part of the source from being read, although the fetch itself went well; None when nothing does."""
+    """Why a part of the source cannot be read, although the fetch itself succeeded; None when all parts can be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionFacts:
-    """What a source wants to know of the function that its records go to."""
+    """The facts about the function that a source needs."""
 
     deadline: float | None = None
     """Seconds after which an invocation is over; None for as long as it takes."""
@@ -54,7 +54,7 @@ class FunctionFacts:
 
 
 class Owner(Protocol):
-    """Who works on what a reader gives, as the reader sees it: the feed."""
+    """The feed, as its reader sees it."""
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
         """These lanes go to another reader. Begins nothing new of them, waits for invocations in flight, but never
@@ -92,12 +92,12 @@ class Reader(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
-        """Tell the source. Returns the records whose fate it would not hear, after its own retries: they may come
+        """Settle the records at the source. Returns those that it did not accept, after its own retries: they may come
         again."""
         ...
 
     async def release(self, records: Sequence[Record]) -> None:
-        """Nobody works on these any more: the source may hand them out again at once, in this order. Best effort."""
+        """Release these records: the source may return them again at once, in this order. Best effort."""
         ...
 
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
@@ -109,7 +109,7 @@ class Reader(Protocol):
 
 
 class Roster(Protocol):
-    """Which feeds a mapping should have at this moment. Pure: it is told what happened, and asked."""
+    """Decides which feeds a mapping should have now. Pure: it gets events, and answers."""
 
     def wanted(self) -> Collection[str]:
         """Names of the feeds that should be running."""
@@ -131,7 +131,7 @@ class Source(Protocol):
     @property
     def patience(self) -> float:
         """Seconds after which a fetch without any answer is shown as trouble, although it may still be answered:
-        infinite where a source may have nothing to say, or tells by itself."""
+        infinite for a source that may be silent, or reports trouble by itself."""
         ...
 
     @property
@@ -150,11 +150,11 @@ class Source(Protocol):
         ...
 
     async def reader(self, feed: str) -> Reader:
-        """What one feed reads from. Whoever read its lane before can commit no more."""
+        """The reader of one feed. An earlier reader of its lane can commit no more."""
         ...
 
     async def empty(self) -> bool:
-        """Whether the source says that it has nothing left: nothing to fetch, nothing lent, nothing delayed."""
+        """Whether the source reports that it has no records left: none to fetch, none lent, none delayed."""
         ...
 
     async def aclose(self) -> None: ...

@@ -1,7 +1,7 @@
-"""One mapping at work: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
+"""Runs one mapping: opens its source, runs the feeds that the roster wants, waits and reopens, stops in phases.
 
-The supervisor never lets a fault of its own mapping reach another: whatever its source says ends here, as a state with
-a reason and another try.
+The supervisor never lets a fault of its own mapping reach another: every failure of its source ends here, as a state
+with a reason and another try.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .feed_settings import FeedSettings
 from .source import FetchResult, Reader, Roster, Source
 
 LOOKS = 2.0
-"""Seconds between looks whether a source that only lends has something, while its function's gate rests."""
+"""Seconds between checks whether a source that only lends has messages, while its function's gate rests."""
 LONG_LIFE = 60.0
 """Seconds after which the end of a feed has nothing to do with its beginning."""
 
@@ -80,7 +80,7 @@ class Supervisor:
         return feed.trouble
 
     def _silent(self) -> str:
-        return f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint well?"
+        return f"the source has not answered for {self._source.patience:g} s: is the server at its endpoint healthy?"
 
     @property
     def fetched_at(self) -> float:
@@ -295,8 +295,8 @@ class Supervisor:
             await target.gate.wait_changed()
 
     async def _wait_for_need(self) -> None:
-        """Nothing that is only lent is fetched on the memory of a good start. While the source has nothing, the
-        function needs no process; as soon as it may have something, the function is tried before that is fetched."""
+        """A remembered start is no reason to fetch lent messages. While the source has none, the function needs no
+        process. As soon as it may have some, the function is probed before the fetch."""
         gate = self._dispatcher.target.gate
         while gate.is_resting:
             self._to(Status(PollState.POLLING))

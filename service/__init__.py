@@ -1,3 +1,3 @@
-"""One process: the command line, the daemon, and what can be observed of it. Nothing imports this package."""
+"""One process: the command line, the daemon, its logs, metrics and API. Nothing imports this package."""
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Noted(GroupWriter):
     def _transaction(self, group: Sequence[Any]) -> None:
         before = self.commits
         super()._transaction(group)
-        if self.commits > before and "positions" in self._what:
+        if self.commits > before and "positions" in self.what:
             os.write(NOTES, b"%f 1\n" % time.monotonic())
 
 

@@ -61,6 +61,8 @@ class Report:
     missing: dict[str, str] = field(default_factory=dict)
     """Why a side was not measured, by its name."""
     rows: list[Row] = field(default_factory=list)
+    commit: str = field(default_factory=lambda: commit())
+    """Of the checkout when the run began."""
 
     @classmethod
     def from_arguments(cls, doc: str | None, rounds: int = 5, **more: type) -> Report:
@@ -70,7 +72,7 @@ class Report:
         parser.add_argument("--rounds", type=int, default=rounds)
         parser.add_argument("--quick", action="store_true", help="one short round, to see that it works; nothing kept")
         parser.add_argument("--dry", action="store_true", help="keep nothing")
-        parser.add_argument("--only", nargs="+", metavar="SIDE", help="these sides alone; keeps nothing")
+        parser.add_argument("--only", nargs="+", metavar="SIDE", help="these sides alone")
         for name, kind in more.items():
             parser.add_argument(f"--{name.replace('_', '-')}", type=kind)
         options = parser.parse_args()
@@ -172,12 +174,12 @@ class Report:
         self._add(Row(goal, key, *self._now(), None, reason=why))
 
     def _now(self) -> tuple[str, str, float]:
-        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), commit(), round(os.getloadavg()[0], 2)
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), self.commit, round(os.getloadavg()[0], 2)
 
     def _add(self, row: Row) -> None:
         self.rows.append(row)
         print(line(row), flush=True)
-        if not (self.quick or self.options.dry or self.options.only):
+        if not (self.quick or self.options.dry):
             append([row])
 
     def end(self) -> int:

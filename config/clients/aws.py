@@ -47,7 +47,7 @@ UNTIMED_SERVICES = frozenset({"lambda"})
 
 @dataclass(frozen=True, slots=True)
 class AwsSettings:
-    """What the user may say about AWS; empty values count as not said."""
+    """The user's settings for AWS; empty values count as not given."""
 
     endpoint_url: str | None = None
     """For every service; before every environment variable and profile."""
@@ -56,7 +56,7 @@ class AwsSettings:
     region: str | None = None
     profile: str | None = None
     real: bool = False
-    """Real AWS is meant."""
+    """The user allowed real AWS."""
     account: str | None = None
     """Twelve digits; None: as the endpoint has it."""
     access_key_id: str | None = None
@@ -136,7 +136,7 @@ class Clients:
             answer = await (await self.get("sts")).get_caller_identity()
         account = str(answer.get("Account", ""))
         if not _ACCOUNT.fullmatch(account):
-            raise SourceRefused(f"STS answers with an account that is none: {account[:40]!r}")
+            raise SourceRefused(f"STS answers with an invalid account: {account[:40]!r}")
         return account
 
     async def credentials(self, service: str) -> dict[str, str | None]:
@@ -238,7 +238,7 @@ class Clients:
             connect_timeout=self.settings.connect_timeout,
             read_timeout=None if service in UNTIMED_SERVICES else self.settings.read_timeout,
             max_pool_connections=self.settings.max_connections,
-            retries={"total_max_attempts": 1, "mode": "standard"},  # who may try again decides it where it is known
+            retries={"total_max_attempts": 1, "mode": "standard"},  # callers retry where it is safe
             user_agent=f"headrace/{version()}",  # a fixed one: building it costs 15 % of a call
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

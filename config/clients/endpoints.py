@@ -1,7 +1,7 @@
 """Where a call to AWS would go, and whether it may: the guard against real AWS. Pure.
 
 Handled and filtered messages are deleted, so a forgotten endpoint must not reach a real account: without an endpoint
-of its own a service is refused unless the user said that real AWS is meant. An endpoint at one of AWS's own host names
+of its own a service is refused unless the user allowed real AWS. An endpoint at one of AWS's own host names
 is real AWS too. Finding the configured endpoint (environment, profile) is `aws.Clients`' business.
 """
 
@@ -41,7 +41,7 @@ class LocalEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class RealEndpoint:
-    """Real AWS, and the user said so."""
+    """Real AWS, which the user allowed."""
 
     url: str | None = None
     """An endpoint at AWS that the user named (a VPC endpoint, FIPS); None for the region's own."""
@@ -78,12 +78,14 @@ _EXAMPLE = "write it like http://localhost:4566"
 
 def _unwanted(service: str, url: str | None) -> Problem:
     where = (
-        f"the endpoint of {service}, {url}, is real AWS" if url else f"{service} has no endpoint: it would be real AWS"
+        f"the endpoint of {service}, {url}, is real AWS"
+        if url
+        else f"{service} has no endpoint, so its calls would reach real AWS"
     )
     return Problem(
-        f"{where}, where Headrace reads, deletes and writes for good",
+        f"{where}, where Headrace would read, delete and write real data",
         path="aws.endpoint_url",
-        hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; if real AWS is meant, set aws.real: true or "
+        hint="name the emulator in aws.endpoint_url or AWS_ENDPOINT_URL; to allow real AWS, set aws.real: true or "
         "give --real-aws",
     )
 
@@ -95,8 +97,8 @@ def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
 
 def brokers_problem(servers: str, path: str) -> Problem:
     """What is wrong with brokers that are `unwanted_brokers`."""
-    what = f"the brokers {servers} are real AWS, where Headrace takes the place of a group's members and moves offsets"
-    return Problem(what, path=path, hint="if real AWS is meant, set aws.real: true or give --real-aws")
+    what = f"the brokers {servers} are real AWS, where Headrace would join the consumer group and move its offsets"
+    return Problem(what, path=path, hint="to allow real AWS, set aws.real: true or give --real-aws")
 
 
 def _malformed(url: str) -> str:
@@ -111,7 +113,7 @@ def _malformed(url: str) -> str:
     if not parts.hostname:
         return "it names no host"
     if port == 0:
-        return "port 0 is no address"
+        return "port 0 is not allowed"
     if parts.query or parts.fragment:
         return "it has a query or a fragment"
     return ""

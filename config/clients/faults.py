@@ -1,8 +1,8 @@
-"""What the AWS client raises, translated into our own exceptions, in this one place.
+"""Translates the AWS client's exceptions into our own. No other module does.
 
-Three answers only: it may pass (SourceUnavailable), it is not there (SourceMissing), it will not work until somebody
-changes something (SourceRefused). Classes are told apart by name, along the inheritance line, because importing
-botocore costs start-up time; a test walks botocore's classes and proves that each has its row.
+There are three results: temporary (SourceUnavailable), does not exist (SourceMissing), needs a change by the user
+(SourceRefused). Classes are told apart by name, along the inheritance line, because importing botocore costs start-up
+time; a test walks botocore's classes and proves that each has its row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNAVAILABLE_CLASSES = frozenset(
         "AwsChunkedWrapperError",
         "EventStreamError",
         "ResponseParserError",  # a proxy's page, or a server that is just starting
-        "CredentialRetrievalError",  # somebody else's service hands them out
+        "CredentialRetrievalError",  # another service hands them out
         "MetadataRetrievalError",
         "TokenRetrievalError",
         "CapacityNotAvailableError",
@@ -41,7 +41,7 @@ UNAVAILABLE_CLASSES = frozenset(
 
 REFUSED_CLASSES = frozenset(
     {
-        # who we are
+        # our identity
         "NoCredentialsError",
         "NoAuthTokenError",
         "PartialCredentialsError",
@@ -50,7 +50,7 @@ REFUSED_CLASSES = frozenset(
         "RefreshWithMFAUnsupportedError",
         "SSOError",
         "LoginError",
-        # what the user configured
+        # the user's configuration
         "ProfileNotFound",
         "ConfigParseError",
         "ConfigNotFound",
@@ -78,13 +78,13 @@ REFUSED_CLASSES = frozenset(
         "UnsupportedS3AccesspointConfigurationError",
         "UnsupportedS3ControlConfigurationError",
         "UnsupportedOutpostResourceError",
-        # what the call says
+        # the content of the call
         "ParamValidationError",
         "ValidationError",
         "MissingParametersError",
         "PaginationError",
         "UnseekableStreamError",
-        # what this installation can do
+        # the abilities of this installation
         "DataNotFoundError",
         "ApiVersionNotFoundError",
         "MissingDependencyException",

@@ -27,7 +27,7 @@ class ForeignMapping:
     function_arn: str
     same_function: bool
     competing: bool = False
-    """What it takes from the source, ours never sees."""
+    """Whether our mapping never sees the records that it takes."""
 
     @property
     def text(self) -> str:
@@ -50,7 +50,7 @@ async def find(
     client: Any, source_arn: str, function_name: str, *, competing: bool = False
 ) -> tuple[ForeignMapping, ...]:
     """The enabled mappings for `source_arn` that the Lambda API behind `client` knows; empty when it cannot say.
-    `competing`: what one reader of the source takes, no other one sees."""
+    `competing`: a record that one reader of the source takes is invisible to all others."""
     with anyio.move_on_after(PATIENCE):
         try:
             listed = await listed_all(client, EventSourceArn=source_arn)

@@ -34,7 +34,7 @@ def _without_user(netloc: str) -> str:
 async def resolve(client: Any, arn: str, endpoint: str | None, rewriting: bool = True) -> str:
     """The URL of the queue `arn`, from an SQS client.
 
-    Raises SourceMissing when there is no such queue, SourceUnavailable when nobody answers, SourceRefused when it is
+    Raises SourceMissing when there is no such queue, SourceUnavailable when no answer comes, SourceRefused when it is
     no queue's ARN or access is denied.
     """
     account, name = _owner_and_name(arn)

@@ -7,14 +7,14 @@ from functools import cache
 
 
 def meant(region: str) -> list[str]:
-    """The regions that are likely to be meant by a name that none has; none for a region, and for a name that is like
-    no region: an emulator takes any."""
+    """The regions that an unknown name probably means. None for a known region, and for a name that resembles no
+    region, because an emulator accepts any."""
     return [] if region in _known() else difflib.get_close_matches(region, _known(), n=3, cutoff=0.8)
 
 
 @cache
 def _known() -> tuple[str, ...]:
-    from botocore.loaders import create_loader  # heavy, and wanted by one verb alone
+    from botocore.loaders import create_loader  # a heavy import, which one verb alone needs
 
     partitions = create_loader().load_data("partitions")["partitions"]
     return tuple(

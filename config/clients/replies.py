@@ -1,10 +1,9 @@
-"""Replies of AWS-like endpoints, read by botocore's parsers, and refused where they are not made as the service makes
-them.
+"""Parses replies of AWS-like endpoints with botocore's parsers, and refuses replies without the service's form.
 
 A reply that is `null`, a list, a page or a number makes botocore's parsers fall over, each in its own way; members of
 another kind make their caller fall over later. Here both are one failure of the client, `ResponseParserError`, which
-`faults` translates. Only the kinds of members are looked at, and only in containers: emulators that write a number as a
-text harm nobody.
+`faults` translates. Only the kinds of members are looked at, and only in containers: a number as text, as some
+emulators send it, does no harm.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ class CheckedParser:
         except ERRORS as error:
             if response["status_code"] >= 300:
                 return _refusal(response)
-            raise ResponseParserError(f"the reply is not what the service sends ({error})") from error
+            raise ResponseParserError(f"the reply does not have the form of the service's replies ({error})") from error
         if response["status_code"] < 300 and (fault := unlike(parsed, shape)):
-            raise ResponseParserError(f"the reply is not what the service sends: {fault}")
+            raise ResponseParserError(f"the reply does not have the form of the service's replies: {fault}")
         return parsed
 
 
@@ -57,7 +56,7 @@ def _refusal(response: Mapping[str, Any]) -> dict[str, Any]:
     """A refusal whose text cannot be read: its status says all there is."""
     status = response["status_code"]
     return {
-        "Error": {"Code": str(status), "Message": "the endpoint refused, and gave no reason that can be read"},
+        "Error": {"Code": str(status), "Message": "the endpoint refused the call without a readable reason"},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": dict(response["headers"])},
     }
 

@@ -1,4 +1,4 @@
-"""What has to be said to botocore itself: opening a session, finding credentials, reading service descriptions.
+"""Our use of botocore itself: opening a session, finding credentials, reading service descriptions.
 
 Used by `aws.Clients` alone. Everything of botocore is imported when it is first called, because importing it takes a
 good part of a second.

@@ -1,4 +1,4 @@
-"""The clocks by which a record may have its time, as values. Pure. `config/clock.py` makes them, the planner judges by
+"""The clocks that may have given a record its time, as values. Pure. `config/clock.py` makes them, and the planner uses
 them."""
 
 from __future__ import annotations
@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TOLERANCE = 5.0
-"""Seconds that are no step: services tell whole seconds, and an answer takes its time."""
+"""Differences up to this many seconds are no step: services tell whole seconds, and an answer takes time."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherClock:
-    """A clock by which a record's time may have been told, other than the one that holds now."""
+    """A clock that may have given a record its time, other than the current one."""
 
     wall: float
-    """What it would say now: seconds since the epoch."""
+    """The time that it would show now: seconds since the epoch."""
     ended: float = 0.0
-    """Seconds since the service's clock left it; 0 for one that may be right still."""
+    """Seconds since the service's clock left it; 0 for a clock that may still be right."""

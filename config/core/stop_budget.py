@@ -1,4 +1,4 @@
-"""How the seconds of a stop are shared out: pure. Everybody who ends something in a stop has a time from here.
+"""How the seconds of a stop are shared out: pure. Each part of a stop gets its end time from here.
 
     signal ──FINISH──► cut ──WRITE──► ──SETTLE──► ──CLOSE──► ──SEND──► ──LEAVE──► the process has ended
              invocations    documents  the source   readers,   lines to   stores, clients,
@@ -16,13 +16,14 @@ from math import inf
 from typing import Self
 
 LEAST = 1.0
-"""Seconds that a stop takes at least, where all of it is wanted: what was decided must be told, and processes ended."""
+"""Minimum seconds of a complete stop: fates must be settled, and processes ended."""
 MOST = 5.0
-"""Seconds for all that comes after FINISH: more would help nobody, who has not answered by then."""
+"""Maximum seconds for all phases after FINISH: a part that has not answered by then will not answer."""
 SHARES = {"write": 0.2, "settle": 0.25, "close": 0.2, "send": 0.15, "leave": 0.2}
 """Of what comes after FINISH."""
 PATIENCE = 5.0
-"""Seconds for what is done at an end, however many a stop has: who has not answered by then will not."""
+"""Maximum seconds for the work at an end, however long the stop may be: a part that has not answered by then will not
+answer."""
 IN_PASSING = 0.3
 """Seconds for closing a client that was made for a question or two, whenever that is: less than any stop has."""
 
@@ -34,13 +35,13 @@ class StopTimes:
     finish: float
     """Invocations in flight are ended, and polls."""
     write: float
-    """No document of a discard is waited for any more."""
+    """The daemon waits for no document of a discard any more."""
     settle: float
-    """No source is told anything any more, and no position is stored."""
+    """No fate is settled any more, and no position is stored."""
     close: float
-    """Readers, sources and functions are let go of, closed or not."""
+    """Readers, sources and functions are abandoned, closed or not."""
     send: float
-    """What functions said last is not sent any more."""
+    """The last lines of functions are not sent any more."""
     leave: float
     """The process has ended."""
 
@@ -66,7 +67,7 @@ class StopBudget:
 
     @classmethod
     def of_mapping(cls, finish: float) -> Self:
-        """A stop of one mapping while the daemon goes on: nobody waits for it, so the source has a while."""
+        """A stop of one mapping while the daemon goes on: no caller waits for it, so the source has more time."""
         return cls(finish, write=1.0, settle=4.0, close=1.0)
 
     @property
@@ -75,7 +76,7 @@ class StopBudget:
 
     @property
     def last_resort(self) -> float:
-        """Seconds from the signal after which whoever is still there is left behind, whatever it does. Early in LEAVE:
+        """Seconds from the signal after which each remaining part is abandoned, whatever it does. Early in LEAVE:
         a machine that has much else to do takes a while to end a process."""
         return self.whole - 0.75 * self.leave
 

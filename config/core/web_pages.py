@@ -1,4 +1,4 @@
-"""A page for people where an answer for programs was wanted: what of it may stand in a message. Pure."""
+"""An HTML page that came instead of an answer for programs: the part of it that a message may quote. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def has_page(text: str) -> bool:
 
 
 def without_page(text: str) -> str:
-    """The text up to a web page in it, and that there was one."""
+    """The text before a web page, followed by a note that there was one."""
     found = _PAGE.search(text)
     if found is None:
         return text

@@ -1,4 +1,4 @@
-"""What a file of the state directory can refuse, whatever it stores."""
+"""Failures of a file of the state directory, whatever it stores."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ class UnusableState(ConfigError):
 
 
 class StoreUnavailable(SourceUnavailable):
-    """Nothing could be read or written just now (a full disk, say). Nothing of the request was stored."""
+    """Reading or writing is not possible at the moment (for example, a full disk). Nothing of the request was
+    stored."""
 
     usual = ReasonCode.STATE_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""How a file is made and opened, and what is refused before a byte of it is changed.
+"""Creates and opens files, and refuses unusable ones before any byte is changed.
 
 It is made whole under another name and then renamed, so a file that exists is complete: an empty or short one is
 damage, never the beginning of a new one. Runs in the store's thread; what the rows mean, and whether each is readable,
@@ -38,10 +38,10 @@ OF_THE_PLACE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """What a kind of file holds, and how it is told from others."""
+    """The content of a kind of file, and its identification."""
 
     what: str
-    """Its content, as people are told of it: `stored positions`."""
+    """Its content, as messages name it: `stored positions`."""
     application: int
     """`application_id`: tells this kind from any other SQLite file."""
     schema: int
@@ -49,7 +49,7 @@ class FileFormat:
     tables: str
     """The statements that make the tables, in a transaction."""
     anew: str
-    """What it means to begin without the file, for the one who may have to."""
+    """What is lost by a start without the file, for messages."""
     check: Callable[[sqlite3.Connection], None]
     """Reads every row; raises ValueError for one that cannot be."""
 
@@ -63,7 +63,7 @@ class OpenFile:
 
 
 def open_file(path: Path, form: FileFormat) -> OpenFile:
-    """The file is made where there is none. Raises UnusableState."""
+    """Creates a missing file. Raises UnusableState."""
     try:
         if not path.exists():
             _create(path, form)
@@ -84,10 +84,10 @@ def _of_the_place(error: Exception) -> bool:
 
 def _create(path: Path, form: FileFormat) -> None:
     if path.with_name(f"{path.name}-wal").exists():
-        raise _damaged(path, form, "it is missing, but the end of it is still there, with the suffix -wal")
+        raise _damaged(path, form, "it is missing, but its -wal file still exists")
     fresh = path.with_name(f"{path.name}.new")
     for left in (fresh, fresh.with_name(f"{fresh.name}-journal")):
-        left.unlink(missing_ok=True)  # of a daemon that died here; nobody ever stored anything in it
+        left.unlink(missing_ok=True)  # of a daemon that died here; nothing was ever stored in it
     fresh.touch(mode=0o600)  # SQLite gives the files beside it the same rights
     with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id = {form.application}")
@@ -112,7 +112,7 @@ def _inspect(path: Path, form: FileFormat) -> None:
     with closing(sqlite3.connect(location, uri=True, isolation_level=None, timeout=BUSY)) as connection:
         found = int(connection.execute("PRAGMA application_id").fetchone()[0])
         if found != form.application:
-            raise _damaged(path, form, f"it is not a file of {form.what}, or its head was lost")
+            raise _damaged(path, form, f"it is not a file of {form.what}, or its header is damaged")
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > form.schema:
             raise _newer(path, form, version)
@@ -136,20 +136,24 @@ def _connect(path: Path) -> OpenFile:
 
 
 def _unreachable(path: Path, form: FileFormat, error: Exception) -> UnusableState:
-    hint = "look at its rights and the disk, close other programs that use it, or name another directory with --state"
+    hint = (
+        "check its permissions and the disk, close other programs that use it, or name another directory with --state"
+    )
     return _refused(path, f"cannot open the {form.what}: {error}{denied(path)}", hint)
 
 
 def _damaged(path: Path, form: FileFormat, detail: str) -> UnusableState:
     hint = (
-        f"put a copy of it back, or move it and its -wal and -shm files away to begin anew {form.anew}; "
-        "it was left as it is"
+        f"restore a backup, or move the file and its -wal and -shm files away to start again {form.anew}; "
+        "Headrace did not change it"
     )
     return _refused(path, f"the {form.what} are damaged: {detail}", hint)
 
 
 def _newer(path: Path, form: FileFormat, version: int) -> UnusableState:
-    hint = "start that version, or name another state directory with --state or HEADRACE_STATE; it was left as it is"
+    hint = (
+        "start that version, or name another state directory with --state or HEADRACE_STATE; Headrace did not change it"
+    )
     what = f"the {form.what} are of a newer version of Headrace (format {version}, this one knows {form.schema})"
     return _refused(path, what, hint)
 

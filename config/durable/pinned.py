@@ -1,8 +1,8 @@
 """Whether a path still leads to the file that was opened there.
 
 Who deletes a state directory, or puts another in its place, takes nothing away from a process that has its files open:
-it reads and writes them as before, and all of it is gone when the process ends. So whoever promises to keep something
-asks here first.
+it reads and writes them as before, and all of it is gone when the process ends. So every store asks here before it
+promises to keep something.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 
 
 class LostFile(OSError):
-    """What is written now would be gone with this process."""
+    """The path leads to another file or to none: a write would be lost at the end of this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A file or directory as it was found: its device and inode, which a path may lose and a process keeps."""
+    """A file or directory as it was opened: its device and inode. A path may lead elsewhere later, while the process
+    keeps the file."""
 
     path: Path
     device: int
@@ -25,12 +26,12 @@ class Pinned:
 
     @classmethod
     def of(cls, path: Path) -> Pinned:
-        """What is there now. Raises OSError."""
+        """The file or directory to which the path leads now. Raises OSError."""
         found = path.stat()
         return cls(path, found.st_dev, found.st_ino)
 
     def expect(self) -> None:
-        """Raises LostFile: something else is there, or nothing."""
+        """Raises LostFile when the path leads to another file, or to none."""
         try:
             found = Pinned.of(self.path)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Why the state directory, or a file in it, may not be written: whose it is, and how its reader gets the right to."""
+"""Explains why the state directory, or a file in it, cannot be written: its owner, our user, and what to do."""
 
 from __future__ import annotations
 

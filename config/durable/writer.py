@@ -4,9 +4,9 @@
                   ▲                                              │
                   └────────── what came meanwhile ◄──────────────┘
 
-A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that nobody hears the
-answer. Jobs run in the order of their submission. What follows a stored job (`then`) is called in the step in which the
-caller hears the answer. Each store of the state directory has one.
+A job that was submitted is run, whatever becomes of its caller: cancelling a caller only means that its answer is
+dropped. Jobs run in the order of their submission. The follow-up of a stored job (`then`) is called in the step in
+which the caller gets the answer. Each store of the state directory has one.
 
 Nothing is written to a file that its path does not lead to any more: it would be gone with this process.
 """
@@ -79,7 +79,7 @@ class GroupWriter:
         executor = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
         loop = asyncio.get_running_loop()
         try:
-            with anyio.CancelScope(shield=True):  # else nobody would close the connection
+            with anyio.CancelScope(shield=True):  # otherwise the connection would never be closed
                 opened = await loop.run_in_executor(executor, open_file, path, form)
         except BaseException:
             executor.shutdown()
@@ -88,23 +88,23 @@ class GroupWriter:
 
     @property
     def what(self) -> str:
-        """What the file holds, as people are told of it: `stored positions`."""
+        """The content of the file, as messages name it: `stored positions`."""
         return self._form.what
 
     @property
     def trouble(self) -> Reason | None:
-        """Why nothing can be stored just now, as the last attempt found; None when it went well."""
+        """Why nothing can be stored at present, by the last attempt; None when it succeeded."""
         return self._trouble
 
     async def run(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = _nothing) -> T:
-        """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: nobody else has a
-        turn in between. Raises StoreUnavailable, and then nothing of it was stored."""
+        """The answer of `work`, once it is durable. `then` gets it in the step in which it is known: no other task runs
+        in between. Raises StoreUnavailable, and then nothing of it was stored."""
         result: T = await self._done(_Job(work), then)
         return result
 
     async def check(self) -> None:
-        """Look whether something could be stored now; `trouble` has what was found. Where nothing was wrong only the
-        file is looked for: nothing is written."""
+        """Check whether data could be stored now; `trouble` has the result. Without earlier trouble only the file's
+        existence is checked, and nothing is written."""
         if self._closing is None:
             with suppress(StoreUnavailable):
                 await self._done(_Job(self._touch, writes=True) if self._trouble else _Job(self._look), _nothing)
@@ -127,9 +127,9 @@ class GroupWriter:
         return job.result
 
     def _unavailable(self, error: sqlite3.Error | LostFile) -> StoreUnavailable:
-        advice = "free some space or look at the file's rights"
+        advice = "free some disk space or check the file's permissions"
         if isinstance(error, LostFile):
-            advice = "move it back, or start the daemon again, which begins without what it kept"
+            advice = "move it back, or restart the daemon, which begins without the stored data"
         elif getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CANTOPEN and descriptors.none_left():
             advice = descriptors.advice()
         unavailable = StoreUnavailable(f"cannot store {self._form.what} in {self._name}: {error}; {advice}")
@@ -137,8 +137,8 @@ class GroupWriter:
         return unavailable
 
     async def aclose(self) -> None:
-        """Run what was submitted, then close the connection. That goes on when whoever waits is cancelled: a disk may
-        hang. May be called again."""
+        """Run what was submitted, then close the connection. Closing continues when the caller is cancelled, because a
+        disk may hang. May be called again."""
         if self._closing is None:
             self._closing = self._loop.create_task(self._close())
         await asyncio.wait({self._closing})
@@ -176,7 +176,7 @@ class GroupWriter:
     # --- in the thread -----------------------------------------------------------------------------------------------
 
     def _write(self, group: Sequence[_Job]) -> None:
-        """One transaction for all; where it fails, one for each, so that a bad request is nobody else's. Where none can
+        """One transaction for all; where it fails, one for each, so that a bad request fails alone. Where none can
         begin, no request is at fault, and each would wait as long for the other program that holds the file."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -186,7 +186,7 @@ class GroupWriter:
             return
         try:
             self._transaction(group)
-        except Exception as error:  # each goes to whoever submitted the job
+        except Exception as error:  # each goes to the caller that submitted the job
             if len(group) == 1:
                 group[0].error = error
             else:
@@ -216,6 +216,6 @@ class GroupWriter:
             self._pinned.expect()
 
     def _touch(self, connection: sqlite3.Connection) -> None:
-        """Write something that changes nothing. Raises LostFile and sqlite3.Error."""
+        """Make a write that changes nothing. Raises LostFile and sqlite3.Error."""
         self._look(connection)
         connection.execute(f"PRAGMA user_version = {self._form.schema}")

@@ -1,1 +1,1 @@
-"""What a user may say about a mapping, whatever its source: names, shapes, numbers. The rest of config builds on it."""
+"""The settings of a mapping for every source: names, shapes, numbers. The rest of config builds on it."""

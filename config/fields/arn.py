@@ -15,7 +15,7 @@ _AWS_REGION = re.compile(r"(eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-\d", re.ASC
 _MADE_UP = re.compile(r"(arn:aws[A-Za-z0-9-]*:[A-Za-z0-9-]+:)([A-Za-z0-9-]+)(:.*)", re.DOTALL)
 
 LOCAL_ACCOUNT, LOCAL_REGION = "000000000000", "us-east-1"
-"""What emulators have, where nothing says another one."""
+"""The emulators' values: defaults, when neither the settings nor the source give a value."""
 
 EXAMPLE = "arn:aws:sqs:us-east-1:000000000000:orders"
 
@@ -52,7 +52,7 @@ class Arn:
         if parts[0] != "arn":
             raise ArnError(f"is not an ARN: it must look like {EXAMPLE}")
         if len(parts) < 6:
-            raise ArnError(f"is not a whole ARN: it has {len(parts)} of the 6 parts of {EXAMPLE}")
+            raise ArnError(f"is not a complete ARN: it has {len(parts)} of the 6 parts of {EXAMPLE}")
         arn = cls(*parts[1:])
         _check(arn)
         return arn

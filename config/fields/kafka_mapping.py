@@ -32,7 +32,7 @@ Uri = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=URI
 class SourceAccessConfiguration(Spoken):
     type: AccessType
     uri: Uri | None = None
-    """Where the secret is; for a type that has no secret its value, and nothing for `IAM_AUTH`."""
+    """The place of the secret; the value itself for a type without a secret; empty for `IAM_AUTH`."""
 
 
 class SelfManagedEndpoints(Spoken):
@@ -47,14 +47,14 @@ class SelfManagedEventSource(Spoken):
 
 
 class KafkaOauth(Spoken):
-    """Where the token of OAUTHBEARER comes from: a token as it is, or a token endpoint that knows the client."""
+    """The source of the OAUTHBEARER token: a ready-made token, or a token endpoint with client credentials."""
 
     token: Uri | None = None
     """Where the token is: a secret's ARN, `file:<path>` or `env:<name>`. Read again before it expires."""
     token_endpoint: Annotated[str, StringConstraints(pattern=URL_FORM)] | None = Field(
         None, examples=["http://localhost:8080/realms/dev/protocol/openid-connect/token"]
     )
-    """URL that gives tokens for client credentials."""
+    """URL that issues tokens for client credentials."""
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
     client_secret: Uri | None = None
     """Where the client's secret is: a secret's ARN, `file:<path>` or `env:<name>`."""
@@ -63,11 +63,11 @@ class KafkaOauth(Spoken):
 
 class KafkaSecurity(Spoken):
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
-    """Default: what the credentials need, with TLS: SASL_SSL with a login, SSL with certificates, else PLAINTEXT."""
+    """Default, as the credentials need: SASL_SSL with a login, SSL with certificates, else PLAINTEXT."""
     oauth: KafkaOauth | None = None
     """Log in with a token (SASL/OAUTHBEARER)."""
     msk_iam: bool | None = None
-    """Log in to Amazon MSK with AWS credentials. Default: true where the servers' port is 9098, MSK's port for it."""
+    """Log in to Amazon MSK with AWS credentials. Default: true where the servers' port is 9098, MSK's port for IAM."""
 
 
 class SchemaAccessConfig(Spoken):
@@ -83,17 +83,17 @@ class SchemaRegistryConfig(Spoken):
     schema_registry_uri: str = Field(min_length=1, max_length=10_000, examples=["http://localhost:8081"])
     """URL of a registry with Confluent's REST API, or the ARN of a Glue registry."""
     event_record_format: Literal["JSON", "SOURCE"]
-    """What the function gets: decoded, as JSON; or the bytes as they were written, without the registry's header."""
+    """The form of the function's data: decoded, as JSON; or the original bytes, without the registry's header."""
     access_configs: list[SchemaAccessConfig] = Field(default_factory=list)
     """Login and certificates for the URL. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
     schema_validation_configs: list[SchemaValidationConfig] = Field(default_factory=list)
-    """What is decoded: the key, the value, or both."""
+    """The attributes to decode: the key, the value, or both."""
 
 
 class KafkaSourceConfig(Spoken):
     consumer_group_id: Uri | None = None
-    """Default: the mapping's UUID. It may not be changed to begin again: a group goes on where it stands."""
+    """Default: the mapping's UUID. A group with offsets continues at its offsets."""
     consumption_mode: Literal["Stream", "Queue"] | None = None
-    """`Stream`, the default, of brokers of one's own: a consumer group. `Queue`, a share group, is not done yet."""
+    """For self-managed brokers. `Stream`, the default: a consumer group. `Queue`: a share group, not supported yet."""
     schema_registry_config: SchemaRegistryConfig | None = None
-    """Where the schemas are with which keys and values were written. Needs no provisioned mode here."""
+    """The registry with the schemas of keys and values. Needs no provisioned mode here."""

@@ -128,7 +128,7 @@ def reference_fault(uri: str) -> str:
 
 
 def violations(mapping: MappingFields) -> Iterator[Fault]:
-    """What is wrong with how a Kafka mapping reaches its brokers."""
+    """The problems of a Kafka mapping's connection settings."""
     yield from _server_faults(mapping)
     yield from _reference_faults(mapping)
     yield from _access_faults(mapping)
@@ -216,15 +216,15 @@ def _oauth_faults(mapping: MappingFields) -> Iterator[Fault]:
 def _managed_faults(mapping: MappingFields, logins: list[str]) -> Iterator[Fault]:
     for kind in logins:
         if kind in {"BASIC_AUTH", "SASL_SCRAM_256_AUTH", _OAUTH, _IAM}:
-            what = f"Amazon MSK does not know {kind}"
+            what = f"Amazon MSK does not support {kind}"
             yield _ACCESS, what, "give SASL_SCRAM_512_AUTH, CLIENT_CERTIFICATE_TLS_AUTH or kafka_security.msk_iam"
         elif kind == "kafka_security.oauth":
-            yield _SECURITY, "Amazon MSK takes no OAUTHBEARER tokens but those of IAM", "give msk_iam: true"
+            yield _SECURITY, "Amazon MSK accepts no OAUTHBEARER tokens except those of IAM", "give msk_iam: true"
 
 
 def _iam_faults(mapping: MappingFields) -> Iterator[Fault]:
     if mapping.kafka_security and mapping.kafka_security.msk_iam:
-        yield _SECURITY, "msk_iam needs the cluster's ARN, whose region is signed", "give it as 'source'"
+        yield _SECURITY, "msk_iam needs the cluster's ARN, because the token is for its region", "give it as 'source'"
 
 
 def _protocol_faults(mapping: MappingFields, logins: list[str]) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 class Support(Enum):
-    """What becomes of a field that a user gives."""
+    """The support of a field."""
 
     HONOURED = "honoured"
     REFUSED = "refused"  # AWS has no such parameter for the source

@@ -86,21 +86,21 @@ class Filter(Spoken):
 
 class FilterCriteria(Spoken):
     filters: list[Filter] = Field(default_factory=list, max_length=limits.FILTERS_MAX)
-    """A record that passes any one of them is kept; none at all keeps everything."""
+    """A record that passes one of the filters is kept; without filters every record is kept."""
 
 
 class ScalingConfig(Spoken):
     maximum_concurrency: Annotated[int, Field(ge=2, le=1000), WHOLE] | None = None
-    """Batches of this mapping in flight at most."""
+    """Maximum batches of this mapping in flight."""
 
 
 class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
-    """Of a topic: members of the consumer group at least, each with up to 5 batches in flight; default 1. Of a queue:
-    receivers at least, 2 or more; default 2."""
+    """Of a topic: minimum members of the consumer group, each with up to 5 batches in flight; default 1. Of a queue:
+    minimum receivers, 2 or more; default 2."""
     maximum_pollers: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Of a topic: members at most, 2000 and never more than there are partitions. Of a queue: a tenth of its receivers
-    at most, which are never more than the function takes at a time. Default 200."""
+    """Of a topic: maximum members, up to 2000 and never more than the topic has partitions. Of a queue: a tenth of the
+    maximum receivers, which are never more than the function's concurrency. Default 200."""
     poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
     """Recorded: mappings share no pollers here."""
 
@@ -112,7 +112,7 @@ class OnFailureDestination(Spoken):
 
 class DestinationConfig(Spoken):
     on_failure: OnFailureDestination | None = None
-    """Where what was discarded goes."""
+    """Where discarded records go."""
     on_success: OnFailureDestination | None = None
     """Refused, as AWS refuses it for mappings."""
 
@@ -142,63 +142,63 @@ class MappingFields(Spoken):
     source: Annotated[Text, AfterValidator(_arn)] = Field("", examples=["arn:aws:sqs:us-east-1:000000000000:orders"])
     """ARN of the queue or stream. Empty for self-managed Kafka, which has `self_managed_event_source`."""
     function: Text = Field(min_length=1, max_length=256, examples=["orders"])
-    """Name of a function of this configuration; its ARN is understood too."""
+    """Name of a function of this configuration, or its ARN."""
     enabled: bool = True
-    """Whether records are fetched."""
+    """Whether Headrace fetches records."""
     uuid: Text = Field("", pattern=OWN_UUID_FORM)
     """Identity of the mapping. Derived from account, region and name when not given, so it survives restarts."""
 
     batch_size: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Records per invocation at most. The source has a default and a limit of its own; a queue needs a window for more
+    """Maximum records per invocation. The source has a default and a limit of its own; a queue needs a window for more
     than 10."""
     maximum_batching_window_in_seconds: Annotated[int, Field(ge=0, le=300), WHOLE] | None = None
-    """Seconds to gather a batch; 0: whatever one receive returned goes at once. The source has a default of its own."""
+    """Seconds to gather a batch; 0: the records of one receive are invoked at once. The source has a default of its
+    own."""
     filter_criteria: FilterCriteria | None = None
-    """Which records reach the function. What no filter matches is removed from the source."""
+    """Which records reach the function. A record that no filter matches is removed from the source."""
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(default_factory=list, max_length=1)
-    """`[ReportBatchItemFailures]`: the function answers with the records that it did not take."""
+    """`[ReportBatchItemFailures]`: the function's answer names the failed records."""
     scaling_config: ScalingConfig | None = None
-    """Bounds the batches in flight."""
+    """Limits the batches in flight."""
     receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
-    """Receivers of a queue at most (Headrace's own). Default: the maximum concurrency, else the function's
-    concurrency, else 5. With a batching window one of them gathers a batch, and the others have one in flight."""
+    """Maximum receivers of a queue (Headrace's own). Default: the maximum concurrency, else the function's concurrency,
+    else 5. With a batching window one receiver gathers a batch, and each other receiver has a batch in flight."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
     """AWS's dedicated pollers. Without it a Kafka topic has one poller, with a batch in flight per partition."""
 
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = None
-    """Where a stream or a topic is read from the first time; what was stored since then wins. Shards and partitions
-    that appear later are read from their beginning. Kafka's default is TRIM_HORIZON."""
+    """Where the first read of a stream or a topic starts; later, stored positions win. Shards and partitions that
+    appear later are read from their beginning. Kafka's default is TRIM_HORIZON."""
     starting_position_timestamp: (
         Annotated[float, BeforeValidator(_moment), WithJsonSchema({"type": ["number", "string"]})] | None
     ) = Field(None, examples=["2025-01-31T12:00:00Z"])
-    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time, which is UTC unless it says otherwise."""
+    """For AT_TIMESTAMP: seconds since the epoch, or an ISO 8601 time (UTC when it has no zone)."""
     parallelization_factor: Annotated[int, Field(ge=1, le=10), WHOLE] | None = None
-    """Batches in flight per shard at most; the records of one key stay in order. Default 1."""
+    """Maximum batches in flight per shard; the records of one key stay in order. Default 1."""
     tumbling_window_in_seconds: Annotated[int, Field(ge=0, le=900), WHOLE] | None = None
-    """Seconds of a tumbling window, through which the function hands on a state; 0, the default, is off."""
+    """Seconds of a tumbling window, in which each invocation passes a state to the next; 0, the default, is off."""
     destination_config: DestinationConfig | None = None
-    """Where it is told which records were given up: a standard queue, a standard topic or a bucket; for Kafka also
+    """Where to report discarded records: a standard queue, a standard topic or a bucket; for Kafka also
     `kafka://<topic>` in the same cluster."""
     maximum_record_age_in_seconds: Annotated[int, Field(ge=-1, le=604_800), WHOLE] | None = None
-    """Older records are given up; -1, the default, is never. Else 60 at least."""
+    """Older records are discarded; -1, the default, means never. Otherwise at least 60."""
     maximum_retry_attempts: Annotated[int, Field(ge=-1, le=10_000), WHOLE] | None = None
-    """Retries of a failed batch; -1, the default, is without end, which for Kafka is 10 where there is a failure
-    destination."""
+    """Retries of a failed batch; -1, the default, means no limit. For Kafka with a failure destination, -1 means 10."""
     bisect_batch_on_function_error: bool | None = None
-    """Halve a failed batch to corner the bad record. Default: false."""
+    """Split a failed batch in half to isolate the bad record. Default: false."""
     retry_backoff: RetryBackoff | None = None
     """The pause before a batch is invoked again (Headrace's own). Default: the setting `retry_backoff`. A queue's
-    failed messages come again by its visibility timeout; there it is the pause after a throttle."""
+    failed messages come again after its visibility timeout; for a queue this is the pause after a throttle."""
     deaggregate: bool | None = None
-    """Take records apart that a producer library packed into one (Headrace's own). Default: false, as on AWS."""
+    """Unpack records that the Kinesis Producer Library packed into one (Headrace's own). Default: false, as on AWS."""
     recreated_stream: Literal["start_over", "stop"] | None = None
-    """What to do when the stream was deleted and made anew (Headrace's own): `start_over`, the default, reads the new
-    one from its beginning; `stop` leaves it alone until the stored positions are removed."""
+    """What to do when the stream was deleted and created again (Headrace's own): `start_over`, the default, reads the
+    new stream from its beginning; `stop` does not read it until the stored positions are removed."""
 
     topics: list[_Topic] | None = Field(None, min_length=1, max_length=1)
     """The Kafka topic: exactly one."""
     self_managed_event_source: SelfManagedEventSource | None = None
-    """The brokers of a Kafka cluster of one's own."""
+    """The brokers of a self-managed Kafka cluster."""
     self_managed_kafka_event_source_config: KafkaSourceConfig | None = None
     """Consumer group and schema registry of self-managed Kafka."""
     amazon_managed_kafka_event_source_config: KafkaSourceConfig | None = None
@@ -208,11 +208,11 @@ class MappingFields(Spoken):
     bootstrap_servers: (
         list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None
     ) = Field(None, min_length=1, max_length=10, examples=[["localhost:9092"]])
-    """`host:port` of the brokers of an MSK cluster (Headrace's own). Default: the endpoint is asked."""
+    """`host:port` of the brokers of an MSK cluster (Headrace's own). Default: Headrace asks the endpoint."""
     kafka_security: KafkaSecurity | None = None
-    """How to reach Kafka brokers, as far as AWS has no word for it (Headrace's own)."""
+    """Connection to Kafka brokers, for settings that AWS does not have (Headrace's own)."""
     logging_config: LoggingConfig | None = None
-    """`system_log_level` of a Kafka mapping's own lines in the log. Default: `log.level`. Needs no provisioned mode
+    """`system_log_level`: the log level of a Kafka mapping's own lines. Default: `log.level`. Needs no provisioned mode
     here."""
     queues: list[str] | None = Field(None, min_length=1, max_length=1)
     """Amazon MQ, which Headrace does not poll."""
@@ -247,12 +247,12 @@ class MappingFields(Spoken):
 
     @property
     def failure_destination(self) -> Arn | None:
-        """Where discarded records are told of, unless that is a topic. Raises ArnError for what the rules refuse."""
+        """The failure destination, unless it is a topic. Raises ArnError for a destination that the rules refuse."""
         return Arn.parse(self._on_failure) if self._on_failure and not self.failure_topic else None
 
     @property
     def failure_topic(self) -> str:
-        """The Kafka topic in which discarded records are told of; empty when there is none."""
+        """The Kafka topic that is the failure destination; empty when there is none."""
         topic = self._on_failure.removeprefix(TOPIC_SCHEME)
         return "" if topic == self._on_failure else topic
 
@@ -263,17 +263,17 @@ class MappingFields(Spoken):
 
     @property
     def has_failure_destination(self) -> bool:
-        """Whether discarded records are told of, wherever that is."""
+        """Whether there is a failure destination of any kind."""
         return bool(self._on_failure)
 
     @property
     def max_age(self) -> int | None:
-        """Seconds after which a record is given up; None for never."""
+        """Seconds after which a record is discarded; None for never."""
         return bounded(self.maximum_record_age_in_seconds)
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """The brokers that the mapping names; none for an MSK cluster whose brokers are asked for."""
+        """The brokers that the mapping names; empty for an MSK cluster whose brokers come from the endpoint."""
         own = self.self_managed_event_source
         return tuple(self.bootstrap_servers or (own.endpoints.kafka_bootstrap_servers if own else ()))
 
@@ -284,7 +284,7 @@ class MappingFields(Spoken):
 
     @property
     def kafka_config(self) -> KafkaSourceConfig:
-        """What the mapping says of its consumer group and schemas, for either kind of cluster."""
+        """The mapping's settings of consumer group and schemas, for either kind of cluster."""
         given = self.amazon_managed_kafka_event_source_config or self.self_managed_kafka_event_source_config
         return given or KafkaSourceConfig()
 
@@ -295,12 +295,12 @@ class MappingFields(Spoken):
 
     @property
     def cluster(self) -> str:
-        """What names the Kafka cluster: its ARN, or its servers."""
+        """The identity of the Kafka cluster: its ARN, or its servers."""
         return self.source or ",".join(self.servers)
 
     @property
     def starts_over(self) -> bool:
-        """Whether a stream that was made anew is read from its beginning."""
+        """Whether to read a stream that was created again from its beginning."""
         return self.recreated_stream != "stop"
 
     @property
@@ -310,17 +310,17 @@ class MappingFields(Spoken):
 
     @property
     def recorded(self) -> tuple[str, ...]:
-        """The given fields that are kept without effect."""
+        """The given fields that are recorded without effect."""
         return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
 
 
 def bounded(limit: int | None) -> int | None:
-    """A limit of which AWS's -1 says that there is none."""
+    """A limit; None when it is absent or -1, AWS's value for no limit."""
     return None if limit is None or limit < 0 else limit
 
 
 def is_given(value: object) -> bool:
-    """Whether a field says anything: AWS's conventions for clearing (`{}`, `""`, `[]`) say nothing."""
+    """Whether a field has a value: AWS's values for clearing (`{}`, `""`, `[]`) count as none."""
     if isinstance(value, BaseModel):
         return any(is_given(getattr(value, name)) for name in type(value).model_fields)
     return value is not None and value not in ("", [], {})

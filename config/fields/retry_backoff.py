@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from .spoken import Spoken
 
 BASE, CAP = 0.5, 30.0
-"""Seconds. AWS publishes no numbers; these fit the eight calls in a minute that it was seen to make."""
+"""Seconds. AWS publishes no numbers; these fit the observed eight calls in a minute."""
 
 
 def _no_boolean(value: object) -> object:
@@ -22,13 +22,13 @@ _Seconds = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False), Before
 
 
 class RetryBackoff(Spoken):
-    """The pause before a batch is invoked again, after a failure or a throttle: it doubles with each failure in a row,
-    and up to half of it is taken off at random."""
+    """The pause before a batch is invoked again, after a failure or a throttle. It doubles with each failure in a row,
+    and is reduced at random by up to half."""
 
     base: _Seconds = BASE
     """Seconds after the first failure."""
     cap: _Seconds = CAP
-    """Seconds at most."""
+    """Maximum seconds."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -1,5 +1,5 @@
-"""What a mapping says of its schema registry, and what it must not say. Pure; used by the rules and by whoever opens
-the registry.
+"""What a mapping says of its schema registry, and what it must not say. Pure; used by the rules and by the code that
+opens the registry.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-consume-kafka-events.html
 """

@@ -1,4 +1,4 @@
-"""The manner in which users speak: two spellings of each field, and nothing that we do not know. A leaf.
+"""The base of every model that a user writes: two spellings of each field, and no unknown fields. A leaf.
 
 Base of every model that a user writes: mappings, functions, and the daemon's own settings.
 """
@@ -78,7 +78,7 @@ def _no_boolean(value: object) -> object:
 
 
 def counted(number: int, thing: str) -> str:
-    """`1 mapping`, `2 mappings`: for what has its plural with an s."""
+    """`1 mapping`, `2 mappings`: for nouns whose plural ends in s."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 

@@ -26,7 +26,7 @@ def destination_rules(mapping: MappingFields, *, topics: bool = False) -> Iterat
     given = config.on_failure.destination if config.on_failure else None
     if topics and mapping.failure_topic:
         if mapping.failure_topic in (mapping.topics or ()):
-            what = f"on_failure: {given} is the source: what it is told would come back for ever"
+            what = f"on_failure: {given} is the source: its failure documents would come back forever"
             yield Violation("destination_config", what, "name another topic")
     elif given and (fault := _unfit(given)):
         yield Violation("destination_config", f"on_failure: {given} {fault}", f"give the ARN of {_DESTINATIONS}")
@@ -43,9 +43,9 @@ def _unfit(text: str) -> str:
         return str(error)
     match arn.service:
         case sqs.SERVICE:
-            return "is a FIFO queue, which AWS does not take" if arn.is_fifo else ""
+            return "is a FIFO queue, which AWS does not allow" if arn.is_fifo else ""
         case "sns":
-            return "is a FIFO topic, which AWS does not take" if arn.is_fifo else ""
+            return "is a FIFO topic, which AWS does not allow" if arn.is_fifo else ""
         case "s3":
             return "names more than a bucket" if "/" in arn.resource else ""
         case service:

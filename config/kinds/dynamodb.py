@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..fields.arn import Arn, ArnForm
 from ..fields.mapping_fields import MappingFields
@@ -30,7 +31,7 @@ def label_of(arn: Arn) -> str:
 
 
 def is_stream_of(stream: str, table: str) -> bool:
-    """Whether `table` is the ARN of a table, and `stream` that of one of its streams, of today or of before."""
+    """Whether `table` is the ARN of a table, and `stream` the ARN of one of its streams, current or former."""
     return stream.startswith(f"{table}/stream/")
 
 
@@ -66,6 +67,7 @@ STREAM = SourceKind(
         re.compile(r"table/[A-Za-z0-9_.-]{1,255}(/stream/[^/\s]+)?"),
         "table/<name>/stream/<label>, or for the table's newest stream table/<name>",
     ),
+    undeployed=lambda arn: replace(arn, resource=f"table/{table_of(arn)}"),
     keeps_positions=True,
     positions_in=lambda mapping, source: mapping.source == source or is_stream_of(source, mapping.source),
     has_iterator_age=True,

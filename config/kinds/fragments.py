@@ -80,9 +80,9 @@ def poller_rules(mapping: MappingFields, noun: str, least: int, most: int | None
         return
     low, high = provisioned.minimum_pollers or least, provisioned.maximum_pollers
     if low < least:
-        yield Violation("provisioned_poller_config", f"has MinimumPollers {low}, and a {noun} has {least} at least")
+        yield Violation("provisioned_poller_config", f"has MinimumPollers {low}, but a {noun} needs at least {least}")
     if high is not None and most is not None and high > most:
-        yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, and a {noun} has {most} at most")
+        yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, but a {noun} allows at most {most}")
     if high is not None and high < low:
         yield Violation("provisioned_poller_config", f"has MaximumPollers {high}, less than MinimumPollers {low}")
     if mapping.maximum_concurrency is not None and is_given(provisioned):

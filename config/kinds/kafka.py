@@ -67,7 +67,7 @@ def _config_rules(mapping: MappingFields) -> Iterator[Violation]:
 def _consumption_rules(mapping: MappingFields, field: str) -> Iterator[Violation]:
     mode = mapping.kafka_config.consumption_mode
     if mode is not None and mapping.source:
-        yield sentence(field, "ConsumptionMode is for brokers of one's own, not for an MSK cluster", "remove it")
+        yield sentence(field, "ConsumptionMode is for self-managed brokers, not for an MSK cluster", "remove it")
     elif mode == "Queue":
         yield sentence(field, f"ConsumptionMode Queue is not supported: {NO_SHARE_GROUPS}")
 
@@ -75,7 +75,7 @@ def _consumption_rules(mapping: MappingFields, field: str) -> Iterator[Violation
 def _notes(mapping: MappingFields) -> Iterator[Violation]:
     for access in kafka_security.without_effect(mapping):
         what = f"{access} is recorded and has no effect here"
-        yield Violation("source_access_configurations", what, "there is no network of AWS")
+        yield Violation("source_access_configurations", what, "there is no AWS network here")
 
 
 _PROVISIONED = (
@@ -114,7 +114,7 @@ def _provisioned_only(mapping: MappingFields) -> Iterator[str]:
 
 
 def _services(mapping: MappingFields) -> Iterator[str]:
-    """Where the brokers are given, nobody is asked for them; a token of IAM is signed for all that."""
+    """With given brokers no service is asked for them; an IAM token is signed nevertheless."""
     if kafka_security.plan(mapping).iam or (mapping.arn is not None and not mapping.servers):
         yield SERVICE
     registry = mapping.kafka_config.schema_registry_config
@@ -169,8 +169,8 @@ def _shared_group(mapping: MappingFields, other: MappingFields) -> Violation | N
     """Two members of one consumer group would each get a part of the records."""
     if not is_topic(other) or mapping.group != other.group:
         return None
-    what = f"the consumer group {mapping.group!r} has another mapping already; each would get a part of the records"
-    return Violation(_config_field(mapping), what, "give each its own")
+    what = f"another mapping already uses the consumer group {mapping.group!r}; each would get a part of the records"
+    return Violation(_config_field(mapping), what, "give each mapping its own group")
 
 
 # --- the kind ---------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..fields.arn import Arn, ArnForm
 from ..fields.mapping_fields import MappingFields
@@ -28,7 +29,7 @@ def consumer_of(arn: Arn) -> str:
 
 
 def _positions_in(mapping: MappingFields, source: str) -> bool:
-    """A consumer's are those of its stream."""
+    """A consumer's positions are stored under its stream."""
     return mapping.source == source or mapping.source.startswith(f"{source}/consumer/")
 
 
@@ -56,6 +57,7 @@ STREAM = SourceKind(
         re.compile(r"stream/[A-Za-z0-9_.-]{1,128}(/consumer/[A-Za-z0-9_.-]{1,128}(:\d+)?)?"),
         "stream/<name>, or for a consumer stream/<name>/consumer/<name>:<number>",
     ),
+    undeployed=lambda arn: replace(arn, resource=f"stream/{stream_of(arn)}"),
     keeps_positions=True,
     positions_in=_positions_in,
     has_iterator_age=True,

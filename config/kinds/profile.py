@@ -1,8 +1,8 @@
 """What a kind of source says of itself: its ARNs, its limits, its fields, its rules, and the facts that others ask for.
 
-One `SourceKind` for each kind, in a file of its own; `table.py` lists them. Nobody outside asks which kind it is: who
-acts in another way for one of them asks for a fact that has a name, and a fact that is missing becomes one more member
-here. What becomes of a kind's records is in `dispatch/kinds/`, how it is read in `pollers/`. Pure.
+One `SourceKind` for each kind, in a file of its own; `table.py` lists them. No code outside asks which kind it is: code
+that acts differently for a kind asks for a named fact, and a missing fact becomes one more member here. What becomes of
+a kind's records is in `dispatch/kinds/`, how it is read in `pollers/`. Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..fields.arn import ArnForm
+from ..fields.arn import Arn, ArnForm
 from ..fields.limits import POLLERS_MIN, Support
 from ..fields.mapping_fields import MappingFields
 
@@ -152,7 +152,7 @@ class SourceKind:
     name: str
     """As labels of metrics and `headrace status` show it."""
     title: str
-    """For people, in the singular."""
+    """The name of the kind in messages, in the singular."""
     noun: str
     """The word for it in the middle of a sentence: queue, stream, topic."""
     recognises: Callable[[MappingFields], bool]
@@ -181,23 +181,25 @@ class SourceKind:
     address: Callable[[MappingFields], str] = lambda mapping: ""
     """Where the source is, as far as the mapping itself says it; empty where an endpoint of AWS is asked."""
     competing: bool = False
-    """What one reader takes, no other one sees. Else every reader sees every record."""
+    """A record that one reader takes is invisible to all others. If false, every reader sees every record."""
     has_visibility: bool = False
     """Records are lent for a visibility timeout, which must not be less than the function's timeout."""
     keeps_positions: bool = False
-    """How far it is read is kept in the state directory."""
+    """The state directory stores its positions."""
     positions_in: Callable[[MappingFields, str], bool] = lambda mapping, source: mapping.source == source
-    """Whether a mapping may have kept positions under this source, by its ARN."""
+    """Whether a mapping may have stored positions under this source, by its ARN."""
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
+    undeployed: Callable[[Arn], Arn] = lambda arn: arn
+    """Of an ARN the one that needs no deployment to be known: without what AWS adds when it makes something."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""
-    """The title in the plural, where that has more than an 's' at its end."""
+    """The plural of the title, where it is not the title plus 's'."""
 
     @property
     def titles(self) -> str:
-        """For people, in the plural."""
+        """The plural of the title, for messages."""
         return self.plural or f"{self.title}s"
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ FORM = ArnForm(
 NOUN = "queue"
 POLLERS_LEAST = 2
 RECEIVERS = ("scaling_config", "receivers", "provisioned_poller_config")
-REDRIVE = FieldRefusal(hint="a queue has a redrive policy of its own for what fails")
+REDRIVE = FieldRefusal(hint="a queue has its own redrive policy for failed messages")
 
 _IDENTITY = SourceIdentity(
     told=lambda mapping: (

@@ -36,6 +36,12 @@ def check_form(arn: Arn) -> None:
             kind.form.check(arn)
 
 
+def undeployed(arn: Arn) -> Arn:
+    """The ARN of a source as it is before anybody deployed it; any other as it is."""
+    of_service = (kind for kind in KINDS if kind.form is not None and kind.form.service == arn.service)
+    return next((kind.undeployed(arn) for kind in of_service), arn)
+
+
 def polled() -> str:
     """The sources that this version polls, for messages."""
     titles = [kind.titles for kind in KINDS]

@@ -1,3 +1,3 @@
-"""What becomes of records, decided: batches, plans, fates, positions, documents. Pure."""
+"""Decisions about records: batches, plans, fates, positions, documents. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long to wait after a failure. A leaf: the planner asks it, and so may every loop that tries again.
+"""The delay after a failure. A leaf: used by the planner and by every loop that tries again.
 
 The form is "equal jitter": half of the exponential delay is certain, the other half is drawn, so that several daemons
 do not retry in step and yet none retries at once.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 class Backoff:
     """`base` seconds after the first failure, `factor` times as many after each further one, never more than `cap`.
 
-    AWS does not publish its constants; these fit eight calls in a minute, which is what it was seen to make.
+    AWS does not publish its constants; these fit the observed eight calls in a minute.
     """
 
     base: float = 0.5

@@ -46,7 +46,7 @@ class Entry:
     opened: float
     """Monotonic time at which it came."""
     discard: DiscardReason | None = None
-    """It is decided already, and goes to its planner alone."""
+    """Whether its fate is decided already; it then goes to its planner alone."""
     group: int = 0
     """Records of different groups never share a batch."""
 
@@ -61,7 +61,7 @@ class Load:
         self.bytes = limits.envelope.overhead
 
     def cost(self, record: Record, size: int) -> int:
-        """Bytes that the event grows by."""
+        """The bytes by which the event grows."""
         lane = 0 if record.lane in self._lanes else self._limits.envelope.lane_overhead(record.lane)
         return size + lane + (1 if self.count else 0)
 
@@ -77,7 +77,7 @@ class Load:
 
 
 def entry(limits: Limits, record: Record, now: float, group: int = 0) -> Entry:
-    """The entry of a record; one that has a flaw, or alone is over the limit, is decided with it."""
+    """The entry of a record. A record with a flaw, or one that alone exceeds the limit, is decided already."""
     size = len(record.body)
     envelope = limits.envelope
     discard = record.flaw.reason if record.flaw else None
@@ -88,7 +88,7 @@ def entry(limits: Limits, record: Record, now: float, group: int = 0) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What is taken: records to invoke together, or one that is decided."""
+    """The result of `take`: records to invoke together, or one record that is already decided."""
 
     records: tuple[Record, ...]
     discard: DiscardReason | None = None
@@ -137,7 +137,7 @@ class Batcher:
         self._completed = now
 
     def close(self) -> None:
-        """No more records come: what waits need not wait for them."""
+        """No more records come: waiting records need not wait for them."""
         self._closed = True
 
     def deadline(self) -> float | None:
@@ -163,7 +163,7 @@ class Batcher:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """What waits, in order."""
+        """The waiting records, in order."""
         return tuple(each.record for each in self._entries)
 
     @property
@@ -178,7 +178,7 @@ class Batcher:
 
     @property
     def bytes(self) -> int:
-        """Bytes of what waits."""
+        """Bytes of the waiting records."""
         return self._bytes
 
     def __len__(self) -> int:

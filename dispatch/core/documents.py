@@ -26,7 +26,7 @@ FIRST, LAST = -62135596800.0, 253402300799.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One discard, as a destination is told of it."""
+    """One discard, for a failure destination."""
 
     discard: DiscardStep
     lane: Lane
@@ -36,8 +36,8 @@ class Report:
     id: str
     """A fresh UUID: the end of an S3 key, and the request id where no invocation gave one."""
     render: Callable[[Sequence[Record]], bytes]
-    """The event that the function got or would have got, with these of the discarded records. Costs as much as the
-    event is large."""
+    """The event that the function got or would have got, with these of the discarded records. The cost grows with the
+    size of the event."""
 
     @property
     def event(self) -> bytes:
@@ -53,7 +53,7 @@ Documents = Callable[[Report], Document]
 
 
 def document_head(function_arn: str, discard: DiscardStep, written: float, fresh_id: str) -> Document:
-    """What every document begins with. `function_arn`: as the mapping names the function, unqualified when it does."""
+    """The beginning of every document. `function_arn`: as the mapping names the function, unqualified when it does."""
     request_id = discard.last.request_id if discard.last and _exhausted(discard) else fresh_id
     document: Document = {
         "requestContext": {

@@ -13,13 +13,14 @@ While it is not OPEN nothing is fetched, because a queue counts every receive ag
 next probe, with a back-off that grows until an invocation reaches the function: a probe that succeeds says little of a
 remote one. On TRIAL one batch in hand goes first and the others wait for what comes of it.
 
-RESTING is where the gate of a function begins whose good start is only remembered: nothing was seen of it in this run,
-and nobody probes it. What a source gives again is fetched and invoked all the same. What it only lends is not: whoever
-finds that something waits there wakes the gate, so that a probe says what the memory is worth.
+RESTING is where the gate of a function begins whose good start is only remembered: it was not seen in this run, and
+nobody probes it. Records that a source gives again are fetched and invoked nevertheless. Messages that a source only
+lends (a receive counts) are not fetched: the poller that finds waiting messages wakes the gate, and a probe shows
+whether the function still starts.
 
-Every entry and every probe has a number, given in order. What is said of one that began before the function became
-another (`renew`) says nothing of the function as it is now, and changes nothing. Nor does a probe that is not the one
-under way. `permits.Gate` waits, probes and tells; it holds one `GateState` and puts the next one in its place.
+Every entry and every probe has a number, given in order. A result of one that began before the function changed
+(`renew`) says nothing about the current function, and changes nothing. Nor does the result of any probe but the current
+one. `permits.Gate` waits, probes and tells; it holds one `GateState` and puts the next one in its place.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ from .observer import GateClosed, GateOpened
 
 @dataclass(frozen=True, slots=True)
 class ShutGate:
-    """Nobody may fetch or invoke. The first probe is at once; so is that after a failure of a function that was up."""
+    """No mapping may fetch or invoke. The first probe is at once, and so is the probe after a failure of a running
+    function."""
 
     cause: Reason | None = None
-    """None: nothing is known of the function as it is now."""
+    """None: nothing is known of the current function yet."""
     failures: int = 0
     """Probes since an invocation last reached the function, whether they succeeded or not."""
     due: float = -inf
@@ -47,7 +49,7 @@ class ShutGate:
 
 @dataclass(frozen=True, slots=True)
 class ProbingGate:
-    """A probe is under way."""
+    """A probe is running."""
 
     cause: Reason | None
     failures: int
@@ -69,7 +71,7 @@ class TrialGate:
 
 @dataclass(frozen=True, slots=True)
 class OpenGate:
-    """It was seen to start. Everybody may fetch and invoke."""
+    """The function was seen to start. All mappings may fetch and invoke."""
 
     failures: int = 0
     """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
@@ -77,7 +79,8 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class RestingGate:
-    """It started before, as it is, and is believed to start again. Everybody may invoke, and fetch what comes again."""
+    """The function started in an earlier run, unchanged, and is expected to start again. All mappings may invoke, and
+    may fetch records that come again."""
 
 
 Standing = ShutGate | ProbingGate | TrialGate | OpenGate | RestingGate
@@ -97,21 +100,21 @@ class GateState:
     last: int = 0
     """The number that was given last."""
     renewed: int = 0
-    """What has this number or a lower one began when the function was another."""
+    """Entries and probes up to this number began before the function changed."""
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody may invoke, and fetch what comes again."""
+        """Whether all mappings may invoke, and fetch records that come again."""
         return isinstance(self.standing, OpenGate | RestingGate)
 
     @property
     def is_seen(self) -> bool:
-        """Whether the function was seen to start, so that everybody may fetch what is only lent too."""
+        """Whether the function was seen to start, so that all mappings may also fetch messages that are only lent."""
         return isinstance(self.standing, OpenGate)
 
     @property
     def is_resting(self) -> bool:
-        """Whether it is only remembered that the function starts."""
+        """Whether a start of the function is only remembered from an earlier run."""
         return isinstance(self.standing, RestingGate)
 
     @property
@@ -131,12 +134,13 @@ class GateState:
 
     @property
     def outlook(self) -> tuple[bool, bool, bool, bool, int]:
-        """What those look at who wait to fetch or to invoke: they are to look again when it is another one."""
+        """The part of the state that matters to tasks that wait to fetch or to invoke: when it changes, they look
+        again."""
         free = isinstance(self.standing, TrialGate) and self.standing.holder is None
         return self.is_open, self.is_seen, self.is_shut, free, self.renewed
 
     def counts(self, number: int) -> bool:
-        """Whether this entry or probe is one of the function as it is now."""
+        """Whether this entry or probe belongs to the current function."""
         return number > self.renewed
 
     # --- batches ----------------------------------------------------------------------------------------------------
@@ -183,26 +187,26 @@ class GateState:
                 return self._shut(cause, failures, now, jitter)
             case RestingGate():
                 return self._shut(cause, 0, now, jitter)
-            case ShutGate() | ProbingGate():  # another one found it out before
+            case ShutGate() | ProbingGate():  # another entry reported it before
                 return self._to(replace(self, standing=replace(self.standing, cause=cause)))
             case _:
                 assert_never(self.standing)
 
     def withdraw(self, entry: int) -> GateStep:
-        """The invocation of this entry says nothing of the function, or never began: the trial is another batch's. Of
-        an entry that passed or failed it changes nothing."""
+        """The invocation of this entry gave no result about the function, or never began: another batch may go on
+        trial. For an entry that passed or failed, nothing changes."""
         if isinstance(self.standing, TrialGate) and self.standing.holder == entry:
             return self._to(replace(self, standing=replace(self.standing, holder=None)))
         return GateStep(self)
 
     def renew(self) -> GateStep:
-        """The function is another one now: nothing is fetched for it before it was probed, which happens at once."""
+        """The function changed: it is probed at once, and nothing is fetched for it before that."""
         return self._to(replace(self, standing=ShutGate(), renewed=self.last))
 
     # --- probes -----------------------------------------------------------------------------------------------------
 
     def wake(self) -> GateStep:
-        """Something is there that is only lent: it is looked whether the function starts, at once."""
+        """A source that only lends has messages: probe the function at once."""
         return self._to(replace(self, standing=ShutGate())) if self.is_resting else GateStep(self)
 
     def probe(self, now: float) -> GateStep:
@@ -224,7 +228,7 @@ class GateState:
         return self._shut(cause, standing.failures + 1, now, jitter)
 
     def cut(self, probe: int, now: float) -> GateStep:
-        """This probe was ended by whoever wanted it: nothing was found, and whoever probes next begins at once."""
+        """The caller ended this probe: it has no result, and the next probe begins at once."""
         if (standing := self._probing(probe)) is None:
             return GateStep(self)
         return self._to(replace(self, standing=ShutGate(standing.cause, standing.failures, now)))
@@ -245,8 +249,9 @@ class GateState:
         return GateStep(replace(self, standing=standing or self.standing, last=number), number=number)
 
     def _to(self, state: GateState) -> GateStep:
-        """A trial that no batch could take would be for ever: it is over. That a gate opened is told when it is open,
-        not when a probe succeeds: what answers probes and refuses each batch would be up and down for ever."""
+        """End a trial that no batch could take, because it would last forever. The opening of the gate is reported when
+        it is open, not when a probe succeeds: a function that answers probes and refuses each batch would otherwise be
+        reported up and down forever."""
         seconds = self.standing.seconds if isinstance(self.standing, TrialGate) else 0.0
         match state.standing:
             case TrialGate(failures=failures, seconds=seconds, holder=None) if state.in_hand <= state.under_way:
@@ -257,7 +262,7 @@ class GateState:
 
 @dataclass(frozen=True, slots=True)
 class GateStep:
-    """What comes of one transition."""
+    """The result of one transition."""
 
     state: GateState
     news: GateClosed | GateOpened | None = None

@@ -1,4 +1,4 @@
-"""Between records and the pattern engine, which knows none: a mapping's filters, asked with a record."""
+"""Applies a mapping's filters to a record: the pattern engine itself does not know records."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The vocabulary: what a record is, what one invocation ended in, what became of each record.
+"""The data types of records, of outcomes of invocations, and of fates.
 
-Values only. Every other module of `dispatch` and `pollers` speaks in these words.
+Values only. Every other module of `dispatch` and `pollers` uses these types.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...config.core.clocks import OtherClock
 from ...config.reasons import Reason
 
 ItemId = str | tuple[str, int]
-"""What a function calls a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
+"""The id by which a function names a record in `batchItemFailures`: a message id, a sequence number, or for Kafka
 `("<topic>-<partition>", offset)`."""
 
 
@@ -39,7 +39,7 @@ class Position:
     sub: int = 0
     """Of an aggregated (KPL) record that is taken apart, which user record of it, from 1; 0: the record as a whole."""
     text: str = field(default="", compare=False)
-    """The source's own spelling, leading zeros included; what is sent back to it."""
+    """The source's own spelling, leading zeros included; this text is sent back to it."""
 
     @classmethod
     def parse(cls, text: str) -> Position:
@@ -55,24 +55,24 @@ class Record:
     item: Mapping[str, object]
     """The record as it stands in the Lambda event."""
     arrived: float
-    """When the source took it, wall-clock seconds: what the record's age is measured from."""
+    """When the source took it, in wall-clock seconds: the age of the record counts from here."""
     position: Position | None = None
     """None where the source has no positions (SQS)."""
     key: str | None = None
     """The unit of order inside the lane, where there is one: message group, partition key, item key."""
     token: str = ""
-    """What the source wants back when the record is settled: the receipt handle."""
+    """The receipt handle, which the source needs when the record is settled."""
     held_until: float = inf
     """Monotonic time until which the source leaves the record to us; outside an invocation it is RETURNED after it."""
     flaw: Flaw | None = None
-    """Why it is given up without being invoked; it waits for its turn in the lane like any other."""
+    """Why it is discarded without an invocation; it waits for its turn in the lane like any other."""
     view: bytes | None = None
-    """The data as filters see them, where they are not what stands in the item. Gone once the filters were asked."""
+    """The data for filters, where the item holds them in another form. Removed after filtering."""
     _body: bytes | None = None
 
     @property
     def name(self) -> str:
-        """The id for people: `orders-0@15` for a record of a topic."""
+        """The id for messages: `orders-0@15` for a record of a topic."""
         return self.id if isinstance(self.id, str) else f"{self.id[0]}@{self.id[1]}"
 
     @property
@@ -117,7 +117,7 @@ class Failure(Enum):
     ERROR = "error"  # the handler raised, and the runtime said so
     TIMEOUT = "timeout"
     CRASH = "crash"  # the runtime's process ended
-    MALFORMED = "malformed"  # a partial batch response that names nothing we know
+    MALFORMED = "malformed"  # a partial batch response that names no known record
     OVERSIZED = "oversized"  # the response was over the limit
 
 
@@ -131,7 +131,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The function took the whole batch."""
+    """The function processed the whole batch."""
 
     attempt: Attempt
     state: bytes | None = None
@@ -140,7 +140,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class FailedItems:
-    """The function named the records that it did not take (`batchItemFailures`); `ids` is never empty."""
+    """The function reported failed records (`batchItemFailures`); `ids` is never empty."""
 
     attempt: Attempt
     ids: frozenset[ItemId]
@@ -161,7 +161,7 @@ class FunctionFailed:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """No room for the invocation (429). Never uses up an attempt."""
+    """The function has no free concurrency (429). Never uses up an attempt."""
 
     attempt: Attempt
     after: float | None = None
@@ -179,7 +179,7 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The function was never reached. Never uses up an attempt."""
+    """The call never reached the function. Never uses up an attempt."""
 
     attempt: Attempt
     cause: Reason
@@ -214,7 +214,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class OpenWindow:
-    """A tumbling window under way, as the store keeps it beside the shard's position."""
+    """An open tumbling window, as stored beside the shard's position."""
 
     window: Window
     state: bytes
@@ -238,13 +238,13 @@ class Batch:
 
 
 class FateKind(Enum):
-    """The one way in which a record leaves us."""
+    """The fate of a record."""
 
     DELIVERED = "delivered"  # the function took it
     FILTERED = "filtered"  # a filter refused it
-    DISCARDED = "discarded"  # the policy gave up, and said so
+    DISCARDED = "discarded"  # the policy discarded it, which was reported
     RETURNED = "returned"  # the source has it again
-    ABANDONED = "abandoned"  # undecided when we stopped: nothing is said to the source
+    ABANDONED = "abandoned"  # undecided when we stopped: nothing is settled at the source
 
 
 class DiscardReason(Enum):
@@ -258,7 +258,7 @@ class DiscardReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why one record is given up before it is in a batch."""
+    """Why a record is discarded before it is in a batch."""
 
     reason: DiscardReason
     detail: str
@@ -292,14 +292,14 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The clocks at one moment, in seconds: back-off goes by `monotonic`, the age of records by `wall`, which is their
-    source's, and by the `others` by which they may be younger."""
+    """The clocks at one moment, in seconds: back-off uses `monotonic`, the age of records uses `wall`, their source's
+    clock, and the `others`, by which they may be younger."""
 
     monotonic: float
     wall: float
     others: tuple[OtherClock, ...] = ()
 
     def earliest(self, within: float = inf) -> float:
-        """The earliest time that it may be for a record of the last `within` seconds. A clock that ended longer ago
-        gave none of them its time."""
+        """The earliest current time by any clock that may have stamped a record in the last `within` seconds. A clock
+        that ended longer ago stamped none of them."""
         return min([self.wall, *(other.wall for other in self.others if other.ended <= within)])

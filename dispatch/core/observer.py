@@ -1,4 +1,4 @@
-"""What there is to observe, as a closed set of events, and the protocol of those who watch.
+"""The closed set of observable events, and the protocol of observers.
 
 Every part that acts reports here, once, in the past tense (`Settling` alone is said before the fact: between it and
 `Settled` a crash may leave an effect done and unrecorded). Logs, metrics and the account of the demo are observers in
@@ -27,7 +27,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch did not work, or not for all of the source; it is tried again in `delay` seconds."""
+    """A fetch failed, or failed for a part of the source; the next attempt is in `delay` seconds."""
 
     mapping: str
     cause: Reason
@@ -36,7 +36,7 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class FetchesAgain:
-    """The last of a mapping's feeds whose fetches failed has fetched."""
+    """All feeds of a mapping fetch successfully again."""
 
     mapping: str
 
@@ -86,7 +86,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Bisected:
-    """A failing batch was cut in two."""
+    """A failing batch was split in two."""
 
     mapping: str
     records: tuple[Record, ...]
@@ -94,7 +94,7 @@ class Bisected:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """The source is about to be told of these fates."""
+    """These fates are about to be settled at the source."""
 
     mapping: str
     settlements: tuple[Settlement, ...]
@@ -102,7 +102,7 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The source knows these fates."""
+    """These fates were settled at the source."""
 
     mapping: str
     settlements: tuple[Settlement, ...]
@@ -110,7 +110,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class SettleFailed:
-    """The source would not hear of these fates; the records may come again."""
+    """The source did not accept these fates; the records may come again."""
 
     mapping: str
     records: tuple[Record, ...]
@@ -119,7 +119,7 @@ class SettleFailed:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """Policy gave up on these records; the destination has them if `destination` is set."""
+    """The policy discarded these records; if `destination` is set, it has their document."""
 
     mapping: str
     records: tuple[Record, ...]
@@ -132,7 +132,7 @@ class Discarded:
 
 @dataclass(frozen=True, slots=True)
 class DestinationFailed:
-    """A failure destination did not take a document."""
+    """A failure destination did not accept a document."""
 
     mapping: str
     destination: str
@@ -143,17 +143,17 @@ class DestinationFailed:
 
 @dataclass(frozen=True, slots=True)
 class DestinationChanged:
-    """How a failure destination stands is news."""
+    """The state of a failure destination changed."""
 
     mapping: str
     destination: str
     cause: Reason | None
-    """What is wrong with it; None: nothing, as far as can be seen."""
+    """Its problem; None when none is visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The source lost a range before we read it."""
+    """The source lost a range of records before we read it."""
 
     mapping: str
     lane: Lane
@@ -164,8 +164,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class StreamRecreated:
-    """The stream is another one than the one that was read: its old positions are worth nothing, it is read from its
-    beginning."""
+    """The stream replaced the one that was read: the old positions are void, and it is read from its beginning."""
 
     mapping: str
     source: str
@@ -173,7 +172,7 @@ class StreamRecreated:
     before: str
     """The stream that was read until now: another one for a table, else the same ARN."""
     noun: str = "stream"
-    """What people call such a source."""
+    """The title of its kind of source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +185,16 @@ class CommitFailed:
 
 @dataclass(frozen=True, slots=True)
 class OffsetsCommitted:
-    """A consumer group's offsets were moved."""
+    """A consumer group's offsets were committed."""
 
     mapping: str
     offsets: int
-    """By how many in all, records that were filtered or discarded included."""
+    """The sum over all partitions, filtered and discarded records included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lagging:
-    """How far the partitions of one member are behind: offsets from what is committed to the end."""
+    """The lag of one member's partitions: offsets from the committed offset to the end."""
 
     mapping: str
     lags: Mapping[Lane, int]
@@ -203,7 +202,7 @@ class Lagging:
 
 @dataclass(frozen=True, slots=True)
 class Rebalanced:
-    """Partitions came to a member of a consumer group, or went."""
+    """Partitions were assigned to a member of a consumer group, or revoked from it."""
 
     mapping: str
     gained: tuple[Lane, ...] = ()
@@ -212,7 +211,7 @@ class Rebalanced:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A lane cannot move on: its watermark is at the cap, held up by one key."""
+    """A lane cannot continue: one key blocks it, and its watermark is at the limit."""
 
     mapping: str
     lane: Lane
@@ -251,7 +250,7 @@ class MappingChanged:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """A fault of ours ended a mapping's feed; the mapping is opened again in a while, the others go on."""
+    """A fault of ours ended a mapping's feed; the mapping is opened again later, other mappings continue."""
 
     mapping: str
     error: Exception
@@ -259,7 +258,7 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class FeedsChanged:
-    """The number of receivers, shards or members at work."""
+    """The number of active receivers, shards or members."""
 
     mapping: str
     feeds: int
@@ -273,7 +272,7 @@ class FunctionLog:
     request_id: str
     """Empty outside an invocation (init)."""
     line: str
-    """Of what a runtime logs, and of some that the platform says, it has several lines."""
+    """A record of a runtime's log, and some records of the platform, have several lines."""
     stream: str
     """`stdout`, `stderr`, `log` (what the runtime's client logs, each record as a whole) or `platform`."""
     version: str = ""
@@ -309,7 +308,7 @@ class EventFinished:
 
 @dataclass(frozen=True, slots=True)
 class EventDropped:
-    """The function of an accepted event is gone, and the event with it."""
+    """An accepted event was dropped because its function was deleted."""
 
     function: str
     request_id: str
@@ -317,7 +316,7 @@ class EventDropped:
 
 @dataclass(frozen=True, slots=True)
 class EventDelayed:
-    """An accepted event could not be worked on for a reason that is not its function's; it is tried again."""
+    """An accepted event could not be processed for a reason outside of its function; it is tried again."""
 
     function: str
     cause: Reason
@@ -336,7 +335,7 @@ class RecordUndelivered:
 
 @dataclass(frozen=True, slots=True)
 class LogsUnshipped:
-    """CloudWatch Logs did not take lines of functions; they are sent again."""
+    """CloudWatch Logs did not accept lines of functions; they are sent again."""
 
     group: str
     cause: Reason
@@ -346,7 +345,7 @@ class LogsUnshipped:
 
 @dataclass(frozen=True, slots=True)
 class LogsDropped:
-    """Lines of functions will not be in CloudWatch Logs."""
+    """Lines of functions were dropped and will not be in CloudWatch Logs."""
 
     group: str
     lines: int
@@ -396,8 +395,8 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Several observers as one, told in order. What one of them raises is for `fault`, and keeps nobody from going on;
-    without it, it is for whoever told."""
+    """Several observers as one, called in order. An exception of one goes to `fault`, and the others are still called;
+    without `fault`, the caller gets the exception."""
 
     def __init__(
         self, observers: Sequence[Observer] = (), fault: Callable[[Observer, Exception], object] | None = None

@@ -27,7 +27,7 @@ from .steps import DiscardStep, SettleStep
 
 @dataclass(slots=True, eq=False)
 class _PartitionQueue:
-    """What waits of one lane."""
+    """The waiting records of one lane."""
 
     lane: Lane
     entries: deque[Entry] = field(default_factory=deque)

@@ -1,4 +1,4 @@
-"""How many invocations of one function run at a time, and whose turn it is. Pure.
+"""Limits the invocations of one function at a time, and decides which mapping invokes next. Pure.
 
     asked ──► granted, if one is free and nobody waits
           └─► waits in its mapping's queue ──► granted, when one is given back ──► given back
@@ -51,19 +51,19 @@ class PermitTurns:
         return self._asked
 
     def withdraw(self, mapping: str, number: int) -> None:
-        """Nobody wants what this request waits for any more."""
+        """This request is withdrawn: its caller needs no permit any more."""
         queue = self._queues[mapping]
         queue.remove(number)
         if not queue:
             del self._queues[mapping]
 
     def give_back(self) -> list[int]:
-        """A permit is not used any more."""
+        """A permit is given back."""
         self._taken -= 1
         return self._grant()
 
     def relimit(self, limit: int | None) -> list[int]:
-        """Another number from now on. Those that run go on."""
+        """Change the limit. Running invocations continue."""
         if limit != self._limit:
             self._limit = self._allowed = limit
         return self._grant()

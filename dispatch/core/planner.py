@@ -1,6 +1,6 @@
 """One batch from its first invocation to its last fate: retry, bisect, partial failure, record age. Pure.
 
-The dispatcher drives it and does what it says; nothing else decides about a record that was batched.
+The dispatcher drives it and carries out its steps; nothing else decides about a batched record.
 
                         next()                                on(outcome)
       parts, in order  ───────►  Invoke: the first part is  ──────────────►  taken: Settle(DELIVERED)
@@ -70,10 +70,9 @@ class _Part:
 
 
 class Planner:
-    """Decides about one batch. `next` says what to do, `on` hears how an invocation ended; one is in flight at most.
-
-    `discard` is the verdict on records that were decided before batching: they are never invoked. `state` is the
-    tumbling window's state as it stands before this batch.
+    """Decides about one batch. `next` returns the next step, `on` takes the outcome of an invocation; at most one is in
+    flight. `discard` is the verdict on records that were decided before batching: they are never invoked. `state` is
+    the tumbling window's state before this batch.
     """
 
     def __init__(
@@ -132,8 +131,9 @@ class Planner:
             self._settle(self._remove(lambda record: record.held_until <= now.monotonic), RETURNED)
 
     def _discard_old(self, part: _Part, now: Now) -> bool:
-        """Cut what is too old before an attempt; True when something was. A window's end without records is as old as
-        the end of its window, but no older than this batch: silence alone takes longer than a record may live."""
+        """Discard records that are too old before an attempt. Returns whether there were any. A window's end without
+        records is as old as the end of its window, but no older than this batch: silence alone takes longer than a
+        record may live."""
         if self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
         born_after = now.earliest(self._policy.max_age) - self._policy.max_age
@@ -164,7 +164,7 @@ class Planner:
     # --- how it ended -----------------------------------------------------------------------------------------------
 
     def on(self, call: int, outcome: Outcome, now: Now, jitter: float = 0.0) -> Retry | Halved | None:
-        """The invocation `call` ended. What comes back is news for observers. An answer to a call that is not in flight
+        """The invocation `call` ended. Returns events for observers. An answer to a call that is not in flight
         (withdrawn, recalled, answered) changes nothing."""
         if call != self._call:
             return None

@@ -1,4 +1,4 @@
-"""What a mapping wants done about failures, as one value. The feed makes it from the mapping, the planner obeys it."""
+"""A mapping's failure settings as one value. The feed makes it from the mapping; the planner follows it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .backoff import Backoff
 
 
 class Progress(Enum):
-    """What a partial failure leaves to do."""
+    """How the planner continues after a partial failure."""
 
     PREFIX = "prefix"  # streams: the lowest failed record and all after it
     PER_RECORD = "per record"  # Kafka: the failed records and no others
-    NONE = "none"  # queues: nothing; what failed goes back to the queue, which counts its receives
+    NONE = "none"  # queues: nothing; failed messages go back to the queue, which counts their receives
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +33,4 @@ class Policy:
     the outcome says."""
     backoff: Backoff = field(default_factory=Backoff)
     windowed: bool = False
-    """The mapping has a tumbling window: the function's state is handed from one invocation to the next."""
+    """Whether the mapping has a tumbling window: each invocation then gets the state that the previous one returned."""

@@ -1,6 +1,6 @@
-"""What a function's reply means for its batch. Called by the dispatcher once per invocation; never raises.
+"""Turns a function's reply into the outcome for its batch. Called by the dispatcher once per invocation; never raises.
 
-A reply is hostile until proven otherwise: any bytes up to the size of a response come in, an Outcome comes out, in time
+A reply is untrusted: for any bytes up to the maximum size of a response the result is an Outcome, in time
 linear in their number.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html (and its twins for streams and Kafka) says

@@ -36,14 +36,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What no slot has taken yet."""
+    """Records that no slot has taken yet."""
 
     records: int
     bytes: int
 
 
 class Slots(Protocol):
-    """The batches in flight of one feed, and what waits for them."""
+    """The batches in flight of one feed, and the records that wait."""
 
     def put(self, records: Iterable[Record], now: Now) -> None:
         """Everything that one fetch brought and the filter kept, before the next `take`. A record with a flaw is
@@ -82,7 +82,7 @@ class Slots(Protocol):
     def waiting(self) -> Waiting: ...
 
     def behind(self) -> tuple[Record, ...]:
-        """The waiting records themselves, each lane in order."""
+        """The waiting records, each lane in order."""
         ...
 
     def drop(self, lanes: Collection[Lane] | None = None) -> tuple[Record, ...]:
@@ -90,12 +90,12 @@ class Slots(Protocol):
         ...
 
     def close(self, now: Now) -> None:
-        """No more records will come (the shard ended): what waits need not wait for more."""
+        """No more records will come (the shard ended): waiting records need not wait for more."""
         ...
 
     @property
     def stored(self) -> OpenWindow | None:
-        """The tumbling window that the store must keep with the position of what was settled last."""
+        """The tumbling window that the store must keep with the position of the last settled records."""
         ...
 
     @property

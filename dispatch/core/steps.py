@@ -1,4 +1,4 @@
-"""What a planner tells its dispatcher to do next, as values. Made by `planner`, obeyed by the dispatcher."""
+"""The next steps of a batch, as values. Made by `planner`, carried out by the dispatcher."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class InvokeStep:
     state: bytes
     """The tumbling window's state, JSON; `{}` without one."""
     attempt: int
-    """Which attempt this is, from 1. A throttled invocation is repeated under the same number."""
+    """The number of this attempt, from 1. A throttled invocation is repeated under the same number."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettleStep:
-    """These records have their fate: tell the source."""
+    """These records have their fate: settle them at the source."""
 
     records: tuple[Record, ...]
     """Empty only when `closes`: the final invocation of a window without records."""
@@ -88,6 +88,6 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Halved:
-    """News for observers: this failing batch was cut in two."""
+    """News for observers: this failing batch was split in two."""
 
     records: tuple[Record, ...]

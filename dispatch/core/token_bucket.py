@@ -1,4 +1,4 @@
-"""How much may pass: so much a second on the long run, and a reserve for bursts. Pure.
+"""A token bucket: an average rate per second, and a reserve for bursts. Pure.
 
 Used where a function's output is read (`invokers/local/output.py`) and where its lines are logged.
 """
@@ -23,5 +23,5 @@ class TokenBucket:
         return self._tokens
 
     def take(self, tokens: float) -> None:
-        """Takes them, there or not: what is missing is gained first."""
+        """Takes tokens even when too few are left: the debt is gained back first."""
         self._tokens -= tokens

@@ -82,7 +82,7 @@ class Watermark:
 
     @property
     def blocker(self) -> Blocker | None:
-        """What holds the mark; None when all is done."""
+        """The position that holds the mark; None when all are done."""
         return Blocker(self._tracked[0].position, self._tracked[0].key) if self._tracked else None
 
     @property
@@ -97,5 +97,5 @@ class Watermark:
 
     @property
     def bytes(self) -> int:
-        """Bytes of what is not done."""
+        """Bytes of the records that are not done."""
         return self._bytes

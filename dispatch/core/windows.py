@@ -1,4 +1,4 @@
-"""Tumbling windows of one shard: which records belong together, when a window ends, and what state it has. Pure.
+"""Tumbling windows of one shard: the records of a window, its end, and its state. Pure.
 
       no window ──first record──► open, state {} ──┬─ a record beyond its end ───────┐
           ▲                                        ├─ quiet for 2 minutes after end ─┤
@@ -8,7 +8,7 @@
 
 Boundaries are multiples of the window's length since the epoch; a record's window is that of its arrival. A record that
 arrives later than its turn joins the open window: a window that ended is never opened again behind its successor. Only
-a clock of the service that was set back begins anew: its windows are those of the new time.
+when the service's clock was set back do windows begin anew, at the new time.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 """
 
@@ -26,8 +26,8 @@ from .slots import Taken, Waiting
 from .steps import DiscardStep, SettleStep
 
 QUIET = 120.0
-"""Seconds without a record, after a window's end, that end the window: once they are over, and the source says that it
-has nothing more. That nobody could ask it is no silence."""
+"""Seconds without a record, after a window's end, that end the window: once they are over, and the source reports that
+it has nothing more. An unreachable source is not silent."""
 
 
 def window_of(arrived: float, seconds: int) -> Window:
@@ -55,7 +55,7 @@ class WindowSlot:
 
     @property
     def stored(self) -> OpenWindow | None:
-        """What the store must keep with the position; None when no window is open."""
+        """The window that the store must keep with the position; None when none is open."""
         return self._open
 
     def put(self, records: Iterable[Record], now: Now) -> None:
@@ -65,8 +65,8 @@ class WindowSlot:
             self._seen(now)
 
     def _turn_of(self, arrived: float, now: Now) -> float:
-        """The start of the window that a record joins. No record is from the future: when the latest window is, the
-        clock was set back."""
+        """The start of the window that a record joins. No record is from the future: when the latest window is in the
+        future, the clock was set back."""
         start, present = window_of(arrived, self._seconds).start, now.earliest() + TOLERANCE
         set_back = arrived <= present < self._latest and arrived < self._latest - TOLERANCE
         return start if set_back else max(self._latest, start)

@@ -37,7 +37,7 @@ class MessageDestination:
         await self._channel.send(encode(self._documents(report)).decode())
 
     async def aclose(self) -> None:
-        """The client is everybody's."""
+        """The client is shared."""
 
 
 class S3Destination:
@@ -61,11 +61,11 @@ class S3Destination:
         await self._channel.put(key, with_payload(self._documents(report), report.event))
 
     async def aclose(self) -> None:
-        """The client is everybody's."""
+        """The client is shared."""
 
 
 async def make_destination(arn: Arn, clients: Clients, documents: Documents, mapping_uuid: str) -> Destination:
-    """The destination that `arn` names. Asks nobody whether it is there.
+    """The destination that `arn` names. Makes no calls.
 
     Raises ConfigError: it cannot be one, or no client can be made (the guard against real AWS, no credentials).
     """
@@ -86,5 +86,5 @@ def _unfit(arn: Arn) -> str:
     if arn.service not in ("sqs", "sns", "s3"):
         return f"is of the service {arn.service!r}"
     if arn.service != "s3" and arn.resource.endswith(".fifo"):
-        return "is FIFO, which AWS does not take"
+        return "is FIFO, which AWS does not allow"
     return ""

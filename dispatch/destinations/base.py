@@ -1,7 +1,7 @@
-"""What a failure destination is.
+"""The protocol of failure destinations.
 
 It gets a `Report` of each discard (`core/documents.py`) and decides what it writes of that: the document, the document
-with the event, or a message for each record. Who tries again, and for how long, is `persistence`'s business.
+with the event, or a message for each record. `persistence` tries again, and decides for how long.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..core.documents import Report
 
 
 class Destination(Protocol):
-    """Somewhere that takes documents. Every failure is a `config.errors.SourceError` that names the destination, says
+    """A destination of documents. Every failure is a `config.errors.SourceError` that names the destination, says
     what is wrong and what to do."""
 
     @property

@@ -1,7 +1,7 @@
-"""Where documents go: SQS queues, SNS topics, S3 buckets and EventBridge buses, each with its calls.
+"""The channels for documents: SQS queues, SNS topics, S3 buckets and EventBridge buses, each with its calls.
 
-Owns every AWS call to a destination and the words for what goes wrong in it. What is sent, and trying again, is for
-those who send: failure destinations of mappings (`aws.py`), and the destinations of asynchronous invocations.
+Owns every AWS call to a destination and the texts of its errors. The content, and trying again, belong to
+the callers: failure destinations of mappings (`aws.py`), and the destinations of asynchronous invocations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ...config.fields.arn import Arn
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
 )
-"""Error codes for want of a permission; the last one is S3's for a request whose answer has no body."""
+"""Error codes for missing permissions; the last one is S3's for a request whose answer has no body."""
 
 Attributes = Mapping[str, tuple[str, str]]
 """Of a message: name to type and value."""
@@ -118,7 +118,7 @@ Channel = QueueChannel | TopicChannel | BucketChannel | BusChannel
 
 
 async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
-    """What `arn` names, one of the four services. Asks nobody whether it is there.
+    """What `arn` names, one of the four services. Makes no calls.
 
     Raises ConfigError where no client can be made (the guard against real AWS, no credentials).
     """
@@ -142,7 +142,7 @@ def _attributes(attributes: Attributes) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def calling(role: Role, operation: str, arn: str, permission: str) -> Iterator[None]:
-    """Failures in our words: what was done to which destination, what is wrong, what to do."""
+    """Translates failures: which action on which destination failed, why, and what to do."""
     try:
         with faults.translating(f"{operation} {arn}"):
             yield

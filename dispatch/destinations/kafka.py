@@ -68,7 +68,7 @@ class KafkaDestination:
             raise SourceMissing(f"failure destination {self.arn} does not exist at {self._access}; create the topic")
 
     async def write(self, report: Report) -> None:
-        """A broker that did not hear of all of them is told of all of them again."""
+        """Writes all messages of the report; an attempt after a failure writes all of them again."""
         try:
             async with self._producing() as producer:
                 await self._send_all(producer, report)
@@ -84,7 +84,7 @@ class KafkaDestination:
         return f"failure destination: {what} {self.arn} at {self._access}"
 
     async def _send_all(self, producer: AIOKafkaProducer, report: Report) -> None:
-        """All answers are heard: a failure that nobody hears would be a line of asyncio's."""
+        """All answers are awaited: asyncio would log a failure that is never retrieved."""
         partitions = sorted(await producer.partitions_for(self._topic))
         sent: list[asyncio.Future[object]] = []
         try:
@@ -122,8 +122,8 @@ class KafkaDestination:
 
     @asynccontextmanager
     async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
-        """One producer for all, from the first record that is discarded on. Nobody begins with it any more when it has
-        failed: its login may have been replaced since. Who writes with it then is not disturbed."""
+        """One producer for all writes, from the first discarded record on. After a failure no new write uses it,
+        because its login may have been replaced since. Writes in progress continue."""
         async with self._starting:
             if self._shared is None:
                 self._shared = _Shared(await self._started())

@@ -1,5 +1,5 @@
-"""A failure destination in memory: the fake that ships. It fails in every way a real one does; the contract suite holds
-it to what they do."""
+"""A failure destination in memory: the shipped fake. It can fail in every way of a real one; the contract suite runs
+with it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How long a failure destination is tried, and how it stands. The dispatcher hands reports over here.
+"""Tries a failure destination until it succeeds or gives up, and knows its state. The dispatcher hands reports over
+here.
 
         +--- failed, attempts and time left: back-off --+
         v                                               |
@@ -39,7 +40,7 @@ class Persistence:
 
     @classmethod
     def of(cls, given: Destinations) -> Persistence:
-        """As the settings have it."""
+        """From the settings."""
         return cls(given.attempts, given.seconds, given.block)
 
     @property
@@ -64,7 +65,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """It does not, as far as anybody knows, and no further attempt is made."""
+    """As far as we know, the destination does not have the report, and no further attempt is made."""
 
     cause: Reason | None = None
     """None: there is no destination."""
@@ -72,7 +73,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Stopped before either."""
+    """A stop came before the report was written or given up."""
 
 
 Ending = Written | GivenUp | Interrupted
@@ -117,7 +118,7 @@ class FailureDestination:
         failing = next(iter(self._failing.values()), None)
         if failing or self._asked:
             return failing or self._standing
-        return Reason(ReasonCode.PENDING, f"failure destination {self.arn} was not asked yet")
+        return Reason(ReasonCode.PENDING, f"failure destination {self.arn} has not been checked yet")
 
     def handover(self, report: Report) -> DestinationDelivery:
         return DestinationDelivery(self, report)

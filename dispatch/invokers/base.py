@@ -1,4 +1,4 @@
-"""The protocol that every invoker fulfils, and what is handed to one. `tests/contract/` holds each of them to it."""
+"""The protocol of invokers, and its data types. `tests/contract/` tests every invoker against it."""
 
 from __future__ import annotations
 

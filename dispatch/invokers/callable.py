@@ -1,4 +1,4 @@
-"""A function that is a coroutine in this process: the fake that ships.
+"""A function that is a coroutine in this process: the shipped fake.
 
 It needs no thread and no socket, so scenarios run with it on virtual time, and it fails in every way a real function
 does, in AWS's own words. The contract suite holds it to what the real invokers do.

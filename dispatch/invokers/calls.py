@@ -1,4 +1,4 @@
-"""Calls that are under way: each with its deadline, all ended when the invoker is closed. Used by every invoker here
+"""Running calls: each with its deadline, all ended when the invoker is closed. Used by every invoker here
 that has no process of its own to end."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio
 
 T = TypeVar("T")
 
-AT_ONCE = 1024 * 1024  # bytes that aiohttp writes in one go; above, it warns that the loop stands still meanwhile
+AT_ONCE = 1024 * 1024  # bytes that aiohttp writes in one step; above, it warns that the event loop is blocked meanwhile
 
 
 def in_pieces(payload: bytes) -> bytes | BytesIO:
@@ -34,7 +34,7 @@ class Closed:
 
 
 class Calls:
-    """`run` each call through here; `close` ends those under way and refuses later ones."""
+    """`run` runs a call; `close` ends running calls and refuses later ones."""
 
     def __init__(self, deadline: float | None) -> None:
         """`deadline` in seconds from the start of each call; None for none."""

@@ -8,8 +8,8 @@ The emulator is not the Invoke API, and what it answers was read from its source
     502  the environment broke; with the error as JSON: an init error, or the runtime's process ended
     504  the environment was reset in the middle
 
-An answer of 200 that reads as a runtime's error therefore *is* one (`answers.reads_as_error`). A server that sends
-`X-Amz-Function-Error`, as `sam local` does, is taken at its word.
+An answer of 200 that reads as a runtime's error therefore *is* one (`answers.reads_as_error`). The header
+`X-Amz-Function-Error`, which `sam local` sends, is trusted.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class HttpInvoker:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            import aiohttp  # here: a daemon without such a function does not pay for it
+            import aiohttp  # imported here, so that a daemon without such a function does not load it
 
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),

@@ -1,4 +1,4 @@
-"""Whether anybody listens at an endpoint: the probe of the invokers whose function is elsewhere."""
+"""Checks whether a server listens at an endpoint: the probe of invokers with a remote function."""
 
 from __future__ import annotations
 

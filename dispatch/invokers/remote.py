@@ -3,7 +3,7 @@
 Owns the mapping of what that API can answer to replies. The client is shared and given (`config.clients`); this side's
 deadline stands above the function's own timeout, which the other side keeps.
 
-Once a request is on its way, nobody can tell an invocation that was lost from one whose answer was: the records are
+Once a request is on its way, a lost invocation and a lost answer look the same: the records are
 invoked again. That is the "at least once" of an event source mapping, and the causes say so.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
@@ -32,7 +32,7 @@ from .reach import reach
 MARGIN = 5.0
 """Seconds for the way there and back, above the function's own timeout."""
 
-UNCERTAIN = "it may have run: its records are invoked again"
+UNCERTAIN = "the function may have run; its records are invoked again"
 
 # The other side knows why the function cannot run, and another record would fare no better.
 _DOWN = {
@@ -42,7 +42,7 @@ _DOWN = {
     ),
     403: (ReasonCode.FUNCTION_REFUSED, "check the credentials and their permission for lambda:InvokeFunction"),
     401: (ReasonCode.FUNCTION_REFUSED, "check the credentials"),
-    409: (ReasonCode.FUNCTION_PENDING, "wait until it is active, or mend it there"),
+    409: (ReasonCode.FUNCTION_PENDING, "wait until it is active, or correct it there"),
     501: (ReasonCode.FUNCTION_REFUSED, "the endpoint has no Invoke API"),
 }
 # Refusals of what was asked for, not of this event.
@@ -182,7 +182,7 @@ class RemoteInvoker:
         return unanswered(attempt, f"{said} [{self._endpoint}]; {UNCERTAIN}")
 
     async def aclose(self) -> None:
-        """The client is not ours: its connections are closed by who made it."""
+        """The client is not ours: its maker closes its connections."""
         self._calls.close()
 
 
@@ -193,7 +193,7 @@ def closing(closed: Closed) -> Reason:
 
 
 def unanswered(attempt: Attempt, text: str, *, down: bool = False) -> Unreachable:
-    """Nobody answered, or not in time."""
+    """No answer came, or not in time."""
     return Unreachable(attempt, Reason(ReasonCode.FUNCTION_UNREACHABLE, text), down)
 
 

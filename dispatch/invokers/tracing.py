@@ -1,4 +1,4 @@
-"""Trace headers of invocations. Used by everybody who invokes."""
+"""Trace headers of invocations. Used by every part that invokes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What becomes of the records of each kind of source: one file each, behind one profile (`profile.py`)."""
+"""How each kind of source handles its records: one file each, behind one profile (`profile.py`)."""

@@ -109,11 +109,11 @@ SHAPE: RecordShape = {
     },
 }
 _IMAGES = {"INSERT": "OldImage", "REMOVE": "NewImage"}
-"""The image that an item did not have before, and that it has no more."""
+"""The image that is missing for each eventName: no old image of a new item, no new image of a removed one."""
 
 
 def _impossible(branch: Branch) -> Unmet | None:
-    """An image that the changes do not have which the pattern takes."""
+    """Why the pattern can never match: it needs an image that changes with its eventNames lack."""
     if (names := branch.get("eventName")) is None:
         return None
     lacking = [_IMAGES.get(name) for name in ("INSERT", "MODIFY", "REMOVE") if passes(names, name)]

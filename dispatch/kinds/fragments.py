@@ -1,4 +1,4 @@
-"""What several kinds of source have in common: policies, and all that shards share. Used by the kinds alone. Pure."""
+"""Code shared by several kinds of source: policies, and everything about shards. Used by the kinds alone. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def decoded(text: str | None) -> bytes | None:
 
 
 def lasting_policy(mapping: EventSourceMapping, progress: Progress) -> Policy:
-    """Of a source that keeps what failed until policy gives up on it."""
+    """For a source that keeps failed records until the policy discards them."""
     return Policy(
         progress,
         retries=mapping.retries,

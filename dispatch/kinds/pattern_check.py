@@ -1,5 +1,5 @@
-"""Says what is wrong with filter patterns, and what is allowed and deserves a word: for those who read mappings and may
-not know the pattern engine. Pure.
+"""Reports errors in filter patterns, and remarks on valid ones: for code that reads mappings and may not import the
+pattern engine. Pure.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def check_patterns(kind: SourceKind, patterns: Sequence[object]) -> Sequence[Fau
 
 @dataclass(frozen=True, slots=True)
 class PatternNote:
-    """What deserves a word about a pattern that is allowed."""
+    """A remark on a valid pattern."""
 
     path: str
-    """The field's in the record, dotted; empty for the pattern as a whole."""
+    """The dotted path of the field in the record; empty for the pattern as a whole."""
     what: str
     hint: str = ""
     matches_nothing: bool = False
-    """No record of the source can pass; else it is a remark."""
+    """Whether no record of the source can pass. If false, the note is only informative."""
 
 
 def pattern_notes(kind: SourceKind, pattern: object) -> Sequence[PatternNote]:
-    """What is to be told of one pattern; nothing of one that is refused."""
+    """The notes on one pattern; none for a pattern that is refused."""
     found = dispatch_kind(kind)
     try:
         (parsed,) = RecordFilter.parse(found.filters, [pattern]).patterns
@@ -57,10 +57,10 @@ def pattern_notes(kind: SourceKind, pattern: object) -> Sequence[PatternNote]:
         return []
     why = unmet(parsed, found.filters, found.shape, found.impossible)
     if why is not None:
-        what = f"can match nothing, and no record gets to the function by it: {why.what}"
+        what = f"can match nothing, so no record passes it: {why.what}"
         return [PatternNote(why.path, what, why.hint, matches_nothing=True)]
     if others := besides(parsed, found.filters, found.shape):
         key, named = found.filters.key, ", ".join(others)
-        what = f"looks at {named}; AWS's documentation has filters of this source on {key} alone"
-        return [PatternNote("", what, "it works here, and may not there")]
+        what = f"looks at {named}; AWS's documentation shows filters of this source on {key} alone"
+        return [PatternNote("", what, "it works here, but may not work on AWS")]
     return []

@@ -1,4 +1,4 @@
-"""What a kind of source says of its records: their place in the event, their batches, their filters, their failures.
+"""The profile of a kind of source for its records: form in the event, batches, filters, failure documents.
 
 One `DispatchKind` for each kind, in a file of its own; `table.py` lists them. Its counterpart for the configuration is
 `config/kinds/`. Pure.
@@ -29,7 +29,7 @@ from ..patterns.reach import Impossible, RecordShape, never_impossible
 Item = Mapping[str, Any]
 """A record as it stands in the Lambda event."""
 Address = Callable[[], str]
-"""Where the source is as it was reached, which may be known late (brokers); empty where an ARN says enough."""
+"""The address at which the source was reached, which may be known late (brokers); empty where the ARN is enough."""
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
@@ -60,21 +60,21 @@ class DispatchKind:
 
     kind: SourceKind
     policy: Callable[[EventSourceMapping], Policy]
-    """What is done about failures, but for the pauses between attempts."""
+    """The handling of failures, without the pauses between attempts."""
     envelope: Callable[[EventSourceMapping, Address], Envelope]
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
     """What filters may look into."""
     shape: RecordShape
-    """What its records look like to filters, which are held against it: a filter that can match nothing is told."""
+    """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
     impossible: Impossible = never_impossible
-    """Rules of filters that no record of it meets together."""
+    """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
     identifiers: Identifiers = TEXT
@@ -85,7 +85,7 @@ class DispatchKind:
     """Whether an object that is no event is a record."""
 
     def policy_of(self, mapping: EventSourceMapping, pauses: RetryBackoff) -> Policy:
-        """What is done about the failures of a mapping. `pauses` are the daemon's, between the attempts of mappings
+        """The handling of a mapping's failures. `pauses` are the daemon's, between the attempts of mappings
         that have none of their own."""
         given = mapping.retry_backoff or pauses
         return replace(self.policy(mapping), backoff=Backoff(base=given.base, cap=given.cap))

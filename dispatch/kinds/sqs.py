@@ -49,7 +49,7 @@ def _message_attribute(attribute: Fields) -> dict[str, object]:
 
 
 def _policy(mapping: EventSourceMapping) -> Policy:
-    """What failed goes back to the queue, whose own redrive counts."""
+    """Failed messages go back to the queue, whose own redrive counts."""
     return Policy(Progress.NONE, partial=mapping.partial_responses)
 
 

@@ -1,4 +1,4 @@
-"""The bounds on patterns, in one place. Read by the parser, the compiler and whoever accepts lists of filters."""
+"""The bounds on patterns, in one place. Used by the parser, the compiler and the code that accepts lists of filters."""
 
 from __future__ import annotations
 

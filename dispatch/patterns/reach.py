@@ -1,7 +1,7 @@
-"""What a pattern can never find in the records of a source, by what these look like. Pure; reads no record.
+"""What a pattern can never find in the records of a source, by the form of these records. Pure; reads no record.
 
-A filter that can match nothing is no error, to AWS neither: it deletes or passes over everything, in silence. So
-whoever writes one is told. What is said here is certain: a pattern that some record could meet has no reason.
+A filter that can match nothing is no error, and AWS accepts it too: it silently deletes or skips every record. So the
+user gets a warning. A reason given here is certain: a pattern that some record could match has none.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class LeafType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LeafShape:
-    """A field that holds no other ones: what its value can be."""
+    """A field without fields below it: the values that it can have."""
 
     types: frozenset[LeafType]
     known: tuple[Leaf, ...] = ()
-    """Every value that it can have; empty: they are not known."""
+    """All possible values; empty when they are not known."""
     always: bool = False
     """Every record has it."""
 
@@ -60,13 +60,13 @@ class NamedShape:
 
     ends: Mapping[str, LeafShape]
     lacks: str = ""
-    """What is said of a path without such an end."""
+    """The reason given for a path without such an end."""
     hint: str = ""
 
 
 Shape = LeafShape | NamedShape | Anything | Mapping[str, "Shape"]
 RecordShape = Mapping[str, Shape]
-"""What the records of a source look like to patterns, without data that stand apart from the record."""
+"""The form of a source's records for patterns, without the data that is matched apart from the record."""
 
 
 def leaf(*types: LeafType, always: bool = False) -> LeafShape:
@@ -74,7 +74,7 @@ def leaf(*types: LeafType, always: bool = False) -> LeafShape:
 
 
 def one_of(*values: str, always: bool = False) -> LeafShape:
-    """A text of which all values are known."""
+    """A text field whose values are all known."""
     return LeafShape(frozenset([LeafType.TEXT]), values, always)
 
 
@@ -88,11 +88,11 @@ ANYTHING = Anything.ANYTHING
 _PLAIN_DATA = GIVEN_TEXT
 
 Impossible = Callable[[Branch], "Unmet | None"]
-"""Rules that are met each by itself and never together: why."""
+"""Returns why the rules of a branch can each be met alone, but never together."""
 
 
 def never_impossible(branch: Branch) -> Unmet | None:
-    """Of a source about whose records nothing is known beside their shape."""
+    """For a source of whose records only the shape is known."""
     return None
 
 
@@ -101,10 +101,10 @@ def never_impossible(branch: Branch) -> Unmet | None:
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """Why a rule is never met."""
+    """Why a rule can never be met."""
 
     path: str
-    """The field's, dotted."""
+    """The dotted path of the field."""
     what: str
     hint: str = ""
 
@@ -112,7 +112,7 @@ class Unmet:
 def unmet(
     pattern: Pattern, rules: FilterRules, shape: RecordShape, impossible: Impossible = never_impossible
 ) -> Unmet | None:
-    """Why the pattern can match nothing; None where it can. Of several alternatives, the first one's reason."""
+    """Why the pattern can match nothing; None where it can match. For several alternatives, the reason of the first."""
     first: Unmet | None = None
     for branch in pattern.branches:
         why = _of_branch(branch, rules, shape) or impossible(branch)
@@ -129,7 +129,7 @@ def besides(pattern: Pattern, rules: FilterRules, shape: RecordShape) -> list[st
 
 
 def _of_branch(branch: Branch, rules: FilterRules, shape: RecordShape) -> Unmet | None:
-    """A branch can be met when what is left of it can, for data of one format."""
+    """A branch can be met when its remaining rules can be met, for data of one format."""
     forms = DataFormat if rules.apart else (DataFormat.JSON,)
     reasons: list[Unmet] = []
     for form in forms:
@@ -141,7 +141,7 @@ def _of_branch(branch: Branch, rules: FilterRules, shape: RecordShape) -> Unmet 
             return None
         reasons.append(why)
     if not reasons:
-        return Unmet(rules.key, f"{rules.key!r} is to be a text and an object at once")
+        return Unmet(rules.key, f"{rules.key!r} cannot be a text and an object at once")
     return reasons[0]
 
 
@@ -168,7 +168,7 @@ def _why(path: str, rule: Rule, rules: FilterRules, shape: RecordShape) -> Unmet
             if (end := _end_of(rest[1:], found)) is not None:
                 return _of_leaf(path, rule, end)
     if content_without(rule):
-        return None  # what is never there does not exist
+        return None  # a field that no record has meets `exists: false`
     match found:
         case LeafShape():
             return Unmet(path, f"{place!r} holds {_told(found)}, and no fields")
@@ -177,7 +177,7 @@ def _why(path: str, rule: Rule, rules: FilterRules, shape: RecordShape) -> Unmet
             return Unmet(path, f"{path!r} {what}", found.hint)
         case _ if not place:
             root = path.partition(".")[0]
-            return Unmet(path, f"the records have no {root!r}", f'what they carry is matched as {{"{rules.key}": …}}')
+            return Unmet(path, f"the records have no {root!r}", f'their data is matched as {{"{rules.key}": …}}')
         case _:
             known = ", ".join(found)
             if rest:
@@ -193,7 +193,7 @@ def _of_leaf(path: str, rule: Rule, shape: LeafShape) -> Unmet | None:
     if shape.known:
         return Unmet(path, f"{path!r} is {_told(shape)}, and nothing else")
     hint = "put numbers in quotes" if _only_numbers(rule) and LeafType.TEXT in shape.types else ""
-    return Unmet(path, f"{path!r} is {_told(shape)}, and the rule wants something else", hint)
+    return Unmet(path, f"{path!r} is {_told(shape)}, but the rule requires something else", hint)
 
 
 def _told(shape: LeafShape) -> str:
@@ -226,7 +226,7 @@ def _only_numbers(rule: Iterable[Operator]) -> bool:
 
 
 def _walked(path: str, shape: RecordShape) -> tuple[Shape, str, str]:
-    """The last known field on the path, its own path, and what of the path is left below it, with its dot."""
+    """The last known field on the path, its own path, and the rest of the path below it, with its dot."""
     found: Shape = shape
     place, rest = "", f".{path}"
     while rest and isinstance(found, Mapping) and (name := _name_in(rest[1:], found)) is not None:
@@ -236,7 +236,7 @@ def _walked(path: str, shape: RecordShape) -> tuple[Shape, str, str]:
 
 
 def _name_in(path: str, names: Iterable[str]) -> str | None:
-    """With which of the names a path begins."""
+    """The name with which a path begins."""
     return next((name for name in names if path == name or path.startswith(f"{name}.")), None)
 
 

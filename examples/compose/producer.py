@@ -1,4 +1,4 @@
-"""Sends an order every second, each third one cancelled. Makes the queue where it is missing, at each order."""
+"""Sends an order every second, each third one cancelled. Creates a missing queue before each order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORT = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 0})
 
 
 def main() -> None:
-    sqs = botocore.session.Session().create_client("sqs", config=SHORT)  # the standard AWS variables say where
+    sqs = botocore.session.Session().create_client("sqs", config=SHORT)  # at the endpoint of the standard AWS variables
     for number in itertools.count(1):
         order = {"id": number, "item": ITEMS[number % len(ITEMS)], "quantity": number % 7 + 1}
         order["type"] = "cancelled" if number % 3 == 0 else "created"
@@ -35,7 +35,7 @@ def main() -> None:
 def sent(sqs: Any, order: dict[str, Any]) -> bool:
     """Whether the order is in the queue. An emulator that restarts is away for a while, and has no queue after it."""
     try:
-        queue = sqs.create_queue(QueueName="orders")["QueueUrl"]  # one that is there is not changed
+        queue = sqs.create_queue(QueueName="orders")["QueueUrl"]  # an existing queue is not changed
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(order))
     except (BotoCoreError, ClientError) as error:
         print(f"order {order['id']} is not sent yet: {error}", flush=True)

@@ -1,8 +1,8 @@
-"""Where each order stands, from what was left behind as evidence. Pure: the demo gathers, this decides.
+"""The fate of each order, from the evidence. Pure: the demo gathers, this decides.
 
-- *delivered*: the journal of the function says that it took the order; it stood on the disk before the answer.
+- *delivered*: the function's journal has the order; the function writes it to the disk before it answers.
 - *filtered*: the daemon's log names the record that a filter refused.
-- *given up*: the order was read from where the source's failures go: the dead-letter queue, the failure destination.
+- *given up*: the order was read from the source's dead-letter queue or failure destination.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DELIVERED, FILTERED, GIVEN_UP = "delivered", "filtered", "given up"
 
 @dataclass(slots=True)
 class Evidence:
-    """What was found, by order number."""
+    """The evidence, by order number."""
 
     sent: set[int] = field(default_factory=set)
     taken: Counter[int] = field(default_factory=Counter)
@@ -24,7 +24,7 @@ class Evidence:
     filtered: Counter[int] = field(default_factory=Counter)
     given_up: Counter[int] = field(default_factory=Counter)
     amiss: dict[str, set[int]] = field(default_factory=dict)
-    """Orders with which something else is wrong, by what it is."""
+    """Orders with other problems, by problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Account:
     repeated: int
     """Orders that the function took more than once: at least once is the promise."""
     faults: Mapping[str, tuple[int, ...]]
-    """Orders that stand where they should not, by what is wrong with them."""
+    """Orders with a wrong fate, by problem."""
 
     @property
     def total(self) -> int:
@@ -49,7 +49,7 @@ class Account:
 
 
 def account(found: Evidence, called_for: Mapping[int, str]) -> Account:
-    """`called_for` says for each order where it should stand."""
+    """`called_for` has the expected fate of each order."""
     places = {DELIVERED: set(found.taken), FILTERED: set(found.filtered), GIVEN_UP: set(found.given_up)}
     standing = Counter(order for orders in places.values() for order in orders)
     faults = {
@@ -74,16 +74,16 @@ def account(found: Evidence, called_for: Mapping[int, str]) -> Account:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a source calls what was given up."""
+    """The source's word for discarded orders."""
 
     given_up: str
     read_from: str
     again: str
-    """Why an order may be taken more than once."""
+    """Why the function may get an order more than once."""
 
 
 def lines(result: Account, words: Words) -> list[str]:
-    """The account for people."""
+    """The account as printed."""
     text = [
         f"orders sent      {result.sent:>8}",
         f"  delivered      {result.delivered:>8}   in the function's journal, {result.after_failures} after a failure",

@@ -1,4 +1,4 @@
-"""`make demo`: a real source, a real daemon, a real function, and an account in which every order stands exactly once.
+"""`make demo`: a real source, a real daemon, a real function, and an account with exactly one fate for every order.
 
 Of the orders, some do not match the mapping's filter, some fail once and some fail always. The account rests on
 evidence alone (see account.py); when it does not balance, the demo ends with code 1.
@@ -37,9 +37,9 @@ ORDERS = {
     "dynamodb": {"ministack": 500, "dynamodb-local": 500},
     "kafka": {"kafka": 1000},
 }
-"""How many, for each source and each emulator that has it; the first one is taken where none is named."""
+"""The number of orders, for each source and each emulator that has it; the first emulator is the default."""
 WITHOUT_QUEUES = ("kinesalite", "dynamodb-local")
-"""Beside these runs MiniStack, for the failure destination."""
+"""MiniStack runs in addition to these, for the failure destination."""
 
 
 def demo(source: str, emulator: str, orders: list[Order], directory: Path) -> int:

@@ -41,14 +41,14 @@ class Gatherer:
         self._log = Lines(log)
         self._unknown: list[str] = []
         self.bisected = 0
-        """Batches that were cut in two."""
+        """Batches that were split in two."""
 
     def sent(self, record: str, order: int) -> None:
         self.orders[record] = order
         self.evidence.sent.add(order)
 
     def look(self) -> None:
-        """Takes in what was written since the last look."""
+        """Reads the lines that were written since the last look."""
         for path in self._journals.glob("*.jsonl"):
             for line in self._journal_lines.setdefault(path, Lines(path)).new():
                 self._journalled(line)
@@ -59,17 +59,17 @@ class Gatherer:
         for name in waiting:
             if name in self.orders:
                 self.evidence.filtered[self.orders[name]] += 1
-            else:  # the daemon may be faster than the answer to who sent it
+            else:  # the daemon may be faster than the answer to the sender
                 self._unknown.append(name)
 
     @property
     def filtered(self) -> int:
-        """How many records were filtered, of known orders or not."""
+        """The number of filtered records, of known orders or not."""
         return len(self.evidence.filtered) + len(self._unknown)
 
     @property
     def strangers(self) -> list[str]:
-        """Records that were filtered and never sent by us."""
+        """Filtered records that we did not send."""
         return self._unknown
 
     def _journalled(self, line: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The orders of the demo: most are taken, some are filtered, some fail once and some fail always."""
+"""The orders of the demo: most succeed, some are filtered, some fail once and some fail always."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Order:
 
     @property
     def called_for(self) -> str:
-        """Where it should stand in the end."""
+        """Its expected fate."""
         if self.type == "cancelled":
             return FILTERED
         return GIVEN_UP if self.trouble == "always" else DELIVERED

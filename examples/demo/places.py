@@ -1,4 +1,4 @@
-"""What the records of a stream say: their order in each shard, and the documents of those that were given up. Pure."""
+"""The order of a stream's records in each shard, and the documents of the discarded ones. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from itertools import groupby
 from typing import Any
 
 ATTEMPTS = 2
-"""Of an order that stands alone in its batch: one, and the retry that the mapping allows."""
+"""Attempts of an order that is alone in its batch: the first, and the retry that the mapping allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where an order stands in the stream."""
+    """The place of an order in the stream."""
 
     order: int
     shard: str
     number: str
     """Its sequence number, or its offset."""
     name: str = ""
-    """Of its record in the daemon's log; empty: the number."""
+    """The id of its record in the daemon's log; empty: the number."""
 
     @property
     def record(self) -> str:
@@ -45,14 +45,14 @@ class Stream:
 
 
 def disordered(journal: Iterable[Mapping[str, Any]], stream: Stream) -> set[int]:
-    """Orders that the function took behind a later one of their shard, or says to have seen at another place. The
+    """Orders that the function got after a later one of their shard, or saw at another place. The
     journal's lines are in the order of the deliveries."""
     reached: dict[str, int] = {}
     wrong: set[int] = set()
     for line in journal:
         place = stream.by_order.get(line["order"])
         if place is None:
-            continue  # was never sent: the account says so
+            continue  # was never sent, which the account reports
         number = int(line["number"])
         if number != int(place.number) or line["shard"] not in ("", place.shard):
             wrong.add(place.order)
@@ -64,10 +64,10 @@ def disordered(journal: Iterable[Mapping[str, Any]], stream: Stream) -> set[int]
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What one document says."""
+    """The content of one document."""
 
     orders: tuple[int, ...]
-    """Whose records lie in its range."""
+    """The orders whose records are in its range."""
     first: str
     last: str
     shard: str
@@ -97,6 +97,6 @@ class GivenUp:
 
     @property
     def isolated(self) -> bool:
-        """One record alone, given up after its attempts."""
+        """A single record, discarded after its attempts."""
         alone = self.records == len(self.orders) == 1 and self.first == self.last
         return alone and self.attempts == ATTEMPTS and self.condition == "RetryAttemptsExhausted"

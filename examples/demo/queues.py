@@ -1,4 +1,4 @@
-"""The demo of a queue: what is not taken comes again, and in the end goes to the dead-letter queue."""
+"""The demo of a queue: failed orders come again, and in the end go to the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def drained(client: Any, url: str) -> Iterator[str]:
 
 
 def count(client: Any, url: str) -> int:
-    """About how many messages a queue has."""
+    """The approximate number of messages in a queue."""
     names = ["ApproximateNumberOfMessages"]
     answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])

@@ -1,4 +1,4 @@
-"""What the demos of all sources have in common: clients, the daemon as a process, a line of progress, the report."""
+"""The common parts of all demos: clients, the daemon as a process, a line of progress, the report."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def sending(send: Callable[[list[Order]], T], orders: list[Order], size: int) -> Iterator[list[Future[T]]]:
     """Sends the orders in batches while the block runs; the first has arrived when it begins, so that the daemon does
-    not find nothing and take itself for done."""
+    not find an empty source and end."""
     with ThreadPoolExecutor(4) as pool:
         under_way = [pool.submit(send, orders[start : start + size]) for start in range(0, len(orders), size)]
         under_way[0].result()

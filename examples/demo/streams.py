@@ -1,5 +1,5 @@
-"""The demo of a stream: a batch with a poison order is cut in two until that order stands alone; then it is given up,
-and the failure destination is told its place. Everything else is delivered, in order in each shard."""
+"""The demo of a stream: a batch with a poison order is split in two until that order is alone. It is then discarded,
+and the failure destination gets a document with its place. Everything else is delivered, in order in each shard."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ PATIENCE = 30.0
 
 
 class Sent(Protocol):
-    """What the orders are sent to."""
+    """The target of the orders."""
 
     arn: str
     """The mapping's source."""
 
     def send(self, batch: list[Order]) -> int:
-        """How many arrived: all."""
+        """The number of orders that arrived: all."""
         ...
 
     def placed(self) -> list[Placed]:
-        """Where the orders are, once all are sent."""
+        """The places of the orders, once all are sent."""
         ...
 
 
 class KinesisStream:
-    """A stream that says with each record where it put it."""
+    """A stream that answers each record with its place."""
 
     def __init__(self, endpoint: str) -> None:
         self._client = client("kinesis", endpoint)
@@ -154,7 +154,7 @@ def look(under_way: list[Future[int]], gatherer: Gatherer, documents: int) -> st
 
 
 def compare(gatherer: Gatherer, stream: Stream, documents: list[GivenUp], journals: Path) -> None:
-    """What was found, against the stream itself."""
+    """The evidence, compared with the stream itself."""
     evidence = gatherer.evidence
     for each in stream.placed:
         gatherer.sent(each.record, each.order)

@@ -1,4 +1,4 @@
-"""The demo of a topic: an order that fails is cornered by bisection, and told of in a topic for those."""
+"""The demo of a topic: bisection isolates a failing order, and a topic for failures gets its document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = Words("discarded", "dead-letter topic, one message each", "the batches o
 
 
 class Topic:
-    """A topic that says with each record where it put it."""
+    """A topic that answers each record with its place."""
 
     def __init__(self, topics: Topics) -> None:
         self._producer = topics.producer()

@@ -1,3 +1,3 @@
-"""How far each lane is done, kept so that no crash loses it."""
+"""The position of each lane, stored so that no crash loses it."""
 
 from __future__ import annotations

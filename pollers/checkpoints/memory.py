@@ -1,4 +1,4 @@
-"""The shipped fake: positions in memory, gone with the process. For tests and for daemons without a state directory."""
+"""The shipped fake: positions in memory, lost at the end of the process. For tests and for dry runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Row:
 
 
 class MemoryCheckpoints:
-    """A `CheckpointStore`. Every call takes effect at once and then lets others have their turn, so that a caller may
+    """A `CheckpointStore`. Every call takes effect at once and then lets other tasks run, so that a caller may
     be cancelled where it may be cancelled with a real store."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ from .store import (
 Row = tuple[Any, ...]
 
 POSITION, SHARD_END = "POSITION", "SHARD_END"
-"""What stands in the column `place` beside the names of `StartKind`."""
+"""Values of the column `place`, in addition to the names of `StartKind`."""
 PLACE = "place, at, number, sub, spelled"
 COLUMNS = f"{PLACE}, window_start, window_end, window_state"
 ROWS = "mapping = ? AND source = ?"
@@ -189,7 +189,7 @@ def _decode_place(row: Sequence[Any]) -> Place:
 
 
 def check(connection: sqlite3.Connection) -> None:
-    """Every row means something. Raises ValueError or sqlite3.Error."""
+    """Check that every row is readable. Raises ValueError or sqlite3.Error."""
     connection.execute("SELECT mapping, source, created FROM sources LIMIT 1").fetchone()
     tokens = connection.execute("SELECT last FROM tokens").fetchall()
     if len(tokens) != 1 or not isinstance(tokens[0][0], int):

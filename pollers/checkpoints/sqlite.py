@@ -25,13 +25,13 @@ class SqliteCheckpoints:
 
     @classmethod
     async def open(cls, path: Path) -> SqliteCheckpoints:
-        """The store in this file, which is made where there is none. Raises UnusableState: damaged, newer, no rights;
-        the file is left as it is."""
+        """The store in this file; creates a missing file. Raises UnusableState for a file that is damaged, newer or not
+        permitted, and leaves it unchanged."""
         return cls(await GroupWriter.open(path, POSITIONS))
 
     @property
     def file(self) -> GroupWriter:
-        """Who writes it, and knows whether that is possible."""
+        """The writer of the file, which knows whether writes are possible."""
         return self._writer
 
     @property

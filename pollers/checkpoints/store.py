@@ -1,13 +1,13 @@
-"""Where each lane stands, and what every store of it promises: the words, the rule of a commit, the protocol.
+"""The position of each lane: the data types, the rule of a commit, and the protocol of every store.
 
     no position ──begin / add / acquire──► Start ──commit──► Position ──commit──► Finished
                                              └──────────────commit───────────────────┘
 
-A lane's place only ever moves to the right, and among positions only up; `restart` alone, for a stream that was made
-anew, begins over. What a lane starts with is decided once: a start that is stored is never decided again. Who wants to
-commit must hold the lane; whoever acquires it later makes the tokens before it stale. The sources commit here, the
-supervisor's roster reads here (`lineage.plan`), the daemon opens and closes a store. `tests/contract/` holds each
-implementation to these words. Kafka's positions are not here: its consumer group keeps them.
+A lane's place only ever moves to the right, and among positions only up; `restart` alone, for a stream that was
+recreated, begins over. What a lane starts with is decided once: a start that is stored is never decided again. Only the
+holder of a lane can commit; a later acquisition makes earlier tokens stale. The sources commit here, the supervisor's
+roster reads here (`lineage.plan`), the daemon opens and closes a store. `tests/contract/` holds each implementation to
+these words. Kafka's positions are not here: its consumer group keeps them.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from ...dispatch.core.model import Lane, OpenWindow, Position
 
 
 class StartKind(Enum):
-    """How a lane without a position is read the first time."""
+    """Where the first read of a lane without a position starts."""
 
     TRIM_HORIZON = "TRIM_HORIZON"  # from its oldest record
     AT_TIMESTAMP = "AT_TIMESTAMP"  # from the moment that the user named
     LATEST = "LATEST"  # from the moment at which the mapping was first opened, by the service's clock
-    NEWER_THAN = "NEWER_THAN"  # from the oldest record, passing over what is older than that moment
+    NEWER_THAN = "NEWER_THAN"  # from the oldest record, skipping records that are older than that moment
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Nothing of the lane was done so far; this is where it begins."""
+    """No record of the lane is done yet; the lane starts here."""
 
     kind: StartKind
     at: float | None = None
@@ -50,7 +50,7 @@ class Finished:
     """The lane ended and every record of it is done: a closed shard, read to its end."""
 
     last: Position | None = None
-    """The last record of it that was done, by which a stream that was made anew is told from a restarted one."""
+    """The last record that was done. It distinguishes a recreated stream from a restarted one."""
 
 
 Place = Start | Position | Finished
@@ -61,7 +61,7 @@ BEGINNING = Start(StartKind.TRIM_HORIZON)
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is stored of a lane, always as one."""
+    """The stored data of a lane, always written together."""
 
     place: Place
     window: OpenWindow | None = None
@@ -87,23 +87,23 @@ Token = NewType("Token", int)
 
 @dataclass(frozen=True, slots=True)
 class HeldLane:
-    """A lane that is ours until somebody acquires it after us, and where it stood at that moment."""
+    """A lane that is ours until another owner acquires it, with its position at that moment."""
 
     token: Token
     checkpoint: Checkpoint
 
 
 class CommitAnswer(Enum):
-    """What became of a commit."""
+    """The result of a commit."""
 
     COMMITTED = "committed"
-    STALE = "stale"  # somebody acquired the lane later, or its position was removed: stop working on it
+    STALE = "stale"  # another owner acquired the lane, or its position was removed: stop working on it
     BELOW = "below"  # further back than what is stored: a lane's place never goes back
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What is stored of one source of one mapping, at one moment."""
+    """The stored positions of one source of one mapping, at one moment."""
 
     created: float | None
     """When the stream was created, in the source's words; None where the source does not tell."""
@@ -113,7 +113,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """That positions are stored for a source of a mapping."""
+    """A source of a mapping for which positions are stored."""
 
     mapping: str
     source: str
@@ -146,7 +146,8 @@ def _rank(place: Place) -> int:
 
 
 def unused(kept: Iterable[Kept], used: Collection[tuple[str, str]]) -> list[Kept]:
-    """Stored positions of no mapping of today. `used` has mapping and source of each mapping that is configured."""
+    """Stored positions that belong to no current mapping. `used` has mapping and source of each mapping that is
+    configured."""
     return [each for each in kept if (each.mapping, each.source) not in used]
 
 
@@ -154,14 +155,13 @@ def unused(kept: Iterable[Kept], used: Collection[tuple[str, str]]) -> list[Kept
 
 
 class CheckpointStore(Protocol):
-    """The positions of all mappings of one daemon. What was answered is durable, as far as the store is.
-
-    Each call is done as a whole or not at all, also when its caller is cancelled while it waits: then it may have been
-    done. Every call may raise StoreUnavailable.
+    """The positions of all mappings of one daemon. An answered call is durable, as far as the store is. Each call takes
+    effect as a whole or not at all. When its caller is cancelled while it waits, it may have taken effect. Every call
+    may raise StoreUnavailable.
     """
 
     async def load(self, key: Key) -> Checkpoint | None:
-        """Where the lane stands; None when nothing is stored of it."""
+        """The position of the lane; None when none is stored."""
         ...
 
     async def opened(self, mapping: str, source: str) -> Opened | None:
@@ -171,23 +171,23 @@ class CheckpointStore(Protocol):
     async def begin(
         self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
     ) -> bool:
-        """Store where each shard starts, before anything is fetched. False, and nothing changes, when that was decided
-        at an earlier opening."""
+        """Store the start of each shard, before any fetch. Returns False and changes nothing when the starts were
+        decided at an earlier opening."""
         ...
 
     async def add(self, mapping: str, source: str, starts: Mapping[str, Start]) -> None:
-        """Store where shards start that were listed later than at the first opening, before anything is fetched of
-        them. What is stored stays as it is; nothing changes while the mapping is not opened on this source."""
+        """Store the starts of shards that were listed after the first opening, before any fetch from them. Stored data
+        stays unchanged; nothing changes while the mapping is not opened on this source."""
         ...
 
     async def restart(
         self, mapping: str, source: str, created: float | None, starts: Mapping[str, Start | Finished]
     ) -> None:
-        """The stream was made anew: forget its positions and begin over. Tokens from before are stale."""
+        """The stream was recreated: forget its positions and begin over. Earlier tokens become stale."""
         ...
 
     async def confirm(self, mapping: str, source: str, created: float | None) -> None:
-        """The stream is the one that we know, although its creation time changed: remember the new one."""
+        """The stream is the known one, although its creation time changed: remember the new time."""
         ...
 
     async def acquire(self, key: Key, start: Start = BEGINNING) -> HeldLane:
@@ -199,16 +199,16 @@ class CheckpointStore(Protocol):
         ...
 
     async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
-        """Forget those of these shards that are finished; how many there were."""
+        """Forget the positions of these shards that are finished. Returns their number."""
         ...
 
     async def remove(self, mapping: str, source: str | None = None) -> int:
-        """Forget a mapping, or one source of it; how many positions there were."""
+        """Forget a mapping, or one source of it. Returns the number of removed positions."""
         ...
 
     async def move(self, mapping: str, source: str, to: str) -> bool:
-        """Give a source's positions to another mapping. False, and nothing changes, when there are none or when that
-        mapping has been opened on this source. Tokens from before are stale."""
+        """Give a source's positions to another mapping. Returns False and changes nothing when there are none, or when
+        that mapping has been opened on this source. Earlier tokens become stale."""
         ...
 
     async def kept(self) -> Sequence[Kept]:
@@ -216,5 +216,5 @@ class CheckpointStore(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Let what was handed over be done, and close. May be called again."""
+        """Finish the submitted work, then close. May be called again."""
         ...

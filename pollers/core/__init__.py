@@ -1,3 +1,3 @@
-"""What the loop and the supervisor ask: marks, bounds, states. Pure."""
+"""Decisions for the loop and the supervisor: marks, limits, states. Pure."""
 
 from __future__ import annotations

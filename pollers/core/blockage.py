@@ -1,6 +1,6 @@
-"""When it is told that one record holds a full lane: once, and not of a lane that is only busy: pure.
+"""Decides when to report that one record blocks a full lane: once, and not for a lane that is only busy: pure.
 
-    full ── the same record for BLOCKED_AFTER seconds ──► told ── another record ──► full …
+    full ── the same record for BLOCKED_AFTER seconds ──► reported ── another record ──► full …
 
 Used by `feed.py`.
 """
@@ -11,11 +11,11 @@ from ...dispatch.core.model import Lane, Position
 from .marks import Stuck
 
 BLOCKED_AFTER = 30.0
-"""Seconds for which one record holds a full lane before it is told: a lane that is only busy is full as well."""
+"""Seconds for which one record must block a full lane before it is reported, because a busy lane is full as well."""
 
 
 class Blockage:
-    """What holds a lane of a feed, and since when."""
+    """The record that blocks a lane of a feed, and since when."""
 
     def __init__(self) -> None:
         self._held: tuple[Lane, Position] | None = None
@@ -23,7 +23,7 @@ class Blockage:
         self._told: tuple[Lane, Position] | None = None
 
     def due(self, stuck: Stuck | None, now: float) -> Stuck | None:
-        """What is to be told now (monotonic), of what is stuck at this moment."""
+        """The blockages to report now (monotonic seconds), of the lanes that are stuck at this moment."""
         held = None if stuck is None else (stuck.lane, stuck.blocker.position)
         if held != self._held:
             self._held, self._until = held, now + BLOCKED_AFTER

@@ -24,10 +24,10 @@ class PollState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a mapping stands."""
+    """The state of a mapping, with its reason."""
 
     state: PollState
     reason: Reason | None = None
-    """Why it waits; None when it polls, and while it is not known."""
+    """Why it waits; None when it polls, or when the reason is not known yet."""
     for_function: bool = False
     """Whether it waits for its function, not for its source."""

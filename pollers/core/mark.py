@@ -1,4 +1,4 @@
-"""How far a lane is done, as a value: what a feed hands to its reader to store."""
+"""The position up to which a lane is done, as a value: a feed passes it to its reader to store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from ...dispatch.core.model import OpenWindow, Position
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a lane is done; always as one, so that a window's state never belongs to another position."""
+    """The position of a lane and its window's state, always together, so that the state never belongs to another
+    position."""
 
     position: Position | None
     """None: where it stands already."""

@@ -1,4 +1,4 @@
-"""How far the lanes of a feed are done, and what of that the store does not know yet: pure.
+"""The positions up to which the lanes of a feed are done, and which of them are not stored yet: pure.
 
     fetched ─ add ─► open ─ done ─► mark moved ─ take ─► committed
                                         ▲                   │ not stored: put_back
@@ -28,25 +28,25 @@ from .mark import Mark
 from .pool import Pool, weight
 
 SHARE = 16
-"""Such a part of a lane's caps is its own in a feed of many lanes, whatever the others hold. So far may the records of
-a lane go beyond their cap, too: what one lane lacks to its cap is never the limit of all."""
+"""One part in so many of a lane's caps is its own share in a feed of many lanes, whatever the others hold. Records of a
+lane may also exceed their cap by this part, so that one lane close to its cap never limits all others."""
 RELIEF = 7 / 8
-"""A feed is tight until so much is left of what made it tight: the client forgets what it gathered of a lane that is
-passed over, and would fetch it again each time."""
+"""A tight feed stays tight until only this part of the load is left: the client drops the records that it gathered of a
+skipped lane, and would fetch them again each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRoom:
-    """What one fetch may bring."""
+    """The limits of one fetch."""
 
     records: int
     skip: frozenset[Lane]
-    """Nothing of these lanes."""
+    """Lanes from which nothing is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A lane whose watermark is at its cap, and the record that holds it."""
+    """A lane whose watermark is at its limit, and the record that blocks it."""
 
     lane: Lane
     blocker: Blocker
@@ -79,8 +79,8 @@ class Marks:
         self._moved: set[Lane] = set()
 
     def add(self, record: Record, size: int) -> bool:
-        """A record was fetched; `size` is what it occupies here, in bytes. False for one that its lane knows already (a
-        fetch was repeated): it is to be dropped."""
+        """A record was fetched; `size` is what it occupies here, in bytes. Returns False when the lane already knows
+        the record (a repeated fetch): the caller drops it."""
         if record.position is None:
             return True
         mark = self._watermarks.get(record.lane)
@@ -109,14 +109,14 @@ class Marks:
             self._moved.add(self._lane)
 
     def end(self, lanes: Collection[Lane]) -> None:
-        """Nothing more will come of these lanes, and nothing of them waits: those that are done to their last record
-        have ended."""
+        """These lanes get no more records, and none of their records waits: lanes whose last record is done have
+        ended."""
         ended = {lane for lane in lanes if lane not in self._watermarks or not self._watermarks[lane].pending}
         self._ended |= ended
         self._moved |= ended
 
     def forget(self, lanes: Collection[Lane]) -> None:
-        """These lanes are another reader's now; when they come back, nothing is known of them."""
+        """Another reader has these lanes now: forget them. When they come back, they start without history."""
         for lane in lanes:
             self._watermarks.pop(lane, None)
         self._moved -= set(lanes)
@@ -129,7 +129,7 @@ class Marks:
         return bool(self._moved)
 
     def take(self) -> Mapping[Lane, Mark]:
-        """What moved since it was last taken."""
+        """The marks that moved since the last `take`."""
         moved, self._moved = self._moved, set()
         return {lane: self._mark(lane) for lane in moved}
 
@@ -149,22 +149,23 @@ class Marks:
 
     @property
     def full(self) -> frozenset[Lane]:
-        """Lanes of which nothing more may come for now."""
+        """Lanes from which no more records may be fetched at present."""
         return frozenset(lane for lane, mark in self._watermarks.items() if mark.full)
 
     @property
     def crowded(self) -> bool:
-        """All feeds of the mapping together hold too much, and this one is among them. Of a feed of one lane."""
+        """Whether all feeds of the mapping together hold too much, and this feed holds records. For a feed of one
+        lane."""
         return self._pool.full and self._held > 0
 
     @property
     def tight(self) -> bool:
-        """Whether the last fetch passed over the lanes that had their share. Of a feed of many lanes."""
+        """Whether the last fetch skipped the lanes that had their share. For a feed of many lanes."""
         return self._tight
 
     def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> LaneRoom:
-        """What may be fetched now, of `limit` records at most. `batch`: so many does a batch still take; `waiting`:
-        bytes that no batch has taken yet."""
+        """What may be fetched now, of `limit` records at most. `batch`: records that the open batch still takes;
+        `waiting`: bytes that are in no batch yet."""
         skip, most = self.full, self._caps[0]
         if self._lane is None:
             self._judge(waiting, skip)
@@ -176,7 +177,7 @@ class Marks:
         return LaneRoom(records, skip)
 
     def _judge(self, waiting: int, full: frozenset[Lane]) -> None:
-        """Whether too much is here, and which lanes have their share of it."""
+        """Whether the feed holds too much, and which lanes hold their share."""
         much = RELIEF if self._tight else 1.0
         blocked = bool(full) and waiting >= much * self._caps[1]
         self._tight = blocked or self._pool.filled(much)
@@ -192,7 +193,7 @@ class Marks:
         self._promised = 0.0
 
     def close(self) -> None:
-        """Nothing of this feed is held any more."""
+        """The feed is over: its records occupy no memory any more."""
         self._give(self._held)
         self._pool.leave()
 

@@ -1,4 +1,4 @@
-"""What all feeds of a mapping hold in memory together, so that it is bounded however many shards there are: pure.
+"""The memory of all feeds of a mapping together, limited however many shards there are: pure.
 
     begin_fetch ──► promise ──► (fetch) ──► keep │ take, for each record … give, when it is done
 
@@ -8,16 +8,16 @@ Used by `marks.py` for its feed.
 from __future__ import annotations
 
 AROUND_A_RECORD = 1024
-"""Bytes that a record occupies beside its text."""
+"""Bytes that a record occupies in addition to its text."""
 UNKNOWN = 64 * 1024
-"""Bytes that a record is taken for before there was any."""
+"""The assumed bytes of a record before the first one came."""
 MEMORY = 64
-"""Of so many records the last ones tell how large the next will be."""
+"""The number of latest records whose size predicts the size of the next."""
 
 
 class Pool:
-    """What all feeds of a mapping hold together, however many they are. When it is full, a feed that holds something
-    waits, and one that holds nothing fetches no more than a batch; in a feed of many lanes each lane does so by itself
+    """The memory of all feeds of a mapping together, however many they are. When it is full, a feed that holds records
+    waits, and a feed that holds none fetches at most one batch. In a feed of many lanes each lane does this by itself
     (`marks.py`). `cap`: bytes of memory, roughly."""
 
     def __init__(self, cap: int = 256 * 1024 * 1024) -> None:
@@ -58,7 +58,7 @@ class Pool:
         return records, records * self._typical
 
     def keep(self, promised: float) -> None:
-        """These came, or will not."""
+        """The promised records came, or will not come."""
         self._promised -= promised
 
 

@@ -1,4 +1,4 @@
-"""How mappings of DynamoDB streams are read: from what the mapping says to its source."""
+"""Makes the source of a DynamoDB stream from its mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..streams.service import StreamService
 from .service import DynamoDbService
 
 MADE_UP_REGION = "ddblocal"
-"""DynamoDB Local's in every ARN; its tables are found by the region that a call is signed for."""
+"""The region in every ARN of DynamoDB Local; it finds its tables by the region for which a call is signed."""
 
 
 class DynamoDbMaker(StreamMaker):

@@ -30,7 +30,7 @@ LOCAL_ROUNDING = 60
 """Seconds: DynamoDB Local tells the minute of a change."""
 TRIMMED_CODE = "TrimmedDataAccessException"
 UNKNOWN_CODES = frozenset({"ResourceNotFoundException", "ValidationException"})
-"""For an iterator also what a server answers that was restarted since it gave it."""
+"""For an iterator, this is also the answer of a server that was restarted since it gave the iterator."""
 ASTRAY_CODES = UNKNOWN_CODES | {"ExpiredIteratorException"}
 
 
@@ -84,11 +84,11 @@ class DynamoDbService:
         return DynamoDbCalls(self._streams, lane, self._arn.region, self._of(stream), self._clock)
 
     def _of(self, stream: str) -> Listed:
-        """What is known of one of the table's streams."""
+        """The last listing of one of the table's streams."""
         return self._listed.setdefault(stream, Listed(lambda: self.list(stream), self._clock))
 
     async def _describe(self, stream: str) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], Mapping[str, Any]]:
-        """What is said of the stream itself, all its shards, and the last answer."""
+        """The description of the stream itself, all its shards, and the last answer."""
         reply = await self._streams.describe_stream(StreamArn=stream)
         about = reply["StreamDescription"]
         shards = [*about["Shards"]]

@@ -1,4 +1,4 @@
-"""How mappings of Kafka topics are read: from what the mapping says to its source."""
+"""Makes the source of a Kafka topic from its mapping."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TopicMaker:
 
 
 def missing_for(mapping: EventSourceMapping) -> str:
-    """What is not installed of what reads schemas; empty where all is there, or none are read."""
+    """The missing libraries for schemas; empty when all are installed, or no schemas are read."""
     missing = missing_libraries() if mapping.kafka_config.schema_registry_config else ""
     return f"schema_registry_config needs {missing}, which is not installed: {EXTRA}" if missing else ""
 

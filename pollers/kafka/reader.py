@@ -1,4 +1,4 @@
-"""One member of a consumer group: what it fetches and commits, and what becomes of partitions that come and go.
+"""One member of a consumer group: fetches, commits, and handles assigned and revoked partitions.
 
     assigned ──► fetch, commit ──► revoked: the feed gives back what it has of them (`source.Owner`), commits, and only
                                    then the group goes on
@@ -40,24 +40,24 @@ POLL = 1.0
 SKIPPING_POLL = 0.1
 """The same while lanes are full: they may have room again at any moment."""
 PATIENCE = 5.0
-"""Seconds that the client gets for what it would try without end."""
+"""Seconds after which we end calls that the client would retry forever."""
 INSPECTION = 500
-"""Milliseconds in which a partition that has something gives it."""
+"""Milliseconds within which a partition that has records returns some."""
 AGAIN = 60.0
 """Seconds after which a damaged partition is looked at again."""
 
 
 class TopicState(Protocol):
-    """What the source knows of its topic."""
+    """The source's facts about its topic."""
 
     @property
     def note(self) -> str | None:
-        """Goes with each offset that is committed: of which topic it is. None: it is gone, commit nothing."""
+        """Stored with each committed offset: identifies the topic. None: the topic is gone, commit nothing."""
         ...
 
     @property
     def trouble(self) -> Reason | None:
-        """Who of those who are needed was away at the last look; None when nobody was."""
+        """Which needed broker was unavailable at the last check; None when all were available."""
         ...
 
     async def expect_same(self) -> None:
@@ -96,7 +96,7 @@ class KafkaReader:
         self._done: dict[TopicPartition, int] = {}
         """What is committed, as far as it is known."""
         self._astray: set[TopicPartition] = set()
-        """Partitions of which the client has gone past records that were not given."""
+        """Partitions in which the client's position is beyond records that it did not return."""
         self._damaged: dict[TopicPartition, _Damage] = {}
         self._quiet: Quiet[TopicPartition] = Quiet()
         self._fed: set[TopicPartition] = set()
@@ -198,12 +198,12 @@ class KafkaReader:
         return any(end > self._next.get(partition, end) for partition, end in known.items())
 
     async def _rewind(self) -> None:
-        """Before more is fetched of those that went astray: back to the first record that was not given."""
+        """Before the next fetch, move partitions that went astray back to the first record that was not returned."""
         for partition in self._astray & self._held & self._consumer.assignment():
             offset = self._next.get(partition)
             if offset is None:  # the client's own seek_to_committed passes over offset 0
                 offset = await self._consumer.committed(partition)
-            if offset is None:  # it was added later, and begins where it begins
+            if offset is None:  # it was added later, and has no position yet
                 offset = (await self._consumer.beginning_offsets([partition]))[partition]
             if partition in self._consumer.assignment():
                 self._consumer.seek(partition, offset)
@@ -265,13 +265,13 @@ class KafkaReader:
     def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
-        advice = f"stop, and move the group {self._settings.group} behind it ({error})"
+        advice = f"to skip it, stop Headrace and move the group {self._settings.group} past it ({error})"
         reason = Reason(ReasonCode.DAMAGED, f"{what}: {advice}")
         self._damaged[partition] = _Damage(reason, self._clock.monotonic() + AGAIN)
         self._consumer.pause(partition)
 
     async def _look_for_trouble(self) -> Reason | None:
-        """What stands in the way of a partition or more; by what the fetch before this one brought."""
+        """The trouble that keeps partitions from being read, by the result of the fetch before this one."""
         if self._damaged:
             return next(iter(self._damaged.values())).what
         asked = self._asked_for()
@@ -283,8 +283,8 @@ class KafkaReader:
         names = ", ".join(f"{self._lane(each).shard} from offset {self._next.get(each, '?')} on" for each in quiet)
         return Reason(
             ReasonCode.DAMAGED,
-            f"nothing comes of {names}, although the brokers answer: is it damaged there? See their log; "
-            f"to go on behind it, stop and move the group {self._settings.group}",
+            f"no records come from {names}, although the brokers answer: are they damaged? See the brokers' log; "
+            f"to skip them, stop Headrace and move the group {self._settings.group}",
         )
 
     async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:

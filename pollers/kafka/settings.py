@@ -1,4 +1,4 @@
-"""What a mapping says about its topic, and the numbers that come with it. Used by `source.py` and `reader.py`."""
+"""A mapping's settings for its topic, with their limits. Used by `source.py` and `reader.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEARTBEAT = 3_000
 
 @dataclass(frozen=True, slots=True)
 class TopicSettings:
-    """What a mapping says about its topic."""
+    """A mapping's settings for its topic."""
 
     mapping: str
     source: str
@@ -31,8 +31,8 @@ class TopicSettings:
     """Members of the group in this daemon, at least and at most; never more than there are partitions. One where no
     group is joined."""
     joins: bool = True
-    """Whether the group is joined and its offsets are stored. Else everything is read from the start, and nobody is
-    told."""
+    """Whether the group is joined and its offsets are stored. Otherwise everything is read from the start, and nothing
+    is committed."""
     look: float = LOOK
     withdraw: float = WITHDRAW
     session_timeout: int = SESSION_TIMEOUT

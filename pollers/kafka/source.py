@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
 
 FOREVER = 7 * 24 * 3600 * 1000
-"""Milliseconds between two polls that the client would allow: a full feed does not poll, and is well."""
+"""The client's limit in milliseconds between two polls: a full feed does not poll, and is healthy."""
 PARTITION_BYTES = 1024 * 1024
 NOTE = "topic "
 ALONE = (1, 1)
-"""Pollers outside of a group: who shares partitions with nobody takes all of them."""
+"""Pollers without a group: a single poller reads all partitions."""
 OPEN = 30.0
-"""Seconds that the client gets to find out where a group starts: it would try without end."""
+"""Seconds for the client to find the start of a group: it would retry forever."""
 
 
 class KafkaSource:
@@ -58,9 +58,9 @@ class KafkaSource:
         self._id = ""
         """Of the topic that is read."""
         self._anew = False
-        """The topic was not there, or was another one, since we look for it."""
+        """Whether the topic was missing, or was another one, since we look for it."""
         self._gone = False
-        """What is read is not there any more: nothing of it may be committed."""
+        """Whether the topic that we read is gone: none of its offsets may be committed."""
         self._trouble: Reason | None = None
 
     async def open(self) -> Pollers:
@@ -173,7 +173,7 @@ class KafkaSource:
             return topic
 
     async def _look_around(self) -> topics.TopicDescription:
-        """The same topic as before, and who of those who are needed is away. Raises SourceMissing."""
+        """Check that the topic is the same as before, and which needed broker is unavailable. Raises SourceMissing."""
         name, group = self._settings.topic, self._settings.group
         async with self._asking("read") as client:
             topic = await self._found(client)
@@ -183,7 +183,7 @@ class KafkaSource:
         self._trouble = Reason(ReasonCode.UNAVAILABLE, f"{self._what('read')}: {away}") if away else None
         if topic.id != self._id:
             self._anew = self._gone = True
-            raise SourceMissing(f"topic {name} at {self._access} is not the one that was read: it was made anew")
+            raise SourceMissing(f"topic {name} at {self._access} was deleted and created again")
         return topic
 
     async def _found(self, client: AIOKafkaClient) -> topics.TopicDescription:
@@ -254,13 +254,13 @@ class KafkaSource:
         try:
             await consumer.commit({partition: (offset, note) for partition, offset in starts.items()})
         except (CommitFailedError, UnknownMemberIdError) as error:
-            what = f"group {self._settings.group} has members, and no offsets of this {self._settings.topic} yet"
+            what = f"group {self._settings.group} has members, but no offsets of this {self._settings.topic} yet"
             raise SourceUnavailable(what) from error
 
     async def _starts_of(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> Mapping[TopicPartition, int]:
-        """Of a topic that appeared while we waited for it, or was made anew, everything is new."""
+        """All records of a topic are new when it appeared while we waited for it, or was recreated."""
         ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
         match "TRIM_HORIZON" if self._anew else self._settings.start:
             case "LATEST":
@@ -281,10 +281,10 @@ class KafkaSource:
 
 
 def _note(topic_id: str) -> str:
-    """What is stored with each offset, so that a topic that was made anew is not read from the place of another one."""
+    """The note stored with each offset, so that a recreated topic is not read from the offsets of the old one."""
     return f"{NOTE}{topic_id}" if topic_id else ""
 
 
 def _tells_another(note: str, ours: str) -> bool:
-    """Whoever else commits may write what he likes, or nothing."""
+    """Whether the note names another topic. Other programs that commit may write any note, or none."""
     return bool(ours) and note.startswith(NOTE) and note != ours

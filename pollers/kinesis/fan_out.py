@@ -1,4 +1,4 @@
-"""One Kinesis shard by SubscribeToShard: enhanced fan-out, where the service pushes and nobody polls.
+"""One Kinesis shard by SubscribeToShard: enhanced fan-out, where the service pushes records without polls.
 
     place ──SubscribeToShard──► event, event, event …  ──► ended: the shard's children are named
       ▲                           │ each says where a new subscription would go on
@@ -38,7 +38,7 @@ IN_USE_CODE = "ResourceInUseException"
 IN_USE_PAUSE = 5.0
 """Seconds for which the service refuses another subscription after the last one began."""
 IN_USE_TRIES = 3
-"""Refusals in a row after which somebody else must be using the consumer, or it is still being made."""
+"""Refusals in a row after which another program must be using the consumer, or it is still being created."""
 
 Make = Callable[[Mapping[str, Any]], Sequence[Record]]
 """The records, each with its position, that one of the service's stands for. Raises KeyError, TypeError or ValueError
@@ -81,7 +81,7 @@ class SubscribedShard:
         receiving, self._receiving = self._receiving, None
         try:
             if receiving is not None:
-                receiving.cancel()  # also what it may have failed with: nobody asks for that any more
+                receiving.cancel()  # including its failure, if any: no caller asks for it any more
                 await asyncio.wait([receiving])
         finally:
             self._events.close()
@@ -170,7 +170,7 @@ class _Events:
                 self._overcome(error)
 
     def close(self) -> None:
-        """Close the connection: what else it would bring is not wanted."""
+        """Close the connection: its further events are not needed."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             subscription.close()

@@ -1,4 +1,4 @@
-"""How mappings of Kinesis streams are read: from what the mapping says to its source."""
+"""Makes the source of a Kinesis stream from its mapping."""
 
 from __future__ import annotations
 

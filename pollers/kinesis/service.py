@@ -33,7 +33,7 @@ CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=2 * 1024 * 1024
 LOCAL_CADENCE = Cadence(idle=1.0, calls_per_second=5, bytes_per_second=None, page=10_000)
 INVALID_CODE = "InvalidArgumentException"
 UNKNOWN_CODES = frozenset({INVALID_CODE, "ResourceNotFoundException"})
-"""For an iterator also what a server answers that was restarted since it gave it."""
+"""For an iterator, this is also the answer of a server that was restarted since it gave the iterator."""
 ASTRAY_CODES = UNKNOWN_CODES | {"ExpiredIteratorException"}
 AGGREGATE = b64encode(MAGIC).decode()[:5]
 """How the data of an aggregate begins, which clients hand on as base64 text: its first 30 bits."""
@@ -151,7 +151,7 @@ class KinesisService:
 @dataclass(frozen=True, slots=True)
 class _Described:
     about: Mapping[str, Any]
-    """What is said of the stream itself."""
+    """The description of the stream itself."""
     shards: Sequence[Mapping[str, Any]]
     at: float
     told: float | None
@@ -173,7 +173,7 @@ class KinesisCalls:
             return await self._iterator(what, **_after(place))
         except Exception as error:
             if faults.code(error) == INVALID_CODE and isinstance(place, Position) and await self._below(place):
-                raise Trimmed(f"{what}: {place.text} is below what the shard has") from error
+                raise Trimmed(f"{what}: {place.text} is older than the shard's oldest record") from error
             raise unavailable(error, what) from error
 
     async def iterator_at(self, position: Position) -> str:
@@ -237,7 +237,7 @@ def _after(place: Start | Position) -> dict[str, Any]:
 
 
 class RecordMaker:
-    """Makes records of what Kinesis says of them, by GetRecords and SubscribeToShard alike."""
+    """Makes records from the answers of GetRecords and SubscribeToShard."""
 
     def __init__(self, lane: Lane, arn: Arn, role: str, deaggregate: bool, begun: int | None = None) -> None:
         """`begun`: an aggregate of which a part was done, so that it is taken apart whatever is wanted now."""

@@ -178,8 +178,8 @@ class MemoryStream:
         self._shards.clear()
 
     def recreate(self, shards: int = 1, *, numbers_again: bool = False) -> None:
-        """Make the stream anew; shards are named as before. `numbers_again`: so are its records, as emulators do that
-        count from one."""
+        """Recreate the stream; shards have the same names again. `numbers_again`: so do its records, as with emulators
+        that count from one."""
         self.delete()
         self.created = self.clock.wall()
         self._exists = True

@@ -133,5 +133,5 @@ class _MemoryShardCalls:
 
 
 async def turn() -> None:
-    """A call takes a moment, in which everybody else has a turn."""
+    """A call takes a moment, in which all other tasks have a turn."""
     await anyio.lowlevel.checkpoint()

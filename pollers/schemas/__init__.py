@@ -6,7 +6,7 @@
     avro, protobuf, json_schema    one codec each: bytes in, JSON out
     records      a record's key and value, as the mapping wants them
 
-A record that cannot be decoded is a value (`SchemaFailure`), never an exception: its bytes are whoever's wrote them.
+A record that cannot be decoded is a value (`SchemaFailure`), never an exception: its bytes may come from any writer.
 """
 
 from __future__ import annotations

@@ -37,17 +37,18 @@ Fields = Mapping[str, Any]
 
 
 class _Gone(Exception):
-    """The registry says that it does not have this: unlike a secret that is missing, which says nothing of schemas."""
+    """The registry answered that it does not have the schema. (A missing secret, in contrast, tells nothing about
+    schemas.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class RestAccess:
-    """Who we are to the registry, and whom we trust."""
+    """Our login at the registry, and the authorities that we trust."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    """None: the authorities that this machine trusts."""
+    """None: the certificate authorities that this machine trusts."""
     token: Callable[[], Awaitable[str]] | None = field(default=None, repr=False)
     """Gives a token that is good now, in the place of user and password. Raises SourceError."""
 
@@ -102,7 +103,7 @@ class ConfluentRegistry:
         return self._url
 
     async def _references(self, schema: Fields, data_format: DataFormat) -> dict[str, str]:
-        """What a schema refers to, and what that refers to: each after what it needs itself."""
+        """The schemas to which a schema refers, directly or not, each after those that it needs itself."""
         found: dict[str, str] = {}
         under_way: set[str] = set()
 
@@ -112,7 +113,7 @@ class ConfluentRegistry:
                     continue
                 under_way.add(name)
                 if len(under_way) > MOST_REFERENCES:
-                    raise _Gone("more references than anybody has")
+                    raise _Gone("too many references")
                 version = await self._get(path)
                 await collect(version)
                 found[name] = _definition(version)
@@ -125,12 +126,12 @@ class ConfluentRegistry:
         try:
             return [(str(each["name"]), _path_of(each, data_format)) for each in schema.get("references") or ()]
         except (KeyError, TypeError, ValueError) as error:
-            raise SourceUnavailable(f"schema registry {self} answers with references that are none") from error
+            raise SourceUnavailable(f"schema registry {self} answers with invalid references") from error
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
     async def _get(self, path: str) -> Fields:
-        """Raises _Gone for what the registry says that it does not have; SourceError for the rest."""
+        """Raises _Gone for a schema that the registry does not have, and SourceError for any other failure."""
         import aiohttp
         from yarl import URL
 
@@ -169,7 +170,7 @@ class ConfluentRegistry:
         try:
             return await self._access()
         except SourceError as error:
-            text = f"schema registry {self} cannot be asked: {error}"
+            text = f"schema registry {self} cannot be called: {error}"
             raise type(error)(text, ReasonCode.SECRET_UNUSABLE) from error
 
     def _fields(self, body: bytes) -> Fields:

@@ -1,15 +1,15 @@
-"""A source whose records are decoded before anybody looks at them: what a schema registry is for.
+"""A source whose records are decoded with a schema registry before any filter sees them.
 
-A wrapper around a source, as the dry run's are: the loop, the filters and the source know nothing of it.
+A wrapper around a source, like the dry run's: the loop, the filters and the source do not know about it.
 
     fetch ─► waiting, by lane ─► worker of the lane ─► ready ─► the loop: filters, batches
                    ▲                    │ the registry does not answer
                    └── as they were ◄───┘   (told as a fetch that failed: backed off, visible)
 
-Each lane keeps its order, and what waits for its schema holds up its own lane alone: nothing more is fetched of it. So
-no more waits than a fetch's limit, and beyond it `BESIDE` records of each lane.
-Workers run beside the feeds, so that a slow registry neither outlasts the window of an open batch nor begins anew with
-each fetch. What waits has no fate and moved no position: whoever reads the lane next gets it again.
+Each lane keeps its order, and records that wait for their schema delay their own lane alone: nothing more is fetched
+for it. So at most a fetch's limit waits, plus `BESIDE` records of each lane.
+Workers run beside the feeds, so that a slow registry neither delays the window of an open batch nor starts again with
+each fetch. Waiting records have no fate and moved no position: the next reader of the lane gets them again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ AT_ONCE = 50
 """Records that one lane decodes before others get their turn."""
 
 Decode = Callable[[Record], Awaitable[Record]]
-"""A record as the mapping wants it, or with the flaw for which it is given up. Raises SourceError: nothing is known of
-it yet."""
+"""The decoded record, or the record with the flaw for which it is discarded. Raises SourceError while neither is
+known."""
 
 
 class DecodingSource:
@@ -86,7 +86,7 @@ class DecodingSource:
         await self._close()
 
     def _start(self, queue: _DecodingQueue, reader: DecodingReader) -> bool:
-        """False when nobody would work on it: the source is being closed."""
+        """Returns False when no worker would decode it, because the source is being closed."""
         if self._workers is None or self._workers.cancel_scope.cancel_called:
             return False
         self._workers.start_soon(reader.work_off, queue, self._decode)
@@ -122,7 +122,7 @@ class DecodingReader:
         self._queues: dict[Lane, _DecodingQueue] = {}
         self._ready: deque[Record] = deque()
         self._news: Reason | None = None
-        """Trouble that nobody was told of yet."""
+        """Trouble that was not reported yet."""
         self._worked = anyio.Event()
 
     @property
@@ -172,7 +172,8 @@ class DecodingReader:
         return self._admitted(await self._inner.fetch(most, until, {*skip, *self._queues}))
 
     def _admitted(self, fetched: FetchResult) -> FetchResult:
-        """Called in the step in which the reader answers: whoever takes a lane away finds all that waits of it."""
+        """Called in the step in which the reader answers, so that a revocation of a lane finds all its waiting
+        records."""
         for record in fetched.records:
             queue = self._queues.get(record.lane)
             if queue is None:

@@ -32,7 +32,7 @@ class GlueRegistry:
         try:
             client = await self._clients.get("glue", region=self._arn.region)
         except ConfigError as error:
-            raise SourceRefused(f"schema registry {self} cannot be asked: {error}") from error
+            raise SourceRefused(f"schema registry {self} cannot be called: {error}") from error
         try:
             answer = await client.get_schema_version(SchemaVersionId=schema_id)
         except Exception as error:
@@ -48,7 +48,7 @@ class GlueRegistry:
         return Schema(data_format, str(answer.get("SchemaDefinition", "")))
 
     async def aclose(self) -> None:
-        """The client is everybody's."""
+        """The client is shared."""
 
     def __str__(self) -> str:
         return str(self._arn)

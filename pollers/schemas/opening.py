@@ -43,7 +43,7 @@ def _registry(config: SchemaRegistryConfig, clients: Clients, secrets: Secrets) 
 
 
 async def rest_access(config: SchemaRegistryConfig, secrets: Secrets) -> RestAccess:
-    """Raises SourceError when a secret is not had."""
+    """Raises SourceError when a secret cannot be read."""
     uris = {each.type: each.uri for each in config.access_configs}
     authority = certificate = context = None
     if uri := uris.get("SERVER_ROOT_CA_CERTIFICATE"):
@@ -61,7 +61,7 @@ async def rest_access(config: SchemaRegistryConfig, secrets: Secrets) -> RestAcc
 
 
 def missing_libraries(libraries: Iterable[str] = LIBRARIES) -> str:
-    """What is not installed of what schemas need; empty when all is there."""
+    """The missing libraries for schemas; empty when all are installed."""
     return ", ".join(name for name in libraries if not _is_there(name))
 
 

@@ -1,4 +1,4 @@
-"""How mappings of SQS queues are read: from what the mapping says to its source."""
+"""Makes the source of an SQS queue from its mapping."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class QueueMaker:
         return endpoint.url if isinstance(endpoint, LocalEndpoint) else None
 
     def _long_poll(self) -> int:
-        """Short where somebody waits for the end of the run."""
+        """Short where a user waits for the end of the run."""
         if self._parts.until_idle:
             return IDLE_POLL
         return LOCAL_POLL if self._endpoint is not None else LONG_POLL
@@ -77,7 +77,7 @@ class QueueMaker:
 
 @dataclass(frozen=True, slots=True)
 class _Connected:
-    """Gives the client that was made at the start; what is wrong with its settings was said then."""
+    """Returns the client that was made at the start; problems of its settings were reported then."""
 
     client: Any
 

@@ -1,7 +1,8 @@
-"""SQS queues, standard and FIFO. Owns every SQS call that a mapping makes; knows nothing of functions.
+"""SQS queues, standard and FIFO. Owns every SQS call that a mapping makes; does not know functions.
 
-A message is only lent: it comes back when its visibility timeout passes. So nothing here moves a position; DELIVERED,
-FILTERED and DISCARDED messages are deleted, all others are left to the queue, which also does its own redrive.
+A received message is only invisible: it comes back when its visibility timeout passes. So there are no positions;
+DELIVERED, FILTERED and DISCARDED messages are deleted, all others are left to the queue, which also does its own
+redrive.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ RECEIVE_LIMIT = 10
 LONG_POLL = 20
 """Seconds of a long poll: SQS's own limit, and what costs least where requests are paid for."""
 LOCAL_POLL = 5
-"""Seconds of a long poll at an emulator. A stop waits for the polls under way, because the emulator would go on with
-one that was hung up on, and lend a message to nobody."""
+"""Seconds of a long poll at an emulator. A stop waits for the polls under way, because an emulator continues a poll
+whose client has gone, and makes a message invisible that nobody received."""
 UNKNOWN_TIMEOUT = 3.0
 """Seconds that a function without a timeout of its own is expected to take: AWS's default. Messages are held for longer
 while it runs, but nothing holds those that wait for the end of a window."""
 HOLD_LIMIT = 43_200
 """Seconds that a message can stay invisible after its receive: SQS's own limit."""
 ATTRIBUTES_FRESH_FOR = 60.0
-"""Seconds after which the queue's visibility timeout is read again, in case somebody changed it."""
+"""Seconds after which the queue's visibility timeout is read again, in case it was changed."""
 ANSWER = 4.0
 """Seconds beyond its long poll for which the queue's silence is none."""
 DELETE_ATTEMPTS = 5
@@ -66,7 +67,7 @@ Connect = Callable[[], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """What a mapping says about its queue."""
+    """A mapping's settings for its queue."""
 
     arn: Arn
     window: float
@@ -138,7 +139,7 @@ class SqsSource:
 
     async def empty(self) -> bool:
         attributes = await self._attributes(*COUNTS)
-        return all(str(attributes.get(name)) == "0" for name in COUNTS)  # what is not told may be any number
+        return all(str(attributes.get(name)) == "0" for name in COUNTS)  # a missing count may be any number
 
     async def aclose(self) -> None:
         """Nothing of its own to close: the client is shared."""
@@ -331,7 +332,7 @@ class SqsReceiver:
             retry=retry_if_result(bool),
             sleep=anyio.sleep,
         )
-        with suppress(RetryError):  # `left` tells which; the caller says so aloud
+        with suppress(RetryError):  # `left` has them; the caller reports them
             await retrying(attempt)
         return [*hopeless, *left]
 

@@ -1,5 +1,5 @@
-"""What the calls of both stream services have in common: whose fault a failure is, when an answer was given, what the
-last listing said, and the look at a single record."""
+"""What the calls of both stream services have in common: the translation of failures, the time of an answer, the last
+listing, and the look at a single record."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def reading(what: str) -> Iterator[None]:
         yield
     except (KeyError, IndexError, TypeError, ValueError) as error:
         detail = f"{type(error).__name__}: {error}"
-        raise SourceUnavailable(f"{what}: the endpoint answers, but unlike the service ({detail})") from error
+        raise SourceUnavailable(f"{what}: the endpoint answers, but not as the service does ({detail})") from error
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def asking_for_stream(what: str) -> Iterator[None]:
             with faults.translating(what):
                 yield
         except SourceMissing as error:
-            hint = "create it, or correct the mapping's source; it is looked for until it is there"
+            hint = "create it, or correct the mapping's source; Headrace waits until it exists"
             raise SourceMissing(f"{error} ({hint})", error.reason.code) from error
 
 
@@ -73,7 +73,7 @@ def told_time(reply: Mapping[str, Any]) -> float | None:
 
 @lru_cache(maxsize=64)
 def _moment(date: str) -> float | None:
-    """Remembered, because a second has many answers."""
+    """Cached, because many answers have the same second."""
     try:
         return float(floor(events.seconds(parsedate_to_datetime(date))))
     except ValueError:
@@ -84,7 +84,7 @@ def following(last: str | None, given: str | None) -> str | None:
     """Where the next page of a listing begins. Raises ValueError for the place of the page before, which would never
     end."""
     if given and given == last:
-        raise ValueError(f"the page after {last} begins there again")
+        raise ValueError(f"the page after {last} is the same page again")
     return given
 
 
@@ -158,5 +158,5 @@ async def probe(calls: ProbeCalls, position: Position) -> Probed:
     except Astray:
         return Probed()
     if reply.behind:
-        raise SourceUnavailable(f"the record at {position.text} is behind nothing but empty answers")
+        raise SourceUnavailable(f"the record at {position.text} cannot be found: all answers are empty")
     return Probed()

@@ -1,4 +1,4 @@
-"""How mappings of streams are read: what Kinesis and DynamoDB have in common of it."""
+"""Makes the source of a stream from its mapping: the part that Kinesis and DynamoDB share."""
 
 from __future__ import annotations
 

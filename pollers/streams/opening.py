@@ -32,7 +32,7 @@ DOUBT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What a mapping says about its stream."""
+    """A mapping's settings for its stream."""
 
     mapping: str
     uuid: str
@@ -41,24 +41,24 @@ class StreamSettings:
     start_at: float | None = None
     """Wall-clock seconds, for AT_TIMESTAMP."""
     start_over: bool = True
-    """A stream that was made anew is read from its beginning; else the mapping stops and says so."""
+    """Whether a recreated stream is read from its beginning; if false, the mapping stops with that reason."""
     discovery: float = 10.0
     """Seconds between two looks at the shards when nothing happens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the stored positions are worth today."""
+    """Whether the stored positions are still valid."""
 
     recreated: bool = False
-    """The stream is another one under the same name: they are worth nothing."""
+    """The stream is another one under the same name: the positions are void."""
     trimmed: frozenset[str] = frozenset()
     """Shards whose position is below what the stream still has."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundStream:
-    """A stream as it stands, and where we stand in it."""
+    """The current stream, and our positions in it."""
 
     listing: Listing
     lanes: Mapping[str, Checkpoint]
@@ -79,8 +79,8 @@ class Opening:
         """Monotonic time since which listings and positions do not go together."""
 
     async def open(self) -> FoundStream:
-        """Raises SourceMissing, SourceRefused (also for a stream that was made anew, when the mapping shall stop then),
-        SourceUnavailable."""
+        """Raises SourceMissing, SourceUnavailable, and SourceRefused (also for a recreated stream, when the mapping is
+        set to stop then)."""
         listing, earlier = await self._stream()
         opened = await self._store.opened(self._settings.uuid, listing.arn)
         if opened is None:
@@ -110,7 +110,7 @@ class Opening:
             return worth
         self._doubted = min(self._doubted, now)
         if now < self._doubted + DOUBT:
-            raise SourceUnavailable(f"the listing of {listing.arn} does not go with the positions that are stored")
+            raise SourceUnavailable(f"the listing of {listing.arn} contradicts the stored positions")
         return worth
 
     async def _judge(self, listing: Listing, opened: Opened) -> Worth:
@@ -178,7 +178,7 @@ class Opening:
         return await self._opened(listing)
 
     async def _restart(self, listing: Listing) -> FoundStream:
-        self._refuse(f"the stream {listing.arn} was made anew, the stored positions are not of this one")
+        self._refuse(f"the stream {listing.arn} was deleted and created again, the stored positions are of the old one")
         starts = lineage.initial(listing.shards, BEGINNING)
         await self._store.restart(self._settings.uuid, listing.arn, listing.created, starts)
         self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, listing.arn))

@@ -32,7 +32,7 @@ PACKED = 1_000
 """Records that one of the service's is taken for at first where each may hold many: asking for a page of them could
 bring millions."""
 FAILURES_TRUSTED = 3
-"""Failures in a row after which the iterator itself is suspected: some servers do not say that they lost it."""
+"""Failures in a row after which the iterator itself is suspected: some servers do not report that they lost it."""
 
 
 class Astray(SourceUnavailable):
@@ -122,7 +122,7 @@ class PolledShard:
         self._closed = False  # known before the call that is made next
         self._ended = False
         self._caught_up = False
-        self._told: float | None = None  # the service's clock at the last answer, until somebody heard of it
+        self._told: float | None = None  # the service's clock at the last answer, until a page has told it
 
     async def next(self, limit: int, until: float | None) -> Page:
         while not self._held and not self._ended:

@@ -42,7 +42,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one look at a shard brought."""
+    """The result of one read of a shard."""
 
     records: tuple[Record, ...] = ()
     lost: tuple[Lost, ...] = ()
@@ -57,7 +57,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The record that stands at a position, or the nothing that does."""
+    """The record at a position, or none."""
 
     number: int | None = None
     arrived: float | None = None
@@ -86,17 +86,17 @@ class StreamService(Protocol):
 
     @property
     def latest(self) -> StartKind:
-        """How LATEST is kept from one life to the next: LATEST or NEWER_THAN."""
+        """How LATEST is stored across restarts: LATEST or NEWER_THAN."""
         ...
 
     @property
     def pushes(self) -> bool:
-        """Whether records come when there are some, and silence says nothing; else each fetch is answered soon."""
+        """Whether the service pushes records, so that silence is normal. If false, each fetch is answered soon."""
         ...
 
     def may_follow(self, stream: str) -> bool:
-        """Whether the stream that is read may have taken the place of this one, of which positions are stored: both
-        are streams of the table that the user named."""
+        """Whether the current stream may have replaced `stream`, which has stored positions: both are streams of the
+        table that the user named."""
         ...
 
     async def list(self, stream: str = "") -> Listing:

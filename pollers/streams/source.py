@@ -69,10 +69,10 @@ class StreamRoster:
         self._wanted = [each for each in self._wanted if each != shard]
 
     def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
-        """How many shards there are does not depend on what is in them."""
+        """The number of shards does not depend on their records."""
 
     def took(self, feed: str, *, held: bool) -> None:
-        """Nor on its batches."""
+        """It does not depend on batches either."""
 
 
 class StreamSource:
@@ -169,7 +169,7 @@ class StreamSource:
             listing = await self._service.list(self._listing.arn)
             worth = await self._opening.worth(listing, Opened(self._listing.created, self._as_seen()))
             if worth.recreated:
-                raise SourceMissing(f"stream {listing.arn} is not the one any more that was read")
+                raise SourceMissing(f"stream {listing.arn} was deleted and created again")
             if listing.created != self._listing.created:
                 await self._store.confirm(self._settings.uuid, listing.arn, listing.created)
             self._listing, self._seen = listing, dict(self._lanes)
@@ -186,13 +186,13 @@ class StreamSource:
         return {shard: before.get(shard, checkpoint) for shard, checkpoint in self._lanes.items()}
 
     def heard(self, told: float | None) -> None:
-        """An answer came with the service's clock; None: without. Before anything of the answer is judged by its
-        age."""
+        """An answer came, with the service's time or without (None). Called before any record of the answer is judged
+        by its age."""
         if self._clock is not None and told is not None:
             self._clock.told(told)
 
     async def _leave(self) -> None:
-        """The stream is done to its end. A table may have another one by now."""
+        """The stream is read to its end. A table may have another one by now."""
         newest = await self._service.list()
         if newest.arn != self._listing.arn:
             raise SourceMissing(f"stream {self._listing.arn} has ended, its table has the stream {newest.arn} now")
@@ -249,7 +249,7 @@ class StreamSource:
         if answer is CommitAnswer.STALE:
             raise LaneLost(f"shard {shard} of {self._listing.arn}: it has another reader, or its position was removed")
         if answer is CommitAnswer.BELOW:
-            what = f"is behind the position that is stored: was the stream made anew? ({spell(checkpoint.place)})"
+            what = f"has a position behind the stored one: was the stream created again? ({spell(checkpoint.place)})"
             raise LaneLost(f"shard {shard} of {self._listing.arn} {what}")
         self._committed(shard, checkpoint)
 

@@ -1,3 +1,3 @@
-"""The HTTP surface: whether the daemon lives and is ready, its metrics, its status."""
+"""The HTTP server: liveness, readiness, metrics, status, and the Lambda API."""
 
 from __future__ import annotations

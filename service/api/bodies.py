@@ -1,4 +1,4 @@
-"""Bodies of requests, within bounds: of one request, and of all that are at work together."""
+"""Request bodies within limits: for one request, and for all running requests together."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .core import recorded
 from .wire import refusals
 
 TOGETHER = 512 * 1024 * 1024
-"""Bytes of all bodies at a time. Whoever is above it is told to come again."""
+"""Bytes of all bodies at a time. A request beyond it gets 429, after which clients try again."""
 SILENCE, TOTAL = 30.0, 300.0
-"""Seconds without a byte of a body, and for all of it: who sends one slowly keeps others from sending theirs."""
+"""Maximum seconds without a byte of a body, and for the whole body: slow senders would use up the limit of others."""
 _PIECE = 64 * 1024
 
 
@@ -46,7 +46,7 @@ class BodyRoom:
 
 
 class HeldBody:
-    """What one request holds."""
+    """The bytes that one request holds."""
 
     def __init__(self, room: BodyRoom) -> None:
         self._room = room

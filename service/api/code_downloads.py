@@ -1,7 +1,7 @@
-"""Addresses from which the packages of functions can be fetched, as GetFunction's `Code.Location` promises, and what
-answers there.
+"""Addresses from which clients fetch the packages of functions, as GetFunction's `Code.Location` promises, and the
+server for them.
 
-An address cannot be guessed, and holds until the daemon ends: the secret is its own.
+An address cannot be guessed, and is valid until the daemon ends: each daemon makes its own secret.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"([0-9a-f]{64})-([0-9a-f]{64})")
 
 
 class Downloads:
-    """`base`: where we listen, `http://127.0.0.1:4566`, without a slash at its end."""
+    """`base`: our own address, `http://127.0.0.1:4566`, without a slash at its end."""
 
     def __init__(self, code: CodeStore, base: Callable[[], str], secret: bytes) -> None:
         self._code = code
@@ -30,13 +30,13 @@ class Downloads:
         self._secret = secret
 
     def location(self, sha256: str, host: str = "") -> str:
-        """`host`: by which the one who asks reaches us, with the port; behind a published port of a container, or when
+        """`host`: the host and port that the caller used to reach us; behind a published port of a container, or when
         we listen on every address, only they know."""
         base = f"http://{host}" if host else self._base()
         return f"{base}{PREFIX}{sha256}-{self._seal(sha256)}"
 
     def find(self, path: str) -> Path | None:
-        """The zip that a request for this path gets; None: there is nothing."""
+        """The zip for a request for this path; None: there is none."""
         found = _TOKEN.fullmatch(path.removeprefix(PREFIX))
         if found is None or not hmac.compare_digest(found[2], self._seal(found[1])):
             return None
@@ -48,7 +48,7 @@ class Downloads:
 
 
 class CodeDownloads:
-    """Serves packages, to whoever has the address that GetFunction gave."""
+    """Serves packages to every client that has an address from GetFunction."""
 
     def __init__(self, downloads: Downloads) -> None:
         self._downloads = downloads

@@ -1,4 +1,4 @@
-"""How many connections are served at a time: they leave descriptors for pollers and functions, whoever comes."""
+"""Limits the connections that are served at a time, so that pollers and functions always have file descriptors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def most_connections() -> int:
 
 
 def bounded(server: web.Server, most: int) -> Callable[[], asyncio.BaseProtocol]:
-    """What makes the protocol of each connection of a server; one too many is ended as it comes."""
+    """Makes the protocol object of each connection of a server; closes a connection beyond the limit at once."""
     return lambda: server() if len(server.connections) < most else _TooMany()
 
 

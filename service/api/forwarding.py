@@ -1,7 +1,7 @@
-"""Calls that are not served here, to the configured upstream, as they came; its answers come back as they are.
+"""Forwards calls that Headrace does not serve to the configured upstream, unchanged, and returns the answers unchanged.
 
-Nothing is signed again: emulators do not check. Each daemon on the way raises `x-headrace-hops`, so a call that is sent
-in a circle ends.
+Requests are not signed again: emulators do not check. Each daemon on the way increases `x-headrace-hops`, so a call in
+a circle ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .core import field_support
 from .wire import refusals
 
 CONNECT, SILENCE, TOTAL = 10.0, 905.0, 960.0
-"""Seconds to connect, without a byte, and for all of a call: a streamed answer may take a function's 900."""
+"""Maximum seconds to connect, without a byte, and for a whole call: a streamed answer may take a function's 900."""
 _PIECE = 64 * 1024
 _BETWEEN_TWO = frozenset(
     {
@@ -38,11 +38,11 @@ _BETWEEN_TWO = frozenset(
         "upgrade",
     }
 )
-"""Headers that are about one connection, or are made anew."""
+"""Headers that belong to one connection, or that we set ourselves."""
 
 
 def hops_of(headers: Mapping[str, str]) -> int:
-    """How many daemons sent a request on before."""
+    """How many daemons have forwarded the request already."""
     text = headers.get(HOPS, "")
     return min(int(text), MOST_HOPS) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
@@ -53,7 +53,7 @@ class Forwarding:
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, operation: str, request: web.Request, body: bytes, hops: int) -> web.StreamResponse:
-        """Raises ApiError where there is no upstream, or none that answers."""
+        """Raises ApiError when there is no upstream, or the upstream does not answer."""
         if self._upstream is None:
             raise _no_upstream(operation)
         if hops >= MOST_HOPS:
@@ -88,8 +88,8 @@ class Forwarding:
 
 
 async def _returned(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The upstream's answer, piece by piece. One that breaks off is broken off towards the caller too, and a caller may
-    have gone."""
+    """The upstream's answer, piece by piece. When the upstream breaks off, our answer breaks off too. The caller may
+    have closed the connection."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=_between(answer.headers))
     if answer.content_length is not None:
         response.content_length = answer.content_length
@@ -130,21 +130,23 @@ def _no_upstream(operation: str) -> ApiError:
     about = field_support.subject(operation)
     what = f"{operation} ({about}) is not served here" if about else f"{operation} is not served here"
     how = (
-        "whoever runs Headrace can set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's Lambda, "
-        "which it is then sent to"
+        "the operator of Headrace can set api.upstream (HEADRACE_API__UPSTREAM) to the address of an emulator's "
+        "Lambda, to which Headrace then forwards it"
     )
     return invalid_parameter(f"{what}; {how}.")
 
 
 def _circle(operation: str, upstream: str) -> ApiError:
-    what = f"{operation} was sent on {MOST_HOPS} times and came back: api.upstream ({_shown(upstream)}) leads to itself"
+    what = (
+        f"{operation} was forwarded {MOST_HOPS} times and came back: api.upstream ({_shown(upstream)}) leads to itself"
+    )
     return invalid_parameter(f"{what}; name the emulator's own address.")
 
 
 def _unreachable(operation: str, upstream: str, fault: Exception) -> ApiError:
-    """Passing, so a client tries again."""
+    """A temporary error, so that the client tries again."""
     why = str(fault) or type(fault).__name__
-    message = f"{operation} is sent on to api.upstream ({_shown(upstream)}), which cannot be reached: {why}"
+    message = f"{operation} is forwarded to api.upstream ({_shown(upstream)}), which cannot be reached: {why}"
     return refusals.upstream_away(message)
 
 

@@ -1,9 +1,9 @@
-"""The Lambda API: from a request to the call that serves it, and back. Put together from groups of calls.
+"""The Lambda API: from a request to the call that serves it, and back. Assembled from groups of calls.
 
     access by the head -> operation -> body, within bounds -> the rest of access -> shapes -> standing -> the call
 
-Each step refuses with an `ApiError`; nothing that a step refused is seen by a later one. What a call raises besides is
-a fault of ours: the log has it, the caller gets a ServiceException that says nothing of it.
+Each step refuses with an `ApiError`; later steps do not see a refused request. Any other exception of a call is
+a fault of ours: it is logged, and the caller gets a ServiceException without details.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MOST_PARAMETERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """What a request consists of, before its body."""
+    """A request without its body."""
 
     head: Head
     query: Mapping[str, list[str]]
@@ -130,7 +130,7 @@ class LambdaApi:
             if field.path not in self._told:
                 self._told.add(field.path)
                 self._log.info(
-                    Action.RECORDED, f"{call.operation}: {field.path} is kept without effect: {field.reason}"
+                    Action.RECORDED, f"{call.operation}: {field.path} is recorded without effect: {field.reason}"
                 )
 
     def _say_fault(self, request: web.Request, request_id: str, fault: Exception) -> None:

@@ -1,4 +1,4 @@
-"""Routes, and the server that answers them. Looks at the daemon through `View`, and changes nothing.
+"""The HTTP routes and their server. Reads the daemon through `View`, and changes nothing.
 
 /livez  /healthz  /ping     the process answers
 /readyz /ready              every mapping polls or waits for what it names; ?strict: every one polls
@@ -30,16 +30,16 @@ from .connections import bounded, most_connections
 from .lambda_api import LambdaApi
 
 LONGEST_LINE = 64 * 1024
-"""Bytes of a request's first line and of one header: a call may name fifty tags in its query string."""
+"""Maximum bytes of a request's first line and of one header: a call may name fifty tags in its query string."""
 
 
 class ListenError(HeadraceError):
-    """The address cannot be listened on; the message says why and what to do."""
+    """Listening on the address failed; the message says why and what to do."""
 
 
 class Listener(socket.socket):
-    """A listening socket that takes a connection although nobody else gets a descriptor: whoever asks whether the
-    daemon lives is told."""
+    """A listening socket that accepts a connection even when the process has no free descriptor: liveness checks
+    are still answered."""
 
     def accept(self) -> tuple[socket.socket, Any]:
         with descriptors.lifted():
@@ -70,13 +70,13 @@ def bind(address: Address) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> Address:
-    """Where it listens in fact, which port 0 leaves open."""
+    """The actual address, also when the configured port is 0."""
     host, port = listener.getsockname()[:2]
     return Address(host, port)
 
 
 def reached_at(address: Address) -> Address:
-    """By which this machine itself reaches what listens there: a listener on every address is on the loopback too."""
+    """The address by which this machine reaches the listener: a listener on all addresses is on the loopback too."""
     loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
     return address._replace(host=loopback.get(address.host, address.host))
 
@@ -90,7 +90,7 @@ async def serving(
     code: CodeDownloads | None = None,
     most: int | None = None,
 ) -> AsyncIterator[None]:
-    """Answer while the body runs, `most` connections at a time; None for as many as leave enough for others."""
+    """Serve while the body runs, `most` connections at a time; None: half of the process's descriptors."""
     runner = web.AppRunner(
         make_app(view, scrape, api, code),
         access_log=None,
@@ -98,7 +98,7 @@ async def serving(
         shutdown_timeout=0.2,
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_LINE,
-        auto_decompress=False,  # signatures and limits are about the bytes that were sent
+        auto_decompress=False,  # signatures and limits apply to the bytes as sent
     )
     await runner.setup()
     assert runner.server is not None, "it was set up"
@@ -154,7 +154,7 @@ class _Routes:
 
 
 def status(view: View) -> dict[str, Any]:
-    """All that is to be seen, as what JSON is made of."""
+    """The whole status, as plain JSON values."""
     readiness = view.readiness()
     return {
         "version": version(),
@@ -167,7 +167,7 @@ def status(view: View) -> dict[str, Any]:
 
 
 def _plain(seen: MappingView | FunctionView, *reasons: str) -> dict[str, Any]:
-    """With each of its reasons as text, empty for none, and the code beside it."""
+    """The value with each reason as text (empty for none), and its code beside it."""
     plain = asdict(seen)
     for name in reasons:
         reason: Reason | None = getattr(seen, name)

@@ -7,7 +7,7 @@ from .wire.model import Deviations, Model
 
 
 def load(service: str, version: str, deviations: Deviations) -> Model:
-    """The model of a service, e.g. `lambda`, `2015-03-31`. Takes a few tenths of a second, so it is loaded at the first
+    """The model of a service, e.g. `lambda`, `2015-03-31`. Loading takes tenths of a second: it happens at the first
     use of the API, in a thread."""
     from botocore.loaders import Loader
 

@@ -1,9 +1,9 @@
-"""Delivers accepted events. A lane for each function that has some, so that none waits for another's function.
+"""Delivers accepted events. Each function with events has a lane, so that no event waits for another function.
 
-    accept ──► store ──► lane ──► due ──► attempt ──► decided ──► put back | told and forgotten
+    accept ──► store ──► lane ──► due ──► attempt ──► decided ──► put back | reported and deleted
 
-A lane holds a few events at a time, and ends when its function has none. When we are stopped, nothing new is begun;
-what is cut off is in the store as it was, and is attempted again.
+A lane holds a few events at a time, and ends when its function has no more events. After a stop no new attempt begins;
+an interrupted event is unchanged in the store, and is attempted again after the next start.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .protocols import Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0
-"""Seconds after which the steady clock, by which events are due, is looked at again: it counts a sleep of the machine,
-which the loop's does not."""
+"""Seconds after which a lane reads the steady clock again, because due times are times of that clock: it counts a sleep
+of the machine, which the loop's does not."""
 STORE_AGAIN = 1.0
-"""Seconds between attempts to write what the store did not take."""
+"""Seconds between attempts to repeat a failed write to the store."""
 FAULT_DELAY = 60.0
-"""Seconds for which an event is left alone that met a fault of ours."""
+"""Seconds before the next attempt for an event that met a fault of ours."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +48,11 @@ class RetryPace:
     at_once: int = 10
     """Events of one function at a time."""
     factor: float = 1.0
-    """Shortens the pauses between attempts that failed."""
+    """Factor for the pauses after failed attempts."""
 
 
 class EventQueue:
-    """Takes events, and says which function has one more."""
+    """Accepts events, and notifies the lane of the event's function."""
 
     def __init__(self, store: EventStore, clock: Clock) -> None:
         self.store = store
@@ -75,7 +75,7 @@ class EventQueue:
         self._arrival.set()
 
     async def arrivals(self) -> set[str]:
-        """Functions that got events since this was asked last; waits for one."""
+        """Functions that got events since the last call; waits for at least one."""
         await self._arrival.wait()
         return self._taken()
 
@@ -108,16 +108,16 @@ class Deliveries:
         self._stopping = False
 
     async def run(self) -> None:
-        """Deliver what the store has and what comes, until stopped."""
+        """Deliver stored and new events, until stopped."""
         if self._stopping:
             return
-        self._lanes.clear()  # of a run that a fault ended: what it had in hand is in the store as it was
+        self._lanes.clear()  # left by a run that a fault ended; its events are unchanged in the store
         with anyio.CancelScope() as self._scope:
             async with anyio.create_task_group() as tasks:
                 await self._feed(tasks)
 
     async def stop(self, until: float) -> None:
-        """Begin nothing more; what is under way has until then (monotonic)."""
+        """Begin no new attempt; running attempts have until then (monotonic)."""
         self._stopping = True
         for lane in self._lanes.values():
             lane.woken.set()
@@ -171,13 +171,13 @@ class Deliveries:
         return await self._store.due(lane.function, self._clock.steady(), room, lane.in_hand)
 
     def _take(self, lane: _FunctionLane, due: list[HeldEvent], tasks: TaskGroup) -> None:
-        """Take these events in hand: `stop` waits for them, and the lane does not ask for them again."""
+        """Mark these events as in flight: `stop` waits for them, and the lane does not fetch them again."""
         for held in () if self._stopping else due:
             lane.in_hand.add(held.event.id)
             tasks.start_soon(self._deliver, lane, held)
 
     def _room(self, function: str) -> int:
-        """No more than may run, where that is known: the others would only be refused."""
+        """Limits the events to the known concurrency: the others would only be refused."""
         reserved = self._invocations.catalogue.reserved(function)
         return self._pace.at_once if not reserved else min(reserved, self._pace.at_once)
 
@@ -186,7 +186,7 @@ class Deliveries:
         return None if full else await self._store.next_due(lane.function, lane.in_hand)
 
     def _is_done(self, lane: _FunctionLane, due: float | None) -> bool:
-        """Whether nothing is left, and nothing came while we looked. Then the lane is closed in this step, and the next
+        """Whether no events are left, and none came during the check. Then this step closes the lane, and the next
         event opens another one."""
         done = due is None and not lane.in_hand and not lane.woken.is_set()
         if done:
@@ -204,7 +204,7 @@ class Deliveries:
     async def _deliver(self, lane: _FunctionLane, held: HeldEvent) -> None:
         try:
             await self._work_on(held)
-        except Exception as error:  # a fault of ours must not reach the other events
+        except Exception as error:  # a fault of ours must not affect the other events
             self._observer.observe(EventDelayed(held.event.function, fault_of_ours(error)))
             await self._put_back(replace(held.event, due=self._clock.steady() + FAULT_DELAY))
         finally:
@@ -234,11 +234,11 @@ class Deliveries:
             return over
         invocation = Invocation(held.payload, event.request_id, hops=event.hops)
         reply = await self._invocations.invoke(event.function, event.qualifier, invocation)
-        settings = catalogue.asynchronous(event.function, event.qualifier)  # it may have changed meanwhile
+        settings = catalogue.asynchronous(event.function, event.qualifier)  # they may have changed in the meantime
         return decisions.after(event, settings, reply, self._clock.steady(), self._pace.factor)
 
     async def _finish(self, held: HeldEvent, over: Over, found: Invocable) -> None:
-        """Told, then forgotten: a crash between the two attempts it again rather than losing it."""
+        """Report the event's end, then delete the event: after a crash in between it is attempted again, not lost."""
         event = held.event
         settings = self._invocations.catalogue.asynchronous(event.function, event.qualifier)
         await self._endings.tell(held, over, settings, found.dead_letter)

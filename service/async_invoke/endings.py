@@ -1,5 +1,5 @@
-"""Tells of an event that is over: its destination, and its dead-letter queue. A destination that fails is tried a few
-times, then given up and logged: the event is over all the same.
+"""Reports the end of an event to its destination and its dead-letter queue. A failing destination is tried a few
+times, then the failure is logged: the event is over nevertheless.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from .core.model import Condition, HeldEvent, Over
 from .protocols import Accepts
 
 ATTEMPTS = 5
-"""Tries of one destination; with the pauses between them they take up to 6 s besides their own time."""
+"""Attempts for one destination; the pauses between them take up to 6 s in addition to the attempts."""
 CIRCLE = 16
-"""Functions that may follow one another as destinations; AWS too ends what looks like a circle there."""
+"""Maximum length of a chain of functions as destinations; AWS also stops longer chains as probable circles."""
 DESTINATION = Role("destination", "the event-invoke configuration")
 DEAD_LETTERS = Role("dead-letter queue", "DeadLetterConfig")
 SERVICES = ("sqs", "sns", "s3", "events")
 
 Send = Callable[[], Awaitable[None]]
-"""Sends what is to be told, once."""
+"""Sends a report, once."""
 
 
 class Endings:
-    """`queue` takes events for functions that are destinations."""
+    """`queue` accepts events for functions that are destinations."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Endings:
         self._fresh_id = fresh_id
 
     async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
-        """Return when everybody was told, or given up."""
+        """Return when each report was sent, or has failed for good."""
         if over.condition is Condition.SUCCESS:
             await self._told(held, settings.on_success, lambda: self._record(held, over, settings.on_success))
             return
@@ -93,7 +93,7 @@ class Endings:
     # --- what is sent -----------------------------------------------------------------------------------------------
 
     async def _record(self, held: HeldEvent, over: Over, target: str) -> Send:
-        """Made once, so that a second try sends the same."""
+        """Made once, so that a second attempt sends the same bytes."""
         event, now = held.event, self._clock.wall()
         arn = self._here.arn(event.function)
         record = records.record(held, over, arn, now)
@@ -118,7 +118,9 @@ class Endings:
     async def _dead_letter(self, held: HeldEvent, over: Over, target: str) -> Send:
         channel = await self._channel(target, DEAD_LETTERS)
         if not isinstance(channel, QueueChannel | TopicChannel):
-            raise SourceRefused(f"dead-letter queue: {target} is no queue and no topic; name one in DeadLetterConfig")
+            raise SourceRefused(
+                f"dead-letter queue: {target} is neither a queue nor a topic; name one in DeadLetterConfig"
+            )
         attributes = records.dead_letter_attributes(held.event, over)
         return lambda: channel.send(held.payload.decode(), attributes)
 
@@ -129,7 +131,7 @@ class Endings:
         return await make_channel(arn, self._clients, role)
 
     async def _invoke(self, held: HeldEvent, target: str, record: bytes) -> None:
-        """A function is invoked asynchronously too, and its own configuration says what becomes of that."""
+        """A destination function is invoked asynchronously too, and its own configuration applies to that event."""
         hops = held.event.hops + 1
         try:
             named = resolve(target, self._here)

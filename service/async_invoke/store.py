@@ -1,7 +1,7 @@
-"""The queue of accepted events, in one SQLite file of the state directory. What is answered is durable.
+"""The queue of accepted events, in one SQLite file of the state directory. Every acknowledged event is durable.
 
-Payloads stay in the file; what is in memory are the events in hand. Every row has a checksum, and a file that was
-damaged is refused as it is.
+Payloads stay in the file; memory holds only the events in flight. Every row has a checksum. A damaged file is refused
+and left unchanged.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .core.model import AsyncEvent, FunctionResponse, HeldEvent
 
 FILE = "events.db"
 MOST = 1024 * 1024 * 1024
-"""Bytes of all events that wait, for whoever invokes; what follows from an event that was accepted always has room."""
+"""Maximum bytes of waiting events for new invocations; events that follow from an accepted event are always stored."""
 BESIDES = 1024
-"""Bytes that an event counts beside its payload."""
+"""Bytes that an event counts in addition to its payload."""
 
 TABLES = """
 BEGIN;
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class EventStore:
-    """Belongs to the running loop. Every method may raise StoreUnavailable; what writes is not stopped by a cancel."""
+    """Belongs to the running event loop. Every method may raise StoreUnavailable. Cancellation stops no write."""
 
     def __init__(self, writer: GroupWriter, held: int = 0, most: int = MOST) -> None:
         self._writer = writer
@@ -55,8 +55,8 @@ class EventStore:
 
     @classmethod
     async def open(cls, path: Path, most: int = MOST) -> EventStore:
-        """The queue in this file, which is made where there is none. Raises UnusableState: damaged, newer, foreign, no
-        rights; the file is left as it is."""
+        """The queue in this file; creates the file if it is missing. Raises UnusableState: damaged, newer, foreign, no
+        permissions; the file is left unchanged."""
         writer = await GroupWriter.open(path, FORMAT)
         try:
             return cls(writer, await writer.run(_bytes), most)
@@ -66,15 +66,15 @@ class EventStore:
 
     @property
     def file(self) -> GroupWriter:
-        """Who writes it, and knows whether that is possible."""
+        """The writer of the file, which knows whether writes are possible."""
         return self._writer
 
     def has_room(self, size: int) -> bool:
-        """Whether one more payload of so many bytes may be kept."""
+        """Whether one more payload of this size in bytes may be stored."""
         return self._held + size + BESIDES <= self._most
 
     async def add(self, event: AsyncEvent, payload: bytes, then: Callable[[], None] = lambda: None) -> None:
-        """Keep a new one; its `id` is given here. `then` is called in the step in which it is known to be kept, also
+        """Store a new event and give it its `id`. `then` is called in the step in which the event is stored, also
         when the caller is cancelled meanwhile."""
         self._held += len(payload) + BESIDES
         try:
@@ -84,33 +84,33 @@ class EventStore:
             raise
 
     async def put_back(self, event: AsyncEvent) -> None:
-        """It is due again, later."""
+        """Store the event's new due time and attempts."""
         await self._write(partial(_put_back, event))
 
     async def remove(self, event: AsyncEvent) -> None:
         await self._write(partial(_remove, event.id), self._make_room)
 
     def _make_room(self, gone: int) -> None:
-        """Others may have come and gone meanwhile."""
+        """Other events may have been added or deleted in the meantime."""
         self._held -= gone
 
     async def due(self, function: str, now: float, limit: int, besides: Collection[int]) -> list[HeldEvent]:
-        """The events of a function that are due, the longest due first; not those that are in hand already."""
+        """The due events of a function, the longest due first, without those already in flight."""
         return await self._writer.run(partial(_due, function, now, limit, tuple(besides)))
 
     async def next_due(self, function: str, besides: Collection[int]) -> float | None:
-        """When the next one of a function is due; None where there is none."""
+        """When the next event of a function is due; None when there is none."""
         return await self._writer.run(partial(_next_due, function, tuple(besides)))
 
     async def functions(self) -> list[str]:
-        """Those that have events."""
+        """Functions that have events."""
         return await self._writer.run(_functions)
 
     async def count(self) -> int:
         return await self._writer.run(_count)
 
     async def aclose(self) -> None:
-        """Let what was handed over be done, and close. May be called again."""
+        """Finish the pending writes, and close. May be called again."""
         await self._writer.aclose()
 
     async def _write(self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = lambda _: None) -> None:
@@ -146,7 +146,7 @@ def _put_back(event: AsyncEvent, connection: sqlite3.Connection) -> None:
 
 
 def _remove(number: int, connection: sqlite3.Connection) -> int:
-    """The bytes that it counted."""
+    """The bytes that the event counted."""
     row = connection.execute("SELECT length(payload) FROM events WHERE id = ?", (number,)).fetchone()
     connection.execute("DELETE FROM events WHERE id = ?", (number,))
     return 0 if row is None else int(row[0]) + BESIDES
@@ -208,7 +208,7 @@ def _held(row: Row) -> HeldEvent:
     *columns, payload, version, response = row
     told = (
         None if version is None else FunctionResponse(version, response, failed=True)
-    )  # only failures are followed by more
+    )  # only a failure is followed by another attempt
     return HeldEvent(replace(AsyncEvent(*columns), response=told), payload)
 
 
@@ -229,7 +229,7 @@ def _checksum(row: Row) -> int:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Every row is as it was written. Raises ValueError or sqlite3.Error."""
+    """Checks that every row is unchanged. Raises ValueError or sqlite3.Error."""
     for *row, checksum in connection.execute(f"SELECT {COLUMNS}, checksum FROM events"):  # noqa: S608
         if checksum != _checksum(tuple(row)):
             raise ValueError(f"the event {row[0]} does not match its checksum")

@@ -1,3 +1,3 @@
-"""The command line: what can be typed, and the verbs that do it."""
+"""The command line: its arguments and verbs."""
 
 from __future__ import annotations

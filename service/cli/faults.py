@@ -1,4 +1,4 @@
-"""A fault of ours, as lines for the user: what, where to look, and the trace only for those who ask for it."""
+"""A fault of ours, as lines for the user: the error, what to do, and the stack trace only on request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The command line: what can be typed, and which verb does it. Imports nothing heavy: `headrace --help` is instant.
+"""The command line: its arguments, and the verb for each command. Imports nothing heavy: `headrace --help` is instant.
 
 Each verb is a module of `verbs` with `run(arguments, observers) -> exit code`, imported when it is chosen. Errors that
-a user can cause end here, as lines on standard error and an exit code; never as a stack trace.
+a user can cause become lines on standard error and an exit code here; never a stack trace.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_check(verbs)
     _add_filter(verbs)
+    _add_import(verbs)
     _add_invoke(verbs)
     _add_init(verbs)
     _add_schema(verbs)
@@ -53,11 +54,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until it is told to stop.")
+    verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until a signal stops it.")
     _config_arguments(verb)
     verb.add_argument("--listen", metavar="HOST:PORT", help="address of /livez, /readyz, /metrics, /status and the API")
-    verb.add_argument("--state", metavar="DIR", help="directory of what must survive a restart")
-    verb.add_argument("--stop-timeout", metavar="SECONDS", help="seconds in which a stop finishes")
+    verb.add_argument("--state", metavar="DIR", help="directory for data that must survive a restart")
+    verb.add_argument("--stop-timeout", metavar="SECONDS", help="maximum seconds of a stop")
     verb.add_argument(
         UNTIL_IDLE,
         metavar="TIMEOUT",
@@ -78,17 +79,33 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         const=True,
         help="switch the emulator's event source mappings off there, and run them here",
     )
+    _template_arguments(verb)
+    verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
     _output_argument(verb, "form of the lines of a dry run")
     _log_arguments(verb)
     verb.set_defaults(module="run", operand="config")
 
 
 def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("check", help="check a configuration", description="Name every problem; start nothing.")
+    verb = verbs.add_parser("check", help="check a configuration", description="Report every problem; start nothing.")
     _config_arguments(verb)
+    _template_arguments(verb)
     verb.add_argument("--start", action="store_true", help="start each function of this machine once, without an event")
     _output_argument(verb, "form of the summary")
     verb.set_defaults(module="check", operand="config")
+
+
+def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "import",
+        help="write a configuration out of a template",
+        description="Write the configuration that a template means.",
+    )
+    verb.add_argument("template", metavar="TEMPLATE", nargs="+", help="files or directories")
+    verb.add_argument("--to", metavar="FILE", default="headrace.yaml", help="what to write (default: headrace.yaml)")
+    _aws_arguments(verb)
+    _template_arguments(verb)
+    verb.set_defaults(module="import_template", operand="template")
 
 
 def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,8 +114,8 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb = group.add_parser(
         "test",
-        help="does a filter keep this record?",
-        description="Say whether a record passes, and why. Exit code 0 if it does, 1 if not.",
+        help="show whether a filter keeps a record",
+        description="Show whether a record passes, and why. Exit code 0 if it does, 1 if not.",
     )
     verb.add_argument(
         "record", metavar="RECORD", nargs="?", help="file of a record, an event or a body (default: stdin)"
@@ -107,15 +124,15 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     verb.source = verb.add_argument(
-        "--source", metavar="SOURCE", default="sqs", help="whose rules to use with --pattern (default: sqs)"
+        "--source", metavar="SOURCE", default="sqs", help="kind of source whose rules apply to --pattern (default: sqs)"
     )
-    verb.add_argument("--body", action="store_true", help="take the file for a message's body, whatever it looks like")
-    _output_argument(verb, "form of the verdict")
+    verb.add_argument("--body", action="store_true", help="read the file as a message's body, whatever it looks like")
+    _output_argument(verb, "form of the result")
     verb.set_defaults(module="filter_test", operand="record")
 
 
 class _FilterParser(argparse.ArgumentParser):
-    """Learns which kinds of source there are when it is used: `headrace --help` does without that import."""
+    """Imports the kinds of source only when it is used: `headrace --help` does not need them."""
 
     source: argparse.Action
 
@@ -130,7 +147,7 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb = verbs.add_parser(
         "invoke",
         help="invoke a function once",
-        description="Print what the function answers; its output goes to standard error. Exit code 1 if it fails.",
+        description="Print the function's answer; its output goes to standard error. Exit code 1 if it fails.",
     )
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
@@ -172,7 +189,7 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     verb = verbs.add_parser(
         "positions",
         help="list, move and remove stored positions",
-        description="Show how far each shard of a stream was read, while no daemon runs.",
+        description="Show the stored position of each shard, while no daemon runs.",
     )
     _positions_arguments(verb)
     _output_argument(verb, "form of the list")
@@ -182,7 +199,7 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "move", help="give them to another mapping", description="Give the positions in a stream to another mapping."
     )
     remove = group.add_parser(
-        "remove", help="forget them", description="Forget positions: the mapping begins anew at its starting position."
+        "remove", help="forget them", description="Delete positions: the mapping begins again at its starting position."
     )
     for each in (move, remove):
         each.add_argument("mapping", metavar="MAPPING", help="name of a mapping of the configuration, or a UUID")
@@ -223,6 +240,20 @@ def _aws_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS, where messages are deleted")
 
 
+def _template_arguments(verb: argparse.ArgumentParser) -> None:
+    group = verb.add_argument_group("templates of SAM, CloudFormation, CDK, Serverless and Terraform")
+    group.add_argument("--parameter", metavar="K=V", action="append", help="value of a parameter; may be given again")
+    group.add_argument("--stack", metavar="NAME", help="name of the stack; of an assembly of CDK, the one to run")
+    group.add_argument("--config-env", metavar="NAME", help="section of samconfig.toml (default: default)")
+    group.add_argument("--account", metavar="ID", help="account of the endpoint (default: 000000000000)")
+    group.add_argument(
+        "--bind", metavar="ID=ARN", action="append", help="ARN, or URL of a queue, of what exists for a logical id"
+    )
+    group.add_argument("--env-vars", metavar="FILE", help="variables of functions, as JSON in SAM's form")
+    group.add_argument("--without-layers", action="store_true", help="run functions without layers that are not here")
+    group.add_argument("--strict", action="store_true", help="start nothing if something is not taken")
+
+
 def _log_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     verb.add_argument("--log-format", choices=("auto", "json", "console"))
@@ -233,7 +264,7 @@ def _output_argument(verb: argparse.ArgumentParser, text: str) -> None:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The arguments. What argparse cannot do by itself: take operands that follow options, and an option that may
+    """The arguments. Adds two things to argparse: operands that follow options, and an option that may
     stand alone before an operand."""
     top = parser()
     arguments, late = top.parse_known_args(_joined(argv))
@@ -266,7 +297,7 @@ def _joined(argv: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = ()) -> int:
     """Run one verb and return the exit code; a wrong command line raises SystemExit(2), as argparse does.
 
-    `observers` are handed to the daemon, for programs around it.
+    `observers` are passed to the daemon, for programs that embed it.
     """
     print_everything()
     arguments = parse(sys.argv[1:] if argv is None else argv)
@@ -276,17 +307,17 @@ def main(argv: Sequence[str] | None = None, *, observers: Sequence[Observer] = (
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us went away: say nothing more, not even at exit
+        sys.stderr.close()  # the reader closed the pipe: print nothing more, not even at exit
         return Exit.FAILURE
     except Exception as error:
         return _say(error)
 
 
 def program() -> NoReturn:
-    """`headrace`, as a process. A daemon leaves without waiting for threads, of which one may hang."""
+    """`headrace`, as a process. A daemon exits without waiting for threads, because a thread may hang."""
     is_daemon = sys.argv[1:2] == ["run"]
     if is_daemon:
-        signals.install()  # until then a signal kills, and what is imported next takes a while
+        signals.install()  # before this line a signal kills the process, and the following imports take a while
     code = main()
     if is_daemon:
         os._exit(code)

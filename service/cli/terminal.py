@@ -1,5 +1,5 @@
-"""What is printed where a terminal or a pipe does not know every character: such a one becomes `\\uXXXX`, which people
-read and JSON takes. A leaf, and light: `headrace --help` pays for it.
+"""Output to a terminal or a pipe that cannot show every character: such a character becomes `\\uXXXX`, which people
+can read and JSON allows. A leaf without heavy imports, because `headrace --help` imports it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _HANDLER = "headrace.escaped"
 
 
 def print_everything() -> None:
-    """From now on no character is an error, on standard output and standard error."""
+    """From now on no character raises an error on standard output and standard error."""
     codecs.register_error(_HANDLER, _escaped)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

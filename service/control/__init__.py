@@ -1,3 +1,3 @@
-"""The control plane: the functions and mappings that the Lambda API made, what each call does to them, their store."""
+"""The control plane: the functions and mappings of the Lambda API, the effect of each call on them, their store."""
 
 from __future__ import annotations

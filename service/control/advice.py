@@ -1,4 +1,4 @@
-"""What is in the way of a call and lies in the settings of the daemon, as it is told to a caller. Pure."""
+"""The text for a caller about an obstacle that lies in the daemon's settings. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...config.errors import ConfigError
 
 
 def of_settings(error: ConfigError) -> str:
-    """What is wrong, and that it is changed where Headrace runs, not in the call."""
+    """The problem, and the advice that the operator must change a setting, not the caller."""
     what = "; ".join(problem.what for problem in error.problems)
     hints = "; ".join(dict.fromkeys(problem.hint for problem in error.problems if problem.hint))
-    return f"{what}. Whoever runs Headrace can change that: {hints}." if hints else f"{what}."
+    return f"{what}. The operator of Headrace can change that: {hints}." if hints else f"{what}."

@@ -38,7 +38,7 @@ def create(function: Function | None, named: Named, request: Mapping[str, Any], 
 
 
 def update(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
-    """Absent members stay as they are; every update gives another revision."""
+    """Absent members stay unchanged; every update gives another revision."""
     unqualified(named)
     before = function.aliases.get(request["Name"]) if function else None
     if function is None or before is None:
@@ -55,7 +55,7 @@ def update(function: Function | None, named: Named, request: Mapping[str, Any], 
 
 
 def delete(function: Function | None, named: Named, name: str) -> Decision:
-    """An alias that is not there is deleted already."""
+    """Deleting a missing alias succeeds."""
     unqualified(named)
     function = existing(function, named)
     left = {key: alias for key, alias in function.aliases.items() if key != name}
@@ -71,7 +71,7 @@ def get(function: Function | None, named: Named, name: str) -> Answer:
 
 
 def all_of(function: Function | None, named: Named, version: str | None = None) -> list[Answer]:
-    """By name; with `version`, those that point to it."""
+    """The aliases by name; with `version`, only those that point to it."""
     unqualified(named)
     function = existing(function, named)
     every = sorted(function.aliases.values(), key=lambda alias: alias.name)
@@ -84,7 +84,7 @@ def _with(function: Function, alias: Alias) -> Decision:
 
 
 def _weights(request: Mapping[str, Any], before: Mapping[str, float] | None = None) -> Mapping[str, float]:
-    """A routing configuration without weights clears those that were there; without one they stay."""
+    """A routing configuration without weights removes the weights; no routing configuration keeps them."""
     if "RoutingConfig" not in request:
         return before or {}
     given = request["RoutingConfig"].get("AdditionalVersionWeights", {})

@@ -1,6 +1,6 @@
-"""How functions and versions are shown. Pure.
+"""The form of functions and versions in answers. Pure.
 
-What does not apply is absent, never null.
+Members that do not apply are absent, never null.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from .model import Answer, Function, Phase, Version
 from .names import with_qualifier
 
-_REASON = "The function is being created."  # AWS says so of updates too
+_REASON = "The function is being created."  # AWS uses this text for updates too
 _STATES: Mapping[Phase, Mapping[str, str]] = {
     Phase.CREATING: {"State": "Pending", "StateReason": _REASON, "StateReasonCode": "Creating"},
     Phase.ACTIVE: {"State": "Active", "LastUpdateStatus": "Successful"},
@@ -33,14 +33,14 @@ _STATES: Mapping[Phase, Mapping[str, str]] = {
 
 
 def configuration(function: Function, version: Version, arn: str) -> Answer:
-    """A version in full; `arn` as it is to be shown, with the qualifier that was asked for."""
+    """A version in full; `arn` is the ARN to show, with the qualifier of the request."""
     runtime = version.configuration.get("Runtime")
     more = {} if runtime is None else {"RuntimeVersionConfig": {"RuntimeVersionArn": runtime_arn(runtime, arn)}}
     return {**listed(function, version, arn), **_STATES[version.phase], **more}
 
 
 def listed(function: Function, version: Version, arn: str) -> Answer:
-    """A version as lists have it: without states and without the version of its runtime."""
+    """A version as an item of a list: without states and without the version of its runtime."""
     return {
         "FunctionName": function.name,
         "FunctionArn": arn,
@@ -54,12 +54,12 @@ def listed(function: Function, version: Version, arn: str) -> Answer:
 
 
 def sha256(digest: str) -> str:
-    """A hash in hexadecimal, as AWS spells it."""
+    """A hexadecimal hash in AWS's form, base64."""
     return base64.b64encode(bytes.fromhex(digest)).decode()
 
 
 def runtime_arn(runtime: str, arn: str) -> str:
-    """A stable name for what AWS would call the runtime's version."""
+    """A stable value for AWS's runtime version ARN."""
     region = arn.split(":")[3]
     return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
 

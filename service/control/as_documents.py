@@ -1,7 +1,7 @@
 """Functions as documents, and back. Pure.
 
-One document for a function, and one for each published version: those are many, large, and do not change. What is
-stored of a change is what differs (`changes`).
+One document for a function, and one for each published version: versions are many, large, and never change. A change
+stores only the documents that differ (`changes`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VERSION = "version"
 
 
 def changes(before: Function | None, after: Function | None) -> tuple[dict[Name, Document], list[Name]]:
-    """What to store and what to delete, so that `after` is stored where `before` was."""
+    """The documents to store and to delete, so that the store changes from `before` to `after`."""
     function = after or before
     assert function is not None, "a change from nothing to nothing"
     name = function.name
@@ -39,8 +39,8 @@ def changes(before: Function | None, after: Function | None) -> tuple[dict[Name,
 
 
 def functions(documents: Mapping[str, Document], versions: Mapping[str, Document], here: Home) -> dict[str, Function]:
-    """Every function, by name. They are of the region and account that are set now, wherever they were made. Raises
-    UnusableState for what this version does not understand: leaving it out in silence would lose its code."""
+    """Every function, by name, in the current region and account, wherever it was created. Raises
+    UnusableState for a document that this version does not understand: skipping it silently would lose its code."""
     numbered: dict[str, list[Version]] = {}
     for key, document in versions.items():
         with _understanding(VERSION, key):
@@ -58,8 +58,8 @@ def _understanding(kind: str, key: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"the stored {kind} {key} is none that this version understands: {error!r}"
-        raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+        what = f"this version does not understand the stored {kind} {key}: {error!r}"
+        raise UnusableState([Problem(what, hint="start the version that stored it, and delete it there")]) from error
 
 
 def _function(function: Function) -> Document:

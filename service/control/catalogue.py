@@ -1,7 +1,7 @@
-"""The functions that exist, as those see them who run and invoke them: the words and the protocol.
+"""The existing functions, for the code that runs and invokes them: data types and the protocol.
 
 `control/store/function_plane.py` implements it; the running functions, Invoke and asynchronous invocation use
-it. How functions come, change and go is not here.
+it. Creating, changing and deleting functions is not part of this module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LATEST = "$LATEST"
 
 @dataclass(frozen=True, slots=True)
 class Runnable:
-    """One version of one function, as it is run."""
+    """One version of one function, with all that is needed to run it."""
 
     name: str
     version: str
@@ -25,12 +25,12 @@ class Runnable:
     arn: str
     """Of the function, unqualified."""
     state: str
-    """`Active`; `Pending` while it is being created, `Failed` while its code is lost: to be refused, not run."""
+    """`Active`; `Pending` while it is being created, `Failed` while its code is lost: an invocation is then refused."""
     runtime: str
     handler: str
-    """Empty where none was given, for runtimes that need none."""
+    """Empty for runtimes that need none."""
     code: PurePath
-    """The directory with the unpacked package. It stays while a version has it or somebody is `holding` it."""
+    """The directory with the unpacked package. It stays while a version uses it or a caller is `holding` it."""
     layers: tuple[PurePath, ...]
     timeout: int
     """Seconds."""
@@ -48,12 +48,12 @@ class Runnable:
     dead_letter: str
     """ARN of the dead-letter target of asynchronous invocations; empty for none."""
     identity: str
-    """Changes when new environments are needed: of the code and of all that an environment is started with."""
+    """Identity of the code and of all values with which an environment starts: a change requires new environments."""
 
 
 @dataclass(frozen=True, slots=True)
 class AsynchronousSettings:
-    """How asynchronous invocations of one function and qualifier are delivered."""
+    """How to deliver asynchronous invocations of one function and qualifier."""
 
     maximum_retry_attempts: int = 2
     maximum_event_age: int = 21_600
@@ -71,9 +71,9 @@ class Catalogue(Protocol):
         ...
 
     def runnable(self, name: str, qualifier: str = "", draw: float = 1.0) -> Runnable | None:
-        """What to run; None: no such function, version or alias, or it is one of the configuration file, which has a
-        target of its own. `draw` in [0, 1) picks the version of an alias that has two; 1 takes the main one. While an
-        update is in progress, `$LATEST` is still what it was before."""
+        """The version to run; None: no such function, version or alias, or a function of the configuration file, which
+        is not part of the catalogue. `draw` in [0, 1) picks the version of an alias that has two; 1 takes the main one.
+        While an update is in progress, `$LATEST` is still the previous version."""
         ...
 
     def reserved(self, name: str) -> int | None:
@@ -85,7 +85,7 @@ class Catalogue(Protocol):
         ...
 
     def holding(self, runnable: Runnable) -> AbstractContextManager[None]:
-        """Its code stays on the disk meanwhile, also when no version has it any more."""
+        """The version's code stays on the disk while the body runs, also when no version uses it any more."""
         ...
 
     def watch(self, changed: Callable[[str], None]) -> None:

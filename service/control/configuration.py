@@ -1,7 +1,7 @@
-"""What a function is configured with: the members of a request, checked and merged into what is shown. Pure.
+"""A function's configuration: checks the members of a request and merges them into the shown configuration. Pure.
 
 A configuration is a mapping by the members of AWS's FunctionConfiguration. Shapes, and members that
-are refused whatever they hold, were looked at before; here is what depends on more.
+are refused in any case, were checked before; this module has the checks that need more than one member.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .refusals import ApiError, invalid_parameter, validation
 Configuration = Mapping[str, Any]
 
 ENVIRONMENT_MAX = 4096
-"""Bytes of all variables, as compact JSON."""
+"""Maximum bytes of all variables, as compact JSON."""
 RESERVED_KEYS = RESERVED | {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 NO_VARIABLES: Mapping[str, Any] = {"Variables": {}}
 """An environment that a creation shows; an update with it shows none."""
@@ -53,7 +53,7 @@ def created(request: Mapping[str, Any], name: str) -> Configuration:
 
 
 def updated(before: Configuration, request: Mapping[str, Any]) -> Configuration:
-    """The configuration with what a request sets; absent members stay as they are. Raises ApiError."""
+    """The configuration with the members of a request; absent members stay unchanged. Raises ApiError."""
     _check(request)
     after = {**before, **{key: request[key] for key in AS_GIVEN if key in request}}
     for member, merge in MERGED.items():
@@ -116,7 +116,7 @@ def _environment(trouble: str) -> ApiError:
 # --- merging ----------------------------------------------------------------------------------------------------------
 
 AS_GIVEN = ("Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize", "EphemeralStorage")
-"""Taken as they are given."""
+"""Members that are stored as given."""
 
 
 def _vpc(before: Any, given: Mapping[str, Any]) -> Any:
@@ -125,12 +125,12 @@ def _vpc(before: Any, given: Mapping[str, Any]) -> Any:
     if before is None and not subnets and not groups:
         return None
     dual = given.get("Ipv6AllowedForDualStack", False)
-    vpc = given.get("VpcId", "")  # as it was looked up: no caller says it
+    vpc = given.get("VpcId", "")  # from the lookup in EC2; callers do not send it
     return {"SubnetIds": subnets, "SecurityGroupIds": groups, "VpcId": vpc, "Ipv6AllowedForDualStack": dual}
 
 
 def _dead_letter(before: Any, given: Mapping[str, Any]) -> Any:
-    """An empty target clears, no target changes nothing."""
+    """An empty target clears the member; an absent target changes nothing."""
     target = given.get("TargetArn")
     if target is None:
         return before
@@ -162,4 +162,4 @@ MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
     "FileSystemConfigs": lambda before, given: given or None,
     "LoggingConfig": _logging,
 }
-"""What is shown after `given` was set; None: nothing, it is absent."""
+"""The shown value after `given` was set; None: the member is absent."""

@@ -1,4 +1,4 @@
-"""What the store of the control plane keeps, to those who make it and read it: documents by kind and key. Values only;
+"""The documents of the control plane's store, by kind and key. Values only;
 the store itself is `store/document_store.py`.
 """
 
@@ -13,7 +13,7 @@ Document = Mapping[str, Any]
 
 
 class KeptDocuments(Protocol):
-    """The store, to those who only read."""
+    """The store, for code that only reads."""
 
     def all(self, kind: str) -> Mapping[str, Document]:
         """The documents of a kind by key."""

@@ -1,4 +1,4 @@
-"""Event-invoke configurations: how asynchronous invocations of a function, version or alias are delivered. Pure."""
+"""Event-invoke configurations: how to deliver asynchronous invocations of a function, version or alias. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .refusals import ApiError, invalid_parameter, no_such_resource
 NUMBERS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
 SIDES = ("OnSuccess", "OnFailure")
 SERVICES = {"sqs": SIDES, "sns": SIDES, "lambda": SIDES, "events": SIDES, "s3": ("OnFailure",)}
-"""Where the record of an invocation may go, and on which side."""
+"""Services that may get the record of an invocation, for success and for failure."""
 
 IsThere = Callable[[str], bool]
-"""Whether an ARN of a function is that of one that exists."""
+"""Whether the function of an ARN exists."""
 
 
 def put(
     function: Function | None, named: Named, request: Mapping[str, Any], is_there: IsThere, moment: Moment
 ) -> Decision:
-    """Replaces all that was set."""
+    """Replaces the whole configuration."""
     _check_given(request)
     return _with(_resolved(function, named), named, {}, request, is_there, moment)
 
@@ -32,7 +32,7 @@ def put(
 def update(
     function: Function | None, named: Named, request: Mapping[str, Any], is_there: IsThere, moment: Moment
 ) -> Decision:
-    """Changes what is given, of one that is there."""
+    """Changes the given members of an existing configuration."""
     _check_given(request)
     if function is None:
         raise _gone()
@@ -64,7 +64,7 @@ def all_of(function: Function | None, named: Named) -> list[Answer]:
 
 
 def settings(function: Function | None, qualifier: str) -> AsynchronousSettings:
-    """What holds for an invocation through exactly this qualifier; AWS's defaults where nothing is set."""
+    """The configuration for an invocation of exactly this qualifier; AWS's defaults where nothing is set."""
     found = function.event_invokes.get(qualifier or LATEST) if function else None
     if found is None:
         return AsynchronousSettings()

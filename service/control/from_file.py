@@ -14,11 +14,11 @@ from .names import Home
 Filed = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
 
 NOTHING = Package(hashlib.sha256(b"").hexdigest(), 0)
-"""Their code is a directory, or elsewhere: there is no package."""
+"""There is no package: the code is a directory, or remote."""
 
 
 def functions(configured: Mapping[str, Filed], here: Home, moment: Moment) -> dict[str, Function]:
-    """By name; `moment` is the daemon's start, since which they are as they are."""
+    """The functions by name; `moment`, the daemon's start, is their time of modification."""
     return {name: _function(name, each, here, moment) for name, each in configured.items()}
 
 

@@ -1,7 +1,7 @@
-"""What creating, updating and deleting do to a function. Pure: `(function or None, …) -> (function, answer)`.
+"""Creating, updating and deleting functions. Pure: `(function or None, …) -> (function, answer)`.
 
-A refusal is an ApiError, and then the function is what it was. Each call is checked before its code is fetched
-(`check_…`), and decided when the code is there.
+A refusal is an ApiError, and then the function is unchanged. Each call is checked before its code is fetched
+(`check_…`), and decided when the code has arrived.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Request = Mapping[str, Any]
 
 
 def check_create(function: Function | None, named: Named, request: Request) -> None:
-    """Everything about a creation but its code. Raises ApiError."""
+    """Checks a creation, except for its code. Raises ApiError."""
     if trouble := too_long(named.name):
         raise trouble
     unqualified(named)
@@ -65,7 +65,7 @@ def create(function: Function | None, named: Named, request: Request, package: P
 
 
 def check_update_code(function: Function | None, named: Named, request: Request) -> Function:
-    """Everything about new code but the code. Raises ApiError."""
+    """Checks an update of the code, except for the code itself. Raises ApiError."""
     function = _updatable(function, named, request, or_failed=True)
     _check_source(request)
     return function
@@ -89,7 +89,7 @@ def update_code(
 
 
 def check_update_configuration(function: Function | None, named: Named, request: Request) -> Function:
-    """Everything about an update of the configuration but its network. Raises ApiError."""
+    """Checks an update of the configuration, except for its network. Raises ApiError."""
     function = _updatable(function, named, request)
     configuration.updated(function.latest.configuration, request)
     return function
@@ -112,13 +112,13 @@ def _updatable(function: Function | None, named: Named, request: Request, *, or_
 
 
 def _update(function: Function, latest: Version, moment: Moment) -> Function:
-    """An update is in progress: invocations run what was there before, until it is settled."""
+    """Begins an update: invocations run the previous version until the update is settled."""
     latest = replace(latest, modified=moment.stamp, revision=moment.id(), phase=Phase.UPDATING)
     return replace(function, latest=latest, before=function.latest)
 
 
 def _check_source(code: Request) -> None:
-    """Exactly one place where the code comes from, and no zip that is too long. Raises ApiError."""
+    """Checks that the code has exactly one source, and the size of the zip. Raises ApiError."""
     stored = [member for member in ("S3Bucket", "S3Key") if member in code]
     if ("ZipFile" in code) is bool(stored) or len(stored) == 1:
         raise invalid_parameter("Please provide a source for function code: either ZipFile, or S3Bucket and S3Key.")
@@ -130,7 +130,7 @@ def _check_source(code: Request) -> None:
 
 
 def settle(function: Function, moment: Moment) -> Function:
-    """What was being created is there, and what was being updated is updated; each gets another revision."""
+    """Completes a creation or an update; each changed version gets another revision."""
     numbers = count()
     settled = (_settled(each, moment, numbers) for each in (function.latest, *function.versions))
     latest, *rest = settled
@@ -144,7 +144,8 @@ def _settled(version: Version, moment: Moment, numbers: Iterator[int]) -> Versio
 
 
 def standing(function: Function, lost: Collection[str]) -> Function:
-    """The function, each version of which stands as its code does. `lost`: hashes of the code that is lost."""
+    """The function with the state of each version set by its code: `Failed` when the code is lost. `lost`: hashes of
+    the lost code."""
     latest, *rest = (_standing(each, lost) for each in (function.latest, *function.versions))
     before = _standing(function.before, lost) if function.before else None
     return replace(function, latest=latest, versions=tuple(rest), before=before)
@@ -161,8 +162,8 @@ def _standing(version: Version, lost: Collection[str]) -> Version:
 
 
 def delete(function: Function | None, named: Named) -> Decision:
-    """The whole function, or one version of it; a version that is not there is deleted already. What kind of qualifier
-    it is comes first, whether there is a function or not."""
+    """Deletes the whole function, or one version; deleting a missing version succeeds. The kind of the qualifier is
+    checked first, even if the function does not exist."""
     if named.qualifier == LATEST:
         raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
     if named.qualifier and not named.qualifier.isdigit():
@@ -178,6 +179,6 @@ def delete(function: Function | None, named: Named) -> Decision:
 
 
 def code_signing(function: Function | None, named: Named) -> Answer:
-    """No function has a code signing configuration, and AWS then answers with nothing."""
+    """No function has a code signing configuration; AWS's answer is then empty."""
     existing(function, named)
     return {}

@@ -1,4 +1,4 @@
-"""Reserved concurrency, and what an account may have and has. Pure."""
+"""Reserved concurrency, and the limits and usage of an account. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .refusals import unsupported
 CONCURRENT = 1000
 """Executions of an account at once."""
 UNRESERVED_MIN = 100
-"""Of which so many are for functions that reserve none."""
+"""Minimum part of these for functions without reserved concurrency."""
 UNZIPPED_MAX = 262_144_000
 """Bytes of a package, unpacked."""
 TOTAL_MAX = 80_530_636_800
@@ -21,7 +21,7 @@ TOTAL_MAX = 80_530_636_800
 
 
 def reserve(function: Function | None, named: Named, number: int, others: int) -> Decision:
-    """`others`: what the other functions of the account reserve together."""
+    """`others`: the sum of the other functions' reserved concurrency."""
     unqualified(named)
     if function is None:
         raise not_found(named.explicit)

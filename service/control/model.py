@@ -1,8 +1,8 @@
-"""What a function is, as values: nothing here is ever changed in place. Pure; what calls do to it is in the modules
+"""A function as immutable values. Pure; the effects of calls are in the modules
 beside, and `control/store/function_plane.py` alone keeps functions.
 
     Function ── latest: Version      $LATEST, which updates change
-             ├─ before: Version      what $LATEST was, while an update is in progress
+             ├─ before: Version      the previous $LATEST, while an update is in progress
              ├─ versions: Version…   frozen by PublishVersion
              ├─ aliases, policies, event_invokes, …
 
@@ -28,12 +28,12 @@ from .refusals import ApiError, conflict, no_such_resource, precondition_failed
 
 
 class Phase(Enum):
-    """Where a version stands, of AWS's `State` and `LastUpdateStatus` together."""
+    """The state of a version, which stands for AWS's `State` and `LastUpdateStatus` together."""
 
     CREATING = "creating"  # Pending, no update status
     ACTIVE = "active"  # Active, Successful
     UPDATING = "updating"  # Active, InProgress
-    FAILED = "failed"  # Failed: its code is lost. Never stored: what is on the disk says so
+    FAILED = "failed"  # Failed: its code is lost. Never stored: it follows from the files on the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Version:
     """`$LATEST`, or from 1 on."""
     package: Package
     configuration: Mapping[str, Any]
-    """By the members of AWS's FunctionConfiguration, as they are shown; what is not configured is absent."""
+    """The members of AWS's FunctionConfiguration, as shown; members that are not configured are absent."""
     modified: str
     revision: str
     phase: Phase = Phase.ACTIVE
@@ -93,7 +93,7 @@ class EventInvoke:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePolicy:
-    """Who may do what with one qualifier. Kept and shown, not enforced."""
+    """The resource policy of one qualifier. Stored and shown, not enforced."""
 
     statements: tuple[Mapping[str, Any], ...]
     revision: str
@@ -109,9 +109,9 @@ class Function:
     versions: tuple[Version, ...] = ()
     """Ascending."""
     last_number: int = 0
-    """The highest that was ever given: numbers are not used again."""
+    """The highest number ever used: numbers are not used again."""
     published: str = ""
-    """What was published last, as a digest; empty when nothing was, or when that version is gone."""
+    """A digest of the last publication; empty when there was none, or when that version is gone."""
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     reserved: int | None = None
     event_invokes: Mapping[str, EventInvoke] = field(default_factory=dict)
@@ -135,7 +135,7 @@ class Function:
 
     @property
     def packages(self) -> frozenset[str]:
-        """Hashes of all code that it has."""
+        """Hashes of all code of the function."""
         every = (self.latest, *self.versions, *((self.before,) if self.before else ()))
         return frozenset(each.package.sha256 for each in every)
 
@@ -146,15 +146,15 @@ class Function:
 
 
 Answer = Mapping[str, Any]
-"""What a call shows, by the members of its output."""
+"""The answer of a call, by the members of its output."""
 
 Decision = tuple[Function | None, Answer]
-"""What a call makes of a function, None for nothing more; and what it answers."""
+"""The function after a call (None: deleted), and the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a call happens, and the randomness that it may use up."""
+    """The time of a call, and the randomness that it may use."""
 
     now: float
     """Seconds since the epoch."""
@@ -199,13 +199,13 @@ def missing_qualifier(named: Named) -> ApiError:
 
 
 def expect_revision(given: str | None, actual: str) -> None:
-    """Raises ApiError when the caller has seen something else."""
+    """Raises ApiError when the caller's revision is not the current one."""
     if given is not None and given != actual:
         raise precondition_failed()
 
 
 def expect_settled(function: Function, *, or_failed: bool = False) -> None:
-    """For what changes code or configuration, or freezes them; `or_failed`: where that may be the cure. Raises
+    """Check for calls that change or freeze code or configuration; `or_failed`: where the call may be the cure. Raises
     ApiError."""
     match function.latest.phase:
         case Phase.CREATING:

@@ -1,4 +1,4 @@
-"""Every spelling of a function: its name, partial or full ARN, with a qualifier or without. Pure.
+"""All forms of a function's name: name, partial or full ARN, with or without a qualifier. Pure.
 
 orders   orders:3   function:orders   000000000000:function:orders:live
 arn:aws:lambda:us-east-1:000000000000:function:orders:$LATEST
@@ -18,7 +18,7 @@ _ARN = re.compile(
     r"arn:(?:aws[a-zA-Z-]*)?:lambda:(?P<region>[a-zA-Z0-9-]+):(?P<account>\d{12}):function:(?P<name>[a-zA-Z0-9-_.]+)"
     r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
-"""A whole one, whose region may be any word."""
+"""A full ARN, whose region may be any word."""
 _SPELLING = re.compile(
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
     r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
@@ -31,7 +31,7 @@ _SPELLING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Whose functions these are."""
+    """The region and account of the functions."""
 
     region: str
     account: str
@@ -43,7 +43,7 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a call names: a function of ours, and maybe one version or alias of it."""
+    """The function of a call, with a version or alias if the call names one."""
 
     name: str
     qualifier: str
@@ -83,7 +83,7 @@ def resolve(text: str, here: Home, qualifier: str = "") -> Named:
 
 
 def too_long(name: str) -> ApiError | None:
-    """Only the creation of a function complains of this; everything else just does not find it."""
+    """Only the creation of a function reports this error; other calls do not find such a function."""
     if len(name) <= NAME_MAX:
         return None
     return invalid_parameter(
@@ -93,7 +93,7 @@ def too_long(name: str) -> ApiError | None:
 
 
 def unqualified(named: Named, *, latest: bool = False) -> None:
-    """For calls on functions as a whole. `latest`: whether `$LATEST` may stand there. Raises ApiError."""
+    """Check for calls on functions as a whole. `latest`: whether `$LATEST` is allowed. Raises ApiError."""
     if named.qualifier and not (latest and named.qualifier == LATEST):
         raise invalid_parameter(
             "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "

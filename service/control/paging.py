@@ -1,7 +1,7 @@
 """Lists in pages. Pure.
 
-A marker names the last entry of the page before it, not a place: entries that come or go meanwhile neither hide others
-nor show them twice.
+A marker names the last entry of the previous page, not an index: entries that are added or deleted neither hide others
+nor repeat them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ def _key(marker: str) -> str:
     try:
         return base64.b64decode(marker.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
-        raise invalid_parameter("The Marker is none that was given as NextMarker: leave it out to begin.") from error
+        raise invalid_parameter(
+            "The Marker is not the NextMarker of an earlier answer: leave it out to begin."
+        ) from error
 
 
 def numbered(version: str) -> str:
-    """A version's number as a key: `$LATEST` comes first, then they ascend."""
+    """A version's number as a sort key: `$LATEST` first, then ascending."""
     return version.zfill(12) if version.isdigit() else version

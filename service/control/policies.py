@@ -1,4 +1,4 @@
-"""Resource policies of functions, versions and aliases: kept and shown, and enforced nowhere. Pure."""
+"""Resource policies of functions, versions and aliases: stored and shown, not enforced. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .names import Named
 from .refusals import conflict, invalid_parameter, no_such_resource, policy_too_long, precondition_failed
 
 SIZE_MAX = 20_480
-"""Bytes of a policy."""
+"""Maximum bytes of a policy."""
 
 _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)")
 _IDENTITY = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::(\d{12}|aws|cloudfront):\S+")
@@ -51,7 +51,7 @@ def add(function: Function | None, named: Named, request: Mapping[str, Any], mom
 
 
 def remove(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
-    """With its last statement the policy goes."""
+    """Removing the last statement removes the policy."""
     function, policy = to_remove_from(function, named)
     sid = request["StatementId"]
     left = tuple(each for each in policy.statements if each["Sid"] != sid)
@@ -62,7 +62,7 @@ def remove(function: Function | None, named: Named, request: Mapping[str, Any], 
 
 
 def to_remove_from(function: Function | None, named: Named) -> tuple[Function, ResourcePolicy]:
-    """What a statement can be removed from. Raises ApiError."""
+    """The policy from which a statement is removed. Raises ApiError."""
     if function is None:
         raise no_such_resource(f"No policy found for: {named.arn}")
     if function.resolve(named.qualifier) is None:
@@ -89,7 +89,7 @@ def _with(function: Function, qualifier: str, policy: ResourcePolicy) -> Functio
 
 
 def _revision(function: Function, qualifier: str) -> str:
-    """Of what has no policy yet: its own stands for it."""
+    """The revision of a resource without a policy is the resource's own revision."""
     alias = function.aliases.get(qualifier)
     version = function.version(qualifier)
     return alias.revision if alias else version.revision if version else ""

@@ -1,4 +1,4 @@
-"""How control refuses a call: AWS's error code, the kind of the refusal, and the text.
+"""Refusals of calls: AWS's error code, the kind of the refusal, and the text.
 
     raise no_such_resource("Function not found: …")
 
@@ -14,23 +14,23 @@ from ...config.errors import HeadraceError
 
 
 class RefusalKind(Enum):
-    """What is wrong with a call."""
+    """The kind of a refusal."""
 
-    INVALID = "a value cannot be"
-    UNSUPPORTED = "a value is in order, and cannot be here"
+    INVALID = "a value is invalid"
+    UNSUPPORTED = "a value is valid, but not supported here"
     MALFORMED = "values do not satisfy their shapes"
-    TOO_LARGE = "more was sent than is taken"
-    MISSING = "what is named does not exist"
-    UNSET = "what is named was never set"
-    CONFLICT = "what is there does not allow it"
-    IN_USE = "something else is being done with it"
-    STALE = "the caller has seen an older one"
-    DENIED = "the caller may not"
-    FAULT = "ours, or the disk's"
+    TOO_LARGE = "the request is too large"
+    MISSING = "the named resource does not exist"
+    UNSET = "the named setting was never made"
+    CONFLICT = "the present state does not allow it"
+    IN_USE = "another change is in progress"
+    STALE = "the caller has an older revision"
+    DENIED = "the caller has no permission"
+    FAULT = "a fault of Headrace or of the disk"
 
 
 class ApiError(HeadraceError):
-    """A call is refused, as the Lambda API says it."""
+    """A refused call, with the Lambda API's code and text."""
 
     def __init__(self, code: str, message: str | None, kind: RefusalKind = RefusalKind.INVALID) -> None:
         """`code`: AWS's, e.g. `ResourceNotFoundException`."""
@@ -48,7 +48,7 @@ def invalid_parameter(message: str) -> ApiError:
 
 
 def unsupported(message: str) -> ApiError:
-    """For what AWS was recorded to refuse in another form: limits of concurrency, `$LATEST` with weights."""
+    """For refusals that AWS was observed to send in another form: limits of concurrency, `$LATEST` with weights."""
     return ApiError("InvalidParameterValueException", message, RefusalKind.UNSUPPORTED)
 
 
@@ -96,5 +96,5 @@ def access_denied(message: str | None = None) -> ApiError:
 
 
 def service(message: str = "An error occurred and the request cannot be processed.") -> ApiError:
-    """A fault of ours, of which it says nothing; or of the disk, which it names."""
+    """A fault of ours, of which it reveals no details; or of the disk, which it names."""
     return ApiError("ServiceException", message, RefusalKind.FAULT)

@@ -1,4 +1,4 @@
-"""From a version to what is run. Pure."""
+"""From a version to a runnable function. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .model import Function, Phase, Version
 STATES = {Phase.CREATING: "Pending", Phase.ACTIVE: "Active", Phase.UPDATING: "Active", Phase.FAILED: "Failed"}
 
 FRESH = ("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "LoggingConfig", "EphemeralStorage")
-"""Members that an environment is started with."""
+"""Members that an environment needs at its start."""
 
 
 def served(function: Function, qualifier: str, draw: float) -> Version | None:
-    """The version that an invocation runs: of `$LATEST`, while an update is in progress, what it was before."""
+    """The version that an invocation runs: for `$LATEST`, the previous version while an update is in progress."""
     version = function.resolve(qualifier, draw)
     return function.before if version is function.latest and function.before else version
 

@@ -1,6 +1,6 @@
 """Which runtimes a function may be created with. Pure.
 
-The list and its order are those of AWS's message. Whether this machine can run one is found out by running it.
+The list and its order are those of AWS's message. Another part checks whether this machine can run a runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RETIRED = frozenset(
 
 
 def check(runtime: str) -> None:
-    """Raises ApiError: retired, or unknown (letters count)."""
+    """Raises ApiError: retired, or unknown (case-sensitive)."""
     if runtime in RETIRED:
         raise invalid_parameter(
             f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "

@@ -1,4 +1,4 @@
-"""Tags, of functions and of whatever else has some. Pure."""
+"""Tags, of functions and of mappings. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .refusals import invalid_parameter
 
 TAGS_MAX = 50
 Change = Callable[[Mapping[str, str]], Mapping[str, str]]
-"""From the tags that there are to those that there will be. Raises ApiError."""
+"""From the present tags to the new tags. Raises ApiError."""
 
 
 def merged(before: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
-    """Raises ApiError when they are too many."""
+    """Raises ApiError when there are too many tags."""
     after = {**before, **given}
     if len(after) > TAGS_MAX:
         raise invalid_parameter("Number of tags exceeds resource tag limit.")
@@ -27,7 +27,7 @@ def without(before: Mapping[str, str], keys: Collection[str]) -> Mapping[str, st
 
 
 def some(given: Mapping[str, str]) -> None:
-    """Setting no tags at all is refused, in these words. Raises ApiError."""
+    """Refuses an empty set of tags, with AWS's text. Raises ApiError."""
     if not given:
         raise invalid_parameter("An error occurred and the request cannot be processed.")
 

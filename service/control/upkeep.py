@@ -1,4 +1,4 @@
-"""What a function says of recursion and of updates of its runtime: accepted and shown, without an effect here. Pure."""
+"""Settings of recursion and of runtime updates: accepted and shown, without effect here. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions: what is frozen, when a publication is none, and how a version goes. Pure."""
+"""Versions: publication, publication without a change, and deletion. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .refusals import conflict, invalid_parameter
 
 
 def publish(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
-    """Where nothing changed since the last publication, it is shown again, and nothing changes."""
+    """Without a change since the last publication, the last version is shown again, and nothing changes."""
     unqualified(named, latest=True)
     if function is None:
         raise not_found(named.arn)
@@ -33,7 +33,7 @@ def publish(function: Function | None, named: Named, request: Mapping[str, Any],
 
 
 def unchanged(function: Function) -> Version | None:
-    """The last publication, when `$LATEST` is still what was published."""
+    """The last publication, when `$LATEST` has not changed since."""
     return function.versions[-1] if function.published == _content(function.latest) else None
 
 
@@ -45,7 +45,7 @@ def freeze(
     description: str | None = None,
     phase: Phase = Phase.ACTIVE,
 ) -> tuple[Function, Version]:
-    """`$LATEST` as the next number, and the function that has it."""
+    """`$LATEST` as a version with the next number, and the function with that version."""
     latest, number = function.latest, function.last_number + 1
     configured = dict(latest.configuration)
     if description is not None:
@@ -58,7 +58,8 @@ def freeze(
 
 
 def without(function: Function, number: str) -> Function:
-    """Without a version, its policy and its settings. Raises ApiError while an alias points to it."""
+    """The function without a version, its policy and its settings. Raises ApiError while an alias points to the
+    version."""
     pointing = sorted(
         alias.name for alias in function.aliases.values() if number == alias.version or number in alias.weights
     )
@@ -70,7 +71,7 @@ def without(function: Function, number: str) -> Function:
 
 
 def forget(function: Function, qualifier: str) -> Function:
-    """Without what belongs to a version or alias that goes."""
+    """The function without the data of a deleted version or alias."""
     return replace(
         function,
         policies=_less(function.policies, qualifier),

@@ -1,3 +1,3 @@
-"""Mappings and functions at work, and the reconciler that keeps them in step with the control plane."""
+"""Running mappings and functions, and the reconciler that keeps them in step with the control plane."""
 
 from __future__ import annotations

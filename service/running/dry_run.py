@@ -1,9 +1,9 @@
-"""`run --dry-run`: the whole path with a source that changes nothing and a function that is not invoked.
+"""`run --dry-run`: the whole path, with a source that changes nothing and without an invocation.
 
-A wrapper around each source, and an invoker. The loop knows nothing of it. What was fetched of a queue is held until
-the end, so that it is received once, which a queue counts; then it is released. A stream is only read, and its
-positions are in memory (the daemon's business), so it goes on from record to record and from shard to shard. A topic is
-read from where the mapping says, by nobody's group.
+A wrapper around each source, and an invoker. The loop does not know about it. Fetched messages of a queue are held
+until the end, so that each is received only once, because a queue counts receives; then they are released. A stream is
+only read, and its positions are in memory (the daemon arranges that), so it continues from record to record and from
+shard to shard. A topic is read from the mapping's starting position, without a consumer group.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from ...pollers.core.mark import Mark
 from ...pollers.source import FetchResult, Owner, Reader, Roster, Source
 
 POLL = 1.5
-"""Seconds of a fetch. Short, because a server may go on with a poll that we gave up, and take what we just released."""
+"""Seconds of a fetch. Short, because a server may continue an abandoned poll and receive messages that we just
+released."""
 HOLD = 60.0
-"""Seconds for which a record that was shown is held at a time. Short, so that a dry run which is killed hides it for no
+"""Visibility timeout in seconds of a shown record. Short, so that a killed dry run does not hide it for
 longer."""
 REFRESH = 30.0
-"""Seconds before the end of that time at which it is held again."""
+"""Seconds before the end of that timeout at which it is extended."""
 RELEASE_DEADLINE = 5.0
 TAKEN = b'{"state":{}}'
-"""What a function answers that takes everything, in a tumbling window too."""
+"""The answer of a function that processes everything, also in a tumbling window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What would become of one record."""
+    """The fate that one record would have."""
 
     mapping: str
     id: str
@@ -56,7 +57,7 @@ Show = Callable[[Verdict], None]
 
 
 class DryInvoker:
-    """Takes every batch without looking at it."""
+    """Accepts every batch without looking at it."""
 
     concurrency = None
     timeout: float | None = 1.0
@@ -77,12 +78,12 @@ class DryInvoker:
 
 
 def dry(source: Source, mapping: str, function: str, show: Show) -> Source:
-    """The source as a dry run wants it."""
+    """The source for a dry run."""
     return DryQueue(source, mapping, function, show) if source.lent else DryStream(source, mapping, function, show)
 
 
 class DryQueue:
-    """A source that only lends: every record is shown once with its fate, and given back at the end."""
+    """A queue: every record is shown once with its fate, and given back at the end."""
 
     def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
         self._inner = inner
@@ -109,7 +110,8 @@ class DryQueue:
         await self._inner.watch(changed)
 
     async def empty(self) -> bool:
-        """What we hold is not empty to the source. It is enough that it answers: nothing was fetched for a while."""
+        """The source counts our held messages, so it is never empty. Its answer is enough: nothing was fetched for a
+        while."""
         await self._inner.empty()
         return True
 
@@ -133,12 +135,12 @@ class DryQueue:
         self.keep(record)
 
     def keep(self, record: Record) -> None:
-        """Remember what is lent: the receipt alone, not the message."""
+        """Remember the receipt of a held message, not the message itself."""
         kept = Record(record.lane, record.id, {}, record.arrived, token=record.token, held_until=record.held_until)
         self._lent[record.id] = kept
 
     async def refresh(self, reader: Reader) -> None:
-        """Hold again what would come back soon."""
+        """Extend the messages whose timeout ends soon."""
         now = anyio.current_time()
         ending = [record for record in self._lent.values() if record.held_until < now + REFRESH]
         if ending:
@@ -149,7 +151,7 @@ class DryQueue:
 
 @dataclass(frozen=True, slots=True)
 class DryReceiver:
-    """A reader that tells its source nothing."""
+    """A reader that settles nothing at its source."""
 
     inner: Reader
     source: DryQueue
@@ -171,7 +173,7 @@ class DryReceiver:
         fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
         fresh = tuple(record for record in fetched.records if self.source.is_new(record))
         if len(fresh) < len(fetched.records):
-            # A message came again because its time ran out: keep the new receipt, and do not show it twice.
+            # A message came again after its visibility timeout: keep the new receipt, and do not show it twice.
             for record in fetched.records:
                 if record not in fresh:
                     self.source.keep(record)
@@ -199,7 +201,7 @@ class DryReceiver:
 
 @dataclass(frozen=True, slots=True)
 class DryStream:
-    """A source of positions that nobody keeps: the fates of its records are shown as they fall."""
+    """A source with positions, which are not stored: the fates of its records are shown as soon as they are decided."""
 
     inner: Source
     mapping: str
@@ -233,7 +235,7 @@ class DryStream:
 
 @dataclass(frozen=True, slots=True)
 class DryShard:
-    """A reader that shows what becomes of its records."""
+    """A reader that shows the fates of its records."""
 
     inner: Reader
     source: DryStream

@@ -1,11 +1,11 @@
-"""The environments of the API's functions: an invoker for each version that is used, another one as soon as its code or
-configuration is another, none once it is gone.
+"""The environments of the API's functions: one invoker for each version in use, a new one as soon as code or
+configuration change, none after the version is deleted.
 
     invoke ──► which version is it now? ──► a place ──► its invoker, made on demand ──► Reply
                                                             │ changed, gone, or unused while many are warm
                                                             └──► retired: what runs goes on, then its processes end
 
-Nothing is kept for a function that nobody invokes. Mappings come through `function_references.py`, Invoke and
+A function without invocations has no environment. Mappings use this through `function_references.py`, Invoke and
 asynchronous invocation call this directly.
 """
 
@@ -28,25 +28,26 @@ from ..control.catalogue import LATEST, Catalogue, Runnable
 from .core.concurrency import Concurrency
 
 WARM = 100
-"""Versions that are kept ready at a time without being in use, with or without a process
-(`dispatch/invokers/local/core/warm.py` bounds those); beyond it, the ones that were not used for longest end."""
+"""Maximum idle versions that are kept ready, with or without a process
+(`dispatch/invokers/local/core/warm.py` limits the processes); beyond it, the versions that were idle for longest
+end."""
 FIRST_INITS = 4
-"""Functions at a time that are tried without an event: a thousand may come at once."""
+"""Maximum functions that are tried without an event at a time: a thousand may come at once."""
 LONG_INIT = 2.0
-"""Seconds after which one that is tried waits for something, and the next one has its turn."""
+"""Seconds after which a slow try lets the next one begin."""
 THROTTLED = 429
 CONFLICT = 409
 NOTHING_MAY_RUN = Reason(ReasonCode.FUNCTION_THROTTLED, "its reserved concurrency is 0: raise or delete it")
 
 
 def missing(name: str, qualifier: str) -> Reason:
-    """Why there is nothing to run, and what to do."""
+    """The reason why the function cannot run, and what to do."""
     which = f" with the version or alias {qualifier}" if qualifier else ""
-    return Reason(ReasonCode.FUNCTION_MISSING, f"there is no function {name}{which}: create it")
+    return Reason(ReasonCode.FUNCTION_MISSING, f"function {name}{which} does not exist: create it")
 
 
 def inactive(state: str) -> Reason:
-    """Why a function in this state (`Pending` or `Failed`) is not run, and what to do."""
+    """Why a function in this state (`Pending` or `Failed`) does not run, and what to do."""
     if state == "Failed":
         return Reason(ReasonCode.FUNCTION_CANNOT_START, "it is Failed: its code is lost, upload it again")
     return Reason(ReasonCode.FUNCTION_PENDING, f"it is {state}: wait for it")
@@ -54,18 +55,18 @@ def inactive(state: str) -> Reason:
 
 @dataclass(slots=True, eq=False)
 class _VersionEntry:
-    """The invoker of one version as it is, or was."""
+    """The invoker of one version, current or retired."""
 
     identity: str
     invoker: Invoker
     holds: ExitStack
-    """Its code, which stays on the disk as long as something runs it."""
+    """The version's code, which stays on the disk as long as a process runs it."""
     running: int = 0
     retired: bool = False
 
 
 class Environments:
-    """`make` makes an invoker for what is run; it starts nothing by itself."""
+    """`make` makes an invoker for a runnable; it starts no process by itself."""
 
     def __init__(
         self, catalogue: Catalogue, make: Callable[[Runnable], Invoker], shared: int, clock: Clock, jitter: Jitter
@@ -85,7 +86,7 @@ class Environments:
         catalogue.watch(self._changed)
 
     async def invoke(self, name: str, qualifier: str, invocation: Invocation) -> Reply:
-        """One invocation of what the reference means now."""
+        """One invocation of the function that the reference names now."""
         started = self._clock.wall()
         runnable = self.catalogue.runnable(name, qualifier, self._jitter())
         if runnable is None:
@@ -106,7 +107,7 @@ class Environments:
             self._concurrency.give_back(place)
 
     async def probe(self, name: str, qualifier: str) -> tuple[Ready | NotReady, str]:
-        """Find out without an event whether it can start; and the identity of what was tried."""
+        """Find out without an event whether the function can start; also returns the identity of the tried version."""
         async with turn(self._first, LONG_INIT):
             runnable = self.catalogue.runnable(name, qualifier)
             if runnable is None:
@@ -121,7 +122,7 @@ class Environments:
                 return await invoker.probe(), runnable.identity
 
     async def run(self) -> None:
-        """End what was retired, until this is cancelled."""
+        """End retired invokers, until cancelled."""
         while True:
             self._retiring = anyio.Event()
             async with anyio.create_task_group() as tasks:
@@ -130,7 +131,7 @@ class Environments:
             await self._retiring.wait()
 
     async def aclose(self) -> None:
-        """End every process, whatever it does. May be called again."""
+        """End every process, busy or idle. May be called again."""
         self._closed = True
         async with anyio.create_task_group() as tasks:
             for entry in (*self._entries.values(), *self._retired):
@@ -163,7 +164,7 @@ class Environments:
                 self._retire(key)
 
     def _changed(self, name: str) -> None:
-        """What is not what it was, or is gone, is not invoked any more."""
+        """Retire versions that changed or were deleted."""
         for key in [key for key in self._entries if key[0] == name]:
             version = "" if key[1] == LATEST else key[1]
             runnable = self.catalogue.runnable(name, version)
@@ -180,7 +181,7 @@ class Environments:
 
     @contextmanager
     def _using(self, runnable: Runnable) -> Iterator[Invoker]:
-        """The invoker of this, which is not ended meanwhile."""
+        """The invoker of this version; it is not ended while the body runs."""
         entry = self._current(runnable)
         entry.running += 1
         try:
@@ -191,7 +192,7 @@ class Environments:
                 self._retiring.set()
 
     async def _let_go(self, entry: _VersionEntry) -> None:
-        """The end of a retired invoker that nobody uses any more."""
+        """Ends a retired invoker that is not in use any more."""
         self._retired.discard(entry)
         with anyio.move_on_after(PATIENCE, shield=True):
             await entry.invoker.aclose()

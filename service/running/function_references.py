@@ -1,7 +1,7 @@
-"""What mappings invoke of the API's functions: a name, or a name with a version or alias, that means another code after
+"""References of mappings to the API's functions: a name, with or without a version or alias, whose code may change with
 each update.
 
-    changed ──► another identity: the gate closes, what it means now is tried, and only then anything is fetched for it
+    changed ──► another identity: the gate shuts, the new version is tried, and only then the mapping fetches again
             └─► another reserved concurrency: no more is fetched than may run
 """
 
@@ -24,7 +24,7 @@ def split(reference: str) -> tuple[str, str]:
 
 
 class ReferenceInvoker:
-    """`name` or `name:qualifier`, as whatever it stands for at the moment."""
+    """An invoker for `name` or `name:qualifier`, which is resolved at each invocation."""
 
     ends_on_cancel = True
 
@@ -33,7 +33,7 @@ class ReferenceInvoker:
         self._environments = environments
         self._on_close = closed
         self.tried = ""
-        """The identity of what was last found able to start."""
+        """The identity of the version that last proved to start."""
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class ReferenceInvoker:
 
     @property
     def identity(self) -> str:
-        """Of what it stands for now; empty for nothing that can be run."""
+        """The identity of the current version; empty when it cannot run."""
         runnable = self._environments.catalogue.runnable(self._name, self._qualifier)
         return runnable.identity if runnable and runnable.state == "Active" else ""
 
@@ -69,32 +69,32 @@ class ReferenceInvoker:
         return await self._environments.invoke(self._name, self._qualifier, invocation)
 
     async def aclose(self) -> None:
-        """Environments are everybody's: they end with their function, or all together."""
+        """Does nothing: environments are shared, and end with their function, or all together."""
         self._on_close(self)
 
 
 @dataclass(slots=True, eq=False)
 class Reference:
-    """A reference at work."""
+    """A reference in use."""
 
     invoker: ReferenceInvoker
     permits: Permits
     gate: Gate
     seen: tuple[str, int]
-    """Identity and concurrency as they were looked at last."""
+    """Identity and concurrency at the last check."""
 
     def look(self) -> None:
-        """Whether it is another function now, or may be invoked more or less often."""
+        """Whether the version or its concurrency has changed."""
         before, self.seen = self.seen, (self.invoker.identity, self.invoker.concurrency)
         if self.seen == before:
             return
-        self.permits.relimit(max(1, self.seen[1]))  # of 0, the gate takes care
+        self.permits.relimit(max(1, self.seen[1]))  # the gate handles 0
         if self.seen[0] != before[0] or 0 in (self.seen[1], before[1]):
             self.gate.renew()
 
 
 class FunctionReferences:
-    """The references at work, by the function that they name."""
+    """The references in use, by the function that they name."""
 
     def __init__(self, environments: Environments) -> None:
         self.environments = environments
@@ -105,7 +105,7 @@ class FunctionReferences:
         return ReferenceInvoker(reference, self.environments, self._remove)
 
     def add(self, invoker: ReferenceInvoker, permits: Permits, gate: Gate) -> None:
-        """Keep these in step with the catalogue."""
+        """Keep this reference in step with the catalogue."""
         seen = (invoker.identity, invoker.concurrency)
         self._at_work[invoker.name].append(Reference(invoker, permits, gate, seen))
 

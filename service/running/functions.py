@@ -1,7 +1,7 @@
-"""The functions at work: one member for each, made when it is first asked for; once a mapping needs it, its gate probes
-as long as it is here.
+"""The running functions: one member for each, made on first use; while a mapping needs it, its gate probes
+the function.
 
-Mappings, and whoever else invokes, share a member. How one is made is in `wiring/function_factory.py`.
+Mappings and other callers share a member. `wiring/function_factory.py` makes members.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .environments import Environments
 
 @dataclass(frozen=True, slots=True)
 class RunningFunction:
-    """One function at work."""
+    """One running function."""
 
     target: Target
     what: str
-    """What it is and where, in one phrase."""
+    """The kind and place of the function, in one phrase."""
     look: Callable[[], FunctionFacts] = FunctionFacts
-    """Finds out what is so of it: a function of the API may become another one."""
+    """Updates the facts about it: a function of the API may change."""
 
     @property
     def facts(self) -> FunctionFacts:
@@ -38,7 +38,7 @@ class RunningFunction:
 
 
 def reference_of(mapping: EventSourceMapping) -> str:
-    """The mapping's function among the running ones: its name, with a version or alias where the mapping gives one."""
+    """The key of the mapping's function here: its name, with a version or alias where the mapping has one."""
     name, qualifier = split_function(mapping.function)
     return name if qualifier in ("", LATEST) else f"{name}:{qualifier}"
 
@@ -49,8 +49,8 @@ def facts_of(function: AnyFunction) -> FunctionFacts:
 
 
 class RunningFunctions:
-    """`make` makes a member out of a function's name. `run` keeps their gates at work, and the environments of the
-    API's functions. `kept` are the functions that others than mappings invoke by their member."""
+    """`make` makes a member from a function's name. `run` keeps their gates probing, and the environments of the
+    API's functions. `kept` are the functions that other callers than mappings invoke through their member."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class RunningFunctions:
         self._kept = frozenset(kept)
         self._members = {member.target.name: member for member in members}
         self._awaited = set(self._members)
-        """Those that somebody fetches for: only they are probed."""
+        """The functions that mappings need: only these are probed."""
         self._making = anyio.Lock()
         self._tasks: TaskGroup | None = None
         self._probing: dict[str, anyio.CancelScope] = {}
@@ -73,14 +73,14 @@ class RunningFunctions:
         return iter(tuple(self._members.values()))
 
     async def member(self, name: str) -> RunningFunction:
-        """The function of this name; whoever asks for it, at once or later, gets the same."""
+        """The member of this name; all callers get the same one."""
         async with self._making:
             member = await self._made(name)
             self._await(name)
             return member
 
     async def invoker(self, name: str) -> Invoker:
-        """For those who invoke it now and then, and want to hear of what is wrong with it as it comes."""
+        """For callers other than mappings, which invoke now and then and handle errors themselves."""
         async with self._making:
             return (await self._made(name)).target.invoker
 
@@ -90,7 +90,7 @@ class RunningFunctions:
         return self._members[name]
 
     async def release(self, name: str, needed: Callable[[], bool]) -> None:
-        """A mapping fetches for it no longer. Unless it is `needed` by another, it is not probed any more; nor
+        """A mapping does not fetch for it any more. Unless another mapping needs it, it is not probed any more; nor
         remembered, unless it is kept."""
         async with self._making:
             member = None if needed() else self._left(name)
@@ -98,13 +98,13 @@ class RunningFunctions:
             await member.target.invoker.aclose()
 
     def _await(self, name: str) -> None:
-        """Somebody fetches for it: it is probed."""
+        """A mapping fetches for it: start to probe it."""
         if name not in self._awaited:
             self._awaited.add(name)
             self._begin(name)
 
     def _left(self, name: str) -> RunningFunction | None:
-        """Nobody fetches for it: it is not probed. The member, where it is nobody's any more."""
+        """No mapping fetches for it: stop to probe it. Returns the member when no caller uses it any more."""
         if name not in self._awaited:
             return None
         self._awaited.discard(name)
@@ -113,7 +113,7 @@ class RunningFunctions:
         return None if name in self._kept else self._members.pop(name)
 
     async def run(self) -> None:
-        """Probe whoever cannot start, those who come later too, until this is cancelled."""
+        """Probe functions that cannot start, including functions added later, until cancelled."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             if self._environments is not None:

@@ -1,7 +1,7 @@
 """Invokes any function by name and qualifier: those of the API, and those of the configuration file.
 
-What Invoke and asynchronous invocation have in common. Which function a call names, and what a reply means for it, is
-theirs.
+Shared by Invoke and asynchronous invocation. They decide which function a call names, and what a reply
+means.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Invocable:
     """A function that can be invoked."""
 
     state: str
-    """`Active`, or why it cannot be just now."""
+    """`Active`, or the state in which it cannot be invoked."""
     dead_letter: str = ""
     """ARN; empty for none."""
 
@@ -68,10 +68,10 @@ class Invocations:
             self._ended.set()
 
     async def run(self) -> None:
-        """Nothing runs but what is asked for."""
+        """Does nothing until it is stopped: invocations run in their callers' tasks."""
 
     async def stop(self, until: float) -> None:
-        """Take no more; those that run have until then (monotonic)."""
+        """Accept no more invocations; running ones have until then (monotonic)."""
         self._stopping = True
         with anyio.CancelScope(deadline=until):
             while self._running:

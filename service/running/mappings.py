@@ -1,4 +1,4 @@
-"""The mappings of a running daemon and how each stands. Mappings come, change and go while it runs."""
+"""The mappings of a running daemon, and their states. Mappings are added, changed and deleted while it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STOPPING = Reason(ReasonCode.STOPPING, "the daemon is stopping")
 
 @dataclass(frozen=True, slots=True)
 class RunningMapping:
-    """A mapping at work: also what `idle.Watched` looks at."""
+    """A running mapping; also the `idle.Watched` of `--until-idle`."""
 
     config: EventSourceMapping
     supervisor: Supervisor
@@ -47,14 +47,14 @@ class RunningMapping:
 
     @property
     def standing(self) -> Status:
-        """Where the mapping stands, its function included; without a reason while nothing is known yet."""
+        """The mapping's state, including its function's; without a reason while nothing is known yet."""
         status = self.supervisor.status
         if status.state not in (PollState.WAITING, PollState.POLLING):
             return status
         if (closed := self.target.closed) is not None:
             return Status(PollState.WAITING, closed, for_function=True)
         if status.for_function:
-            return Status(PollState.WAITING)  # the function is there by now, and the source is being opened
+            return Status(PollState.WAITING)  # the function is ready, and the source is being opened
         return status
 
     @property
@@ -68,12 +68,12 @@ class RunningMapping:
 
     @property
     def trouble(self) -> Reason | None:
-        """What is wrong with its failure destination; None when nothing is, or when it has none."""
+        """The problem of its failure destination; None without a problem, or without a destination."""
         return self.destination.trouble if self.destination else None
 
     @property
     def is_known(self) -> bool:
-        """Whether the failure destination, if there is one, was asked."""
+        """Whether the failure destination, if there is one, was checked."""
         return self.destination is None or self.destination.known
 
     @property
@@ -88,7 +88,7 @@ class RunningMapping:
         return await self.supervisor.empty()
 
     async def run(self) -> None:
-        """Until it is stopped."""
+        """Run until stopped."""
         async with anyio.create_task_group() as tasks:
             if self.destination is not None:
                 tasks.start_soon(self.destination.watch)
@@ -102,7 +102,7 @@ class RunningMapping:
 
 @dataclass(frozen=True, slots=True)
 class HeldMapping:
-    """A mapping that is enabled and cannot be at work: to `idle.Watched` one that is never idle."""
+    """An enabled mapping that cannot run: for `idle.Watched` it is never idle."""
 
     mapping: str
     waits_for: Reason | None
@@ -115,12 +115,12 @@ class HeldMapping:
 
 
 class Changes:
-    """The observer that wakes those who wait for a change of state, and knows which functions were tried."""
+    """The observer that wakes tasks that wait for a change of state, and knows which functions were tried."""
 
     def __init__(self) -> None:
         self._changed = anyio.Event()
         self.tried: set[str] = set()
-        """Functions of which is known whether they can start."""
+        """Functions whose ability to start is known."""
 
     def observe(self, event: Event) -> None:
         match event:
@@ -137,12 +137,12 @@ class Changes:
         changed.set()
 
     def next(self) -> anyio.Event:
-        """Set at the next change. Taken before one looks, so that no change falls between."""
+        """An event that is set at the next change. Get it before you read the state, so that no change is missed."""
         return self._changed
 
 
 class _Running:
-    """A mapping's task, which can be ended for itself."""
+    """A mapping's task, which can be ended alone."""
 
     def __init__(self, work: RunningMapping) -> None:
         self._work = work
@@ -155,27 +155,27 @@ class _Running:
         self._ended.set()
 
     async def end(self) -> None:
-        """After its stop: what is still under way has had its time."""
+        """Cancel the task after its stop: running work has had its time."""
         self._scope.cancel()
         await self._ended.wait()
 
 
 class Companion(Protocol):
-    """Something that runs beside the mappings and has its own way to stop."""
+    """A part that runs beside the mappings and has its own stop."""
 
     async def run(self) -> None:
         """Until it is stopped, or cancelled."""
         ...
 
     async def stop(self, until: float) -> None:
-        """Begin nothing more; what is under way is ended at `until` (monotonic)."""
+        """Begin no more work; running work is ended at `until` (monotonic)."""
         ...
 
 
 class RunningMappings:
-    """Everything that runs; answers what there is to see of it. `mappings` are all that are configured, `works` those
-    of them that are enabled. `parts` are stopped with the mappings, `last` when no function runs any more. `unkept`
-    says what the state directory cannot keep just now."""
+    """Everything that runs, and its status. `mappings` are all configured mappings, `works` the
+    enabled ones. `parts` are stopped with the mappings, `last` after all functions have ended. `unkept` says what the
+    state directory cannot store at present."""
 
     def __init__(
         self,
@@ -191,8 +191,8 @@ class RunningMappings:
         coming: Callable[[], Reason | None] = lambda: None,
         origin: Callable[[str], str] = lambda uuid: "file",
     ) -> None:
-        """`fault` is told of what stopped a part or a mapping that begins again. `coming` says why it is not known yet
-        which mappings there are; `origin` where one comes from, by its UUID."""
+        """`fault` gets the fault that stopped a part or a mapping, which then restarts. `coming` says why it is not
+        known yet which mappings there are; `origin` where one comes from, by its UUID."""
         self._coming = coming
         self._origin = origin
         self._fault = fault
@@ -202,7 +202,7 @@ class RunningMappings:
         self._mappings = {mapping.name: mapping for mapping in mappings}
         self._works = {work.mapping: work for work in works}
         self._obstacles: dict[str, Reason] = {}
-        """Why those that are enabled and not at work are not."""
+        """The reasons of enabled mappings that do not run."""
         self.fleet = fleet
         self._account = account
         self.changes = changes
@@ -212,11 +212,11 @@ class RunningMappings:
 
     @property
     def works(self) -> Collection[RunningMapping]:
-        """Those that are at work now; the collection changes with them."""
+        """The running mappings; the collection is live."""
         return self._works.values()
 
     def watched(self) -> list[RunningMapping | HeldMapping]:
-        """All that are enabled, at work or not."""
+        """All enabled mappings, running or not."""
         held = [HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items()]
         if coming := self._coming():
             held.append(HeldMapping("the emulator's mappings", coming))
@@ -229,7 +229,7 @@ class RunningMappings:
     # --- what runs --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run what is here and what comes, until this is cancelled."""
+        """Run present and later mappings, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(tended, "functions", self.fleet.run, self._fault)
             for part in (*self._parts, *self._last):
@@ -240,8 +240,8 @@ class RunningMappings:
             await anyio.sleep_forever()
 
     def put(self, mapping: EventSourceMapping, work: RunningMapping | None, obstacle: Reason | None = None) -> None:
-        """Take in a mapping that is new or was taken down; None for one that is not enabled, or that cannot be at work
-        for an `obstacle`."""
+        """Add a mapping that is new or was stopped; `work` is None for a mapping that is not enabled, or that cannot
+        run for an `obstacle`."""
         self._mappings[mapping.name] = mapping
         self._obstacles.pop(mapping.name, None)
         if obstacle:
@@ -252,7 +252,7 @@ class RunningMappings:
         self.changes.changed()
 
     async def take_down(self, name: str, grace: float) -> None:
-        """Stop a mapping as a stop of the daemon does; it stays in sight, as one that is not enabled."""
+        """Stop a mapping as a stop of the daemon does; it stays visible, as not enabled."""
         work = self._works.get(name)
         if work is not None:
             await work.supervisor.stop(grace)
@@ -262,18 +262,18 @@ class RunningMappings:
             await work.aclose()
 
     def _ended(self, name: str) -> None:
-        """Take it out of the table and tell, in one step: who hears of it and looks finds it gone."""
+        """Remove it from the table and notify in one step: an observer that looks finds it gone."""
         del self._works[name]
         self.changes.changed()
 
     def forget(self, name: str) -> None:
-        """A mapping that was taken down is out of sight."""
+        """Remove a stopped mapping from the status."""
         self._mappings.pop(name, None)
         self._obstacles.pop(name, None)
         self.changes.changed()
 
     async def stop(self, times: StopTimes) -> None:
-        """Stop all mappings at once, and take in none any more."""
+        """Stop all mappings at once, and accept no new ones."""
         self.stopping = True
         async with anyio.create_task_group() as tasks:
             for work in self._works.values():
@@ -282,13 +282,13 @@ class RunningMappings:
                 tasks.start_soon(part.stop, times.finish)
 
     async def stop_last(self, times: StopTimes) -> None:
-        """After the functions: what they left to be sent."""
+        """Stop the last parts after the functions, which left data to be sent."""
         async with anyio.create_task_group() as tasks:
             for part in self._last:
                 tasks.start_soon(part.stop, times.send)
 
     async def aclose(self) -> None:
-        """Let go of what destinations hold, all at once."""
+        """Close all destinations at once."""
         async with anyio.create_task_group() as tasks:
             for work in self._works.values():
                 tasks.start_soon(work.aclose)
@@ -329,7 +329,7 @@ class RunningMappings:
         return work is None or self._is_known(work)
 
     def waits_for(self, name: str) -> Reason | None:
-        """What keeps an enabled mapping from polling; None when nothing does."""
+        """The reason why an enabled mapping does not poll; None when it polls."""
         work = self._works.get(name)
         return work.waits_for if work is not None else self._obstacles.get(name)
 
@@ -343,7 +343,7 @@ class RunningMappings:
         return work.is_known and (work.polling or self._known(work))
 
     def _known(self, work: RunningMapping) -> bool:
-        """Whether a mapping that does not poll can say why: its function was tried, its source was looked for."""
+        """Whether a mapping that does not poll knows the reason: its function was tried, its source was checked."""
         return work.standing.reason is not None and (work.target.gate.is_open or work.target.name in self.changes.tried)
 
     def _mapping(self, config: EventSourceMapping) -> MappingView:

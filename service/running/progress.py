@@ -1,4 +1,4 @@
-"""The observer that knows what came of each mapping last, for the API's answers."""
+"""The observer that knows the last result of each mapping, for the API's answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..control.mappings.answers import NO_PROGRESS, MappingProgress
 
 
 class Progresses:
-    """By the mapping's name. `waits_for` says what keeps a mapping from polling."""
+    """The results by the mapping's name. `waits_for` gives the reason why a mapping does not poll."""
 
     def __init__(self) -> None:
         self._results: dict[str, str] = {}

@@ -1,10 +1,10 @@
-"""Keeps the running mappings in step with those of the API: one comes, changes and goes while all others run.
+"""Keeps the running mappings in step with those of the API: each is added, changed and deleted while all others run.
 
-    a change ──► the mapping's follower ──► taken down ──► made anew ──► polls, or says what it waits for ──► settled
+    a change ──► the mapping's follower ──► stopped ──► made again ──► polls, or says what it waits for ──► settled
 
-Each mapping has a follower of its own, for as long as there is something to follow; so a slow one holds up no other,
-and the call that changed it was answered long before. A mapping whose function is not there waits, visibly, until it
-comes. Deletion is tried until it is done: what is left of it stands in the store.
+Each mapping has a follower of its own while there are changes to apply; so a slow mapping delays no other,
+and the call that changed it has already been answered. A mapping whose function does not exist waits visibly until the
+function exists. A deletion is tried until it succeeds: the store remembers it.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from .mappings import RunningMapping, RunningMappings
 from .tending import Fault, raised
 
 SIGHT = 5.0
-"""Seconds that a mapping is given to poll or to say what it waits for, before it counts as done all the same."""
+"""Seconds for a mapping to poll or to say what it waits for; after that the change counts as done nevertheless."""
 AGAIN = Backoff(base=1.0, cap=30.0)
-"""Between attempts to delete what cannot be deleted just now."""
+"""Seconds between attempts to delete a mapping that cannot be deleted yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerParts:
-    """What a mapping leaves its traces in."""
+    """The parts that hold data of a mapping."""
 
     make: Callable[[EventSourceMapping], Awaitable[RunningMapping]]
-    """A mapping at work. Raises ConfigError for what cannot be."""
+    """Makes a running mapping. Raises ConfigError for an impossible one."""
     let_go: Callable[[EventSourceMapping], None]
-    """Forgets what was held for a mapping that is gone or changed."""
+    """Drops the resources of a deleted or changed mapping."""
     forget_positions: Callable[[EventSourceMapping], Awaitable[None]]
-    """A mapping that is made anew starts anew."""
+    """Deletes a mapping's positions: a mapping that is created again starts from nothing."""
     metrics: Metrics
     logs: MappingLogs
     forget: Callable[[str], None]
-    """Forgets what was counted of a mapping that is gone, by its name."""
+    """Deletes the counts of a deleted mapping, by its name."""
     fault: Fault = raised
-    """Is told of a fault of ours that kept a mapping from being followed; it is tried again."""
+    """Gets a fault of ours in a mapping's follower; the follower tries again."""
 
 
 class Reconciler:
-    """`grace`: seconds that invocations in flight get at least when their mapping changes."""
+    """`grace`: minimum seconds for running invocations to finish when their mapping changes."""
 
     def __init__(
         self, plane: MappingPlane, plant: RunningMappings, parts: ReconcilerParts, log: Log, *, grace: float
@@ -65,15 +65,15 @@ class Reconciler:
         self._grace = grace
         self._labels: dict[str, Labels] = {}
         self._fetching: dict[str, str] = {}
-        """By UUID, the function that a mapping was put to work for."""
+        """By UUID, the function for which a mapping was started."""
         self._wanted: set[str] = set()
-        """UUIDs of what is to be looked at again."""
+        """UUIDs of mappings to check again."""
         self._followers: set[str] = set()
         self._tasks: TaskGroup | None = None
         plane.watch(self.follow)
 
     async def begin(self) -> None:
-        """Take in the stored mappings, before any of them runs. Calls nobody on the network."""
+        """Add the stored mappings before any of them runs. Makes no network calls."""
         for mapped in tuple(self._plane.all.values()):
             if mapped.state is MappingState.DELETING:
                 self.follow(mapped.uuid)
@@ -82,7 +82,7 @@ class Reconciler:
                 self._fetching[mapped.uuid] = reference_of(mapped.config)
 
     async def run(self) -> None:
-        """Follow, until this is cancelled."""
+        """Follow changes, until cancelled."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             for uuid in tuple(self._wanted):
@@ -90,14 +90,14 @@ class Reconciler:
             await anyio.sleep_forever()
 
     def follow(self, uuid: str) -> None:
-        """This mapping is new, changed, or to go."""
+        """This mapping is new, changed, or being deleted."""
         self._wanted.add(uuid)
         if self._tasks is not None and uuid not in self._followers:
             self._followers.add(uuid)
             self._tasks.start_soon(self._follow, uuid)
 
     def function_changed(self, name: str) -> None:
-        """A function came, changed or went."""
+        """A function was created, changed or deleted."""
         for mapped in self._plane.all.values():
             if mapped.is_stored and mapped.config.function_name == name:
                 self.follow(mapped.uuid)
@@ -115,7 +115,7 @@ class Reconciler:
             raise
 
     def _next(self, uuid: str) -> bool:
-        """Whether to look at it again. If not, the follower is signed off in this step, and the next change starts
+        """Whether to check it again. If not, this step removes the follower, and the next change starts
         another one."""
         wanted = uuid in self._wanted
         self._wanted.discard(uuid)
@@ -124,7 +124,7 @@ class Reconciler:
         return wanted
 
     async def _aligned(self, mapped: Mapped) -> bool:
-        """A fault of ours with one mapping keeps nobody from following the others; False, and it is tried again."""
+        """A fault of ours with one mapping does not affect the others; returns False, and the follower tries again."""
         try:
             await self._align(mapped)
         except Exception as error:
@@ -146,7 +146,7 @@ class Reconciler:
     # --- what is there ------------------------------------------------------------------------------------------------
 
     async def _is_as_wanted(self, config: EventSourceMapping) -> bool:
-        """Whether a mapping at work needs no change: neither it nor its function is another one."""
+        """Whether a running mapping needs no change: neither it nor its function has changed."""
         work = self._plant.work(config.name)
         if work is None or not config.enabled or self._missing(config):
             return False
@@ -165,7 +165,7 @@ class Reconciler:
         return Reason(ReasonCode.FUNCTION_MISSING, text)
 
     async def _release(self, mapped: Mapped) -> None:
-        """Let go of the function that it fetched for, where it goes to another one, or is gone."""
+        """Release the mapping's function when the mapping has another function now, or is deleted."""
         before, now = self._fetching.pop(mapped.uuid, ""), self._plane.all.get(mapped.uuid)
         if now is not None:
             self._fetching[mapped.uuid] = reference_of(mapped.config)
@@ -191,7 +191,7 @@ class Reconciler:
             self._plant.put(config, await self._parts.make(config))
         except ConfigError as error:
             self._plant.put(config, None, error.reason)
-        except Exception as error:  # one mapping must not take the others with it
+        except Exception as error:  # a fault of one mapping must not end the others
             obstacle = fault_of_ours(error)
             self._log.error(Action.FAULT, f"{config.name}: {obstacle}", mapping=config.name)
             self._plant.put(config, None, obstacle)
@@ -204,15 +204,15 @@ class Reconciler:
             self._labels[config.name] = labels
 
     async def _take_down(self, config: EventSourceMapping) -> None:
-        """An invocation in flight ends in its own time, as far as its function has a timeout: nobody waits for us, and
-        its records would come again."""
+        """Running invocations get at least the function's timeout to finish: no caller waits for this change, and
+        the records of an interrupted invocation would come again."""
         work = self._plant.work(config.name)
         deadline = (work.facts.deadline if work else None) or 0.0
         await self._plant.take_down(config.name, max(self._grace, deadline))
         self._parts.let_go(config)
 
     async def _sighted(self, name: str) -> None:
-        """Until the mapping polls or can say why not: who waits for it to be enabled may send records then."""
+        """Wait until the mapping polls or can say why not: a client that waits for Enabled may send records then."""
         with anyio.move_on_after(SIGHT):
             while True:
                 changed = self._plant.changes.next()
@@ -243,7 +243,7 @@ class Reconciler:
             await self._plane.end(mapped)
         except HeadraceError as error:
             if not failures:
-                text = f"{mapped.config.name}: cannot be deleted yet, and is tried again: {error}"
+                text = f"{mapped.config.name}: cannot be deleted yet, and will be tried again: {error}"
                 self._log.warning(Action.MAPPING, text, mapping=mapped.config.name)
             return False
         return True

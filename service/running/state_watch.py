@@ -1,5 +1,5 @@
-"""Whether the state directory keeps what it is given. What it cannot keep is refused by those who store; here it is
-found out, also while nobody stores anything, shown in readiness and told, once when it begins and once when it is over.
+"""Whether the state directory can store data. The stores themselves refuse what they cannot store. This watch also
+detects the problem while no store writes, shows it in readiness, and logs its beginning and its end, once each.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from ...config.reasons import Reason
 from ..telemetry.log import Action, Log
 
 EVERY = 2.0
-"""Seconds between looks."""
+"""Seconds between checks."""
 
 
 class Stored(Protocol):
-    """Something that is kept in the state directory."""
+    """A store in the state directory."""
 
     @property
     def what(self) -> str:
-        """What it is: `stored positions`."""
+        """Its content, as messages name it: `stored positions`."""
         ...
 
     @property
     def trouble(self) -> Reason | None:
-        """Why it cannot be kept just now; None when it can."""
+        """Why it cannot store data at present; None when it can."""
         ...
 
     async def check(self) -> None:
-        """Find that out anew."""
+        """Check again; `trouble` has the result."""
         ...
 
 
 class StateWatch:
-    """`changed` is called when `reasons` may be others."""
+    """`changed` is called when `reasons` may have changed."""
 
     def __init__(self, log: Log, changed: Callable[[], None]) -> None:
         self._log = log
@@ -44,15 +44,15 @@ class StateWatch:
         self._told: dict[Stored, Reason] = {}
 
     def add(self, stored: Stored) -> None:
-        """Look at this one too, from now on."""
+        """Watch this store too, from now on."""
         self._stored.append(stored)
 
     def reasons(self) -> tuple[Reason, ...]:
-        """Why something cannot be kept just now, as far as that was found out."""
+        """Why stores cannot store data at present, by the last checks."""
         return tuple(stored.trouble for stored in self._stored if stored.trouble)
 
     async def run(self) -> None:
-        """Look again and again, until it is cancelled."""
+        """Check repeatedly, until cancelled."""
         while True:
             for stored in tuple(self._stored):
                 await stored.check()

@@ -1,4 +1,4 @@
-"""What runs beside the mappings goes on after a fault of ours, and ends nobody else."""
+"""Restarts a part of the daemon after a fault of ours, so that the fault ends no other part."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import anyio
 from ...dispatch.core.backoff import Backoff
 
 AGAIN = Backoff(base=1.0, cap=30.0)
-"""Before a part that met a fault begins again."""
+"""Seconds before a part restarts after a fault."""
 LONG_LIFE = 60.0
-"""Seconds after which a fault has nothing to do with the one before it."""
+"""Seconds without a fault after which the pauses start from the shortest again."""
 
 Fault = Callable[[str, Exception], object]
-"""Is told which part met which fault."""
+"""Gets the part and its fault."""
 
 
 def raised(part: str, error: Exception) -> None:
-    """Where nobody else wants to hear of it."""
+    """Ignores the fault."""
     raise error
 
 
 async def tended(part: str, run: Callable[[], Awaitable[object]], fault: Fault) -> None:
-    """Run it to its end; after a fault, again."""
+    """Run the part to its end; after a fault, run it again."""
     failures = 0
     while True:
         began = anyio.current_time()

@@ -1,3 +1,3 @@
-"""What there is to see: log lines, metrics, the account, the ends of logs, and the logs that are shipped."""
+"""Log lines, metrics, the account (how many records had which fate), log tails, and log shipping."""
 
 from __future__ import annotations

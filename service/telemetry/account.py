@@ -11,7 +11,7 @@ from ...dispatch.core.observer import Discarded, Event, Fetched, Invoked, Settle
 
 @dataclass(slots=True)
 class Counts:
-    """Of one mapping, since the daemon's start. In records, but for `invocations`."""
+    """Counts of one mapping since the daemon's start, in records except for `invocations`."""
 
     fetched: int = 0
     delivered: int = 0
@@ -20,14 +20,14 @@ class Counts:
     returned: int = 0
     abandoned: int = 0
     unsettled: int = 0
-    """Decided, but the source would not hear of it: they may come again."""
+    """Decided, but the source did not accept the fate: they may come again."""
     invocations: int = 0
     documented: int = 0
-    """Discarded, and the failure destination has their document."""
+    """Discarded, with a document in the failure destination."""
 
     @property
     def undecided(self) -> int:
-        """Fetched, and still here without a fate."""
+        """Fetched, and still without a fate."""
         ended = self.delivered + self.filtered + self.discarded + self.returned + self.abandoned + self.unsettled
         return self.fetched - ended
 
@@ -37,7 +37,7 @@ _COUNTER = {kind: kind.value for kind in FateKind}
 
 
 class Account:
-    """Counts per mapping; a mapping that never saw a record stands there with zeros."""
+    """Counts per mapping; a mapping without records has zeros."""
 
     def __init__(self, mappings: Iterable[str] = ()) -> None:
         self._counts = {mapping: Counts() for mapping in mappings}

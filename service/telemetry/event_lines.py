@@ -1,4 +1,4 @@
-"""Which events of the observer become a line of the log, what it says, and how often.
+"""Turns events of the observer into log lines: which events, which text, how often.
 
 Used through `mapping_logs.py`, which has one for each level that a mapping asks for.
 """
@@ -19,13 +19,13 @@ from .core.repeats import Flow, Repeats
 from .log import Action, Log
 
 OUTPUT_RATE = 1000.0
-"""Lines that one function may print per second on the long run (512 characters count as one more); what is above is
-counted and left out."""
+"""Maximum lines per second of one function on average (512 characters count as one more line); further lines are
+counted and dropped."""
 OUTPUT_BURST = 10_000.0
 
 
 class Logs:
-    """The observer that writes lines. Only events that can become a line at the log's level cost anything."""
+    """The observer that writes lines. Events that cannot become a line at the log's level cost nothing."""
 
     def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
@@ -35,7 +35,7 @@ class Logs:
         self._down: dict[str, Hashable] = {}
         self._stands: dict[str, Hashable] = {}
         self._unfetched: set[str] = set()
-        """Mappings of which the last line said that a fetch failed."""
+        """Mappings whose last line reported a failed fetch."""
         self._say: dict[type, Callable[[Any], None]] = {}
         for level, sayers in self._by_level().items():
             if level >= log.level:
@@ -47,7 +47,7 @@ class Logs:
             say(event)
 
     def _by_level(self) -> dict[int, dict[type, Callable[[Any], None]]]:
-        """The most important level that an event can have, and what says it."""
+        """The highest level of each event, and its method."""
         return {
             logging.ERROR: {seen.Gap: self._gap, seen.Discarded: self._discarded, seen.Crashed: self._crashed},
             logging.WARNING: {
@@ -81,7 +81,7 @@ class Logs:
         }
 
     def _warn(self, action: Action, text: str, key: Hashable = None, **fields: object) -> bool:
-        """Say it, unless the same was said just now. Whether it was said."""
+        """Log the line, unless the same was logged recently. Returns whether it was logged."""
         left_out = self._repeats.admit((action, key if key is not None else text), self._monotonic())
         if left_out is None:
             return False
@@ -94,7 +94,7 @@ class Logs:
 
     def _mapping_changed(self, event: seen.MappingChanged) -> None:
         key = (event.mapping, event.state, event.reason)
-        if self._stands.get(event.mapping) != key:  # the last line of a mapping must say where it stands
+        if self._stands.get(event.mapping) != key:  # the last line of a mapping must show its current state
             self._repeats.forget(key)
         if self._repeats.admit(key, self._monotonic()) is None:
             return
@@ -151,7 +151,7 @@ class Logs:
             self._unfetched.add(event.mapping)
 
     def _fetches_again(self, event: seen.FetchesAgain) -> None:
-        """Where what failed was left out, so is that it is over: there are no more of these than of those."""
+        """When the line of the failure was left out, this line is left out too."""
         if event.mapping in self._unfetched:
             self._unfetched.remove(event.mapping)
             self._log.info(Action.FETCHES_AGAIN, f"{event.mapping} fetches again", mapping=event.mapping)
@@ -161,7 +161,7 @@ class Logs:
         if isinstance(event.outcome, Succeeded):
             self._log.debug(
                 Action.INVOKE,
-                "the function took the batch",
+                "the function processed the batch",
                 request_id=event.outcome.attempt.request_id,
                 seconds=_round(event.seconds),
                 **who,
@@ -176,7 +176,7 @@ class Logs:
             case FailedItems(attempt=attempt, ids=ids):
                 self._warn(
                     Action.INVOKE_FAILED,
-                    f"function {event.function} did not take {len(ids)} of {counted(len(event.records), 'record')}",
+                    f"function {event.function} failed for {len(ids)} of {counted(len(event.records), 'record')}",
                     (*key, "items"),
                     request_id=attempt.request_id,
                     failure="items",
@@ -196,8 +196,8 @@ class Logs:
                 text = f"function {event.function} is throttled" + (f": {said}" if said else "")
                 self._warn(Action.THROTTLED, text, (event.mapping, said), **who)
             case Unreachable(cause=cause, down=down):
-                if not down:  # a function that cannot start is said by its gate
-                    text = f"function {event.function} was not reached: {cause}"
+                if not down:  # the gate reports a function that cannot start
+                    text = f"function {event.function} could not be reached: {cause}"
                     self._warn(Action.UNREACHABLE, text, (event.mapping, cause), code=cause.code.value, **who)
 
     def _settle_failed(self, event: seen.SettleFailed) -> None:
@@ -211,11 +211,11 @@ class Logs:
         )
 
     def _destination_failed(self, event: seen.DestinationFailed) -> None:
-        """One that was given up is said by the discard."""
+        """The line of the discard reports a document that was given up."""
         if event.delay is not None:
             self._warn(
                 Action.DESTINATION_FAILED,
-                f"{event.mapping} could not write a discarded batch, and tries again: {event.cause}",
+                f"{event.mapping} could not write the document of a discarded batch, and tries again: {event.cause}",
                 (event.mapping, event.cause),
                 mapping=event.mapping,
                 code=event.cause.code.value,
@@ -239,7 +239,7 @@ class Logs:
         )
 
     def _recreated(self, event: seen.StreamRecreated) -> None:
-        what = "was made anew" if event.before == event.source else f"took the place of {event.before}"
+        what = "was created again" if event.before == event.source else f"replaces {event.before}"
         self._log.warning(
             Action.RECREATED,
             f"{event.mapping}: the {event.noun} {event.source} {what}, and is read from its beginning",
@@ -289,7 +289,7 @@ class Logs:
         )
 
     def _blocked(self, event: seen.Blocked) -> None:
-        text = f"{event.mapping}: key {event.key} holds up {counted(event.records, 'record')}"
+        text = f"{event.mapping}: key {event.key} blocks {counted(event.records, 'record')}"
         self._warn(
             Action.BLOCKED, text, (event.mapping, event.lane, event.key), mapping=event.mapping, shard=event.lane.shard
         )
@@ -306,7 +306,7 @@ class Logs:
         if left_out:
             self._log.warning(
                 Action.OUTPUT_LEFT_OUT,
-                f"function {event.function} prints too fast: {counted(left_out, 'line')} left out",
+                f"function {event.function} prints too fast: {counted(left_out, 'line')} dropped",
                 function=event.function,
                 lines=left_out,
             )
@@ -356,7 +356,7 @@ class Logs:
         )
 
     def _bisected(self, event: seen.Bisected) -> None:
-        self._log.debug(Action.BISECT, "cut in two", mapping=event.mapping, records=len(event.records))
+        self._log.debug(Action.BISECT, "split in two", mapping=event.mapping, records=len(event.records))
 
     def _committed(self, event: seen.OffsetsCommitted) -> None:
         self._log.debug(Action.COMMIT, "committed", mapping=event.mapping, offsets=event.offsets)
@@ -373,7 +373,7 @@ class Logs:
 
 
 NAMED = 10
-"""Of many partitions, so many are named in a line."""
+"""Maximum partitions that a line names."""
 
 
 def _shards(lanes: Sequence[Lane]) -> str:
@@ -382,7 +382,7 @@ def _shards(lanes: Sequence[Lane]) -> str:
 
 
 def _shard(records: Sequence[Record]) -> str | None:
-    """The shard or partition that all of them are of."""
+    """The shard or partition of all records; empty when they differ."""
     shards = {record.lane.shard for record in records}
     return next(iter(shards)) or None if len(shards) == 1 else None
 

@@ -2,8 +2,8 @@
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 
-The library's own does the same for any names at five times the cost, which is seconds where there are a thousand
-mappings. Runs beside the event loop, so it lets others have the interpreter again and again.
+The library's own writer handles all names at five times the cost, which takes seconds with a thousand
+mappings. Runs in a thread beside the event loop, so it releases the interpreter at intervals.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 LINES_AT_ONCE = 500
 PAUSE = 0.0002
-"""Seconds after so many lines: who waits for the interpreter has it then."""
+"""Seconds of pause after this many lines, so that other threads get the interpreter."""
 
 
 def text_of(metrics: Iterable[Metric]) -> bytes:

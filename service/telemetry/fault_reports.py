@@ -1,7 +1,7 @@
-"""Faults of ours that were kept from everybody else: counted, and told with what stopped.
+"""Counts and logs faults of ours that stopped one part of the daemon.
 
-A part that meets one begins again (`service/running/tending.py`), a mapping is opened again (`pollers/supervisor.py`),
-and an observer goes on with the next event.
+A part with a fault restarts (`service/running/tending.py`), a mapping is opened again (`pollers/supervisor.py`),
+and an observer continues with the next event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ REPORT = "please report it"
 
 
 class FaultReports:
-    """Also the observer that counts the faults of mappings, which have a line of their own."""
+    """Reports faults; also the observer that counts the faults of mappings, which have a line of their own."""
 
     def __init__(
         self, log: Log, registry: CollectorRegistry, *, monotonic: Callable[[], float] = time.monotonic
@@ -30,7 +30,9 @@ class FaultReports:
         self._monotonic = monotonic
         self._repeats = Repeats()
         self._told: set[type] = set()
-        self._faults = Counter("headrace_faults", "Faults in Headrace, by what met them.", ("of",), registry=registry)
+        self._faults = Counter(
+            "headrace_faults", "Faults in Headrace, by the part in which they happened.", ("of",), registry=registry
+        )
         for each in ("mapping", "part", "observer"):
             self._faults.labels(each)
 
@@ -39,15 +41,15 @@ class FaultReports:
             self._faults.labels("mapping").inc()
 
     def of_part(self, part: str, error: Exception) -> None:
-        """It begins again in a while. The same is told once in a while."""
+        """A part that will restart. Repeated lines are limited."""
         self._faults.labels("part").inc()
         left_out = self._repeats.admit((part, repr(error)), self._monotonic())
         if left_out is not None:
-            text = f"a fault in Headrace stopped {part}, which begins again; {REPORT}: {error!r}"
+            text = f"a fault in Headrace stopped {part}, which starts again; {REPORT}: {error!r}"
             self._say(text, error, part=part, repeated=left_out or None)
 
     def of_observer(self, observer: Observer, error: Exception) -> None:
-        """It misses this event, and is told of the next one. Told once for each kind of observer."""
+        """An observer misses this event, and gets the next one. Logged once for each kind of observer."""
         self._faults.labels("observer").inc()
         if type(observer) not in self._told:
             self._told.add(type(observer))

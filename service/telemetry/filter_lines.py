@@ -1,5 +1,5 @@
-"""What is said of filters: those that can match nothing, before they meet records; and those that refused the first
-records of a mapping, every one.
+"""Log lines about filters: those that can match nothing, before any record comes; and those that refused each of the
+first records of a mapping.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .core.first_records import ENOUGH, FirstRecords
 from .log import Action, Log
 
 LOOKED_AT = 20
-"""Records of which is worked out why they were refused: it takes longer than to refuse them."""
+"""The number of refused records that are explained: an explanation takes longer than a refusal."""
 
 
 def say_filters(log: Log, mapping: EventSourceMapping) -> None:
-    """A warning for each filter that can match nothing, and what else is to be known."""
+    """A warning for each filter that can match nothing, and remarks on the others."""
     for index, pattern in enumerate(mapping.patterns):
         for note in pattern_notes(mapping.profile, pattern):
             say = log.warning if note.matches_nothing else log.info
@@ -60,8 +60,8 @@ class FilterWatch:
         self._log.warning(Action.FILTER_UNMET, text, mapping=self.mapping.name, path=path or None)
 
     def _usual(self, records: Sequence[Record]) -> tuple[str, str]:
-        """The field at which most of them were refused, and why, without a word of what they hold; both empty where no
-        single field did."""
+        """The field at which most of them were refused, and why, without any content of the records; both empty when no
+        single field was the cause."""
         kind = dispatch_of(self.mapping)
         filters = RecordFilter.parse(kind.filters, self.mapping.patterns)
         found: Counter[tuple[str, str]] = Counter()
@@ -77,7 +77,7 @@ class FilterWatch:
 
 
 def _wanted(pattern: Pattern, path: str) -> str:
-    """Which rule they did not meet."""
+    """The rule that they did not meet."""
     rules = [branch[path] for branch in pattern.branches if path in branch]
     if not rules:
         return f"{path} has another format than the filter expects"

@@ -1,6 +1,6 @@
-"""What there is to see of asynchronous invocations and of shipped logs: lines and metrics. Two observers.
+"""Log lines and metrics of asynchronous invocations and of log shipping. Two observers.
 
-Normal operation is quiet: an event that its function took is a line at `debug`, one that is over otherwise a warning.
+Normal operation is quiet: a processed event is a line at `debug`, an event without success a warning.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class FunctionLines:
                 who: dict[str, object] = {"function": function or None, "code": cause.code.value}
                 self._now_and_then(Action.ASYNCHRONOUS, text, (function, cause), **who)
             case LogsUnshipped(group=group, cause=cause, delay=delay):
-                text = f"lines of functions are not in CloudWatch Logs yet, they are sent again: {cause}"
+                text = f"lines of functions are not in CloudWatch Logs yet, and will be sent again: {cause}"
                 who = {"group": group, "code": cause.code.value, "delay": round(delay, 3)}
                 self._now_and_then(Action.FUNCTION_LOGS, text, cause, **who)
             case LogsDropped(group=group, lines=lines, cause=cause):
                 many = counted(lines, "line") if lines else "some lines"
-                text = f"{many} of {group or 'functions'} will not be in CloudWatch Logs: {cause}"
+                text = f"{many} of {group or 'functions'} dropped and not in CloudWatch Logs: {cause}"
                 who = {"group": group or None, "code": cause.code.value, "lines": lines or None}
                 self._now_and_then(Action.FUNCTION_LOGS, text, (group, cause), **who)
             case _:
@@ -58,7 +58,7 @@ class FunctionLines:
     def _debug(self, event: EventRetried | EventFinished) -> None:
         who = {"function": event.function, "request_id": event.request_id, "attempts": event.attempts}
         if isinstance(event, EventFinished):
-            self._log.debug(Action.ASYNCHRONOUS, f"function {event.function} took the event", **who)
+            self._log.debug(Action.ASYNCHRONOUS, f"function {event.function} processed the event", **who)
         else:
             self._log.debug(Action.ASYNCHRONOUS, "the event will be tried again", delay=round(event.delay, 3), **who)
 
@@ -66,13 +66,17 @@ class FunctionLines:
         who = {"function": event.function, "request_id": event.request_id}
         match event:
             case EventFinished(condition=condition, attempts=attempts):
-                text = f"function {event.function} did not take the event ({condition}, {counted(attempts, 'attempt')})"
+                text = (
+                    f"function {event.function} did not process the event ({condition}, {counted(attempts, 'attempt')})"
+                )
                 self._log.warning(Action.ASYNCHRONOUS, text, condition=condition, attempts=attempts, **who)
             case EventDropped():
-                text = f"an event was dropped: there is no function {event.function} any more"
+                text = f"an event was dropped: function {event.function} does not exist any more"
                 self._log.error(Action.ASYNCHRONOUS, text, **who)
             case RecordUndelivered(destination=destination, cause=cause):
-                text = f"{destination} was not told of an event of {event.function}, and will not be: {cause}"
+                text = (
+                    f"{destination} did not get the record of an event of {event.function}, which is dropped: {cause}"
+                )
                 self._log.error(Action.RECORD_FAILED, text, destination=destination, code=cause.code.value, **who)
 
     def _now_and_then(self, action: Action, text: str, key: Hashable, **fields: object) -> None:
@@ -82,7 +86,7 @@ class FunctionLines:
 
 
 class FunctionMetrics:
-    """The counters; of events by function, of which there are as many as there were functions."""
+    """The counters. The label of events is the function, so there is one series for each function that existed."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -92,9 +96,13 @@ class FunctionMetrics:
             "async_events", "Events of asynchronous invocations that are over.", "function", "condition"
         )
         self._retries = counter("async_retries", "Events that are tried again.", "function")
-        self._undelivered = counter("async_destination_failures", "Destinations that were not told.", "function")
-        self._unshipped = counter("function_log_errors", "Times that CloudWatch Logs did not take lines.")
-        self._dropped = counter("function_log_lines_dropped", "Lines that will not be in CloudWatch Logs.")
+        self._undelivered = counter(
+            "async_destination_failures", "Records that could not be written to a destination.", "function"
+        )
+        self._unshipped = counter("function_log_errors", "Failed calls to CloudWatch Logs.")
+        self._dropped = counter(
+            "function_log_lines_dropped", "Lines that were dropped before CloudWatch Logs had them."
+        )
 
     def observe(self, event: Event) -> None:
         match event:

@@ -1,10 +1,10 @@
-"""Standard output and standard error, which nobody may be reading: a thread of their own waits for the reader, and the
+"""Writes standard output and standard error, whose reader may be slow: a thread waits for the reader, and the
 event loop never does.
 
-    put ──► backlog, bounded in bytes ──► the thread ──► the descriptor          full: dropped, counted, said later
+    put ──► backlog, limited in bytes ──► the thread ──► the descriptor          full: dropped, counted, reported later
 
-Used by everything that writes a line while an event loop runs. What is left at the end is written within the time that
-whoever ends it has.
+Used by all code that writes a line while an event loop runs. At the end the remaining lines are written within the time
+that the caller gives.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from typing import Protocol, TextIO
 from .core.line_backlog import LineBacklog, LineChunk, LineCounts
 
 LIMIT = 16 * 1024 * 1024
-"""Bytes of memory that lines may wait in."""
+"""Maximum bytes of memory for waiting lines."""
 CHUNK = 64 * 1024
-"""Bytes that are written at once."""
+"""Bytes of one write."""
 LOOK_AGAIN = 1.0
-"""Seconds after which a descriptor that takes nothing is tried again. It may be shared with a program that made it
+"""Seconds after which a full descriptor is tried again. The descriptor may be shared with a program that made it
 non-blocking."""
 
 
 STUCK = 1.0
-"""Seconds after which a reader who took nothing is not waited for at the end."""
+"""At the end: seconds without progress of the reader after which the writer stops waiting."""
 
 
 class Lines(Protocol):
-    """Where lines go."""
+    """A destination of lines."""
 
     def put(self, line: str, *, of_function: bool = False) -> None: ...
 
     def flush(self, within: float | None) -> bool:
-        """Wait for so many seconds (None: for as long as it takes) until all is written; whether it is."""
+        """Wait at most this many seconds (None: without limit) until all is written; returns whether it is."""
         ...
 
 
 class StreamLines:
-    """A stream of the program around us: each line is written at once. A reader that went away must not end anybody, so
-    what cannot be written is dropped."""
+    """A stream of the embedding program: each line is written at once. A closed reader must not end the daemon, so
+    lines that cannot be written are dropped."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        """None: the descriptor was closed before we began."""
+        """None: the descriptor was closed before our start."""
         self._stream = stream
 
     def put(self, line: str, *, of_function: bool = False) -> None:
@@ -66,7 +66,7 @@ class LineWriter:
     def __init__(
         self, stream: TextIO, *, limit: int = LIMIT, remark: Callable[[LineCounts], str | None] | None = None
     ) -> None:
-        """`remark` says how many lines were dropped, before the next ones are written: in a line of this stream, or
+        """`remark` reports how many lines were dropped, before the next lines are written: in a line of this stream, or
         elsewhere (None). It is called in the thread."""
         stream.flush()
         self._descriptor = stream.fileno()
@@ -81,7 +81,7 @@ class LineWriter:
         self._thread: threading.Thread | None = None
 
     def put(self, line: str, *, of_function: bool = False) -> None:
-        """Write this line when the reader has room for it. Never waits."""
+        """Write this line when the descriptor accepts it. Never waits."""
         text = f"{line}\n".encode(self._encoding, "backslashreplace")
         with self._changed:
             self._backlog.add(text, of_function=of_function)
@@ -90,7 +90,7 @@ class LineWriter:
                 self._changed.notify_all()
 
     def flush(self, within: float | None) -> bool:
-        """Where the time is limited it ends earlier for a reader who takes nothing at all."""
+        """With a time limit, it ends earlier when the reader reads nothing."""
         with self._changed:
             if within is None:
                 return self._changed.wait_for(self._is_done)
@@ -104,7 +104,7 @@ class LineWriter:
         return not self._backlog and not self._writing
 
     def _start(self) -> None:
-        """Where there is nothing to write there is no thread."""
+        """Start the thread at the first line."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
             self._thread.start()
@@ -131,7 +131,7 @@ class LineWriter:
             return self._backlog.take(CHUNK), self._backlog.dropped()
 
     def _write(self, text: bytes) -> bool:
-        """False where it cannot be: the reader went away, or the disk is full."""
+        """Write; False when it is impossible: the reader closed, or the disk is full."""
         rest = memoryview(text)
         while rest:
             try:
@@ -149,10 +149,10 @@ class LineWriter:
 
 
 def lines_of(stream: TextIO | None, remark: Callable[[LineCounts], str | None]) -> Lines:
-    """The lines of standard output or standard error; None: it was closed before we began."""
+    """The lines of standard output or standard error; None: it was closed before our start."""
     try:
         descriptor = stream.fileno() if stream is not None else None
-    except (OSError, ValueError):  # a program around us put something of its own there
+    except (OSError, ValueError):  # an embedding program replaced the stream
         descriptor = None
     if stream is None or descriptor is None:
         return StreamLines(stream)

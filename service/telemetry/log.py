@@ -1,7 +1,7 @@
 """Logs: structlog on standard error, for people on a terminal and as JSON elsewhere, with a fixed set of actions.
 
-Owns how lines look and which actions there are. Normal operation is quiet: what is logged at `info` is a change, what
-is logged at `warning` is worth a look. Payloads are never logged. Which events become a line is in `event_lines.py`.
+Owns the form of lines and the list of actions. Normal operation is quiet: a line at `info` is a change, a line
+at `warning` needs a look. Payloads are never logged. `event_lines.py` decides which events become lines.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .line_writer import Lines, StreamLines
 
 
 class Action(StrEnum):
-    """The `action` of every line: what to search logs by. docs/logs-and-metrics.md explains each."""
+    """The `action` of every line, for searches. docs/logs-and-metrics.md explains each."""
 
     START = "start"
     LISTEN = "listen"
@@ -153,13 +153,14 @@ def _line(
 
 
 def _for_terminals(logger: object, method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """What functions print, and texts of servers, command no terminal. The renderer escapes what is no text itself."""
+    """Escapes control characters in the output of functions and in texts of servers. The renderer escapes other
+    values."""
     safe = {key: in_one_line(value) if isinstance(value, str) else value for key, value in fields.items()}
     return {**safe, "event": under_its_first_line(str(fields["event"]))}
 
 
 def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:
-    # A function's output may hold what is no Unicode text; the line is written nevertheless.
+    # A function's output may contain invalid Unicode; the line is written nevertheless.
     try:
         return orjson.dumps(fields, default=str).decode()
     except TypeError:
@@ -170,18 +171,18 @@ def _json_line(logger: object, method: str, fields: structlog.typing.EventDict) 
 def open_log(
     lines: Lines, level: str = "info", form: str = "auto", *, terminal: bool, environ: Mapping[str, str] = os.environ
 ) -> Log:
-    """The log as the settings and the terminal want it; `form` is `auto`, `json` or `console`."""
+    """The log for the settings and the terminal; `form` is `auto`, `json` or `console`."""
     json = form == "json" or (form == "auto" and not terminal)
     return Log(lines, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
 
 
 TALKATIVE = frozenset({"aiokafka"})
-"""Libraries that tell of what passes, or of what they raise as well."""
+"""Libraries that log temporary conditions, or errors that they also raise."""
 
 
 class LibraryLines(logging.Handler):
-    """What libraries say through `logging` goes the same way, from `warning` on; what one says again and again, now and
-    then. What our own lines say better is for `debug`."""
+    """Sends libraries' `logging` records to the same log, from `warning` on; repeated records are logged now and
+    then. Records that our own lines cover are logged at `debug`."""
 
     def __init__(self, log: Log, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)

@@ -1,10 +1,10 @@
-"""Ships the lines of functions to CloudWatch Logs, at the same endpoint as everything else.
+"""Ships the lines of functions to CloudWatch Logs, at the configured endpoint.
 
     a line ──► backlog ──► a batch for each stream ──► PutLogEvents      group and stream are made on first use
                   ▲                                        │
                   └──── not reached: after a pause ◄───────┘             refused: dropped, and logged
 
-No function waits for this: what the backlog has no room for is dropped, the oldest first, and said.
+No function waits for this: at the backlog's limit the oldest lines are dropped, and a line reports the number.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from .core.log_backlog import Backlog, LogBatch, LogPlace
 Mode = Literal["auto", "on", "off"]
 
 LIMIT = 16 * 1024 * 1024
-"""Bytes of lines that may wait."""
+"""Maximum bytes of waiting lines."""
 LINGER = 0.2
 """Seconds for which lines are gathered before they are sent."""
 BACKOFF = Backoff(base=0.5, cap=30.0)
 KNOWN = 10_000
-"""Streams that are remembered to exist."""
+"""Maximum number of remembered streams."""
 TOO_FAST = Reason(ReasonCode.UNAVAILABLE, "they came faster than they could be sent")
 STOPPED = Reason(ReasonCode.STOPPING, "Headrace was stopped before they could be sent")
 THERE = frozenset({"ResourceAlreadyExistsException"})
 
 
 class LogShipping:
-    """The observer, and what sends. `run` it once, `stop` it once. `observer` is told of what goes wrong."""
+    """The observer and the sender. `run` it once, `stop` it once. `observer` gets the failures."""
 
     def __init__(
         self, mode: Mode, clients: Clients, observer: Observer, clock: Clock, jitter: Jitter, *, limit: int = LIMIT
@@ -60,7 +60,7 @@ class LogShipping:
 
     @property
     def shipping(self) -> bool:
-        """Whether lines go to CloudWatch Logs, as far as is known."""
+        """Whether lines go to CloudWatch Logs, as far as known."""
         return self._on
 
     def observe(self, event: Event) -> None:
@@ -69,7 +69,7 @@ class LogShipping:
             self._arrived.set()
 
     async def run(self) -> None:
-        """Send what comes, until stopped."""
+        """Send lines, until stopped."""
         self._busy = False
         with anyio.CancelScope() as self._scope:
             if self._over:
@@ -89,7 +89,7 @@ class LogShipping:
                 self._idle.set()
 
     async def stop(self, until: float) -> None:
-        """Send what is left, until then (monotonic); then drop the rest and log that."""
+        """Send the remaining lines until then (monotonic); then drop the rest and log that."""
         self._stopping.set()
         try:
             with anyio.CancelScope(deadline=until):
@@ -105,7 +105,7 @@ class LogShipping:
     # --- whether there is anybody to send to ------------------------------------------------------------------------
 
     async def _client(self) -> Any:
-        """None where nothing is to be sent: with `auto`, unless an emulator answers."""
+        """The client; None when lines are not sent: with `auto`, unless an emulator answers."""
         try:
             if self._mode == "auto" and not isinstance(await self._clients.target("logs"), LocalEndpoint):
                 return None
@@ -123,7 +123,7 @@ class LogShipping:
                 with faults.translating("look for log groups"):
                     await client.describe_log_groups(limit=1)
                 return True
-            except SourceUnavailable:  # it may be about to start
+            except SourceUnavailable:  # the emulator may be starting
                 failures += 1
                 await anyio.sleep(BACKOFF.delay(failures, self._jitter()))
             except SourceError:
@@ -132,7 +132,7 @@ class LogShipping:
     def _off(self) -> None:
         self._on = False
         self._backlog.give_up()
-        self._backlog.dropped()  # nobody was promised them
+        self._backlog.dropped()  # with `auto`, lines may be dropped without a report
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class LogShipping:
         await anyio.sleep(delay)
 
     async def _send(self, client: Any, batch: LogBatch) -> None:
-        """A group or a stream that was deleted meanwhile is made again, once."""
+        """Creates a group or a stream again, once, when it was deleted in the meantime."""
         try:
             await self._put(client, batch)
         except SourceMissing:

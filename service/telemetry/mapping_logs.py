@@ -1,7 +1,7 @@
-"""The lines of mappings that ask for a level of their own (`logging_config`), whatever the level of all others is.
+"""The lines of mappings with a log level of their own (`logging_config`), whatever the level of all others is.
 
-A mapping's own lines are those of events that name it, what is said of it at the start included. What its function
-prints, and whether that can start, is the function's: several mappings may share it.
+A mapping's own lines are those of events that name it, including its lines at the start. The output of its function,
+and the function's ability to start, belong to the function: several mappings may share it.
 
 https://docs.aws.amazon.com/lambda/latest/dg/esm-logging.html
 """
@@ -17,7 +17,7 @@ from .filter_lines import FilterWatch
 from .log import Log
 
 LEVELS = {"DEBUG": "debug", "INFO": "info", "WARN": "warning"}
-"""AWS's words, and the log's. Each has what is more important than it, too."""
+"""AWS's levels, and the log's. Each level includes the higher ones."""
 
 
 def log_of(mapping: EventSourceMapping, log: Log) -> Log:
@@ -38,7 +38,7 @@ class MappingLogs:
             self.add(mapping)
 
     def add(self, mapping: EventSourceMapping) -> None:
-        """A mapping that is new, or has another level or other filters from now on."""
+        """Add a mapping, or change its level or filters."""
         watch = self._filters.get(mapping.name)
         self.remove(mapping.name)
         own = log_of(mapping, self._log)

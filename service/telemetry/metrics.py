@@ -1,7 +1,7 @@
-"""Prometheus metrics: an observer that counts, and a collector that looks at the daemon when it is scraped.
+"""Prometheus metrics: an observer that counts, and a collector that reads the daemon's state at a scrape.
 
 Every series of a mapping exists from the start, with zero. Labels are the mapping, its source's kind and its function;
-nothing without a bound is one.
+a label never has an unbounded number of values.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STATES = ("disabled", *(state.value for state in PollState))
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What a mapping's series are told apart by."""
+    """The labels of a mapping's series."""
 
     mapping: str
     source: str
@@ -70,35 +70,35 @@ class _Families:
 
         self.received = counter("records_received", "Records fetched from the source.")
         self.filtered = counter("records_filtered", "Records that a filter refused.")
-        self.delivered = counter("records_delivered", "Records that the function took and the source was told of.")
-        self.returned = counter("records_returned", "Records left to the source, which hands them out again.")
+        self.delivered = counter("records_delivered", "Records that the function processed and the source settled.")
+        self.returned = counter("records_returned", "Records returned to the source, which delivers them again.")
         self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
-        self.failed = counter("records_failed", "Records that an invocation did not take, or policy gave up.", "reason")
-        self.dropped = counter("records_dropped", "Discarded records that no failure destination has.")
+        self.failed = counter("records_failed", "Records of failed invocations, and discarded records.", "reason")
+        self.dropped = counter("records_dropped", "Discarded records that are in no failure destination.")
         self.documented = counter("destination_records", "Discarded records that the failure destination has.")
         self.documents = counter("destination_documents", "Documents that the failure destination has.")
-        self.undelivered = counter("destination_failures", "Documents that were given up.")
-        self.destination_errors = counter("destination_errors", "Attempts to write a document that failed.")
-        self.unsettled = counter("records_unsettled", "Decided records of which the source would not hear.")
+        self.undelivered = counter("destination_failures", "Documents that could not be written at all.")
+        self.destination_errors = counter("destination_errors", "Failed attempts to write a document.")
+        self.unsettled = counter("records_unsettled", "Decided records whose fate the source did not accept.")
         self.batches = counter("batches", "Invocations by outcome.", "outcome")
         self.retries = counter("retries", "Batches that are invoked again.")
-        self.bisects = counter("bisects", "Failing batches that were cut in two.")
+        self.bisects = counter("bisects", "Failing batches that were split in two.")
         self.polls = counter("polls", "Fetches that were answered, empty ones included.")
         self.poll_errors = counter("poll_errors", "Fetches that failed.")
-        self.gaps = counter("gaps", "Ranges that the source lost before they were read.")
+        self.gaps = counter("gaps", "Ranges of records that the source lost before they were read.")
         self.commit_errors = counter("commit_errors", "Positions that could not be stored when they were due.")
         self.committed = counter("offsets_committed", "Offsets by which consumer groups were moved.")
-        self.rebalances = counter("rebalances", "Times that partitions were taken from a member of a consumer group.")
-        self.recreated = counter("streams_recreated", "Streams that took the place of the one that was read.")
+        self.rebalances = counter("rebalances", "Times that the group revoked partitions from a poller.")
+        self.recreated = counter("streams_recreated", "Streams and topics that were created again.")
         self.batch_records = histogram("batch_size_records", "Records per invocation.", RECORDS)
         self.batch_bytes = histogram("batch_size_bytes", "Bytes of the event per invocation.", BYTES)
         self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
         self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
         about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
         self.iterator_age = Gauge("headrace_iterator_age_milliseconds", about, LABELS, registry=registry)
-        about = "Offsets from what is committed to the end, of the partition that is most behind."
+        about = "The largest lag of a partition: offsets from the committed offset to the end."
         self.lag_max = Gauge("headrace_offset_lag_max", about, LABELS, registry=registry)
-        about = "Offsets from what is committed to the end, of all partitions that are read here."
+        about = "The sum of the lags of all partitions that this daemon reads."
         self.lag_sum = Gauge("headrace_offset_lag_sum", about, LABELS, registry=registry)
 
     def remove(self, labels: Labels) -> None:
@@ -132,7 +132,7 @@ class _Series:
         raise AttributeError(name)
 
     def lagging(self, lags: Mapping[Lane, int], lost: Iterable[Lane] = ()) -> None:
-        """What one member says of its partitions; others' are as they were."""
+        """Update the lag of one member's partitions; other members' values stay."""
         self.lags.update(lags)
         for lane in lost:
             self.lags.pop(lane, None)
@@ -160,7 +160,7 @@ class Metrics:
     """The observer. One scrape is one text, `render`."""
 
     def __init__(self, mappings: Iterable[Labels]) -> None:
-        # When each series began is a third of all lines, and no part of the text format.
+        # The start times of series are a third of all lines, and not part of the text format.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry(auto_describe=True)
         self._looks: _Looks | None = None
@@ -192,11 +192,11 @@ class Metrics:
         }
 
     def add(self, labels: Labels) -> None:
-        """Count for a mapping that is new, or goes to another function from now on."""
+        """Add a mapping, or change its function."""
         self._series[labels.mapping] = _Series(self._families, labels)
 
     def remove(self, mapping: str) -> None:
-        """The mapping is gone, and its series with it: their number follows that of the mappings."""
+        """Delete the series of a deleted mapping, so that their number follows the number of mappings."""
         series = self._series.pop(mapping, None)
         if series is not None:
             self._families.remove(series.labels)
@@ -208,12 +208,12 @@ class Metrics:
             count(series, event)
 
     def look_at(self, view: View) -> None:
-        """Show the states of this daemon as well."""
+        """Also show the states of this daemon."""
         self._looks = _Looks(view)
         self.registry.register(self._looks)
 
     async def scrape(self) -> bytes:
-        """All of it as text, made beside the event loop; one at a time."""
+        """All metrics as text, made in a thread beside the event loop; one at a time."""
         async with self._scraping:
             self._look()
             return await asyncio.to_thread(self._text)
@@ -289,7 +289,7 @@ def _settled(series: _Series, event: seen.Settled) -> None:
 
 
 class _Looks(Collector):
-    """What is a state and not a count: looked at when somebody scrapes, in the event loop; then told of in a thread."""
+    """The gauges of states: read at a scrape in the event loop, then rendered in a thread."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -306,13 +306,13 @@ class _Looks(Collector):
         state = GaugeMetricFamily(
             "headrace_mapping_state", "1 for the state that the mapping is in.", labels=(*LABELS, "state")
         )
-        feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or members at work.", labels=LABELS)
+        feeds = GaugeMetricFamily("headrace_feeds", "Receivers, shards or pollers that are read now.", labels=LABELS)
         for mapping in self._mappings:
             values = (mapping.name, mapping.kind, mapping.function)
             feeds.add_metric(values, mapping.feeds)
             for name in STATES:
                 state.add_metric((*values, name), float(name == mapping.state))
-        in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations under way.", labels=("function",))
+        in_flight = GaugeMetricFamily("headrace_invocations_in_flight", "Invocations in flight.", labels=("function",))
         up = GaugeMetricFamily("headrace_function_up", "Whether the function can start.", labels=("function",))
         for function in self._functions:
             in_flight.add_metric((function.name,), function.in_flight)

@@ -29,7 +29,7 @@ class _LastLine:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Nobody waits for whoever reads them."""
+    """Outputs that never wait for their readers."""
 
     out: Lines
     """Standard output."""
@@ -46,26 +46,26 @@ class Outputs:
         return cls(lines_of(sys.stdout, partial(_missing, log)), err, log)
 
     def flush(self, within: float) -> None:
-        """Wait for so many seconds until what was said is written."""
+        """Wait at most this many seconds until all lines are written."""
         end = time.monotonic() + within
         for each in (self.out, self.err):
             each.flush(max(0.0, end - time.monotonic()))
 
 
 def _left_out(log: Log, counts: LineCounts) -> str:
-    """What stands in the place of lines of the log that were dropped; empty where the log has no warnings."""
+    """The line that replaces dropped lines of the log; empty when the log has no warnings."""
     said = _LastLine()
     _warn(log.into(said), "standard error", counts)
     return said.line
 
 
 def _missing(log: Log, counts: LineCounts) -> None:
-    """Standard output has nothing but what it is for, so the log says what is missing there."""
+    """Standard output contains no remarks, so the log reports lines that were dropped there."""
     _warn(log, "standard output", counts)
 
 
 def _warn(log: Log, stream: str, counts: LineCounts) -> None:
-    text = f"nobody read {stream} in time: {counted(counts.functions + counts.own, 'line')} left out"
+    text = f"{stream} was not read in time: {counted(counts.functions + counts.own, 'line')} dropped"
     log.warning(
         Action.LINES_LEFT_OUT, text, stream=stream, of_functions=counts.functions or None, own=counts.own or None
     )

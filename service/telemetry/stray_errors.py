@@ -1,7 +1,7 @@
-"""What asyncio says of tasks that nobody waited for, and of its own work: whose it is decides how loud it is.
+"""Handles asyncio's reports of abandoned tasks and of its own errors: the origin decides the log level.
 
-A library that starts tasks of its own and lets them fail is not an error of ours, nor news for whoever reads the log:
-what it means for a mapping is told there. Connections that are not taken for want of descriptors are a warning.
+A failing task of a library is no error of ours and no news for users:
+the mapping's own lines report the effect. Connections that fail for lack of descriptors are a warning.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def handler(log: Log) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], o
 
 
 def _served_no_more(error: BaseException | None) -> bool:
-    """A server that could not take a connection is to try again later, and asyncio does not look whether it is still
-    there then."""
+    """A server that could not accept a connection is to try again later, and asyncio does not check whether it still
+    exists then."""
     return any(code.co_name == "_start_serving" for code in _raised(error))
 
 
 def _packages(context: dict[str, Any]) -> Iterator[str]:
-    """The directories of the code that failed, or was still waiting."""
+    """The directories of the failed or waiting code."""
     for code in (*_raised(context.get("exception")), *_waiting(context.get("task") or context.get("future"))):
         yield from Path(code.co_filename).parts
 

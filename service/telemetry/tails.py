@@ -1,4 +1,4 @@
-"""The end of an invocation's log, for those who ask for it with Invoke."""
+"""The end of an invocation's log, for Invoke with the log type Tail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Tail:
         self._size = 0
 
     def add(self, line: str) -> None:
-        """A line, whether it ends in a newline or not."""
+        """Add a line, with or without a newline at its end."""
         written = line.removesuffix("\n").encode("utf-8", "replace")[-TAIL:] + b"\n"
         self._lines.append(written)
         self._size += len(written)
@@ -33,7 +33,7 @@ class Tail:
 
 
 class Tails:
-    """The observer. Only invocations that somebody wants the log of cost anything."""
+    """The observer. Invocations without a tail cost nothing."""
 
     def __init__(self) -> None:
         self._wanted: dict[str, Tail] = {}
@@ -44,7 +44,7 @@ class Tails:
 
     @contextmanager
     def of(self, request_id: str) -> Iterator[Tail]:
-        """What is logged under this request id meanwhile."""
+        """The tail of the lines with this request id while the body runs."""
         tail = self._wanted[request_id] = Tail()
         try:
             yield tail

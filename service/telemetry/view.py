@@ -1,4 +1,4 @@
-"""What the daemon shows of itself, as values: for the HTTP surface, the metrics and `headrace status`."""
+"""The daemon's status as values: for the HTTP server, the metrics and `headrace status`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...config.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class MappingView:
-    """One mapping at this moment."""
+    """The status of one mapping."""
 
     name: str
     uuid: str
@@ -29,40 +29,40 @@ class MappingView:
     destination: str = ""
     """ARN of the failure destination; empty for none."""
     trouble: Reason | None = None
-    """What is wrong with the failure destination; None when nothing is."""
+    """The problem of the failure destination; None without a problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionView:
-    """One function at this moment."""
+    """The status of one function."""
 
     name: str
     what: str
-    """What it is and where, in one phrase."""
+    """The kind and place of the function, in one phrase."""
     up: bool
     cause: Reason | None
     """Why it cannot start; None when it can."""
     in_flight: int
     limit: int | None
-    """Invocations that may run at a time now; None for no limit of ours."""
+    """Maximum invocations at a time at present; None for no limit of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the daemon does what it was started for, and what keeps it from that."""
+    """Whether the daemon is ready, and the reasons when it is not."""
 
     ready: bool
-    """Every mapping polls, or waits for something that it can name; every failure destination was asked; the state
-    directory keeps what it is given."""
+    """Every mapping polls, or waits for something that it can name; every failure destination was checked; the state
+    directory can store what it is given."""
     polling: bool
-    """Every mapping polls, and its failure destination is there; the state directory keeps what it is given."""
+    """Every mapping polls, and its failure destination works; the state directory can store what it is given."""
     reasons: tuple[Reason, ...] = ()
-    """One for each mapping that does not poll, for each failure destination that is not there, or for the daemon
+    """One for each mapping that does not poll, for each failure destination with a problem, or for the daemon
     as a whole."""
 
 
 class View(Protocol):
-    """The daemon, to those who only look."""
+    """Read-only access to the daemon's status."""
 
     def readiness(self) -> Readiness: ...
 

@@ -1,3 +1,3 @@
-"""Puts a daemon together and runs it. The only room that knows concrete classes."""
+"""Assembles a daemon and runs it. The only room that knows concrete classes."""
 
 from __future__ import annotations

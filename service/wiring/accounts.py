@@ -1,5 +1,6 @@
-"""Whose functions and mappings these are: the account that is set, else that of the credentials or of the endpoint's
-STS. What STS said is remembered in the state directory, so that a start while it is away makes no other account of it.
+"""Finds the account of functions and mappings: the configured one, else that of the credentials or of the endpoint's
+STS. The state directory stores STS's answer, so that the account stays the same when STS does not answer at a later
+start.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from ..telemetry.log import Action, Log
 
 FILE = "account"
 PATIENCE = 2.0
-"""Seconds that STS has to answer: it is asked at each start."""
+"""Maximum seconds for STS's answer at each start."""
 
 
 async def settled(config: Config, clients: Clients, state: Path, log: Log) -> Config:
-    """The configuration with the account that it leaves open, as far as anybody knows it."""
+    """The configuration with the account filled in, as far as it is known."""
     if config.settings.aws.account:
         return config
     account = await _account(clients, state / FILE, log)
@@ -32,7 +33,7 @@ async def settled(config: Config, clients: Clients, state: Path, log: Log) -> Co
 
 
 async def _account(clients: Clients, remembered: Path, log: Log) -> str:
-    """Empty: nobody knows it."""
+    """The account; empty when it is unknown."""
     with anyio.move_on_after(PATIENCE):
         try:
             account = await clients.account()
@@ -44,8 +45,8 @@ async def _account(clients: Clients, remembered: Path, log: Log) -> str:
             return ""
     account = _recall(remembered)
     if not account:
-        text = "the endpoint's STS does not answer, so its account is not known: until the next start functions have "
-        log.warning(Action.START, f"{text}000000000000; set aws.account to say it")
+        text = "the endpoint's STS does not answer, so the account is not known: until the next start functions have "
+        log.warning(Action.START, f"{text}000000000000; to use another one, set aws.account")
     return account
 
 
@@ -58,7 +59,7 @@ def _recall(file: Path) -> str:
 
 
 def _remember(file: Path, account: str) -> None:
-    """On a disk that does not take it, it is asked for again."""
+    """When the disk does not accept the file, the next start asks again."""
     if _recall(file) == account:
         return
     try:

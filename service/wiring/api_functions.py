@@ -1,7 +1,7 @@
-"""The functions of the Lambda API in a running daemon: the control plane, what runs them, what invokes them, and the
-calls for all of it, put together. Beside `daemon.py` a place that knows concrete classes.
+"""The functions of the Lambda API in a running daemon: assembles the control plane, the running functions, invocation,
+and the API's calls. Beside `daemon.py` a place that knows concrete classes.
 
-    open ──► what running functions need (`references`, `environments`) ──► served, with them ──► parts and calls
+    open ──► `references` and `environments` for the running functions ──► served, with them ──► parts and calls
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SETTLES = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DaemonParts:
-    """What the rest of the daemon gives to them."""
+    """Values that the rest of the daemon provides."""
 
     config: Config
     clients: Clients
@@ -61,7 +61,7 @@ class DaemonParts:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What runs for them, and the calls on them."""
+    """The running parts, and the API's calls."""
 
     parts: tuple[Companion, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -69,7 +69,7 @@ class Served:
 
 
 class ApiFunctions:
-    """The functions that the API made, as they are stored and run."""
+    """The functions of the API, stored and running."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ApiFunctions:
     async def open(
         cls, given: DaemonParts, plane: FunctionPlane, functions: InvokerFactory, state: Path, stack: AsyncExitStack
     ) -> ApiFunctions:
-        """With the events that `state` keeps. Raises UnusableState where they cannot be used."""
+        """Opens the events of `state`. Raises UnusableState when they cannot be used."""
         store = await EventStore.open(state / EVENTS)
         stack.push_async_callback(store.aclose)
         make = await functions.maker(plane.here)
@@ -100,11 +100,11 @@ class ApiFunctions:
 
     @property
     def events(self) -> GroupWriter:
-        """Who keeps the events that were accepted."""
+        """The store of accepted events."""
         return self._queue.store.file
 
     def served(self, fleet: RunningFunctions, address: Address) -> Served:
-        """`fleet`: the running functions, those of the configuration file included; `address` is where we listen."""
+        """`fleet`: the running functions, including those of the configuration file; `address`: our own address."""
         given, settings = self._given, self._given.config.settings.asynchronous
         invocations = Invocations(given.config.functions, fleet, self.environments, given.clock)
         endings = Endings(

@@ -1,4 +1,4 @@
-"""The end of what a daemon has opened: in order, in spite of a cancellation, and never beyond the end of the stop."""
+"""Closes all that a daemon opened: in order, shielded from cancellation, and never beyond the end of the stop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import anyio
 
 @asynccontextmanager
 async def bounded_exits(until: Callable[[], float]) -> AsyncIterator[AsyncExitStack]:
-    """An exit stack whose callbacks share one deadline: `until` is asked when they begin, and says by when they must be
-    over (monotonic). Those that are still to come then run too, but wait for nothing."""
+    """An exit stack whose callbacks share one deadline: `until` is called when they begin, and returns the time by
+    which they must be finished (monotonic). Callbacks after the deadline still run, but wait for nothing."""
     stack = AsyncExitStack()
     try:
         yield stack

@@ -1,6 +1,6 @@
-"""The control plane of a running daemon: the store, the functions and the mappings, put together.
+"""Assembles the control plane of a running daemon: the store, the functions and the mappings.
 
-What becomes of a change while the daemon runs is in `running/function_references.py` for functions, in
+The effect of a change on the running daemon is in `running/function_references.py` for functions, in
 `running/reconciler.py` for mappings.
 """
 
@@ -27,7 +27,7 @@ from ..telemetry.log import Action, Log
 
 
 def here_of(settings: Settings, region: str) -> Home:
-    """Whose functions and mappings the API has."""
+    """Account, region and names of the API's functions and mappings."""
     return Home(region, settings.aws.account or LOCAL_ACCOUNT)
 
 
@@ -36,7 +36,7 @@ class ControlPlane:
     functions: FunctionPlane
     mappings: MappingPlane
     documents: Documents
-    """What both keep."""
+    """The documents of both."""
 
     @classmethod
     async def open(
@@ -49,8 +49,8 @@ class ControlPlane:
         stack: AsyncExitStack,
         borrowed: Find = lambda name, qualifier: None,
     ) -> ControlPlane:
-        """Of this state directory, which is ours; `region` is the clients'. `borrowed` finds functions of others that
-        mappings may name. Raises UnusableState, StoreUnavailable."""
+        """The control plane of a locked state directory; `region` is the clients'. `borrowed` finds an emulator's
+        functions that mappings may name. Raises UnusableState, StoreUnavailable."""
         documents = await Documents.open(state / FILE)
         stack.push_async_callback(documents.aclose)
         here = here_of(config.settings, region)
@@ -88,8 +88,8 @@ def filed_of(config: Config) -> Filed:
 
 
 async def with_stored(config: Config, state: Path) -> Config:
-    """The configuration with the mappings that a daemon on this state directory would have, but for the region of their
-    functions. Raises UnusableState."""
+    """The configuration with the mappings that a daemon on this state directory would have, except for the region of
+    their functions. Raises UnusableState."""
     if not (state / FILE).exists():
         return config
     documents = await Documents.open(state / FILE)

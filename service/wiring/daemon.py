@@ -1,8 +1,8 @@
-"""The daemon: puts a configuration together into what runs. With `source_factory.py`, `mapping_factory.py`,
+"""The daemon: turns a configuration into running parts. With `source_factory.py`, `mapping_factory.py`,
 `invokers.py`, `api_functions.py` and `function_factory.py` the only place that knows concrete classes.
 
-What happens to the parts while they run is in `life.py`. What can be found wrong is found here, before the first
-message is touched.
+`life.py` runs the parts. This module finds configuration problems before the first
+message is received.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ from .state import StateDirectory, former_directory
 from .take_over import AskedEmulator, BorrowedFunctions, emulator_at, emulator_url, left_off_line, refuse_own
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
-"""Runs beside the mappings until somebody cancels it."""
+"""Runs beside the mappings until it is cancelled."""
 
 
 class Daemon:
     """One run of one configuration.
 
-    `out` takes a line for standard output, and `show` the verdict of a dry run: both at once, for they are called in
-    the event loop. `observers` are told every event after our own; tests use one that kills the process. `leaving` ends
-    the process where the daemon does not; without it, nobody does.
+    `out` writes a line to standard output, and `show` a result of a dry run: both must return at once, because they are
+    called in the event loop. `observers` get every event after our own; tests use one that kills the process. `leaving`
+    ends the process when the daemon does not end by itself.
     """
 
     def __init__(
@@ -125,14 +125,17 @@ class Daemon:
         self._starting: anyio.CancelScope | None = None
 
     async def run(self) -> Exit:
-        """Until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before anything began."""
+        """Run until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before any part
+        starts."""
         asyncio.get_running_loop().set_exception_handler(stray_errors.handler(self._log))
         with anyio.CancelScope() as self._starting, signals.watched(self._signalled, self._leaving.at_once):
             return await self._run()
         return Exit.OK
 
     def _signalled(self, received: signal.Signals) -> None:
-        self._log.info(Action.SIGNAL, f"{received.name}: stopping; another one ends at once", signal=received.name)
+        self._log.info(
+            Action.SIGNAL, f"{received.name}: stopping; a second signal ends the daemon at once", signal=received.name
+        )
         if self._life is not None:
             self._life.stop()
             return
@@ -175,14 +178,14 @@ class Daemon:
             return await self._life.run()
 
     def _ends(self) -> float:
-        """By when all that was opened is closed (monotonic)."""
+        """The time by which everything must be closed (monotonic)."""
         times = self._life.times if self._life else NEVER
         return soon(times.leave, self._clock.monotonic())
 
     # --- before anything begins -------------------------------------------------------------------------------------
 
     def _state(self, stack: AsyncExitStack) -> tuple[KnownStarts | None, Path]:
-        """What is remembered, and a directory for what functions need. A dry run remembers nothing and runs none."""
+        """The state directory, and a scratch directory for functions. A dry run stores nothing and runs no function."""
         if self._settings.dry_run:
             return None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-")))
         state = StateDirectory.open(self._settings.state)
@@ -193,7 +196,7 @@ class Daemon:
         return KnownStarts(state.path), state.path.absolute()
 
     async def _settle_account(self, clients: Clients, state: Path) -> None:
-        """Before anything has an ARN. A dry run gives none."""
+        """Find the account before anything has an ARN. A dry run does not."""
         if not self._settings.dry_run:
             self._config = await accounts.settled(self._config, clients, state, self._log)
             self._settings = self._config.settings
@@ -234,8 +237,8 @@ class Daemon:
         )
 
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
-        """What the API made, and what it may change. Raises UnusableState, and ConfigError for real AWS without a
-        region. A dry run is of the configuration alone."""
+        """The API's functions and mappings. Raises UnusableState, and ConfigError for real AWS without a
+        region. A dry run uses the configuration alone."""
         if self._settings.dry_run:
             return None
         region, borrowed = await clients.region(), self._borrowed.find
@@ -247,19 +250,19 @@ class Daemon:
             for mapped in (*planes.mappings.taken.values(), *planes.mappings.noted.values()):
                 self._borrowed.add(mapped.config.function_name)
         for name, mapping in self._config.mappings.items():
-            if mapping.uuid not in planes.mappings.all:  # it was deleted through the API
+            if mapping.uuid not in planes.mappings.all:  # the API deleted it
                 self._metrics.remove(name)
         return planes
 
     async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
-        """Where the positions of streams are kept. Raises UnusableState. A dry run keeps them for itself, so each time
-        it begins where the mapping says."""
+        """The store of stream positions. Raises UnusableState. A dry run keeps positions in memory, so each time
+        it begins at the mapping's starting position."""
         if self._settings.dry_run:
             return Volatile()
         positions = Positions(state, self._state_watch.add)
         stack.push_async_callback(positions.aclose)
         if are_stored(state) or any(mapping.profile.keeps_positions for mapping in self._config.enabled):
-            await positions.store()  # what is wrong with them lets nothing start
+            await positions.store()  # damaged positions prevent the start
         return positions
 
     def _listener(self, stack: AsyncExitStack) -> socket.socket:
@@ -268,8 +271,8 @@ class Daemon:
         return listener
 
     def _own(self, listener: socket.socket | None) -> OwnApi | None:
-        """The Lambda API, as functions call it. None where they cannot: it is not served, or who configured its keys
-        took the key id that they have."""
+        """The Lambda API for functions. None when they cannot call it: it is not served, or a configured key
+        has the functions' key id."""
         given = self._settings.api
         if listener is None or not given.enabled:
             return None
@@ -293,7 +296,7 @@ class Daemon:
             return None
         address = address_of(listener)
         if given.upstream and would_call_itself(given.upstream, str(address)):
-            what = f"{given.upstream} is this daemon's own address: calls would go round for ever"
+            what = f"{given.upstream} is this daemon's own address: it would forward calls to itself forever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
         access = ApiAccess(address.host, given.hosts, given.secrets(), self._functions_secret)
         is_ours = planes.functions.is_named if planes else lambda function: False
@@ -310,7 +313,7 @@ class Daemon:
 
     @property
     def _logs_mode(self) -> Mode:
-        """In a dry run nothing is said by functions."""
+        """The function logs; none in a dry run, because no function runs."""
         return "off" if self._settings.dry_run else self._settings.function_logs
 
     # --- the parts --------------------------------------------------------------------------------------------------
@@ -416,7 +419,7 @@ class Daemon:
         sources: SourceFactory,
         positions: Positions | Volatile,
     ) -> list[Keeper]:
-        """What keeps functions and mappings in step with the API. The stored mappings run by then."""
+        """The parts that keep functions and mappings in step with the API. The stored mappings are added before."""
         if planes is None:
             return []
 
@@ -456,12 +459,12 @@ class Daemon:
     # --- around it --------------------------------------------------------------------------------------------------
 
     async def _refuse_loops(self, clients: Clients, listener: socket.socket) -> None:
-        """As the loader does for what stands in the file; here for profiles and for a port that was free."""
+        """The loader's check of our own address, repeated for profiles and for a port that was chosen at the start."""
         listen = str(address_of(listener))
         for name, function in self._config.functions.items():
             url = await url_of(function, clients)
             if url and would_call_itself(url, listen):
-                what = f"{url} is this daemon's own address: it would call itself for ever"
+                what = f"{url} is this daemon's own address: it would call itself forever"
                 raise ConfigError([Problem(what, f"functions.{name}", hint="name the emulator's address")])
 
     async def _say_start(
@@ -517,5 +520,5 @@ class Daemon:
             return None
         try:
             return await clients.get("lambda")
-        except ConfigError:  # it is only asked out of courtesy
+        except ConfigError:  # this call is optional, so a failure does not matter
             return None

@@ -30,14 +30,15 @@ class ServiceEndpoints:
 
     @classmethod
     async def find(cls, mappings: Iterable[EventSourceMapping], clients: Clients) -> ServiceEndpoints:
-        """Of every service that a mapping calls, enabled or not. Raises ConfigError for a broken profile."""
+        """The endpoints of every service that a mapping calls, enabled or not. Raises ConfigError for a broken
+        profile."""
         endpoints = cls(clients)
         for mapping in mappings:
             await endpoints.add(mapping)
         return endpoints
 
     async def add(self, mapping: EventSourceMapping) -> None:
-        """What another mapping calls. Raises ConfigError for a broken profile."""
+        """The endpoints with those of another mapping. Raises ConfigError for a broken profile."""
         for service in services_of(mapping):
             if service not in self._targets:
                 self._targets[service] = await self._clients.target(service)
@@ -58,15 +59,15 @@ class ServiceEndpoints:
         return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
 
     def of(self, mapping: EventSourceMapping) -> Target:
-        """Where the mapping's source is, unless it calls nothing of AWS."""
+        """The endpoint of the mapping's source, unless it calls no AWS service."""
         return self._targets[services_of(mapping)[0]]
 
     def told(self, mapping: EventSourceMapping) -> str:
-        """The same for people, whatever it calls."""
+        """The place of the mapping's source, as text for people."""
         return mapping.profile.address(mapping) or where(self.of(mapping))
 
     def shown(self) -> dict[str, str]:
-        """The services with where they are, for people."""
+        """The services with their endpoints, as text for people."""
         return {service: where(target) for service, target in self._targets.items()}
 
 

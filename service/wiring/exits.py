@@ -12,7 +12,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILURE = 1
-    """What was asked for did not work: the function failed, the port is taken, the daemon is not ready."""
+    """The command did not succeed: the function failed, the port is in use, the daemon is not ready."""
     USAGE = 2
     """The command line itself is wrong."""
     NOT_IDLE = 3
@@ -22,8 +22,8 @@ class Exit(IntEnum):
     CONFIG = 78
     """The configuration is wrong (EX_CONFIG of sysexits); nothing was started."""
     INTERRUPTED = 130
-    """Ctrl-C where there is nothing to stop in phases."""
+    """Ctrl-C in a verb that has no stop in phases."""
 
 
 class UsageError(HeadraceError):
-    """The command line names something that is not there."""
+    """The command line names something that does not exist."""

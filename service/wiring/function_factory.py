@@ -1,4 +1,4 @@
-"""Makes running functions out of the configuration's and the API's: invoker, permits and gate."""
+"""Makes running functions from the configuration's and the API's functions: invoker, permits and gate."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .invokers import InvokerFactory
 from .known_starts import KnownStarts, fingerprint
 
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
-"""Between probes of a function that cannot start."""
+"""Seconds between probes of a function that cannot start."""
 EXTERNAL_BACKOFF = Backoff(base=0.5, cap=1.0)
-"""The same for a runtime that somebody is about to start; such a probe is only a look."""
+"""The same for a runtime that the user starts; such a probe costs little."""
 
 
 class FunctionFactory:
-    """`registry` is None where nothing is remembered: in a dry run, which invokes nothing. `references` is None where
+    """`registry` is None in a dry run, which invokes nothing. `references` is None when
     there is no API."""
 
     def __init__(
@@ -56,7 +56,7 @@ class FunctionFactory:
         self._references = references
 
     async def make(self, name: str) -> RunningFunction:
-        """The function of this name: of the configuration, else `name` or `name:qualifier` of the API."""
+        """The function of this name: from the configuration, else `name` or `name:qualifier` from the API."""
         found = self._config.functions.get(name) or self._borrowed(name)
         if found is None and self._references is not None:
             return self._referred(name, self._references)
@@ -108,7 +108,7 @@ class FunctionFactory:
         )
 
     async def _memory(self, function: AnyFunction) -> tuple[bool, Callable[[], None]]:
-        """Whether the function is known to start, and how to remember it."""
+        """Whether the function is known to start, and a way to store that."""
         registry = self._registry
         if registry is None or not isinstance(function, LocalFunction | CommandFunction):
             return False, _nothing
@@ -117,10 +117,10 @@ class FunctionFactory:
 
 
 def _nothing() -> None:
-    """Nothing to remember."""
+    """Stores nothing."""
 
 
 def _facts(invoker: ReferenceInvoker, references: FunctionReferences) -> FunctionFacts:
-    """What is so of a function of the API now."""
+    """The current facts about a function of the API."""
     runnable = references.environments.catalogue.runnable(invoker.name, invoker.qualifier)
     return FunctionFacts(invoker.timeout, invoker.concurrency, runnable.role if runnable else None)

@@ -1,7 +1,8 @@
-"""When there is nothing left to do: for `--until-idle`.
+"""Detects when nothing is left to do, for `--until-idle`.
 
-Idle is: for two seconds nothing was fetched and nothing is in flight, and then every source says twice that it is
-empty, lent and delayed messages included. A message that waits for its redrive is work to come, so it is not idle.
+Idle means: for two seconds nothing was fetched and nothing is in flight, and then every source reports twice that it is
+empty, including messages in flight and delayed messages. A message that waits for its redrive is future work, so not
+idle.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ READS = 2
 
 
 class Watched(Protocol):
-    """As much of a mapping's supervisor as this needs."""
+    """The part of a mapping's supervisor that this module needs."""
 
     @property
     def mapping(self) -> str: ...
@@ -45,10 +46,10 @@ class Watched(Protocol):
 
 
 class IdleWatch:
-    """Looks until all is done."""
+    """Checks until all is done."""
 
     def __init__(self, mappings: Callable[[], Collection[Watched]], clock: Clock) -> None:
-        """`mappings` gives those of now: they come and go."""
+        """`mappings` returns the current mappings, which may change."""
         self._now = mappings
         self._clock = clock
         self._not_empty: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class IdleWatch:
                 await anyio.sleep(BETWEEN_READS)
 
     def reasons(self) -> tuple[str, ...]:
-        """What keeps it from being idle, one line per mapping."""
+        """The reasons why the daemon is not idle, one line per mapping."""
         lines = (self._line(mapping) for mapping in self._now())
         return tuple(line for line in lines if line) or ("records arrived all the time",)
 
@@ -82,7 +83,7 @@ class IdleWatch:
         if self._clock.monotonic() - mapping.fetched_at < QUIET:
             return f"{mapping.mapping} fetched a record just now"
         if mapping.mapping in self._not_empty:
-            return f"the source of {mapping.mapping} does not say that it is empty (lent and delayed messages count)"
+            return f"the source of {mapping.mapping} is not empty (messages in flight and delayed messages count)"
         return ""
 
     def _quiet(self) -> bool:

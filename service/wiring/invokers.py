@@ -1,4 +1,4 @@
-"""The ways to invoke the functions of a configuration: the concrete invokers, and what is wrong without a try.
+"""Makes the concrete invokers of a configuration's functions, and finds problems without starting a function.
 
 Beside `daemon.py` the only place that knows concrete invokers. Used by the daemon and by `headrace invoke`.
 """
@@ -48,8 +48,8 @@ INITS = 4
 
 
 class InvokerFactory:
-    """Makes the ways to invoke functions. What their processes share is ended with it. `own`: our Lambda API as
-    functions call it, None for none."""
+    """Makes invokers. Resources that their processes share end with it. `own`: our Lambda API for
+    functions, None for none."""
 
     def __init__(
         self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
@@ -95,8 +95,8 @@ class InvokerFactory:
                 )
 
     async def maker(self, here: Home) -> Callable[[Runnable], Invoker]:
-        """What makes the invokers of the API's functions; they start nothing before they are used. What a daemon that
-        was killed left of its processes goes now, whether one is started or not."""
+        """Makes invokers of the API's functions; they start no process before they are used. Leftovers of a daemon that
+        was killed are removed now, whether a process starts or not."""
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         await anyio.to_thread.run_sync(temporary.sweep, scratch)
@@ -117,15 +117,20 @@ class InvokerFactory:
 
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
-        and say so with its first event."""
+        and report the problem with its first event."""
         planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
         return planned.text if isinstance(planned, LaunchRefused) and not planned.entrypoint_error else ""
 
     async def refuse_unstartable(self, names: Iterable[str]) -> None:
-        """Raises ConfigError for the functions of which is known without a try that they cannot be invoked."""
+        """Raises ConfigError for functions that cannot be invoked, as far as that is known without starting them."""
         problems = [problem for name in names if (problem := await self._obstacle(self._config.functions[name]))]
         if problems:
             raise ConfigError(problems)
+
+    async def refusal(self, function: AnyFunction) -> str:
+        """Why a function of the configuration cannot be started, as far as that is known without a try; else empty."""
+        problem = await self._obstacle(function)
+        return problem.what if problem is not None else ""
 
     async def _obstacle(self, function: AnyFunction) -> Problem | None:
         match function:
@@ -149,7 +154,7 @@ class InvokerFactory:
         return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
 
     def _account(self, name: str) -> str:
-        """The account that the function is told: that of the first source that it gets records from."""
+        """The account in the function's variables: that of the first source of its records."""
         arn = self._arn(name)
         return self._config.settings.aws.account or (arn.account if arn else LOCAL_ACCOUNT)
 
@@ -172,7 +177,7 @@ class InvokerFactory:
 
 
 async def url_of(function: AnyFunction, clients: Clients) -> str | None:
-    """Where a remote function is; None for a local one."""
+    """The address of a remote function; None for a local one."""
     match function:
         case RemoteFunction(invoke=invoke):
             endpoint = await clients.target("lambda", invoke.endpoint_url)

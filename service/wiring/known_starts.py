@@ -1,7 +1,7 @@
-"""Which functions are known to start: remembered in the state directory, once per code and configuration.
+"""Remembers in the state directory which functions are known to start, once per code and configuration.
 
-So an idle function needs no process after a restart, and a changed one is tried before anything is fetched for it.
-What is stored is a hash: no part of a function's configuration stands in the file.
+So an idle function needs no process after a restart, and a changed function is tried before its mappings fetch.
+The file contains only hashes: no part of a function's configuration is stored.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ...dispatch.core.observer import Event, GateClosed
 
 FILE = "functions.json"
 FILES_MAX = 20_000
-"""Files of code that are looked at."""
+"""Maximum files of code that are checked."""
 SKIPPED = frozenset({"__pycache__", ".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".headrace"})
-"""Directories that change without the code's changing."""
+"""Directories whose changes do not matter to the code."""
 
 
 class KnownStarts:
-    """Fingerprints of functions that started well."""
+    """Fingerprints of functions that started successfully."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
@@ -47,8 +47,8 @@ class KnownStarts:
             self._write()
 
     def _write(self) -> None:
-        """On a full disk nothing is remembered, which costs one init per function. Nor is it in a directory that took
-        ours' place: it is another daemon's."""
+        """On a full disk nothing is stored, which costs one init per function. Nor is anything stored in a directory
+        that replaced ours: it belongs to another daemon."""
         fresh = self._path.with_suffix(".new")
         try:
             self._directory.expect()
@@ -62,7 +62,7 @@ class KnownStarts:
 
 
 def _read(path: Path) -> dict[str, str]:
-    """What is stored; nothing when the file is missing or damaged, which costs one init per function."""
+    """The stored fingerprints; none when the file is missing or damaged, which costs one init per function."""
     try:
         known = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -71,7 +71,7 @@ def _read(path: Path) -> dict[str, str]:
 
 
 class ForgetfulObserver:
-    """The observer that forgets a function as soon as it could not start."""
+    """The observer that removes a function as soon as it cannot start."""
 
     def __init__(self, registry: KnownStarts) -> None:
         self._registry = registry
@@ -82,8 +82,8 @@ class ForgetfulObserver:
 
 
 def fingerprint(function: BaseModel, roots: Iterable[Path]) -> str:
-    """A hash of a function's configuration and of name, size and time of every file of its code. Empty, which nothing
-    remembers, where there are so many files that looking at them takes longer than an init."""
+    """A hash of a function's configuration and of name, size and time of every file of its code. Empty (and never
+    stored) when there are so many files that checking them takes longer than an init."""
     digest = hashlib.sha256(function.model_dump_json().encode())
     for root in roots:
         found = sorted(islice(_files(root), FILES_MAX + 1))

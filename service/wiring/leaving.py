@@ -1,4 +1,4 @@
-"""How the process ends that a daemon runs in, when it does not end by itself.
+"""Ends the daemon's process when it does not end by itself.
 
 No clean-up of ours is needed for that: functions' processes end with the daemon, however it ends.
 """
@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 
 LAST_LINES = 0.1
-"""Seconds in which the last lines may still be written."""
+"""Maximum seconds to write the last lines."""
 
 
 class Leaving:
-    """`flush` writes what is left of the log within so many seconds; `leave` ends the process."""
+    """`flush` writes the rest of the log within the given seconds; `leave` ends the process."""
 
     def __init__(self, flush: Callable[[float], object], leave: Callable[[int], object] = os._exit) -> None:
         self._flush = flush
@@ -22,12 +22,12 @@ class Leaving:
         self._timer: threading.Timer | None = None
 
     def at_once(self, number: int) -> None:
-        """For a second signal: the exit code is that of one who was killed by it."""
+        """For a second signal: the exit code is that of a process killed by it."""
         self._flush(LAST_LINES)
         self._leave(128 + number)
 
     def after(self, seconds: float, code: Callable[[], int], say: Callable[[], object]) -> None:
-        """When so many seconds are over, whoever still runs is left behind: a thread that waits for a disk or a name
+        """After this many seconds, end the process even if threads still run: a thread that waits for a disk or a name
         server cannot be ended. `code` and `say` are called in a thread. Only the first call counts."""
 
         def leave() -> None:

@@ -35,12 +35,12 @@ WOULD = {
     "discarded": "would_discard",
     "invocations": "would_invoke",
 }
-"""The fates of an account, and what a dry run calls them."""
+"""The fates of an account, and their names in a dry run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a daemon has to do with the world around it."""
+    """The daemon's connections to its environment."""
 
     log: Log
     out: Callable[[str], object]
@@ -50,7 +50,7 @@ class Outside:
     scrape: Callable[[], Awaitable[bytes]]
     """The metrics as text."""
     beside: Callable[[], Coroutine[Any, Any, None]]
-    """Runs beside the mappings; may end when it likes."""
+    """Runs beside the mappings; may end at any time."""
     api: LambdaApi | None = None
     """None: there is no Lambda API."""
     code: CodeDownloads | None = None
@@ -71,7 +71,7 @@ class Life:
         self._stop_wanted = anyio.Event()
         self._exit = Exit.OK
         self.times: StopTimes = NEVER
-        """By when each part has ended, once a stop has begun."""
+        """The deadlines of a stop, once it has begun."""
 
     def stop(self) -> None:
         """Begin to stop; `run` returns when it is done."""
@@ -129,7 +129,8 @@ class Life:
     # --- the end ----------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """Readiness goes first, so that nobody sends us more; then all mappings at once, then what they used."""
+        """First the daemon becomes not ready, so that clients send nothing more; then all mappings stop at once, then
+        their resources."""
         budget = StopBudget.of_daemon(self._settings.stop_timeout)
         times = self.times = budget.begin(self._clock.monotonic())
         self._outside.leave(budget.last_resort, lambda: self._exit, lambda: self._say_left(budget.whole))
@@ -142,7 +143,9 @@ class Life:
             await self._plant.stop_last(times)
 
     def _say_left(self, seconds: float) -> None:
-        text = f"not everything ended within {seconds:g} s: it is left behind; what has no fate comes again"
+        text = (
+            f"not everything ended within {seconds:g} s: Headrace exits nevertheless; records without a fate come again"
+        )
         self._log.warning(Action.STOP, text)
 
     def _say_account(self) -> None:

@@ -1,4 +1,4 @@
-"""From a function of the configuration, or of the API, to what the local invoker wants to know. Decides nothing."""
+"""From a function of the configuration, or of the API, to the local invoker's specification. Decides nothing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..control.catalogue import Runnable
 from ..control.names import Home
 
 Owned = LocalFunction | CommandFunction | ExternalFunction
-"""Functions whose runtime speaks to us over the Runtime API."""
+"""Functions whose runtime uses our Runtime API."""
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANY_SERVICE = "sqs"
-"""Whose endpoint a function is told of where nothing else says which: emulators have one for all."""
+"""The service whose endpoint a function gets when no setting names another: emulators have one for all services."""
 _VARIABLE = {"dynamodbstreams": "DYNAMODB_STREAMS", "secretsmanager": "SECRETS_MANAGER", "stepfunctions": "SFN"}
-"""Services whose variable is not their name in capitals."""
+"""Services whose variable is not the service's name in capitals."""
 
 
 def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: Mapping[str, str]) -> FunctionSpec:
-    """`scratch` is a directory that is ours to fill; `aws` are the variables by which the function reaches AWS."""
+    """`scratch` is a temporary directory of ours; `aws` are the variables for the function's access to AWS."""
     if isinstance(function, ExternalFunction):
         return FunctionSpec(
             name=function.name,
@@ -62,7 +62,7 @@ def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: M
 
 
 AT_ONCE = 1000
-"""Environments of one version of the API's functions: who invokes them bounds them over all versions."""
+"""Maximum environments of one version of the API's functions: the caller limits them over all versions."""
 
 
 def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping[str, str]) -> FunctionSpec:
@@ -80,7 +80,7 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         memory_size=runnable.memory_size,
         uploaded=True,
         read_only=True,
-        reload=False,  # what is unpacked does not change
+        reload=False,  # unpacked code does not change
         region=here.region,
         account=here.account,
         aws=aws,
@@ -106,25 +106,25 @@ def _launch(function: LocalFunction | CommandFunction) -> Launch:
 
 @dataclass(frozen=True, slots=True)
 class OwnApi:
-    """Our Lambda API, as the functions of this machine call it."""
+    """Our Lambda API, for the functions of this machine."""
 
     url: str
     secret: str = ""
-    """With which they sign, under the key id that they have anyway; empty where no signature is needed."""
+    """The secret for their signatures, under their usual key id; empty when no signature is needed."""
 
 
 def aws_variables(
     aws: Aws, endpoint: Target, account: str, environ: Mapping[str, str], own: OwnApi | None = None
 ) -> dict[str, str]:
-    """How a function reaches what the daemon reaches. At an emulator: its endpoints, and credentials that are nobody's
-    secret. At real AWS nothing: a function brings its own. `own` is our Lambda API, by which functions find each other,
-    unless another one is configured for Lambda; None where they cannot use it."""
+    """The variables with which a function reaches the same AWS as the daemon. At an emulator: its endpoints, and
+    credentials that are no secret. At real AWS none: a function has its own. `own` is our Lambda API, through which
+    functions call each other, unless another one is configured for Lambda; None where they cannot use it."""
     if not isinstance(endpoint, LocalEndpoint):
         return {}
     general = aws.endpoint_url or environ.get(ENDPOINT) or endpoint.url
     single = {name: url for name, url in environ.items() if name.startswith(f"{ENDPOINT}_") and url}
     single |= {f"{ENDPOINT}_{_variable(service)}": url for service, url in aws.endpoint_urls.items()}
-    # Some emulators take an access key of twelve digits for the account.
+    # Some emulators read an access key of twelve digits as the account.
     key = "test" if account == LOCAL_ACCOUNT else account
     functions = {f"{ENDPOINT}_LAMBDA": own.url} if own else {}
     secret = (own.secret if own else "") or "test"

@@ -1,4 +1,4 @@
-"""Makes a mapping at work out of its configuration: source, policy, slots, filters, failure destination, supervisor."""
+"""Makes a running mapping from its configuration: source, policy, slots, filters, failure destination, supervisor."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ..running.mappings import RunningMapping
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
-"""Between attempts to reach a source: short, because somebody waits for the emulator or the queue that they start."""
+"""Seconds between attempts to reach a source: short, because a user may just be starting the emulator or the queue."""
 
 
 class MappingFactory:
-    """`show` gets the verdicts of a dry run."""
+    """`show` gets the results of a dry run."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class MappingFactory:
         self._show = show
 
     async def work(self, mapping: EventSourceMapping) -> RunningMapping:
-        clock = ServiceClock(self._clock)  # by which the age of the source's records is judged
+        clock = ServiceClock(self._clock)  # the clock for the age of the source's records
         member = await self._fleet.member(reference_of(mapping))
         source = await self._sources.source(mapping, member.facts, clock)
         destination = await self._destination(mapping)
@@ -86,7 +86,7 @@ class MappingFactory:
         )
 
     async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:
-        """Where discarded records are told of; nowhere in a dry run."""
+        """The failure destination; none in a dry run."""
         destination = None if self._settings.dry_run else await self._place(mapping)
         if destination is None:
             return None
@@ -94,7 +94,7 @@ class MappingFactory:
         return FailureDestination(mapping.name, destination, persistence, self._clock, self._jitter, self._observer)
 
     async def _place(self, mapping: EventSourceMapping) -> Destination | None:
-        """What takes the documents of a mapping."""
+        """The destination of a mapping's documents."""
         aws = self._settings.aws
         maker, arn = self._sources.maker(mapping), mapping.function_arn(aws.account, aws.region)
         own = maker.destination(arn)

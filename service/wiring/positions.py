@@ -1,6 +1,6 @@
-"""The stored positions of streams, seen from the configuration: opened in the state directory, and whose they are.
+"""The stored positions of streams: opens them in the state directory, and finds the mapping of each.
 
-Used by the daemon and by `headrace positions`. Whoever opens them holds the state directory.
+Used by the daemon and by `headrace positions`. The caller holds the lock of the state directory.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ...pollers.checkpoints.state_file import FILE
 from ...pollers.checkpoints.store import CheckpointStore, Kept, unused
 
 NAMED = 3
-"""Of what nobody uses, so many are named in a line; the verb lists them all."""
+"""Maximum unused positions that a line names; the verb lists them all."""
 
 
 def are_stored(directory: Path) -> bool:
-    """Whether positions were ever stored in this state directory. The end of a file that is lost says so too."""
+    """Whether positions were ever stored in this state directory. The remaining end of a lost file counts too."""
     return (directory / FILE).exists() or (directory / f"{FILE}-wal").exists()
 
 
 class Positions:
-    """The store of a state directory that is ours, opened when it is first asked for. `opened` hears of its file."""
+    """The store of a locked state directory, opened on first use. `opened` is told its file."""
 
     def __init__(self, directory: Path, opened: Callable[[GroupWriter], None] = lambda file: None) -> None:
         self._directory = directory
@@ -44,7 +44,7 @@ class Positions:
             return self._store
 
     async def kept(self) -> Sequence[Kept]:
-        """What is stored, as far as anybody asked for the store."""
+        """The stored positions, if the store was opened."""
         return await self._store.kept() if self._store is not None else ()
 
     async def aclose(self) -> None:
@@ -53,7 +53,7 @@ class Positions:
 
 
 class Volatile:
-    """Positions that nobody has afterwards."""
+    """Positions in memory, which are lost at the end."""
 
     def __init__(self) -> None:
         self._store = MemoryCheckpoints()
@@ -66,12 +66,12 @@ class Volatile:
 
 
 async def open_positions(directory: Path) -> SqliteCheckpoints:
-    """The store in a state directory that is ours. Raises UnusableState."""
+    """The store in a locked state directory. Raises UnusableState."""
     return await SqliteCheckpoints.open(directory / FILE)
 
 
 def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:
-    """What is stored for no mapping of the configuration. Mappings that are not enabled keep their positions."""
+    """Positions that no mapping of the configuration uses. Mappings that are not enabled keep their positions."""
     by_uuid = {mapping.uuid: mapping for mapping in mappings}
     used = [
         (each.mapping, each.source)
@@ -86,6 +86,7 @@ def unused_line(left: Collection[Kept]) -> str:
     named = [f"{each.source} for {each.mapping}" for each in list(left)[:NAMED]]
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return (
-        f"positions are stored that no mapping uses: {', '.join(named)}{more}; stop, then give them to another mapping "
-        "with `headrace positions move MAPPING SOURCE TO`, or forget them with `headrace positions remove MAPPING`"
+        f"no mapping uses the stored positions of {', '.join(named)}{more}; stop Headrace, then give them to another "
+        "mapping with `headrace positions move MAPPING SOURCE TO`, or remove them with "
+        "`headrace positions remove MAPPING`"
     )

@@ -1,4 +1,4 @@
-"""What SIGTERM, SIGINT and SIGHUP do: the first stops in phases, a second ends at once. From the first moment on.
+"""Handles SIGTERM, SIGINT and SIGHUP from the first moment on: the first stops in phases, a second ends at once.
 
     installed, while libraries are imported ──► watched, as soon as the event loop runs ──► installed
       ends, with a line and 0: nothing has begun    tells the daemon
@@ -20,12 +20,12 @@ STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ERRORS = 2
 """The descriptor of standard error."""
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
-"""Those that end at once when they are not the first."""
+"""Signals that end the process at once when they are not the first."""
 
 
 def install(leave: Callable[[int], object] = os._exit) -> None:
-    """From now on a signal ends the process with a line and 0, wherever it is: as long as no event loop runs there is
-    nothing to stop. An exception would meet libraries in the middle of their import, and not all of them bear that."""
+    """From now on a signal ends the process with a line and 0: as long as no event loop runs there is
+    nothing to stop. An exception could interrupt libraries during their import, and some do not handle that."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         _say(f"headrace: {signal.Signals(number).name}: stopped, nothing was running\n")
@@ -59,12 +59,12 @@ def watched(stop: Callable[[signal.Signals], None], end: Callable[[int], None]) 
     finally:
         for each, handler in before.items():
             loop.remove_signal_handler(each)
-            if handler is not None:  # it was a Python program's
+            if handler is not None:  # restore the handler of the embedding Python program
                 signal.signal(each, handler)
 
 
 def _say(line: str) -> None:
-    """On standard error, if there is one and somebody reads it."""
+    """Writes to standard error, if it is open and read."""
     with suppress(OSError, ValueError):
         if select.select((), (ERRORS,), (), 0)[1]:
             os.write(ERRORS, line.encode())

@@ -23,12 +23,12 @@ from ..control.mappings.model import SourceLook
 from .endpoints import ServiceEndpoints
 
 LOOK = 10.0
-"""Seconds that a source has to answer when it is looked at."""
+"""Maximum seconds for a source's answer to a check."""
 
 
 class SourceFactory:
-    """Makes the source of each mapping. `directory` is where the files lie that a mapping names; `store` gives the
-    store of positions, and is asked for the first mapping that keeps some."""
+    """Makes the source of each mapping. `directory` contains the files that a mapping names; `store` gives the
+    store of positions, and is called for the first mapping that has positions."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class SourceFactory:
         self._makers: dict[str, SourceMaker] = {}
 
     def maker(self, mapping: EventSourceMapping) -> SourceMaker:
-        """How the source is reached: one for all that the mapping does there."""
+        """The connection settings of the source, shared by all parts of the mapping."""
         if mapping.name not in self._makers:
             self._makers[mapping.name] = poller_of(mapping).make(mapping, self._parts)
         return self._makers[mapping.name]
@@ -67,7 +67,8 @@ class SourceFactory:
         self._makers.pop(mapping, None)
 
     async def look(self, mapping: EventSourceMapping) -> SourceLook:
-        """Whether the source is there and can be read, now. Raises ConfigError: it would be real AWS unsaid."""
+        """Whether the source exists and can be read now. Raises ConfigError for real AWS that the user did not
+        allow."""
         await self._endpoints.add(mapping)
         self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
         with anyio.move_on_after(LOOK):
@@ -82,15 +83,15 @@ class SourceFactory:
         return SourceLook(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
 
     async def source(self, mapping: EventSourceMapping, function: FunctionFacts, clock: ServiceClock) -> Source:
-        """`clock` is told what the source says of the time, where it says something. Raises ConfigError for what would
-        be real AWS unsaid, or needs a library that is not installed."""
+        """`clock` gets the source's time, where the source reports one. Raises ConfigError for real AWS that the user
+        did not allow, or for a missing library."""
         await self._endpoints.add(mapping)
         self._endpoints.refuse_real_aws([mapping])
         return await self.maker(mapping).source(function, clock)
 
 
 def refuse_missing_libraries(config: Config) -> None:
-    """Raises ConfigError for mappings that need what is not installed."""
+    """Raises ConfigError for mappings that need a missing library."""
     missing = [
         config.problem(f"mappings.{mapping.name}", what)
         for mapping in config.mappings.values()

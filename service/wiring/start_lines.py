@@ -1,4 +1,4 @@
-"""What is said at the start: what each mapping takes from where, and whether somebody else takes from there too."""
+"""The first log lines: the source and function of each mapping, and other mappings of the same source."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ..telemetry.mapping_logs import log_of
 from .endpoints import ServiceEndpoints
 
 Lambda = Callable[[], Awaitable[object | None]]
-"""Gives the client of the endpoint's Lambda API; None where it must not be asked."""
+"""Provides the client of the endpoint's Lambda API; None when it must not be called."""
 
 
 def say_first_lines(
     log: Log, config: Config, mappings: Iterable[EventSourceMapping], endpoints: ServiceEndpoints
 ) -> None:
-    """Version, then account, region and endpoint of each mapping, then what deserves a remark."""
+    """Logs the version, then account, region and endpoint of each mapping, then remarks."""
     log.info(Action.START, f"headrace {version()}", dry_run=config.settings.dry_run or None)
     for mapping in mappings:
         own = log_of(mapping, log)
         _say_mapping(own, mapping, endpoints.told(mapping))
-        if mapping.name not in config.mappings:  # what stands in a file is said with its line
+        if mapping.name not in config.mappings:  # a problem in a file is reported with its line
             say_filters(own, mapping)
     for warning in config.warnings:
         log.warning(Action.RECORDED, str(warning))
@@ -56,8 +56,8 @@ def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
 async def watch_foreign(plant: RunningMappings, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
     """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
 
-    Asked when a mapping polls, because before that the endpoint may not be there to answer. Mappings that come later
-    are asked for too."""
+    It asks when a mapping polls, because before that the endpoint may not answer yet. Mappings that are added later
+    are checked too."""
     asked: set[str] = set()
     while True:
         changed = plant.changes.next()

@@ -1,6 +1,6 @@
-"""The state directory: what must survive a restart, and the lock that one daemon holds on it.
+"""The state directory for data that must survive a restart, and its lock, which one daemon holds.
 
-The lock is the operating system's, so it is free the moment its owner dies, however it died.
+The lock is the operating system's, so it is released at the moment its owner dies, however it dies.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ LOCK = "lock"
 FORMER = ".penstock"
 """The directory's default name before the product was called Headrace."""
 PRIVATE = 0o700
-"""Variables of functions and payloads of events are in it, which may be secrets. A directory that was there keeps its
-rights."""
+"""It contains variables of functions and payloads of events, which may be secrets. An existing directory keeps its
+permissions."""
 
 
 class StateError(HeadraceError):
@@ -30,7 +30,8 @@ class StateError(HeadraceError):
 
 
 class StateDirectory:
-    """A locked directory. Closing it, or dying, frees it. Whoever takes the lock's file away frees it too, unseen."""
+    """A locked directory. Closing it, or the end of the process, frees it. A removal of the lock's file frees it too,
+    unnoticed."""
 
     what = "the lock of the state directory"
 
@@ -42,11 +43,11 @@ class StateDirectory:
 
     @property
     def trouble(self) -> Reason | None:
-        """Why it is ours no longer, as `check` found."""
+        """Why it is not ours any more, by the last `check`."""
         return self._trouble
 
     async def check(self) -> None:
-        """Look whether another daemon could take it."""
+        """Check whether another daemon could take it."""
         try:
             await anyio.to_thread.run_sync(self._pinned.expect)
             self._trouble = None
@@ -84,14 +85,14 @@ class StateDirectory:
 
 
 def former_directory(path: Path) -> str:
-    """One line about a state directory under its former name beside `path`: where it is, and what to do. Empty when
+    """One line about a state directory with its old name beside `path`: where it is, and what to do. Empty when
     there is none."""
     former = path.absolute().parent / FORMER
     if former == path.absolute() or not former.is_dir():
         return ""
     return (
-        f"{former} is a state directory under its former name, and is not read: to go on with what it keeps, stop the "
-        f"daemon, remove {path} and rename it (mv {former} {path}); else remove it"
+        f"{former} is a state directory with its old name, and Headrace does not read it: to continue with its data, "
+        f"stop the daemon, remove {path} and rename it (mv {former} {path}); else remove it"
     )
 
 

@@ -110,10 +110,10 @@ def test_check_tells_what_is_likely_to_be_a_slip(tmp_path: Path) -> None:
     (tmp_path / "headrace.json").write_text(text)
     done = headrace("check", cwd=tmp_path)
     assert done.returncode == 0
-    told = [line for line in done.stderr.splitlines() if "there is no region 'us-esat-1' (near are " in line]
+    told = [line for line in done.stderr.splitlines() if "there is no region 'us-esat-1' (similar names: " in line]
     assert [line.partition(": there")[0].rpartition(" ")[2] for line in told] == ["aws.region", "mappings.m"]
     assert all("us-east-1" in line for line in told)
-    assert "functions.f.handler: names a module of which there is no app.py in" in done.stderr
+    assert "functions.f.handler: names a module, but there is no app.py in" in done.stderr
     assert "1 mapping and 1 function: no problem found" in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""What users have, boto3, the AWS CLI and the SDK for JavaScript, deploys functions and mappings to Headrace, which is
+"""The users' tools (boto3, the AWS CLI and the SDK for JavaScript) deploy functions and mappings to Headrace, which is
 killed and started again in between."""
 
 from __future__ import annotations

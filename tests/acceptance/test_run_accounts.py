@@ -1,4 +1,4 @@
-"""Whose functions a daemon has: those of the account of the emulator beside it, or of the access key."""
+"""The account of a daemon's functions: that of the emulator next to it, or of the access key."""
 
 from __future__ import annotations
 

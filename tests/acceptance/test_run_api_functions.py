@@ -1,5 +1,5 @@
 """Functions that boto3 deploys to the daemon beside an emulator: invoked, versioned, throttled, invoked asynchronously
-with everybody told who should be, their logs in CloudWatch Logs, and all of it there after `kill -9`."""
+with all destinations, their logs in CloudWatch Logs, and all of it there after `kill -9`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon as a process that may open few files: it says so, and it answers those who ask whether it lives."""
+"""The daemon as a process that may open few files: it reports this, and still answers liveness checks."""
 
 from __future__ import annotations
 

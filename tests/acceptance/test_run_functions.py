@@ -1,4 +1,5 @@
-"""The daemon with functions in processes of its own: started once, ended with it, and said aloud when they cannot."""
+"""The daemon with functions in processes of its own: started once, ended with the daemon, and reported when they cannot
+start."""
 
 from __future__ import annotations
 

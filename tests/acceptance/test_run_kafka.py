@@ -170,7 +170,7 @@ def test_what_no_topic_takes_is_held_against_the_configuration(topics: Topics, t
     config = configured(tmp_path, "http://127.0.0.1:9", reading(topics, "orders", **more))
     done = headrace("check", config, cwd=tmp_path)
     assert done.returncode == 78
-    assert "would come back for ever" in done.stderr
+    assert "would come back forever" in done.stderr
 
 
 @pytest.mark.semantics("KAFKA-10")

@@ -84,7 +84,7 @@ def test_a_broker_that_dies_is_told_and_waited_for_and_nothing_is_lost(tmp_path:
             daemon.wait_until(lambda: states(daemon)["m"][0] == "waiting")
             (reason,) = reasons(daemon)
             assert reason == f"m: {states(daemon)['m'][1]}"
-            assert f"read topic {topic} at {topics.server}: nobody listens there" in reason
+            assert f"read topic {topic} at {topics.server}: no server listens there" in reason
             assert poll_errors(daemon) >= 1
             assert daemon.get("/readyz?strict")[0] == 503
             broker.start()
@@ -98,7 +98,7 @@ def test_a_broker_that_dies_is_told_and_waited_for_and_nothing_is_lost(tmp_path:
             assert daemon.stop() == 0
         lines = daemon.logged("fetch_failed")
         (text,) = {line["event"] for line in lines}
-        assert "nobody listens there; is the broker running" in text
+        assert "no server listens there; is the broker running" in text
         assert [line for line in lines if "repeated" not in line] == lines[:1], "then one in half a minute"
         assert daemon.logged("fault") == []
 

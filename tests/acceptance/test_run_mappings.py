@@ -212,7 +212,7 @@ def test_a_mapping_of_the_configuration(streams: Streams, tmp_path: Path) -> Non
             kill(api)
         with running(config, "--adopt") as api:
             assert api.get(uuid)["BatchSize"] == 1
-            assert any("as the API changed it" in line["event"] for line in api.daemon.logged("mapping"))
+            assert any("has changes of the API" in line["event"] for line in api.daemon.logged("mapping"))
             api.delete(uuid)
             api.wait_gone(uuid)
         with running(config) as api:

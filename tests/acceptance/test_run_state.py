@@ -69,7 +69,7 @@ def test_what_a_directory_that_was_deleted_cannot_keep_is_refused_and_shown(tmp_
             lambda: api.tag_resource(Resource="arn:aws:lambda:us-east-1:000000000000:function:orders", Tags={"a": "b"}),
         ]
         for call in calls:
-            with pytest.raises(ClientError, match=r"(?s)ServiceException.*cannot store .*start the daemon again"):
+            with pytest.raises(ClientError, match=r"(?s)ServiceException.*cannot store .*restart the daemon"):
                 call()
         assert [each["FunctionName"] for each in api.list_functions()["Functions"]] == ["orders"]
         code, body = daemon.get("/readyz")
@@ -101,5 +101,5 @@ def test_a_file_that_is_lost_while_its_end_is_there_lets_nothing_start(tmp_path:
     done = daemons.headrace("run", cwd=tmp_path, env=NOWHERE)
     assert (done.returncode, done.stdout) == (78, "")
     assert f"{lost}: the " in done.stderr
-    assert "it is missing, but the end of it is still there" in done.stderr
+    assert "it is missing, but its -wal file still exists" in done.stderr
     assert (tmp_path / ".headrace" / f"{lost}-wal").read_bytes() == b"the end of it"

@@ -1,4 +1,4 @@
-"""What every schema registry is to a mapping, whoever runs it: a stand-in for Confluent's, an emulator's Glue."""
+"""What a mapping expects of every schema registry: a stand-in for Confluent's, an emulator's Glue."""
 
 from __future__ import annotations
 

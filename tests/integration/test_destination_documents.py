@@ -1,4 +1,5 @@
-"""What reaches queues, topics and buckets, and what is said when they do not take it, on real servers."""
+"""The documents that reach queues, topics and buckets, and the reports when a destination refuses one, on real
+servers."""
 
 from __future__ import annotations
 

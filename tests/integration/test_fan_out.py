@@ -1,4 +1,4 @@
-"""SubscribeToShard over the wire: event streams, their continuation, and all in which they break."""
+"""SubscribeToShard over the wire: event streams, their continuation, and all ways in which they break."""
 
 from __future__ import annotations
 

@@ -93,5 +93,5 @@ async def test_where_nobody_answers_the_caller_is_told_so(tmp_path: Path) -> Non
 
 async def test_real_aws_is_not_asked_unless_it_is_meant(tmp_path: Path) -> None:
     async with Clients(AwsSettings(region="us-east-1")) as clients, function_api(tmp_path, clients=clients) as api:
-        with pytest.raises(ApiError, match=r"S3 cannot be asked for the code: .*real AWS"):
+        with pytest.raises(ApiError, match=r"the code cannot be fetched from S3: .*real AWS"):
             await api.create(Code={"S3Bucket": "bucket", "S3Key": "key"})

@@ -1,4 +1,4 @@
-"""A topic as a failure destination, at a real broker: what it does not take keeps nothing else from it."""
+"""A topic as a failure destination, at a real broker: a document that it refuses blocks no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logins to a real broker, each through a mapping: what is configured reads one record, what is wrong says so."""
+"""Logins to a real broker, each through a mapping: a right configuration reads a record, a wrong one is reported."""
 
 from __future__ import annotations
 
@@ -367,7 +367,7 @@ async def test_a_wrong_password(
 
 LOGIN_OPEN = ("BASIC_AUTH=env:LOGIN",)
 WRONG: list[tuple[str, tuple[str, ...], dict[str, Any], type[SourceError], str]] = [
-    ("TLS", (), {"protocol": "SSL"}, SourceRefused, "give its authority as SERVER_ROOT_CA_CERTIFICATE"),
+    ("TLS", (), {"protocol": "SSL"}, SourceRefused, "give it as SERVER_ROOT_CA_CERTIFICATE"),
     ("EXPIRED", (authority(),), {}, SourceRefused, "the brokers' certificate has expired"),
     ("ELSEWHERE", (authority(),), {}, SourceRefused, "is not for this IP address"),
     ("MUTUAL", (authority(),), {}, SourceRefused, "give CLIENT_CERTIFICATE_TLS_AUTH"),
@@ -378,14 +378,14 @@ WRONG: list[tuple[str, tuple[str, ...], dict[str, Any], type[SourceError], str]]
         SourceRefused,
         "do not accept the client",
     ),
-    ("TLS", (), {}, SourceRefused, "the port speaks TLS, and the protocol has none"),
+    ("TLS", (), {}, SourceRefused, "the port speaks TLS, but the protocol is without TLS"),
     ("SAFE", LOGIN_OPEN, {"protocol": "SASL_PLAINTEXT"}, SourceRefused, "the port speaks TLS"),
     ("PLAINTEXT", (authority(),), {}, SourceUnavailable, "does the port speak TLS?"),
     ("OPEN", (*LOGIN_OPEN, authority()), {}, SourceUnavailable, "does the port speak TLS?"),
     ("OPEN", (), {}, SourceUnavailable, "does the port want a login, or TLS?"),
     ("PLAINTEXT", LOGIN_OPEN, {"protocol": "SASL_PLAINTEXT"}, SourceRefused, "the listener has no login"),
     ("OAUTH", (*LOGIN_OPEN, authority()), {}, SourceRefused, "does not know the mechanism PLAIN"),
-    ("OAUTH", (authority(),), {"oauth": {"token": "env:FORGED"}}, SourceRefused, "does not take the token"),
+    ("OAUTH", (authority(),), {"oauth": {"token": "env:FORGED"}}, SourceRefused, "does not accept the token"),
 ]
 
 
@@ -435,7 +435,7 @@ async def test_a_topic_of_somebody_else(brokers: Secured, reach: Any) -> None:
 
 @pytest.mark.parametrize(
     ("server", "text"),
-    [("127.0.0.1:1", "nobody listens there"), ("kafka.invalid:9092", "the host name is not known")],
+    [("127.0.0.1:1", "no server listens there"), ("kafka.invalid:9092", "the host name is not known")],
 )
 @pytest.mark.semantics("KAFKA-SEC-12")
 async def test_brokers_that_are_not_there(server: str, text: str) -> None:
@@ -450,7 +450,10 @@ async def test_brokers_that_are_elsewhere(brokers: Secured) -> None:
     connection = KafkaConnection((brokers.server("AWAY"),))
     error = await connection.explain(KafkaConnectionError("no way"), "reach topic orders")
     assert isinstance(error, SourceUnavailable)
-    assert f"the brokers say that they are at {NOWHERE} (their advertised.listeners), and there: nobody" in str(error)
+    assert (
+        f"the brokers give the address {NOWHERE} (their advertised.listeners), but the connection to it fails: no"
+        in str(error)
+    )
 
 
 @pytest.mark.semantics("KAFKA-SEC-11", "KAFKA-SEC-13")

@@ -1,4 +1,4 @@
-"""Local functions as real processes: what they see, how they end, and that nothing of them is left behind."""
+"""Local functions as real processes: what they see, how they end, and that they leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A /tmp and an /opt of a function's own wherever things lie, and stored code that nobody can write."""
+"""A function's own /tmp and /opt, wherever its files are, and stored code that no process can write."""
 
 from __future__ import annotations
 

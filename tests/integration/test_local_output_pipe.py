@@ -1,4 +1,4 @@
-"""A function's output through a real pipe: everything is accounted for, and the others get their turns."""
+"""A function's output through a real pipe: everything is accounted for, and other tasks get their turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runtimes other than Python's, and runtimes that somebody else starts."""
+"""Runtimes other than Python's, and runtimes that the user starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine may refuse or gain while functions are started on it."""
+"""Refusals of this machine at the start of functions, and programs that are installed later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What AWS does, asked of every SQS server that tests and demo use; each difference is a row of docs/emulators.md.
+"""AWS's behaviour, compared with every SQS server that tests and demo use; each difference is a row of
+docs/emulators.md.
 
 A row's test asserts the difference itself, so that it fails, and the row goes, once an emulator has mended it.
 """

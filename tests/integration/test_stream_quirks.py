@@ -1,4 +1,4 @@
-"""What AWS does, asked of every stream server that tests use; each difference is a row of docs/emulators.md.
+"""AWS's behaviour, compared with every stream server that tests use; each difference is a row of docs/emulators.md.
 
 Our own stub is among them, and has no rows: it is held to AWS's answers, or, where AWS says nothing, to what a poller
 would wish for. A row's test asserts the difference itself, so that it fails, and the row goes, once an emulator has

@@ -1,4 +1,4 @@
-"""Aggregates of any records come apart again; damaged ones, and bytes that nobody packed, do no harm."""
+"""Aggregates of any records are unpacked again; damaged aggregates, and other bytes, do no harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Whatever the model lets through is answered as the model says, or refused; it is never a fault of ours."""
+"""Any request that the service model allows is answered in the model's form, or refused; it is never a fault of
+ours."""
 
 from __future__ import annotations
 

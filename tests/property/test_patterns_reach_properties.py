@@ -1,4 +1,4 @@
-"""What is said of a filter that can match nothing is true: no record that its source makes passes it."""
+"""A report that a filter can match nothing is true: no record of its source passes it."""
 
 from __future__ import annotations
 

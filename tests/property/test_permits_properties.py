@@ -1,5 +1,5 @@
-"""Permits: whatever is asked, given back, withdrawn or limited anew, no more are out than there are, and each mapping
-that waits has its turn."""
+"""Permits under random requests, returns, withdrawals and limits: never more than the limit are out, and each waiting
+mapping has its turn."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ async def test_the_environments_of_a_function_that_is_gone_end(rig: Rig) -> None
         assert rig.ended == ["orders $LATEST 1"]
         reply = await rig.invoke()
     assert isinstance(reply, Unreachable)
-    assert str(reply.cause) == "there is no function orders: create it"
+    assert str(reply.cause) == "function orders does not exist: create it"
 
 
 @pytest.mark.semantics("API-INVOKE-04")
@@ -358,7 +358,7 @@ async def test_a_mapping_waits_for_a_function_that_is_gone_and_goes_on_when_it_i
         gate = (await rig.open("orders")).target.gate
         rig.catalogue.remove("orders")
         await anyio.sleep(1)
-        assert (gate.is_open, str(gate.cause)) == (False, "there is no function orders: create it")
+        assert (gate.is_open, str(gate.cause)) == (False, "function orders does not exist: create it")
         rig.catalogue.put(state="Pending")
         await anyio.sleep(1)
         assert str(gate.cause) == "it is Pending: wait for it"

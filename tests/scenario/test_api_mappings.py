@@ -1,4 +1,4 @@
-"""What becomes of the plant when the API's mappings come, change and go, and when their functions do."""
+"""The running mappings when the API's mappings, and their functions, come, change and go."""
 
 from __future__ import annotations
 

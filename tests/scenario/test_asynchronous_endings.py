@@ -1,4 +1,4 @@
-"""Who is told of an event that is over, and how long a destination that fails is tried; on virtual time."""
+"""The destinations of finished events, and how long a failing destination is tried; on virtual time."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_after_five_tries_it_is_given_up_and_the_dead_letter_goes_out_all_
         ({"on_failure": "arn:aws:lambda:eu-west-1:000000000000:function:told"}, "", "not reachable in this region"),
         ({"on_failure": "arn:aws:kinesis:us-east-1:000000000000:stream/x"}, "", "is of the service 'kinesis'"),
         ({"on_failure": "nonsense"}, "", "is not an ARN"),
-        ({}, BUCKET, "is no queue and no topic; name one in DeadLetterConfig"),
+        ({}, BUCKET, "is neither a queue nor a topic; name one in DeadLetterConfig"),
     ],
 )
 async def test_what_can_be_no_destination_is_said_at_once(

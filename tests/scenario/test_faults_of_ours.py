@@ -1,4 +1,4 @@
-"""What is raised where nothing should be reaches neither another mapping nor the daemon."""
+"""An unexpected exception reaches neither another mapping nor the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault of ours in an observer or in a part beside the mappings ends nobody else, and what met it goes on."""
+"""A fault of ours in an observer or in a part beside the mappings ends no other part, and its own part continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partitions that go in the middle of something: of a fetch, or of the way to the failure destination."""
+"""Partitions that are revoked during a fetch, or during a write to the failure destination."""
 
 from __future__ import annotations
 

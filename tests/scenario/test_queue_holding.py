@@ -1,4 +1,4 @@
-"""For how long messages stay ours: while they are invoked, while their function cannot start, and no longer."""
+"""How long messages stay invisible: during their invocation, while their function cannot start, and no longer."""
 
 from __future__ import annotations
 

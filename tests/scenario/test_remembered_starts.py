@@ -1,4 +1,4 @@
-"""Functions whose good start is only remembered: messages are received for them when they were seen to start."""
+"""Functions with a remembered start: messages are received for them once they were seen to start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source that takes a question and never answers shows within ten seconds, long before the call is given up."""
+"""A source that accepts a request and never answers is reported within ten seconds, long before the call times out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Streams where two things go wrong at once: what one shard, a look or the store suffers costs the others nothing."""
+"""Streams where two things go wrong at once: trouble of one shard, of a listing or of the store does not affect the
+others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of records that a function fails on, through the real shell on virtual time."""
+"""The fates of records on which a function fails, through the real shell on virtual time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Shards that wait for their parents while listings leave them out, or until they are trimmed: what the function sees,
-and what is told. On virtual time."""
+and what is reported. On virtual time."""
 
 from __future__ import annotations
 

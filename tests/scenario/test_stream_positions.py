@@ -1,5 +1,5 @@
-"""Where a shard is read from: after faults of its iterator, after retention, in the next life, and when the stream was
-made anew. On virtual time."""
+"""Where a shard is read from: after faults of its iterator, after retention, after a restart, and when the stream was
+recreated. On virtual time."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ async def test_a_stream_made_anew_stops_a_mapping_that_wants_that() -> None:
         puts(stream, range(100, 120))
         await until(300)
         assert where(supervisor) is PollState.WAITING
-        assert "made anew" in str(supervisor.status.reason)
+        assert "recreated" in str(supervisor.status.reason)
     assert function.taken == before
 
 

@@ -39,7 +39,7 @@ POLICY_REVISION = (
     "Revision Id"
 )
 FILED = (
-    "The function filed is one of the configuration file, which owns it: change it there and start Headrace again, or "
+    "The function filed is defined in the configuration file: change it there and restart Headrace, or "
     "use another name."
 )
 NO_CONFIG = "The function {} doesn't have an EventInvokeConfig"
@@ -194,7 +194,12 @@ ROWS: list[tuple[str, Mapping[str, Any], str, str]] = [
         RC,
         "Unable to delete version because the following aliases reference it: [live]",
     ),
-    ("ListFunctions", {"Marker": "%"}, IPV, "The Marker is none that was given as NextMarker: leave it out to begin."),
+    (
+        "ListFunctions",
+        {"Marker": "%"},
+        IPV,
+        "The Marker is not the NextMarker of an earlier answer: leave it out to begin.",
+    ),
     # --- versions
     ("PublishVersion", N, RNF, f"Function not found: {NOBODY}"),
     ("PublishVersion", {**F, "RevisionId": "x"}, "PreconditionFailedException", REVISION),

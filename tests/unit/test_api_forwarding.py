@@ -111,7 +111,7 @@ async def test_without_an_upstream_the_call_and_the_setting_are_named() -> None:
         assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (400, "InvalidParameterValueException")
         message = orjson.loads(reply.body)["message"]
         assert message.startswith(
-            f"{what} is not served here; whoever runs Headrace can set api.upstream (HEADRACE_API"
+            f"{what} is not served here; the operator of Headrace can set api.upstream (HEADRACE_API"
         )
 
 

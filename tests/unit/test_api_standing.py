@@ -57,7 +57,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
 @pytest.mark.parametrize(
     ("operation", "given", "text"),
     [
-        ("CreateFunction", {"DurableConfig": {"RetentionPeriodInDays": 1}}, "DurableConfig is not supported: durable"),
+        ("CreateFunction", {"DurableConfig": {"RetentionPeriodInDays": 1}}, "DurableConfig is not supported: there"),
         ("CreateFunction", {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig is not supported"),
         ("CreateFunction", {"Code": {"ImageUri": "i"}}, "Code.ImageUri is not supported: functions run from code"),
         ("CreateFunction", {"PackageType": "Image"}, "The value Image of PackageType is not supported: functions run"),
@@ -66,7 +66,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
         ("UpdateFunctionCode", {"S3ObjectStorageMode": "REFERENCE"}, "The value REFERENCE of S3ObjectStorageMode"),
         ("ListFunctions", {"MasterRegion": "ALL"}, "MasterRegion is not supported"),
         ("Invoke", {"TenantId": "t"}, "TenantId is not supported"),
-        ("CreateFunction", {"RuntimeConfig": {"RuntimeAlias": "a"}}, "RuntimeConfig is not supported: there are no"),
+        ("CreateFunction", {"RuntimeConfig": {"RuntimeAlias": "a"}}, "RuntimeConfig is not supported: custom runtime"),
         (
             "UpdateFunctionConfiguration",
             {"AcceleratorConfig": {"AcceleratorMemorySize": 1}},
@@ -82,7 +82,7 @@ def test_what_is_not_honoured_has_a_reason(operation: str) -> None:
             {"SourceAccessConfigurations": [{"Type": "IAM_OAUTHBEARER_AUTH"}]},
             "The value IAM_OAUTHBEARER_AUTH of SourceAccessConfigurations.Type is not supported: it needs a web",
         ),
-        ("CreateEventSourceMapping", {"Queues": ["q"]}, "Queues is not supported: no source that is polled here"),
+        ("CreateEventSourceMapping", {"Queues": ["q"]}, "Queues is not supported: no source that Headrace polls"),
         ("CreateEventSourceMapping", {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}}, "DocumentDBEventSource"),
         (
             "UpdateEventSourceMapping",
@@ -119,7 +119,7 @@ def test_what_asks_for_nothing_is_not_refused(operation: str, given: dict[str, A
 def test_what_the_model_does_not_know_is_refused_by_name() -> None:
     error = field_support.refusal("DeleteFunction", {"FunctionName": "f"}, ["qualifier"])
     assert error is not None
-    assert error.message == "qualifier is no parameter of DeleteFunction that Headrace knows; remove it."
+    assert error.message == "qualifier is not a parameter of DeleteFunction that Headrace knows; remove it."
 
 
 @pytest.mark.semantics("API-07")
@@ -135,7 +135,7 @@ def test_what_the_model_does_not_know_is_refused_by_name() -> None:
 def test_what_a_newer_model_knows_and_we_do_not_is_refused_by_name(given: dict[str, Any], path: str) -> None:
     error = field_support.refusal("CreateFunction", {**FUNCTION, **given}, [])
     assert error is not None
-    assert error.message == f"{path} is no parameter of CreateFunction that Headrace knows; remove it."
+    assert error.message == f"{path} is not a parameter of CreateFunction that Headrace knows; remove it."
 
 
 def test_names_that_users_choose_are_no_parameters() -> None:

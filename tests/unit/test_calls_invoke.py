@@ -373,7 +373,7 @@ async def test_what_was_sent_in_a_circle_is_refused(desk: Desk) -> None:
     for kind in ("RequestResponse", "Event"):
         error = await desk.refused(hops=4, InvocationType=kind)
         assert (error.code, form_of(error).status) == ("RecursiveInvocationException", 400)
-        assert "sent on by 4 daemons" in (error.message or "")
+        assert "forwarded by 4 daemons" in (error.message or "")
 
 
 @pytest.mark.semantics("API-INVOKE-17")

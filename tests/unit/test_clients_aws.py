@@ -311,7 +311,7 @@ async def test_the_account_is_that_of_the_endpoint_s_sts(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("account", ["", "12", "None"])
 async def test_an_account_that_is_none_is_not_believed(account: str) -> None:
     async with sts_stub.serve(account) as url, Clients(AwsSettings(endpoint_url=url)) as clients:
-        with pytest.raises(SourceRefused, match="STS answers with an account that is none"):
+        with pytest.raises(SourceRefused, match="STS answers with an invalid account"):
             await clients.account()
 
 

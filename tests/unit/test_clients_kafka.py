@@ -105,9 +105,9 @@ REFUSED: list[tuple[EventSourceMapping, str, str]] = [
     (mapping("BASIC_AUTH", oauth={"token": "env:T"}), "source_access", "BASIC_AUTH, kafka_security.oauth"),
     (mapping("SASL_SCRAM_512_AUTH", arn=CLUSTER, msk_iam=True), "source_access", "kafka_security.msk_iam"),
     (mapping("BASIC_AUTH", "BASIC_AUTH"), "source_access", "BASIC_AUTH is given 2 times"),
-    (mapping("BASIC_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know BASIC_AUTH"),
-    (mapping("SASL_SCRAM_256_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know SASL_SCRAM_256_AUTH"),
-    (mapping(arn=CLUSTER, oauth={"token": "env:T"}), "kafka_security", "no OAUTHBEARER tokens but those of IAM"),
+    (mapping("BASIC_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not support BASIC_AUTH"),
+    (mapping("SASL_SCRAM_256_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not support SASL_SCRAM_256_AUTH"),
+    (mapping(arn=CLUSTER, oauth={"token": "env:T"}), "kafka_security", "no OAUTHBEARER tokens except those of IAM"),
     (mapping(msk_iam=True), "kafka_security", "msk_iam needs the cluster's ARN"),
     (mapping("VIRTUAL_HOST=/"), "source_access", "VIRTUAL_HOST is for RabbitMQ"),
     (mapping("VPC_SUBNET=sn-1"), "source_access", "must begin with 'subnet:'"),
@@ -144,8 +144,8 @@ REFUSED: list[tuple[EventSourceMapping, str, str]] = [
     (mapping("BASIC_AUTH", "OAUTHBEARER_AUDIENCE=a"), "source_access", "OAUTHBEARER_AUDIENCE needs OAUTHBEARER_AUTH"),
     (mapping("OAUTHBEARER_LOGICAL_CLUSTER=lkc-1"), "source_access", "OAUTHBEARER_LOGICAL_CLUSTER needs OAUTHBEARER"),
     (mapping("OAUTHBEARER_IDENTITY_POOL=p"), "source_access", "OAUTHBEARER_IDENTITY_POOL needs OAUTHBEARER_AUTH"),
-    (mapping("OAUTHBEARER_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know OAUTHBEARER_AUTH"),
-    (mapping("IAM_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not know IAM_AUTH"),
+    (mapping("OAUTHBEARER_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not support OAUTHBEARER_AUTH"),
+    (mapping("IAM_AUTH", arn=CLUSTER), "source_access", "Amazon MSK does not support IAM_AUTH"),
     (mapping("IAM_AUTH=env:X"), "source_access", "IAM_AUTH has no uri: AWS signs"),
     (
         mapping("IAM_OAUTHBEARER_AUTH", "OAUTHBEARER_AUDIENCE=a"),
@@ -251,13 +251,13 @@ async def test_where_secrets_come_from(clients: Clients, tmp_path: Path) -> None
 
 
 BROKEN: list[tuple[str, type[SourceError], str]] = [
-    ("env:GONE", SourceRefused, "the variable GONE, which should have a secret, is not set"),
+    ("env:GONE", SourceRefused, "the variable GONE, which should contain a secret, is not set"),
     ("env:BLANK", SourceRefused, "the variable BLANK"),
-    ("env:WORD", SourceRefused, 'is not the JSON that is needed: {"username": …, "password": …}'),
-    ("env:LIST", SourceRefused, "is not the JSON that is needed"),
+    ("env:WORD", SourceRefused, 'is not the required JSON: {"username": …, "password": …}'),
+    ("env:LIST", SourceRefused, "is not the required JSON"),
     ("env:HALF", SourceRefused, "has no password"),
     ("env:NUMBER", SourceRefused, "has no password"),
-    ("file:gone", SourceMissing, "gone, which should have a secret, does not exist"),
+    ("file:gone", SourceMissing, "gone, which should contain a secret, does not exist"),
     ("file:.", SourceUnavailable, "cannot be read: Is a directory"),
     ("file:binary", SourceRefused, "is not UTF-8 text"),
     ("file:large", SourceRefused, "is larger than"),
@@ -488,10 +488,13 @@ async def test_what_brokers_are_told_besides_a_token() -> None:
 
 
 SPOILT: list[tuple[dict[str, str], str]] = [
-    ({"oauthClientSecret": "", "oauthPrivateKey": "s3cr3t"}, "has oauthPrivateKey, and assertions are not signed here"),
+    (
+        {"oauthClientSecret": "", "oauthPrivateKey": "s3cr3t"},
+        "has oauthPrivateKey, and Headrace does not sign assertions",
+    ),
     ({"oauthPrivateKey": "k", "oauthClientEmail": "e"}, "which are of two grant types: keep one"),
     ({"oauthClientSecret": ""}, "has no oauthClientSecret"),
-    ({"oauthTokenEndpointUrl": "s3cr3t"}, "has an oauthTokenEndpointUrl that is no URL"),
+    ({"oauthTokenEndpointUrl": "s3cr3t"}, "has an oauthTokenEndpointUrl that is not a URL"),
     ({"oauthIdpCaCertificate": "s3cr3t"}, "oauthIdpCaCertificate is not PEM"),
 ]
 
@@ -728,7 +731,7 @@ MEANINGS: list[tuple[Exception, type[SourceError], str]] = [
     (kafka.TransactionalIdAuthorizationFailed(), SourceRefused, "the transactional id"),
     (kafka.UnknownTopicOrPartitionError(), SourceMissing, "the topic does not exist"),
     (ValueError("Server sent wrong signature!"), SourceRefused, "does not prove that it knows the password"),
-    (ConnectionRefusedError(), SourceUnavailable, "nobody listens there"),
+    (ConnectionRefusedError(), SourceUnavailable, "no server listens there"),
     (TimeoutError(), SourceUnavailable, "no answer in time"),
     (caused(kafka.KafkaConnectionError("closed"), ConnectionResetError()), SourceUnavailable, "closed the connection"),
     (kafka.RequestTimedOutError(), SourceUnavailable, "RequestTimedOutError"),

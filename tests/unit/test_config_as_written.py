@@ -173,7 +173,7 @@ def test_settings_in_variables(tmp_path: Path) -> None:
 def test_what_is_printed_of_a_wrong_value_is_what_was_written(tmp_path: Path) -> None:
     found = problems(write(tmp_path, "aws: {account: 1.10}\nfunctions: {f: {runtime: python, handler: '', code: .}}"))
     assert found == [
-        "headrace.yaml:1: aws.account: is no account: '1.10' (it must be 12 digits, e.g. 000000000000)",
+        "headrace.yaml:1: aws.account: is not an account: '1.10' (it must be 12 digits, e.g. 000000000000)",
         "headrace.yaml:2: functions.f.handler: must not be empty",
     ]
 

@@ -95,14 +95,17 @@ def test_the_environment_is_text(code: Path) -> None:
 
 PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
 WRONG: list[tuple[dict[str, object], str]] = [
-    ({}, "functions.f: does not say how it is run (give one of runtime, command, external, invoke, http)"),
-    ({"environment": {}}, "functions.f: does not say how it is run"),
-    ({"handler": "a.b", "code": "code"}, "how it is run (give one of runtime, command, external, invoke, http)"),
+    ({}, "functions.f: does not define how to run it (give one of runtime, command, external, invoke, http)"),
+    ({"environment": {}}, "functions.f: does not define how to run it"),
+    ({"handler": "a.b", "code": "code"}, "how to run it (give one of runtime, command, external, invoke, http)"),
     ({"comand": ["x"]}, "functions.f.comand: unknown key (did you mean 'command'?)"),
     ({"command": "x"}, "functions.f.command: must be a list, not 'x' (write [x])"),
-    ({"invoke": {"function_name": "x", "qualifier": "a b"}}, "qualifier: is no version or alias: 'a b' ($LATEST, or"),
+    (
+        {"invoke": {"function_name": "x", "qualifier": "a b"}},
+        "qualifier: is not a version or alias: 'a b' ($LATEST, or",
+    ),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
-    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is no runtime that Headrace starts: 'java21'"),
+    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is not a runtime that Headrace can start: 'java21'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
     ({**PYTHON, "handler": "handler"}, "functions.f: has the handler 'handler', which names no function: write app.h"),
@@ -119,7 +122,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({**PYTHON, "isolation": "docker"}, "functions.f.isolation: must be 'auto', 'env' or 'namespace', not 'docker'"),
     ({**PYTHON, "debug": True}, "functions.f.debug: must be the port that the debugger listens on, or false"),
     ({**PYTHON, "debug": 70_000}, "functions.f: has the debug port 70000"),
-    ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is no name for a variable"),
+    ({**PYTHON, "environment": {"A-B": "x"}}, "functions.f.environment.A-B: is not a valid name of a variable"),
     ({**PYTHON, "environment": {"A": [True]}}, "functions.f.environment.A: must be text, not a list"),
     ({**PYTHON, "environment": {"TZ": "x"}}, "functions.f.environment.TZ: is Lambda's own variable: remove it"),
     ({**PYTHON, "handlr": "x"}, "functions.f.handlr: unknown key (did you mean 'handler'?)"),
@@ -127,8 +130,8 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"command": []}, "functions.f.command: must have at least 1 element"),
     ({"external": False}, "functions.f.external: must be true, not false"),
     ({"invoke": {}}, "functions.f.invoke: 'function_name' is missing"),
-    ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is no URL: 'x'"),
-    ({"http": "localhost:9000"}, "functions.f.http: is no URL"),
+    ({"invoke": {"function_name": "x", "endpoint_url": "x"}}, "functions.f.invoke.endpoint_url: is not a URL: 'x'"),
+    ({"http": "localhost:9000"}, "functions.f.http: is not a URL"),
     ({"http": "http://x", "timeout": 901}, "functions.f.timeout: must be at most 900"),
 ]
 
@@ -174,7 +177,7 @@ def test_a_daemon_that_would_call_itself_is_refused(tmp_path: Path, url: str) ->
 def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
     found = problems(write(tmp_path, 'functions: {"a b": {http: "http://x"}, c: 3}'))
     assert found == [
-        "headrace.yaml:1: functions[\"a b\"]: is no name for a function (1 to 64 letters, digits, '-' or '_')",
+        "headrace.yaml:1: functions[\"a b\"]: is not a valid name of a function (1 to 64 letters, digits, '-' or '_')",
         "headrace.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
     ]
 
@@ -185,7 +188,7 @@ def test_a_role(code: Path) -> None:
     assert loaded(with_function(code, http="http://localhost:1/", role=role)).functions["f"].role == role
     assert loaded(with_function(code, http="http://localhost:1/")).functions["f"].role is None
     (found,) = problems(with_function(code, http="http://localhost:1/", role="orders"))
-    assert "functions.f.role: is no role: 'orders' (it must look like arn:aws:iam::" in found
+    assert "functions.f.role: is not the ARN of a role: 'orders' (it must look like arn:aws:iam::" in found
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_a_handler_whose_module_is_not_there_is_told(code: Path, runtime: str, h
     config = with_function(code, runtime=runtime, handler=handler, code="code", layers=["layer"])
     told = [str(warning) for warning in loaded(config).warnings if "handler" in warning.path]
     assert len(told) == 1
-    assert "functions.f.handler: names a module of which there is no " in told[0]
+    assert "functions.f.handler: names a module, but there is no " in told[0]
     (code / file).parent.mkdir(parents=True, exist_ok=True)
     (code / file).write_text("")
     assert [warning for warning in loaded(config).warnings if "handler" in warning.path] == []

@@ -102,8 +102,8 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     (OWN, {MANAGED_CONFIG: {"consumer_group_id": "g"}}, MANAGED_CONFIG, "Unsupported 'amazonManagedKafkaEventSource"),
     (MANAGED, {OWN_CONFIG: {"consumer_group_id": "g"}}, OWN_CONFIG, "Unsupported 'selfManagedKafkaEventSourceConfig'"),
     (OWN, {OWN_CONFIG: {"consumption_mode": "Queue"}}, OWN_CONFIG, "Queue is not supported: it needs a share group"),
-    (MANAGED, {MANAGED_CONFIG: {"consumption_mode": "Stream"}}, MANAGED_CONFIG, "is for brokers of one's own"),
-    (OWN, {"provisioned_poller_config": {"maximum_pollers": 2001}}, "provisioned_poller_config", "a topic has 2000"),
+    (MANAGED, {MANAGED_CONFIG: {"consumption_mode": "Stream"}}, MANAGED_CONFIG, "is for self-managed brokers"),
+    (OWN, {"provisioned_poller_config": {"maximum_pollers": 2001}}, "provisioned_poller_config", "at most 2000"),
     (OWN, schemas("https://r", BASIC, BEARER), OWN_CONFIG, "BASIC_AUTH and OAUTHBEARER_AUTH are two logins"),
     (OWN, schemas("https://ann@r", BEARER), OWN_CONFIG, "the URL has a login, and OAUTHBEARER_AUTH is one"),
     (OWN, {"starting_position": "AT_TIMESTAMP"}, "starting_position_timestamp", "is needed"),
@@ -116,7 +116,7 @@ REFUSED: list[tuple[dict[str, object], dict[str, object], str, str]] = [
     ),
     (OWN, {"maximum_record_age_in_seconds": 59}, "maximum_record_age_in_seconds", "between 60 and 604800"),
     (OWN, destination(QUEUE, "on_success"), "destination_config", "Unsupported DestinationConfig parameter for"),
-    (OWN, destination("kafka://orders"), "destination_config", "would come back for ever"),
+    (OWN, destination("kafka://orders"), "destination_config", "would come back forever"),
     (OWN, destination(f"{QUEUE}.fifo"), "destination_config", "is a FIFO queue"),
     (
         OWN,
@@ -263,7 +263,7 @@ def test_a_group_is_one_mapping_s(tmp_path: Path) -> None:
     file = config(tmp_path, one=brokers("k:1") | group, two=brokers("k:1") | group | {"function": "g"})
     (found,) = problems(file)
     assert "mappings.two.self_managed_kafka_event_source_config" in found
-    assert "the consumer group 'shared' has another mapping already" in found
+    assert "another mapping already uses the consumer group 'shared'" in found
 
 
 def test_paths_are_relative_to_the_file_of_the_mapping(tmp_path: Path) -> None:

@@ -137,11 +137,11 @@ BROKEN = [
     ("a.json", '{"a": "x', "a.json:1: cannot be read as JSON: unterminated string"),
     ("a.json", '{"a": "\t"}', "a.json:1: cannot be read as JSON: invalid control character"),
     ("a.json", '{"a": 01}', "a.json:1: cannot be read as JSON: expecting ',' delimiter, found '1'"),
-    ("a.json", '{\n"a": NaN}', "a.json:2: cannot be read as JSON: NaN is no value of JSON"),
-    ("a.json", '{"a": -Infinity}', "a.json:1: cannot be read as JSON: -Infinity is no value of JSON"),
+    ("a.json", '{\n"a": NaN}', "a.json:2: cannot be read as JSON: NaN is not a JSON value"),
+    ("a.json", '{"a": -Infinity}', "a.json:1: cannot be read as JSON: -Infinity is not a JSON value"),
     ("a.json", '{\n"a": "\\ud800"}', "a.json:2: cannot be read as JSON: text has half of a surrogate pair"),
     ("a.json", "{} {}", "a.json:1: cannot be read as JSON: extra data, found '{'"),
-    ("a.toml", "a = 1", "a.toml: is TOML, which is not read here (write it as YAML or JSON)"),
+    ("a.toml", "a = 1", "a.toml: is TOML, which Headrace does not read (write it as YAML or JSON)"),
 ]
 
 
@@ -192,7 +192,7 @@ def test_a_key_that_is_given_twice_is_a_problem_beside_all_others(tmp_path: Path
     text = "functions: {f: {http: x, http: y}}\nmappings:\n  m: {function: f}\n  m: {}\n"
     assert problems(write(tmp_path, text)) == [
         "headrace.yaml:1: functions.f: the key 'http' is given twice; the first time in line 1 (remove one)",
-        "headrace.yaml:1: functions.f.http: is no URL: 'x' (it must begin with http:// or https://)",
+        "headrace.yaml:1: functions.f.http: is not a URL: 'x' (it must begin with http:// or https://)",
         "headrace.yaml:3: mappings.m.source: Unrecognized event source. (give an ARN of a queue, stream or cluster)",
         "headrace.yaml:4: mappings: the key 'm' is given twice; the first time in line 3 (remove one)",
     ]
@@ -356,7 +356,7 @@ def test_the_default_file(tmp_path: Path) -> None:
     file = write(tmp_path, "", "headrace.json")
     assert find_default(tmp_path) == file
     write(tmp_path, "", "headrace.yml")
-    with pytest.raises(ConfigError, match=r"headrace\.yml and headrace\.json both stand here"):
+    with pytest.raises(ConfigError, match=r"headrace\.yml and headrace\.json are both in this directory"):
         find_default(tmp_path)
 
 
@@ -383,7 +383,7 @@ def test_a_function_that_is_not_defined(tmp_path: Path) -> None:
       d: {{source: {QUEUE}, function: "arn:aws:lambda:us-east-1:000000000000:function:orders"}}
     """
     assert problems(write(tmp_path, text)) == [
-        "headrace.yaml:2: functions.broken.http: is no URL: '3' (it must begin with http:// or https://)",
+        "headrace.yaml:2: functions.broken.http: is not a URL: '3' (it must begin with http:// or https://)",
         "headrace.yaml:4: mappings.a.function: there is no function 'ordrs' (did you mean 'orders'?)",
         "headrace.yaml:5: mappings.b.function: there is no function 'zzz' (defined are orders, broken)",
     ]

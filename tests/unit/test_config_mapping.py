@@ -184,7 +184,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"filter_criteria": {"filters": [{"pattern": 3}]}}, "filters[0]: must be a pattern"),
     ({"filter_criteria": {"filters": [{"pattern": "{}"}] * 11}}, "filters: must have at most 10 elements"),
     ({"filter_criteria": {"filters": [{}]}}, "mappings.m.filter_criteria.filters[0]: 'pattern' is missing"),
-    ({"uuid": "x"}, "mappings.m.uuid: is no UUID: 'x' (e.g. "),
+    ({"uuid": "x"}, "mappings.m.uuid: is not a UUID: 'x' (e.g. "),
     ({"receivers": 0}, "mappings.m.receivers: must be at least 1"),
     ({"retry_backoff": {"base": 0}}, "mappings.m.retry_backoff.base: must be at least 0.01, not 0"),
     ({"retry_backoff": {"base": -1}}, "mappings.m.retry_backoff.base: must be at least 0.01, not -1"),
@@ -198,7 +198,7 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"retry_backoff": 3}, "mappings.m.retry_backoff: must be a mapping of names to values"),
     (
         {"destination_config": {"on_failure": {"destination": "x"}}},
-        "destination: is no destination: 'x' (give the ARN of a",
+        "destination: is not a destination: 'x' (give the ARN of a",
     ),
     ({"source": "http://localhost:4566/000000000000/orders"}, "is a URL, and the ARN is needed"),
     ({"source": "orders"}, "mappings.m.source: is not an ARN"),
@@ -206,9 +206,15 @@ SHAPES: list[tuple[dict[str, object], str]] = [
     ({"name": "x"}, "mappings.m.name: unknown key"),
     ({"topics": "orders"}, "mappings.m.topics: must be a list, not 'orders' (write [orders])"),
     ({"filter_criteria": {"filters": {"pattern": {}}}}, "filters: must be a list, not a mapping (put a '-' before it)"),
-    ({"topics": ["a b"]}, "mappings.m.topics[0]: is no name of a topic: 'a b' (letters, digits, '.', '_' and '-'"),
-    ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is no ARN of a key: 'x' (it must begin with arn:)"),
-    ({"State": "Enabled"}, "mappings.m.State: unknown key (AWS reports this, nobody sets it: remove it)"),
+    (
+        {"topics": ["a b"]},
+        "mappings.m.topics[0]: is not a valid name of a topic: 'a b' (letters, digits, '.', '_' and '-'",
+    ),
+    ({"kms_key_arn": "x"}, "mappings.m.kms_key_arn: is not the ARN of a key: 'x' (it must begin with arn:)"),
+    (
+        {"State": "Enabled"},
+        "mappings.m.State: unknown key (AWS reports this field, and no caller can set it: remove it)",
+    ),
 ]
 
 
@@ -308,7 +314,7 @@ def test_a_source_that_is_not_polled_is_refused_with_that_reason(tmp_path: Path)
     broker = "arn:aws:mq:us-east-1:000000000000:broker:orders:b-1"
     found = problems(with_mapping(tmp_path, source=broker, queues=["orders"]))
     assert len(found) == 1
-    assert "mappings.m.source: Unrecognized event source. Headrace knows nothing of the service 'mq'" in found[0]
+    assert "mappings.m.source: Unrecognized event source. Headrace does not know the service 'mq'" in found[0]
     assert f"this version polls {polled()}" in found[0]
 
 
@@ -327,7 +333,7 @@ def test_provisioned_pollers_of_a_queue_exclude_a_maximum_concurrency() -> None:
         NOW,
     )
     assert [(violation.field, violation.what) for violation in found] == [
-        ("provisioned_poller_config", "has MinimumPollers 1, and a queue has 2 at least"),
+        ("provisioned_poller_config", "has MinimumPollers 1, but a queue needs at least 2"),
         ("scaling_config", "MaximumConcurrency and ProvisionedPollerConfig exclude each other"),
     ]
     (found_one,) = rules.check(mapping(provisioned_poller_config={"MaximumPollers": 1}), NOW)

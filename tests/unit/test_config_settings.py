@@ -129,8 +129,8 @@ def test_the_keys_of_the_api_come_out_of_the_file_a_variable_or_a_file(tmp_path:
 
 WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("aws: {endpoint_ur: x}", {}, {}, "headrace.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
-    ("aws: {endpoint_url: localhost}", {}, {}, "headrace.yaml:1: aws.endpoint_url: is no URL: 'localhost'"),
-    ("aws: {account: 12}", {}, {}, "headrace.yaml:1: aws.account: is no account"),
+    ("aws: {endpoint_url: localhost}", {}, {}, "headrace.yaml:1: aws.endpoint_url: is not a URL: 'localhost'"),
+    ("aws: {account: 12}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),
     ("x-a: 1\nlisten: nowhere", {}, {}, "headrace.yaml:2: listen: must be HOST:PORT"),
     ("listen: 'a:70000'", {}, {}, "headrace.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "headrace.yaml:1: stop_timeout: must be at least 0"),
@@ -138,7 +138,7 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("retry_backoff: {base: 0}", {}, {}, "headrace.yaml:1: retry_backoff.base: must be at least 0.01, not 0"),
     ("retry_backoff: {base: 40}", {}, {}, "headrace.yaml:1: retry_backoff: has the cap 30, which is below the base 40"),
     ("x-a: 1", {"HEADRACE_RETRY_BACKOFF__CAP": "inf"}, {}, "HEADRACE_RETRY_BACKOFF__CAP: must be"),
-    ("api: {upstream: localhost}", {}, {}, "headrace.yaml:1: api.upstream: is no URL: 'localhost'"),
+    ("api: {upstream: localhost}", {}, {}, "headrace.yaml:1: api.upstream: is not a URL: 'localhost'"),
     ("api: {access_keys: {a b: hidden}}", {}, {}, "headrace.yaml:1: api.access_keys"),
     ("api: {access_keys: {LOCAL: ''}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL"),
     ("api: {access_keys: {LOCAL: [hidden]}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL: must be text"),

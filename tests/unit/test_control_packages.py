@@ -97,7 +97,7 @@ OUTSIDE: Sequence[tuple[str, bytes, str]] = [
     ("a device", package(("x", "", stat.S_IFCHR | 0o666)), "neither a file nor a directory nor a link"),
     ("a pipe", package(("x", "", stat.S_IFIFO | 0o666)), "neither a file nor a directory nor a link"),
     ("a socket", package(("x", "", stat.S_IFSOCK | 0o666)), "neither a file nor a directory nor a link"),
-    ("a link with a long target", package(("x", "y" * 5000, LINK)), "is no link"),
+    ("a link with a long target", package(("x", "y" * 5000, LINK)), "is not a valid link"),
 ]
 
 

@@ -259,7 +259,7 @@ async def watched(rig: Rig) -> AsyncIterator[None]:
 async def test_before_it_was_asked_nothing_is_known() -> None:
     rig = Rig()
     assert not rig.failure.known
-    assert str(rig.failure.trouble) == f"failure destination {ARN} was not asked yet"
+    assert str(rig.failure.trouble) == f"failure destination {ARN} has not been checked yet"
 
 
 @pytest.mark.semantics("DEST-09")

@@ -100,7 +100,7 @@ async def test_nothing_is_stored_in_a_file_that_its_path_does_not_lead_to(
 ) -> None:
     await put(writer)
     goes(tmp_path / "state")
-    with pytest.raises(StoreUnavailable, match=rf"cannot store things in .*f\.db: .*{told}.*start the daemon again"):
+    with pytest.raises(StoreUnavailable, match=rf"cannot store things in .*f\.db: .*{told}.*restart the daemon"):
         await put(writer)
     assert writer.trouble is not None
     assert told in writer.trouble.text
@@ -137,7 +137,7 @@ async def test_what_is_wrong_with_the_disk_is_known_until_something_could_be_sto
     def fails(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    with pytest.raises(StoreUnavailable, match="database or disk is full; free some space"):
+    with pytest.raises(StoreUnavailable, match="database or disk is full; free some disk space"):
         await writer.run(fails)
     await kept(writer)
     assert writer.trouble is not None, "a read says nothing of it"

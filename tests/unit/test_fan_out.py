@@ -337,7 +337,7 @@ async def test_a_reply_without_a_stream_is_unlike_the_service() -> None:
             return {}
 
     pages = SubscribedShard(Unlike(), CONSUMER, SHARD, BEGINNING, make, LoopClock(EPOCH))
-    with pytest.raises(SourceUnavailable, match=f"on {SHARD} for .*unlike the service"):
+    with pytest.raises(SourceUnavailable, match=f"on {SHARD} for .*not as the service does"):
         await pages.next(100, None)
 
 

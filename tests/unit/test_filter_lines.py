@@ -53,8 +53,8 @@ def test_each_filter_that_can_match_nothing_is_told() -> None:
         ("warning", "filter_unmet", "body"),
     ]
     assert told[0]["event"] == (
-        "m: filter 2 can match nothing, and no record gets to the function by it: the records have no 'data' (what "
-        'they carry is matched as {"body": …})'
+        "m: filter 2 can match nothing, so no record passes it: the records have no 'data' (their data is "
+        'matched as {"body": …})'
     )
 
 

@@ -110,9 +110,9 @@ async def test_no_room(stub: LambdaStub, answer: Raw, reason: str, after: float 
         (Raw(404, b"404 page not found"), True, "/2015-03-31/functions/function/invocations"),
         (Raw(405), True, "answered 405"),
         (Raw(302, b"", {"Location": "http://elsewhere"}), True, "answered 302"),
-        (Raw(500), False, "it may have run"),
-        (Raw(502), False, "it may have run"),
-        (Raw(504), False, "it may have run"),
+        (Raw(500), False, "may have run"),
+        (Raw(502), False, "may have run"),
+        (Raw(504), False, "may have run"),
         (Raw(502, error_body("Runtime.ImportModuleError", "No module named 'x'")), True, "No module named 'x'"),
         (Raw(200, error_body("Runtime.HandlerNotFound", "no handler")), True, "cannot start"),
     ],
@@ -130,7 +130,7 @@ async def test_the_connection_is_cut(stub: LambdaStub) -> None:
     reply = await invoke(stub, Raw(0))
     assert isinstance(reply, Unreachable)
     assert not reply.down
-    assert "it may have run" in str(reply.cause)
+    assert "may have run" in str(reply.cause)
 
 
 async def test_no_answer_in_time(stub: LambdaStub) -> None:

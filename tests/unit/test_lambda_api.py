@@ -346,4 +346,4 @@ async def test_what_is_recorded_is_logged_once() -> None:
         (line,) = api.lines.getvalue().splitlines()
     logged = orjson.loads(line)
     assert logged["action"] == "recorded"
-    assert logged["event"] == "CreateFunction: Role is kept without effect: nothing local assumes it"
+    assert logged["event"] == "CreateFunction: Role is recorded without effect: nothing local assumes it"

@@ -75,7 +75,7 @@ async def test_a_document_that_is_no_mapping_of_ours_lets_nothing_start(
     mapped = created(SQS)
     document = dict(as_documents.document(mapped))
     await documents.write({as_documents.name_of(mapped): document | {"mapping": {**document["mapping"], **strange}}})
-    with pytest.raises(UnusableState, match=f"stored mapping {mapped.uuid} is none that this version understands"):
+    with pytest.raises(UnusableState, match=f"does not understand the stored mapping {mapped.uuid}"):
         as_documents.mappings(documents)
     await documents.aclose()
 
@@ -144,11 +144,11 @@ def test_what_was_adopted_stays_until_the_file_says_something_else() -> None:
     assert found.mappings[UUID].config.batch_limit == 1
     assert found.mappings[UUID].config.receivers == 3  # what the API has no word for is kept
     assert (found.mappings[UUID].file, found.forgotten) == (FILE, ())
-    assert found.lines == (f"orders: as the API changed it, not as {FILE} has it",)
+    assert found.lines == (f"orders: has changes of the API, and differs from {FILE}",)
     found = begun(definition(receivers=4), mapped)
     assert found.mappings[UUID].config.batch_limit == 10
     assert found.forgotten == (("mapping", UUID),)
-    assert found.lines == (f"orders: its definition in {FILE} has changed, so what the API made of it is forgotten",)
+    assert found.lines == (f"orders: its definition in {FILE} has changed, so the API's changes to it are dropped",)
     found = begun(None, mapped)
     assert (found.mappings, found.forgotten) == ({}, (("mapping", UUID),))
 
@@ -161,7 +161,7 @@ def test_what_was_deleted_of_the_file_stays_so_until_the_file_says_something_els
     deleted = {UUID: puts["deleted_mapping", UUID]}
     found = begun(file, deleted=deleted)
     assert (found.mappings, found.forgotten) == ({}, ())
-    assert found.lines == (f"orders: deleted through the API, although it stands in {FILE}",)
+    assert found.lines == (f"orders: deleted through the API, although it is in {FILE}",)
     found = begun(definition(batch_size=2), deleted=deleted)
     assert found.mappings[UUID].config.batch_limit == 2
     assert found.forgotten == (("deleted_mapping", UUID),)
@@ -173,5 +173,5 @@ def test_what_was_deleted_of_the_file_stays_so_until_the_file_says_something_els
 def test_a_mapping_that_file_and_api_both_have_is_told_of() -> None:
     found = begun(definition(), created(SQS))
     assert len(found.mappings) == 2
-    assert "takes the same source to the same function" in found.lines[0]
+    assert "connects the same source with the same function" in found.lines[0]
     assert begun(definition(), created(SQS, FunctionName="g")).lines == ()

@@ -176,7 +176,7 @@ def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> No
         ),
         (
             SQS | {"ProvisionedPollerConfig": {"MinimumPollers": 1}},
-            "ProvisionedPollerConfig has MinimumPollers 1, and a queue has 2 at least",
+            "ProvisionedPollerConfig has MinimumPollers 1, but a queue needs at least 2",
         ),
         (without(MSK, "Topics"), "Required 'topics' parameter is missing."),
         (
@@ -185,7 +185,7 @@ def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> No
         ),
         (
             KAFKA | PROVISIONED | {"DestinationConfig": {"OnFailure": {"Destination": "kafka://orders"}}},
-            "DestinationConfig OnFailure: kafka://orders is the source: what it is told would come back for ever",
+            "DestinationConfig OnFailure: kafka://orders is the source: its failure documents would come back forever",
         ),
         (
             MSK | {"SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}]},
@@ -197,7 +197,7 @@ def test_a_region_that_an_emulator_made_up_is_no_other_region(region: str) -> No
         ),
         (
             SQS | {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b", "Queues": ["q"]},
-            "Unrecognized event source. Headrace knows nothing of the service 'mq'",
+            "Unrecognized event source. Headrace does not know the service 'mq'",
         ),
         (
             SQS | {"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:no good"},

@@ -139,7 +139,7 @@ async def test_a_registry_whose_certificate_cannot_be_used_is_no_trouble_of_the_
     async def access() -> RestAccess:
         raise SourceRefused("the client's certificate cannot be used: no", ReasonCode.CERTIFICATE_UNUSABLE)
 
-    with pytest.raises(SourceRefused, match="schema registry https://r cannot be asked: the client's") as caught:
+    with pytest.raises(SourceRefused, match="schema registry https://r cannot be called: the client's") as caught:
         await ConfluentRegistry("https://r", access).schema("1")
     assert results.trouble_of(caught.value.reason.code) == results.Trouble("ESM_CONFIG_NOT_VALID")
 
@@ -161,5 +161,5 @@ def test_troubles_are_those_of_an_enabled_topic_that_waits() -> None:
     assert progresses.of(created(SQS).config) == MappingProgress()
     progresses.look_at(lambda name: Reason(ReasonCode.FUNCTION_MISSING, "function f does not exist; waiting for it"))
     assert progresses.of(topic) == MappingProgress("", "FUNCTION_CONFIG_NOT_VALID")
-    progresses.look_at(lambda name: Reason(ReasonCode.UNAVAILABLE, "nobody listens there; is the broker running?"))
+    progresses.look_at(lambda name: Reason(ReasonCode.UNAVAILABLE, "no server listens there; is the broker running?"))
     assert progresses.of(topic) == MappingProgress()

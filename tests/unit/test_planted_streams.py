@@ -54,7 +54,7 @@ async def test_a_position_behind_the_stored_one_is_told() -> None:
     world = StreamWorld()
     reader = await reader_of(world, world.stream())
     await reader.commit({reader.lane: Mark(Position(7, 0, "7"))})
-    with pytest.raises(LaneLost, match="behind the position"):
+    with pytest.raises(LaneLost, match="behind the stored one"):
         await reader.commit({reader.lane: Mark(Position(5, 0, "5"))})
 
 

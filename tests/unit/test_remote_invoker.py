@@ -147,9 +147,9 @@ async def test_throttled(bench: Bench, answer: Raw, after: float | None, reason:
         (refusal(400, "ValidationException", "FunctionName"), True, "FunctionName"),
         (refusal(400, "InvalidRequestContentException", "Could not parse"), False, "Could not parse"),
         (refusal(413, "RequestTooLargeException", "Request must be smaller"), False, "must be smaller"),
-        (refusal(500, "ServiceException", "broken"), False, "it may have run"),
-        (refusal(502, "EC2UnexpectedException", "broken"), False, "it may have run"),
-        (Raw(503, b"<html>starting</html>"), False, "it may have run"),
+        (refusal(500, "ServiceException", "broken"), False, "may have run"),
+        (refusal(502, "EC2UnexpectedException", "broken"), False, "may have run"),
+        (Raw(503, b"<html>starting</html>"), False, "may have run"),
         (Raw(501, b""), True, "no Invoke API"),
     ],
 )
@@ -177,7 +177,7 @@ async def test_the_connection_is_cut(bench: Bench) -> None:
     reply = await bench.invoke(answering(Raw(0)))
     assert isinstance(reply, Unreachable)
     assert not reply.down
-    assert "it may have run" in str(reply.cause)
+    assert "may have run" in str(reply.cause)
     assert reply.attempt.status is None
     assert reply.attempt.request_id == ASKED.request_id
 
@@ -192,7 +192,7 @@ async def test_no_answer_in_time(bench: Bench) -> None:
     assert isinstance(reply, Unreachable)
     assert not reply.down
     assert "within 0.1 s" in str(reply.cause)
-    assert "it may have run" in str(reply.cause)
+    assert "may have run" in str(reply.cause)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,9 @@ def built(root: Path, files: dict[str, str]) -> list[str]:
     return found
 
 
+ROOMS = "telemetry, control, running, async_invoke, api, templates, wiring, cli"
+
+
 @pytest.mark.parametrize(
     ("files", "fault"),
     [
@@ -47,7 +50,7 @@ def built(root: Path, files: dict[str, str]) -> list[str]:
         ),
         (
             {"service/a.py": ""},
-            "service/a.py is in no room of service: telemetry, control, running, async_invoke, api, wiring, cli",
+            f"service/a.py is in no room of service: {ROOMS}",
         ),
         (
             {"service/cli/a.py": "from ...pollers.sqs.source import S\n", "pollers/sqs/source.py": "class S: ...\n"},

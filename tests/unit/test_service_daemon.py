@@ -210,7 +210,7 @@ async def test_an_upstream_that_is_the_daemon_itself_is_refused(tmp_path: Path) 
     function = {"http": "http://127.0.0.1:9"}
     api = {"upstream": "http://localhost:19471"}
     problems, out = await refused(configured(tmp_path, function, listen="127.0.0.1:19471", api=api))
-    what = "api.upstream: http://localhost:19471 is this daemon's own address: calls would go round for ever"
+    what = "api.upstream: http://localhost:19471 is this daemon's own address: it would forward calls to itself forever"
     assert problems == [f"{what} (name the emulator's address)"]
     assert "Ready." not in out
 
@@ -291,7 +291,7 @@ async def test_every_service_that_would_be_real_aws_is_refused_by_name(
     aws = {"region": "us-east-1", "endpoint_urls": {"sqs": "http://127.0.0.1:9"}}
     problems, out = await refused(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=mappings))
     assert [problem.split()[1] for problem in problems] == services
-    assert all("it would be real AWS" in problem for problem in problems)
+    assert all("would reach real AWS" in problem for problem in problems)
     assert out == []
     off = {name: {**each, "enabled": False} for name, each in mappings.items()}
     assert await ended(configured(tmp_path, HTTP_FUNCTION, aws=aws, mappings=off, until_idle=0)) == ""

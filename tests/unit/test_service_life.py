@@ -140,7 +140,7 @@ async def test_out_of_time_says_why() -> None:
     assert code is Exit.NOT_IDLE
     assert seconds == pytest.approx(10, abs=0.1)
     (reason,) = rig.said("not_idle")
-    assert "does not say that it is empty" in reason
+    assert "is not empty" in reason
 
 
 @pytest.mark.semantics("CLI-07")
@@ -335,8 +335,11 @@ class Watched:
     [
         (Watched(busy=True), "m has records in flight"),
         (Watched(polling=False, waits_for=no_start("function f: broken")), "m is waiting: function f: broken"),
-        (Watched(answers=[False]), "the source of m does not say that it is empty (lent and delayed messages count)"),
-        (Watched(answers=[True, False] * 100), "the source of m does not say that it is empty"),
+        (
+            Watched(answers=[False]),
+            "the source of m is not empty (messages in flight and delayed messages count)",
+        ),
+        (Watched(answers=[True, False] * 100), "the source of m is not empty"),
     ],
 )
 async def test_what_keeps_it_from_being_idle(watched: Watched, reason: str) -> None:

@@ -45,7 +45,7 @@ def test_a_directory_under_the_former_name_is_named_with_what_to_do(tmp_path: Pa
     former = tmp_path / ".penstock"
     former.mkdir()
     line = former_directory(tmp_path / ".headrace")
-    assert line.startswith(f"{former} is a state directory under its former name")
+    assert line.startswith(f"{former} is a state directory with its old name")
     assert f"mv {former} {tmp_path / '.headrace'}" in line
     assert former_directory(former) == ""  # who names it uses it
 

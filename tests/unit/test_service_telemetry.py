@@ -285,10 +285,8 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
         ("warning", "commit_failed"),
     ]
     texts = [str(line["event"]) for line in lines]
-    assert texts[0] == "m: the stream arn:stream was made anew, and is read from its beginning"
-    assert texts[1] == (
-        "m: the stream arn:table/stream/2 took the place of arn:table/stream/1, and is read from its beginning"
-    )
+    assert texts[0] == "m: the stream arn:stream was created again, and is read from its beginning"
+    assert texts[1] == ("m: the stream arn:table/stream/2 replaces arn:table/stream/1, and is read from its beginning")
     assert "17" in texts[2]
     assert "key customer-7" in texts[3]
     assert lines[3]["shard"] == "shard-1"
@@ -298,7 +296,7 @@ def test_what_happens_to_a_stream_is_one_line_each() -> None:
 @pytest.mark.semantics("OBS-14", "KAFKA-25")
 def test_a_topic_that_was_made_anew_is_called_a_topic() -> None:
     (line,) = lines_of([seen.StreamRecreated("m", "orders", "orders", kafka.TOPIC.noun)])
-    assert line["event"] == "m: the topic orders was made anew, and is read from its beginning"
+    assert line["event"] == "m: the topic orders was created again, and is read from its beginning"
 
 
 @pytest.mark.parametrize(

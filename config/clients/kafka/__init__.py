@@ -1,4 +1,4 @@
-"""How Kafka brokers are reached: the one place that knows security protocols, mechanisms and credentials.
+"""Connections to Kafka brokers: the only place that knows security protocols, mechanisms and credentials.
 
 Used by the source, the `kafka://` destination and whatever else talks to a broker: each asks its `BrokerAccess` for the
 arguments of its aiokafka client, and says in its own words what failed (`translate`, `Access.explain`).

@@ -23,7 +23,7 @@ from .secrets import Secrets
 
 
 class MappingAccess:
-    """What was looked up is kept until it fails: then secrets and addresses are read anew."""
+    """Values that were looked up are kept until they fail; then secrets and addresses are read again."""
 
     def __init__(
         self, mapping: EventSourceMapping, clients: Clients, base: Path, environ: Mapping[str, str] = os.environ
@@ -40,7 +40,7 @@ class MappingAccess:
         self._fresh = False
 
     async def connection(self) -> KafkaConnection:
-        """Raises SourceError when a secret or the brokers' addresses are not had."""
+        """Raises SourceError when a secret or the brokers' addresses cannot be read."""
         async with self._lock:
             if self._kept is None or not self._fresh:
                 self._kept, self._fresh = await self._made(), True

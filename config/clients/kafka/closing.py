@@ -1,6 +1,6 @@
 """The end of clients of aiokafka's, whose own `stop` and `close` wait for brokers for as long as a request may take.
 
-Each ends in a task of its own: cut short, it would leave connections and tasks behind. So whoever waits may stop
+Each ends in a task of its own: cut short, it would leave connections and tasks behind. So the caller may stop
 waiting at any time, and how it ended says nothing.
 """
 
@@ -15,7 +15,7 @@ import anyio
 from ...core.stop_budget import IN_PASSING
 
 _under_way: set[asyncio.Task[object]] = set()
-"""asyncio itself remembers no task that nobody waits for."""
+"""asyncio itself keeps no reference to a task that no caller awaits."""
 
 
 def ending(stop: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
@@ -35,4 +35,4 @@ async def end(stop: Coroutine[Any, Any, object]) -> None:
 def _ended(task: asyncio.Task[object]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        task.exception()  # else asyncio would say that nobody asked for it
+        task.exception()  # otherwise asyncio would log that its result was never retrieved

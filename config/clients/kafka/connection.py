@@ -1,4 +1,4 @@
-"""What an aiokafka client is told: where the brokers are, and who we are to them."""
+"""The arguments of an aiokafka client: the brokers' addresses, and our credentials."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class BrokerAccess(Protocol):
     """How to get at brokers whose addresses, secrets and tokens are looked up, and may change."""
 
     async def connection(self) -> KafkaConnection:
-        """For one client that is made now. Raises SourceError when a secret or the brokers' addresses are not had."""
+        """For one client that is made now. Raises SourceError when a secret or the brokers' addresses cannot be
+        read."""
         ...
 
     async def explain(self, error: Exception, what: str) -> SourceError:
@@ -36,7 +37,7 @@ class BrokerAccess(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Everything that a client is told. An Access that needs nothing looked up."""
+    """All connection settings of a client. An Access that needs nothing looked up."""
 
     servers: tuple[str, ...]
     """`host:port` of each bootstrap server."""
@@ -58,7 +59,7 @@ class KafkaConnection:
         }
 
     def login(self) -> dict[str, Any]:
-        """What a single connection is told too."""
+        """The settings of a single connection, which is a part of them."""
         arguments: dict[str, Any] = {"security_protocol": self.protocol, "ssl_context": self.tls}
         if self.mechanism:
             _keep_out_of_logs()
@@ -83,7 +84,7 @@ class KafkaConnection:
 
 
 def _make_no_topics() -> None:
-    """aiokafka's clients let brokers make the topics that they ask for: one that somebody deletes while it is read
+    """aiokafka's clients let brokers make the topics that they ask for: one that a user deletes while it is read
     would be there again at once, empty and with the brokers' own settings."""
     from aiokafka import client
     from aiokafka.protocol.metadata import MetadataRequest
@@ -93,7 +94,7 @@ def _make_no_topics() -> None:
 
 
 def _keep_out_of_logs() -> None:
-    """What is sent is in aiokafka's lines at DEBUG, passwords and tokens included: nobody gets those lines."""
+    """aiokafka's lines at DEBUG contain what it sends, passwords and tokens included: these lines are switched off."""
     log = logging.getLogger("aiokafka.conn")
     if log.getEffectiveLevel() < logging.INFO:
         log.setLevel(logging.INFO)

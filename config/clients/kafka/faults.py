@@ -1,4 +1,4 @@
-"""What aiokafka raises, translated into our own exceptions, in this one place.
+"""Translates aiokafka's exceptions into our own. No other module does.
 
 A failed start says only that there was no way to bootstrap: why, the client logs and keeps to itself. So the brokers
 are looked at once more (`explain`), with a single connection each, whose errors say what is wrong.
@@ -58,7 +58,7 @@ def partition_of(error: Exception) -> int | None:
 async def explain(error: Exception, what: str, servers: Sequence[str], login: Mapping[str, Any]) -> SourceError:
     """The same for a client that did not reach the brokers; they are looked at, where the error does not say why.
 
-    `login` is what a connection is told (`KafkaConnection.login`).
+    `login` has the settings of a connection (`KafkaConnection.login`).
     """
     if isinstance(error, SourceError):
         return error
@@ -81,7 +81,8 @@ async def look(what: str, servers: Sequence[str], login: Mapping[str, Any]) -> S
 
 
 async def _looked_at(servers: Sequence[str], login: Mapping[str, Any]) -> FaultVerdict | None:
-    """Why nobody could work with these brokers; None when one could. What is refused is said before what may pass."""
+    """Why none of these brokers can be used; None when one can. A refusal is reported before a failure that may
+    pass."""
     found: list[FaultVerdict | None] = []
 
     async def look(server: str) -> None:
@@ -110,8 +111,8 @@ async def _look(server: str, login: Mapping[str, Any]) -> FaultVerdict | None:
             await _brokers(name, at, login)
         except Exception as error:
             said = _said(error, login)
-            where = f"the brokers say that they are at {name}:{at} (their advertised.listeners)"
-            return replace(said, text=f"{where}, and there: {said.text}")
+            where = f"the brokers give the address {name}:{at} (their advertised.listeners)"
+            return replace(said, text=f"{where}, but the connection to it fails: {said.text}")
     return None
 
 
@@ -171,7 +172,7 @@ def _of_login(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict | 
 
     mechanism = login.get("sasl_mechanism")
     if isinstance(error, errors.SaslAuthenticationFailed | errors.AuthenticationFailedError):
-        check = "the token, and who issues it" if mechanism == "OAUTHBEARER" else "user name, password and mechanism"
+        check = "the token and its issuer" if mechanism == "OAUTHBEARER" else "user name, password and mechanism"
         return _login(f"the brokers refuse the login ({_words(error)}); check {check}")
     if isinstance(error, errors.UnsupportedSaslMechanismError):
         which = f"the mechanism {mechanism}" if mechanism else "this SASL mechanism"
@@ -217,7 +218,7 @@ _CERTIFICATES = {
     64: "the brokers' certificate is not for this IP address; use a name that it has, or make one with this address",
 }
 _UNKNOWN_AUTHORITY = (
-    "nothing here trusts who signed the brokers' certificate; give its authority as SERVER_ROOT_CA_CERTIFICATE"
+    "this machine does not trust the authority of the brokers' certificate; give it as SERVER_ROOT_CA_CERTIFICATE"
 )
 _ALERTS = {
     "WRONG_VERSION_NUMBER": "the port does not speak TLS; use another port, or the protocol without SSL",
@@ -232,17 +233,17 @@ def _of_tls(error: BaseException) -> FaultVerdict | None:
         text = f"{_CERTIFICATES.get(error.verify_code, _UNKNOWN_AUTHORITY)} ({error.verify_message})"
         return FaultVerdict(SourceRefused, text, ReasonCode.BROKERS_NOT_TRUSTED)
     if isinstance(error, IncompleteReadError) and (error.expected or 0) >> 16 in TLS_RECORDS:
-        text = "the port speaks TLS, and the protocol has none; say SSL or SASL_SSL, or use another port"
+        text = "the port speaks TLS, but the protocol is without TLS; say SSL or SASL_SSL, or use another port"
         return FaultVerdict(SourceRefused, text)
     if not isinstance(error, ssl.SSLError):
         return None
     alert = error.reason or ""  # OpenSSL's name for it, of which the beginning depends on the version of TLS
     if alert.endswith(_NO_CERTIFICATE):
-        what = "the brokers want a client certificate that they know"
+        what = "the brokers require a client certificate that they trust"
         return _client(f"{what}; give CLIENT_CERTIFICATE_TLS_AUTH ({alert})")
     if alert.endswith(_STRANGER):
         what = "the brokers do not accept the client certificate"
-        return _client(f"{what}; is it expired, or signed by somebody whom they do not trust? ({alert})")
+        return _client(f"{what}; is it expired, or signed by an authority that they do not trust? ({alert})")
     if isinstance(error, ssl.SSLEOFError) or alert == _CUT_OFF:
         return FaultVerdict(SourceUnavailable, "the TLS handshake was cut off; does the port speak TLS?")
     return FaultVerdict(SourceRefused, _ALERTS.get(alert, f"TLS failed: {alert}"))
@@ -256,7 +257,7 @@ def _of_network(error: BaseException, login: Mapping[str, Any]) -> FaultVerdict 
     if isinstance(error, gaierror):
         return FaultVerdict(SourceUnavailable, f"the host name is not known ({error.strerror}); is it right?")
     if isinstance(error, ConnectionRefusedError):
-        return FaultVerdict(SourceUnavailable, "nobody listens there; is the broker running, and is the port right?")
+        return FaultVerdict(SourceUnavailable, "no server listens there; is the broker running, and is the port right?")
     if isinstance(error, TimeoutError):
         return FaultVerdict(SourceUnavailable, "no answer in time; is the broker running, and is the port right?")
     if isinstance(error, IncompleteReadError | ConnectionResetError | BrokenPipeError):

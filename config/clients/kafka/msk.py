@@ -38,7 +38,7 @@ async def brokers(arn: Arn, plan: SecurityPlan, clients: Clients) -> tuple[tuple
 def refuse_real_aws(arn: str, servers: tuple[str, ...], real: bool) -> None:
     """An emulator without brokers of its own may make up names that are AWS's. Raises SourceRefused."""
     if unwanted := unwanted_brokers(servers, real):
-        what = f"{arn} has its brokers at {unwanted}, which is real AWS, and that was not asked for"
+        what = f"the brokers of {arn} are at {unwanted}, which is real AWS, and real AWS is not allowed"
         raise SourceRefused(f"{what}; give 'bootstrap_servers', or set aws.real: true")
 
 

@@ -111,18 +111,18 @@ class Secrets:
                 f"the secret at {uri} has oauthClientSecret and {signed[0]}, which are of two grant types: keep one"
             )
         if signed:
-            what = f"the secret at {uri} has {signed[0]}, and assertions are not signed here"
+            what = f"the secret at {uri} has {signed[0]}, and Headrace does not sign assertions"
             raise SourceRefused(f"{what}: give oauthClientSecret, for the grant of client credentials")
         found = _fields(text, uri, "oauthTokenEndpointUrl", "oauthClientId", "oauthClientSecret")
         url, authority = found["oauthTokenEndpointUrl"], found.get("oauthIdpCaCertificate", "")
         if not re.match(r"https?://[^/]", url):
-            raise SourceRefused(f"the secret at {uri} has an oauthTokenEndpointUrl that is no URL")
+            raise SourceRefused(f"the secret at {uri} has an oauthTokenEndpointUrl that is not a URL")
         return ClientCredentials(url, found["oauthClientId"], found["oauthClientSecret"], authority)
 
     def _variable(self, name: str) -> str:
         value = self._environ.get(name, "")
         if not value.strip():
-            raise _unusable(f"the variable {name}, which should have a secret, is not set: set it and start again")
+            raise _unusable(f"the variable {name}, which should contain a secret, is not set: set it and start again")
         return value
 
     async def _managed(self, uri: str) -> str:
@@ -150,17 +150,17 @@ def _content(path: Path) -> str:
         with path.open("rb") as stream:
             data = stream.read(LONGEST + 1)
     except FileNotFoundError as error:
-        what = f"the file {path}, which should have a secret, does not exist"
+        what = f"the file {path}, which should contain a secret, does not exist"
         raise _unusable(what, SourceMissing) from error
     except OSError as error:
-        what = f"the file {path}, which should have a secret, cannot be read: {error.strerror}"
+        what = f"the file {path}, which should contain a secret, cannot be read: {error.strerror}"
         raise _unusable(what, SourceUnavailable) from error
     if len(data) > LONGEST:
         raise _unusable(f"the file {path} is larger than the {LONGEST} bytes that a secret can have")
     try:
         return text_of(data)
     except NotText as fault:
-        raise _unusable(f"the file {path}, which should have a secret, {fault.what}") from None
+        raise _unusable(f"the file {path}, which should contain a secret, {fault.what}") from None
 
 
 def _is_pem(text: str) -> bool:
@@ -175,7 +175,7 @@ def _fields(text: str, uri: str, *needed: str) -> dict[str, str]:
         found = None
     shape = ", ".join(f'"{name}": …' for name in needed)
     if not isinstance(found, dict):
-        raise _unusable(f"the secret at {uri} is not the JSON that is needed: {{{shape}}}")
+        raise _unusable(f"the secret at {uri} is not the required JSON: {{{shape}}}")
     values = {str(name): value for name, value in found.items() if isinstance(value, str) and value}
     if missing := [name for name in needed if name not in values]:
         raise _unusable(f"the secret at {uri} has no {' and no '.join(missing)}: it must be {{{shape}}}")

@@ -1,4 +1,4 @@
-"""TLS as a mapping wants it: whom we trust, and who we say that we are."""
+"""A mapping's TLS settings: trusted authorities, and our client certificate."""
 
 from __future__ import annotations
 

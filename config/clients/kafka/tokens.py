@@ -30,7 +30,7 @@ ENDPOINT_TIMEOUT = 10.0
 class Token:
     text: str = field(repr=False)
     expires: float | None = None
-    """Seconds since the epoch; None where nobody says."""
+    """Seconds since the epoch; None where the end is not known."""
 
 
 class Renewed:
@@ -96,7 +96,7 @@ def _look_at_answers() -> None:
     class Looking(conn.OAuthAuthenticator):  # type: ignore[misc]
         async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
             if payload:
-                raise SaslAuthenticationFailed(f"the broker does not take the token: {_status(payload)}")
+                raise SaslAuthenticationFailed(f"the broker does not accept the token: {_status(payload)}")
             step: tuple[bytes, bool] | None = await super().step(payload)
             return step
 
@@ -107,7 +107,7 @@ def _status(answer: bytes) -> str:
     try:
         return str(json.loads(answer)["status"])
     except (ValueError, LookupError, TypeError):
-        return "it does not say why"
+        return "it gives no reason"
 
 
 def asked_of(oauth: KafkaOauth, secrets: Secrets) -> Renewed:
@@ -193,7 +193,7 @@ def _token(url: str, status: int, body: bytes, asked: float) -> Token:
         code = str(said.get("error", ""))[:80]
         named = f" ({code})" if code.replace("_", "").isalpha() else ""
         raise SourceRefused(
-            f"the token endpoint {url} answers {status}{named}: check client_id, client_secret and what is asked for"
+            f"the token endpoint {url} answers {status}{named}: check client_id, client_secret and the requested scope"
         )
     text, lifetime = said.get("access_token"), said.get("expires_in")
     if not isinstance(text, str) or not text:

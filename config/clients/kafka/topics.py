@@ -1,7 +1,6 @@
-"""What a cluster says of a topic: which one it is, where its partitions are led, and who keeps a group's offsets.
-
-aiokafka does not ask for a topic's id, and without it a topic that was deleted and made anew looks like the one before;
-so the request that does is here.
+"""A cluster's answers about a topic: its id, the leaders of its partitions, and the coordinator of a group's offsets.
+aiokafka does not ask for a topic's id, and without it a recreated topic looks like the old one; so the request that
+does is here.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class TopicDescription:
     """One topic as the cluster knows it now."""
 
     id: str
-    """Of this very topic: another one under the same name has another. Empty where brokers do not say (before 2.8)."""
+    """The topic's id: a recreated topic has another. Empty where brokers tell none (before 2.8)."""
     leaders: Mapping[int, int]
     """The node that leads each partition, or NOBODY."""
 
@@ -81,12 +80,12 @@ async def _found_among_all(client: AIOKafkaClient, name: str) -> TopicDescriptio
 
 
 async def leaders_away(client: AIOKafkaClient, name: str, topic: TopicDescription) -> str:
-    """Which partitions have nobody to read them from; empty when all have."""
+    """The partitions without a leader to read from; empty when all have one."""
     led: dict[int, list[str]] = defaultdict(list)
     for partition, node in sorted(topic.leaders.items()):
         led[node].append(f"{name}-{partition}")
     if orphans := led.pop(NOBODY, None):
-        return f"{', '.join(orphans)} has no leader: the broker that has it is away"
+        return f"{', '.join(orphans)} has no leader: the broker that holds it is not available"
     for node, partitions in led.items():
         if not await client.ready(node):
             return f"{_place(client, node)}, which leads {', '.join(partitions)}, does not answer"
@@ -94,18 +93,18 @@ async def leaders_away(client: AIOKafkaClient, name: str, topic: TopicDescriptio
 
 
 async def coordinator_away(client: AIOKafkaClient, group: str) -> str:
-    """Why nobody keeps the offsets of a group; empty when somebody does. Raises what aiokafka raises of a group that
+    """Why no broker stores the offsets of a group; empty when one does. Raises what aiokafka raises of a group that
     this user may not use."""
     node, kind = await _coordinator(client, group)
     if kind is not None:
-        return f"the group {group} has no coordinator ({kind}): the broker that keeps its offsets is away"
+        return f"the group {group} has no coordinator ({kind}): the broker that keeps its offsets is not available"
     if not await client.ready(node):
         return f"{_place(client, node)}, which keeps the offsets of the group {group}, does not answer"
     return ""
 
 
 async def _coordinator(client: AIOKafkaClient, group: str) -> tuple[int, str | None]:
-    """A group that nobody ever asked for makes brokers create their topic of offsets, which takes a moment."""
+    """The first request for any group makes brokers create their topic of offsets, which takes a moment."""
     from aiokafka import errors
     from aiokafka.protocol.coordination import FindCoordinatorRequest
 

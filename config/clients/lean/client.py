@@ -1,6 +1,6 @@
 """A client with the methods of aiobotocore's, whose hot calls go the short way and all others through aiobotocore.
 
-What there is to decide is decided by the aiobotocore client that it stands before: endpoint, region, credentials and
+The aiobotocore client behind it makes the decisions: endpoint, region, credentials and
 their refreshing. Failures are raised as that client raises them, so `config.clients.faults` judges them alike. `lean`
 says for which clients it can stand: those whose calls are JSON in signed requests that no proxy takes.
 """
@@ -275,7 +275,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 def _unreadable(what: str) -> Exception:
     from botocore.parsers import ResponseParserError
 
-    failure: Exception = ResponseParserError(f"the reply is not what the service sends: {what}")
+    failure: Exception = ResponseParserError(f"the reply does not have the form of the service's replies: {what}")
     return failure
 
 

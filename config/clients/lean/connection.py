@@ -3,7 +3,7 @@
     idle ──exchange──► waiting ──whole answer──► idle, or closed where the server wants no other request
                           └──cancelled, timed out, too large, damaged, cut off──► closed
 
-Used by `pool.py`. What happened to an exchange that failed is told by the exception; what it means is for the caller.
+Used by `pool.py`. The exception tells how an exchange failed; the caller decides what that means.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class HttpConnection(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
-            self._transport.abort()  # there is nothing left to send, and nobody waits for what is
+            self._transport.abort()  # nothing is left to send, and no caller waits
 
     # --- the time ---------------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None:
-            self.close()  # nobody asked
+            self.close()  # no request is open
             return
         self._heard = self._loop.time()
         if not self._headed:

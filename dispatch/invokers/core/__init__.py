@@ -1,3 +1,3 @@
-"""What the answers of functions mean. Pure."""
+"""The meaning of functions' answers. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the bytes of a function's answer mean, whoever carried them; and AWS's own words for what a platform says.
+"""What the bytes of a function's answer mean, whichever invoker carried them; and AWS's own words for a platform's
+texts.
 
 Pure. Used by the invokers that get an answer from elsewhere (`remote`, `http`) and by the fake, which speaks as AWS
 does. What a *good* answer means for records is `..response`'s.
@@ -19,9 +20,9 @@ RESPONSE_LIMIT = 6 * 1024 * 1024 + 100
 
 UNHANDLED = "Unhandled"
 
-_SHOWN = 300  # characters of somebody else's text in a line of ours
+_SHOWN = 300  # characters of foreign text in a line of ours
 
-# The handler never ran: whatever was in the batch, nothing of it was seen.
+# The handler never ran, so it saw no record of the batch.
 _INIT_ERRORS = frozenset(
     {
         "Runtime.ImportModuleError",
@@ -42,7 +43,7 @@ _FAILURES = {
     "Function.ResponseSizeTooLarge": Failure.OVERSIZED,
 }
 
-# How an emulator says what AWS says in other words: type and beginning of the message. Each has its run of the
+# An emulator's words for AWS's errors: type and beginning of the message. Each has its run of the
 # contract suite.
 _INIT_QUIRKS = {"RuntimeError": "Worker init failed:"}  # MiniStack
 _CRASH_QUIRKS = {"Runtime.HandlerError": "Worker process died"}  # MiniStack
@@ -66,7 +67,7 @@ def failed(attempt: Attempt, body: bytes) -> FunctionFailed | Unreachable:
     kind, message = _text(error, "errorType"), _text(error, "errorMessage")
     detail = one_line(": ".join(part for part in (kind, message) if part) or body.decode(errors="replace"))
     if kind in _INIT_ERRORS or _outside_an_invocation(error) or _is_quirk(_INIT_QUIRKS, kind, message):
-        text = f"the function cannot start: {detail}; mend its code or its configuration"
+        text = f"the function cannot start: {detail}; correct its code or its configuration"
         return Unreachable(attempt, Reason(ReasonCode.FUNCTION_CANNOT_START, text), down=True, body=body)
     return FunctionFailed(attempt, _failure(kind, message or detail), detail or "no error text", body)
 
@@ -89,7 +90,7 @@ def reads_as_error(body: bytes) -> bool:
 
 
 def failure_of(kind: str) -> Failure | None:
-    """What an error type says of how the function failed; None where it says no more than that."""
+    """How the function failed, by its error type; None where the type tells no more than the failure."""
     return _FAILURES.get(kind)
 
 
@@ -126,7 +127,7 @@ def _text(error: dict[str, Any], key: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Somebody else's text, fit for one line of a log."""
+    """Foreign text, shortened to one line of a log."""
     flat = " ".join(text[: 4 * _SHOWN].split())
     return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "…"
 

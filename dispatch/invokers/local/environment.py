@@ -22,7 +22,7 @@ LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
 """Where a runtime's client writes its records, each in a frame (`core/frames.py`). Clients take it out of the
 environment, so that most functions never see it."""
 FROM_THE_DAEMON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""Where programs are found is not a secret, and without it nothing starts."""
+"""The search path for programs is no secret, and no program starts without it."""
 
 
 def variables(

@@ -1,4 +1,4 @@
-"""A function whose runtime somebody else starts, such as an IDE with its debugger: we only serve its Runtime API.
+"""A function whose runtime the user starts, for example in an IDE with a debugger: we only serve its Runtime API.
 
 The port stays the same as long as the daemon runs, so that the runtime can be started, stopped and started again.
 """
@@ -20,7 +20,7 @@ OK = 200
 
 
 class ExternalInvoker:
-    """Hands invocations to whatever runtime connects. One at a time: there is one runtime."""
+    """Hands invocations to the runtime that connects. One at a time, because there is one runtime."""
 
     ends_on_cancel = False
     concurrency = 1
@@ -78,7 +78,7 @@ class ExternalInvoker:
             left = session.left
             session.forget()
             return (
-                answers.ended(failed, 1, "the runtime left")
+                answers.ended(failed, 1, "the runtime disconnected")
                 if left
                 else answers.timed_out(failed, self._spec.timeout or 0.0)
             )

@@ -1,5 +1,5 @@
-"""What interpreters of this machine say of themselves. Each is asked once, not once for each function that it runs; and
-again as soon as it, or what is installed for it, may be another one. Used in threads, by `launch.py` alone.
+"""Facts about this machine's interpreters. Each interpreter is asked once, not once for each function that it runs; and
+again when it, or its installed packages, may have changed. Used in threads, by `launch.py` alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ....config import descriptors
 T = TypeVar("T")
 
 FOR = 60.0
-"""Seconds for which an answer is good at most: what a shim leads to may change without a trace."""
+"""Maximum age of an answer in seconds, because the target of a shim may change without a trace."""
 _ASK = (
     "import sys, importlib.util as u;"
     "print('%d.%d' % sys.version_info[:2], *(u.find_spec(each) is not None for each in ('awslambdaric', 'debugpy')));"
@@ -98,7 +98,7 @@ def _run(argv: list[str]) -> subprocess.CompletedProcess[str] | BrokenInterprete
         return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         if descriptors.spent(error):
-            raise  # that says nothing of the program, and is not to be remembered of it
+            raise  # it tells nothing about the program, so it is not cached
         return BrokenInterpreter(f"{argv[0]} cannot be run ({error})")
 
 

@@ -52,7 +52,7 @@ SITES = ".sites"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What one environment is started from."""
+    """The parts from which an environment is started."""
 
     command: Command
     spec: FunctionSpec
@@ -92,19 +92,19 @@ def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
     if not supported():
-        return "this machine gives no user and mount namespaces to us"
+        return "this machine does not allow user and mount namespaces"
     for path in _needed(command, spec):
         for top in (TMP, OPT) if spec.layers else (TMP,):
             entry = entry_below(top, path)
             if entry == top:
                 return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
             if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
-                return f"{path} would be hidden by what a layer has in {entry}"
+                return f"{path} would be hidden by a layer's files in {entry}"
     return ""
 
 
 def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
-    """What must be there under its path; links are followed too."""
+    """The files that must stay visible under their paths; links are followed too."""
     named = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
     return [each for path in named for each in (path, path.resolve())]
 
@@ -154,7 +154,7 @@ def _read_only(code: Path) -> str:
 
 
 def _with_own_code(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
-    """Without namespaces nothing keeps a process from writing: it gets a copy of what others run too."""
+    """Without namespaces a process could write to shared code, so it gets a copy."""
     if not spec.read_only:
         return Prepared(command, spec)
     copy = directory.with_name(directory.name + temporary.CODE)

@@ -74,8 +74,8 @@ async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
 def _refused(
     spec: FunctionSpec, what: str, configured: str, uploaded: str, entrypoint_error: str = ""
 ) -> LaunchRefused:
-    """With what to do about it: for who configured the function, or for who uploaded it and says nothing but a runtime
-    and a package. `entrypoint_error`: as AWS words it."""
+    """With advice: for a configured function, or for an uploaded one, which has only a runtime and a package.
+    `entrypoint_error`: as AWS words it."""
     return LaunchRefused(f"{what}: {uploaded if spec.uploaded else configured}", entrypoint_error)
 
 
@@ -142,7 +142,7 @@ def _first_line(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.readline(1024)
     except OSError:
-        return b""  # whoever starts it hears why
+        return b""  # the start then reports why
 
 
 # --- Python ---------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
     links: Path | None = None
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):
         if found.version != OURS:
-            what = f"Python {found.version} of the function has no runtime client, and ours is for {OURS}"
+            what = f"Python {found.version} of the function has no runtime client, and Headrace's client is for {OURS}"
             install = f"run {found.path} -m pip install awslambdaric boto3"
             return _refused(spec, what, install, f"put awslambdaric and boto3 into its package, or {install}")
         links = runtime_client.packages(spec.scratch)

@@ -1,4 +1,4 @@
-"""What a function writes, read from its pipes so that one which prints without end costs the others nothing.
+"""Reads a function's output from its pipes, so that a function that prints without end does not slow others.
 
 Three limits: a few records per turn of the event loop; a budget of records and bytes per second (`core/lines.py`),
 beyond which they are dropped, counted and said; and a rate of reading, beyond which the function waits for us.

@@ -161,7 +161,7 @@ class LocalInvoker:
         return None
 
     def _taken(self) -> Worker:
-        """In use from here on: nobody takes it besides, and `Warm` ends it for nobody."""
+        """In use from here on: no other invocation takes it, and `Warm` does not end it."""
         worker = self._idle.pop()
         self._warm.remove(worker)
         return worker
@@ -214,7 +214,7 @@ class LocalInvoker:
 
     def _init_failed(self, worker: Worker, failed: InitFailed, seconds: float) -> InitFailed:
         if self._closed:
-            return replace(failed, cause=CLOSED)  # it was us who ended it
+            return replace(failed, cause=CLOSED)  # we ended it ourselves
         kind, message = answers.error_text(failed.body)
         worker.say_init_failed(
             seconds, "timeout" if isinstance(failed.ended, TimedOut) else "error", kind or failed.kind
@@ -245,7 +245,7 @@ class LocalInvoker:
             await self._drop(worker)
 
     def _kept(self, worker: Worker, generation: int) -> bool:
-        """Whether it is idle now, for the next invocation: its code is that of today, and nobody closed the pool."""
+        """Whether it is idle now, for the next invocation: its code is current, and the pool is open."""
         if not worker.warm or generation != self._generation or self._closed:
             return False
         self._idle.append(worker)
@@ -254,7 +254,7 @@ class LocalInvoker:
         return True
 
     def _make_room(self, worker: Worker) -> None:
-        """Too many are warm, and this one was not used for longest. Whoever filled the room need not wait for it."""
+        """Too many environments are warm, and this one was unused for longest. The caller does not wait for its end."""
         if worker in self._idle:  # else it is about to end already
             self._idle.remove(worker)
             self._aside(self._drop(worker), self._ending.discard)
@@ -289,7 +289,7 @@ class LocalInvoker:
                 await self._drop(worker)
 
     def _set_alarm(self) -> None:
-        """So that an environment which nobody asks for ends too."""
+        """Ends environments that no invocation uses any more."""
         if self._alarm is None and self._idle and not self._closed:
             longest = self._clock.monotonic() - min(worker.idle_since for worker in self._idle)
             left = max(self._spec.idle_timeout - longest, 0.0) + 0.01
@@ -301,7 +301,7 @@ class LocalInvoker:
 
     def _rang(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)
-        self._set_alarm()  # whatever became of this one: an environment must not stay for ever
+        self._set_alarm()  # whatever happened to this one: an environment must not stay forever
         if not task.cancelled():
             task.result()
 
@@ -315,7 +315,7 @@ class LocalInvoker:
         handed = Handed(request_id, invocation.payload, headers_of(invocation, self._spec, self._clock))
         ended = await worker.invoke(handed, self._spec.timeout)
         if self._closed and isinstance(ended, Exited):
-            return self._stopping(invocation, started)  # it was us who ended it
+            return self._stopping(invocation, started)  # we ended it ourselves
         seconds = self._clock.monotonic() - began
         reply = self._reply(invocation, started, ended)
         kind, message = answers.error_text(reply.body) if isinstance(ended, Exited) else ("", "")

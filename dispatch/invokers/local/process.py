@@ -1,6 +1,6 @@
 """One child process that leads a process group of its own: started, watched, and ended with its whole group.
 
-The group is killed while its leader is still a zombie, so that its number cannot belong to somebody else by then; and
+The group is killed while its leader is still a zombie, so that its number cannot belong to another process by then; and
 the reaper knows of it before it starts. Knows nothing of Lambda; `worker` is its only user.
 """
 
@@ -76,7 +76,8 @@ class Process:
         return self.status is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     async def kill(self) -> None:
-        """Kill the whole group, and who left it where the system lets us find them, and wait until they are gone."""
+        """Kill the whole group, and processes that left it where the system lets us find them, and wait for their
+        end."""
         if self.status is None:
             self._kill_group()
         await self._gone.wait()
@@ -112,7 +113,7 @@ class Process:
 
     def _wait(self) -> None:
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        with suppress(RuntimeError):  # the loop is closed: nobody is interested any more
+        with suppress(RuntimeError):  # the loop is closed: the result is not needed any more
             self._loop.call_soon_threadsafe(self._ended)
 
     def _ended(self) -> None:

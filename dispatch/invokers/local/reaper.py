@@ -89,8 +89,9 @@ class Reaper:
         return len(self._asked)
 
     def sweep(self, mark: str) -> None:
-        """Kill what came of that worker and left its group. It looks at every process of the machine, in the caller's
-        thread; whoever asks while another one looks shares the next look with all others that ask meanwhile."""
+        """Kill processes that came from that worker and left its group. It looks at every process of the machine, in
+        the caller's thread; a caller that asks during a look shares the next look with all others that ask
+        meanwhile."""
         asked = mark.encode()
         self._asked.add(asked)
         with self._looking:

@@ -48,7 +48,7 @@ class CodeWatch:
 
     async def changed(self, now: float) -> bool:
         """Whether the code differs from the last time this was asked. `now` is monotonic. The look is taken in a
-        thread, because a large directory would hold everybody up."""
+        thread, because a large directory would block the event loop."""
         if not self._enabled or now - self._looked_at < FRESH_FOR:
             return False
         self._looked_at = now

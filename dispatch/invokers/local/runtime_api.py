@@ -64,7 +64,7 @@ class Refusal:
 INVALID_ID = Refusal(400, "InvalidRequestID", "Invalid request ID")
 INCOMPLETE = Refusal(400, "TruncatedHTTPRequest", "HTTP request detected as truncated")
 BAD_MODE = Refusal(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-FOREIGN = Refusal(403, "Forbidden", "a web page may not speak to the Runtime API")
+FOREIGN = Refusal(403, "Forbidden", "a web page may not call the Runtime API")
 TOO_LARGE = Refusal(413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).")
 NOT_SERVED = Refusal(404, "NotFound", "not served here")
 
@@ -87,7 +87,7 @@ class Session:
 
     def __init__(self, *, restarts: bool = False) -> None:
         self._restarts = restarts
-        """A runtime that nobody here watches may be stopped and started again in the middle of an invocation."""
+        """A runtime that the user starts may be stopped and started again in the middle of an invocation."""
         self.state = SessionState.STARTING
         self.init_error: bytes | None = None
         self.changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What of ours a function runs: what starts it, and AWS's client for Python and boto3 with what they need.
+"""Our files that a function runs: its start code, and AWS's client for Python and boto3 with their requirements.
 
 Both are directories below one that is ours to fill, made once for each set of contents and versions: of copies, and of
 links. Where Headrace is installed is nothing that a function sees, and may be a `/tmp` that it has of its own.

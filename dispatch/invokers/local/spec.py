@@ -1,4 +1,4 @@
-"""What a local function is, independent of how a configuration says it."""
+"""The specification of a local function, independent of the form of the configuration."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CommandLaunch:
 
 @dataclass(frozen=True, slots=True)
 class ExternalLaunch:
-    """A runtime that somebody else starts, such as an IDE."""
+    """A runtime that another program starts, such as an IDE."""
 
     port: int = 0
     """Port of the Runtime API; 0 for any free one."""
@@ -79,9 +79,9 @@ class FunctionSpec:
     memory_size: int = 128
     isolation: Isolation = "auto"
     uploaded: bool = False
-    """It came through the API: nobody wrote it into a configuration file."""
+    """Whether it came through the API, and not from a configuration file."""
     read_only: bool = False
-    """The code is stored, and what others run too: no process may write it."""
+    """Whether the code is stored and shared: no process may write it."""
     reload: bool = True
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""

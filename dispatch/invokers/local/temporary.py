@@ -28,7 +28,7 @@ def remove(made: Path) -> None:
 
 
 def sweep(scratch: Path) -> None:
-    """Remove what daemons left behind that are no more."""
+    """Remove directories of daemons that have ended."""
     for left in (scratch / "tmp").glob("*-*-*"):
         pid, run, _ = left.name.split("-", 2)
         if pid.isdigit() and not _runs(int(pid), run):

@@ -51,12 +51,12 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The time was over before the runtime answered."""
+    """The function's timeout passed before the runtime answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class InitFailed:
-    """The runtime did not get as far as asking for an invocation."""
+    """The runtime ended or failed before it asked for an invocation."""
 
     cause: Reason
     body: bytes = b""
@@ -139,7 +139,7 @@ class Worker:
         return None
 
     async def _spawn(self, command: Command) -> InitFailed | None:
-        async with self._ending:  # whoever ends us meanwhile waits, and finds a process to kill
+        async with self._ending:  # another task that ends us meanwhile waits, and finds a process to kill
             if self._over:
                 return InitFailed(cannot_start("it was stopped"))
             await self._api.open()
@@ -246,7 +246,7 @@ class Worker:
             self._temporary = None
 
     async def _drain(self) -> None:
-        """Pass on what the process has written so far, whoever else may still hold its pipes."""
+        """Pass on the output of the process so far, even when other processes still hold its pipes."""
         for output in self._outputs:
             await output.drain()
 

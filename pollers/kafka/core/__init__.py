@@ -1,3 +1,3 @@
-"""What a member of a consumer group asks: quiet partitions, records, how many members. Pure."""
+"""Decisions for members of a consumer group: quiet partitions, records, the number of members. Pure."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which partitions nothing comes of, although something should: pure.
+"""Finds partitions that have records but return none: pure.
 
-A broker answers each fetch of a partition within a second, with records or without. So one of which nothing is heard
-has nobody who leads it, or lies damaged on its broker's disk: the client tries again without end, and says nothing.
+A broker answers each fetch of a partition within a second, with or without records. So a partition without any answer
+has no leader, or is damaged on its broker's disk: the client tries again forever, without an error.
 Used by `reader.py`.
 """
 
@@ -35,7 +35,7 @@ class Quiet(Generic[P]):
         behind    those that have records which they did not give: their answers do not count
         full      the fetch took as much as it may: others may have been left out
         """
-        if full or now - self._asked > self._patience / 2:  # what nobody asked for cannot have come
+        if full or now - self._asked > self._patience / 2:  # a partition that was not asked for cannot have answered
             self._heard.clear()
         self._asked = now
         for each, answer in answers.items():

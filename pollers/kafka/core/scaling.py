@@ -1,4 +1,4 @@
-"""How many members of its group a mapping has: pure. `supervisor.py` asks, and starts or retires feeds accordingly."""
+"""The number of members of a mapping's consumer group: pure. `supervisor.py` starts or retires feeds accordingly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...source import FetchResult
 
 GROW = 15.0
 SHRINK = 60.0
-"""Seconds that pollers must be behind for one more, or not for one less: each change takes all partitions anew."""
+"""Seconds that pollers must be behind for one more, or not for one less: each change assigns all partitions again."""
 
 
 class Pollers:
@@ -23,7 +23,7 @@ class Pollers:
         return [f"poller-{number}" for number in range(1, max(1, min(self._count, self.partitions)) + 1)]
 
     def took(self, feed: str, *, held: bool) -> None:
-        """Members have partitions, not batches."""
+        """Batches do not matter here: members have partitions."""
 
     def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
         if fetched.full or fetched.passed_over:

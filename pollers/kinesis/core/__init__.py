@@ -1,3 +1,3 @@
-"""What is inside of a Kinesis record. Pure."""
+"""The content of a Kinesis record. Pure."""
 
 from __future__ import annotations

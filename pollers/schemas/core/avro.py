@@ -1,8 +1,8 @@
 """Avro to JSON. fastavro reads the schema; the data are read here.
 
 fastavro's own reader overflows the stack (and ends the process) on data that nest some ten thousand levels, reads
-blocks of zero-width items for hours, and takes enum symbols from the end for negative numbers: too much trust for
-bytes that anybody may have written.
+blocks of zero-width items for hours, and takes enum symbols from the end for negative numbers: too much trust for bytes
+from unknown writers.
 
 JSON as by Avro's JSON encoding (https://avro.apache.org/docs/1.12.0/specification/#json-encoding), with one
 difference: a union's value stands plain, not inside of an object that names its branch. So logical types are their
@@ -102,7 +102,7 @@ def codec(schema: Schema) -> Codec:
     """Raises Undecodable for a schema that is none."""
     try:
         read = _Compiler(*_parsed(schema)).root
-    except Exception as error:  # whatever somebody registered: fastavro's own errors, and those of odd JSON
+    except Exception as error:  # any schema may be registered: fastavro's own errors, and those of odd JSON
         raise Undecodable(f"has a schema that is not Avro: {type(error).__name__}") from error
 
     def decode(data: bytes) -> bytes:

@@ -53,5 +53,5 @@ def _validator(schema: Schema) -> Any:
         kind = validator_for(definition, default=Draft7Validator)
         kind.check_schema(definition)
         return kind(definition, registry=known)
-    except Exception as error:  # whatever somebody registered
+    except Exception as error:  # any schema may be registered
         raise Undecodable(f"has a schema that is not JSON Schema: {type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""What registries hand out, and what becomes of a record. Pure."""
+"""Schemas of registries, and results of decoding. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class SchemaFailure:
-    """Why a record was given up. `detail` is one line, without anything of the record's content."""
+    """Why a record is discarded. `detail` is one line, without any content of the record."""
 
     reason: Reason
     detail: str

@@ -62,7 +62,7 @@ class _Types:
             self._file = self._add(FILE, schema.definition)
         except Undecodable:
             raise
-        except Exception as error:  # whatever somebody registered: the runtime raises its own and built-in ones
+        except Exception as error:  # any schema may be registered: the runtime raises its own and built-in ones
             raise Undecodable(f"has a schema that is not Protobuf: {error}") from error
         self._sorted = sorted(_all(self._file.message_types_by_name.values()), key=lambda each: str(each.full_name))
 

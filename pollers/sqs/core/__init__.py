@@ -1,3 +1,3 @@
-"""How many receivers a queue has. Pure."""
+"""The number of a queue's receivers. Pure."""
 
 from __future__ import annotations

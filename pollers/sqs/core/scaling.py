@@ -1,4 +1,4 @@
-"""How many SQS receivers a mapping has: pure. `supervisor.py` asks and starts or retires feeds accordingly.
+"""The number of a mapping's SQS receivers: pure. `supervisor.py` starts or retires feeds accordingly.
 
 Each receiver has at most one batch in flight, so the most receivers there may be are the most batches in flight too:
 the mapping's MaximumConcurrency, else the function's concurrency, else 5 (AWS's starting number).
@@ -47,11 +47,10 @@ class ElasticReceivers:
 
 
 class TurnReceivers:
-    """With a batching window: `least` receivers gather a batch, the others have one in flight. Who has gathered one
-    stops receiving, and the next one begins.
-
-    So a backlog gives full batches, as many at a time as there may be, and a trickle gives one batch a window. If
-    several gathered, they would share what comes, and each would end its window with a part of a batch.
+    """With a batching window: `least` receivers gather a batch, the others have one in flight. A receiver with a
+    complete batch stops receiving, and the next one begins. So a backlog gives full batches, as many at a time as
+    allowed, and a trickle gives one batch a window. If several gathered, they would share the messages, and each would
+    end its window with a part of a batch.
     """
 
     def __init__(self, limit: int, least: int = 1) -> None:
@@ -65,7 +64,7 @@ class TurnReceivers:
         return list(self._gathering)
 
     def polled(self, feed: str, fetched: FetchResult, now: float) -> None:
-        """How many gather does not depend on what comes."""
+        """The number of gathering receivers does not depend on the messages."""
 
     def took(self, feed: str, *, held: bool) -> None:
         if feed not in self._gathering:

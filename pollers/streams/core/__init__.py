@@ -1,3 +1,3 @@
-"""Which shards are read, in which order, and which are missing. Pure."""
+"""Decides which shards to read, in which order, and which are missing. Pure."""
 
 from __future__ import annotations

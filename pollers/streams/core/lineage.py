@@ -76,7 +76,7 @@ def initial(shards: Iterable[Shard], start: Start) -> dict[str, Start | Finished
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What to do with each shard at this moment. Every listed shard is ready, waiting or finished."""
+    """What to do with each shard now. Every listed shard is ready, waiting or finished."""
 
     ready: Mapping[str, Start | Position]
     waiting: Mapping[str, frozenset[str]]
@@ -229,7 +229,7 @@ def _surplus(
 
 
 class Probe(Enum):
-    """What came of reading one record at a stored position."""
+    """The result of reading one record at a stored position."""
 
     NOT_READ = "not read"
     SAME = "same"  # the record that was done is there
@@ -237,7 +237,7 @@ class Probe(Enum):
 
 
 class Finding(Enum):
-    """What a stored checkpoint is worth today."""
+    """Whether a stored checkpoint is still valid."""
 
     RESUME = "resume"
     TRIMMED = "trimmed"  # report a Gap, go on at the trim horizon

@@ -1,4 +1,4 @@
-"""The account's settings, and what functions say of recursion and of updates of their runtimes."""
+"""The account's settings, and the functions' settings of recursion and runtime updates."""
 
 from __future__ import annotations
 

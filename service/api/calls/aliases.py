@@ -1,4 +1,4 @@
-"""Aliases: create, look, update, list, delete."""
+"""Aliases: create, get, update, list, delete."""
 
 from __future__ import annotations
 

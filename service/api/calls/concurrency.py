@@ -1,4 +1,4 @@
-"""Reserved concurrency: set, look, free."""
+"""Reserved concurrency: put, get, delete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ConcurrencyCalls:
     def __init__(self, plane: FunctionPlane) -> None:
         self._plane = plane
         self._reserving = anyio.Lock()
-        """Reservations are of one account, so they take turns over all functions."""
+        """Reservations belong to one account, so calls on all functions are serialised."""
 
     def calls(self) -> Mapping[str, Serve]:
         return {

@@ -1,4 +1,4 @@
-"""Event-invoke configurations: put, update, look, list, delete."""
+"""Event-invoke configurations: put, update, get, list, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions: create, look, update, list, delete."""
+"""Functions: create, get, update, list, delete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FunctionCalls:
         obstacle: Callable[[Runnable], Awaitable[str]],
         patience: float = 0.0,
     ) -> None:
-        """`obstacle`: why a function cannot be started on this machine; empty when nothing is in the way. `patience`:
+        """`obstacle`: why a function cannot be started on this machine; empty when it can be started. `patience`:
         seconds that a look at a function waits for what is under way. Tools sleep for seconds after a look that shows
         Pending or InProgress, which here are over in half a second."""
         self._patience = patience
@@ -64,7 +64,7 @@ class FunctionCalls:
         return Answer(output)
 
     async def _check_startable(self, before: Function | None, after: Function) -> None:
-        """Raises ApiError: better now than with the first event."""
+        """Raises ApiError now, so that the failure does not come with the first event."""
         fresh = after.latest
         if before is not None and (before.latest.package, _runtime(before)) == (fresh.package, _runtime(after)):
             return

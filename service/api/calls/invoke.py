@@ -1,4 +1,4 @@
-"""Invoke and InvokeAsync: what is checked, in AWS's order, and what an answer looks like.
+"""Invoke and InvokeAsync: the checks, in AWS's order, and the form of the answer.
 
     qualifiers agree -> ours -> not in a circle -> JSON -> exists -> can be invoked -> there is room -> run, or queued
 
@@ -92,7 +92,7 @@ class InvokeCalls:
     # --- each kind --------------------------------------------------------------------------------------------------
 
     async def _queued(self, call: Call, named: Named, event: bytes) -> None:
-        """Returns once it is durable: from then on it is delivered, whatever becomes of us."""
+        """Returns once the event is durable: from then on it will be delivered, even after a crash."""
         if not self._queue.has_room(len(event)):
             raise refusals.too_many("CallerRateLimitExceeded", retry_after=1)
         try:
@@ -129,7 +129,7 @@ class InvokeCalls:
             case Unreachable(attempt=attempt) if failed_function(reply):
                 return {**_ran(attempt.executed_version, _init_error(reply)), "FunctionError": UNHANDLED}
             case Unreachable():
-                self._expect_ready(named)  # it may be gone, or changing, since it was looked for
+                self._expect_ready(named)  # the function may have been deleted or changed since the lookup
                 raise _not_reached(reply)
             case _:
                 assert_never(reply)
@@ -140,7 +140,7 @@ def _ran(version: str | None, body: bytes) -> dict[str, Any]:
 
 
 def _init_error(reply: Unreachable) -> bytes:
-    """What the runtime said of it; else why there is none to say anything."""
+    """The runtime's own error; without one, the reason why there is none."""
     if reply.body:
         return reply.body
     text = f"RequestId: {reply.attempt.request_id} Error: {reply.cause}"
@@ -148,7 +148,7 @@ def _init_error(reply: Unreachable) -> bytes:
 
 
 def _not_reached(reply: Unreachable) -> ApiError:
-    """A function elsewhere, which is not ours to know more of."""
+    """The failure of a remote function, of which we know no details."""
     if reply.attempt.status == 404:
         return no_such_resource(reply.cause.text)
     return refusals.not_reached(reply.cause.text)
@@ -156,7 +156,7 @@ def _not_reached(reply: Unreachable) -> ApiError:
 
 def _in_a_circle(hops: int) -> ApiError:
     text = (
-        f"This invocation was sent on by {hops} daemons, which looks like a circle: "
+        f"This invocation was forwarded by {hops} daemons, which looks like a circle: "
         "correct the endpoints of the functions that are invoked elsewhere"
     )
     return refusals.circle(text)
@@ -181,21 +181,21 @@ def _client_context(sent: str) -> str:
 
 
 async def _expect_json(event: bytes) -> None:
-    """The event goes on byte for byte; it only has to be JSON. Raises ApiError."""
+    """Checks that the event is JSON; its bytes are passed on unchanged. Raises ApiError."""
     fault = await anyio.to_thread.run_sync(_fault_of, event) if len(event) > LARGE else _fault_of(event)
     if fault:
         raise refusals.unreadable_event(fault)
 
 
 def _fault_of(event: bytes) -> str:
-    """What is wrong with it as JSON; empty for nothing."""
+    """The error of the JSON text; empty when it is valid."""
     try:
         orjson.loads(event)
         return ""
     except orjson.JSONDecodeError:
         pass
     try:
-        json.loads(event.decode(), parse_constant=_no_constant)  # takes half of a character, which is JSON too
+        json.loads(event.decode(), parse_constant=_no_constant)  # accepts a lone surrogate, which is JSON too
     except UnicodeDecodeError as error:
         return f"Invalid UTF-8 byte 0x{event[error.start]:02x}\n at [byte offset: {error.start}]"
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Event source mappings: create, look, update, list, delete."""
+"""Event source mappings: create, get, update, list, delete."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ...control.tags import Change
 from ..wire.call import Answer, Call, Serve
 
 Tell = Callable[[EventSourceMapping], None]
-"""Says what is to be known of a mapping that was made or changed."""
+"""Reports remarks on a mapping that was made or changed."""
 Look = Callable[[EventSourceMapping], Awaitable[SourceLook]]
-"""Looks whether a mapping's source is there. Raises ConfigError when it may not be called."""
+"""Checks whether a mapping's source exists. Raises ConfigError when it may not be called."""
 
 
 class MappingCalls:
-    """`progress` says what came of a mapping so far. Also the keeper of mappings' tags."""
+    """`progress` gives the last result of a mapping. This class also stores the mappings' tags."""
 
     def __init__(
         self,
@@ -94,5 +94,5 @@ class MappingCalls:
         return decisions.tags_of(found) if found is not None else None
 
     async def tag(self, uuid: str, change: Change) -> None:
-        """Change its tags, one call after another; durable when this returns. Raises ApiError."""
+        """Change the mapping's tags; calls are serialised; durable when this returns. Raises ApiError."""
         await self._plane.tag(uuid, change)

@@ -1,4 +1,4 @@
-"""What the calls on functions have in common: whom a request means."""
+"""Resolves the function of a request, for all calls on functions."""
 
 from __future__ import annotations
 

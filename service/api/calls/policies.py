@@ -1,4 +1,4 @@
-"""Permissions: add, look, remove."""
+"""Permissions: add, get, remove."""
 
 from __future__ import annotations
 

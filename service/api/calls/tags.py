@@ -1,4 +1,4 @@
-"""Tags: of functions, and of event source mappings, which somebody else keeps."""
+"""Tags of functions, and of event source mappings, which the mappings' own calls store."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..wire.constraints import matches
 
 
 class TaggedMappings(Protocol):
-    """The event source mappings, as far as their tags go. Checks of tags themselves are done here."""
+    """The tags of event source mappings. This module checks the tags themselves."""
 
     def tags(self, uuid: str) -> Mapping[str, str] | None:
         """None: there is no such mapping."""
         ...
 
     async def tag(self, uuid: str, change: Change) -> None:
-        """Change its tags, one call after another; durable when this returns. Raises ApiError, also what `change`
+        """Change the mapping's tags; calls are serialised; durable on return. Raises ApiError, also what `change`
         raises, and then nothing changed."""
         ...
 
@@ -81,7 +81,7 @@ class TagCalls:
         return Named(name, "", arn)
 
     def _of_mapping(self, kind: str, arn: str, uuid: str) -> Mapping[str, str]:
-        """The tags of a mapping that is there; nothing else of the other kinds exists. Raises ApiError."""
+        """The tags of an existing mapping; resources of other kinds do not exist here. Raises ApiError."""
         if kind != "event-source-mapping":
             raise no_such_resource(MISSING[kind].format(arn=arn))
         here = self._plane.here
@@ -97,7 +97,7 @@ MISSING = {
     "code-signing-config": "The Lambda code signing configuration {arn} can not be found.",
     "layer": "Layer not found: {arn}",
 }
-"""What is said of the kinds of which there are none."""
+"""AWS's texts for kinds of resources that do not exist here."""
 
 
 def _resource(call: Call) -> tuple[str, str, str]:

@@ -1,3 +1,3 @@
-"""What becomes of each call and of each field, and whose call it is. Pure."""
+"""The support of each call and of each field, and the check of the caller. Pure."""
 
 from __future__ import annotations

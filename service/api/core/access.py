@@ -1,10 +1,10 @@
 """Who may call the Lambda API. Pure; the time is an argument.
 
-On the loopback everybody on this machine may, without a signature. Browsers are on this machine too, and run what any
-page says; so a Host that is not ours (a name that was rebound to 127.0.0.1) and a foreign Origin are refused there.
+On the loopback every client on this machine may, without a signature. Browsers are on this machine too, and run code of
+any page; so a Host that is not ours (a name that was rebound to 127.0.0.1) and a foreign Origin are refused there.
 
-On any other address a request needs a signature by one of the configured keys, or by the functions' own: they find
-each other here. Without configured keys the API is closed there to everybody else.
+On any other address a request needs a signature by one of the configured keys, or by the functions' own key: functions
+call each other here. Without configured keys the API refuses all other requests there.
 Health, metrics and status never come here.
 """
 
@@ -22,16 +22,16 @@ from . import signatures
 from .signatures import Claim, Head
 
 FUNCTION_KEY = re.compile(r"TEST|\d{12}", re.ASCII)
-"""The key ids that functions have: an emulator may take one of twelve digits for the account."""
+"""The forms of functions' key ids: `TEST`, or twelve digits, which some emulators read as the account."""
 CLOSED = (
-    "The Lambda API is closed on this address: whoever reaches it could run code here. Set api.access_keys (key id and "
-    "secret that callers sign with), or listen on 127.0.0.1."
+    "The Lambda API is closed on this address: every client that reaches it could run code here. Set api.access_keys "
+    "(key id and secret that callers sign with), or listen on 127.0.0.1."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that may go on; what its signature says of the body is left to check."""
+    """An admitted request; the signature of its body is still to be checked."""
 
     claim: Claim | None = None
 
@@ -40,16 +40,16 @@ class ApiAccess:
     def __init__(
         self, host: str, hosts: Collection[str], secrets: Mapping[str, str], functions_secret: str = ""
     ) -> None:
-        """`host`: where the daemon listens in fact; `hosts`: how else it is called. `secrets`: by key id.
-        `functions_secret`: with which functions sign, under the key id that they have for emulators; empty for none."""
+        """`host`: the daemon's real address; `hosts`: its other names. `secrets`: by key id.
+        `functions_secret`: the secret of the functions, under their key id for emulators; empty for none."""
         self._local = is_loopback(host)
         self._functions_secret = functions_secret
         self._hosts = {_name(each) for each in hosts} | {host.lower()}
         self._secrets = secrets
 
     def admit(self, head: Head, now: float, steady: float | None = None) -> Admitted:
-        """By method, path and headers alone. `now` is the wall clock's, and `steady` the same without its steps: a
-        signature is good by one of them, because nobody knows which of the two the client has. Raises ApiError."""
+        """Checks method, path and headers alone. `now` is wall-clock time, and `steady` the same without the clock's
+        steps: a signature is good by one of them, because nobody knows which the client has. Raises ApiError."""
         if self._local:
             self._refuse_browsers(head)
             return Admitted()
@@ -59,7 +59,7 @@ class ApiAccess:
         return Admitted(claim)
 
     def _claimed(self, head: Head) -> Claim:
-        """Where no keys are configured, nobody but a function learns more than that."""
+        """Without configured keys, only functions get a more specific refusal than this."""
         try:
             claim = signatures.claimed(head)
         except ApiError:

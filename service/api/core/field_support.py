@@ -1,6 +1,6 @@
-"""What becomes of each call of the Lambda API and of each of its fields: honoured, refused, recorded, forwarded. Pure.
+"""The support of each call of the Lambda API and of each of its fields: honoured, refused, recorded, forwarded. Pure.
 
-A refused field is refused here, before the call that it belongs to sees it. The tables are in
+This module refuses a refused field before the field's call sees the request. The tables are in
 `field_support_tables.py`; docs/lambda-api.md is generated from them, and a test holds them against every input shape of
 the model.
 """
@@ -42,7 +42,7 @@ def served(operation: str) -> bool:
 
 
 def subject(operation: str) -> str:
-    """What a forwarded call is about; empty for others."""
+    """The subject of a forwarded call; empty for others."""
     return next((about for about, names in FORWARDED.items() if operation in names), "")
 
 
@@ -59,7 +59,7 @@ FIELDS: Mapping[str, Mapping[str, ApiField]] = {operation: _fields(entries) for 
 
 
 def of(operation: str, path: str) -> ApiField | None:
-    """The entry that covers a path: its own, or that of the nearest parent. None: the table does not know it."""
+    """The entry that covers a path: its own, or the nearest parent's. None: the table does not have it."""
     entries = FIELDS[operation]
     parts = path.split(".")
     for length in range(len(parts), 0, -1):
@@ -70,17 +70,17 @@ def of(operation: str, path: str) -> ApiField | None:
 
 
 def refusal(operation: str, parameters: Mapping[str, Any], unknown: Sequence[str]) -> ApiError | None:
-    """Why a request is refused for a field of it. `unknown`: what was sent and is not in the model."""
+    """Why a request is refused because of one of its fields. `unknown`: sent fields that the model does not have."""
     for given in _given(operation, parameters):
         if given.field.standing is Support.REFUSED:
             return invalid_parameter(_refused(given))
     for path in (*unknown, *_newer(operation, parameters)):
-        return invalid_parameter(f"{path} is no parameter of {operation} that Headrace knows; remove it.")
+        return invalid_parameter(f"{path} is not a parameter of {operation} that Headrace knows; remove it.")
     return None
 
 
 def _newer(operation: str, parameters: Mapping[str, Any]) -> Iterator[str]:
-    """What the installed model knows and our tables do not: AWS added it since."""
+    """Fields that the installed model has and our tables do not, because AWS added them later."""
     for name, value in parameters.items():
         if of(operation, name) is None and _says(value):
             yield name
@@ -99,7 +99,7 @@ def _newer_members(path: str, value: Any) -> Iterator[str]:
 
 
 def recorded(operation: str, parameters: Mapping[str, Any]) -> list[ApiField]:
-    """The fields of a request that are kept without an effect."""
+    """The fields of a request that are recorded without effect."""
     return [given.field for given in _given(operation, parameters) if given.field.standing is Support.RECORDED]
 
 
@@ -113,7 +113,7 @@ def _refused(given: GivenField) -> str:
 
 
 def _given(operation: str, parameters: Mapping[str, Any]) -> Iterator[GivenField]:
-    """Each entry of the table that the request says something about, in the order of the table."""
+    """Each entry of the table for which the request has a value, in the order of the table."""
     for field in FIELDS[operation].values():
         path, _, wanted = field.path.partition("=")
         for value in _values(parameters, path.split(".")):
@@ -133,5 +133,5 @@ def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:
 
 
 def _says(value: Any) -> bool:
-    """Empty values ask for nothing: they are AWS's way to clear."""
+    """Whether a value requests something: empty values are AWS's way to clear a field."""
     return value is not None and value not in ("", b"", [], {})

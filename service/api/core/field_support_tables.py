@@ -1,8 +1,8 @@
 """The tables of `field_support.py`: each call, and each field of the calls that are served.
 
 A field's entry begins with its sign: `+` honoured, `-` refused, `=` refused in AWS's own sentence, `r` recorded; the
-rest is the reason. A field without an entry of its own has its parent's. `Field=VALUE` is about one value. What becomes
-of the fields of a mapping is said once, by the kinds of source (`config/kinds/`).
+rest is the reason. A field without an entry of its own has its parent's. `Field=VALUE` is about one value. The support
+of a mapping's fields comes from the kinds of source (`config/kinds/`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ....config.kinds.table import KINDS
 NO_IMAGES = "functions run from code, not from container images; send a zip file"
 NO_PROVIDERS = "there are no capacity providers here; remove it"
 NO_ENCRYPTION = "nothing is encrypted at rest locally"
-NO_ENFORCEMENT = "policies are kept and shown; nothing local enforces them"
+NO_ENFORCEMENT = "policies are stored and shown; nothing local enforces them"
 
 _CODE = {
     "ZipFile": "+",
@@ -49,9 +49,9 @@ _SETTINGS = {
     "SnapStart": "r no snapshots are taken",
     "LoggingConfig": "+",
     "CapacityProviderConfig": f"- {NO_PROVIDERS}",
-    "DurableConfig": "- durable executions are not done here; remove it",
-    "RuntimeConfig": "- there are no runtimes of one's own here; give Runtime, or remove it",
-    "AcceleratorConfig": "- no accelerators are given to functions here; remove it",
+    "DurableConfig": "- there are no durable executions here; remove it",
+    "RuntimeConfig": "- custom runtime configurations are not possible here; give Runtime, or remove it",
+    "AcceleratorConfig": "- functions have no accelerators here; remove it",
 }
 _PUBLISH_TO = {"PublishTo": f"- {NO_PROVIDERS}"}
 _ARCHITECTURES = {"Architectures": "r functions run on this machine's processor"}
@@ -71,7 +71,7 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "Tags": "+",
         "CodeSigningConfigArn": "- signatures of code are not checked here; remove it",
         **_ARCHITECTURES,
-        "TenancyConfig": "- environments are not kept apart by tenant here; remove it",
+        "TenancyConfig": "- environments are not separated by tenant here; remove it",
     },
     "UpdateFunctionCode": {
         "FunctionName": "+",
@@ -149,7 +149,7 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "RuntimeVersionArn": "r the runtime is the one that is installed on this machine",
     },
     "GetRuntimeManagementConfig": _QUALIFIED,
-    "GetFunctionCodeSigningConfig": {"FunctionName": "+"},  # no function has one; Terraform asks for each
+    "GetFunctionCodeSigningConfig": {"FunctionName": "+"},  # no function has one, but Terraform asks for it
     "TagResource": {"Resource": "+", "Tags": "+"},
     "UntagResource": {"Resource": "+", "TagKeys": "+"},
     "ListTags": {"Resource": "+"},
@@ -159,8 +159,8 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "LogType": "+",
         "ClientContext": "+",
         "Payload": "+",
-        "DurableExecutionName": "- durable executions are not done here; remove it",
-        "TenantId": "- environments are not kept apart by tenant here; remove it",
+        "DurableExecutionName": "- there are no durable executions here; remove it",
+        "TenantId": "- environments are not separated by tenant here; remove it",
     },
     "InvokeAsync": {"FunctionName": "+", "InvokeArgs": "+"},
 }
@@ -189,12 +189,12 @@ _ON_SUCCESS = {
 
 
 def _mapping_field(name: str) -> str:
-    """The entry of a field of a mapping, out of the table of the sources."""
+    """The entry of a mapping's field, from the table of the sources."""
     standings = set(FIELDS[name].values())
     if standings == {Support.RECORDED}:
         return f"r {RECORDED[name]}"
     if standings == {Support.REFUSED}:
-        return "- no source that is polled here has it; remove it"
+        return "- no source that Headrace polls has it; remove it"
     return "+"
 
 
@@ -237,7 +237,7 @@ MEMBERS: Mapping[str, frozenset[str]] = {
     "DestinationConfig.OnSuccess": frozenset({"Destination"}),
     "DestinationConfig.OnFailure": frozenset({"Destination"}),
 }
-"""Of structures whose entry stands for all of their members: those that this version knows. What a newer model adds is
+"""The known members of structures that have one entry for all members. A member that a newer model adds is
 refused. (Those of a mapping alone are known by its own model, `config/mapping.py`.)"""
 
 FORWARDED: Mapping[str, tuple[str, ...]] = {

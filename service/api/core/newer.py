@@ -1,7 +1,7 @@
-"""What AWS added to its model of the Lambda API after the oldest botocore that we take: so a caller with a newer SDK
+"""Additions of AWS to its model of the Lambda API since the oldest botocore that we support. So a caller with a new SDK
 gets the same answer, whichever botocore is installed here. A table, in the model's own form (botocore 1.44.8).
 
-What AWS adds after that is refused by name, for no table of `field_support_tables.py` has it.
+Later additions are refused by name, because no table of `field_support_tables.py` has them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SHAPES: Mapping[str, Any] = {
 
 
 def completed(model: Mapping[str, Any]) -> dict[str, Any]:
-    """A service model with what it lacks of this. What it has stays as it is."""
+    """A service model with the additions that it lacks. Its own members stay unchanged."""
     shapes = {name: _with(shape, SHAPES.get(name, {})) for name, shape in model["shapes"].items()}
     return {
         **model,

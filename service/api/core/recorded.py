@@ -1,4 +1,4 @@
-"""Where the Lambda API was recorded to differ from its own model, and how large its requests may be. Tables."""
+"""Observed differences between the Lambda API and its own model, and the size limits of its requests. Tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAGGABLE = (
     r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
     r"|capacity-provider:[a-zA-Z0-9-_]+)"
 )
-"""What can have tags. The model's own is another."""
+"""ARNs of resources that can have tags. The model has another pattern."""
 
 DEVIATIONS = Deviations(
     completed=newer.completed,
@@ -34,7 +34,7 @@ DEVIATIONS = Deviations(
         "SecurityGroupId": "^sg-[0-9a-zA-Z]*$",
     },
     null_unsaid=("SubnetId", "SecurityGroupId"),
-    # The model's are those of functions on capacity providers, which are not here.
+    # The model's values are for functions on capacity providers, which do not exist here.
     most={"Timeout": 900, "MemorySize": 10_240, "EphemeralStorageSize": 10_240},
     # An unknown runtime is an InvalidParameterValueException with a text of its own.
     unchecked=("Runtime",),
@@ -43,7 +43,7 @@ DEVIATIONS = Deviations(
 CODE = 70_167_211
 """Largest request that carries code."""
 EVENT = 6_291_456
-"""Largest event of an invocation that is waited for."""
+"""Largest event of a synchronous invocation."""
 ASYNCHRONOUS_EVENT = 1_048_576
 OLD_ASYNCHRONOUS_EVENT = 262_144
 """Of InvokeAsync, which was deprecated before the limit was raised."""
@@ -62,14 +62,14 @@ _SPOKEN = {"Invoke": "InvokeFunction"}
 
 
 def most_bytes(operation: str, headers: Mapping[str, str]) -> int:
-    """How large the body of a request may be."""
+    """The largest body of a request, in bytes."""
     if operation == "Invoke" and headers.get("x-amz-invocation-type") == "Event":
         return ASYNCHRONOUS_EVENT
     return _MOST.get(operation, ANY)
 
 
 def too_many_bytes(operation: str, headers: Mapping[str, str], size: int) -> str:
-    """What is said to a larger one. `size`: as far as it is known."""
+    """The refusal of a larger body. `size`: as far as it is known."""
     limit = most_bytes(operation, headers)
     if operation == "InvokeAsync" or (operation == "Invoke" and limit == ASYNCHRONOUS_EVENT):
         return f"{size} byte payload is too large for the Event invocation type (limit {limit} bytes)"

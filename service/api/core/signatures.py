@@ -1,10 +1,10 @@
-"""Signature Version 4: what a request claims, and whether the claim holds. Pure; the time is an argument.
+"""Signature Version 4: the claim of a request, and its verification. Pure; the time is an argument.
 
     claim = claimed(head)                       what its Authorization header, or its query string, says
     verify_claim(claim, head, secrets, now)     all that can be said before the body was read
     verify_body(claim, head, secrets, body)     the rest
 
-The path is signed as it was sent, encoded once more, as every service but S3 has it.
+The signed path is the path as sent, encoded once more, as for every service except S3.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -54,14 +54,14 @@ class Claim:
     """Names of the signed headers."""
     signature: str
     moment: str
-    """When it was signed, as it stands there."""
+    """The time of the signature, as text of the request."""
     presigned: bool
     seconds: int
-    """How long it is valid, where it is presigned."""
+    """How long a presigned request is valid."""
 
 
 def claimed(head: Head) -> Claim:
-    """Raises ApiError for none, and for one that is incomplete."""
+    """The request's claim. Raises ApiError when there is none, or it is incomplete."""
     parameters = dict(_pairs(head.query))
     if "X-Amz-Algorithm" in parameters or "X-Amz-Signature" in parameters:
         return _presigned(parameters)
@@ -119,8 +119,8 @@ def _invalid(message: str) -> ApiError:
 
 
 def verify_claim(claim: Claim, head: Head, secrets: Mapping[str, str], clocks: Sequence[datetime]) -> None:
-    """Key, scope, time and, where the header says what the body is, the signature. The time is good by one of the
-    clocks; the first is named in a refusal. Raises ApiError."""
+    """Checks key, scope, time and, where a header has the body's hash, the signature. The time must be good by one of
+    the clocks; a refusal names the first. Raises ApiError."""
     if claim.key_id not in secrets:
         message = "The security token included in the request is invalid."
         raise refusals.unauthorized("UnrecognizedClientException", message)
@@ -168,7 +168,7 @@ def _untimely(claim: Claim, signed: datetime, now: datetime) -> ApiError | None:
 
 
 def _verify_headers(claim: Claim, head: Head) -> None:
-    """What decides what a request does must be signed: the host, and every header of AWS's."""
+    """The headers that decide the effect of a request must be signed: the host, and every header of AWS."""
     loose = {name for name in head.headers if name.startswith("x-amz-")} - set(claim.signed)
     missing = [name for name in claim.signed if name not in head.headers]
     if "host" not in claim.signed:
@@ -188,7 +188,7 @@ def _told_digest(claim: Claim, head: Head) -> str | None:
 
 
 def verify_body(claim: Claim, head: Head, secrets: Mapping[str, str], body: bytes) -> None:
-    """Raises ApiError where the body is not the signed one."""
+    """Raises ApiError when the body is not the signed body."""
     digest = hashlib.sha256(body).hexdigest()
     told = _told_digest(claim, head)
     if told is None:
@@ -207,7 +207,7 @@ def _verify_signature(claim: Claim, head: Head, secrets: Mapping[str, str], dige
 
 
 def signature(claim: Claim, head: Head, secret: str, digest: str) -> str:
-    """What the signature must be for a body with that SHA-256."""
+    """The expected signature for a body with that SHA-256."""
     request = hashlib.sha256(_canonical(claim, head, digest).encode("utf-8", "surrogateescape")).hexdigest()
     text = "\n".join((ALGORITHM, claim.moment, "/".join(claim.scope), request))
     key = f"AWS4{secret}".encode()
@@ -237,7 +237,7 @@ def _quoted(text: str) -> str:
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    """A plus sign is one here: who signs encodes blanks as %20."""
+    """A plus sign stays a plus sign here: signers encode blanks as %20."""
     parts = (part.partition("=") for part in query.split("&") if part)
     return [(_unquoted(name), _unquoted(value)) for name, _, value in parts]
 

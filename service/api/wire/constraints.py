@@ -1,12 +1,12 @@
-"""Whether values satisfy their shapes, and what the service says when they do not. Pure.
+"""Checks values against their shapes, and builds the service's messages. Pure.
 
     Value 'x' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: …
 
-All faults of a request are told together. The order is that of recordings: what came outside the body but the path,
-then the path, then the body, each in the order of the model; of one member length before pattern. A list or a map of
-plain values is told as a whole, with every constraint of its members; a list of structures by place,
-`filters.1.member.pattern`. The keys of a map cannot be null, so nothing is said of it. The value of a sensitive member
-is not told.
+All errors of a request are reported together, in the order of AWS's recorded answers: parameters outside of the body
+and the path, then the path, then the body, each in the model's order; for one member length before pattern. A list or
+a map of plain values is reported as a whole, with every constraint of its members; a list of structures by index,
+`filters.1.member.pattern`. The keys of a map cannot be null, so no message mentions null keys. The value of a sensitive
+member is not shown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STAND_IN = {"L": "a", "Z": " ", "N": "0"}
 
 
 def faults(shape: Shape, values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the parameters of an operation; empty when nothing is."""
+    """The errors of an operation's parameters; empty when there are none."""
     return list(_structure(shape, values, ""))
 
 
@@ -87,7 +87,7 @@ def _map(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def _fits(shape: Shape, value: Any) -> bool:
-    """Of a member of a list or map, whatever is inside included."""
+    """Errors of a member of a list or map, including nested values."""
     return value is not None and next(_value(shape, value, ""), None) is None
 
 
@@ -102,7 +102,7 @@ def _all(shape: Shape, *, null: bool = True) -> str:
 
 
 def broken(shape: Shape, value: Any) -> Iterator[str]:
-    """The constraints of the shape itself that the value does not satisfy."""
+    """The shape's own constraints that the value violates."""
     size = _size(shape, value)
     if size is not None:
         if shape.most is not None and size > shape.most:
@@ -116,7 +116,7 @@ def broken(shape: Shape, value: Any) -> Iterator[str]:
 
 
 def _size(shape: Shape, value: Any) -> float | None:
-    """What a range is about: a number itself, of all else the length."""
+    """The subject of a range: the value of a number, the length of all other types."""
     match shape.kind:
         case "integer" | "long" | "double":
             return float(value)
@@ -161,7 +161,7 @@ def _enum(shape: Shape) -> str:
 
 def matches(pattern: str, value: str) -> bool:
     """Whether a pattern of the model, which is Java's, matches the whole value. A region in an ARN may be any word:
-    those that emulators give out have regions of their own."""
+    ARNs of emulators have regions of their own."""
     value = with_aws_region(value)
     if any(category in pattern for category in _CATEGORIES):
         value = "".join(_STAND_IN.get(unicodedata.category(each)[0], each) for each in value)

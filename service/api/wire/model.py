@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Deviations:
-    """Where the service was recorded to differ from its model."""
+    """Observed differences of the service from its model."""
 
     completed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    """Gives the model with what an installed one may be too old for."""
+    """Adds members to the model that an older installed model lacks."""
 
     statuses: Mapping[str, int] = field(default_factory=dict)
     """HTTP status of an operation."""
@@ -25,9 +25,9 @@ class Deviations:
     most: Mapping[str, int] = field(default_factory=dict)
     """The largest value or length of a shape."""
     null_unsaid: Collection[str] = ()
-    """Members of lists of which a message does not say that they must not be null."""
+    """Members of lists for which a message does not mention the null constraint."""
     unchecked: Collection[str] = ()
-    """`Shape` without enum, pattern and range: the call itself says what is wrong, in other words."""
+    """`Shape` without enum, pattern and range: the call itself reports errors, with other texts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +55,7 @@ class Shape:
 class ShapeMember:
     name: str
     wire: str
-    """Its name in the path, the query string, the headers or the body."""
+    """The name in the path, the query string, the headers or the body."""
     shape: Shape
     place: str
     """uri, querystring, header, statusCode, body."""

@@ -1,7 +1,7 @@
-"""From a request to parameters: labels, query string, headers and body, each value as its shape says. Pure.
+"""From a request to parameters: labels, query string, headers and body, each value by its shape. Pure.
 
-What is no JSON, or has a type that it cannot have, raises SerializationException; whether a value is allowed is decided
-in `constraints.py`. Keys that the model does not know are collected, for the caller to refuse.
+Invalid JSON, or a value of a wrong type, raises SerializationException; `constraints.py` decides whether a value is
+allowed. Keys that the model does not have are collected, so that the caller can refuse them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ApiRequest:
 class Parameters:
     values: dict[str, Any] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
-    """Paths of what the model does not know."""
+    """Paths of fields that the model does not have."""
 
 
 def read(operation: Operation, request: ApiRequest) -> Parameters:
@@ -60,7 +60,7 @@ def read(operation: Operation, request: ApiRequest) -> Parameters:
 
 
 def _is_added(name: str) -> bool:
-    """By a signature in the query string, or by an SDK."""
+    """Whether a signature in the query string, or an SDK, adds this parameter."""
     return name.lower().startswith("x-amz-") or name in _ALWAYS_THERE
 
 
@@ -225,7 +225,7 @@ def _blob(value: Any, path: str) -> bytes:
 
 
 def _timestamp(value: Any, path: str) -> float:
-    """Seconds since the epoch, out of a number, ISO 8601 or an HTTP date."""
+    """Seconds since the epoch, from a number, ISO 8601 or an HTTP date."""
     match value:
         case bool():
             pass

@@ -1,6 +1,6 @@
-"""Refusals over HTTP: the form of each kind that control has, and the refusals that only HTTP can meet. Pure.
+"""Refusals over HTTP: the HTTP form of each kind of control's refusals, and the refusals that only HTTP has. Pure.
 
-One place (`writing.py`) makes a response of a refusal, by its form.
+Only `writing.py` turns a refusal into a response, by its form.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ...control.refusals import ApiError, RefusalKind
 
 @dataclass(frozen=True, slots=True)
 class RefusalForm:
-    """How a refusal travels, beside its code and its text."""
+    """The HTTP form of a refusal, beside its code and its text."""
 
     status: int = 400
     type: str | None = "User"
@@ -39,7 +39,7 @@ FORMS: Mapping[RefusalKind, RefusalForm] = {
     RefusalKind.DENIED: RefusalForm(403, type=None, member="Message"),
     RefusalKind.FAULT: RefusalForm(500, "Service", "Message"),
 }
-"""As AWS was recorded to answer."""
+"""As observed at AWS."""
 
 
 class HttpRefusal(ApiError):
@@ -58,12 +58,12 @@ def form_of(error: ApiError) -> RefusalForm:
 
 
 def serialization(message: str | None = None) -> HttpRefusal:
-    """The body is no JSON, or a value has a type that it cannot have."""
+    """The body is no JSON, or a value has a wrong type."""
     return HttpRefusal("SerializationException", message, RefusalForm(type=None, member="Message"))
 
 
 def unreadable_request(message: str) -> HttpRefusal:
-    """An invocation has a context or an event that it cannot have."""
+    """An invocation has an invalid context or event."""
     return HttpRefusal("InvalidRequestContentException", message, RefusalForm())
 
 
@@ -104,15 +104,15 @@ def too_many(
 
 
 def circle(message: str) -> HttpRefusal:
-    """The call was sent on from daemon to daemon."""
+    """The call was forwarded in a circle of daemons."""
     return HttpRefusal("RecursiveInvocationException", message, RefusalForm(member="Message"))
 
 
 def not_reached(message: str) -> HttpRefusal:
-    """What is invoked is elsewhere, and does not answer."""
+    """The invoked function is remote, and does not answer."""
     return HttpRefusal("ServiceException", message, RefusalForm(502, "Service", "Message"))
 
 
 def upstream_away(message: str) -> HttpRefusal:
-    """Who serves the call is elsewhere, and does not answer."""
+    """The upstream of a forwarded call does not answer."""
     return HttpRefusal("ServiceUnavailableException", message, RefusalForm(503, "Service", "Message"))

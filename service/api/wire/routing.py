@@ -1,7 +1,7 @@
-"""Which operation a method and a path mean. Pure.
+"""Finds the operation of a method and a path. Pure.
 
 Labels are percent-decoded after the path was taken apart, so an ARN may hold encoded slashes. A client that sends them
-plain is understood too, where the path means nothing else.
+plain is also understood, where the path has no other meaning.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class _Route:
     operation: Operation
     strict: re.Pattern[str]
     loose: re.Pattern[str]
-    """Its labels take slashes too."""
+    """Whether its labels may contain slashes."""
     query: Mapping[str, str]
-    """What the query string must say besides."""
+    """What the query string must contain in addition."""
 
 
 class Router:
@@ -61,7 +61,7 @@ class Router:
 
 
 def decoded(text: str) -> str:
-    """Percent signs undone. What is no UTF-8 becomes replacement characters, which no name has."""
+    """Percent-decoded text. Invalid UTF-8 becomes replacement characters, which no name contains."""
     return unquote(text, errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""From an answer or a refusal to status, headers and body, as the model says. Pure."""
+"""From an answer or a refusal to status, headers and body, by the model. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ApiResponse:
 
 
 def written(operation: Operation, answer: Answer, request_id: str) -> ApiResponse:
-    """Raises BugError for an output that the model does not know."""
+    """Raises BugError for an output that the model does not have."""
     shape = operation.output
     given = {name: value for name, value in answer.output.items() if value is not None}
     unknown = given.keys() - shape.members.keys()
@@ -76,7 +76,7 @@ def _structure(members: Mapping[str, ShapeMember], value: Mapping[str, Any]) -> 
 
 
 def plain(shape: Shape, value: Any) -> Any:
-    """A value as it stands in JSON: timestamps as numbers, blobs in base64."""
+    """A value as JSON: timestamps as numbers, blobs in base64."""
     match shape.kind:
         case "structure":
             return _structure(shape.members, value)
@@ -104,7 +104,7 @@ def _header(value: Any) -> str:
 
 
 def _encodable(value: Any) -> Any:
-    """Without lone surrogates, which no JSON has."""
+    """The text without lone surrogates, which JSON cannot contain."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()

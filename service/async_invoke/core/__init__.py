@@ -1,3 +1,3 @@
-"""What an attempt means for an event, and what is told of its end. Pure."""
+"""Decides the next step of an event after an attempt, and builds the record of its end. Pure."""
 
 from __future__ import annotations

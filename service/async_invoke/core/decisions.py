@@ -1,4 +1,4 @@
-"""What becomes of an event: before an attempt, and after it. Pure.
+"""Decides the next step of an event, before an attempt and after it. Pure.
 
     attempt ──► the function took it                        Success
             ├─► it failed, attempts and time are left       again, after 60 s, then 120 s
@@ -25,7 +25,7 @@ REFUSED_CAP = 300.0
 
 
 def before(event: AsyncEvent, settings: AsynchronousSettings, reserved: int | None, now: float) -> Over | None:
-    """Whether no attempt is made at all. `now` is the steady clock's."""
+    """Whether no attempt is made at all. `now` is the steady clock's time."""
     if reserved == 0:
         return Over(Condition.ZERO_RESERVED, 0)
     if now - event.accepted > settings.maximum_event_age:
@@ -34,7 +34,7 @@ def before(event: AsyncEvent, settings: AsynchronousSettings, reserved: int | No
 
 
 def after(event: AsyncEvent, settings: AsynchronousSettings, reply: Reply, now: float, factor: float = 1.0) -> Step:
-    """What an attempt means. `factor` shortens the pauses between attempts that failed; AWS's is 1."""
+    """The next step after an attempt. `factor` shortens the pauses after failed attempts; AWS's is 1."""
     match reply:
         case Returned(attempt=attempt, body=body):
             return Over(Condition.SUCCESS, event.attempts + 1, _response(attempt.executed_version, body, failed=False))
@@ -72,7 +72,7 @@ def _refused(event: AsyncEvent, settings: AsynchronousSettings, now: float, aske
 
 
 def _later(event: AsyncEvent, settings: AsynchronousSettings, now: float, delay: float) -> Step:
-    """The age looks ahead: an event that would be too old by then fails at once."""
+    """The age check looks ahead: an event that would be too old at the next attempt fails at once."""
     if now + delay - event.accepted > settings.maximum_event_age:
         return Over(Condition.AGE_EXCEEDED, event.attempts, event.response)
     return Again(replace(event, due=now + delay))

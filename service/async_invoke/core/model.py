@@ -1,4 +1,4 @@
-"""The words of asynchronous invocation. Values only."""
+"""The data types of asynchronous invocation. Values only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ...control.catalogue import LATEST
 
 @dataclass(frozen=True, slots=True)
 class FunctionResponse:
-    """What the function answered, as those are told who hear of the event's end."""
+    """The function's answer, for the record of the event's end."""
 
     version: str
-    """That ran."""
+    """The version that ran."""
     body: bytes
     failed: bool
 
@@ -34,12 +34,12 @@ class AsyncEvent:
     due: float
     """Wall-clock seconds of the next attempt."""
     attempts: int = 0
-    """Those that reached the function."""
+    """Attempts that reached the function."""
     refusals: int = 0
-    """In a row, of attempts that did not reach it."""
+    """Attempts in a row that did not reach the function."""
     hops: int = 0
     response: FunctionResponse | None = None
-    """Of the last attempt that reached it, while another one is due."""
+    """The response of the last attempt that reached the function, while another attempt is due."""
 
     @property
     def explicit(self) -> str:
@@ -49,7 +49,7 @@ class AsyncEvent:
 
 @dataclass(frozen=True, slots=True)
 class HeldEvent:
-    """An event in hand."""
+    """An event in flight, with its payload."""
 
     event: AsyncEvent
     payload: bytes

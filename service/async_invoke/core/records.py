@@ -1,6 +1,6 @@
-"""What is told of an event that is over: the invocation record, the dead letter, EventBridge's entry. Pure.
+"""The reports of an event that is over: the invocation record, the dead letter, EventBridge's entry. Pure.
 
-Payloads stand in a record as they are, byte for byte; what is no JSON stands there as a string.
+A record contains payloads unchanged, byte for byte; a payload that is no JSON becomes a string.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
@@ -67,7 +67,7 @@ def dead_letter_attributes(event: AsyncEvent, over: Over) -> dict[str, tuple[str
 
 
 def _message(over: Over) -> str:
-    """Of the function's error; where it was never reached, why."""
+    """The message of the function's error, or the reason why the function was never reached."""
     text = answers.error_text(over.response.body)[1] if over.response else ""
     cut = (text or over.condition.value).encode("utf-8", "replace")[:MESSAGE_MAX]
     return cut.decode(errors="ignore")

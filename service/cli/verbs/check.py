@@ -1,4 +1,4 @@
-"""`headrace check`: every problem of a configuration, or what it says. Calls nobody, and starts functions only with
+"""`headrace check`: every problem of a configuration, or its summary. Makes no calls, and starts functions only with
 `--start`.
 """
 
@@ -22,17 +22,31 @@ from ....config.loader import Config
 from ....config.nodes import join
 from ....dispatch.core.observer import Observer, Observers
 from ....dispatch.invokers.base import Invoker, NotReady
+from ...templates.core.report import TemplateReport
 from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory
 from ...wiring.source_factory import refuse_missing_libraries
-from .configs import load_config
+from .configs import default, load_config, refuse_without_template, templates_among
 from .invoke import InvokeOutput, outside_tmp
 from .tables import show, show_json, table, tell
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    config = load_config(arguments.config, arguments)
+    found = templates_among(arguments.config or default())
+    if not found:
+        refuse_without_template(arguments)
+        return _check(load_config(arguments.config, arguments), arguments, None)
+    from . import templates
+
+    with templates.passing() as scratch:
+        loaded = templates.load_templates(found, arguments.config or default(), arguments, scratch)
+        if arguments.output == "table":
+            templates.show_report(loaded.report)
+        return _check(loaded.config, arguments, loaded.report)
+
+
+def _check(config: Config, arguments: argparse.Namespace, report: TemplateReport | None) -> int:
     refuse_missing_libraries(config)
     endpoints = anyio.run(_endpoints, config)
     for warning in [*config.warnings, *_regions(config)]:
@@ -40,25 +54,26 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     for remark in config.remarks:
         tell(f"headrace: remark: {remark}")
     if arguments.output == "json":
-        show_json({**config.effective(), "endpoints": endpoints.shown()})
+        of_template = {"template": report.as_document()} if report is not None else {}
+        show_json({**config.effective(), "endpoints": endpoints.shown(), **of_template})
     else:
         _show_tables(config, endpoints)
     return anyio.run(_start, config) if arguments.start else Exit.OK
 
 
 def _regions(config: Config) -> list[Problem]:
-    """Regions whose names are slips: an emulator takes any, and has nothing in them."""
+    """Regions that AWS does not have: an emulator accepts any name, and has no data there."""
     named = [("aws.region", config.settings.aws.region or "")]
     named += [(join("mappings", each.name), each.arn.region) for each in config.mappings.values() if each.arn]
     return [
-        replace(config.problem(path, f"there is no region {region!r}"), hint=f"near are {', '.join(near)}")
+        replace(config.problem(path, f"there is no region {region!r}"), hint=f"similar names: {', '.join(near)}")
         for path, region in named
         if region and (near := regions.meant(region))
     ]
 
 
 async def _start(config: Config) -> int:
-    """Start each function of this machine once, without an event, and say of each whether it can."""
+    """Start each function of this machine once, without an event, and report whether it can start."""
     causes = {}
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:

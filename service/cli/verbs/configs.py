@@ -1,4 +1,4 @@
-"""From the command line's arguments to a configuration; what several verbs share."""
+"""From the command line's arguments to a configuration; shared by several verbs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ....config.documents import holds_documents
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
 from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
+from ...wiring.exits import UsageError
 
 SYSTEM = Path("/etc/headrace")
-"""Where a container's configuration stands."""
+"""The default place of a configuration in a container."""
 NOTHING_NAMED = f"no configuration was named, and there is neither headrace.yaml here nor a configuration in {SYSTEM}"
 
 
 def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
-    """The configuration that is named, else the one that stands here, else the system's. Raises ConfigError."""
+    """The named configuration, else that of the working directory, else the system's. Raises ConfigError."""
     found = paths or default()
     if not found:
         raise nothing_named()
@@ -26,18 +27,43 @@ def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
 
 
 def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
-    """The configuration of these paths, of none too: the settings alone. Raises ConfigError."""
+    """The configuration of these paths; without paths, the settings alone. Raises ConfigError."""
     flags = flags_of(arguments)
     return load(paths, environ=os.environ, flags=flags, check_patterns=check_patterns, pattern_notes=pattern_notes)
 
 
+def templates_among(paths: Sequence[str | Path]) -> list[Path]:
+    """Those of the paths that mean templates."""
+    if not paths:
+        return []
+    from ...templates.project import is_project
+
+    return [Path(path) for path in paths if is_project(Path(path))]
+
+
+def configs_among(paths: Sequence[str | Path], templates: Sequence[Path]) -> list[Path]:
+    """The files of configuration: those that are named, and those beside the templates of a directory."""
+    named = [Path(path) for path in paths if Path(path) not in templates]
+    beside = [found for path in templates if path.is_dir() and (found := find_default(path)) is not None]
+    return [*named, *(path for path in beside if not templates_among([path]))]
+
+
+def refuse_without_template(arguments: argparse.Namespace) -> None:
+    """Raises UsageError for options that would do nothing."""
+    names = ("parameter", "stack", "config_env", "bind", "env_vars", "create_sources", "without_layers", "strict")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name, None)]
+    if given:
+        raise UsageError(f"{given[0]} is for templates, and none is named")
+
+
 def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
-    """What was given on the command line, by the path of the setting."""
+    """The values of the command line, by the path of the setting."""
     settings = {
         "aws.endpoint_url": "endpoint_url",
         "aws.region": "region",
         "aws.profile": "profile",
         "aws.real": "real_aws",
+        "aws.account": "account",
         "listen": "listen",
         "state": "state",
         "stop_timeout": "stop_timeout",
@@ -53,7 +79,7 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def default() -> list[Path]:
-    """What is read where nothing is named; empty when it is not there. Raises ConfigError when it is not clear."""
+    """The default configuration; empty when there is none. Raises ConfigError when there are several."""
     here = find_default(Path())
     if here is not None:
         return [here]

@@ -1,4 +1,4 @@
-"""`headrace filter test`: does a filter keep this record, and why."""
+"""`headrace filter test`: shows whether a filter keeps a record, and why."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_text(name: str) -> str:
 
 
 def typed_text(word: str, what: str) -> str:
-    """Raises UsageError for a word of the command line that is no text."""
+    """Raises UsageError for an argument that is no text."""
     try:
         return typed(word)
     except NotText as fault:
@@ -122,7 +122,7 @@ def _json(text: str) -> object:
 
 
 def _records(value: object) -> list[Item] | None:
-    """Those of the event of any source, or one record alone; None for what is neither."""
+    """The records of an event of any source, or a single record; None for anything else."""
     for kind in KINDS:
         if (records := kind.unpack(value)) is not None:
             return records

@@ -30,16 +30,16 @@ functions:
 
 mappings:
   hello-queue:
-    source: "arn:aws:sqs:us-east-1:000000000000:hello"   # waited for when it does not exist yet
+    source: "arn:aws:sqs:us-east-1:000000000000:hello"   # Headrace waits until it exists
     function: hello
     batch_size: 10
-    function_response_types: [ReportBatchItemFailures]   # the function says which messages it did not take
+    function_response_types: [ReportBatchItemFailures]   # the function reports the failed messages
     # Only these reach the function; all others are deleted from the queue:
     # filter_criteria:
     #   filters:
     #     - pattern: {body: {type: [created]}}
 
-  # A stream (Kinesis, or a DynamoDB table's) has a start, and says what becomes of records that fail:
+  # A stream (Kinesis, or a DynamoDB table's) has a starting position, and a policy for failed records:
   # clicks:
   #   source: "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
   #   function: clicks

@@ -31,8 +31,8 @@ from .tables import for_stream, show, tell
 
 
 class InvokeOutput:
-    """Writes what the function prints to standard error; as it is, unless that is a terminal. Nobody may be reading it,
-    and the function has its time limit all the same."""
+    """Writes the function's output to standard error; unchanged, unless that is a terminal. The reader may not read,
+    but the function's timeout applies nevertheless."""
 
     def __init__(self) -> None:
         self.lines = lines_of(sys.stderr, _left_out)
@@ -43,7 +43,7 @@ class InvokeOutput:
 
 
 def _left_out(counts: LineCounts) -> str:
-    return f"headrace: nobody read standard error in time: {counted(counts.functions, 'line')} left out"
+    return f"headrace: standard error was not read in time: {counted(counts.functions, 'line')} dropped"
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     try:
         reply = anyio.run(_invoke, config, arguments.function, payload, Observers([output, *observers]))
     finally:
-        output.lines.flush(None)  # there is no loop any more that could be held up
+        output.lines.flush(None)  # the event loop has ended, so blocking is harmless
     return _show(reply)
 
 
@@ -85,7 +85,7 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
 
 
 def outside_tmp() -> str | None:
-    """So that the /tmp of the function's own has nothing of ours in it."""
+    """A scratch directory, so that the function's own /tmp contains no files of ours."""
     kept = "/var/tmp"  # noqa: S108 - a fresh directory in it, which nobody else may enter
     return kept if "TMPDIR" not in os.environ and os.access(kept, os.W_OK) else None
 

@@ -1,6 +1,6 @@
-"""`headrace positions`: what is stored of streams, listed, given to another mapping, or forgotten.
+"""`headrace positions`: lists, moves and removes the stored positions of streams.
 
-Works on the state directory of the configuration, which no daemon may be using meanwhile.
+Works on the state directory of the configuration, while no daemon uses it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Work = Callable[[CheckpointStore, Config, argparse.Namespace], Awaitable[None]]
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
-    config = read_config(arguments.config or default(), arguments)  # a daemon needs none to have positions
+    config = read_config(arguments.config or default(), arguments)  # a daemon without a configuration has positions too
     anyio.run(_run, config, arguments)
     return Exit.OK
 
@@ -82,7 +82,7 @@ async def _shards(store: CheckpointStore, kept: Kept) -> list[dict[str, Any]]:
 
 
 def as_json(stored: Checkpoint) -> dict[str, Any]:
-    """Where a shard stands, as plain data."""
+    """The position of a shard, as plain data."""
     window = asdict(stored.window.window) if stored.window else None
     match stored.place:
         case Start(kind=kind, at=at):
@@ -100,7 +100,7 @@ def _number(position: Position | None) -> dict[str, Any]:
 
 
 def in_words(shard: dict[str, Any]) -> str:
-    """Where a shard stands, for people."""
+    """The position of a shard, as text for people."""
     number, sub = shard["sequence_number"], shard["sub_sequence_number"]
     record = f"{number}.{sub}" if sub else number
     match shard["place"]:
@@ -140,7 +140,7 @@ async def _move(store: CheckpointStore, config: Config, arguments: argparse.Name
     number = await _lanes(store, mapping, source)
     if not await store.move(mapping, source, to):
         raise HeadraceError(
-            f"mapping {arguments.to} has positions of its own in {source}; forget those first, if they may go: "
+            f"mapping {arguments.to} has positions of its own in {source}; to replace them, remove those first: "
             f"headrace positions remove {arguments.to} {source}"
         )
     show(f"moved {counted(number, 'position')} in {source} from {arguments.mapping} to {arguments.to}")
@@ -154,7 +154,7 @@ async def _remove(store: CheckpointStore, config: Config, arguments: argparse.Na
 
 
 async def _lanes(store: CheckpointStore, mapping: str, source: str | None) -> int:
-    """How many positions these are. Raises HeadraceError when there are none."""
+    """The number of these positions. Raises HeadraceError when there are none."""
     kept = [each for each in await store.kept() if each.mapping == mapping and source in (None, each.source)]
     if not kept:
         where = f" in {source}" if source else ""
@@ -163,7 +163,7 @@ async def _lanes(store: CheckpointStore, mapping: str, source: str | None) -> in
 
 
 def _mapping(text: str, config: Config) -> str:
-    """The UUID of a mapping that is named by it, or by its name in the configuration."""
+    """The UUID of a mapping, given by UUID or by its name in the configuration."""
     if text in config.mappings:
         return config.mappings[text].uuid
     if re.fullmatch(UUID_FORM, text):

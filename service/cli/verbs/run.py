@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import anyio
 import orjson
@@ -20,17 +21,51 @@ from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
 from ...wiring.daemon import Daemon
 from ...wiring.leaving import Leaving
-from .configs import NOTHING_NAMED, default, nothing_named, read_config
+from .configs import (
+    NOTHING_NAMED,
+    default,
+    nothing_named,
+    read_config,
+    refuse_without_template,
+    templates_among,
+)
+from .tables import show
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     paths = arguments.config or default()
-    config = read_config(paths, arguments)
+    with ExitStack() as stack:
+        config = _of_templates(paths, arguments, stack) or read_config(paths, arguments)
+        return _with_config(config, paths, arguments, observers)
+
+
+def _of_templates(paths: Sequence[str | Path], arguments: argparse.Namespace, stack: ExitStack) -> Config | None:
+    """The configuration of templates, once their table is told and their sources are made; None where there are
+    none."""
+    found = templates_among(paths)
+    if not found:
+        refuse_without_template(arguments)
+        return None
+    from . import templates
+
+    scratch = stack.enter_context(templates.passing()) if arguments.dry_run else templates.in_state
+    loaded = templates.load_templates(found, paths, arguments, scratch)
+    templates.show_report(loaded.report)
+    if arguments.create_sources and not loaded.config.settings.dry_run:
+        from ...wiring.template_start import create_sources
+
+        anyio.run(create_sources, loaded, show)
+    return loaded.config
+
+
+def _with_config(
+    config: Config, paths: Sequence[str | Path], arguments: argparse.Namespace, observers: Sequence[Observer]
+) -> int:
     if not paths and (config.settings.dry_run or not config.settings.api.enabled):
-        raise nothing_named()  # nothing could ever come
+        raise nothing_named()  # such a daemon would never have work
     outputs = Outputs.of_process(config.settings.log.level, config.settings.log.format)
     if not paths:
-        text = f"{NOTHING_NAMED}: all settings are the defaults, and all else comes through the API"
+        text = f"{NOTHING_NAMED}: all settings have their defaults, and functions and mappings come through the API"
         outputs.log.info(Action.START, text)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
     with _descriptors(config, outputs.log):
@@ -39,7 +74,7 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 @contextmanager
 def _descriptors(config: Config, log: Log) -> Iterator[None]:
-    """As many as are needed, where that is allowed; a few of them are kept for those who ask whether we live."""
+    """Raises the limit to the needed number, where allowed; reserves a few descriptors for liveness checks."""
     wanted = needed(len(config.mappings), config.functions.values()) + descriptors.RESERVED
     allowed = descriptors.raise_limit(wanted)
     if allowed < wanted:
@@ -68,7 +103,7 @@ def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observ
     try:
         return anyio.run(daemon.run)
     finally:
-        outputs.flush(PATIENCE)  # within the stop, or else whoever leaves it ends this too
+        outputs.flush(PATIENCE)  # within the stop's time; after that `Leaving` ends this too
         leaving.forget()
 
 

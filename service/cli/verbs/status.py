@@ -50,10 +50,10 @@ def _check(url: str) -> int:
 
 
 def _get(url: str) -> dict[str, Any]:
-    """The answer, a refusal's too. Raises HeadraceError when there is none."""
+    """The answer, also of an error status. Raises HeadraceError when there is none."""
     if not url.startswith(("http://", "https://")):
-        raise HeadraceError(f"{url} is no address of a daemon: write it like http://127.0.0.1:9470")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
+        raise HeadraceError(f"{url} is not an address of a daemon: write it like http://127.0.0.1:9470")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never use a proxy for the local daemon
     try:
         with opener.open(url, timeout=PATIENCE) as answer:
             text = answer.read()
@@ -69,7 +69,7 @@ def _get(url: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or "reasons" not in found:
-        raise HeadraceError(f"what answers at {url} is no Headrace daemon; name the daemon's address with --url")
+        raise HeadraceError(f"the server at {url} is not a Headrace daemon; name the daemon's address with --url")
     return found
 
 

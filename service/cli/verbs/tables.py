@@ -1,4 +1,4 @@
-"""Plain tables and JSON for standard output, and what is said on standard error. A leaf."""
+"""Plain tables and JSON for standard output, and messages for standard error. A leaf."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tell(text: str) -> None:
 
 
 def for_stream(stream: TextIO, text: str) -> str:
-    """A file or a program gets the text as it is, a terminal nothing that would command it."""
+    """A file or a program gets the text unchanged; for a terminal, control characters are escaped."""
     return visible(text) if stream.isatty() else text
 
 
@@ -29,7 +29,7 @@ def show_json(value: object) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns as wide as they must be, two blanks between them; the last one is not filled up."""
+    """Columns with the needed width, two blanks between them; the last column has no padding."""
     lines = [tuple(head), *(tuple(str(cell) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(

@@ -1,3 +1,3 @@
-"""Event source mappings as the Lambda API has them: what one is, what each call does to it, how it is shown. Pure."""
+"""Event source mappings of the Lambda API: the model, the effect of each call, the answers. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A mapping as the API answers with it. What does not apply to its source is left out, not null.
+"""A mapping in the API's answers. Members that do not apply to its source are left out, not null.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_EventSourceMappingConfiguration.html
 """
@@ -21,12 +21,12 @@ Shown = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class MappingProgress:
-    """What came of a mapping so far, as it is seen while it runs."""
+    """The last result of a running mapping."""
 
     result: str = ""
     """`LastProcessingResult`; empty for none so far."""
     trouble: str = ""
-    """The code of what keeps the mapping from its work; empty for nothing."""
+    """The code of the problem that keeps the mapping from working; empty for none."""
 
 
 NO_PROGRESS = MappingProgress()
@@ -34,7 +34,7 @@ NOTHING_YET = "No records processed"
 
 
 def shown(mapped: Mapped, here: Home, progress: MappingProgress = NO_PROGRESS, *, listed: bool = False) -> Shown:
-    """`listed`: in a list, where encrypted filters are not told."""
+    """`listed`: in a list, where encrypted filters are not shown."""
     config = mapped.config
     words = config.profile.api
     hidden = listed and bool(config.kms_key_arn)
@@ -69,7 +69,7 @@ def _filters(config: EventSourceMapping) -> Any:
 
 
 def _given(config: EventSourceMapping) -> Shown:
-    """What is shown only where it was given, whatever the source."""
+    """Members that are shown only when given, for every source."""
     models = ("metrics_config", "logging_config")
     given = {aws_name(name): _plain(getattr(config, name)) for name in models if is_given(getattr(config, name))}
     return given | ({"KMSKeyArn": config.kms_key_arn} if config.kms_key_arn else {})
@@ -79,7 +79,7 @@ def _given(config: EventSourceMapping) -> Shown:
 
 
 def _shown(name: str, config: EventSourceMapping, unset: object) -> object:
-    """A field as the API shows it; `unset` where there is nothing to show of it."""
+    """A field as the API shows it; `unset` when it is not shown."""
     show = _BY_FIELD.get(name)
     value = show(config) if show else _plain(getattr(config, name))
     return unset if value is None else value
@@ -123,11 +123,11 @@ _BY_FIELD: Mapping[str, Callable[[EventSourceMapping], Any]] = {
     "self_managed_kafka_event_source_config": _group_of_own,
     "amazon_managed_kafka_event_source_config": _group_of_managed,
 }
-"""The fields that are not shown just as they are kept."""
+"""The fields whose shown form differs from the stored form."""
 
 
 def _plain(value: Any) -> Any:
-    """As AWS writes it; an empty list is nothing."""
+    """The value in AWS's form; an empty list counts as absent."""
     if isinstance(value, BaseModel):
         return value.model_dump(by_alias=True, exclude_none=True, exclude_unset=True)
     if isinstance(value, list):

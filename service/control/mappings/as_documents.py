@@ -1,7 +1,7 @@
 """Mappings as documents, and back. Pure.
 
-What is stored is what was asked for: how far it is done is not. So a mapping that was being created, changed or enabled
-when the daemon ended is found where it was to go, and one that was being deleted is found as such, to be finished.
+A document has the wanted state, not the progress. So after a crash a mapping that was being created, changed or enabled
+is in its wanted state, and a mapping that was being deleted is found as such, and the deletion is finished.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def noted(mapped: Mapped) -> Document:
 
 
 def read(document: Document) -> Mapped:
-    """Raises ValueError for what this version does not understand."""
+    """Raises ValueError for a document that this version does not understand."""
     config = EventSourceMapping.model_validate(document["mapping"])
     if config.kind is None:
         raise ValueError(f"it has a source of which this version knows nothing: {config.source}")
@@ -51,8 +51,8 @@ def read(document: Document) -> Mapped:
 
 
 def mappings(documents: KeptDocuments) -> tuple[dict[str, Mapped], Mapping[str, Document]]:
-    """By UUID: what is stored, and what was deleted of a file. Raises UnusableState: leaving one out in silence would
-    leave its records where they are."""
+    """By UUID: the stored mappings, and the deleted mappings of a file. Raises UnusableState: skipping one silently
+    would leave its records undelivered."""
     return {uuid: _read(uuid, each) for uuid, each in documents.all(MAPPING).items()}, documents.all(DELETED)
 
 
@@ -68,12 +68,12 @@ def _read(uuid: str, document: Document) -> Mapped:
     try:
         return read(document)
     except (ValueError, KeyError) as error:
-        what = f"the stored mapping {uuid} is none that this version understands: {' '.join(str(error).split())}"
-        raise UnusableState([Problem(what, hint="start the version that made it, and delete it there")]) from error
+        what = f"this version does not understand the stored mapping {uuid}: {' '.join(str(error).split())}"
+        raise UnusableState([Problem(what, hint="start the version that stored it, and delete it there")]) from error
 
 
 def ending(mapped: Mapped) -> tuple[dict[Name, Document], list[Name]]:
-    """What to store and what to delete when a mapping is gone. One of the file would come again with the next start."""
+    """The documents of a deletion. A deleted mapping of the file is stored, else it would return at the next start."""
     puts: dict[Name, Document] = {}
     if mapped.adopted:
         puts[DELETED, mapped.uuid] = {"name": mapped.config.name, "adopted": mapped.adopted}

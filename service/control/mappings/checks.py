@@ -1,10 +1,10 @@
-"""What is wrong with a mapping, in the order in which AWS looks:
+"""Checks of a mapping, in AWS's order:
 
     shapes (before us) ► OnSuccess ► source named ► its region ► start and batches ► filters ► function ► source there
     ► duplicate
 
 Each step raises ApiError with AWS's text where it is known. The rules are those of a configuration file
-(`config/rules.py`), and what the kind of source says that the API refuses besides (`config/kinds/`).
+(`config/rules.py`), with further refusals of the API for the kind of source (`config/kinds/`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def refuse_on_success(request: Request) -> None:
 
 
 def refuse_region(mapping: EventSourceMapping, here: Home) -> None:
-    """A source in another region of AWS's. What emulators make up is no region."""
+    """Refuses a source in another region of AWS. A region that an emulator invented does not count."""
     region = mapping.arn.region if mapping.arn else ""
     if is_aws_region(region) and is_aws_region(here.region) and region != here.region:
         raise invalid_parameter(texts.WRONG_REGION.format(region=here.region))
 
 
 def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) -> None:
-    """What can be seen of the mapping alone. `now` in seconds since the epoch."""
+    """Checks that need only the mapping. `now` in seconds since the epoch."""
     if mapping.kind is None and mapping.arn is None:
         raise invalid_parameter(texts.NO_SOURCE)
     broken = [*rules.check(mapping, now, shortest_age), *(mapping.kind.api.stricter(mapping) if mapping.kind else ())]
@@ -64,7 +64,7 @@ def refuse_function(mapping: EventSourceMapping, find: Find) -> FoundFunction:
 
 
 def refuse_source(mapping: EventSourceMapping, seen: SourceLook, function: FoundFunction) -> None:
-    """A source that is not there, or cannot be read."""
+    """Refuses a source that does not exist, or cannot be read."""
     words = mapping.profile.api
     if seen.missing:
         raise invalid_parameter(words.missing.format(source=mapping.source))
@@ -74,13 +74,13 @@ def refuse_source(mapping: EventSourceMapping, seen: SourceLook, function: Found
 
 
 def refuse_visibility(seen: SourceLook, function: FoundFunction) -> None:
-    """A function that may run when its messages are shown again."""
+    """Refuses a function that may still run when its messages become visible again."""
     if seen.visibility is not None and function.timeout is not None and seen.visibility < function.timeout:
         raise invalid_parameter(texts.VISIBILITY.format(queue=seen.visibility, function=function.timeout))
 
 
 def refuse_duplicate(mapping: EventSourceMapping, mappings: Mappings) -> None:
-    """A second mapping from the same source to the same function as it was named, or in one consumer group."""
+    """Refuses a second mapping of the same source and function (as named), or of the same consumer group."""
     for other in mappings.values():
         if other.uuid == mapping.uuid:
             continue
@@ -91,7 +91,7 @@ def refuse_duplicate(mapping: EventSourceMapping, mappings: Mappings) -> None:
 
 
 def _same(mapping: EventSourceMapping, other: EventSourceMapping) -> str | None:
-    """AWS tells functions apart by the qualifier that was given: none is another one than `$LATEST`."""
+    """Whether AWS takes two functions for the same: the given qualifier counts, and none differs from `$LATEST`."""
     if split_function(mapping.function)[1] != split_function(other.function)[1]:
         return None
     return rules.conflict(mapping, other)

@@ -1,7 +1,7 @@
-"""What each call does to the mappings. Pure: `(all of them, request, …) -> the mapping as it is afterwards`.
+"""The effect of each call on the mappings. Pure: `(all mappings, request, …) -> the changed mapping`.
 
-A refusal is an ApiError, and then nothing changed. Creating and updating are checked twice: before the source is looked
-at, which takes time (`check_…`), and with what was seen.
+A refusal is an ApiError, and then nothing changed. Creating and updating are checked twice: before the source is
+checked, which takes time (`check_…`), and again with the result.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from .requests import Request
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What decisions stand on."""
+    """The inputs of decisions that are not part of a request."""
 
     here: Home
     find: Find
     adopts: bool = False
     """Whether the API may change mappings of the configuration file."""
     shortest_age: int = SHORTEST_AGE
-    """Seconds that a maximum record age must have at least."""
+    """Minimum seconds of a maximum record age."""
 
 
 # --- create -----------------------------------------------------------------------------------------------------------
 
 
 def check_create(request: Request, moment: Moment, ground: DecisionContext) -> tuple[EventSourceMapping, FoundFunction]:
-    """Everything but the source and the other mappings. Raises ApiError."""
+    """Checks everything except the source and the other mappings. Raises ApiError."""
     checks.refuse_on_success(request)
     function = _function_arn(request["FunctionName"], ground.here)
     tagging.merged({}, request.get("Tags", {}))
@@ -71,7 +71,7 @@ def check_update(
 
 
 def update(mappings: Mappings, request: Request, seen: SourceLook, moment: Moment, ground: DecisionContext) -> Mapped:
-    """A source that is gone, or cannot be asked, is not the matter of an update. Raises ApiError."""
+    """An update does not check whether the source exists or answers. Raises ApiError."""
     config, function = check_update(mappings, request, moment, ground)
     checks.refuse_visibility(seen, function)
     checks.refuse_duplicate(config, mappings)
@@ -124,7 +124,7 @@ PAGE_MAX = 100
 
 
 def listed(mappings: Mappings, request: Request) -> Mappings:
-    """Those that a list is asked for, all pages together. What is asked for need not exist."""
+    """The mappings of a list call, all pages together. The requested source or function need not exist."""
     source, function = request.get("EventSourceArn"), request.get("FunctionName")
     return {
         uuid: mapped
@@ -148,7 +148,7 @@ def tags_of(mapped: Mapped) -> Mapping[str, str]:
 
 
 def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: DecisionContext) -> Mapped:
-    """Its tags are what `change` makes of them, also while something else is under way. Raises ApiError."""
+    """Replaces the tags by the result of `change`, also while another change is in progress. Raises ApiError."""
     found = get(mappings, uuid)
     _refuse_of_the_file(found, ground)
     return replace(found, config=found.config.model_copy(update={"tags": dict(change(tags_of(found)))}))
@@ -158,7 +158,8 @@ def tag(mappings: Mappings, uuid: str, change: tagging.Change, ground: DecisionC
 
 
 def _function_arn(text: str, here: Home) -> str:
-    """With the qualifier as it was given. Raises ApiError: what is elsewhere does not exist for a mapping."""
+    """The function's ARN with the given qualifier. Raises ApiError: functions of other regions or accounts do not exist
+    here."""
     try:
         return resolve(text, here).qualified
     except ApiError as error:

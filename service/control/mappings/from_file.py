@@ -1,7 +1,7 @@
-"""The mappings of the configuration file beside those of the API, and what the API made of them (`api.adopt`). Pure.
+"""The mappings of the configuration file beside those of the API, and the API's changes to them (`api.adopt`). Pure.
 
 A mapping of the file that was changed or deleted through the API stays so, until its definition in the file changes:
-then the file is right again.
+then the file's definition applies again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .as_documents import DELETED, name_of
 from .model import Mapped, steady
 
 Filed = Mapping[str, tuple[EventSourceMapping, str]]
-"""What the configuration defines, with the file in which it stands; by UUID."""
+"""The mappings of the configuration, each with its file; by UUID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +27,18 @@ class Beginning:
     mappings: Mapping[str, Mapped]
     """By UUID."""
     forgotten: tuple[Name, ...] = ()
-    """Documents that are worth nothing any more."""
+    """Documents that are obsolete."""
     lines: tuple[str, ...] = ()
-    """What people should hear of it."""
+    """Lines for the log."""
 
 
 def fingerprint(definition: EventSourceMapping) -> str:
-    """Changes with whatever the file says about the mapping."""
+    """A fingerprint of the mapping's definition in the file."""
     return hashlib.sha256(definition.model_dump_json(exclude_unset=True).encode()).hexdigest()
 
 
 def as_shown(definition: EventSourceMapping, file: str, here: Home, now: float) -> Mapped:
-    """A mapping of the file as if the API had made it."""
+    """A mapping of the file in the form of the API's mappings."""
     config = _of_here(definition, here)
     return Mapped(config, now, steady(config), file)
 
@@ -49,20 +49,20 @@ def at_home(mapped: Mapped, here: Home) -> Mapped:
 
 
 def _of_here(config: EventSourceMapping, here: Home) -> EventSourceMapping:
-    """With the function's ARN in our region and account, which may be others than when it was stored."""
+    """The mapping with the function's ARN in our region and account, which may have changed since it was stored."""
     name, qualifier = split_function(config.function)
     return config.model_copy(update={"function": with_qualifier(here.arn(name), qualifier)})
 
 
 def adopted(mapped: Mapped, definition: EventSourceMapping) -> Mapped:
-    """The same for a mapping of the file that the API changes now."""
+    """The mapping, marked as changed by the API."""
     return replace(mapped, adopted=fingerprint(definition))
 
 
 def begin(
     filed: Filed, stored: Mapping[str, Mapped], deleted: Mapping[str, Document], here: Home, now: float
 ) -> Beginning:
-    """`stored`: what the store has, by UUID; `deleted`: what it says was deleted of the file."""
+    """`stored`: the stored mappings, by UUID; `deleted`: the deleted mappings of the file."""
     mappings = {uuid: as_shown(definition, file, here, now) for uuid, (definition, file) in filed.items()}
     forgotten: list[Name] = []
     lines: list[str] = []
@@ -72,14 +72,14 @@ def begin(
             mappings[uuid] = mapped
         elif _holds(mapped.adopted, filed.get(uuid)):
             mappings[uuid] = replace(mapped, file=filed[uuid][1])
-            lines.append(f"{mapped.config.name}: as the API changed it, not as {filed[uuid][1]} has it")
+            lines.append(f"{mapped.config.name}: has changes of the API, and differs from {filed[uuid][1]}")
         else:
             forgotten.append(name_of(mapped))
             lines.append(_given_up(mapped.config.name, filed.get(uuid)))
     for uuid, document in deleted.items():
         if _holds(document["adopted"], filed.get(uuid)):
             mappings.pop(uuid, None)
-            lines.append(f"{document['name']}: deleted through the API, although it stands in {filed[uuid][1]}")
+            lines.append(f"{document['name']}: deleted through the API, although it is in {filed[uuid][1]}")
         else:
             forgotten.append((DELETED, uuid))
             if uuid in filed:
@@ -93,16 +93,16 @@ def _holds(adopted: str, filed: tuple[EventSourceMapping, str] | None) -> bool:
 
 def _given_up(name: str, filed: tuple[EventSourceMapping, str] | None) -> str:
     where = f"in {filed[1]} has changed" if filed else "is gone from the configuration"
-    return f"{name}: its definition {where}, so what the API made of it is forgotten"
+    return f"{name}: its definition {where}, so the API's changes to it are dropped"
 
 
 def _twice(mappings: Mapping[str, Mapped]) -> Iterator[str]:
-    """Mappings of the API that a file defines as well, under another identity."""
+    """Mappings of the API that the file defines too, with another UUID."""
     pairs = {(each.config.source, each.config.function_name): each for each in mappings.values() if not each.file}
     for mapped in mappings.values():
         other = pairs.get((mapped.config.source, mapped.config.function_name))
         if mapped.file and other is not None and mapped.config.source:
             yield (
-                f"{mapped.config.name}: the API's mapping {other.uuid} takes the same source to the same function; "
-                "delete one of them"
+                f"{mapped.config.name}: the API's mapping {other.uuid} connects the same source with the same "
+                "function; delete one of them"
             )

@@ -1,4 +1,4 @@
-"""What a mapping is to the API, and the states that it goes through. Values.
+"""A mapping of the API, and its states. Values.
 
     Create ──► Creating ──► Enabled ◄──► Updating        Update
        │                    │     ▲
@@ -8,7 +8,7 @@
     Enabled, Disabled ── Delete ──► Deleting ──► gone
 
 The reconciler (`running/reconciler.py`) says when a mapping has `settled`. Only what is asked for is
-stored, not how far it is done: after a crash every mapping is taken up where it was to go.
+stored, not the progress: after a crash every mapping is brought to its wanted state.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MappingState(StrEnum):
 
     @property
     def passing(self) -> bool:
-        """Whether something is under way, so that nothing else can begin."""
+        """Whether a change is in progress, so that no other change can begin."""
         return self not in (MappingState.ENABLED, MappingState.DISABLED)
 
 
@@ -42,14 +42,14 @@ class Mapped:
     """One mapping."""
 
     config: EventSourceMapping
-    """What it does. Its `function` is the ARN with the qualifier as given; its tags are here too."""
+    """The settings. `function` is the ARN with the qualifier as given; the tags are here too."""
     modified: float
     """Seconds since the epoch."""
     state: MappingState
     file: str = ""
     """The configuration file that defines it; empty for the API's own."""
     adopted: str = ""
-    """Of a file's mapping that the API changed: the fingerprint of the definition that it stands for."""
+    """For a file's mapping that the API changed: the fingerprint of the definition that it replaces."""
     taken: str = ""
     """Of a mapping that was taken over from an emulator: the fingerprint of what the emulator shows of it."""
 
@@ -59,7 +59,7 @@ class Mapped:
 
     @property
     def is_stored(self) -> bool:
-        """Whether it stands in the store, and not in a file alone."""
+        """Whether the store has it, not only a file."""
         return not self.file or bool(self.adopted)
 
     @property
@@ -69,16 +69,16 @@ class Mapped:
 
 
 Mappings = Mapping[str, Mapped]
-"""All that there are, by UUID."""
+"""All mappings, by UUID."""
 
 
 def steady(config: EventSourceMapping) -> MappingState:
-    """Where a mapping rests."""
+    """The state of a mapping without a change in progress."""
     return MappingState.ENABLED if config.enabled else MappingState.DISABLED
 
 
 def settled(mapped: Mapped) -> Mapped | None:
-    """What is there once that is done which was under way; None when nothing is left."""
+    """The mapping after the change in progress is complete; None after a deletion."""
     if mapped.state is MappingState.DELETING:
         return None
     return replace(mapped, state=steady(mapped.config))
@@ -98,14 +98,14 @@ Find = Callable[[str, str], FoundFunction | None]
 
 @dataclass(frozen=True, slots=True)
 class SourceLook:
-    """What a look at a source showed."""
+    """The result of the check of a source."""
 
     missing: bool = False
     code: str = ""
-    """Why it cannot be read, as the service or the client names it; empty when it can."""
+    """The service's or client's error why the source cannot be read; empty when it can."""
     message: str = ""
     visibility: float | None = None
-    """A queue's visibility timeout in seconds; None for what has none."""
+    """A queue's visibility timeout in seconds; None for other sources."""
 
 
 NOT_LOOKED_AT = SourceLook()

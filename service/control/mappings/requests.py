@@ -1,7 +1,7 @@
-"""From the members of a request to a mapping: of a creation as they are, of an update on top of what there was.
+"""From the members of a request to a mapping: a creation uses them alone, an update adds them to the existing mapping.
 
-Some values of an update clear instead of setting; which, is decided here alone. Raises ApiError for what fits the
-shapes of the API and not those of a mapping.
+Some values of an update clear a field instead of setting it; only this module decides which. Raises ApiError for values
+that fit the shapes of the API but not those of a mapping.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_UpdateEventSourceMapping.html
 """
@@ -34,7 +34,7 @@ def created(request: Request, uuid: str, function: str) -> EventSourceMapping:
 
 
 def updated(before: EventSourceMapping, request: Request, function: str) -> EventSourceMapping:
-    """The mapping as it is afterwards. Raises ApiError."""
+    """The changed mapping. Raises ApiError."""
     document = before.model_dump(exclude_unset=True, exclude_none=True)
     for member, value in request.items():
         if member in _IDENTITY:
@@ -62,7 +62,7 @@ def _plain(member: str, value: Any) -> Any:
 
 
 def _with_patterns(criteria: Request) -> Request:
-    """A filter without a pattern is no shape of a mapping; it is refused as a pattern that is none."""
+    """A filter without a pattern has no form in a mapping; it is refused like an invalid pattern."""
     return {"Filters": [{"Pattern": "", **each} for each in criteria.get("Filters", [])]}
 
 
@@ -96,7 +96,7 @@ def _filters(before: object, given: Request) -> Any:
 
 
 def _some(before: object, given: Any) -> Any:
-    """An empty value takes back what was set."""
+    """An empty value removes the setting."""
     return given or None
 
 
@@ -106,7 +106,7 @@ def _destination(before: object, given: Request) -> Any:
 
 
 def _pollers(before: ProvisionedPollerConfig | None, given: Request) -> Any:
-    """`{}` leaves provisioned mode; what is not given stays, and an empty name leaves the group."""
+    """`{}` ends provisioned mode; absent members stay, and an empty name leaves the group."""
     if not given:
         return None
     merged = {**_dumped(before), **given}
@@ -114,7 +114,7 @@ def _pollers(before: ProvisionedPollerConfig | None, given: Request) -> Any:
 
 
 def _kafka(before: KafkaSourceConfig | None, given: Request) -> Any:
-    """The group stays for good; `{}` takes the schema registry away."""
+    """The group cannot change; `{}` removes the schema registry."""
     return _without_empty_registry({**_dumped(before), **given}) or None
 
 
@@ -137,6 +137,6 @@ _MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def refuse_other_group(before: EventSourceMapping, after: EventSourceMapping) -> None:
-    """What an update may not make of a topic's mapping. Raises ApiError."""
+    """Refuses changes that a topic's mapping does not allow. Raises ApiError."""
     if before.group != after.group:
         raise invalid_parameter(texts.GROUP_IS_FOR_GOOD)

@@ -1,8 +1,8 @@
-"""What came of a mapping so far, in AWS's words: out of the events of its records, and out of what it waits for. Pure.
+"""The last result of a mapping, in AWS's words, from the events of its records and from the reason why it waits. Pure.
 
 `LastProcessingResult` follows the last record that was decided: a mapping can say OK while its failure destination
 fills. AWS's codes and sentences for Kafka follow from the code of the reason, which says what the brokers refused
-(`config/clients/kafka/faults.py`): what a function printed cannot look like it.
+(`config/clients/kafka/faults.py`): the output of a function cannot imitate it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def after(event: Event) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps a Kafka mapping from its work."""
+    """A problem that keeps a Kafka mapping from working."""
 
     code: str
-    """As `StateTransitionReason` has it."""
+    """The text of `StateTransitionReason`."""
     result: str = ""
-    """As `LastProcessingResult` has it; empty where AWS has no words for it."""
+    """The text of `LastProcessingResult`; empty where AWS has none."""
 
 
 _AUTHN, _AUTHZ = "EVENT_SOURCE_AUTHN_ERROR", "EVENT_SOURCE_AUTHZ_ERROR"
@@ -59,5 +59,5 @@ _TROUBLES: Mapping[ReasonCode, Trouble] = {
 
 
 def trouble_of(code: ReasonCode) -> Trouble | None:
-    """What AWS calls a reason for which a Kafka mapping waits; None when it has no name for it."""
+    """AWS's name for the reason why a Kafka mapping waits; None when AWS has none."""
     return _TROUBLES.get(code)

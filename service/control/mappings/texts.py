@@ -1,4 +1,4 @@
-"""What the API says about mappings, word for word: first what AWS was seen to say, then what it was not, in our words.
+"""The API's texts about mappings: first AWS's observed texts, then our own texts for the rest.
 
 The texts of rules, and of what is said about one kind of source, are in `config/rules.py` and `config/kinds/`; `told`
 makes a rule a sentence.
@@ -41,7 +41,7 @@ _NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 
 
 def in_aws_words(text: str) -> str:
-    """With the names of fields as callers of the API write them."""
+    """The text with the API's names of fields."""
     return _NAME.sub(lambda found: aws_name(found[0]), text)
 
 

@@ -1,13 +1,14 @@
-"""The code of functions on the disk: each package once, as it came and unpacked, under its hash.
+"""The code of functions on the disk: each package once, packed and unpacked, under its hash.
 
-    <state>/code/<sha256>.zip     as it came, for who downloads it
-    <state>/code/<sha256>/        unpacked; complete when it is there, for it is renamed into place
-    <state>/code/.new-<…>         being received or made; left over by a daemon that died
-    <state>/code/.boot            since which start of the machine the unpacked files are there
+    <state>/code/<sha256>.zip     the package as uploaded, for downloads
+    <state>/code/<sha256>/        unpacked; complete if it exists, because it is renamed into place
+    <state>/code/.new-<…>         being received or unpacked; or left by a daemon that died
+    <state>/code/.boot            the start of the machine since which the unpacked files exist
 
-A package is there before a function that has it is stored, and goes after the last function that had it. What is in
-neither a function nor a hand (`held`) is swept. `function_plane.py` says what functions have. The zip outlives a loss
-of power; the many unpacked files are not waited for, so they are unpacked anew when the machine was started anew.
+A package exists before a function that uses it is stored, and is deleted after the last function that used it. `sweep`
+deletes packages that no function uses and no caller holds (`held`). `function_plane.py` knows the used packages. The
+zip survives a loss of power; the unpacked files are not synced to the disk, so they are unpacked again after a restart
+of the machine.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _BOOT = ".boot"
 
 
 def boot_id() -> str:
-    """Another one after each start of the machine; empty where the system has none."""
+    """The id of this start of the machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -48,25 +49,25 @@ def boot_id() -> str:
 
 
 class CodeStore:
-    """The packages below one directory. Belongs to the running loop.
+    """The packages below one directory. Belongs to the running event loop.
 
-    Nothing is kept in, or deleted from, a directory that took this one's place: it is another daemon's.
+    Stores and deletes nothing in a directory that replaced this one: it belongs to another daemon.
     """
 
     def __init__(self, root: Path, boot: str | None = None) -> None:
-        """`boot`: which start of the machine this is; None: as the system says."""
+        """`boot`: the id of this start of the machine; None: ask the system."""
         self._root = root
         self._boot = boot_id() if boot is None else boot
         self._pinned: Pinned | None = None
-        """The directory, once it is known to be there."""
+        """The directory, once it is known to exist."""
         self._held: Counter[str] = Counter()
         self._receiving: set[str] = set()
         """Names of files that are being received."""
         self.lost: frozenset[str] = frozenset()
-        """Packages that `repair` did not find and nobody has added since."""
+        """Packages that `repair` did not find and that no caller has added since."""
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
-        """Called when a package is in nobody's hand any more: it may be nobody's at all."""
+        """Called when no caller holds a package any more: perhaps no function uses it either."""
 
     def path(self, sha256: str) -> Path:
         """Where a package is unpacked."""
@@ -77,7 +78,7 @@ class CodeStore:
 
     @contextmanager
     def held(self, sha256: str) -> Iterator[None]:
-        """This package is not swept meanwhile, whether a function has it or not."""
+        """The package is not deleted while the body runs, whether a function uses it or not."""
         self._held[sha256] += 1
         try:
             yield
@@ -89,8 +90,8 @@ class CodeStore:
 
     @asynccontextmanager
     async def adding(self, pieces: AsyncGenerator[bytes], kms_key: str = "") -> AsyncIterator[Package]:
-        """Receive a package in pieces, check and unpack it, and hold it meanwhile. Raises ApiError: what is wrong with
-        it. Raises StoreUnavailable when the disk does not take it, and whatever `pieces` raises."""
+        """Receive a package in pieces, check and unpack it, and hold it while the body runs. Raises ApiError: what is
+        wrong with it. Raises StoreUnavailable when the disk does not take it, and whatever `pieces` raises."""
         async with self._received(pieces) as (file, sha256, size):
             with self.held(sha256):
                 async with self._changing:
@@ -100,8 +101,8 @@ class CodeStore:
 
     @asynccontextmanager
     async def _received(self, pieces: AsyncGenerator[bytes]) -> AsyncIterator[tuple[Path, str, int]]:
-        """A file with what came, its SHA-256 and its length. It is on the disk at once, because a package may be larger
-        than what we want in memory."""
+        """A file with the received bytes, its SHA-256 and its length. It is written to the disk at once, because a
+        package may be larger than the memory that we want to use."""
         file = self._root / f"{_NEW}{secrets.token_hex(8)}"
         self._receiving.add(file.name)
         try:
@@ -109,7 +110,7 @@ class CodeStore:
             try:
                 sha256, size = await self._write(pieces, opened)
             finally:
-                with suppress(OSError):  # it is on the disk, or why it is not was said before
+                with suppress(OSError):  # it is on the disk, or its loss was reported before
                     opened.close()
             yield file, sha256, size
         finally:
@@ -127,31 +128,29 @@ class CodeStore:
         return sha256.hexdigest(), size
 
     async def repair(self, used: Collection[str]) -> list[str]:
-        """Unpack again what is not unpacked any more, or may be damaged; the packages of which nothing is left, which
-        are `lost` from now on. Raises StoreUnavailable when the directory cannot be used."""
+        """Unpack again packages whose files are missing or may be damaged; returns the packages that are lost, which
+        `lost` names from now on. Raises StoreUnavailable when the directory cannot be used."""
         async with self._changing:
             lost = await self._in_thread(partial(_repair, self._root, used, self._boot))
             self.lost = frozenset(lost)
             return lost
 
     async def sweep(self, used: Callable[[], Collection[str]]) -> None:
-        """Delete what is neither used nor held, and what was left over. `used` is asked when nothing is being added:
-        what was added a moment ago is in a function by then, or still held."""
+        """Delete packages that are neither used nor held, and leftovers. `used` is called while no package is being
+        added, so each new package is then either used by a function or still held."""
         async with self._changing:
             keep = {*used(), *self._held}
             work = partial(_sweep, self._root, lambda name: name in keep or name in self._receiving)
-            with suppress(StoreUnavailable):  # what is not ours any more is not ours to delete
+            with suppress(StoreUnavailable):  # the directory is not ours any more: delete nothing
                 await self._in_thread(work)
 
     async def _in_thread(self, work: partial[T]) -> T:
         try:
             return await anyio.to_thread.run_sync(self._in_place, work)
         except LostFile as error:
-            raise StoreUnavailable(f"cannot store code: {error}; move it back, or start the daemon again") from error
+            raise StoreUnavailable(f"cannot store code: {error}; move it back, or restart the daemon") from error
         except OSError as error:
-            what = (
-                f"cannot store code in {self._root}: {error.strerror or error}; free some space or look at its rights"
-            )
+            what = f"cannot store code in {self._root}: {error.strerror or error}; free space or check its permissions"
             raise StoreUnavailable(what) from error
 
     def _in_place(self, work: partial[T]) -> T:
@@ -164,7 +163,7 @@ class CodeStore:
 
 
 async def whole(data: bytes) -> AsyncGenerator[bytes]:
-    """A package that is there already, in one piece."""
+    """A package that exists already, complete."""
     yield data
 
 
@@ -172,7 +171,7 @@ async def whole(data: bytes) -> AsyncGenerator[bytes]:
 
 
 def _discard(file: Path) -> None:
-    """What cannot be deleted now is swept later; the fault that led here is the one to tell."""
+    """A failure to delete is ignored, because the next sweep deletes it; the original error matters more."""
     with suppress(OSError):
         file.unlink()
 
@@ -199,7 +198,7 @@ def _finish(file: BinaryIO) -> None:
 def _add(file: Path, root: Path, sha256: str) -> None:
     if not (root / sha256).exists():
         _unpacked(file, root, sha256)
-    file.rename(root / f"{sha256}.zip")  # one that is there may be damaged, and else is the same
+    file.rename(root / f"{sha256}.zip")  # an existing one may be damaged, and otherwise is the same
     sync_directory(root)
 
 
@@ -224,9 +223,9 @@ def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
             if not (root / sha256).is_dir():
                 file = root / f"{sha256}.zip"
                 if _digest(file) != sha256:
-                    raise ValueError("it is not what it was")
+                    raise ValueError("it has changed")
                 _unpacked(file, root, sha256)
-        except Exception:  # whatever it is, the function is named and the daemon starts
+        except Exception:  # for any error the function is reported as lost, and the daemon starts
             lost.append(sha256)
     if doubtful:
         marker.write_text(boot)
@@ -234,15 +233,15 @@ def _repair(root: Path, used: Collection[str], boot: str) -> list[str]:
 
 
 def _sweep(root: Path, keeps: Callable[[str], bool]) -> None:
-    """`keeps` is asked for each entry as it is met: a package may begin to come in while this runs."""
+    """`keeps` is called for each entry when it is reached: a package may arrive while this runs."""
     for entry in list(root.iterdir()) if root.is_dir() else []:
         if entry.name != _BOOT and not keeps(entry.name.removesuffix(".zip")):
-            with suppress(OSError):  # what cannot be deleted now is the next sweep's
+            with suppress(OSError):  # the next sweep deletes what this one could not
                 _delete(entry, root)
 
 
 def _delete(entry: Path, root: Path) -> None:
-    """A directory is renamed before it is emptied: one that is there is complete."""
+    """A directory is renamed before it is emptied: so an existing directory is always complete."""
     if not entry.is_dir():
         entry.unlink(missing_ok=True)
         return

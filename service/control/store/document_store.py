@@ -2,9 +2,9 @@
 
     open ──► all of them in memory ──write──► one durable transaction ──► in memory
 
-Documents have a kind and a key (`function`, `orders`). What they mean is not known here. One daemon uses a state
-directory at a time, so what is in memory is what is in the file. Documents are kept as text and read anew by each
-`all`: nobody can change what is stored by changing what was read.
+Documents have a kind and a key (`function`, `orders`). The store does not know their meaning. One daemon uses a state
+directory at a time, so memory and file are equal. Documents are kept as text and parsed by each
+`all`: changing a returned document does not change the stored one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Row = tuple[str, str, str, int]
 
 
 class Documents:
-    """Every document, by kind and key. Belongs to the running loop."""
+    """Every document, by kind and key. Belongs to the running event loop."""
 
     def __init__(self, writer: GroupWriter, bodies: dict[str, dict[str, str]]) -> None:
         self._writer = writer
@@ -47,8 +47,8 @@ class Documents:
 
     @classmethod
     async def open(cls, path: Path) -> Documents:
-        """The store in this file, which is made where there is none. Raises UnusableState: damaged, newer, foreign, no
-        rights; the file is left as it is. Raises StoreUnavailable when it cannot be read just now."""
+        """The store in this file; creates the file if it is missing. Raises UnusableState: damaged, newer, foreign, no
+        permissions; the file is left unchanged. Raises StoreUnavailable when it cannot be read at the moment."""
         writer = await GroupWriter.open(path, FORMAT)
         try:
             return cls(writer, await writer.run(_load))
@@ -58,7 +58,7 @@ class Documents:
 
     @property
     def file(self) -> GroupWriter:
-        """Who writes it, and knows whether that is possible."""
+        """The writer of the file, which knows whether writes are possible."""
         return self._writer
 
     @property
@@ -67,7 +67,7 @@ class Documents:
         return self._writer.commits
 
     def all(self, kind: str) -> Mapping[str, Mapping[str, Any]]:
-        """The documents of a kind by key, in the order of their keys: what was read at the start and written since."""
+        """The documents of a kind by key, in the order of their keys: as read at the start and written since."""
         return {key: json.loads(body) for key, body in sorted(self._bodies.get(kind, {}).items())}
 
     async def write(
@@ -76,10 +76,11 @@ class Documents:
         deletes: Collection[Name] = (),
         then: Callable[[], None] = lambda: None,
     ) -> None:
-        """Store these and forget those, as one; durable when this returns. A document that is not there may be deleted.
+        """Store these and delete those documents, atomically; durable when this returns. Deleting a missing document is
+        allowed.
 
-        `then` is called in the step in which the documents are known to be stored and are in memory here: nobody else
-        has a turn in between. Cancelling stops neither. Raises StoreUnavailable, and then nothing was stored.
+        `then` is called in the step in which the documents are known to be stored and are in memory here: no other task
+        runs in between. Cancellation stops neither. Raises StoreUnavailable, and then nothing was stored.
         """
         if overlap := set(puts) & set(deletes):
             raise BugError(f"documents that are both stored and deleted: {sorted(overlap)}")
@@ -96,7 +97,7 @@ class Documents:
         then()
 
     async def aclose(self) -> None:
-        """Let what was handed over be done, and close. May be called again."""
+        """Finish the pending writes, and close. May be called again."""
         await self._writer.aclose()
 
 
@@ -116,7 +117,7 @@ def _write(rows: Sequence[Row], gone: Sequence[Name], connection: sqlite3.Connec
 
 
 def _row(name: Name, document: Mapping[str, Any]) -> Row:
-    body = json.dumps(document, separators=(",", ":"), allow_nan=False)  # ASCII: SQLite refuses half of a character
+    body = json.dumps(document, separators=(",", ":"), allow_nan=False)  # ASCII, because SQLite refuses lone surrogates
     return (*name, body, _checksum(*name, body))
 
 
@@ -125,7 +126,7 @@ def _checksum(kind: str, key: str, body: str) -> int:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Every row is as it was written. Raises ValueError or sqlite3.Error."""
+    """Checks that every row is unchanged. Raises ValueError or sqlite3.Error."""
     for kind, key, body, checksum in connection.execute("SELECT kind, key, body, checksum FROM documents"):
         if checksum != _checksum(kind, key, body) or not isinstance(json.loads(body), dict):
             raise ValueError(f"the {kind} {key!r} does not match its checksum")

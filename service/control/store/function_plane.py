@@ -1,11 +1,11 @@
-"""The functions of the API: kept, changed one call after another, and told to who runs them.
+"""Stores the API's functions, serialises calls per function, and notifies watchers.
 
     change ──► decide (pure) ──► one durable transaction ──► in memory ──► watchers ──► the answer
 
-What is read is what is durable. Calls on one function take turns, calls on several share their wait for the disk. Time
-is the only thing that changes a function besides: what is being created or updated is settled a moment later (`run`),
-so that clients see both states. The functions of the configuration file are here too, read-only; one of the API with
-the same name is kept, and hidden.
+Readers see only durable state. Calls on one function are serialised; calls on several functions share their wait for
+the disk. Time is the only other cause of a change: a creation or update is settled a moment later (`run`),
+so that clients see both states. The functions of the configuration file are here too, read-only; a function of the API
+with the same name stays stored, but hidden.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .code import CodeStore
 from .document_store import Documents
 
 WINDOW = 0.5
-"""Seconds that a function is Pending, or its update InProgress. Our choice: long enough to be seen."""
+"""Seconds that a function is Pending, or its update InProgress. Our choice: long enough for clients to see it."""
 AGAIN = 1.0
-"""Seconds until what could not be stored is tried again."""
+"""Seconds between attempts to store a settled function."""
 
 Decide = Callable[[Function | None, Moment], Decision]
 Check = Callable[[Function | None, Function], Awaitable[None]]
-"""Raises ApiError for what shall not become of a function."""
+"""Raises ApiError for a change that must not happen."""
 
 
 async def accept(before: Function | None, after: Function) -> None:
@@ -43,7 +43,7 @@ async def accept(before: Function | None, after: Function) -> None:
 
 
 class FunctionPlane:
-    """A `Catalogue`, and what changes it. Belongs to the running loop."""
+    """A `Catalogue`, and the calls that change it. Belongs to the running event loop."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class FunctionPlane:
         window: float = WINDOW,
         fresh: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """`window`: seconds between Pending and Active, InProgress and Successful; 0: at once. `fresh`: another text
+        """`window`: seconds between Pending and Active, InProgress and Successful; 0: at once. `fresh`: a new text
         each time."""
         self.here = here
         self.code = code
@@ -72,9 +72,9 @@ class FunctionPlane:
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
         self._lost: frozenset[str] = frozenset()
-        """Code that is lost, as the functions show it."""
+        """The lost code by which the functions' states were set last."""
         self._unused = True
-        """Whether there may be code that no function has."""
+        """Whether there may be code that no function uses."""
         self._changed = anyio.Event()
         self._kept = anyio.Event()
         """Set when some function is another one."""
@@ -105,7 +105,7 @@ class FunctionPlane:
             return False
 
     def is_there(self, arn: str) -> bool:
-        """Whether this is a function of ours that exists, and its qualifier, if it has one, too."""
+        """Whether the function exists here, and its qualifier, if it has one."""
         try:
             named = names.resolve(arn, self.here)
         except ApiError:
@@ -132,7 +132,7 @@ class FunctionPlane:
         return runnables.runnable(function, version, self.code.path(version.package.sha256))
 
     def latest(self, function: Function) -> Runnable:
-        """What would run of `$LATEST`, whether the function is kept yet or not."""
+        """The runnable of `$LATEST`, whether the function is stored yet or not."""
         return runnables.runnable(function, function.latest, self.code.path(function.latest.package.sha256))
 
     def reserved(self, name: str) -> int | None:
@@ -154,15 +154,15 @@ class FunctionPlane:
     # --- changing ----------------------------------------------------------------------------------------------------
 
     def refuse_filed(self, named: Named) -> None:
-        """Raises ApiError: the file has the last word about its functions."""
+        """Raises ApiError for a function of the configuration file, which only the file may change."""
         if named.name in self._filed:
             raise conflict(
-                f"The function {named.name} is one of the configuration file, which owns it: "
-                "change it there and start Headrace again, or use another name."
+                f"The function {named.name} is defined in the configuration file: "
+                "change it there and restart Headrace, or use another name."
             )
 
     async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
-        """Decide, check, store, answer. Raises what `decide` and `check` raise, and then nothing changed."""
+        """Decide, check, store, answer. Raises the errors of `decide` and `check`, and then nothing changed."""
         self.refuse_filed(named)
         async with self._turn(named.name):
             before = self._functions.get(named.name)
@@ -195,7 +195,8 @@ class FunctionPlane:
             raise service(str(error)) from error
 
     def _remember(self, name: str, before: Function | None, after: Function | None) -> None:
-        """Called in the step in which the change is known to be durable: in memory and told, as one."""
+        """Called in the step in which the change is known to be durable: updates memory and notifies watchers in one
+        step."""
         self._due.pop(name, None)
         kept, self._kept = self._kept, anyio.Event()
         kept.set()
@@ -213,7 +214,8 @@ class FunctionPlane:
                 changed(each)
 
     def _look_at_code(self, but: str = "") -> list[str]:
-        """Let every function stand as its code does; the names of those that stand differently now, but this one."""
+        """Set every function's state by its code. Returns the names of the functions whose state changed, without this
+        one."""
         if self._lost == self.code.lost:
             return []
         self._lost = self.code.lost
@@ -227,7 +229,7 @@ class FunctionPlane:
     # --- time --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> list[str]:
-        """Settle what a daemon that died left unsettled, and put the code in order. Gives the functions whose code is
+        """Settle changes that a dead daemon left unsettled, and clean up the code. Returns the functions whose code is
         lost: they are Failed until it is uploaded again. Raises StoreUnavailable when the directory of the code cannot
         be used."""
         now = self._clock.monotonic()
@@ -238,7 +240,7 @@ class FunctionPlane:
         return sorted(self._look_at_code())
 
     async def run(self) -> None:
-        """Let time do its part, until it is cancelled."""
+        """Settle functions when they are due, until cancelled."""
         while True:
             changed = self._changed
             wait = await self._settle_due()
@@ -248,9 +250,9 @@ class FunctionPlane:
                 await changed.wait()
 
     async def _settle_due(self) -> float | None:
-        """Seconds until something is due again; None when nothing is."""
+        """Seconds until the next function is due; None when none is."""
         now = self._clock.monotonic()
-        async with anyio.create_task_group() as tasks:  # together, for they share their wait for the disk
+        async with anyio.create_task_group() as tasks:  # together, so that they share their wait for the disk
             for name in [name for name, due in self._due.items() if due <= now]:
                 del self._due[name]
                 tasks.start_soon(self._settle, name)
@@ -267,7 +269,7 @@ class FunctionPlane:
                 self._due[name] = self._clock.monotonic() + AGAIN
 
     async def sweep(self) -> None:
-        """Delete the code that nobody has and nobody holds."""
+        """Delete the code that no function uses and no caller holds."""
         self._unused = False
         await self.code.sweep(self._packages)
 

@@ -2,7 +2,7 @@
 
     change ──► decide (pure) ──► one durable transaction ──► in memory ──► watcher ──► the answer
 
-What is read is what is durable, but for how far it is done: that is in memory alone (`as_documents.py`). Mappings of
+Readers see only durable state, except for the progress, which is in memory alone (`as_documents.py`). Mappings of
 the configuration file are here too; the first change of one that may be adopted stores it.
 """
 
@@ -29,7 +29,7 @@ from .document_store import Documents
 
 
 class MappingPlane:
-    """Belongs to the running loop. `say` gets a line for each mapping that is not as its file has it."""
+    """Belongs to the running event loop. `say` gets a line for each mapping that differs from its file."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class MappingPlane:
         say: Callable[[str], None] = lambda line: None,
         fresh: Callable[[], str] = lambda: str(uuids.uuid4()),
     ) -> None:
-        """`fresh`: another text each time."""
+        """`fresh`: a new text each time."""
         self.ground = ground
         self._documents = documents
         self._configured = configured
@@ -56,7 +56,7 @@ class MappingPlane:
             say(line)
 
     async def start(self) -> None:
-        """Forget what is worth nothing any more. Raises StoreUnavailable."""
+        """Delete obsolete documents. Raises StoreUnavailable."""
         if self._begun.forgotten:
             await self._documents.write({}, self._begun.forgotten)
 
@@ -69,7 +69,7 @@ class MappingPlane:
         return self._mappings
 
     def is_of_the_file(self, uuid: str) -> bool:
-        """Whether a mapping of the configuration is there as the file has it."""
+        """Whether a mapping of the configuration is unchanged from its file."""
         found = self._mappings.get(uuid)
         return found is not None and not found.is_stored
 
@@ -144,7 +144,7 @@ class MappingPlane:
         return await self._change(lambda: decisions.delete(self.all, uuid, self.ground))
 
     async def tag(self, uuid: str, change: Change) -> Mapped:
-        """`change` is made of the tags that there are when it is this call's turn. Raises ApiError, and then nothing
+        """`change` gets the tags as they are when it is this call's turn. Raises ApiError, and then nothing
         changed."""
         return await self._change(lambda: decisions.tag(self.all, uuid, change, self.ground))
 
@@ -159,7 +159,8 @@ class MappingPlane:
         return after
 
     def _remember(self, after: Mapped) -> None:
-        """Called in the step in which the change is known to be durable: in memory and told, as one."""
+        """Called in the step in which the change is known to be durable: updates memory and notifies the watcher in one
+        step."""
         self._noted.pop(after.uuid, None)
         self._mappings[after.uuid] = after
         self._watch(after.uuid)
@@ -172,13 +173,13 @@ class MappingPlane:
     # --- what follows -------------------------------------------------------------------------------------------------
 
     def settle(self, mapped: Mapped) -> None:
-        """This is done; unless it is another one by now."""
+        """Mark this change as done, unless another change replaced it."""
         after = settled(mapped)
         if self._mappings.get(mapped.uuid) is mapped and after is not None:
             self._mappings[mapped.uuid] = after
 
     async def end(self, mapped: Mapped) -> None:
-        """A mapping that was being deleted is gone. Raises StoreUnavailable, and then it is not."""
+        """Complete a deletion. Raises StoreUnavailable, and then the mapping still exists."""
         async with self._turn:
             await self._documents.write(*as_documents.ending(mapped), partial(self._forget, mapped.uuid))
 

@@ -1,5 +1,5 @@
-"""The networks of functions, as the endpoint's EC2 knows them. Functions run in this machine's network all the same: a
-network is looked up, to be shown, and one that is not there is refused.
+"""The networks of functions, as the endpoint's EC2 knows them. Functions run in this machine's network nevertheless: a
+network is looked up only to show it, and a missing network is refused.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from ....config.errors import ConfigError
 from ..refusals import ApiError, invalid_parameter
 
 LOOK = 5.0
-"""Seconds until nothing is known of a network, because nobody answers."""
+"""Seconds after which a network counts as unknown because EC2 does not answer."""
 
 Request = Mapping[str, Any]
 
 
 class Ec2Clients(Protocol):
-    """Where the client for EC2 comes from."""
+    """Provides the client for EC2."""
 
     async def get(self, service: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is looked up: how it is asked for, and what is said of one that is not there."""
+    """A kind of network resource: its EC2 call, and the error for a missing one."""
 
     call: str
     """As EC2 has it."""
@@ -38,7 +38,7 @@ class _Kind:
     member: str
     code: str
     missing: str
-    """With the id in the place of `{id}`."""
+    """The text, with the id in place of `{id}`."""
 
 
 _SUBNETS = _Kind(
@@ -63,7 +63,7 @@ _GROUPS = _Kind(
 
 class Networks:
     def __init__(self, clients: Ec2Clients, look: float = LOOK) -> None:
-        """`look`: seconds that EC2 has to answer."""
+        """`look`: maximum seconds for EC2's answer."""
         self._clients = clients
         self._look = look
 
@@ -88,14 +88,14 @@ class Networks:
         try:
             client = await self._clients.get("ec2")
             answer = await getattr(client, kind.method)(**{kind.parameter: list(ids)})
-        except ConfigError:  # there is no EC2, or it would be real AWS, which was not asked for
+        except ConfigError:  # there is no EC2, or it would be real AWS, which is not allowed
             return []
         except Exception as error:
             if not faults.foreign(error):
                 raise
             if not faults.code(error).startswith(kind.code.partition(".")[0]):
                 return []
-            for each in ids if len(ids) > 1 else ():  # which one it is, not every server says
+            for each in ids if len(ids) > 1 else ():  # not every server names the missing one
                 await self._found(kind, [each])
             raise _refused(kind, ids[0]) from error
         known = {each.get(kind.member): each for each in answer.get(kind.answer) or ()}
@@ -105,7 +105,7 @@ class Networks:
 
 
 def _refused(kind: _Kind, missing: str) -> ApiError:
-    """In AWS's words; servers have words of their own."""
+    """The error in AWS's words; emulators use their own words."""
     message = kind.missing.format(id=missing)
     return invalid_parameter(
         f"Error occurred while {kind.call}. EC2 Error Code: {kind.code}. EC2 Error Message: {message}"

@@ -1,7 +1,7 @@
-"""Deployment packages: zips from anybody, checked, and unpacked where nothing of them reaches further. In a thread.
+"""Deployment packages: checks untrusted zips, and unpacks them inside one directory. Runs in a thread.
 
-Nothing is trusted: sizes are counted while unpacking, names stay inside the directory, and links are made last, so that
-nothing is ever written through one.
+Sizes are counted while unpacking, names stay inside the directory, and links are made last, so that
+no file is written through a link.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ..limits import UNZIPPED_MAX
 from ..refusals import ApiError, invalid_parameter
 
 ENTRIES_MAX = 50_000
-"""Files, directories and links of a package."""
+"""Maximum files, directories and links of a package."""
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""How entries may be compressed. Others take a dictionary of any size, and fail in ways of their own."""
+"""Allowed compression of entries. Others may use a dictionary of any size, and have errors of their own."""
 CHUNK = 1 << 20
 _HEAD = b"PK\x01\x02"
-"""What the description of an entry starts with."""
+"""The first bytes of an entry's description."""
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,  # what newer zips may have, and zipfile does not read
+    NotImplementedError,  # a feature of newer zips that zipfile does not read
     RuntimeError,  # encrypted
-    ValueError,  # names that are no names
+    ValueError,  # invalid names
     OverflowError,
-    FileExistsError,  # an entry that is a file and a directory
+    FileExistsError,  # an entry that is both a file and a directory
     NotADirectoryError,
     IsADirectoryError,
 )
@@ -108,7 +108,7 @@ def _check_entries(entries: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], lin
 
 
 def _write(package: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: int) -> int:
-    """How many bytes may still come; below 0 when this were too many."""
+    """The remaining bytes; below 0 when this entry is too large."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with package.open(entry) as source, path.open("wb") as target:
         while chunk := source.read(CHUNK):
@@ -122,11 +122,11 @@ def _write(package: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: i
 
 
 def _link(package: zipfile.ZipFile, links: Iterable[tuple[zipfile.ZipInfo, PurePosixPath]], into: Path) -> None:
-    """All of them first, then where they lead: one may lead through another."""
+    """Make all links first, then check their targets: a link may lead through another."""
     made = []
     for entry, path in links:
         if entry.file_size > 4096:
-            raise _refused(f"the link {entry.filename!r} is no link")
+            raise _refused(f"the link {entry.filename!r} is not a valid link")
         link = into / path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(os.fsdecode(package.read(entry)))

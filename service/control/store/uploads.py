@@ -1,4 +1,4 @@
-"""Code as it comes with a request: in it, or as an object in S3; held until the function that gets it is stored."""
+"""The code of a request: in the request, or an object in S3; held until its function is stored."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KNOWN = {
     "NoSuchBucket": "The specified bucket does not exist",
     "NoSuchKey": "The specified key does not exist.",
 }
-"""What S3 says, where servers have words of their own."""
+"""S3's texts, because emulators use their own."""
 
 
 class S3Clients(Protocol):
-    """Where the client for S3 comes from."""
+    """Provides the client for S3."""
 
     async def get(self, service: str) -> Any: ...
 
@@ -39,7 +39,7 @@ class Uploads:
 
     @asynccontextmanager
     async def package(self, source: Mapping[str, Any]) -> AsyncIterator[Package]:
-        """The package that `ZipFile`, or `S3Bucket` and `S3Key`, name; it is held meanwhile. Raises ApiError."""
+        """The package of `ZipFile`, or of `S3Bucket` and `S3Key`; held while the body runs. Raises ApiError."""
         pieces = whole(source["ZipFile"]) if "ZipFile" in source else self._object(source)
         try:
             async with self._code.adding(pieces, source.get("SourceKMSKeyArn", "")) as package:
@@ -48,7 +48,7 @@ class Uploads:
             raise service(str(error)) from error
 
     async def _object(self, source: Mapping[str, Any]) -> AsyncGenerator[bytes]:
-        """Its bytes, of which few are in memory at a time. Raises ApiError."""
+        """The object's bytes in pieces, so that few are in memory at a time. Raises ApiError."""
         version = {"VersionId": source["S3ObjectVersion"]} if "S3ObjectVersion" in source else {}
         try:
             client = await self._clients.get("s3")
@@ -58,7 +58,7 @@ class Uploads:
             async for piece in _read(found):
                 yield piece
         except ConfigError as error:
-            raise invalid_parameter(f"S3 cannot be asked for the code: {of_settings(error)}") from error
+            raise invalid_parameter(f"the code cannot be fetched from S3: {of_settings(error)}") from error
         except Exception as error:
             if not faults.foreign(error):
                 raise
@@ -76,7 +76,7 @@ async def _read(found: Mapping[str, Any]) -> AsyncGenerator[bytes]:
 
 
 def _unreachable(error: Exception) -> ApiError:
-    """In AWS's words; where it has none, with what was in the way."""
+    """The error in AWS's words; where AWS has none, with the obstacle."""
     code = faults.code(error) or type(error).__name__
     text = KNOWN.get(code) or str(faults.translate(error))
     return invalid_parameter(f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {text}")

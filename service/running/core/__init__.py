@@ -1,3 +1,3 @@
-"""Who may run. Pure."""
+"""Limits on running invocations. Pure."""
 
 from __future__ import annotations

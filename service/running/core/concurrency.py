@@ -1,6 +1,6 @@
 """How many invocations of the API's functions may run at a time. Pure.
 
-A function with reserved concurrency has so many and no more, over all of its versions; the others share one bound.
+A function with reserved concurrency runs at most that many, over all of its versions; the others share one limit.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
 """
 
@@ -15,7 +15,7 @@ SHARED_EXCEEDED = "ConcurrentInvocationLimitExceeded"
 
 @dataclass(frozen=True, slots=True)
 class ConcurrencyPlace:
-    """One invocation's, to be given back at its end."""
+    """The place of one invocation, to be given back at its end."""
 
     name: str
     reserved: bool
@@ -30,8 +30,8 @@ class Concurrency:
         self._unreserved = 0
 
     def take(self, name: str, reserved: int | None) -> ConcurrencyPlace | str:
-        """A place for an invocation of this function, or AWS's reason for which there is none. `reserved` is the
-        function's at this moment; what began under another number counts all the same."""
+        """A place for an invocation of this function, or AWS's reason for the throttle. `reserved` is the
+        function's current number; running invocations that began under another number count too."""
         if reserved is None:
             if self._unreserved >= self._shared:
                 return SHARED_EXCEEDED

@@ -1,4 +1,4 @@
-"""How many file descriptors a configuration needs, about: pure. What the Lambda API brings later is not known yet."""
+"""Estimates the file descriptors that a configuration needs, without later calls of the Lambda API. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from ....config.function import AnyFunction, CommandFunction, LocalFunction
 
 ITSELF = 32
-"""The daemon's own: standard streams, the listener and those who ask it, files of the state directory, and what is
-opened for a moment."""
+"""The daemon's own: standard streams, the listener and its connections, files of the state directory, and files that
+are opened for a moment."""
 MAPPING = 6
 """A queue's receivers and its deletes, a topic's brokers: connections of a mapping that is busy."""
 PROCESS = 6
 """A function's process: two pipes, its end, its Runtime API and the connections to that."""
 AT_ONCE = 10
-"""Of a function that may run more often at a time, so many are reckoned with."""
+"""Processes that are counted for a function that allows more at a time."""
 
 
 def needed(mappings: int, functions: Iterable[AnyFunction]) -> int:
-    """With so many mappings, and these functions at work."""
+    """The estimate for this number of mappings, and these functions."""
     return ITSELF + mappings * MAPPING + sum(_of(function) for function in functions)
 
 

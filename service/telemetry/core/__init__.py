@@ -1,3 +1,3 @@
-"""Which lines are said, and which go together. Pure."""
+"""Which lines are logged, and which are sent together. Pure."""
 
 from __future__ import annotations

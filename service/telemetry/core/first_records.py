@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ENOUGH = 100
-"""Records after which it is worth a line."""
+"""The number of refused records after which a line is logged."""
 
 
 class FirstRecords:
@@ -17,7 +17,7 @@ class FirstRecords:
         self._fetched += number
 
     def refused(self, number: int) -> bool:
-        """Whether that is it: enough were fetched, and every one was refused. True once at most."""
+        """Whether enough records were fetched and all were refused. Returns True at most once."""
         self._refused += number
         if self.decided or self._refused < ENOUGH or self._refused < self._fetched:
             return False

@@ -1,7 +1,7 @@
-"""Lines that wait to be written, bounded in bytes: pure.
+"""Lines that wait to be written, limited in bytes: pure.
 
-Where there is no room, the oldest line of a function goes; a line of the daemon's own goes only where no function's is
-left. What went is counted, and said before the lines that follow.
+At the limit, the oldest line of a function is dropped; a line of the daemon's own only when no function's line is
+left. Dropped lines are counted, and a line reports the number before the following lines.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass
 
 AROUND_A_LINE = 160
-"""Bytes of memory that a line takes beside its text."""
+"""Bytes of memory of a line in addition to its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineCounts:
-    """How many lines, by who said them."""
+    """Numbers of lines, by origin."""
 
     functions: int = 0
     own: int = 0
@@ -29,7 +29,7 @@ class LineCounts:
 
 @dataclass(frozen=True, slots=True)
 class LineChunk:
-    """What is written at once."""
+    """Lines that are written together."""
 
     text: bytes
     lines: LineCounts
@@ -52,7 +52,7 @@ class LineBacklog:
         return bool(self._functions or self._own)
 
     def add(self, line: bytes, *, of_function: bool) -> None:
-        """A line with its end; others, or this one, are dropped where there is no room for all."""
+        """Add a line with its newline; at the limit, other lines or this one are dropped."""
         self._number += 1
         (self._functions if of_function else self._own).append((self._number, line))
         self.size += len(line) + AROUND_A_LINE
@@ -60,7 +60,7 @@ class LineBacklog:
             self._drop_one()
 
     def take(self, most: int) -> LineChunk:
-        """The next lines in the order in which they came: so many bytes, or one line that is longer."""
+        """The next lines in their order: at most this many bytes, or one longer line."""
         texts: list[bytes] = []
         size = functions = 0
         while (queue := self._next()) is not None and (not texts or size + len(queue[0][1]) <= most):
@@ -71,11 +71,11 @@ class LineBacklog:
         return LineChunk(b"".join(texts), LineCounts(functions, len(texts) - functions))
 
     def lost(self, lines: LineCounts) -> None:
-        """These were taken and could not be written."""
+        """Count these lines as dropped: they could not be written."""
         self._dropped += lines
 
     def dropped(self) -> LineCounts:
-        """What was dropped since this was asked last."""
+        """The lines dropped since the last call."""
         dropped, self._dropped = self._dropped, LineCounts()
         return dropped
 

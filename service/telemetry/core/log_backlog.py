@@ -1,4 +1,4 @@
-"""Lines of functions that wait for CloudWatch Logs: bounded in bytes, in batches as PutLogEvents takes them. Pure.
+"""Lines of functions that wait for CloudWatch Logs: limited in bytes, in batches that PutLogEvents accepts. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 EVENT_BYTES = 26
-"""Bytes that each event counts beside its text."""
+"""Bytes that each event counts in addition to its text."""
 BATCH_BYTES = 1_048_576
 BATCH_EVENTS = 10_000
 BATCH_SPAN = 24 * 3600 * 1000
 """Milliseconds between the first and the last event of a batch."""
 TEXT_BYTES = 256 * 1024
-"""Bytes of one event's text; what is above is cut."""
+"""Maximum bytes of one event's text; longer text is cut."""
 
 
 class LogPlace(NamedTuple):
@@ -49,31 +49,31 @@ class LogBatch:
 
 
 class Backlog:
-    """`limit` in bytes, batches in hand included."""
+    """`limit` in bytes, including batches in flight."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: dict[LogPlace, deque[LogLine]] = {}
         self._heads: list[tuple[int, LogPlace]] = []
-        """A heap of the first line of each place, and of some that were: who fills the backlog must not pay for each
-        place that there is."""
+        """A heap of the first line of each place, with some outdated entries: adding a line must not cost time for each
+        place."""
         self._number = 0
         self.size = 0
-        """Bytes of all that waits or is in hand."""
+        """Bytes of all waiting lines and lines in flight."""
         self._dropped: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
-        """Whether something waits."""
+        """Whether a line waits."""
         return bool(self._waiting)
 
     def add(self, place: LogPlace, at: int, text: str) -> None:
-        """A line; an older one is dropped where there is no room for both."""
+        """Add a line; older lines are dropped at the limit."""
         encoded = f"{text}\n".encode("utf-8", "replace")[:TEXT_BYTES]
         self._number += 1
         line = LogLine(self._number, at, encoded.decode("utf-8", "ignore"), len(encoded) + EVENT_BYTES)
         waiting = self._waiting.setdefault(place, deque())
         if waiting and waiting[-1].at > at:
-            line = replace(line, at=waiting[-1].at)  # the clock went back, but the order is the order
+            line = replace(line, at=waiting[-1].at)  # the clock went back, but lines keep their order
         waiting.append(line)
         if len(waiting) == 1:
             heapq.heappush(self._heads, (line.number, place))
@@ -81,8 +81,8 @@ class Backlog:
         self._make_room()
 
     def take(self) -> LogBatch | None:
-        """The place whose oldest line waits for longest, as much of it as one call may carry. It stays in hand until it
-        is `done` or `put_back`."""
+        """A batch of the place whose oldest line waits for longest, as large as one call allows. It is in flight until
+        it is `done` or `put_back`."""
         if not self._waiting:
             return None
         place = self._oldest()
@@ -97,19 +97,19 @@ class Backlog:
         return LogBatch(place, tuple(lines))
 
     def done(self, batch: LogBatch) -> None:
-        """It is where it belongs, or given up."""
+        """The batch was sent, or dropped for good."""
         self.size -= batch.size
 
     def put_back(self, batch: LogBatch) -> None:
         self._waiting.setdefault(batch.place, deque()).extendleft(reversed(batch.lines))
         heapq.heappush(self._heads, (batch.lines[0].number, batch.place))
-        if len(self._heads) > 2 * len(self._waiting):  # those that were, while nothing can be sent
+        if len(self._heads) > 2 * len(self._waiting):  # outdated entries, while nothing can be sent
             self._heads = [(waiting[0].number, place) for place, waiting in self._waiting.items()]
             heapq.heapify(self._heads)
         self._make_room()
 
     def give_up(self) -> None:
-        """Drop all that waits."""
+        """Drop all waiting lines."""
         for place, waiting in self._waiting.items():
             self._dropped[place.group] += len(waiting)
             self.size -= sum(line.size for line in waiting)
@@ -117,7 +117,7 @@ class Backlog:
         self._heads.clear()
 
     def dropped(self) -> dict[str, int]:
-        """Lines that were dropped since this was asked last, by group."""
+        """Lines dropped since the last call, by group."""
         dropped, self._dropped = dict(self._dropped), Counter()
         return dropped
 

@@ -1,7 +1,7 @@
-"""How often the same thing is said: pure. `log.py` asks before each line that may repeat.
+"""Limits repeated log lines. Pure. The log asks before each line that may repeat.
 
-A fault that lasts says the same hundreds of times. The first time is said at once, then once per window with the
-number of times it was left out. What a function prints is bounded in lines per second instead.
+A lasting fault produces the same line hundreds of times. The first line is logged at once, then one per window with the
+number of omitted lines. A function's output is limited in lines per second instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ....dispatch.core.token_bucket import TokenBucket
 
 REMEMBERED = 1000
-"""Different things of which is remembered when they were last said; the oldest is forgotten."""
+"""Maximum number of remembered keys; the oldest is dropped."""
 
 LINE = 512
 """Characters that count as one more line."""
@@ -33,7 +33,7 @@ class Repeats:
         self._said: OrderedDict[Hashable, _Repeated] = OrderedDict()
 
     def admit(self, key: Hashable, now: float) -> int | None:
-        """None: it was said just now, leave it out. A number: say it, and that it was left out so many times."""
+        """None: leave the line out. A number: log it, with this number of omitted lines."""
         said = self._said.get(key)
         if said is not None and now - said.at < self._window:
             said.left_out += 1
@@ -45,20 +45,20 @@ class Repeats:
         return said.left_out if said is not None else 0
 
     def forget(self, key: Hashable) -> None:
-        """It is over: when it comes again, it is news."""
+        """The condition is over: its next line is logged at once."""
         self._said.pop(key, None)
 
 
 class Flow:
-    """At most `rate` lines a second on the long run, `burst` at once. A long line counts as several."""
+    """At most `rate` lines a second on average, `burst` at once. A long line counts as several."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._bucket = TokenBucket(rate, burst)
         self._left_out = 0
 
     def admit(self, now: float, length: int = 0) -> int | None:
-        """None: one line too many. A number: pass it on, after so many that were left out. `length` in characters."""
-        # After a flood it takes a tenth of the burst to begin again: else every other line would be a remark.
+        """None: leave the line out. A number: log it, after this many omitted lines. `length` in characters."""
+        # After a flood, wait for a tenth of the burst: else every second line would report omitted lines.
         if self._bucket.level(now) < (self._bucket.burst / 10 if self._left_out else 1.0):
             self._left_out += 1
             return None

@@ -1,6 +1,6 @@
-"""Text that may come from anybody, as a terminal can show it: line by line, and without what would command it. Pure.
+"""Makes untrusted text safe for a terminal: line by line, with escaped control characters. Pure.
 
-Lines may be separated by carriage returns alone, which some runtime clients use; a terminal would write one line over
+Some runtime clients separate lines by carriage returns alone; a terminal would write one line over
 the other.
 """
 
@@ -11,13 +11,13 @@ import re
 _ENDS = re.compile(r"\r\n?")
 _COMMANDS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, without tab and newline
-    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # what changes the direction of text, or ends a line or paragraph
-    "\ud800-\udfff]"  # halves of characters, which no stream takes
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # characters that change the direction of text or end a line
+    "\ud800-\udfff]"  # lone surrogates, which no stream accepts
 )
 
 
 def visible(text: str) -> str:
-    """Every line as a line; what a terminal would obey as an escape sequence of Python's."""
+    """Each line of the text; control characters become Python's escape sequences."""
     return _COMMANDS.sub(_escape, _ENDS.sub("\n", text))
 
 
@@ -26,7 +26,7 @@ def in_one_line(text: str) -> str:
 
 
 def under_its_first_line(text: str) -> str:
-    """The lines after the first are indented: none can be taken for a line of the log."""
+    """The lines after the first are indented, so that none looks like a line of the log."""
     return visible(text).replace("\n", "\n    ")
 
 

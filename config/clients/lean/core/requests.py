@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from .signing import Signer, SigningKeys
 
 UNSIGNED = frozenset({"connection", "user-agent", "x-amzn-trace-id"})
-"""Headers that somebody on the way may change; botocore signs none of them."""
+"""Headers that a proxy on the way may change; botocore signs none of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Who signs."""
+    """The key that signs."""
 
     access_key: str
     secret_key: str = field(repr=False)

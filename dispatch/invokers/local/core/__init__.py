@@ -1,3 +1,3 @@
-"""What local functions share that decides: the lines of the platform, and which environments stay warm. Pure."""
+"""Decisions for local functions: the platform's log lines, and which environments stay warm. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The directories that a function has of its own, and what lies below them all the same. Pure."""
+"""The directories that a function has of its own, and real entries that stay visible below them. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a function prints, as lines, within a budget. Pure.
+"""A function's output as lines, within a budget. Pure.
 
-A line that is longer than an event of CloudWatch Logs may be is cut; what is beyond the budget is dropped and counted.
+A line that is longer than an event of CloudWatch Logs allows is cut; lines beyond the budget are dropped and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LINE_LIMIT = 256 * 1024
 
 
 class LineBudget:
-    """Lines and bytes per second that are passed on, with a second's worth for bursts. Pure."""
+    """Maximum lines and bytes per second, with a reserve of one second for bursts. Pure."""
 
     def __init__(self, lines_per_second: float = 2_000, bytes_per_second: float = 1_000_000) -> None:
         self._lines = TokenBucket(lines_per_second, lines_per_second)

@@ -18,7 +18,7 @@ Status = Literal["success", "error", "timeout"]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the platform knows of an invocation that is over."""
+    """The platform's facts about an invocation that has ended."""
 
     request_id: str
     seconds: float
@@ -45,7 +45,7 @@ class Ended:
 
 
 class PlatformLog(Protocol):
-    """What the platform has to say of one environment. `now` is the wall clock's."""
+    """The platform's lines of one environment. `now` is wall-clock time."""
 
     def init_start(self, runtime: str, now: float) -> Lines: ...
 

@@ -1,4 +1,4 @@
-"""Which environments stay warm: over all functions so many, the ones that were used last. Pure.
+"""Decides which idle environments stay warm: a limited number over all functions, the most recently used. Pure.
 
 Only those that are idle are counted here, so none ends that is in use. A pool says when one becomes idle and when it is
 taken or ends; how one ends is the pool's.
@@ -22,7 +22,7 @@ class Warm:
         self._most = most
         self._most_unused = unused
         self._idle: dict[Hashable, Callable[[], None]] = {}
-        """The one that has been idle for longest first; each with what lets go of it."""
+        """Idle environments, longest idle first, each with the function that releases it."""
         self._unused: dict[Hashable, None] = {}
         """Those of them that served nothing, in the same order."""
 
@@ -30,7 +30,7 @@ class Warm:
         return len(self._idle)
 
     def add(self, environment: Hashable, let_go: Callable[[], None], *, used: bool = True) -> None:
-        """It is idle from now on. Lets go of others, or of this one, where they are too many."""
+        """The environment is idle from now on. Releases others, or this one, when there are too many."""
         self._idle[environment] = let_go
         if not used:
             self._unused[environment] = None
@@ -40,7 +40,7 @@ class Warm:
             self._let_go(next(iter(self._idle)))
 
     def remove(self, environment: Hashable) -> None:
-        """It is in use, or ends. One that is not idle may be removed."""
+        """The environment is in use, or ends. One that is not idle may be removed too."""
         self._idle.pop(environment, None)
         self._unused.pop(environment, None)
 

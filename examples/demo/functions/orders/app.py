@@ -1,4 +1,4 @@
-"""The demo's function: takes orders, and journals each one before it says that it took it."""
+"""The demo's function: processes orders, and writes each one to its journal before it answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def write(lines: list[dict[str, Any]]) -> None:
-    """On the disk before the answer: what the journal lacks was never taken."""
+    """Written to the disk before the answer: an order that the journal lacks was never processed."""
     data = "".join(json.dumps(line) + "\n" for line in lines).encode()
     journal = os.open(JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

@@ -1,6 +1,6 @@
-"""The demo's function for streams and topics: takes a whole batch or nothing of it, and journals first what it takes.
-
-One order that fails makes the batch fail: it names no culprit, so it is for the mapping to find out which it was.
+"""The demo's function for streams and topics: processes a whole batch or none of it, and first writes it to its
+journal. One failing order fails the batch. The function does not report which order failed, so the mapping has to find
+out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def order_of(record: dict[str, Any]) -> dict[str, Any]:
         order = json.loads(base64.b64decode(record["kinesis"]["data"]))
         shard = record["eventID"].partition(":")[0]
         return {**order, "shard": shard, "number": record["kinesis"]["sequenceNumber"]}
-    image = record["dynamodb"]["NewImage"]  # what it is of a shard, the event does not say
+    image = record["dynamodb"]["NewImage"]  # the event does not contain its shard
     order = {"id": int(image["id"]["S"]), "trouble": image["trouble"]["S"]}
     return {**order, "shard": "", "number": record["dynamodb"]["SequenceNumber"]}
 

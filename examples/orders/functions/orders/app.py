@@ -1,4 +1,4 @@
-"""An order comes in; whoever fails is named, and comes again."""
+"""Processes orders. The answer names the failed ones, which come again."""
 
 from __future__ import annotations
 

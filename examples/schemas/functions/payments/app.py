@@ -1,4 +1,4 @@
-"""Payments come in as JSON, whatever they were written as."""
+"""Payments arrive as JSON, whatever their schema's format."""
 
 from __future__ import annotations
 

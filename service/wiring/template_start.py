@@ -1,0 +1,86 @@
+"""What a template needs before its configuration runs: for its functions the nearest runtime that is on this machine,
+and at the endpoint its sources."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ...config.clients.aws import AwsSettings, Clients
+from ...config.clock import system_jitter
+from ...config.function import LocalFunction
+from ...config.loader import Config
+from ...config.reasons import Reason, ReasonCode
+from ...dispatch.core.observer import Observers
+from ..templates import creating
+from ..templates.core import configuration, taking
+from ..templates.core.configuration import ReadyFunction
+from ..templates.core.model import NotTaken
+from ..templates.loading import LoadedTemplate
+from .invokers import InvokerFactory
+
+
+async def settled(loaded: LoadedTemplate) -> LoadedTemplate:
+    """The same without the functions that this machine cannot start; others run with the nearest version that is here.
+    Raises ConfigError for what is wrong with the endpoint."""
+    ready: list[ReadyFunction] = []
+    left: list[NotTaken] = []
+    async with Clients(AwsSettings(**loaded.config.settings.aws.arguments())) as clients:
+        with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
+            factory = InvokerFactory(loaded.config, clients, Observers(), Path(scratch))
+            try:
+                for each in loaded.report.functions:
+                    found = await _nearest(each, loaded.config, factory)
+                    if isinstance(found, Reason):
+                        left.append(NotTaken(each.function.id, "function", each.function.spot, found))
+                    else:
+                        ready.append(found)
+            finally:
+                factory.close()
+    return _with(loaded, ready, left)
+
+
+async def _nearest(ready: ReadyFunction, config: Config, factory: InvokerFactory) -> ReadyFunction | Reason:
+    function = config.functions[ready.function.name]
+    refusal = await factory.refusal(function)
+    if not refusal or not isinstance(function, LocalFunction):
+        return ready
+    if function.runtime != function.family and function.family != "provided":
+        near = function.model_copy(update={"runtime": function.family})
+        if not await factory.refusal(near):
+            note = f"{ready.runtime} is not on this machine: runs with the {function.family} that is"
+            return replace(ready, runtime=function.family, function=ready.function.with_notes(note))
+    return Reason(ReasonCode.FUNCTION_CANNOT_START, refusal)
+
+
+def _with(loaded: LoadedTemplate, ready: list[ReadyFunction], left: list[NotTaken]) -> LoadedTemplate:
+    """What is loaded, with these functions alone."""
+    ours = {each.function.name for each in loaded.report.functions}
+    kept = {each.function.name: each.runtime for each in ready}
+    functions = {
+        name: function.model_copy(update={"runtime": kept[name]}) if name in kept else function
+        for name, function in loaded.config.functions.items()
+        if name not in ours or name in kept
+    }
+    taken = replace(
+        loaded.report.taken,
+        functions=tuple(each.function for each in ready),
+        not_taken=(*loaded.report.taken.not_taken, *left),
+    )
+    taken = taking.without_orphans(taken, frozenset(loaded.config.functions) - ours)
+    gone = {each.name for each in loaded.report.taken.mappings} - {each.name for each in taken.mappings}
+    mappings = {name: mapping for name, mapping in loaded.config.mappings.items() if name not in gone}
+    return LoadedTemplate(
+        replace(loaded.config, functions=functions, mappings=mappings),
+        replace(loaded.report, functions=tuple(ready), taken=taken),
+        configuration.document(ready, taken.mappings),
+    )
+
+
+async def create_sources(loaded: LoadedTemplate, told: Callable[[str], object]) -> None:
+    """Make what the templates declare, where it is not there yet. Raises ConfigError for an endpoint that may not be
+    called: real AWS that nobody allowed."""
+    async with Clients(AwsSettings(**loaded.config.settings.aws.arguments())) as clients:
+        await creating.create(loaded.report.taken.creations, clients, system_jitter(), told)

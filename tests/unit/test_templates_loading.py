@@ -1,0 +1,464 @@
+"""Templates and what stands beside them: builds, files of variables, strict starts, what cannot be read, what is no
+template, and the verbs that take them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace.config import nodes
+from headrace.config.errors import ConfigError
+from headrace.config.loader import load as load_config
+from headrace.service.cli.main import main
+from headrace.service.templates import sam_translation, samconfig
+from headrace.service.templates.project import gather, is_project, stack_of
+from headrace.service.wiring.exits import Exit
+from support import template_cases
+
+HEAD = 'AWSTemplateFormatVersion: "2010-09-09"\nTransform: AWS::Serverless-2016-10-31\n'
+TEMPLATE = (
+    HEAD
+    + """
+Parameters: {Stage: {Type: String, Default: dev}}
+Resources:
+  Orders:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: src
+      Handler: app.handler
+      Runtime: python3.11
+      Environment: {Variables: {STAGE: !Ref Stage, DOLLAR: "a$b${c}"}}
+      Events: {Q: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}}
+  Queue: {Type: AWS::SQS::Queue}
+"""
+)
+CODE = "def handler(event, context):\n    return {}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    directory = tmp_path / "shop"
+    (directory / "src").mkdir(parents=True)
+    (directory / "src" / "app.py").write_text(CODE)
+    (directory / "template.yaml").write_text(TEMPLATE)
+    return directory
+
+
+def refused(case: Path, command: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        template_cases.loaded(case, command)
+    return str(caught.value)
+
+
+# --- what cannot be read ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("TPL-25")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Resources: {A: {Type: AWS::SQS::Queue}\n  x", "template.yaml:2"),
+        ("AWSTemplateFormatVersion: [\n# AWS::", "cannot be read as YAML"),
+        ("\x00AWS::SQS::Queue", "template.yaml"),
+        ("Resources: !!python/object:AWS::x {}", "is not understood"),
+        ("- AWS::SQS::Queue", "no template"),
+    ],
+)
+def test_a_template_that_cannot_be_read_names_file_and_place(project: Path, text: str, words: str) -> None:
+    (project / "template.yaml").write_text(text)
+    assert words in refused(project, "template.yaml")
+
+
+@pytest.mark.semantics("TPL-25")
+def test_bytes_that_are_no_text(project: Path) -> None:
+    (project / "template.yaml").write_bytes(b"Resources: {A: {Type: 'AWS::SQS::Queue\xff'}}")
+    assert "not UTF-8" in refused(project, "template.yaml")
+
+
+@pytest.mark.semantics("TPL-25")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("template.yaml --parameter Stag=x", "did you mean 'Stage'?"),
+        ("template.yaml --bind Queues=arn:aws:sqs:us-east-1:000000000000:q", "did you mean 'Queue'?"),
+        ("template.yaml --bind Queue=q", "is not an ARN"),
+        ("template.yaml --bind Queue=http://host", "names no queue"),
+        ("template.yaml --config-env prod", "no samconfig.toml"),
+        ("template.yaml --env-vars gone.json", "gone.json"),
+        ("template.yaml --env-vars list.json", "must hold a mapping"),
+        ("template.yaml --env-vars broken.json", "is not JSON"),
+    ],
+)
+def test_options_that_name_nothing(project: Path, command: str, words: str) -> None:
+    (project / "list.json").write_text("[]")
+    (project / "broken.json").write_text("{")
+    assert words in refused(project, command)
+
+
+@pytest.mark.semantics("TPL-25")
+def test_a_section_of_samconfig_that_is_not_there(project: Path) -> None:
+    (project / "samconfig.toml").write_text("[default.deploy.parameters]\n[staging.deploy.parameters]\n")
+    assert "did you mean 'staging'?" in refused(project, "template.yaml --config-env stagin")
+    (project / "samconfig.toml").write_text("[default")
+    assert "cannot be read as TOML" in refused(project, "template.yaml")
+
+
+@pytest.mark.semantics("TPL-30")
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("A=1 B='x y'", {"A": "1", "B": "x y"}),
+        ('A="1" B=""', {"A": "1", "B": ""}),
+        ("ParameterKey=A,ParameterValue=1 ParameterKey=B,ParameterValue=x=y", {"A": "1", "B": "x=y"}),
+        (["A=1", 'B="x y"'], {"A": "1", "B": "x y"}),
+        ({"A": 1}, {"A": "1"}),
+        ("A='open", {"A": "'open"}),
+        ("", {}),
+    ],
+)
+def test_overrides_of_samconfig(given: object, found: dict[str, str]) -> None:
+    assert samconfig.overrides(given) == found
+
+
+@pytest.mark.semantics("TPL-30")
+def test_a_key_that_stands_twice_is_warned_of(project: Path) -> None:
+    (project / "template.yaml").write_text(TEMPLATE + "  Queue: {Type: AWS::SQS::Queue}\n")
+    assert "Queue" in "".join(template_cases.loaded(project, "template.yaml").report.warnings)
+
+
+@pytest.mark.semantics("TPL-30")
+def test_a_samconfig_in_yaml(project: Path) -> None:
+    (project / "samconfig.yaml").write_text("default: {deploy: {parameters: {stack_name: other}}}\n")
+    assert list(template_cases.loaded(project, "template.yaml").config.functions) == ["other-Orders"]
+    (project / "samconfig.yaml").write_text("default: [")
+    assert "cannot be read as YAML" in refused(project, "template.yaml")
+
+
+@pytest.mark.semantics("TPL-05")
+def test_what_aws_alone_runs_around_everything(project: Path) -> None:
+    macros = "Fn::Transform: {Name: AWS::Include}\n"
+    (project / "template.yaml").write_text(
+        TEMPLATE.replace(
+            "Resources:",
+            f"{macros}Resources:\n  M: {{Type: AWS::Lambda::EventSourceMapping, "
+            "Properties: {'Fn::Transform': x}}\n  F: {Type: AWS::Lambda::Function, Properties: {'Fn::Transform': x}}",
+        )
+    )
+    report = template_cases.loaded(project, "template.yaml").report
+    assert sorted(each.id for each in report.taken.not_taken) == ["F", "Fn::Transform", "M"]
+    assert len(report.functions) == 1
+
+
+# --- AWS's own translator ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("TPL-12")
+@pytest.mark.parametrize("case", [case for case in template_cases.cases() if case.startswith("sam/")])
+def test_awss_translator_gives_the_same(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = template_cases.copied(tmp_path) / case
+    with_it = template_cases.told(directory)
+    monkeypatch.setitem(sys.modules, "samtranslator.translator.translator", None)
+    without_it = template_cases.told(directory)
+    assert [line for line in with_it.splitlines() if "aws-sam-translator" not in line] == without_it.splitlines()
+
+
+@pytest.mark.semantics("TPL-12")
+def test_the_translator_has_the_last_word_on_mappings(project: Path) -> None:
+    root = gather([project / "template.yaml"]).roots[0]
+    document = sam_translation.translated(root, "us-east-1", {}).document
+    mapping = nodes.locate(document, ["Resources", "OrdersQ", "Properties", "EventSourceArn"])
+    assert mapping.line == 13  # what both say alike stands where the template has it
+    assert sam_translation.translated(root, "us-east-1", {}).notes == ()
+
+
+# --- which paths are templates ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("TPL-01", "TPL-24")
+@pytest.mark.parametrize(
+    ("files", "named", "found"),
+    [
+        ({"headrace.yaml": "functions: {}\n"}, "headrace.yaml", False),
+        ({"headrace.yaml": TEMPLATE}, "headrace.yaml", True),
+        ({"headrace.yaml": "functions: {}\n"}, ".", False),
+        ({"headrace.yaml": "functions: {}\n", "serverless.yml": "service: x\n"}, ".", False),
+        ({"serverless.yml": "service: x\nprovider: {}\n"}, ".", True),
+        ({"cdk.json": "{}"}, ".", True),
+        ({"main.tf": ""}, ".", True),
+        ({"package.json": "{}", "template.yaml": TEMPLATE}, ".", True),
+        ({"a/b/template.yaml": TEMPLATE}, ".", True),
+        ({"node_modules/b/template.yaml": TEMPLATE}, ".", False),
+        ({".aws-sam/build/template.yaml": TEMPLATE}, ".", True),
+        ({"broken.yaml": "{", "notes.yml": "- a\n"}, ".", False),
+        ({}, "gone.yaml", False),
+    ],
+)
+def test_what_is_a_project(tmp_path: Path, files: dict[str, str], named: str, found: bool) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert is_project(tmp_path / named) is found
+
+
+@pytest.mark.semantics("TPL-07")
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("shop/template.yaml", "shop"),
+        ("shop/orders.yaml", "orders"),
+        ("shop/Orders.template.json", "Orders"),
+        ("shop/.aws-sam/build/template.yaml", "shop"),
+        ("my shop/template.yml", "my-shop"),
+        ("/template.yml", "stack"),
+    ],
+)
+def test_a_stack_that_nobody_named(path: str, name: str) -> None:
+    assert stack_of(Path(path)) == name
+
+
+@pytest.mark.semantics("TPL-24")
+def test_a_directory_of_cdk_without_a_template(tmp_path: Path) -> None:
+    (tmp_path / "cdk.json").write_text("{}")
+    assert "cdk synth" in refused(tmp_path, ".")
+
+
+# --- builds -----------------------------------------------------------------------------------------------------------
+
+
+def build(project: Path, age: int) -> None:
+    """What `sam build` would have made, so many seconds after the source was written."""
+    root = project / ".aws-sam" / "build"
+    (root / "Orders").mkdir(parents=True)
+    (root / "Orders" / "app.py").write_text(CODE)
+    (root / "template.yaml").write_text(TEMPLATE.replace("CodeUri: src", "CodeUri: Orders"))
+    moment = os.stat(project / "src" / "app.py").st_mtime + age
+    os.utime(root / "Orders" / "app.py", (moment, moment))
+
+
+def code_of(project: Path, command: str = "template.yaml") -> tuple[str, list[str]]:
+    report = template_cases.loaded(project, command).report
+    return os.path.relpath(report.functions[0].code, project), report.notes()
+
+
+@pytest.mark.semantics("TPL-19")
+def test_a_build_that_is_newer_is_run(project: Path) -> None:
+    build(project, 10)
+    assert code_of(project) == (".aws-sam/build/Orders", [])
+
+
+@pytest.mark.semantics("TPL-19")
+def test_a_source_that_is_newer_than_its_build_is_run_and_that_is_said(project: Path) -> None:
+    build(project, -10)
+    code, notes = code_of(project)
+    assert code == "src"
+    assert "older than its source" in notes[0]
+
+
+@pytest.mark.semantics("TPL-19")
+def test_a_source_that_needs_a_build_is_not_run(project: Path) -> None:
+    build(project, -10)
+    method = "    Metadata: {BuildMethod: makefile}\n"
+    text = TEMPLATE.replace("    Type: AWS::Serverless::Function\n", f"    Type: AWS::Serverless::Function\n{method}")
+    (project / "template.yaml").write_text(text)
+    code, notes = code_of(project)
+    assert code == ".aws-sam/build/Orders"
+    assert "sam build" in notes[0]
+
+
+@pytest.mark.semantics("TPL-19")
+def test_the_template_of_a_build_is_read_as_it_is(project: Path) -> None:
+    build(project, -10)
+    assert code_of(project, ".aws-sam/build/template.yaml") == (".aws-sam/build/Orders", [])
+
+
+@pytest.mark.semantics("TPL-18")
+@pytest.mark.parametrize(
+    ("runtime", "files", "note"),
+    [
+        ("python3.11", {"requirements.txt": "boto3\n"}, "requirements.txt"),
+        ("python3.11", {"requirements.txt": "# none\n"}, ""),
+        ("python3.11", {"requirements.txt": "boto3\n", ".venv/x": ""}, ""),
+        ("nodejs20.x", {"app.js": "", "package.json": '{"dependencies": {"a": "1"}}'}, "npm install"),
+        ("nodejs20.x", {"app.js": "", "package.json": "{}"}, ""),
+        ("nodejs20.x", {"app.js": "", "package.json": "{"}, ""),
+    ],
+)
+def test_dependencies_that_are_not_installed(project: Path, runtime: str, files: dict[str, str], note: str) -> None:
+    for name, text in files.items():
+        (project / "src" / name).parent.mkdir(exist_ok=True)
+        (project / "src" / name).write_text(text)
+    (project / "template.yaml").write_text(TEMPLATE.replace("python3.11", runtime))
+    notes = "".join(template_cases.loaded(project, "template.yaml").report.notes())
+    assert note in notes
+    assert bool(notes) is bool(note)
+
+
+@pytest.mark.semantics("TPL-18")
+def test_a_zip_that_is_none_and_one_that_reaches_outside(project: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(project / "evil.zip", "w") as package:
+        package.writestr("../outside.py", "")
+    (project / "template.yaml").write_text(TEMPLATE.replace("CodeUri: src", "CodeUri: evil.zip"))
+    (left, *_) = template_cases.loaded(project, "template.yaml").report.taken.not_taken
+    assert "cannot be unpacked" in left.reason.text
+    assert not (project / "outside.py").exists()
+
+
+# --- strict -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("TPL-23")
+def test_a_strict_start_takes_all_or_nothing(project: Path) -> None:
+    assert template_cases.loaded(project, "template.yaml --strict").config.mappings
+    text = TEMPLATE.replace("{STAGE: !Ref Stage,", "{STAGE: '{{resolve:ssm:x}}',")
+    (project / "template.yaml").write_text(text)
+    assert template_cases.loaded(project, "template.yaml").config.mappings
+    said = refused(project, "template.yaml --strict")
+    assert "template.yaml:6: Orders: runs without the variable STAGE" in said
+
+
+@pytest.mark.semantics("TPL-23")
+def test_a_strict_start_does_not_mind_events_that_are_no_mappings(project: Path) -> None:
+    more = "      Events: {Api: {Type: HttpApi},"
+    (project / "template.yaml").write_text(TEMPLATE.replace("      Events: {", more))
+    assert template_cases.loaded(project, "template.yaml --strict").config.mappings
+
+
+def test_a_template_without_anything_of_ours(project: Path) -> None:
+    (project / "template.yaml").write_text("Resources: {B: {Type: AWS::S3::Bucket}}\n")
+    assert "no function and no mapping" in refused(project, "template.yaml")
+
+
+# --- the verbs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def inside(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    return project
+
+
+@pytest.mark.semantics("TPL-02")
+def test_check_prints_the_table(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "template.yaml"]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "template.yaml: SAM, stack shop, account 000000000000" in shown
+    assert "TAKEN     LOGICAL ID  AT" in shown
+    assert "1 mapping and 1 function: no problem found" in shown
+
+
+@pytest.mark.semantics("TPL-02")
+def test_check_tells_programs(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", ".", "--output", "json"]) == Exit.OK
+    told = json.loads(capsys.readouterr().out)
+    assert [each["id"] for each in told["template"]["taken"]] == ["Orders", "OrdersQ", "Queue"]
+    assert told["template"]["not_taken"] == []
+    assert list(told["mappings"]) == ["OrdersQ"]
+
+
+@pytest.mark.semantics("TPL-29")
+def test_a_version_that_is_not_here_is_replaced_by_the_one_that_is(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "template.yaml").write_text(TEMPLATE.replace("python3.11", "python3.99"))
+    assert main(["check", "template.yaml"]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "note: Orders: python3.99 is not on this machine" in shown
+    assert "shop-Orders: python, app.handler" in shown
+
+
+@pytest.mark.semantics("TPL-27")
+def test_import_writes_what_gives_the_same(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "template.yaml", "--to", "made/headrace.yaml"]) == Exit.OK
+    assert "wrote made/headrace.yaml" in capsys.readouterr().out
+    made = load_config(["made/headrace.yaml"], environ={})
+    meant = template_cases.loaded(inside, "template.yaml").config
+    assert made.mappings == meant.mappings
+    ours, theirs = made.functions["shop-Orders"], meant.functions["shop-Orders"]
+    assert os.path.normpath(ours.model_dump()["code"]) == os.path.normpath(theirs.model_dump()["code"])
+    assert ours.model_dump()["environment"] == {"STAGE": "dev", "DOLLAR": "a$b${c}"}
+
+
+@pytest.mark.semantics("TPL-27")
+def test_import_writes_paths_that_start_at_the_file(inside: Path) -> None:
+    (inside / "layer").mkdir()
+    (inside / "bin").mkdir()
+    (inside / "bin" / "bootstrap").write_text("#!/bin/sh\n")
+    (inside / "bin" / "bootstrap").chmod(0o755)
+    more = """
+  Layer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer}}
+  Own: {Type: AWS::Serverless::Function, Properties: {CodeUri: bin, Runtime: provided.al2023, Layers: [!Ref Layer]}}
+  Inline: {Type: AWS::Serverless::Function, Properties: {InlineCode: "x = 1", Handler: index.x, Runtime: python3.11}}
+"""
+    (inside / "template.yaml").write_text(TEMPLATE + more)
+    assert main(["import", "template.yaml", "--to", "made/headrace.yaml"]) == Exit.OK
+    written = (inside / "made" / "headrace.yaml").read_text()
+    assert "code: ../bin\n    layers:\n    - ../layer\n" in written
+    assert "code: ./headrace-code/templates/" in written
+    made = load_config(["made/headrace.yaml"], environ={})
+    assert set(made.functions) == {"shop-Orders", "shop-Own", "shop-Inline"}
+
+
+@pytest.mark.semantics("TPL-27")
+def test_import_overwrites_nothing(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (inside / "headrace.yaml").write_text("mine")
+    assert main(["import", "template.yaml"]) == Exit.USAGE
+    assert (inside / "headrace.yaml").read_text() == "mine"
+
+
+@pytest.mark.semantics("TPL-27")
+def test_import_keeps_what_was_not_taken_as_comments(inside: Path) -> None:
+    more = "  Java: {Type: AWS::Serverless::Function, Properties: {CodeUri: src, Handler: x, Runtime: java21}}\n"
+    (inside / "template.yaml").write_text(TEMPLATE + more)
+    assert main(["import", "template.yaml"]) == Exit.OK
+    assert "# not taken: function Java" in (inside / "headrace.yaml").read_text()
+
+
+@pytest.mark.semantics("TPL-25")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check", "template.yaml", "--parameter", "Stage"],
+        ["check", "template.yaml", "--bind", "=x"],
+        ["check", "plain.yaml", "--strict"],
+        ["run", "plain.yaml", "--create-sources"],
+    ],
+)
+def test_a_command_line_that_is_wrong(inside: Path, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    (inside / "plain.yaml").write_text("functions: {}\n")
+    assert main(command) == Exit.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.semantics("TPL-26")
+def test_a_configuration_beside_the_templates_of_a_directory_counts(inside: Path) -> None:
+    (inside / "headrace.yaml").write_text("functions: {shop-Orders: {http: 'http://127.0.0.1:9/'}}\nwarm: 3\n")
+    found = template_cases.loaded(inside, ".")
+    assert found.config.settings.warm == 3
+    assert found.config.functions["shop-Orders"].model_dump()["http"] == "http://127.0.0.1:9/"
+    assert list(found.config.mappings) == ["OrdersQ"]
+
+
+@pytest.mark.semantics("TPL-15")
+def test_with_real_aws_arns_stay(inside: Path) -> None:
+    text = TEMPLATE.replace("!GetAtt Queue.Arn", "arn:aws:sqs:eu-west-1:123456789012:orders")
+    (inside / "template.yaml").write_text(text)
+    found = template_cases.loaded(inside, "template.yaml --real-aws")
+    assert found.config.mappings["OrdersQ"].source == "arn:aws:sqs:eu-west-1:123456789012:orders"
+
+
+@pytest.mark.semantics("TPL-30")
+def test_the_region_of_samconfig_is_that_of_the_daemon(inside: Path) -> None:
+    (inside / "samconfig.toml").write_text('[default.deploy.parameters]\nregion = "eu-west-3"\n')
+    assert template_cases.loaded(inside, "template.yaml").config.settings.aws.region == "eu-west-3"
+    flagged = template_cases.loaded(inside, "template.yaml --region eu-west-1")
+    assert flagged.config.settings.aws.region == "eu-west-1"
+    named = template_cases.loaded(inside, "template.yaml", {"AWS_REGION": "eu-west-2"})
+    assert named.config.settings.aws.region is None
+    assert named.config.mappings["OrdersQ"].source == "arn:aws:sqs:eu-west-2:000000000000:shop-Queue"
