@@ -39,6 +39,7 @@ class ReasonCode(Enum):
     DISABLED = "disabled"
     PAUSED = "paused"
     MISCONFIGURED = "misconfigured"
+    NOT_TAKEN_OVER = "not_taken_over"
     NOT_RESOLVED = "template_not_resolved"
     NOT_TAKEN = "template_not_taken"
     CODE_MISSING = "code_missing"
@@ -69,6 +70,7 @@ MEANINGS: Mapping[ReasonCode, str] = {
     ReasonCode.DISABLED: "the mapping is not enabled",
     ReasonCode.PAUSED: "somebody paused the mapping",
     ReasonCode.MISCONFIGURED: "the configuration does not allow it",
+    ReasonCode.NOT_TAKEN_OVER: "a mapping of the emulator stays the emulator's, or its mappings are not known yet",
     ReasonCode.NOT_RESOLVED: "a value of a template is known only to a deployment, or to who gives a parameter",
     ReasonCode.NOT_TAKEN: "a template asks for something that Headrace does not do",
     ReasonCode.CODE_MISSING: "the code or a layer of a template's function is not on this machine",

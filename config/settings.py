@@ -161,6 +161,20 @@ class Api(_Section):
         return {key_id.upper(): secret.get_secret_value() for key_id, secret in self.access_keys.items()}
 
 
+class TakeOver(_Section):
+    """Event source mappings of an emulator, which are switched off there and run here."""
+
+    enabled: bool = False
+    """Take them over. The same as `headrace run --take-over`."""
+    interval: float = Field(2.0, ge=0.1, le=3600, allow_inf_nan=False)
+    """Seconds between two looks at the emulator's mappings."""
+    functions: Annotated[Literal["invoke", "local"], BeforeValidator(_lower)] = "invoke"
+    """Where their functions run: `invoke` in the emulator, through its Invoke API; `local` here, from the package that
+    its GetFunction gives. A function of this configuration, or of this daemon's API, goes before the emulator's."""
+    give_back: bool = True
+    """When the daemon stops, switch on there again what was taken over."""
+
+
 class Asynchronous(_Section):
     """How to deliver events of asynchronous invocations. Each function's event-invoke configuration has its attempts,
     age and destinations."""
@@ -182,6 +196,8 @@ class Settings(_Section):
     """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 means any free port."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
+    take_over: TakeOver = Field(default_factory=TakeOver)
+    """The event source mappings of an emulator, run here."""
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = 100
     """Maximum invocations at a time, over all functions of the Lambda API without reserved concurrency. AWS's number is
     1000 for an account; here each invocation is a process of this machine."""

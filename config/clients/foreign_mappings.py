@@ -41,7 +41,8 @@ class ForeignMapping:
         )
         return (
             f"the endpoint has an event source mapping of its own ({self.uuid}) from {self.source_arn} to "
-            f"{self.function_arn}: {effect}; delete or disable it there, or leave this one out"
+            f"{self.function_arn}: {effect}; delete or disable it there, or leave this one out; "
+            "`headrace run --take-over` runs the endpoint's mappings here, in its place"
         )
 
 
@@ -52,19 +53,20 @@ async def find(
     `competing`: a record that one reader of the source takes is invisible to all others."""
     with anyio.move_on_after(PATIENCE):
         try:
-            listed = await _all(client, source_arn)
+            listed = await listed_all(client, EventSourceArn=source_arn)
         except SourceError:
             return ()
         return tuple(_foreign(each, function_name, competing) for each in listed if _delivers(each, source_arn))
     return ()
 
 
-async def _all(client: Any, source_arn: str) -> list[dict[str, Any]]:
+async def listed_all(client: Any, **question: str) -> list[dict[str, Any]]:
+    """Every page of the mappings that are asked for. Raises SourceError."""
     found: list[dict[str, Any]] = []
     marker: dict[str, str] = {}
     while True:
         with faults.translating("list event source mappings"):
-            page = await client.list_event_source_mappings(EventSourceArn=source_arn, **marker)
+            page = await client.list_event_source_mappings(**question, **marker)
         found += page.get("EventSourceMappings") or []
         following = page.get("NextMarker")
         if not following or following == marker.get("Marker"):

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from ...config.clock import Clock
 from ...config.errors import BugError, HeadraceError
+from ..control import absent
 from ..control.refusals import ApiError, service, validation
 from ..telemetry.log import Action, Log
 from .bodies import BodyRoom
@@ -34,7 +35,7 @@ from .forwarding import Forwarding, hops_of, path_of
 from .heads import head_of
 from .service_model import load
 from .wire import constraints, reading, refusals, routing, writing
-from .wire.call import Call, Group, Serve
+from .wire.call import Answer, Call, Group, Serve
 from .wire.model import Operation
 
 _T = TypeVar("_T")
@@ -63,7 +64,10 @@ class LambdaApi:
         log: Log,
         clock: Clock,
         room: BodyRoom | None = None,
+        is_ours: Callable[[str], bool] = lambda function: False,
     ) -> None:
+        """`is_ours`: whether a function is here, however a request names it."""
+        self._is_ours = is_ours
         self._serve = _together(groups)
         self._access = access
         self._forwarding = forwarding
@@ -103,6 +107,9 @@ class LambdaApi:
         with self._room.hold() as held:
             body = await held.read(request, name, parts.headers)
             await _aside(body, partial(self._access.check_body, admitted, parts.head, body))
+            if absent.is_about_one(name) and self._is_ours(found.labels.get("FunctionName", "")):
+                given = Answer(absent.answer(name, field_support.subject(name)))
+                return _response(writing.written(found.operation, given, request_id))
             if name not in self._serve:
                 return await self._forwarding.forward(name, request, body, hops)
             asked = reading.ApiRequest(found.labels, parts.query, parts.headers, body)

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     _add_logs(verbs)
     _add_completion(verbs, top)
     _add_positions(verbs)
+    _add_release(verbs)
     return top
 
 
@@ -77,6 +78,12 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     verb.add_argument(
         "--adopt", action="store_const", const=True, help="let the Lambda API change the mappings of the configuration"
+    )
+    verb.add_argument(
+        "--take-over",
+        action="store_const",
+        const=True,
+        help="switch the emulator's event source mappings off there, and run them here",
     )
     _template_arguments(verb)
     verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
@@ -272,6 +279,17 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
     for each in (move, remove):
         _positions_arguments(each, default=argparse.SUPPRESS)
+
+
+def _add_release(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "release",
+        help="give an emulator its mappings back",
+        description="Switch on at the emulator what a daemon took over and left off there, while no daemon runs.",
+    )
+    verb.add_argument("--state", metavar="DIR", help="the state directory")
+    _config_arguments(verb)
+    verb.set_defaults(module="release", operand="config")
 
 
 def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:

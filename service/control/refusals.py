@@ -21,6 +21,7 @@ class RefusalKind(Enum):
     MALFORMED = "values do not satisfy their shapes"
     TOO_LARGE = "the request is too large"
     MISSING = "the named resource does not exist"
+    UNSET = "the named setting was never made"
     CONFLICT = "the present state does not allow it"
     IN_USE = "another change is in progress"
     STALE = "the caller has an older revision"

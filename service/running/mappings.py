@@ -192,9 +192,14 @@ class RunningMappings:
         fault: Fault = raised,
         unkept: Callable[[], Collection[Reason]] = tuple,
         sight: Sight | None = None,
+        coming: Callable[[], Reason | None] = lambda: None,
+        origin: Callable[[str], str] = lambda uuid: "file",
     ) -> None:
         """`fault` gets the fault that stopped a part or a mapping, which then restarts. Without `sight`, nothing is
-        known of records, and no mapping is called failing."""
+        known of records, and no mapping is called failing. `coming` says why it is not known yet which mappings there
+        are; `origin` where one comes from, by its UUID."""
+        self._coming = coming
+        self._origin = origin
         self._fault = fault
         self._parts = parts
         self._last = last
@@ -220,7 +225,10 @@ class RunningMappings:
 
     def watched(self) -> list[RunningMapping | HeldMapping]:
         """All enabled mappings, running or not."""
-        return [*self._works.values(), *(HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items())]
+        held = [HeldMapping(name, obstacle) for name, obstacle in self._obstacles.items()]
+        if coming := self._coming():
+            held.append(HeldMapping("the emulator's mappings", coming))
+        return [*self._works.values(), *held]
 
     @property
     def account(self) -> Account:
@@ -314,7 +322,10 @@ class RunningMappings:
         ]
         reasons += [obstacle.of(name) for name, obstacle in self._obstacles.items()]
         known = all(self._is_known(work) for work in self.works)
-        return Readiness(known and not unkept, not reasons, tuple(reasons))
+        coming = self._coming()
+        reasons += [coming] if coming else []
+        pending = coming is not None and coming.code is ReasonCode.PENDING
+        return Readiness(known and not unkept and not pending, not reasons, tuple(reasons))
 
     def config(self, name: str) -> EventSourceMapping | None:
         """The mapping of this name, at work or not."""
@@ -323,6 +334,10 @@ class RunningMappings:
     def work(self, name: str) -> RunningMapping | None:
         """The mapping of this name, if it is at work."""
         return self._works.get(name)
+
+    def is_listed(self, name: str) -> bool:
+        """Whether the mapping is here, at work or not."""
+        return name in self._mappings
 
     def is_known(self, name: str) -> bool:
         """Whether the mapping polls, or can say what it waits for."""
@@ -375,6 +390,7 @@ class RunningMappings:
             reason=failing or (standing.reason if standing else why),
             feeds=work.supervisor.feeds if work else 0,
             counts=self._account.as_json(config.name),
+            origin=self._origin(config.uuid),
             destination=work.destination.arn if work and work.destination else "",
             trouble=work.trouble if work else None,
             flow=self._flow(config.name, work),

@@ -25,6 +25,8 @@ class MappingView:
     """Why it does not poll, or fails; None when all is well."""
     feeds: int
     counts: dict[str, int]
+    origin: str = "file"
+    """Where the mapping comes from: `file`, `api`, or `emulator`, whose UUID it has."""
     destination: str = ""
     """ARN of the failure destination; empty for none."""
     trouble: Reason | None = None

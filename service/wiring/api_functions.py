@@ -43,6 +43,9 @@ from ..running.mappings import Companion
 from ..telemetry.tails import Tails
 from .invokers import InvokerFactory
 
+SETTLES = 1.0
+"""Seconds that GetFunction and GetFunctionConfiguration wait at most for what is under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class DaemonParts:
@@ -116,7 +119,7 @@ class ApiFunctions:
         plane, clients = self.plane, self._given.clients
         obstacle = partial(self._functions.obstacle, here=plane.here)
         return (
-            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle),
+            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle, SETTLES),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),

@@ -6,7 +6,6 @@ The effect of a change on the running daemon is in `running/function_references.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ...config.settings import Settings
 from ..control.mappings import as_documents, from_file
 from ..control.mappings.decisions import DecisionContext
 from ..control.mappings.from_file import Filed
-from ..control.mappings.model import FoundFunction, MappingState
+from ..control.mappings.model import Find, FoundFunction, MappingState
 from ..control.names import Home
 from ..control.store.code import DIRECTORY, CodeStore
 from ..control.store.document_store import FILE, Documents
@@ -41,16 +40,23 @@ class ControlPlane:
 
     @classmethod
     async def open(
-        cls, state: Path, config: Config, region: str, clock: Clock, log: Log, stack: AsyncExitStack
+        cls,
+        state: Path,
+        config: Config,
+        region: str,
+        clock: Clock,
+        log: Log,
+        stack: AsyncExitStack,
+        borrowed: Find = lambda name, qualifier: None,
     ) -> ControlPlane:
-        """The control plane of a locked state directory; `region` is the clients'. Raises UnusableState,
-        StoreUnavailable."""
+        """The control plane of a locked state directory; `region` is the clients'. `borrowed` finds an emulator's
+        functions that mappings may name. Raises UnusableState, StoreUnavailable."""
         documents = await Documents.open(state / FILE)
         stack.push_async_callback(documents.aclose)
         here = here_of(config.settings, region)
         functions = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, config.functions, clock=clock)
         ground = DecisionContext(
-            here, finder(functions), config.settings.api.adopt, config.settings.shortest_record_age
+            here, finder(functions, borrowed), config.settings.api.adopt, config.settings.shortest_record_age
         )
         mappings = MappingPlane(
             documents, filed_of(config), ground, clock, say=lambda line: log.info(Action.MAPPING, line)
@@ -58,14 +64,18 @@ class ControlPlane:
         for name in await functions.start():
             log.error(Action.FUNCTION_DOWN, f"{name}: its code is lost from {state}; upload it again", function=name)
         await mappings.start()
+        if config.settings.take_over.enabled:
+            mappings.take_up()
         return cls(functions, mappings, documents)
 
 
-def finder(functions: FunctionPlane) -> Callable[[str, str], FoundFunction | None]:
-    """Whether a mapping's function exists, in the file or in the API."""
+def finder(functions: FunctionPlane, borrowed: Find = lambda name, qualifier: None) -> Find:
+    """Whether a function is there that a mapping names: of the file, of the API, else one that is borrowed."""
 
     def find(name: str, qualifier: str) -> FoundFunction | None:
         function = functions.find(name)
+        if function is None:
+            return borrowed(name, qualifier)
         version = function.resolve(qualifier) if function else None
         return FoundFunction(version.configuration.get("Timeout")) if version else None
 

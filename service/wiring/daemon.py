@@ -14,6 +14,7 @@ import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
 from ..api.steering import Outlook, Steering
 from ..api.wire.call import Group
+from ..control.store.uploads import Uploads
 from ..running.dry_run import Show
+from ..running.emulator_follower import EmulatorFollower, GivingBack
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.pauses import Pauses, paused_of
@@ -71,12 +74,14 @@ from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
 from .leaving import Leaving
 from .life import Life, Outside
+from .local_copies import LocalCopies, is_own
 from .local_functions import OwnApi
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
 from .source_factory import SourceFactory, refuse_missing_libraries
 from .start_lines import say_first_lines, watch_foreign
 from .state import StateDirectory, former_directory
+from .take_over import AskedEmulator, BorrowedFunctions, emulator_at, emulator_url, left_off_line, refuse_own
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
 """Runs beside the mappings until it is cancelled."""
@@ -122,6 +127,7 @@ class Daemon:
         self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
         self._taps = Taps(self._clock.wall)
         self._lines = LinesOfFunctions(self._clock.wall)
+        self._borrowed = BorrowedFunctions()
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
         self._life: Life | None = None
@@ -153,6 +159,7 @@ class Daemon:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
+            emulator = await self._emulator(clients)
             registry, scratch = self._state(stack)
             await self._settle_account(clients, scratch)
             planes = await self._planes(clients, stack, scratch)
@@ -168,13 +175,14 @@ class Daemon:
             served = made.served(fleet, address_of(listener)) if made and listener else Served()
             sources = self._sources(clients, endpoints, positions.store, observer)
             works = self._works(clients, fleet, sources, observer)
-            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs)
+            follower = self._follower(emulator, planes, functions, clients, listener)
+            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs, follower)
             following = self._following(planes, plant, works, sources, positions)
             keepers = await self._keepers(planes, following)
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
-            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], stack)
+            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], planes, stack)
             steering = self._steering(listener, planes, plant, following)
             outside = self._outside(plant, keepers, clients, listener, api, served.code, steering)
             self._life = Life(plant, self._settings, outside, self._clock)
@@ -204,13 +212,54 @@ class Daemon:
             self._config = await accounts.settled(self._config, clients, state, self._log)
             self._settings = self._config.settings
 
+    async def _emulator(self, clients: Clients) -> AskedEmulator | None:
+        """Whose mappings are taken over. Raises ConfigError for real AWS. A dry run takes nothing over."""
+        if self._settings.dry_run or not self._settings.take_over.enabled:
+            return None
+        url = await emulator_url(self._settings, clients)
+        self._borrowed = BorrowedFunctions(url)
+        return await emulator_at(url, clients)
+
+    def _follower(
+        self,
+        emulator: AskedEmulator | None,
+        planes: ControlPlane | None,
+        functions: InvokerFactory,
+        clients: Clients,
+        listener: socket.socket | None,
+    ) -> EmulatorFollower | None:
+        """Raises ConfigError for an emulator that is this daemon."""
+        if emulator is None or planes is None:
+            return None
+        if listener is not None:
+            refuse_own(emulator.url, str(address_of(listener)))
+        plane = planes.functions
+        copies = LocalCopies(
+            emulator.client, plane, Uploads(plane.code, clients), partial(functions.obstacle, here=plane.here)
+        )
+        return EmulatorFollower(
+            emulator,
+            planes.mappings,
+            copies.prepare if self._settings.take_over.functions == "local" else self._borrowed.prepare,
+            self._log,
+            interval=self._settings.take_over.interval,
+            deaf=emulator.deaf,
+            changed=self._changes.changed,
+        )
+
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
         """The API's functions and mappings. Raises UnusableState, and ConfigError for real AWS without a
         region. A dry run uses the configuration alone."""
         if self._settings.dry_run:
             return None
-        planes = await ControlPlane.open(state, self._config, await clients.region(), self._clock, self._log, stack)
+        region, borrowed = await clients.region(), self._borrowed.find
+        planes = await ControlPlane.open(state, self._config, region, self._clock, self._log, stack, borrowed)
         self._state_watch.add(planes.documents.file)
+        plane = planes.functions
+        self._borrowed.look_at(lambda name: is_own(plane.find(name)))
+        if self._settings.take_over.functions == "invoke":
+            for mapped in (*planes.mappings.taken.values(), *planes.mappings.noted.values()):
+                self._borrowed.add(mapped.config.function_name)
         for name, mapping in self._config.mappings.items():
             if mapping.uuid not in planes.mappings.all:  # the API deleted it
                 self._metrics.remove(name)
@@ -245,7 +294,13 @@ class Daemon:
             return None
         return OwnApi(f"http://{reached_at(address)}", self._functions_secret)
 
-    def _api(self, listener: socket.socket | None, groups: Sequence[Group], stack: AsyncExitStack) -> LambdaApi | None:
+    def _api(
+        self,
+        listener: socket.socket | None,
+        groups: Sequence[Group],
+        planes: ControlPlane | None,
+        stack: AsyncExitStack,
+    ) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
         given = self._settings.api
         if listener is None or not given.enabled:
@@ -254,7 +309,10 @@ class Daemon:
         if given.upstream and would_call_itself(given.upstream, str(address)):
             what = f"{given.upstream} is this daemon's own address: it would forward calls to itself forever"
             raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        api = LambdaApi(groups, self._access(listener), Forwarding(given.upstream), self._log, self._clock)
+        is_ours = planes.functions.is_named if planes else lambda function: False
+        api = LambdaApi(
+            groups, self._access(listener), Forwarding(given.upstream), self._log, self._clock, is_ours=is_ours
+        )
         stack.push_async_callback(api.aclose)
         return api
 
@@ -294,7 +352,15 @@ class Daemon:
     ) -> RunningFunctions:
         references = made.references if made else None
         targets = FunctionFactory(
-            self._config, functions, registry, self._changes, observer, self._clock, self._jitter, references
+            self._config,
+            functions,
+            registry,
+            self._changes,
+            observer,
+            self._clock,
+            self._jitter,
+            references,
+            self._borrowed.function,
         )
         environments = made.environments if made else None
         return RunningFunctions(targets.make, environments=environments, kept=self._config.functions)
@@ -329,6 +395,7 @@ class Daemon:
         stack: AsyncExitStack,
         parts: Sequence[Companion],
         logs: LogShipping,
+        follower: EmulatorFollower | None,
     ) -> RunningMappings:
         configured = [
             mapping
@@ -350,13 +417,17 @@ class Daemon:
             fleet,
             self._account,
             self._changes,
-            parts=parts,
-            last=(logs,),
+            parts=(*parts, follower) if follower else parts,
+            last=(logs, GivingBack(follower)) if follower and self._settings.take_over.give_back else (logs,),
             fault=self._faults.of_part,
             unkept=self._state_watch.reasons,
             sight=self._sight,
+            coming=follower.coming if follower else lambda: None,
+            origin=planes.mappings.origin if planes else lambda uuid: "file",
         )
         plant.paused |= paused
+        if follower is not None:
+            follower.look_at(plant)
         stack.push_async_callback(plant.aclose)
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)
@@ -454,8 +525,10 @@ class Daemon:
             await endpoints.add(mapping)
         say_first_lines(self._log, self._config, mappings, endpoints)
         left = without_mapping(await positions.kept(), mappings)
-        if left:
+        if left and not self._settings.take_over.enabled:  # they may be of what is taken over again
             self._log.warning(Action.POSITIONS, unused_line(left))
+        if planes is not None and not self._settings.take_over.enabled and (off := planes.mappings.left_off):
+            self._log.warning(Action.NOT_TAKEN_OVER, left_off_line(off))
         if listener is not None:
             address = address_of(listener)
             self._log.info(Action.LISTEN, f"listening on http://{address}", host=address.host, port=address.port)
@@ -478,7 +551,8 @@ class Daemon:
             async with anyio.create_task_group() as tasks:
                 for keeper in keepers:
                     tasks.start_soon(tended, "what follows the API", keeper, self._faults.of_part)
-                await tended("the look at foreign mappings", look, self._faults.of_part)
+                if not self._settings.take_over.enabled:
+                    await tended("the look at foreign mappings", look, self._faults.of_part)
 
         scrape, leave = self._metrics.scrape, self._leaving.after
         return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave)

@@ -42,7 +42,10 @@ class FunctionFactory:
         clock: Clock,
         jitter: Jitter,
         references: FunctionReferences | None = None,
+        borrowed: Callable[[str], AnyFunction | None] = lambda reference: None,
     ) -> None:
+        """`borrowed`: a function of an emulator's, by its reference."""
+        self._borrowed = borrowed
         self._config = config
         self._functions = functions
         self._registry = registry
@@ -54,9 +57,10 @@ class FunctionFactory:
 
     async def make(self, name: str) -> RunningFunction:
         """The function of this name: from the configuration, else `name` or `name:qualifier` from the API."""
-        if name not in self._config.functions and self._references is not None:
+        found = self._config.functions.get(name) or self._borrowed(name)
+        if found is None and self._references is not None:
             return self._referred(name, self._references)
-        function = self._config.functions[name]
+        function = found or self._config.functions[name]
         dry = self._config.settings.dry_run
         invoker: Invoker = DryInvoker(self._clock) if dry else await self._functions.invoker(function)
         gate = await self._gate(function, invoker)

@@ -107,7 +107,7 @@ async def lab(group: Recorder | None = None, upstream: str | None = None, **give
 
 @asynccontextmanager
 async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any) -> AsyncIterator[Web]:
-    """`given`: `address` (where the API takes itself to listen), `hosts`, `secrets`, `clock`, `room`."""
+    """`given`: `address` (where the API takes itself to listen), `hosts`, `secrets`, `clock`, `room`, `is_ours`."""
     lines = io.StringIO()
     listener = bind(Address("127.0.0.1", 0))
     api = LambdaApi(
@@ -121,6 +121,7 @@ async def web(groups: Iterable[Group], upstream: str | None = None, **given: Any
         Log(lines, level="info"),
         given.get("clock", SystemClock()),
         given.get("room"),
+        given.get("is_ours", lambda function: False),
     )
     try:
         async with (

@@ -241,7 +241,7 @@ class Over:
 
 @asynccontextmanager
 async def over_http(state: Path) -> AsyncIterator[Over]:
-    async with whole_api(state) as whole, api_lab.web(whole.groups) as running:
+    async with whole_api(state) as whole, api_lab.web(whole.groups, is_ours=whole.planes.functions.is_named) as running:
         yield Over(whole, running)
 
 

@@ -26,8 +26,12 @@ class FunctionCalls:
         downloads: Downloads,
         networks: Networks,
         obstacle: Callable[[Runnable], Awaitable[str]],
+        patience: float = 0.0,
     ) -> None:
-        """`obstacle`: why a function cannot be started on this machine; empty when it can be started."""
+        """`obstacle`: why a function cannot be started on this machine; empty when it can be started. `patience`:
+        seconds that a look at a function waits for what is under way. Tools sleep for seconds after a look that shows
+        Pending or InProgress, which here are over in half a second."""
+        self._patience = patience
         self._plane = plane
         self._uploads = uploads
         self._downloads = downloads
@@ -69,6 +73,7 @@ class FunctionCalls:
 
     async def _get(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
+        await self._plane.settled(which.name, self._patience)
         function, version = asked(self._plane.find(which.name), which)
         return Answer(answers.whole(function, version, which.qualified, self._code(function, version, call.host)))
 
@@ -81,6 +86,7 @@ class FunctionCalls:
 
     async def _get_configuration(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
+        await self._plane.settled(which.name, self._patience)
         function, version = asked(self._plane.find(which.name), which)
         return Answer(answers.configuration(function, version, which.qualified))
 

@@ -32,6 +32,7 @@ FORMS: Mapping[RefusalKind, RefusalForm] = {
     RefusalKind.MALFORMED: RefusalForm(type=None),
     RefusalKind.TOO_LARGE: RefusalForm(413, type=None),
     RefusalKind.MISSING: RefusalForm(404, member="Message"),
+    RefusalKind.UNSET: RefusalForm(404),
     RefusalKind.CONFLICT: RefusalForm(409),
     RefusalKind.IN_USE: RefusalForm(member="Message"),
     RefusalKind.STALE: RefusalForm(412),

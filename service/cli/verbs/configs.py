@@ -71,6 +71,7 @@ def flags_of(arguments: argparse.Namespace) -> dict[str, object]:
         "fail_on_discard": "fail_on_discard",
         "dry_run": "dry_run",
         "api.adopt": "adopt",
+        "take_over.enabled": "take_over",
         "log.level": "log_level",
         "log.format": "log_format",
     }

@@ -51,6 +51,7 @@ def _show_tables(status: dict[str, Any]) -> None:
         (
             each["name"],
             each["state"],
+            each.get("origin", "file"),
             each["function"],
             *(each["counts"][name] for name in ("fetched", "delivered", "filtered", "discarded", "undecided")),
             _lag(each["flow"] or {}),
@@ -58,8 +59,20 @@ def _show_tables(status: dict[str, Any]) -> None:
         )
         for each in status["mappings"]
     ]
-    head = ("MAPPING", "STATE", "FUNCTION", "FETCHED", "DELIVERED", "FILTERED", "DISCARDED", "UNDECIDED")
-    show(table((*head, "LAG", "REASON"), mappings) + "\n")
+    head = (
+        "MAPPING",
+        "STATE",
+        "FROM",
+        "FUNCTION",
+        "FETCHED",
+        "DELIVERED",
+        "FILTERED",
+        "DISCARDED",
+        "UNDECIDED",
+        "LAG",
+        "REASON",
+    )
+    show(table(head, mappings) + "\n")
     functions = [
         (
             each["name"],

@@ -91,7 +91,10 @@ def _on_the_way(was: bool, will_be: bool) -> MappingState:
 
 def delete(mappings: Mappings, uuid: str, ground: DecisionContext) -> Mapped:
     """Raises ApiError."""
-    return replace(_changeable(mappings, uuid, "delete", ground), state=MappingState.DELETING)
+    found = _changeable(mappings, uuid, "delete", ground)
+    if found.taken:
+        raise conflict(texts.TAKEN_OVER.format(uuid=found.uuid))
+    return replace(found, state=MappingState.DELETING)
 
 
 def get(mappings: Mappings, uuid: str) -> Mapped:

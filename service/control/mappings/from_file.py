@@ -43,6 +43,11 @@ def as_shown(definition: EventSourceMapping, file: str, here: Home, now: float) 
     return Mapped(config, now, steady(config), file)
 
 
+def at_home(mapped: Mapped, here: Home) -> Mapped:
+    """A stored mapping whose function is in our region and account."""
+    return replace(mapped, config=_of_here(mapped.config, here))
+
+
 def _of_here(config: EventSourceMapping, here: Home) -> EventSourceMapping:
     """The mapping with the function's ARN in our region and account, which may have changed since it was stored."""
     name, qualifier = split_function(config.function)

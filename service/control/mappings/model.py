@@ -50,6 +50,8 @@ class Mapped:
     """The configuration file that defines it; empty for the API's own."""
     adopted: str = ""
     """For a file's mapping that the API changed: the fingerprint of the definition that it replaces."""
+    taken: str = ""
+    """Of a mapping that was taken over from an emulator: the fingerprint of what the emulator shows of it."""
 
     @property
     def uuid(self) -> str:
@@ -59,6 +61,11 @@ class Mapped:
     def is_stored(self) -> bool:
         """Whether the store has it, not only a file."""
         return not self.file or bool(self.adopted)
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, as `status` shows it."""
+        return "emulator" if self.taken else "file" if self.file else "api"
 
 
 Mappings = Mapping[str, Mapped]

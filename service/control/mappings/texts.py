@@ -32,7 +32,10 @@ OF_THE_FILE = (
     "The event source mapping {name!r} is defined in {file}: change it there, or start Headrace with --adopt "
     "(api.adopt) to let the API change it."
 )
-
+TAKEN_OVER = (
+    "The event source mapping {uuid} was taken over from an emulator: delete it there, and Headrace follows; to pause "
+    "it, update it here with Enabled=false."
+)
 
 _NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 

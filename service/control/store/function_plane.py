@@ -76,6 +76,8 @@ class FunctionPlane:
         self._unused = True
         """Whether there may be code that no function uses."""
         self._changed = anyio.Event()
+        self._kept = anyio.Event()
+        """Set when some function is another one."""
         code.released = self._sweep_soon
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -95,6 +97,13 @@ class FunctionPlane:
     def is_filed(self, name: str) -> bool:
         return name in self._filed
 
+    def is_named(self, text: str) -> bool:
+        """Whether this names a function of ours, in whichever spelling; its qualifier is not looked at."""
+        try:
+            return self.find(names.resolve(text, self.here).name) is not None
+        except ApiError:
+            return False
+
     def is_there(self, arn: str) -> bool:
         """Whether the function exists here, and its qualifier, if it has one."""
         try:
@@ -103,6 +112,12 @@ class FunctionPlane:
             return False
         function = self.find(named.name)
         return function is not None and function.resolve(named.qualifier) is not None
+
+    async def settled(self, name: str, patience: float) -> None:
+        """Until nothing of the function is under way, or it is gone; `patience` seconds at most."""
+        with anyio.move_on_after(patience):
+            while (function := self.find(name)) is not None and function.settling:
+                await self._kept.wait()
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
@@ -183,6 +198,8 @@ class FunctionPlane:
         """Called in the step in which the change is known to be durable: updates memory and notifies watchers in one
         step."""
         self._due.pop(name, None)
+        kept, self._kept = self._kept, anyio.Event()
+        kept.set()
         if after is None:
             del self._functions[name]
         else:

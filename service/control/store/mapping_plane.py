@@ -16,6 +16,7 @@ import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ..documents import Document
 from ..mappings import as_documents, decisions, from_file
 from ..mappings.decisions import DecisionContext
 from ..mappings.from_file import Filed
@@ -50,6 +51,7 @@ class MappingPlane:
         self._watch: Callable[[str], None] = lambda uuid: None
         self._begun = from_file.begin(configured, *as_documents.mappings(documents), ground.here, clock.wall())
         self._mappings = dict(self._begun.mappings)
+        self._noted: dict[str, Mapped] = {}
         for line in self._begun.lines:
             say(line)
 
@@ -73,6 +75,59 @@ class MappingPlane:
 
     def moment(self) -> Moment:
         return Moment(self._clock.wall(), self._fresh())
+
+    def origin(self, uuid: str) -> str:
+        """Where a mapping comes from: `file`, `api` or `emulator`."""
+        found = self._mappings.get(uuid)
+        return found.origin if found else "file"
+
+    # --- what was taken over from an emulator -------------------------------------------------------------------------
+
+    def take_up(self) -> None:
+        """What an earlier daemon took over goes on here. Raises UnusableState."""
+        running, noted = as_documents.taken(self._documents)
+        self._noted = {uuid: from_file.at_home(mapped, self.ground.here) for uuid, mapped in noted.items()}
+        for uuid, mapped in running.items():
+            self._mappings[uuid] = from_file.at_home(mapped, self.ground.here)
+
+    @property
+    def left_off(self) -> list[str]:
+        """UUIDs of the mappings that an emulator may have switched off for us, whether they run here or not."""
+        return sorted(self._documents.all(as_documents.TAKEN))
+
+    @property
+    def taken(self) -> Mappings:
+        """Those that were taken over and run here, or are paused here."""
+        return {uuid: mapped for uuid, mapped in self._mappings.items() if mapped.taken}
+
+    @property
+    def noted(self) -> Mappings:
+        """Those that are to be taken over, and do not run here yet."""
+        return self._noted
+
+    async def note(self, mapped: Mapped) -> None:
+        """Remember, before it is switched off there, that it is ours from now on. Raises StoreUnavailable."""
+        await self._write_taken(mapped, as_documents.noted(mapped), partial(self._note, mapped))
+
+    async def hold(self, mapped: Mapped) -> None:
+        """It runs here from now on, or as another one than before. Raises StoreUnavailable."""
+        await self._write_taken(mapped, as_documents.document(mapped), partial(self._remember, mapped))
+
+    def rest(self, mapped: Mapped) -> None:
+        """It is to stop here; a daemon that dies meanwhile does not know of it."""
+        self._remember(mapped)
+
+    async def let_go(self, uuid: str) -> None:
+        """It is the emulator's again, and nothing of it runs here. Raises StoreUnavailable."""
+        async with self._turn:
+            await self._documents.write({}, [(as_documents.TAKEN, uuid)], partial(self._forget, uuid))
+
+    async def _write_taken(self, mapped: Mapped, document: Document, then: Callable[[], None]) -> None:
+        async with self._turn:
+            await self._documents.write({as_documents.name_of(mapped): document}, then=then)
+
+    def _note(self, mapped: Mapped) -> None:
+        self._noted[mapped.uuid] = mapped
 
     # --- the calls ----------------------------------------------------------------------------------------------------
 
@@ -106,6 +161,7 @@ class MappingPlane:
     def _remember(self, after: Mapped) -> None:
         """Called in the step in which the change is known to be durable: updates memory and notifies the watcher in one
         step."""
+        self._noted.pop(after.uuid, None)
         self._mappings[after.uuid] = after
         self._watch(after.uuid)
 
@@ -128,4 +184,5 @@ class MappingPlane:
             await self._documents.write(*as_documents.ending(mapped), partial(self._forget, mapped.uuid))
 
     def _forget(self, uuid: str) -> None:
-        del self._mappings[uuid]
+        self._mappings.pop(uuid, None)
+        self._noted.pop(uuid, None)
