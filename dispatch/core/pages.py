@@ -96,6 +96,14 @@ class Sheet(ABC):
             made = self._made[place] = self._make(place)
         return made
 
+    def living(self, places: Places) -> Iterable[Record]:
+        """Those records of these places that exist as objects."""
+        return filter(None, map(self._made.get, places)) if self._made else ()
+
+    def name(self, place: int) -> str:
+        """As `Record.name`."""
+        return self.record(place).name
+
     def write(self, places: Places) -> None:
         """Make the elements of these places, unless they are there: all of a page are, or none."""
         if not places or self.bodies[places[0]]:
@@ -114,9 +122,8 @@ class Sheet(ABC):
         else:
             for place in places:
                 self.bodies[place] = b""
-        if self._made:
-            for made in filter(None, map(self._made.get, places)):
-                made.let_go()
+        for record in self.living(places):
+            record.let_go()
 
 
 class RecordSheet(Sheet):
@@ -155,10 +162,8 @@ class RecordSheet(Sheet):
     def held_until(self, places: Places) -> float:
         return min((self._records[place].held_until for place in places), default=inf)
 
-    def let_go(self, places: Places) -> None:
-        super().let_go(places)
-        for place in places:
-            self._records[place].let_go()
+    def living(self, places: Places) -> Iterable[Record]:
+        return (self._records[place] for place in places)
 
     def _make(self, place: int) -> Record:
         return self._records[place]
@@ -294,6 +299,16 @@ class Records(Sequence["Record"]):
     def bodies(self) -> list[bytes]:
         """Their elements of the event."""
         return [body for page in self.pages for body in page.bodies]
+
+    @property
+    def names(self) -> list[str]:
+        """As `Record.name`, of each."""
+        return [page.sheet.name(place) for page in self.pages for place in page.places]
+
+    @property
+    def living(self) -> Iterator[Record]:
+        """Those of them that exist as objects."""
+        return (record for page in self.pages for record in page.sheet.living(page.places))
 
     @property
     def lanes(self) -> frozenset[Lane]:

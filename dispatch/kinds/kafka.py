@@ -127,6 +127,9 @@ class KafkaSheet(Sheet):
         time = self._times[place]
         return self._now if time == NO_TIME else time / 1000
 
+    def name(self, place: int) -> str:
+        return f"{self.lane.shard}@{self._offsets[place]}"
+
     def key(self, place: int) -> str | None:
         key = self._keys[place]
         return None if key is None else key.hex()

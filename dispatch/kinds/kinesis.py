@@ -88,6 +88,9 @@ class KinesisSheet(Sheet):
     def arrived(self, place: int) -> float:
         return self._arrived[place]
 
+    def name(self, place: int) -> str:
+        return self._texts[place]
+
     def key(self, place: int) -> str:
         return self._keys[place]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ...dispatch.core import observer as seen
-from ...dispatch.core.model import FailedItems, FunctionFailed, Record, Succeeded, Throttled, Unreachable
+from ...dispatch.core.model import FailedItems, FunctionFailed, Succeeded, Throttled, Unreachable
+from ...dispatch.core.pages import Records
 from ...pollers.core.lifecycle import PollState
 from .core.flow import DocumentView, ErrorView, FlowView
 from .core.journal import JournalEntry, Journals
@@ -77,7 +78,7 @@ class Sight:
             return
         if isinstance(event, seen.Invoked):
             error = _error_of(event, now)
-            ids, is_new = journal.share([record.name for record in event.records])
+            ids, is_new = journal.share(event.records.names)
             first = error.text.partition("\n")[0][:ERROR_LENGTH]
             lane, request = _lane_of(event.records), event.outcome.attempt.request_id
             seconds = round(event.seconds, 3)
@@ -85,7 +86,7 @@ class Sight:
             journal.put(entry, is_new=is_new)
         else:
             for settlement in event.settlements:
-                ids, is_new = journal.share([record.name for record in settlement.records])
+                ids, is_new = journal.share(settlement.records.names)
                 fate, reason = settlement.fate.kind.value, settlement.fate.reason
                 detail = reason.value if reason else ""
                 lane = _lane_of(settlement.records)
@@ -129,9 +130,10 @@ def _error_of(event: seen.Invoked, now: Instant) -> ErrorView:
             return ErrorView(cause.text, request_id, "unreachable", now.wall)
 
 
-def _lane_of(records: Sequence[Record]) -> str:
+def _lane_of(records: Records) -> str:
     """Of the first of them."""
-    return (records[0].lane.shard or records[0].lane.source) if records else ""
+    lane = records.pages[0].lane if records else None
+    return (lane.shard or lane.source) if lane else ""
 
 
 def _discarded(model: MappingModel, event: seen.Discarded, now: Instant) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
+import orjson
 
 from ...dispatch.core.model import Record, Settlement, encode
 from ...dispatch.core.observer import Event, Settled
@@ -82,7 +83,7 @@ class Tap:
     def _line(self, record: Record, about: dict[str, object]) -> bytes:
         about |= {"id": record.name, "lane": record.lane.shard or record.lane.source}
         if self.wish.payload:
-            about["record"] = record.item
+            about["record"] = orjson.loads(record.body)
         return encode(about) + b"\n"
 
 

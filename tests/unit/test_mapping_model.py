@@ -28,6 +28,7 @@ from headrace.dispatch.core.model import (
     Unreachable,
     discarded,
 )
+from headrace.dispatch.core.pages import Records
 from headrace.service.telemetry.core import mapping_model
 from headrace.service.telemetry.core.flow import FlowView
 from headrace.service.telemetry.core.mapping_model import FORGIVEN, Instant
@@ -44,14 +45,14 @@ ERROR = FunctionFailed(ATTEMPT, Failure.ERROR, "ValueError: poison\none\ntwo\nth
 GAVE_UP = discarded(DiscardReason.RETRIES_EXHAUSTED)
 
 
-def records(count: int, lane: Lane = SHARD, start: int = 0, held_until: float | None = None) -> tuple[Record, ...]:
+def records(count: int, lane: Lane = SHARD, start: int = 0, held_until: float | None = None) -> Records:
     made = tuple(
         Record(lane, str(number), {}, EPOCH, position=Position.parse(str(number)) if lane.shard else None)
         for number in range(start, start + count)
     )
     for record in made if held_until is not None else ():
         record.held_until = held_until or 0.0
-    return made
+    return Records.of(made)
 
 
 @dataclass
@@ -73,16 +74,16 @@ class Eye:
     def flow(self) -> FlowView:
         return self.sight.flow("m")
 
-    def invoked(self, batch: tuple[Record, ...], outcome: Outcome, age: float = 0.0) -> FlowView:
+    def invoked(self, batch: Records, outcome: Outcome, age: float = 0.0) -> FlowView:
         return self.tell(
             seen.Invoking("m", "f", "request-1", batch, 10, age), seen.Invoked("m", "f", batch, outcome, 0.1)
         )
 
-    def failed(self, batch: tuple[Record, ...], used: int, delay: float = 4.0) -> FlowView:
+    def failed(self, batch: Records, used: int, delay: float = 4.0) -> FlowView:
         self.invoked(batch, ERROR)
         return self.tell(seen.Retrying("m", batch, used, delay))
 
-    def settled(self, batch: tuple[Record, ...], fate: Fate) -> FlowView:
+    def settled(self, batch: Records, fate: Fate) -> FlowView:
         return self.tell(seen.Settled("m", (Settlement(batch, fate),)))
 
 
@@ -110,7 +111,7 @@ def test_what_is_long_over_is_forgotten_soonest_by_the_shortest_span() -> None:
 def test_there_is_a_rate_of_each_fate() -> None:
     eye, batch = Eye(), records(10)
     eye.time = 1.0
-    eye.tell(seen.Fetched("m", batch, 0.1), seen.Fetched("m", (), 0.1), seen.Filtered("m", batch[:3]))
+    eye.tell(seen.Fetched("m", batch, 0.1), seen.Fetched("m", Records(), 0.1), seen.Filtered("m", batch[:3]))
     eye.settled(batch[:3], FILTERED)
     eye.settled(batch[3:5], DELIVERED)
     eye.invoked(batch[5:9], FailedItems(ATTEMPT, frozenset({"5"})))
@@ -222,10 +223,10 @@ def test_halves_begin_to_count_anew() -> None:
 
 def test_what_is_retried_without_an_error_or_a_record_is_shown_too() -> None:
     eye = Eye()
-    flow = eye.tell(seen.Retrying("m", (), 2, 1.0))
+    flow = eye.tell(seen.Retrying("m", Records(), 2, 1.0))
     assert flow.failing == "0 records failed 2 times, next try in 1 s"
     assert (flow.retrying[0].lane, flow.retrying[0].first) == ("", "")
-    assert eye.tell(seen.Invoking("m", "f", "r", (), 2)).in_flight[0].attempt == 3
+    assert eye.tell(seen.Invoking("m", "f", "r", Records(), 2)).in_flight[0].attempt == 3
 
 
 @pytest.mark.parametrize(("state", "left"), [("stopping", 1), ("waiting", 0), ("stopped", 0)])
@@ -269,12 +270,12 @@ def test_a_lanes_lag_grows_while_its_records_have_no_fate() -> None:
 
 def test_a_batch_of_many_lanes_is_behind_in_each_of_them() -> None:
     eye = Eye()
-    batch = (*records(2), *records(2, OTHER))
+    batch = records(2) + records(2, OTHER)
     eye.tell(seen.Invoking("m", "f", "r", batch, 10, 1.0))
     assert [lane.lag_seconds for lane in eye.flow.lanes] == [1.0, 1.0]
     eye.settled(batch, DELIVERED)
     assert [(lane.position, lane.lag_seconds) for lane in eye.flow.lanes] == [("1", 0.0), ("1", 0.0)]
-    eye.settled((), DELIVERED)
+    eye.settled(Records(), DELIVERED)
 
 
 def test_the_sources_lag_goes_with_the_lane() -> None:

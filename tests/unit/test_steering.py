@@ -18,6 +18,7 @@ from headrace.config.errors import HeadraceError
 from headrace.config.settings import Address
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
+from headrace.dispatch.core.pages import Records
 from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.server import address_of, bind, serving
 from headrace.service.api.steering import Outlook, Steering
@@ -106,11 +107,11 @@ async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -
 
 
 def told(sight: Sight) -> None:
-    batch = tuple(Record(SHARD, str(number), {}, 0.0) for number in range(3))
+    batch = Records.of(Record(SHARD, str(number), {}, 0.0) for number in range(3))
     error = FunctionFailed(Attempt("request-1", 0.0, 1.0), Failure.ERROR, "ValueError: no")
     sight.observe(seen.Invoked("a b/c", "f", batch, error, 0.25))
     sight.observe(seen.Retrying("a b/c", batch, 1, 8.0))
-    sight.observe(seen.Settled("a b/c", (Settlement((Record(SHARD, "9", {}, 0.0),), DELIVERED),)))
+    sight.observe(seen.Settled("a b/c", (Settlement(Records.of([Record(SHARD, "9", {}, 0.0)]), DELIVERED),)))
 
 
 @pytest.mark.semantics("STEER-01")
@@ -231,7 +232,7 @@ def test_a_record_of_a_topic_can_be_named_by_its_place(given: str, record: str) 
 
 
 def passing(found: Desk, count: int, data: str = "x", mapping: str = "m") -> None:
-    batch = tuple(Record(SHARD, str(number), {"data": data}, 0.0) for number in range(count))
+    batch = Records.of(Record(SHARD, str(number), {"data": data}, 0.0) for number in range(count))
     found.taps.observe(seen.Settled(mapping, (Settlement(batch, DELIVERED), Settlement(batch[:1], FILTERED))))
 
 

@@ -15,6 +15,7 @@ from math import inf
 
 from ....config.fields.spoken import counted
 from ....dispatch.core.model import FateKind, Lane, Record, Settlement
+from ....dispatch.core.pages import Records
 from .first_records import ENOUGH
 from .flow import DocumentView, ErrorView, FlightView, FlowView, LaneView, RetryView
 from .rates import Rate
@@ -47,7 +48,7 @@ class Instant:
 
 @dataclass(slots=True)
 class _FlightState:
-    records: Sequence[Record]
+    records: Records
     request_id: str
     attempt: int
     began: float
@@ -55,7 +56,7 @@ class _FlightState:
 
 @dataclass(slots=True)
 class _RetryState:
-    records: Sequence[Record]
+    records: Records
     since: float
     used: int
     """Attempts."""
@@ -132,7 +133,7 @@ class MappingModel:
         self._totals.filtered += number
         self._count("filtered", number, now)
 
-    def invoking(self, records: Sequence[Record], request_id: str, age: float, now: Instant) -> None:
+    def invoking(self, records: Records, request_id: str, age: float, now: Instant) -> None:
         """`age`: seconds since the last record arrived."""
         first = _first(records)
         retry = self._retries.get(first)
@@ -141,11 +142,11 @@ class MappingModel:
         self._flights[first] = _FlightState(records, request_id, retry.used + 1 if retry else 1, now.monotonic)
         self._opened(records, age, now)
 
-    def succeeded(self, records: Sequence[Record]) -> None:
+    def succeeded(self, records: Records) -> None:
         self._flights.pop(_first(records), None)
         self._failures = _Failures()
 
-    def failed(self, records: Sequence[Record], number: int, error: ErrorView, now: Instant) -> None:
+    def failed(self, records: Records, number: int, error: ErrorView, now: Instant) -> None:
         """An invocation of these records failed for `number` of them."""
         self._flights.pop(_first(records), None)
         self._error = replace(error, text=_beginning(error.text))
@@ -155,19 +156,19 @@ class MappingModel:
         self._failures.number += 1
         self._failures.last = now.monotonic
 
-    def held_off(self, records: Sequence[Record], error: ErrorView) -> None:
+    def held_off(self, records: Records, error: ErrorView) -> None:
         """An invocation was refused, which says nothing of the function (a throttle)."""
         self._flights.pop(_first(records), None)
         self._error = replace(error, text=_beginning(error.text))
 
-    def retrying(self, records: Sequence[Record], used: int, delay: float, now: Instant) -> None:
+    def retrying(self, records: Records, used: int, delay: float, now: Instant) -> None:
         before = self._retries.get(_first(records))
         since = before.since if before else now.monotonic
         self._retries[_first(records)] = _RetryState(records, since, used, now.monotonic + delay, self._error)
         if records:
             self._opened(records, max(0.0, now.wall - records[-1].arrived), now)
 
-    def halved(self, records: Sequence[Record]) -> None:
+    def halved(self, records: Records) -> None:
         """The halves have attempts of their own; that something of them fails goes on."""
         if (retry := self._retries.get(_first(records))) is not None:
             retry.used, retry.due = 0, 0.0
@@ -176,7 +177,7 @@ class MappingModel:
         for settlement in settlements:
             self._settled(settlement.records, settlement.fate.kind, now)
 
-    def _settled(self, records: Sequence[Record], kind: FateKind, now: Instant) -> None:
+    def _settled(self, records: Records, kind: FateKind, now: Instant) -> None:
         if kind is FateKind.DELIVERED:
             self._failures = _Failures()
             self._count("delivered", len(records), now)
@@ -191,13 +192,13 @@ class MappingModel:
         if self._retries or self._flights or self._open:
             self._forget(records)
 
-    def _forget(self, records: Sequence[Record]) -> None:
-        for record in records:
+    def _forget(self, records: Records) -> None:
+        for record in records.living:  # no other one can be known here
             self._open.pop(record, None)
             self._retries.pop(record, None)
             self._flights.pop(record, None)
 
-    def _opened(self, records: Sequence[Record], age: float, now: Instant) -> None:
+    def _opened(self, records: Records, age: float, now: Instant) -> None:
         for last in _last_of_each_lane(records):
             self._lane(last.lane).invoked = True
             if last not in self._open:
@@ -305,21 +306,12 @@ class MappingModel:
             )
 
 
-def _first(records: Sequence[Record]) -> Record | None:
+def _first(records: Records) -> Record | None:
     return records[0] if records else None
 
 
-def _last_of_each_lane(records: Sequence[Record]) -> Collection[Record]:
-    """A batch of most sources is of one lane; to hash the lane of each record would take too long."""
-    found: dict[Lane, Record] = {}
-    before: Record | None = None
-    for record in records:
-        if before is not None and record.lane is not before.lane:
-            found[before.lane] = before
-        before = record
-    if before is not None:
-        found[before.lane] = before
-    return found.values()
+def _last_of_each_lane(records: Records) -> Collection[Record]:
+    return {page.lane: page.sheet.record(page.places[-1]) for page in records.pages}.values()
 
 
 def _beginning(text: str) -> str:
@@ -331,13 +323,13 @@ def _worst_first(lane: LaneView) -> tuple[float, int, float, str]:
     return since, -(lane.lag_records or 0), -(lane.lag_seconds or 0.0), lane.lane
 
 
-def _lane_of(records: Sequence[Record]) -> str:
+def _lane_of(records: Records) -> str:
     return (records[0].lane.shard or records[0].lane.source) if records else ""
 
 
 def _flight_view(flight: _FlightState, now: Instant) -> FlightView:
     records = flight.records
-    held = min((record.held_until for record in records), default=inf)
+    held = records.held_until
     return FlightView(
         flight.request_id,
         _lane_of(records),
