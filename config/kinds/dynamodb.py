@@ -30,6 +30,13 @@ def label_of(arn: Arn) -> str:
     return arn.segment(3)
 
 
+def are_of_one_table(one: str, other: str) -> bool:
+    """Whether both are ARNs of streams of the same table, current or former. Emulators have regions and accounts of
+    their own in these ARNs, so they are compared with each other, not with the ARN that the user wrote."""
+    (table, is_stream, _), (same, is_other, _) = (arn.partition("/stream/") for arn in (one, other))
+    return bool(is_stream and is_other) and table == same
+
+
 def is_stream_of(stream: str, table: str) -> bool:
     """Whether `table` is the ARN of a table, and `stream` the ARN of one of its streams, current or former."""
     return stream.startswith(f"{table}/stream/")

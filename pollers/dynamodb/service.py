@@ -14,7 +14,7 @@ from ...config.clients.endpoints import is_aws
 from ...config.clock import Clock
 from ...config.errors import SourceMissing, SourceUnavailable
 from ...config.fields.arn import Arn
-from ...config.kinds.dynamodb import is_stream_of, label_of, table_of
+from ...config.kinds.dynamodb import are_of_one_table, label_of, table_of
 from ...dispatch.core import events
 from ...dispatch.core.model import Lane, Position, Record
 from ...dispatch.core.pages import Records
@@ -64,8 +64,8 @@ class DynamoDbService:
         self._rounding = 1 if is_aws(streams.meta.endpoint_url) else LOCAL_ROUNDING
         self._listed: dict[str, Listed] = {}
 
-    def may_follow(self, stream: str) -> bool:
-        return is_stream_of(stream, self.name)
+    def may_follow(self, stream: str, current: str) -> bool:
+        return not label_of(self._arn) and are_of_one_table(stream, current)
 
     async def list(self, stream: str = "") -> Listing:
         since = self._clock.monotonic()

@@ -81,7 +81,7 @@ class KinesisService:
         self._listed = Listed(self.list, clock)
         self._summarises = True
 
-    def may_follow(self, stream: str) -> bool:
+    def may_follow(self, stream: str, current: str) -> bool:
         return False
 
     async def list(self, stream: str = "") -> Listing:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import anyio.lowlevel
 
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
-from ...config.kinds.dynamodb import is_stream_of
+from ...config.kinds.dynamodb import are_of_one_table
 from ...dispatch.core.model import Lane, Position
 from ...dispatch.core.pages import Records
 from ..checkpoints.store import Start, StartKind
@@ -58,9 +58,9 @@ class MemoryStreamService:
         """As one whose name is a consumer's."""
         return "/consumer/" in self._name
 
-    def may_follow(self, stream: str) -> bool:
+    def may_follow(self, stream: str, current: str) -> bool:
         """As one whose name is a table's."""
-        return is_stream_of(stream, self._name)
+        return current != self._name and are_of_one_table(stream, current)
 
     async def list(self, stream: str = "") -> Listing:
         await turn()

@@ -152,7 +152,7 @@ class Opening:
         """Other streams of the same table of which positions are stored, oldest first: their labels are times."""
         kept = await self._store.kept()
         others = {each.source for each in kept if each.mapping == self._settings.uuid} - {newest}
-        return sorted(filter(self._service.may_follow, others))
+        return sorted(stream for stream in others if self._service.may_follow(stream, newest))
 
     async def _unfinished(self, stream: str) -> Listing | None:
         """The listing of an earlier stream that is still there and not done."""

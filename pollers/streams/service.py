@@ -95,7 +95,7 @@ class StreamService(Protocol):
         """Whether the service pushes records, so that silence is normal. If false, each fetch is answered soon."""
         ...
 
-    def may_follow(self, stream: str) -> bool:
+    def may_follow(self, stream: str, current: str) -> bool:
         """Whether the current stream may have replaced `stream`, which has stored positions: both are streams of the
         table that the user named."""
         ...

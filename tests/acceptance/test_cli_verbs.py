@@ -63,7 +63,7 @@ def clean(text: str) -> bool:
 def test_check_says_what_a_good_configuration_holds(project: Path) -> None:
     done = headrace("check", cwd=project)
     (warning,) = done.stderr.splitlines()
-    assert (done.returncode, "functions.broken.handler: names a module of which" in warning) == (0, True)
+    assert (done.returncode, "functions.broken.handler: names a module, but there is no" in warning) == (0, True)
     assert QUEUE in done.stdout
     assert EMULATOR in done.stdout
 

@@ -259,7 +259,7 @@ def test_a_mapping_that_was_renamed_gets_its_positions_back(streams: Streams, tm
             (line,) = [daemon.ready().wait_logged("positions")]
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
-        (source, _, owner) = line["event"].partition("uses: ")[2].partition(";")[0].split()
+        (source, _, owner) = line["event"].partition("positions of ")[2].partition(";")[0].split()
         assert headrace("positions", "remove", "new", cwd=tmp_path).returncode == 0
         moved = headrace("positions", "move", owner, source, "new", cwd=tmp_path)
         assert (moved.returncode, moved.stderr) == (0, "")

@@ -259,6 +259,8 @@ def _check_summary(reply: Mapping[str, Any]) -> None:
 
 
 def _check_shards(reply: Mapping[str, Any]) -> None:
+    if not isinstance(reply.get("NextToken", ""), str):
+        raise _unreadable("NextToken is no text")
     _check_lists(reply, "Shards")
     if not all(isinstance(each.get("SequenceNumberRange", {}), dict) for each in reply.get("Shards", ())):
         raise _unreadable("SequenceNumberRange is no object")
