@@ -90,7 +90,16 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         assert isinstance(sections.value, dict)
         base = Path(sections.value["state"].file).parent
         settings = settings.model_copy(update={"state": absolute(base, settings.state)})
-    return settings, []
+    runtimes = settings.runtimes.located(_bases(layers, "runtimes"))
+    return settings.model_copy(update={"runtimes": runtimes}), []
+
+
+def _bases(layers: _Layers, section: str) -> dict[str, Path]:
+    """The directories of the files that give the members of a section, by member."""
+    found = layers.members.get(section)
+    members = found.value if found is not None and isinstance(found.value, dict) else {}
+    filed = {key: node for key, node in members.items() if layers.origin((section, key)) is _Origin.FILE}
+    return {key: Path(node.file).parent.absolute() for key, node in filed.items()}
 
 
 def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:

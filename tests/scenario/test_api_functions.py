@@ -64,6 +64,13 @@ class Environment(CallableInvoker):
 
 
 @dataclass
+class NoneOfTheFile:
+    """Makes none of the configuration's functions; each runtime is here."""
+
+    async def replaced_runtime(self, runnable: Runnable) -> str:
+        return ""
+
+
 class Rig:
     directory: Path
     catalogue: PaperCatalogue = field(default_factory=PaperCatalogue)
@@ -87,7 +94,7 @@ class Rig:
         changes = Changes()
         observer = Observers([changes, ForgetfulObserver(self.registry)])
         references = FunctionReferences(self.environments)
-        functions: Any = None  # none of the configuration's are made here
+        functions: Any = NoneOfTheFile()
         targets = FunctionFactory(
             _empty(), functions, self.registry, changes, observer, self.clock, lambda: 1.0, references
         )
