@@ -63,7 +63,6 @@ class Environment(CallableInvoker):
         await super().aclose()
 
 
-@dataclass
 class NoneOfTheFile:
     """Makes none of the configuration's functions; each runtime is here."""
 
@@ -71,6 +70,7 @@ class NoneOfTheFile:
         return ""
 
 
+@dataclass
 class Rig:
     directory: Path
     catalogue: PaperCatalogue = field(default_factory=PaperCatalogue)
