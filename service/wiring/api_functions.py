@@ -57,6 +57,8 @@ class DaemonParts:
     tails: Tails
     clock: Clock
     jitter: Jitter
+    settles: float = SETTLES
+    """Seconds that a look at a function waits until nothing is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ class ApiFunctions:
         plane, clients = self.plane, self._given.clients
         obstacle = partial(self._functions.obstacle, here=plane.here)
         return (
-            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle, SETTLES),
+            FunctionCalls(
+                plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle, self._given.settles
+            ),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),
