@@ -524,3 +524,12 @@ def test_a_layer_of_the_setting_is_mounted(project: Path, named: str | None) -> 
     (project / "template.yaml").write_text(TEMPLATE.replace("      Handler: app.handler\n", layers))
     (ready,) = template_cases.loaded(project, "template.yaml settings.yaml").report.functions
     assert ready.layers == (str(project / "vendor"),)
+
+
+@pytest.mark.semantics("LAYER-23")
+def test_a_layer_of_the_setting_is_mounted_for_terraform_too(tmp_path: Path) -> None:
+    case = template_cases.copied(tmp_path) / "terraform" / "state-layers"
+    (case / "vendor").mkdir()
+    (case / "settings.yaml").write_text("layers: {'arn:aws:lambda:us-east-1:725887861453:layer:Dynatrace': ./vendor}\n")
+    found = template_cases.loaded(case, "state.json settings.yaml").report.functions
+    assert str(case / "vendor") in {layer for ready in found for layer in ready.layers}
