@@ -117,6 +117,15 @@ async def test_stored_layers_cannot_be_written(shop: Shop, place: Path, count: i
 
 
 @pytest.mark.semantics("LAYER-20")
+async def test_a_layer_may_lie_where_nothing_else_does(shop: Shop) -> None:
+    source = "def handler(event, context):\n    return open('/opt/some.txt').read()\n"
+    with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
+        layer = write(Path(elsewhere), {"some.txt": "here"})
+        async with shop.open(source, isolation="namespace", layers=(layer,), uploaded=True) as invoker:
+            assert await returned(invoker) == "here"
+
+
+@pytest.mark.semantics("LAYER-20")
 async def test_without_namespaces_stored_layers_are_one_tree_that_is_a_copy(shop: Shop, place: Path) -> None:
     layers = (write(place / "one", ONE), write(place / "two", TWO))
     async with shop.open(SPOILS, isolation="env", layers=layers, uploaded=True) as invoker:

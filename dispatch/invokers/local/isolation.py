@@ -29,9 +29,9 @@ SCRIPT = """
     shift 5
     while [ "$1" != -- ]; do mount --rbind "$1" "$2"; shift 2; done
     shift
-    mount --rbind "$headrace_tmp" /tmp
     [ -z "$headrace_opt" ] || mount --rbind "$headrace_opt" /opt
     [ -z "$headrace_opt_options" ] || mount -o "remount,bind,$headrace_opt_options" /opt
+    mount --rbind "$headrace_tmp" /tmp
     if [ -n "$headrace_options" ]; then
         mount --bind "$headrace_code" "$headrace_code"
         mount -o "remount,bind,$headrace_options" "$headrace_code"
