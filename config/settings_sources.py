@@ -86,11 +86,22 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.members:
-        assert isinstance(sections.value, dict)
-        base = Path(sections.value["state"].file).parent
-        settings = settings.model_copy(update={"state": absolute(base, settings.state)})
-    return settings, []
+    return settings.model_copy(update=_located(settings, layers)), []
+
+
+def _located(settings: Settings, layers: _Layers) -> dict[str, object]:
+    """The settings that are paths, relative to the file that has them."""
+    members = layers.members
+    found: dict[str, object] = {}
+    if "state" in members and layers.origin(("state",)) is _Origin.FILE:
+        found["state"] = absolute(Path(members["state"].file).parent, settings.state)
+    given = members["layers"].value if "layers" in members else None
+    if isinstance(given, dict) and layers.origin(("layers",)) is _Origin.FILE:
+        found["layers"] = {
+            arn: absolute(Path(given[arn].file).parent, path) if arn in given and given[arn].file else path
+            for arn, path in settings.layers.items()
+        }
+    return found
 
 
 def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:

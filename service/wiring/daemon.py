@@ -343,7 +343,7 @@ class Daemon:
         if planes is None:
             return None
         given = DaemonParts(self._config, clients, observer, self._tails, self._clock, self._jitter)
-        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        made = await ApiFunctions.open(given, planes, functions, state, stack)
         self._state_watch.add(made.events)
         return made
 

@@ -79,8 +79,9 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         layers=tuple(map(Path, runnable.layers)),
         memory_size=runnable.memory_size,
         uploaded=True,
-        read_only=True,
-        reload=False,  # unpacked code does not change
+        read_only=runnable.stored,
+        reload=runnable.live,  # unpacked code does not change
+        reload_after=0.0,
         region=here.region,
         account=here.account,
         aws=aws,

@@ -162,10 +162,10 @@ def _python(spec: FunctionSpec) -> Command | LaunchRefused:
         what = f"{found.path} is Python {found.version}, the runtime is {spec.runtime}"
         return _refused(spec, what, "name another interpreter", f"give the function the runtime python{found.version}")
     layers = [
-        path
+        layer / path
+        for path in (f"python/lib/python{found.version}/site-packages", "python")
         for layer in reversed(spec.layers)
-        for path in (layer / "python" / "lib" / f"python{found.version}" / "site-packages", layer / "python")
-        if path.is_dir()
+        if (layer / path).is_dir()
     ]
     links: Path | None = None
     if not (found.has_client or any((path / "awslambdaric").is_dir() for path in (spec.code, *layers))):

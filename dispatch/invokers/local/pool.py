@@ -69,7 +69,7 @@ class LocalInvoker:
         self._all: set[Worker] = set()
         self._busy = 0
         self._command: Command | LaunchRefused | None = None
-        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
+        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload, fresh_for=spec.reload_after)
         self._generation = 0
         self._closed = False
         self._swept = False
