@@ -18,6 +18,7 @@ from pydantic.json_schema import WithJsonSchema
 from . import read_json
 from .errors import ConfigError
 from .fields.retry_backoff import RetryBackoff
+from .fields.runtimes import Runtimes
 from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, WHOLE
 from .nodes import Node
 
@@ -210,6 +211,8 @@ class Settings(_Section):
     warm: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
     """Maximum idle processes that stay for the next invocation, over all local functions. Beyond it, the process that
     was idle for longest ends."""
+    runtimes: Runtimes = Field(default_factory=Runtimes)
+    """What runs the functions of a runtime on this machine."""
     asynchronous: Asynchronous = Field(default_factory=Asynchronous)
     """How to deliver asynchronous invocations."""
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"

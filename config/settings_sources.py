@@ -91,17 +91,22 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
 
 def _located(settings: Settings, layers: _Layers) -> dict[str, object]:
     """The settings that are paths, relative to the file that has them."""
-    members = layers.members
-    found: dict[str, object] = {}
-    if "state" in members and layers.origin(("state",)) is _Origin.FILE:
-        found["state"] = absolute(Path(members["state"].file).parent, settings.state)
-    given = members["layers"].value if "layers" in members else None
-    if isinstance(given, dict) and layers.origin(("layers",)) is _Origin.FILE:
-        found["layers"] = {
-            arn: absolute(Path(given[arn].file).parent, path) if arn in given and given[arn].file else path
-            for arn, path in settings.layers.items()
-        }
+    found: dict[str, object] = {"runtimes": settings.runtimes.located(_bases(layers, "runtimes"))}
+    if "state" in layers.members and layers.origin(("state",)) is _Origin.FILE:
+        found["state"] = absolute(Path(layers.members["state"].file).parent, settings.state)
+    bases = _bases(layers, "layers")
+    found["layers"] = {
+        arn: absolute(bases[arn], path) if arn in bases else path for arn, path in settings.layers.items()
+    }
     return found
+
+
+def _bases(layers: _Layers, section: str) -> dict[str, Path]:
+    """The directories of the files that give the members of a section, by member."""
+    found = layers.members.get(section)
+    members = found.value if found is not None and isinstance(found.value, dict) else {}
+    filed = {key: node for key, node in members.items() if layers.origin((section, key)) is _Origin.FILE}
+    return {key: Path(node.file).parent.absolute() for key, node in filed.items()}
 
 
 def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:

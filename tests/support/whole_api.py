@@ -41,7 +41,7 @@ from headrace.service.telemetry.tails import Tails
 from headrace.service.wiring.api_functions import ApiFunctions, DaemonParts
 from headrace.service.wiring.control_plane import ControlPlane
 from headrace.service.wiring.function_factory import FunctionFactory
-from headrace.service.wiring.invokers import InvokerFactory
+from headrace.service.wiring.invokers import InvokerFactory, Refused
 from support import api_lab, api_model
 from support.scripted_client import ScriptedClient, refused
 
@@ -78,6 +78,12 @@ class PaperFunctions(InvokerFactory):
 
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         return "install Java" if runnable.runtime.startswith("java") else ""
+
+    async def replaced_runtime(self, runnable: Runnable) -> str:
+        return ""
+
+    async def looked_at(self, function: AnyFunction) -> str | Refused:
+        return ""
 
     def _made(self, name: str, version: str) -> Invoker:
         clock = SystemClock()

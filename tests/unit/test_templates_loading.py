@@ -372,8 +372,9 @@ def test_a_version_that_is_not_here_is_replaced_by_the_one_that_is(
     (inside / "template.yaml").write_text(TEMPLATE.replace("python3.11", "python3.99"))
     assert main(["check", "template.yaml"]) == Exit.OK
     shown = capsys.readouterr().out
-    assert "note: Orders: python3.99 is not on this machine" in shown
-    assert "shop-Orders: python, app.handler" in shown
+    assert "note: Orders: python3.99 runs with Python 3." in shown
+    assert "the nearest to python3.99 that is here" in shown
+    assert "shop-Orders: python3.99, app.handler" in shown
 
 
 @pytest.mark.semantics("TPL-27")

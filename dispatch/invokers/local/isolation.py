@@ -18,8 +18,8 @@ from pathlib import Path
 from . import temporary
 from .core import covered
 from .core.covered import entry_below, is_covered
-from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 
 TMP, OPT = Path(covered.TMP), Path(covered.OPT)
 
@@ -121,7 +121,8 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
 
 def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
     """The files that must stay visible under their paths; links are followed too."""
-    named = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
+    paths = (path for word in command.argv for path in word.split(os.pathsep))  # a class path has several
+    named = [spec.code, spec.scratch, *(Path(path) for path in paths if path.startswith("/"))]
     return [each for path in named for each in (path, path.resolve())]
 
 

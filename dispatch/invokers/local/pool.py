@@ -27,11 +27,12 @@ from ..tracing import new_trace
 from . import temporary
 from .core.platform_log import Ended
 from .core.warm import Warm
-from .launch import Command, LaunchRefused, plan
+from .launch import plan
 from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Handed, RuntimeAnswer
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200

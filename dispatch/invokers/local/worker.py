@@ -30,12 +30,12 @@ from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
 from .isolation import Prepared, prepared
-from .launch import Command, LaunchRefused
 from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import OPEN, Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
+from .start_command import Command, LaunchRefused
 
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
