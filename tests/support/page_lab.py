@@ -98,7 +98,7 @@ def prepare(directory: Path, ministack: Server, broker: Server | None, **more: o
     (directory / "code").mkdir(exist_ok=True)
     (directory / "code" / "app.py").write_text(CODE)
     functions = {
-        name: {"handler": f"app.{name}", "code": str(directory / "code"), "runtime": "python", "processes": 2}
+        name: {"handler": f"app.{name}", "code": str(directory / "code"), "runtime": "python", "concurrency": 2}
         for name in ("orders", "clicks", "index", "notify")
     }
     table = streams.dynamodb.describe_table(TableName=names["items"])["Table"]["LatestStreamArn"]

@@ -22,7 +22,7 @@ from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.function_lines import LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
 from headrace.service.telemetry.taps import Taps
-from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
+from headrace.service.telemetry.view import FunctionView, MappingView, Readiness, View
 
 TOKEN = "X-Headrace-Token"
 FILTERED_MAPPING = EventSourceMapping(
@@ -80,7 +80,7 @@ class Levers:
         self.pulled.append(("retry", name))
 
     def config(self, name: str) -> EventSourceMapping | None:
-        return FILTERED_MAPPING if name == FILTERED_MAPPING.name else None
+        return FILTERED_MAPPING if "orders" in name else None
 
 
 @dataclass
@@ -111,19 +111,29 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -> AsyncIterator[Desk]:
-    """`host`: where it believes to listen. `keys`: secrets by id."""
+async def desk(
+    host: str = "127.0.0.1",
+    keys: Mapping[str, str] | None = None,
+    *,
+    sight: Sight | None = None,
+    view: View | None = None,
+    lines: LinesOfFunctions | None = None,
+    port: int = 0,
+) -> AsyncIterator[Desk]:
+    """`host`: where it believes to listen. `keys`: secrets by id. `sight` and `view`: what there is to see."""
 
     async def no_metrics() -> bytes:
         return b""
 
-    sight, levers, shown = Sight(lambda: Instant(100.0, 1000.0)), Levers(), Shown()
-    taps, lines = Taps(lambda: 1000.0), LinesOfFunctions(lambda: 1000.0)
-    steering = Steering(shown, Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
-    listener = bind(Address("127.0.0.1", 0))
+    sight = sight or Sight(lambda: Instant(100.0, 1000.0))
+    levers, shown = Levers(), Shown()
+    seen = view or shown
+    taps, lines = Taps(lambda: 1000.0), lines or LinesOfFunctions(lambda: 1000.0)
+    steering = Steering(seen, Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
+    listener = bind(Address("127.0.0.1", port))
     try:
         async with (
-            serving(listener, shown, no_metrics, steering=steering),
+            serving(listener, seen, no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
             yield Desk(session, sight, levers, taps, lines, shown)

@@ -15,6 +15,30 @@ const SOURCES = {
   ],
   kafka: [{ value: { type: ["order"] } }, { topic: "orders", partition: 0, offset: 0, value: btoa(JSON.stringify({ type: "order", total: 12 })) }],
 };
+// Where each kind has the data that filters look into, and how it writes them.
+const WRITTEN = {
+  sqs: (record, text) => ({ ...record, body: text }),
+  kinesis: (record, text) => ({ ...record, kinesis: { ...record.kinesis, data: coded(text) } }),
+  kafka: (record, text) => ({ ...record, value: coded(text) }),
+};
+const KEYS = { sqs: "body", kinesis: "data", kafka: "value" };
+const coded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
+/** The sample with data that the pattern may keep, to begin with. */
+function fitting(source, pattern, sample) {
+  const rules = pattern?.[KEYS[source]];
+  if (!rules) return sample;
+  const data = kept(rules);
+  return WRITTEN[source](sample, typeof data === "string" ? data : JSON.stringify(data));
+}
+
+function kept(rules) {
+  if (!Array.isArray(rules)) return Object.fromEntries(Object.entries(rules).filter(([key]) => key !== "$or").map(([key, rule]) => [key, kept(rule)]));
+  const rule = rules[0];
+  if (rule === null || typeof rule !== "object") return rule;
+  return rule.prefix ?? rule.suffix ?? rule["equals-ignore-case"] ?? (rule.numeric ? (rule.numeric[1] ?? 1) : "x");
+}
+
 const pretty = (value) => JSON.stringify(value, null, 2);
 
 export function begin(main, signal, query) {
@@ -95,7 +119,7 @@ export function begin(main, signal, query) {
       const patterns = mapping ? answer.patterns : [example];
       pattern.value = patterns.length ? pretty(patterns.length === 1 ? patterns[0] : patterns) : "";
       mark(pattern, "placeholder", mapping ? "This mapping has no filter: it keeps every record. Write one to see what it would keep." : "");
-      record.value = pretty(sample);
+      record.value = pretty(mapping ? fitting(answer.source, patterns[0], sample) : sample);
       decide();
     } catch (error) {
       tell("unknown", "No answer", [make("p", {}, visible(error.message))]);
@@ -144,7 +168,7 @@ function explained(trial, named) {
   return [
     ...title,
     ...trial.filters.map((each, index) =>
-      make("p", { class: `remark ${each.matched ? "good" : "bad"}` }, make("b", {}, `Filter ${index + 1} ${each.matched ? "matches" : "does not match"}`), ` ${visible(each.reason)} `, each.path && make("code", {}, visible(each.path, 300))),
+      make("p", { class: `remark ${each.matched ? "good" : "bad"}` }, make("b", {}, `Filter ${index + 1} ${each.matched ? "matches" : "does not match"}`), ` ${visible(each.reason)} `, each.path && !each.reason.includes(each.path) && make("code", {}, visible(each.path, 300))),
     ),
   ];
 }

@@ -30,6 +30,14 @@ export function span(seconds) {
   return both(Math.floor(whole / 86_400), "d", Math.floor((whole % 86_400) / 3600), "h");
 }
 
+/** The same in one number, for small places. */
+export function brief(seconds) {
+  if (seconds === null || seconds === undefined || seconds < 60) return span(seconds);
+  const [size, unit] = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([each]) => seconds >= each);
+  const number = seconds / size;
+  return `${number >= 10 || Number.isInteger(number) ? Math.round(number) : number.toFixed(1)} ${unit}`;
+}
+
 const both = (large, unit, small, part) => (small ? `${large} ${unit} ${small} ${part}` : `${large} ${unit}`);
 
 /** Seconds since the epoch. */

@@ -67,7 +67,7 @@ export function beginOne(main, signal, name) {
   const hint = make("p", { class: "nothing" }, "It has printed nothing since the daemon’s start. What it prints during an invocation is here at once.");
   const label = make("label", { class: "check", for: "platform" }, platform, " with START, END and REPORT");
   main.append(
-    make("nav", { class: "crumbs", "aria-label": "Path" }, make("a", { href: "#/functions" }, "Functions"), " / "),
+    make("nav", { class: "crumbs", "aria-label": "Path" }, make("a", { href: "#/functions" }, "← Functions")),
     make("div", { class: "tools" }, make("h1", {}, foreign(name, {}, 300)), state),
     reason,
     facts,

@@ -3,7 +3,7 @@
 import { address, ask, path, poll } from "./api.js";
 import * as dialog from "./dialog.js";
 import { firstLine, foreign, make, mark, table, visible, write } from "./dom.js";
-import { count, many, NONE, span, time } from "./format.js";
+import { count, many, NONE, span, tail, time } from "./format.js";
 
 const FATES = ["invoked", "delivered", "filtered", "discarded", "returned", "abandoned"];
 const SHOWN = 100;
@@ -39,11 +39,11 @@ export function begin(main, signal, name) {
 }
 
 const columns = (mapping) => [
-  ["Time", "number", (cell, entry) => write(cell, time(entry.at))],
+  ["Time", "time", (cell, entry) => write(cell, time(entry.at))],
   ["What", "", (cell, entry) => fill(cell, entry.what + entry.detail, () => [make("span", { class: `fate ${entry.error ? "failed" : entry.what}` }, entry.what), entry.detail && entry.detail !== "success" ? ` ${entry.detail}` : ""])],
   ["Records", "number", (cell, entry) => write(cell, count(entry.records))],
   ["Ids", "code", (cell, entry) => fill(cell, entry.ids.join(), () => ids(mapping, entry))],
-  ["Lane", "wrap", (cell, entry) => mark(write(cell, firstLine(entry.lane, 80)), "title", visible(entry.lane, 500))],
+  ["Lane", "wrap", (cell, entry) => mark(write(cell, firstLine(tail(entry.lane), 80)), "title", visible(entry.lane, 500))],
   ["Took", "number", (cell, entry) => write(cell, entry.seconds === null ? NONE : span(entry.seconds))],
   ["Error", "bad", (cell, entry) => mark(write(cell, firstLine(entry.error, 200)), "title", visible(entry.error, 1000))],
 ];

@@ -1,8 +1,8 @@
 // The frame: which page is shown, how the daemon does, who may see it.
 
 import { ask, poll } from "./api.js";
-import { tell } from "./dialog.js";
-import { firstLine, make, mark, visible, write } from "./dom.js";
+import { show, tell } from "./dialog.js";
+import { foreign, make, mark, visible, write } from "./dom.js";
 import * as filters from "./filters.js";
 import { count, time } from "./format.js";
 import * as functions from "./functions.js";
@@ -61,7 +61,16 @@ function decoded(part) {
 const dot = make("i", { class: "dot" });
 const word = make("span");
 const version = make("span", { class: "muted" });
-place.append(dot, word, version);
+const more = make("button", { type: "button", class: "about-daemon", "aria-haspopup": "dialog", click: () => explain() }, dot, word);
+place.append(more, version);
+
+function explain() {
+  const { ready, polling, reasons = [], since } = known;
+  if (!since) return;
+  const state = polling ? "Every mapping polls." : ready ? "It is ready, but not every mapping polls well:" : "It is not ready:";
+  const list = make("ul", { class: "reasons" }, ...reasons.map((reason) => make("li", {}, foreign(reason, {}, 500))));
+  show("The daemon", make("p", {}, state), list, make("p", { class: "muted" }, `Headrace ${known.version}, since ${time(since)}`));
+}
 
 function daemon(answer) {
   if (known.version && known.version !== answer.version) return location.reload();
@@ -72,7 +81,6 @@ function daemon(answer) {
   const reasons = answer.reasons.length;
   write(word, answer.polling ? "All is well" : reasons ? `${count(reasons)}${reasons === 20 ? " or more" : ""} need${reasons === 1 ? "s" : ""} a look` : "Not ready");
   write(version, answer.version);
-  mark(place, "title", [`since ${time(answer.since)}`, ...answer.reasons.map((reason) => firstLine(reason))].join("\n"));
 }
 
 function away(error) {

@@ -3,7 +3,7 @@
 import { act, address, ask, path, poll } from "./api.js";
 import * as dialog from "./dialog.js";
 import { firstLine, foreign, make, mark, table, visible, write } from "./dom.js";
-import { count, many, NONE, rate, span, tail, time } from "./format.js";
+import { brief, count, many, NONE, rate, span, tail, time } from "./format.js";
 import * as journal from "./journal.js";
 import { plot } from "./plot.js";
 import * as tap from "./tap.js";
@@ -26,14 +26,14 @@ export function begin(main, signal, name, levers) {
   const facts = make("dl", { class: "facts" });
   const buttons = new Buttons(here, name, levers, (mapping) => show(mapping), signal);
   const rates = plot("Records a second", RATES, (value) => rate(value));
-  const lags = plot("Lag", LAGS, span);
+  const lags = plot("Lag", LAGS, brief, true);
   const numbers = table(
     "Records",
     [
-      ["Records", "", (cell, item) => write(cell, item.what)],
-      ["last second", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1s"]) : NONE)],
-      ["minute", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1m"]) : NONE)],
-      ["15 minutes", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["15m"]) : NONE)],
+      ["Records a second, over", "", (cell, item) => write(cell, item.what)],
+      ["1 s", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1s"]) : "")],
+      ["1 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1m"]) : "")],
+      ["15 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["15m"]) : "")],
       ["in all", "number", (cell, item) => write(cell, count(item.total))],
     ],
     (item) => item.what,
@@ -44,13 +44,14 @@ export function begin(main, signal, name, levers) {
   const retries = table("Tried again", RETRIES, (retry) => retry.lane + retry.first, "Nothing waits for another attempt.");
   const errors = table("Last errors", ERRORS, (error) => `${error.at} ${error.request_id}`, "No invocation failed, as far back as the journal goes.");
   main.append(
-    make("nav", { class: "crumbs", "aria-label": "Path" }, make("a", { href: "#/" }, "Mappings"), " / "),
+    make("nav", { class: "crumbs", "aria-label": "Path" }, make("a", { href: "#/" }, "← Mappings")),
     make("div", { class: "tools" }, make("h1", {}, foreign(name, {}, 300)), state, since, make("span", { class: "space" }), ...buttons.nodes),
     reason,
     facts,
     make("div", { class: "two" }, card("", rates.node), card("", lags.node)),
     make("div", { class: "two" }, card("Numbers", numbers.node), card("Lanes", lanes.node)),
-    make("div", { class: "two" }, card("In flight", flights.node), card("Tried again", retries.node)),
+    card("Tried again", retries.node),
+    card("In flight", flights.node),
     card("Last errors", errors.node),
   );
 
@@ -66,7 +67,7 @@ export function begin(main, signal, name, levers) {
     mark(reason, "class", `notice ${mapping.trouble && !mapping.reason ? "trouble" : mapping.state}`);
     buttons.show(mapping);
     showFacts(mapping);
-    numbers.show(COUNTS.map((what) => ({ what, total: mapping.counts[what], rates: flow?.rates[what] })));
+    numbers.show(COUNTS.map((what) => ({ what, total: what === "failed" ? flow?.failed : mapping.counts[what], rates: flow?.rates[what] })));
     lanes.show(flow?.lanes ?? []);
     flights.show(flow?.in_flight ?? []);
     retries.show(flow?.retrying ?? []);
@@ -81,7 +82,7 @@ export function begin(main, signal, name, levers) {
       ["From", origin(mapping.origin), ""],
       ["Working", mapping.feeds ? many(mapping.feeds, "feed") : "no feed", ""],
       ["Filter", filtered(mapping), ""],
-      ["Failures go to", mapping.destination ? foreign(tail(mapping.destination)) : "nowhere: they are dropped, and logged", ""],
+      ["Failure destination", mapping.destination ? foreign(tail(mapping.destination)) : "none", ""],
       ["Last document", document ? firstLine(`${time(document.at)}: ${many(document.records, "record")}, ${document.reason}${document.cause ? `, not taken: ${document.cause}` : ""}`) : NONE, ""],
       ["UUID", make("code", {}, mapping.uuid), ""],
     ];
@@ -159,7 +160,7 @@ const RETRIES = [
   ["Error", "bad", long((retry) => retry.error?.text || retry.error?.kind || "")],
 ];
 const ERRORS = [
-  ["Time", "number", put((error) => [time(error.at)])],
+  ["Time", "time", put((error) => [time(error.at)])],
   ["How", "", put((error) => [error.detail])],
   ["Records", "number", put((error) => [count(error.records)])],
   ["Took", "number", put((error) => [span(error.seconds)])],

@@ -2,11 +2,10 @@
 
 import { address, ask, path, poll } from "./api.js";
 import { firstLine, foreign, make, mark, visible, write } from "./dom.js";
-import { count, many, NONE, rate, short, span, tail } from "./format.js";
-import { spark } from "./plot.js";
+import { brief, count, many, NONE, rate, short, tail } from "./format.js";
+import { reach, spark, wanted } from "./plot.js";
 
 const AROUND = 6; // rows above and below those in sight
-const POINTS = 60;
 const NAMED = 60; // mappings in one question for histories
 const GRAVITY = ["failing", "waiting", "stopping", "stopped", "paused", "polling", "disabled"];
 const ORDERS = {
@@ -26,7 +25,7 @@ const behind = (mapping) => mapping.flow?.lag_seconds ?? 0;
 const speed = (mapping) => mapping.flow?.rates.fetched["1m"] ?? 0;
 
 export function begin(main, signal) {
-  const state = { all: [], shown: [], histories: {}, step: 60, wanted: "" };
+  const state = { all: [], shown: [], histories: {}, step: 10, over: 3600 };
   const chips = make("div", { class: "chips", role: "group", "aria-label": "States" });
   const search = make("input", {
     type: "search",
@@ -138,7 +137,7 @@ export function begin(main, signal) {
       if (!inside && mapping.name !== focused) continue;
       gone.delete(mapping.name);
       const row = rows.get(mapping.name) ?? added(mapping);
-      row.show(mapping, state.histories[mapping.name], state.step);
+      row.show(mapping, state.histories[mapping.name], state.step, state.over);
       row.node.style.transform = `translateY(${index * tall}px)`;
       mark(row.node, "aria-rowindex", index + 2);
       row.node.dataset.index = index;
@@ -181,11 +180,14 @@ export function begin(main, signal) {
   }
 
   async function remember(names) {
+    const points = wanted(state.over);
     for (let index = 0; index < names.length; index += NAMED) {
-      const found = await ask(address("/v1/history", { points: POINTS, mapping: names.slice(index, index + NAMED) }), signal);
+      const found = await ask(address("/v1/history", { points, mapping: names.slice(index, index + NAMED) }), signal);
       Object.assign(state.histories, found.mappings);
       state.step = found.step;
     }
+    state.over = reach(Object.values(state.histories), state.step);
+    if (wanted(state.over) > points) await remember(names); // of a young daemon, in smaller steps
   }
 
   addEventListener("scroll", later, { passive: true, signal });
@@ -257,7 +259,7 @@ function row({ name }) {
   );
   return {
     node,
-    show(mapping, history, step) {
+    show(mapping, history, step, over) {
       const flow = mapping.flow;
       mark(dot, "class", `dot ${mapping.state}`);
       write(state, mapping.state);
@@ -267,13 +269,13 @@ function row({ name }) {
       mark(about, "class", trouble ? "about reason" : "about");
       mark(about, "title", trouble ? visible(trouble, 1000) : visible(mapping.source, 300));
       write(texts.rate, flow ? rate(flow.rates.delivered["1m"]) : NONE);
-      write(texts.lag, flow ? span(flow.lag_seconds) : NONE);
+      write(texts.lag, flow ? brief(flow.lag_seconds) : NONE);
       write(texts.behind, flow?.lag_records ? many(flow.lag_records, "record") : "");
       write(texts.flight, flow ? count(flow.in_flight.length) : NONE);
       write(texts.retry, flow?.retrying.length ? `${count(flow.retrying.length)} retrying` : "");
       for (const [what, cell] of counts) write(cell, count(mapping.counts[what]));
-      rates.show(history, step);
-      lags.show(history, step);
+      rates.show(history, step, over);
+      lags.show(history, step, over);
     },
   };
 }

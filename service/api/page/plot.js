@@ -5,8 +5,17 @@ import { span } from "./format.js";
 
 const HOUR = 3600;
 
-/** The points of a series as pixels; holes part it. `step`: seconds between two, the last is now. */
-function runs(values, step, width, height, most) {
+/** Seconds that a plot spans: of a young daemon not the whole hour, which would be empty. */
+export function reach(histories, step) {
+  const known = Math.max(0, ...histories.map((history) => history?.fetched?.length ?? 0)) * step;
+  return [600, 1800].find((span) => known <= span) ?? HOUR;
+}
+
+/** Points of an hour to ask for, so that a small plot has enough of them. */
+export const wanted = (span) => ({ 600: 360, 1800: 180 })[span] ?? 90;
+
+/** The points of a series as pixels; holes part it. `step`: seconds between two, the last is now; `over`: of the plot. */
+function runs(values, step, over, width, height, most) {
   const found = [];
   let run = [];
   values.forEach((value, index) => {
@@ -15,7 +24,8 @@ function runs(values, step, width, height, most) {
       run = [];
       return;
     }
-    const x = width - ((values.length - 1 - index) * step * width) / HOUR;
+    const x = width - ((values.length - 1 - index) * step * width) / over;
+    if (x < -0.5) return;
     run.push([x, height - (Math.min(value, most) / most) * height]);
   });
   if (run.length) found.push(run);
@@ -29,7 +39,7 @@ const area = (all, height) =>
 
 const highest = (series) => series.flat().reduce((most, value) => (value > most ? value : most), 0);
 
-/** A plot without a scale: `names` of series, the first with an area under it. Returns `{node, show(history, step)}`. */
+/** A plot without a scale: `names` of series, the first with an area under it. Returns `{node, show(history, step, over)}`. */
 export function spark(names, kinds) {
   const [width, height] = [140, 30];
   const under = makeSvg("path", { class: `area ${kinds[0]}` });
@@ -39,11 +49,11 @@ export function spark(names, kinds) {
   const node = makeSvg("svg", box, ground, under, ...drawn);
   return {
     node,
-    show(history, step) {
+    show(history, step, over) {
       const series = names.map((name) => history?.[name] ?? []);
       const most = highest(series) || 1;
       series.forEach((values, index) => {
-        const all = runs(values, step, width, height, most);
+        const all = runs(values, step, over, width, height, most);
         const quiet = index > 0 && !values.some(Boolean);
         mark(drawn[index], "d", quiet ? "" : lines(all));
         if (!index) mark(under, "d", area(all, height));
@@ -52,24 +62,27 @@ export function spark(names, kinds) {
   };
 }
 
-/** The next round number. */
-function ceiling(most) {
+const SECONDS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18_000, 36_000, 86_400];
+
+/** The next round number; of seconds, the next round time. */
+function ceiling(most, times) {
   if (!(most > 0)) return 1;
+  const time = times && SECONDS.find((edge) => edge >= most);
+  if (time) return time;
   const power = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 2.5, 5, 10].map((part) => part * power).find((edge) => edge >= most * 0.999) ?? most;
 }
 
-const TIMES = [
-  [0, "an hour ago"],
-  [0.25, "45 min"],
-  [0.5, "30 min"],
-  [0.75, "15 min"],
-  [1, "now"],
-];
+const TIMES = {
+  600: ["10 min ago", "5 min", "now"],
+  1800: ["30 min ago", "20 min", "10 min", "now"],
+  3600: ["an hour ago", "45 min", "30 min", "15 min", "now"],
+};
 const EDGE = { left: 54, right: 12, top: 10, bottom: 24 };
 
-/** A large plot: `kinds` are `[series, title, class]`, `told(value)` words a value. Returns `{node, show}`. */
-export function plot(title, kinds, told, tall = 180) {
+/** A large plot: `kinds` are `[series, title, class]`, `told(value)` words a value; `times`: it is of seconds. Returns `{node, show}`. */
+export function plot(title, kinds, told, times = false) {
+  const tall = 180;
   const legend = make("div", { class: "legend" });
   const values = kinds.map(([, name, kind]) => {
     const value = make("b", {}, "");
@@ -77,10 +90,9 @@ export function plot(title, kinds, told, tall = 180) {
     return value;
   });
   const when = make("span", { class: "when" }, "now");
-  legend.append(when);
   const svg = makeSvg("svg", { class: "plot", role: "img", tabindex: 0, "aria-label": title });
-  const node = make("figure", { class: "figure" }, make("figcaption", {}, make("h2", {}, title), legend), svg);
-  const state = { history: {}, step: 10, at: null };
+  const node = make("figure", { class: "figure" }, make("figcaption", {}, make("div", {}, make("h2", {}, title), when), legend), svg);
+  const state = { history: {}, step: 10, over: HOUR, at: null };
 
   function draw() {
     const wide = svg.clientWidth;
@@ -89,11 +101,11 @@ export function plot(title, kinds, told, tall = 180) {
     mark(svg, "viewBox", `0 0 ${wide} ${tall}`);
     mark(svg, "height", tall);
     const series = kinds.map(([name]) => state.history[name] ?? []);
-    const most = ceiling(highest(series));
+    const most = ceiling(highest(series), times);
     const inside = makeSvg("g", { transform: `translate(${EDGE.left} ${EDGE.top})` });
     inside.append(...scale(width, height, most));
     kinds.forEach(([, , kind], index) => {
-      const all = runs(series[index], state.step, width, height, most);
+      const all = runs(series[index], state.step, state.over, width, height, most);
       if (!index) inside.append(makeSvg("path", { class: `area ${kind}`, d: area(all, height) }));
       inside.append(makeSvg("path", { class: `line ${kind}`, d: lines(all) }));
     });
@@ -109,9 +121,12 @@ export function plot(title, kinds, told, tall = 180) {
       const label = makeSvg("text", { x: -8, y: y + 4, "text-anchor": "end" }, part ? told(part * most) : "0");
       return [makeSvg("path", { class: part ? "grid" : "ground", d: `M0 ${y}H${width}` }), label];
     });
-    const shown = width < 420 ? TIMES.filter((_, index) => index % 2 === 0) : TIMES;
+    const times = TIMES[state.over];
+    const narrow = width < 420;
     return marks.concat(
-      shown.map(([part, name]) => {
+      times.map((name, index) => {
+        const part = index / (times.length - 1);
+        if (narrow && part > 0 && part < 1) return "";
         const anchor = part === 0 ? "start" : part === 1 ? "end" : "middle";
         return makeSvg("text", { x: part * width, y: height + 17, "text-anchor": anchor }, name);
       }),
@@ -127,12 +142,12 @@ export function plot(title, kinds, told, tall = 180) {
     });
     write(when, state.at === null ? "now" : `${span(back * state.step)} ago`);
     if (state.at === null || !longest) return;
-    const x = width - (back * state.step * width) / HOUR;
+    const x = width - (back * state.step * width) / state.over;
     inside.append(makeSvg("path", { class: "pointer", d: `M${x.toFixed(1)} 0V${height}` }));
   }
 
   function move(at) {
-    const most = HOUR / state.step - 1;
+    const most = state.over / state.step - 1;
     state.at = at === null ? null : Math.min(most, Math.max(0, at));
     draw();
   }
@@ -140,7 +155,7 @@ export function plot(title, kinds, told, tall = 180) {
   svg.addEventListener("pointermove", (event) => {
     const inside = event.clientX - svg.getBoundingClientRect().left - EDGE.left;
     const width = svg.clientWidth - EDGE.left - EDGE.right;
-    move(Math.round(((1 - inside / width) * HOUR) / state.step));
+    move(Math.round(((1 - inside / width) * state.over) / state.step));
   });
   svg.addEventListener("pointerleave", () => move(null));
   svg.addEventListener("blur", () => move(null));
@@ -154,7 +169,7 @@ export function plot(title, kinds, told, tall = 180) {
   return {
     node,
     show(history, step) {
-      Object.assign(state, { history: history ?? {}, step });
+      Object.assign(state, { history: history ?? {}, step, over: reach([history], step) });
       draw();
     },
   };

@@ -243,6 +243,7 @@ class MappingModel:
         return FlowView(
             since=now.ago(self._failing_since(retrying) if failing else self._since),
             rates={name: rate.per_second(now.monotonic) for name, rate in totals.rates.items()},
+            failed=totals.rates["failed"].total,
             in_flight=tuple(_flight_view(each, now) for each in list(self._flights.values())[:SHOWN]),
             retrying=tuple(_retry_view(each, now) for each in retrying[:SHOWN]),
             last_error=self._error,
