@@ -439,7 +439,7 @@ class Daemon:
             return []
         planes.functions.watch(following.function_changed)
         await following.begin()
-        return [planes.functions.run, following.run, self._state_watch.run]
+        return [planes.functions.run, following.run, self._state_watch.run, self._sight.run]
 
     def _following(
         self,
