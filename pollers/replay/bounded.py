@@ -79,6 +79,7 @@ class ReplaySource:
     def gave(self, number: int) -> None:
         self.given += number
         if self._bucket is not None:
+            self._bucket.level(self.clock.monotonic())  # what a slow fetch would have gained beyond the burst is lost
             self._bucket.take(number)
 
     def settled(self, settlements: Sequence[Settlement]) -> None:

@@ -17,7 +17,7 @@ from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint, is_aws
 from ...config.clients.queue_urls import resolve, rewrite
 from ...config.errors import HeadraceError, SourceError
-from ..running.core.redrive import FIFO, NoRoute, RedriveRoute, is_repetition, resent, route
+from ..running.core.redrive import FIFO, NoRoute, RedriveRoute, is_repetition, names_dead_letters, resent, route
 
 UNKNOWN = frozenset(
     {
@@ -128,7 +128,7 @@ class Redriving:
         return rewrite(url, self._endpoint) if self._clients.settings.rewrite_queue_urls else url
 
     async def _sources(self) -> list[str]:
-        """ARNs. An endpoint without the call is taken for one that knows none."""
+        """ARNs. Of an endpoint without the call, each queue is asked for its redrive policy."""
         found: list[str] = []
         more: dict[str, str] = {}
         while True:
@@ -137,13 +137,25 @@ class Redriving:
                     answer = await self._client.list_dead_letter_source_queues(QueueUrl=self.queue.url, **more)
             except SourceError as error:
                 if self._lacks(error):
-                    return []
+                    return await self._sources_by_policy()
                 raise
             urls = [rewrite(str(url), self._endpoint) for url in answer.get("queueUrls") or []]
             found += [(await self._find(url)).arn for url in urls]
             if not answer.get("NextToken"):
                 return found
             more = {"NextToken": answer["NextToken"]}
+
+    async def _sources_by_policy(self) -> list[str]:
+        with faults.translating("list the queues"):
+            urls = (await self._client.list_queues()).get("QueueUrls") or []
+            found = []
+            for url in urls:
+                here, names = rewrite(str(url), self._endpoint), ["RedrivePolicy", "QueueArn"]
+                answer = await self._client.get_queue_attributes(QueueUrl=here, AttributeNames=names)
+                attributes = answer.get("Attributes") or {}
+                if names_dead_letters(attributes.get("RedrivePolicy"), self.queue.arn):
+                    found.append(str(attributes["QueueArn"]))
+        return found
 
     def _lacks(self, error: SourceError) -> bool:
         """Whether the endpoint does not have the call at all."""

@@ -136,16 +136,19 @@ class ReplayBench:
         mappings = {
             name: {
                 **self.origin.mapping(name),
+                "function": name,  # AWS allows one mapping of a stream for each function
                 "batch_size": 10,
                 "maximum_retry_attempts": 0,
                 "destination_config": {"on_failure": {"destination": destination}},
             }
             for name, destination in zip(MAPPINGS, destinations, strict=True)
         }
-        file = daemons.write_config(self.directory, self.ministack, self.function.url, mappings)
+        functions = {name: {"http": self.function.url, "concurrency": 4} for name in MAPPINGS}
+        url = self.function.url
+        file = daemons.write_config(self.directory, self.ministack, url, mappings, functions=functions)
         config = json.loads(file.read_text())
         del config["aws"]["endpoint_url"]
-        (self.directory / "headrace.yaml").write_text(json.dumps(config))
+        file.write_text(json.dumps(config))
 
     def _client(self, service: str) -> Any:
         return botocore.session.get_session().create_client(
@@ -233,7 +236,7 @@ def check(bench: ReplayBench, number: int) -> None:
         assert set(bench.replayed(mapping, "--document", place)) == set(values), (mapping, place)
     assert bench.queues.depth(bench.failed[0]) == (0, 0)
     assert sorted(bench.replayed("queue", "--from", "TRIM_HORIZON")) == values
-    name = bench.broken_off("queue", "--from", "1h", "--rate", str(max(20, number // 4)), after=number // 4)
+    name = bench.broken_off("queue", "--from", "1h", "--rate", str(number // 2), after=number * 3 // 4)
     first = bench.values()
     assert len(first) < number
     again = bench.replayed("--resume", name)

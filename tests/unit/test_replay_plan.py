@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from math import inf
 
@@ -93,7 +94,7 @@ def test_spans_hold_just_the_records_that_documents_name(found: list[NamedRecord
     last = max((each.last for each in found if each.shard == shard), default=-1)
     assert plan.is_over(shard, number, NOW) == (number >= last)
     for spans in (plan.spans or {}).values():
-        assert all(one.last < other.first for one, other in zip(spans, spans[1:], strict=False))
+        assert all(one.last < other.first for one, other in itertools.pairwise(spans))
 
 
 @pytest.mark.semantics("REPLAY-04")

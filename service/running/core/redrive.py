@@ -6,6 +6,7 @@ a message as it was received ──► a message to send, with its attributes, g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,14 @@ def route(queue: str, sources: Sequence[str], to: str) -> RedriveRoute | NoRoute
     if not sources:
         return NoRoute(f"{queue} is the dead-letter queue of no queue; name where its messages go with --to")
     return RedriveRoute(sources[0] if len(sources) == 1 else "", named=False)
+
+
+def names_dead_letters(policy: object, queue: str) -> bool:
+    """Whether a redrive policy, as a queue says it, names this queue by its ARN."""
+    try:
+        return isinstance(policy, str) and json.loads(policy).get("deadLetterTargetArn") == queue
+    except (ValueError, AttributeError):
+        return False
 
 
 def resent(message: Mapping[str, Any], *, fifo: bool, anew: bool = False) -> dict[str, Any]:
