@@ -8,6 +8,7 @@ import argparse
 def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_replay(verbs)
     _add_redrive(verbs)
+    _add_doctor(verbs)
 
 
 def _add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -58,6 +59,25 @@ def _add_redrive(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     yes_argument(verb)
     config_arguments(verb)
     verb.set_defaults(module="redrive")
+
+
+def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "doctor",
+        help="look for what is wrong",
+        description="Look at endpoints, credentials, clocks, sources, functions, timeouts, other pollers, the disk and "
+        "limits, and say what to do. Changes nothing. Exit code 1 if something does not work.",
+    )
+    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
+    verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
+    verb.add_argument("--region", help="AWS region")
+    verb.add_argument("--profile", help="AWS profile")
+    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS")
+    verb.add_argument("--state", metavar="DIR", help="the state directory")
+    verb.add_argument("--json", action="store_true", help="as JSON")
+    verb.add_argument("--all", action="store_true", help="show what is good, too")
+    url_argument(verb)
+    verb.set_defaults(module="doctor", operand="config")
 
 
 def yes_argument(verb: argparse.ArgumentParser) -> None:
