@@ -42,6 +42,8 @@ SEAMS = frozenset(
         "pollers/checkpoints/store",
         "pollers/core/lifecycle",
         "pollers/core/mark",
+        "pollers/replay/core/bounds",
+        "pollers/replay/core/plan",
         "pollers/source",
         "pollers/supervisor",
     }

@@ -18,7 +18,7 @@ from .errors import Problem
 from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .fields.runtimes import RUNTIME_FORM
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, counted, folded
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, counted, folded
 from .function import QUALIFIER_FORM, ROLE_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
@@ -73,6 +73,7 @@ FORMS = {
     ROLE_FORM: ("is not the ARN of a role", "it must look like arn:aws:iam::000000000000:role/orders"),
     ACCOUNT_FORM: ("is not an account", "it must be 12 digits, e.g. 000000000000"),
     REGION_FORM: ("is not a region", "letters, digits and '-', e.g. us-east-1"),
+    LAYER_FORM: ("is not the ARN of a layer", "arn:aws:lambda:REGION:ACCOUNT:layer:NAME, with or without a version"),
     KEY_ID_FORM: ("is not an access key id", "3 to 128 letters, digits or '_'"),
     QUALIFIER_FORM: ("is not a version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
     OWN_UUID_FORM: ("is not a UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),

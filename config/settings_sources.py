@@ -86,12 +86,19 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.members:
-        assert isinstance(sections.value, dict)
-        base = Path(sections.value["state"].file).parent
-        settings = settings.model_copy(update={"state": absolute(base, settings.state)})
-    runtimes = settings.runtimes.located(_bases(layers, "runtimes"))
-    return settings.model_copy(update={"runtimes": runtimes}), []
+    return settings.model_copy(update=_located(settings, layers)), []
+
+
+def _located(settings: Settings, layers: _Layers) -> dict[str, object]:
+    """The settings that are paths, relative to the file that has them."""
+    found: dict[str, object] = {"runtimes": settings.runtimes.located(_bases(layers, "runtimes"))}
+    if "state" in layers.members and layers.origin(("state",)) is _Origin.FILE:
+        found["state"] = absolute(Path(layers.members["state"].file).parent, settings.state)
+    bases = _bases(layers, "layers")
+    found["layers"] = {
+        arn: absolute(bases[arn], path) if arn in bases else path for arn, path in settings.layers.items()
+    }
+    return found
 
 
 def _bases(layers: _Layers, section: str) -> dict[str, Path]:

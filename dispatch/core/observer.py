@@ -240,6 +240,24 @@ class GateOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentStarted:
+    """A process that runs a function has started."""
+
+    function: str
+    """Without a version."""
+    seconds: float
+    """How long its init took."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentsEnded:
+    """Processes that ran a function are no more; each was reported as started before."""
+
+    function: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MappingChanged:
     """A mapping moved to another state (`pollers.lifecycle`)."""
 
@@ -388,6 +406,8 @@ Event = (
     | Blocked
     | GateClosed
     | GateOpened
+    | EnvironmentStarted
+    | EnvironmentsEnded
     | MappingChanged
     | Crashed
     | FeedsChanged

@@ -94,8 +94,9 @@ def spec_of_runnable(
         memory_size=runnable.memory_size,
         runtimes=runtimes,
         uploaded=True,
-        read_only=True,
-        reload=False,  # unpacked code does not change
+        read_only=runnable.stored,
+        reload=runnable.live,  # unpacked code does not change
+        reload_after=0.0,
         region=here.region,
         account=here.account,
         aws=aws,

@@ -140,7 +140,7 @@ async def test_the_search_path_is_code_then_layers_then_the_rest_and_the_runtime
     layers = [shop.directory / "one", shop.directory / "two"]
     for layer in layers:
         (layer / "python").mkdir(parents=True)
-    async with shop.open(source, layers=tuple(layers)) as invoker:
+    async with shop.open(source, layers=tuple(layers), isolation="env") as invoker:
         path, boto3 = await returned(invoker)
     assert path[:3] == [str(shop.directory / "code"), str(layers[1] / "python"), str(layers[0] / "python")]
     assert "python-client" in path[-1]

@@ -124,10 +124,10 @@ def _command(spec: FunctionSpec, found: Interpreter) -> Command | LaunchRefused:
 
 def _layers(spec: FunctionSpec, version: str) -> list[Path]:
     return [
-        path
+        layer / path
+        for path in (f"python/lib/python{version}/site-packages", "python")
         for layer in reversed(spec.layers)
-        for path in (layer / "python" / "lib" / f"python{version}" / "site-packages", layer / "python")
-        if path.is_dir()
+        if (layer / path).is_dir()
     ]
 
 

@@ -83,10 +83,14 @@ class FunctionSpec:
     runtimes: Runtimes = field(default_factory=Runtimes)
     """What the operator has for runtimes."""
     uploaded: bool = False
-    """Whether it came through the API, and not from a configuration file."""
+    """Whether it came through the API, and not from a configuration file: no process may write its layers, which are
+    shared."""
     read_only: bool = False
     """Whether the code is stored and shared: no process may write it."""
     reload: bool = True
+    """Whether a change of code or layers ends the environments of the old ones."""
+    reload_after: float = 1.0
+    """Seconds for which a look at the files is good; 0: each invocation looks."""
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""
     idle_timeout: float = 300.0
