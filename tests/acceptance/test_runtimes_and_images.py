@@ -157,9 +157,12 @@ def test_readmes_deployment_runs_and_the_other_version_is_said(machine: tuple[Ma
     assert len(said) == bool(remark)
     queue = made.queues.create()
     lambdas.create_event_source_mapping(FunctionName="orders", EventSourceArn=made.queues.arn(queue))
-    daemon.wait_until(lambda: bool(daemon.status()["functions"]))
+    lambdas.create_event_source_mapping(FunctionName="filed", EventSourceArn=made.queues.arn(made.queues.create()))
+    daemon.wait_until(lambda: len(daemon.status()["functions"]) == 2)
+    assert f"runs with Python {OURS}" in daemon.wait_logged("runtime", function="filed")["event"]
     shown = headrace("status", cwd=made.directory, env={"HEADRACE_LISTEN": daemon.url.removeprefix("http://")}).stdout
     assert f"python3.12 by the Lambda API: {remark}" in shown
+    assert re.search(rf"python3\.9 in \S+/code: runs with Python {OURS} \(", shown)
 
 
 @pytest.mark.semantics("RUNTIME-06")
