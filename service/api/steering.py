@@ -22,6 +22,7 @@ from aiohttp import web
 from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
+from ..running.core.config_changes import ConfigChanges
 from ..telemetry.core.journal import Journal
 from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.sight import Sight
@@ -57,6 +58,16 @@ class Levers(Protocol):
         ...
 
 
+class Reloads(Protocol):
+    """What reads the configuration again."""
+
+    async def reload(self) -> ConfigChanges:
+        """Raises ApiError where that is refused; then nothing has changed."""
+        ...
+
+    def shown(self) -> dict[str, object]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What watches records and lines."""
@@ -67,7 +78,15 @@ class Outlook:
 
 
 class Steering:
-    def __init__(self, view: View, outlook: Outlook, levers: Levers, access: ApiAccess, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: View,
+        outlook: Outlook,
+        levers: Levers,
+        access: ApiAccess,
+        clock: Clock,
+        reloads: Reloads,
+    ) -> None:
         self._view = view
         self._outlook = outlook
         self._sight = outlook.sight
@@ -76,6 +95,7 @@ class Steering:
             "resume": levers.resume,
             "retry": levers.retry,
         }
+        self.reloads = reloads
         self._access = access
         self._clock = clock
         self._token = secrets.token_urlsafe(24)
@@ -93,6 +113,7 @@ class Steering:
             app.router.add_get(path, partial(self._answered, answer))
         app.router.add_get("/v1/tap", self._tap)
         app.router.add_get("/v1/logs", self._logs)
+        app.router.add_post("/v1/reload", partial(self._answered, self._reload))
         app.router.add_post("/v1/mappings/{name}/{lever:[a-z]+}", partial(self._answered, self._pull))
 
     # --- who may ----------------------------------------------------------------------------------------------------
@@ -209,9 +230,17 @@ class Steering:
 
     # --- levers -----------------------------------------------------------------------------------------------------
 
-    async def _pull(self, request: web.Request) -> object:
+    def _check_token(self, request: web.Request) -> None:
         if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._token.encode()):
             raise access_denied(f"A lever wants the token of GET /v1/token in the header {TOKEN}.")
+
+    async def _reload(self, request: web.Request) -> object:
+        self._check_token(request)
+        changes = await self.reloads.reload()
+        return {**changes.as_plain(), "text": changes.text}
+
+    async def _pull(self, request: web.Request) -> object:
+        self._check_token(request)
         pull = self._levers.get(request.match_info["lever"])
         if pull is None:
             raise no_such_resource(f"the levers are {', '.join(sorted(self._levers))}")

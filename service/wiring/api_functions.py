@@ -15,7 +15,6 @@ from pathlib import Path
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter
 from ...config.durable.writer import GroupWriter
-from ...config.loader import Config
 from ...config.settings import Address
 from ...dispatch.core.observer import Observer
 from ..api.calls.account import AccountCalls
@@ -42,6 +41,7 @@ from ..running.invocations import Invocations
 from ..running.mappings import Companion
 from ..telemetry.tails import Tails
 from .invokers import InvokerFactory
+from .live_config import Configured
 
 SETTLES = 1.0
 """Seconds that GetFunction and GetFunctionConfiguration wait at most for what is under way."""
@@ -51,7 +51,7 @@ SETTLES = 1.0
 class DaemonParts:
     """Values that the rest of the daemon provides."""
 
-    config: Config
+    config: Configured
     clients: Clients
     observer: Observer
     tails: Tails

@@ -25,7 +25,6 @@ from ...config.function import (
     LocalFunction,
     RemoteFunction,
 )
-from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
 from ...dispatch.core.observer import Observer
@@ -41,6 +40,7 @@ from ...dispatch.invokers.local.spec import FunctionSpec
 from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
+from .live_config import Configured
 from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
 
 INITS = 4
@@ -52,7 +52,7 @@ class InvokerFactory:
     functions, None for none."""
 
     def __init__(
-        self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
+        self, config: Configured, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
     ) -> None:
         self._config = config
         self._clients = clients

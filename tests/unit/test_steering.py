@@ -24,6 +24,8 @@ from headrace.service.api.server import address_of, bind, serving
 from headrace.service.api.steering import Outlook, Steering
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
+from headrace.service.control.refusals import invalid_parameter
+from headrace.service.running.core.config_changes import ConfigChanges, PartChanges
 from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.core.tap import TapLines
 from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
@@ -64,6 +66,21 @@ class Levers:
 
 
 @dataclass
+class Reloads:
+    refused: str = ""
+    times: int = 0
+
+    async def reload(self) -> ConfigChanges:
+        if self.refused:
+            raise invalid_parameter(self.refused)
+        self.times += 1
+        return ConfigChanges(PartChanges(added=("new",), kept=("a b/c",)))
+
+    def shown(self) -> dict[str, object]:
+        return {"loaded": 1000.0, "trouble": self.refused, "needs_restart": []}
+
+
+@dataclass
 class Desk:
     """A daemon's /v1, as a client sees it."""
 
@@ -72,6 +89,7 @@ class Desk:
     levers: Levers
     taps: Taps
     lines: LinesOfFunctions
+    reloads: Reloads
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         async with self.session.get(path, headers=headers) as answer:
@@ -94,14 +112,15 @@ async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -
 
     sight, levers = Sight(lambda: Instant(100.0, 1000.0)), Levers()
     taps, lines = Taps(lambda: 1000.0), LinesOfFunctions(lambda: 1000.0)
-    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
+    access, reloads = ApiAccess(host, (), keys or {}), Reloads()
+    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, access, SystemClock(), reloads)
     listener = bind(Address("127.0.0.1", 0))
     try:
         async with (
             serving(listener, Shown(), no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
-            yield Desk(session, sight, levers, taps, lines)
+            yield Desk(session, sight, levers, taps, lines, reloads)
     finally:
         listener.close()
 
@@ -171,6 +190,21 @@ async def test_a_lever_wants_the_token() -> None:
         found.levers.full = True
         code, refusal = await found.post("/v1/mappings/uuid/pause", token)
         assert (code, refusal["error"]) == (500, "the disk is full")
+
+
+@pytest.mark.semantics("RELOAD-02", "RELOAD-06")
+async def test_a_reload_is_a_lever_and_says_what_changed_or_why_nothing_did() -> None:
+    async with desk() as found:
+        assert (await found.post("/v1/reload"))[0] == 403
+        token = await found.token()
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, found.reloads.times) == (200, 1)
+        assert answer["mappings"] == {"added": ["new"], "removed": [], "changed": [], "kept": 1}
+        assert answer["text"] == "mappings 1 added, 1 kept; functions none"
+        found.reloads.refused = "line 3 is wrong"
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, answer["error"]) == (400, "line 3 is wrong")
+        assert (await found.get("/status"))[1]["configuration"]["trouble"] == "line 3 is wrong"
 
 
 @pytest.mark.semantics("STEER-02")
