@@ -24,6 +24,7 @@ from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ...config.mapping import EventSourceMapping
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
+from ..running.core.config_changes import ConfigChanges
 from ..telemetry.core.history import STEP, STEPS, width
 from ..telemetry.core.journal import Journal
 from ..telemetry.function_lines import LinesOfFunctions
@@ -69,6 +70,16 @@ class Levers(Protocol):
         ...
 
 
+class Reloads(Protocol):
+    """What reads the configuration again."""
+
+    async def reload(self) -> ConfigChanges:
+        """Raises ApiError where that is refused; then nothing has changed."""
+        ...
+
+    def shown(self) -> dict[str, object]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What watches records and lines."""
@@ -79,7 +90,15 @@ class Outlook:
 
 
 class Steering:
-    def __init__(self, view: View, outlook: Outlook, levers: Levers, access: ApiAccess, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: View,
+        outlook: Outlook,
+        levers: Levers,
+        access: ApiAccess,
+        clock: Clock,
+        reloads: Reloads,
+    ) -> None:
         self._view = view
         self._outlook = outlook
         self._sight = outlook.sight
@@ -89,6 +108,7 @@ class Steering:
             "retry": levers.retry,
         }
         self._config_of = levers.config
+        self.reloads = reloads
         self._access = access
         self._clock = clock
         self._since = clock.wall()
@@ -110,6 +130,7 @@ class Steering:
         app.router.add_post("/v1/filter", partial(self._answered, self._filter, longest=LONGEST_TRIAL))
         app.router.add_get("/v1/tap", self._tap)
         app.router.add_get("/v1/logs", self._logs)
+        app.router.add_post("/v1/reload", partial(self._answered, self._reload))
         PageFiles(self._access).add_to(app)
         app.router.add_post("/v1/mappings/{name}/{lever:[a-z]+}", partial(self._answered, self._pull))
 
@@ -253,6 +274,11 @@ class Steering:
     def _check_token(self, request: web.Request) -> None:
         if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._token.encode()):
             raise access_denied(f"A POST wants the token of GET /v1/token in the header {TOKEN}.")
+
+    async def _reload(self, request: web.Request) -> object:
+        self._check_token(request)
+        changes = await self.reloads.reload()
+        return {**changes.as_plain(), "text": changes.text}
 
     async def _pull(self, request: web.Request) -> object:
         self._check_token(request)

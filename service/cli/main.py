@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _add_status(verbs)
     _add_explain(verbs)
     _add_levers(verbs)
+    _add_reload(verbs)
     _add_tap(verbs)
     _add_logs(verbs)
     _add_completion(verbs, top)
@@ -87,6 +88,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         const=True,
         help="switch the emulator's event source mappings off there, and run them here",
     )
+    verb.add_argument("--watch", action="store_true", help="read the configuration again when its files change")
     _template_arguments(verb)
     verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
     _output_argument(verb, "form of the lines of a dry run")
@@ -218,6 +220,17 @@ def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
         _url_argument(verb)
         verb.set_defaults(module="levers")
+
+
+def _add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "reload",
+        help="let the daemon read its configuration again",
+        description="Let the running daemon read its configuration again. What did not change goes on as it is.",
+    )
+    _url_argument(verb)
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="reload")
 
 
 def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

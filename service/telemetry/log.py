@@ -71,6 +71,7 @@ class Action(StrEnum):
     ASYNCHRONOUS = "asynchronous"
     RECORD_FAILED = "record_failed"
     SIGNAL = "signal"
+    RELOAD = "reload"
     STOP = "stop"
     ACCOUNT = "account"
     IDLE = "idle"

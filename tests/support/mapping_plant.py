@@ -34,6 +34,7 @@ from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.mapping_plane import MappingPlane
 from headrace.service.running.functions import RunningFunction, RunningFunctions, reference_of
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
+from headrace.service.running.pauses import KIND as PAUSE
 from headrace.service.running.progress import Progresses
 from headrace.service.running.reconciler import Reconciler, ReconcilerParts
 from headrace.service.telemetry.account import Account
@@ -114,7 +115,13 @@ class Rig:
         log = Log(self.stderr)
         logs = MappingLogs([], log)
         parts = ReconcilerParts(
-            self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget
+            self._work,
+            lambda mapping: None,
+            self._forget_positions,
+            self.metrics,
+            logs,
+            self._forget,
+            is_paused=lambda uuid: uuid in documents.all(PAUSE),
         )
         self.following = Reconciler(self.plane, self.plant, parts, log, grace=GRACE)
         self.calls = MappingCalls(self.plane, self._look, self.progresses.of, partial(say_filters, log))

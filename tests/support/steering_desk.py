@@ -17,6 +17,8 @@ from headrace.config.settings import Address
 from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.server import address_of, bind, serving
 from headrace.service.api.steering import Outlook, Steering
+from headrace.service.control.refusals import invalid_parameter
+from headrace.service.running.core.config_changes import ConfigChanges, PartChanges
 from headrace.service.telemetry.core.flow import FlowView
 from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.function_lines import LinesOfFunctions
@@ -29,7 +31,7 @@ FILTERED_MAPPING = EventSourceMapping(
     name="orders",
     source="arn:aws:sqs:us-east-1:000000000000:orders",
     function="f",
-    filter_criteria={"filters": [{"pattern": '{"body": {"type": ["order"]}}'}]},  # type: ignore[arg-type]
+    filter_criteria={"filters": [{"pattern": '{"body": {"type": ["order"]}}'}]},
 )
 
 
@@ -84,6 +86,21 @@ class Levers:
 
 
 @dataclass
+class Reloads:
+    refused: str = ""
+    times: int = 0
+
+    async def reload(self) -> ConfigChanges:
+        if self.refused:
+            raise invalid_parameter(self.refused)
+        self.times += 1
+        return ConfigChanges(PartChanges(added=("new",), kept=("a b/c",)))
+
+    def shown(self) -> dict[str, object]:
+        return {"loaded": 1000.0, "trouble": self.refused, "needs_restart": []}
+
+
+@dataclass
 class Desk:
     """A daemon's /v1, as a client sees it."""
 
@@ -93,6 +110,7 @@ class Desk:
     taps: Taps
     lines: LinesOfFunctions
     shown: Shown
+    reloads: Reloads
 
     @property
     def url(self) -> str:
@@ -129,13 +147,14 @@ async def desk(
     levers, shown = Levers(), Shown()
     seen = view or shown
     taps, lines = Taps(lambda: 1000.0), lines or LinesOfFunctions(lambda: 1000.0)
-    steering = Steering(seen, Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
+    access, reloads = ApiAccess(host, (), keys or {}), Reloads()
+    steering = Steering(seen, Outlook(sight, taps, lines), levers, access, SystemClock(), reloads)
     listener = bind(Address("127.0.0.1", port))
     try:
         async with (
             serving(listener, seen, no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
-            yield Desk(session, sight, levers, taps, lines, shown)
+            yield Desk(session, sight, levers, taps, lines, shown, reloads)
     finally:
         listener.close()

@@ -111,6 +111,21 @@ async def test_a_lever_wants_the_token() -> None:
         assert (code, refusal["error"]) == (500, "the disk is full")
 
 
+@pytest.mark.semantics("RELOAD-02", "RELOAD-06")
+async def test_a_reload_is_a_lever_and_says_what_changed_or_why_nothing_did() -> None:
+    async with desk() as found:
+        assert (await found.post("/v1/reload"))[0] == 403
+        token = await found.token()
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, found.reloads.times) == (200, 1)
+        assert answer["mappings"] == {"added": ["new"], "removed": [], "changed": [], "kept": 1}
+        assert answer["text"] == "mappings 1 added, 1 kept; functions none"
+        found.reloads.refused = "line 3 is wrong"
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, answer["error"]) == (400, "line 3 is wrong")
+        assert (await found.get("/status"))[1]["configuration"]["trouble"] == "line 3 is wrong"
+
+
 @pytest.mark.semantics("STEER-02")
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}])
 async def test_a_foreign_page_gets_no_token_sees_nothing_and_pulls_nothing(headers: dict[str, str]) -> None:
