@@ -215,7 +215,7 @@ class HealthFactsGathering:
         what = describe(function)
         if isinstance(function, LocalFunction | CommandFunction):
             found = await self._invokers.looked_at(function)
-            return FunctionFact(name, what, found.why if isinstance(found, Refused) else "")
+            return FunctionFact(name, what, found.why) if isinstance(found, Refused) else FunctionFact(name, what)
         if isinstance(function, ExternalFunction):
             return FunctionFact(name, what)
         try:

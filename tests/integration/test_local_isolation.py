@@ -160,6 +160,22 @@ async def test_a_function_sees_what_lies_with_its_code_and_nothing_else_of_tmp(s
             assert await returned(invoker, event) == ["here", False]
 
 
+@pytest.mark.semantics("RUNTIME-11")
+async def test_what_a_class_path_names_below_tmp_is_seen(shop: Shop, place: Path) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            return [os.path.exists(path) for path in event["paths"]]
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as named, tempfile.TemporaryDirectory(dir="/tmp") as other:
+        paths = [str(Path(each) / "client.jar") for each in (named, other)]
+        for path in paths:
+            Path(path).touch()
+        words = (sys.executable, "-m", "awslambdaric", "app.handler", f"lib:{named}/*")
+        async with shop.open(source, launch=CommandLaunch(words, "app.handler"), isolation="namespace") as invoker:
+            assert await returned(invoker, {"paths": paths}) == [True, False]
+
+
 @pytest.mark.semantics("FN-50")
 async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: Shop) -> None:
     code = shop.write("import sys\ndef handler(event, context):\n    return sys.executable\n")
