@@ -17,6 +17,7 @@ PURE_MODULES = frozenset(
         "abc",
         "base64",
         "binascii",
+        "array",
         "bisect",
         "collections",
         "copy",

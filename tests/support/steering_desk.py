@@ -29,7 +29,7 @@ FILTERED_MAPPING = EventSourceMapping(
     name="orders",
     source="arn:aws:sqs:us-east-1:000000000000:orders",
     function="f",
-    filter_criteria={"filters": [{"pattern": '{"body": {"type": ["order"]}}'}]},  # type: ignore[arg-type]
+    filter_criteria={"filters": [{"pattern": '{"body": {"type": ["order"]}}'}]},
 )
 
 

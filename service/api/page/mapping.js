@@ -210,17 +210,17 @@ class Buttons {
 
   async skipping() {
     const [retry] = this.mapping.flow.retrying;
-    const text = `The record ${visible(retry.first, 200)} is discarded: the function never gets it, and its failure destination does. This cannot be undone.`;
-    return this.pull("skip", "skipped a record", "Skip this record?", text, "Skip the record", { danger: true, place: "positions/skip", body: { lane: retry.lane, record: retry.first } });
+    const text = `The record ${visible(retry.first, 200)} is discarded: the function does not get it again, and its failure destination gets it, where there is one. This cannot be undone.`;
+    return this.pull("skip", "skips the record", "Skip this record?", text, "Skip the record", { danger: true, place: "positions/skip", body: { lane: retry.lane, record: retry.first } });
   }
 
   async pull(lever, done, title, text, action, { danger = false, place = lever, body } = {}) {
     if (!(await dialog.confirm(title, text, action, { danger, fields: [make("p", { class: "subject" }, foreign(this.name, {}, 300))] }))) return;
     try {
-      const mapping = await act(`${this.here}/${place}`, body);
+      const answer = await act(`${this.here}/${place}`, body);
       if (this.signal.aborted) return;
-      dialog.tell(`${visible(this.name, 80)} ${done}`);
-      if (mapping.counts) this.shown(mapping);
+      dialog.tell(`${visible(this.name, 80)} ${done}${answer.waits ? " as soon as its invocation ends" : ""}`);
+      if (answer.counts) this.shown(answer);
     } catch (error) {
       dialog.tell(error.message, "bad");
     }
