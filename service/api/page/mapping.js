@@ -30,7 +30,7 @@ export function begin(main, signal, name, levers) {
   const numbers = table(
     "Records",
     [
-      ["Records a second, over", "", (cell, item) => write(cell, item.what)],
+      ["Over", "", (cell, item) => write(cell, item.what)],
       ["1 s", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1s"]) : "")],
       ["1 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1m"]) : "")],
       ["15 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["15m"]) : "")],
@@ -38,6 +38,7 @@ export function begin(main, signal, name, levers) {
     ],
     (item) => item.what,
     "",
+    "plain",
   );
   const lanes = table("Lanes", LANES, (lane) => lane.lane, "No record came yet, so no lane is known.");
   const flights = table("In flight", FLIGHTS, (flight) => flight.request_id + flight.first, "The function has no batch at this moment.");
@@ -49,7 +50,7 @@ export function begin(main, signal, name, levers) {
     reason,
     facts,
     make("div", { class: "two" }, card("", rates.node), card("", lags.node)),
-    make("div", { class: "two" }, card("Numbers", numbers.node), card("Lanes", lanes.node)),
+    make("div", { class: "two" }, card("Records a second, and in all", numbers.node), card("Lanes", lanes.node)),
     card("Tried again", retries.node),
     card("In flight", flights.node),
     card("Last errors", errors.node),
