@@ -18,6 +18,7 @@ PURE_MODULES = frozenset(
         "array",
         "base64",
         "binascii",
+        "array",
         "bisect",
         "collections",
         "copy",
