@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Position, Record, Settlement
 from ..dispatch.core.observer import (
     Blocked,
     CommitFailed,
@@ -35,6 +35,7 @@ from ..dispatch.core.observer import (
 )
 from ..dispatch.core.pages import NONE, Page, Records
 from ..dispatch.core.planner import DiscardStep, SettleStep
+from ..dispatch.core.steps import Skip
 from ..dispatch.dispatcher import Delivery
 from .core.blockage import BLOCKED_AFTER, Blockage
 from .core.marks import Marks
@@ -55,6 +56,8 @@ LOOK_AGAIN = 1.0
 STORED_EVERY = 0.1
 """Seconds from one commit to the next while positions move. A crash repeats so much more at most."""
 
+NOWHERE = Position(0)
+"""In the place of a position where there is none."""
 AT_ONCE = 500
 """Records that are filtered and measured before other tasks get their turn: a page of 10,000 would delay every
 mapping."""
@@ -174,6 +177,16 @@ class Feed:
     def hasten(self) -> int:
         """Invoke now what waits for its next attempt; in how many batches something did."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
+
+    def skip(self, lane: str, name: str) -> Skip | None:
+        """Give up on the record that holds up a lane, or on the one of this name there. None when none of it is in a
+        batch."""
+        found = [(record, each) for each in self._deliveries if (record := each.blocking(lane, name)) is not None]
+        found = [each for each in found if each[0].position is not None]
+        if not found:
+            return None
+        record, delivery = min(found, key=lambda each: each[0].position or NOWHERE)
+        return delivery.skip(record)
 
     def cut(self) -> None:
         """After a stop: end the invocations in flight as well, and the fetch."""

@@ -20,6 +20,7 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.core.observer import Observer
 from ..dispatch.destinations.base import Destination
 from .checkpoints.store import CheckpointStore
+from .positions import LanePositions
 from .source import FunctionFacts, Source
 from .streams.core.idle_shards import IdleShards
 
@@ -64,6 +65,11 @@ class SourceMaker(Protocol):
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
         """`clock` is told the source's time, where the source tells it. Raises ConfigError for a missing library, or
         for a client that cannot be made."""
+        ...
+
+    async def positions(self) -> LanePositions | None:
+        """Of the mapping, for who moves them by hand while nobody reads the source; None for a kind that has none.
+        Raises ConfigError for a client that cannot be made, UnusableState."""
         ...
 
     def destination(self, function_arn: str) -> Destination | None:

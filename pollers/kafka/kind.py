@@ -10,10 +10,12 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.kinds.kafka import subject_of
+from ..positions import LanePositions
 from ..profile import PollerKind, SourceParts
 from ..schemas import EXTRA, missing_libraries, open_schemas
 from ..schemas.decoding import DecodingSource
 from ..source import FunctionFacts, Source
+from .positions import TopicPositions
 from .settings import TopicSettings
 from .source import KafkaSource
 
@@ -35,17 +37,7 @@ class TopicMaker:
 
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
         mapping, parts = self._mapping, self._parts
-        settings = TopicSettings(
-            mapping=mapping.name,
-            source=mapping.cluster,
-            topic=mapping.topic,
-            group=mapping.group,
-            start=mapping.starting_position or "TRIM_HORIZON",
-            start_at=mapping.starting_position_timestamp,
-            pollers=mapping.pollers or (1, 1),
-            joins=not parts.dry_run,
-        )
-        source = KafkaSource(settings, self._access, parts.clock, parts.observer)
+        source = KafkaSource(self._settings(), self._access, parts.clock, parts.observer)
         registry = mapping.kafka_config.schema_registry_config
         if registry is None:
             return source
@@ -53,6 +45,22 @@ class TopicMaker:
             raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
         schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
         return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+
+    async def positions(self) -> LanePositions:
+        return TopicPositions(self._settings(), self._access)
+
+    def _settings(self) -> TopicSettings:
+        mapping = self._mapping
+        return TopicSettings(
+            mapping=mapping.name,
+            source=mapping.cluster,
+            topic=mapping.topic,
+            group=mapping.group,
+            start=mapping.starting_position or "TRIM_HORIZON",
+            start_at=mapping.starting_position_timestamp,
+            pollers=mapping.pollers or (1, 1),
+            joins=not self._parts.dry_run,
+        )
 
     def destination(self, function_arn: str) -> Destination | None:
         topic = self._mapping.failure_topic

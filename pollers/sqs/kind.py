@@ -56,6 +56,9 @@ class QueueMaker:
         )
         return SqsSource(settings, _Connected(await self._client()), self._parts.clock, self._parts.jitter)
 
+    async def positions(self) -> None:
+        """A queue forgets what is done."""
+
     def destination(self, function_arn: str) -> Destination | None:
         return None
 

@@ -12,11 +12,13 @@ from ...config.errors import BugError
 from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
+from ..positions import LanePositions
 from ..profile import SourceParts
 from ..source import FunctionFacts, Source
 from .core.idle_shards import IdleShards
 from .opening import StreamSettings
 from .polled_shard import Cadence
+from .positions import StreamPositions
 from .service import StreamService
 from .source import StreamSource
 
@@ -63,6 +65,9 @@ class StreamMaker(ABC):
         )
         service = await self.service(function)
         return StreamSource(settings, service, await parts.store(), parts.jitter, parts.observer, clock)
+
+    async def positions(self) -> LanePositions:
+        return StreamPositions(self._mapping.uuid, await self.service(FunctionFacts()), await self._parts.store())
 
     def destination(self, function_arn: str) -> Destination | None:
         return None

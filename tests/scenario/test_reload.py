@@ -198,7 +198,7 @@ async def test_where_the_state_cannot_be_written_nothing_changes(tmp_path: Path)
         async def full(*arguments: object, **more: object) -> None:
             raise StoreUnavailable("the disk is full")
 
-        plane._documents.write = full  # type: ignore[method-assign, assignment]
+        plane._documents.write = full  # type: ignore[method-assign]
         with pytest.raises(StoreUnavailable):
             await reloader.read(mapping("a", 1, batch_size=9))
         await anyio.sleep(10)

@@ -26,6 +26,7 @@ from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
 from headrace.service.control.refusals import invalid_parameter
 from headrace.service.running.core.config_changes import ConfigChanges, PartChanges
+from headrace.service.telemetry.core.flow import FlightView
 from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.core.tap import TapLines
 from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
@@ -66,6 +67,27 @@ class Levers:
 
 
 @dataclass
+class Moves:
+    made: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def shown(self, name: str) -> dict[str, Any]:
+        return {"mapping": name, "positions": [{"shard": "s", "place": "finished"}]}
+
+    async def put(self, name: str, lane: str, to: str) -> dict[str, Any]:
+        self.made.append(("put", name, lane, to))
+        flight = FlightView("r", lane, 1, "7", 1, 0.5, None)
+        return {"mapping": name, "positions": [], "in_flight": (flight,), "retrying": ()}
+
+    async def remove(self, name: str) -> dict[str, Any]:
+        self.made.append(("remove", name))
+        return {"mapping": name}
+
+    async def skip(self, name: str, lane: str, record: str) -> dict[str, Any]:
+        self.made.append(("skip", name, lane, record))
+        return {"mapping": name, "lane": lane, "record": record, "waits": False}
+
+
+@dataclass
 class Reloads:
     refused: str = ""
     times: int = 0
@@ -90,6 +112,7 @@ class Desk:
     taps: Taps
     lines: LinesOfFunctions
     reloads: Reloads
+    moves: Moves
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         async with self.session.get(path, headers=headers) as answer:
@@ -112,15 +135,15 @@ async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -
 
     sight, levers = Sight(lambda: Instant(100.0, 1000.0)), Levers()
     taps, lines = Taps(lambda: 1000.0), LinesOfFunctions(lambda: 1000.0)
-    access, reloads = ApiAccess(host, (), keys or {}), Reloads()
-    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, access, SystemClock(), reloads)
+    access, reloads, moves = ApiAccess(host, (), keys or {}), Reloads(), Moves()
+    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, access, SystemClock(), reloads, moves)
     listener = bind(Address("127.0.0.1", 0))
     try:
         async with (
             serving(listener, Shown(), no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
-            yield Desk(session, sight, levers, taps, lines, reloads)
+            yield Desk(session, sight, levers, taps, lines, reloads, moves)
     finally:
         listener.close()
 
@@ -190,6 +213,30 @@ async def test_a_lever_wants_the_token() -> None:
         found.levers.full = True
         code, refusal = await found.post("/v1/mappings/uuid/pause", token)
         assert (code, refusal["error"]) == (500, "the disk is full")
+
+
+@pytest.mark.semantics("STEER-10", "STEER-12")
+async def test_positions_are_seen_by_all_and_moved_with_the_token() -> None:
+    async with desk() as found:
+        where = "/v1/mappings/uuid/positions"
+        assert (await found.get(where))[1]["positions"][0]["shard"] == "s"
+        assert (await found.get("/v1/mappings/x/positions"))[0] == 404
+        body = b'{"lane": "s", "to": "LATEST"}'
+        assert (await found.post(f"{where}/set", data=body))[0] == 403
+        token = await found.token()
+        code, answer = await found.post(f"{where}/set", token, body)
+        assert (code, answer["in_flight"][0]["first"]) == (200, "7")
+        assert (await found.post(f"{where}/skip", token, b'{"lane": "s", "record": "7"}'))[0] == 200
+        assert (await found.post(f"{where}/remove", token))[0] == 200
+        assert found.moves.made == [
+            ("put", "a b/c", "s", "LATEST"),
+            ("skip", "a b/c", "s", "7"),
+            ("remove", "a b/c"),
+        ]
+        for wrong in (b"{", b"[]", b'{"lane": 7}', b'{"shard": "s"}'):
+            assert (await found.post(f"{where}/set", token, wrong))[0] == 400
+        assert (await found.post(f"{where}/explode", token))[0] == 404
+        assert len(found.moves.made) == 3
 
 
 @pytest.mark.semantics("RELOAD-02", "RELOAD-06")
