@@ -186,7 +186,7 @@ class Reconciler:
             await self._unneeded(reference_of(before))
 
     def _rests(self, config: EventSourceMapping) -> bool:
-        return not config.enabled or config.name in self._plant.paused
+        return not config.enabled or config.name in self._plant.paused or config.uuid in self._plant.held
 
     def _is_at_work(self, config: EventSourceMapping) -> bool:
         return self._plant.work(config.name) is not None

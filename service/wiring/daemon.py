@@ -46,6 +46,7 @@ from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
 from ..running.pauses import KIND as PAUSE
 from ..running.pauses import Pauses, paused_of
+from ..running.positions import PositionLevers
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
 from ..running.state_watch import StateWatch
@@ -209,7 +210,7 @@ class Daemon:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], planes, stack)
-            steering = self._steering(listener, planes, plant, following)
+            steering = self._steering(listener, planes, plant, following, sources)
             outside = self._outside(plant, keepers, clients, listener, api, served.code, steering)
             self._life = Life(plant, self._settings, outside, self._clock)
             return await self._life.run()
@@ -507,12 +508,14 @@ class Daemon:
         planes: ControlPlane | None,
         plant: RunningMappings,
         following: Reconciler | None,
+        sources: SourceFactory,
     ) -> Steering | None:
         if listener is None or planes is None or following is None:
             return None
         pauses = Pauses(planes.documents, plant, following.follow, self._log)
         outlook = Outlook(self._sight, self._taps, self._lines)
-        return Steering(plant, outlook, pauses, self._access(listener), self._clock, self._reloading)
+        positions = PositionLevers(plant, sources.positions, following.follow, self._sight.flow, self._log)
+        return Steering(plant, outlook, pauses, self._access(listener), self._clock, self._reloading, positions)
 
     def _access(self, listener: socket.socket) -> ApiAccess:
         given = self._settings.api

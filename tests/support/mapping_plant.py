@@ -38,10 +38,12 @@ from headrace.service.running.pauses import KIND as PAUSE
 from headrace.service.running.progress import Progresses
 from headrace.service.running.reconciler import Reconciler, ReconcilerParts
 from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.filter_lines import say_filters
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
 from headrace.service.telemetry.metrics import Metrics
+from headrace.service.telemetry.sight import Sight
 from support.function_api import check
 from support.mapping_requests import HERE, QUEUE, STREAM
 from support.rigs import MappingRig, stream_source, target_of
@@ -106,7 +108,8 @@ class Rig:
         self.stderr = io.StringIO()
         self.account, self.changes, self.progresses = Account(), Changes(), Progresses()
         self.metrics = Metrics([])
-        self.observer = Observers([self.account, self.metrics, self.progresses, self.changes])
+        self.sight = Sight(lambda: Instant(world.clock.monotonic(), world.clock.wall()))
+        self.observer = Observers([self.account, self.metrics, self.progresses, self.changes, self.sight])
         self.fleet = RunningFunctions(self._member)
         self.plant = RunningMappings([], [], self.fleet, self.account, self.changes)
         self.progresses.look_at(self.plant.waits_for)

@@ -18,7 +18,6 @@ PURE_MODULES = frozenset(
         "array",
         "base64",
         "binascii",
-        "array",
         "bisect",
         "collections",
         "copy",
