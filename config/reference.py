@@ -8,14 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from .fields import limits
-from .fields.retry_backoff import RetryBackoff
 from .fields.spoken import aws_name
 from .function import KINDS
 from .kinds.support import honoured_table
 from .kinds.table import KINDS as SOURCES
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .settings import PREFIX, Api, Aws, Destinations, LogSettings, Settings
+from .settings import PREFIX, Settings
 
 _INTRODUCTION = f"""# Configuration
 
@@ -57,12 +56,8 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "api", "log", "destinations", "retry_backoff")),
-        "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
-        "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
-        "### `log`\n\n" + _doc(LogSettings) + "\n\n" + _table(LogSettings),
-        "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
-        "### `retry_backoff`\n\n" + _doc(RetryBackoff) + "\n\n" + _table(RetryBackoff),
+        _table(Settings, skip=frozenset(_sections())),
+        *(f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}" for name, model in _sections().items()),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,
@@ -74,11 +69,17 @@ def page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
+def _sections() -> dict[str, type[BaseModel]]:
+    """The settings that are sections, in the order of the model."""
+    types = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: each for name, each in types.items() if isinstance(each, type) and issubclass(each, BaseModel)}
+
+
 def _doc(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _table(model: type[BaseModel], aws: bool = False, skip: tuple[str, ...] = ()) -> str:
+def _table(model: type[BaseModel], aws: bool = False, skip: frozenset[str] = frozenset()) -> str:
     schema = model.model_json_schema(by_alias=False)
     rows = []
     for name, field in model.model_fields.items():
