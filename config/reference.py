@@ -61,6 +61,7 @@ def page() -> str:
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,
+        _source_names(),
         _table(EventSourceMapping, aws=True),
         _limits(),
         "## Honoured fields\n\n" + _STANDINGS.strip() + "\n\n" + honoured_table(),
@@ -161,14 +162,17 @@ function are an error, as on AWS.
 
 A stream's mapping has a starting position (`starting_position`). Headrace applies it once, and stores the start before
 the first read; after that the stored positions count. They are in the `state` directory under the mapping's UUID and
-the stream's ARN; `headrace positions` lists, moves and removes them. `source` may be a Kinesis stream, a consumer of a
-Kinesis stream (enhanced fan-out), a DynamoDB stream, or a DynamoDB table, whose newest stream is read.
+the stream's ARN; `headrace positions` lists, moves and removes them.
 """
 
 _STANDINGS = """
 *honoured*: does what AWS does. *refused*: AWS has no such parameter for that source, and refuses it too.
 *recorded*: stored and shown, without effect here. No field is accepted and ignored.
 """
+
+
+def _source_names() -> str:
+    return "\n".join(f"- **{kind.title}:** {kind.sources}" for kind in SOURCES)
 
 
 def _limits() -> str:

@@ -140,7 +140,7 @@ class MappingFields(Spoken):
     name: SkipJsonSchema[str] = Field("", alias="name")  # the key under `mappings`; never written by a user
 
     source: Annotated[Text, AfterValidator(_arn)] = Field("", examples=["arn:aws:sqs:us-east-1:000000000000:orders"])
-    """ARN of the queue or stream. Empty for self-managed Kafka, which has `self_managed_event_source`."""
+    """ARN of the source. Empty for a source without an ARN, which other fields name."""
     function: Text = Field(min_length=1, max_length=256, examples=["orders"])
     """Name of a function of this configuration, or its ARN."""
     enabled: bool = True
@@ -228,7 +228,7 @@ class MappingFields(Spoken):
 
     @cached_property
     def arn(self) -> Arn | None:
-        """The source's ARN; None for self-managed Kafka."""
+        """The source's ARN; None for a source without one."""
         return Arn.parse(self.source) if self.source else None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import lt
@@ -395,6 +396,15 @@ def _documents(mapping: EventSourceMapping, function_arn: str, address: Address)
     return document
 
 
+_SLASHED = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
+
+
+def _record_id(text: str) -> str:
+    """Kafka's tools write `topic/partition/offset`."""
+    found = _SLASHED.fullmatch(text)
+    return f"{found[1]}-{found[2]}@{found[3]}" if found else ""
+
+
 _SCHEMA: RecordShape = {"dataFormat": TEXT, "schemaId": leaf(LeafType.TEXT, LeafType.NUMBER)}
 SHAPE: RecordShape = {
     "topic": GIVEN_TEXT,
@@ -420,4 +430,5 @@ TOPIC = DispatchKind(
     documents=_documents,
     identifiers=OFFSETS,
     unpack=_unpack,
+    record_id=_record_id,
 )
