@@ -27,7 +27,7 @@ class Lane:
     """The unit of order and of position: a shard, a partition, an SQS queue (without position)."""
 
     source: str
-    """The source's ARN, or `<servers>/<topic>` for self-managed Kafka."""
+    """The source's ARN; for a source without one, a text of its kind that names it, such as `<servers>/<topic>`."""
     shard: str = ""
     """Shard id or `<topic>-<partition>`; empty for a queue."""
 
