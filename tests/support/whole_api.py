@@ -257,7 +257,7 @@ async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
     async with AsyncExitStack() as stack:
         planes = await ControlPlane.open(state, config, "us-east-1", clock, log, stack)
         given = DaemonParts(config, clients, observer, tails, clock, lambda: 0.5)
-        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        made = await ApiFunctions.open(given, planes, functions, state, stack)
         targets = FunctionFactory(config, functions, None, changes, observer, clock, lambda: 0.5, made.references)
         fleet = RunningFunctions(targets.make, environments=made.environments)
         stack.push_async_callback(fleet.aclose)
