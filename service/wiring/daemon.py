@@ -39,7 +39,9 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
 from ..api.steering import Outlook, Steering
 from ..api.wire.call import Group
+from ..control.store.attachments import Attachments
 from ..control.store.uploads import Uploads
+from ..control.store.upstream_layers import UpstreamLayers
 from ..running.dry_run import Show
 from ..running.emulator_follower import EmulatorFollower, GivingBack
 from ..running.functions import RunningFunctions, reference_of
@@ -261,9 +263,9 @@ class Daemon:
         if listener is not None:
             refuse_own(emulator.url, str(address_of(listener)))
         plane = planes.functions
-        copies = LocalCopies(
-            emulator.client, plane, Uploads(plane.code, clients), partial(functions.obstacle, here=plane.here)
-        )
+        uploads, theirs = Uploads(plane.code, clients), UpstreamLayers(clients, emulator.url)
+        attachments = Attachments(planes.layers, uploads, self._settings.layers, theirs, theirs=True)
+        copies = LocalCopies(emulator.client, plane, uploads, attachments, partial(functions.obstacle, here=plane.here))
         return EmulatorFollower(
             emulator,
             planes.mappings,
