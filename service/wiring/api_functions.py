@@ -16,7 +16,6 @@ from ...config.addresses import is_loopback
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter
 from ...config.durable.writer import GroupWriter
-from ...config.loader import Config
 from ...config.settings import Address
 from ...dispatch.core.observer import Observer
 from ..api.calls.account import AccountCalls
@@ -48,6 +47,7 @@ from ..running.mappings import Companion
 from ..telemetry.tails import Tails
 from .control_plane import ControlPlane
 from .invokers import InvokerFactory
+from .live_config import Configured
 
 SETTLES = 1.0
 """Seconds that GetFunction and GetFunctionConfiguration wait at most for what is under way."""
@@ -57,7 +57,7 @@ SETTLES = 1.0
 class DaemonParts:
     """Values that the rest of the daemon provides."""
 
-    config: Config
+    config: Configured
     clients: Clients
     observer: Observer
     tails: Tails

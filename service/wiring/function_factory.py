@@ -8,7 +8,6 @@ import anyio.to_thread
 
 from ...config.clock import Clock, Jitter
 from ...config.function import AnyFunction, CommandFunction, ExternalFunction, LocalFunction, describe
-from ...config.loader import Config
 from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.observer import Observer, RuntimeReplaced
 from ...dispatch.dispatcher import Target
@@ -21,6 +20,7 @@ from ..running.functions import RunningFunction, facts_of
 from ..running.mappings import Changes
 from .invokers import InvokerFactory
 from .known_starts import KnownStarts, fingerprint
+from .live_config import Configured
 
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
 """Seconds between probes of a function that cannot start."""
@@ -34,7 +34,7 @@ class FunctionFactory:
 
     def __init__(
         self,
-        config: Config,
+        config: Configured,
         functions: InvokerFactory,
         registry: KnownStarts | None,
         changes: Changes,

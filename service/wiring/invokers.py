@@ -26,7 +26,6 @@ from ...config.function import (
     LocalFunction,
     RemoteFunction,
 )
-from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
 from ...dispatch.core.observer import Observer, RuntimeReplaced
@@ -43,6 +42,7 @@ from ...dispatch.invokers.local.start_command import LaunchRefused
 from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
+from .live_config import Configured
 from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
 
 INITS = 4
@@ -61,7 +61,7 @@ class InvokerFactory:
     functions, None for none."""
 
     def __init__(
-        self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
+        self, config: Configured, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
     ) -> None:
         self._config = config
         self._clients = clients

@@ -376,8 +376,7 @@ async def test_a_mapping_waits_for_a_function_that_is_gone_and_goes_on_when_it_i
 async def test_a_function_that_is_only_invoked_is_not_probed(rig: Rig) -> None:
     rig.broken["orders $LATEST 1"] = "No module named 'stock'"
     async with rig.running():
-        invoker = await rig.fleet.invoker("orders")
-        await invoker.invoke(Invocation(b"{}", "r"))
+        await rig.fleet.invoke("orders", Invocation(b"{}", "r"))
         await anyio.sleep(60)
         assert rig.tried == []
         await rig.fleet.member("orders")

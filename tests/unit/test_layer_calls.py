@@ -267,7 +267,7 @@ def _contents(api: FunctionApi, qualifier: str = "") -> list[str]:
 
 async def test_another_list_of_layers_means_new_environments(api: FunctionApi) -> None:
     one = await publish(api)
-    identities = set()
+    identities: set[str] = set()
     for layers in ([], [one], [await publish(api)]):
         if not identities:
             await api.create()

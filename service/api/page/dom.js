@@ -79,12 +79,15 @@ export function keyed(parent, keyOf, begin) {
   };
 }
 
-/** A table that keeps itself in step: `columns` are `[title, class, fill(cell, item)]`. */
-export function table(title, columns, keyOf, empty) {
+/**
+ * A table that keeps itself in step: `columns` are `[title, class, fill(cell, item)]`. On a narrow screen each row
+ * becomes a small list, unless its kind is `plain`.
+ */
+export function table(title, columns, keyOf, empty, kind = "") {
   const head = make("tr", {}, ...columns.map(([name, kind]) => make("th", { scope: "col", class: kind }, name)));
   const body = make("tbody");
   const caption = make("caption", { class: "unseen" }, title);
-  const whole = make("table", {}, caption, make("thead", {}, head), body);
+  const whole = make("table", { class: kind || null }, caption, make("thead", {}, head), body);
   const frame = make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, whole);
   const nothing = make("p", { class: "nothing" }, empty);
   const show = keyed(body, keyOf, () => {

@@ -15,7 +15,7 @@ export function begin(main, signal) {
     make("h2", {}, "No function yet"),
     make("p", {}, "A function is here as soon as an enabled mapping names it. Add a mapping to headrace.yaml, or create both through the Lambda API."),
   );
-  main.append(make("div", { class: "tools" }, make("h1", {}, "Functions")), make("section", { class: "card" }, functions.node), nothing);
+  main.append(make("div", { class: "tools" }, make("h1", {}, "Functions")), make("section", { class: "card whole" }, functions.node), nothing);
   poll(
     (until) => ask("/v1/functions", until),
     2,

@@ -30,7 +30,7 @@ export function begin(main, signal, name, levers) {
   const numbers = table(
     "Records",
     [
-      ["Records a second, over", "", (cell, item) => write(cell, item.what)],
+      ["Over", "", (cell, item) => write(cell, item.what)],
       ["1 s", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1s"]) : "")],
       ["1 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["1m"]) : "")],
       ["15 min", "number", (cell, item) => write(cell, item.rates ? rate(item.rates["15m"]) : "")],
@@ -38,6 +38,7 @@ export function begin(main, signal, name, levers) {
     ],
     (item) => item.what,
     "",
+    "plain",
   );
   const lanes = table("Lanes", LANES, (lane) => lane.lane, "No record came yet, so no lane is known.");
   const flights = table("In flight", FLIGHTS, (flight) => flight.request_id + flight.first, "The function has no batch at this moment.");
@@ -49,7 +50,7 @@ export function begin(main, signal, name, levers) {
     reason,
     facts,
     make("div", { class: "two" }, card("", rates.node), card("", lags.node)),
-    make("div", { class: "two" }, card("Numbers", numbers.node), card("Lanes", lanes.node)),
+    make("div", { class: "two" }, card("Records a second, and in all", numbers.node), card("Lanes", lanes.node)),
     card("Tried again", retries.node),
     card("In flight", flights.node),
     card("Last errors", errors.node),
@@ -210,17 +211,17 @@ class Buttons {
 
   async skipping() {
     const [retry] = this.mapping.flow.retrying;
-    const text = `The record ${visible(retry.first, 200)} is discarded: the function never gets it, and its failure destination does. This cannot be undone.`;
-    return this.pull("skip", "skipped a record", "Skip this record?", text, "Skip the record", { danger: true, place: "positions/skip", body: { lane: retry.lane, record: retry.first } });
+    const text = `The record ${visible(retry.first, 200)} is discarded: the function does not get it again, and its failure destination gets it, where there is one. This cannot be undone.`;
+    return this.pull("skip", "skips the record", "Skip this record?", text, "Skip the record", { danger: true, place: "positions/skip", body: { lane: retry.lane, record: retry.first } });
   }
 
   async pull(lever, done, title, text, action, { danger = false, place = lever, body } = {}) {
     if (!(await dialog.confirm(title, text, action, { danger, fields: [make("p", { class: "subject" }, foreign(this.name, {}, 300))] }))) return;
     try {
-      const mapping = await act(`${this.here}/${place}`, body);
+      const answer = await act(`${this.here}/${place}`, body);
       if (this.signal.aborted) return;
-      dialog.tell(`${visible(this.name, 80)} ${done}`);
-      if (mapping.counts) this.shown(mapping);
+      dialog.tell(`${visible(this.name, 80)} ${done}${answer.waits ? " as soon as its invocation ends" : ""}`);
+      if (answer.counts) this.shown(answer);
     } catch (error) {
       dialog.tell(error.message, "bad");
     }

@@ -11,7 +11,7 @@ with the same name stays stored, but hidden.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 
@@ -121,6 +121,15 @@ class FunctionPlane:
             while (function := self.find(name)) is not None and function.settling:
                 await self._kept.wait()
 
+    def refile(self, configured: Mapping[str, Filed], other: Collection[str]) -> None:
+        """The configuration file has these functions from now on. `other`: names of those that are not as they were;
+        watchers hear of them."""
+        made = from_file.functions(configured, self.here, self._moment())
+        self._filed = {name: each if name in other else self._filed[name] for name, each in made.items()}
+        for name in other:
+            for changed in self._watchers:
+                changed(name)
+
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
     def exists(self, name: str) -> bool:
@@ -164,7 +173,7 @@ class FunctionPlane:
         if named.name in self._filed:
             raise conflict(
                 f"The function {named.name} is defined in the configuration file: "
-                "change it there and restart Headrace, or use another name."
+                "change it there and reload Headrace, or use another name."
             )
 
     async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
