@@ -192,6 +192,16 @@ class Asynchronous(_Section):
     """Factor for the pauses of 60 s and 120 s after failed attempts. AWS's is 1; smaller values are for tests."""
 
 
+class JournalSettings(_Section):
+    """What the daemon remembers of the last records of each mapping, for `headrace explain` and `/v1`."""
+
+    records: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = 10_000
+    """Records of each mapping; 0 for none. All mappings together remember 500,000 at most."""
+    payloads: bool = False
+    """Remember what the records hold, too: as many as fit into 4 MB for each mapping, and 256 MB for all together. They
+    may be secrets."""
+
+
 class Settings(_Section):
     """The daemon's own settings."""
 
@@ -228,6 +238,8 @@ class Settings(_Section):
     """Directory for data that must survive a restart."""
     log: LogSettings = Field(default_factory=LogSettings)
     """The log."""
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    """What is remembered of records."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How often to try failure destinations."""
     retry_backoff: RetryBackoff = Field(default_factory=RetryBackoff)

@@ -222,11 +222,21 @@ class Steering:
         if not record:
             raise invalid_parameter("name the record: ?id=")
         found = [
-            {"mapping": name, "life": [dict(entry.without_ids()) for entry in life], **_now(self._flow(name), record)}
+            {
+                "mapping": name,
+                "life": [dict(entry.without_ids()) for entry in life],
+                **_now(self._flow(name), record),
+                **self._payload(name, record),
+            }
             for name, journal in self._journals(only)
             if (life := journal.life(record))
         ]
         return {"id": record, "mappings": found}
+
+    def _payload(self, mapping: str, record: str) -> dict[str, Any]:
+        """The record itself, where `journal.payloads` says that it is remembered, and it is."""
+        found = self._sight.payloads.of(mapping, record) if self._sight.payloads else None
+        return {} if found is None else {"record": orjson.loads(found)}
 
     def _journals(self, only: str) -> Iterator[tuple[str, Journal]]:
         for name, journal in list(self._sight.journals.all.items()):

@@ -139,7 +139,8 @@ class Daemon:
         self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
-        self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
+        kept = self._settings.journal
+        self._sight = Sight(self._now, kept.records, payloads=kept.payloads)
         self._taps = Taps(self._clock.wall)
         self._lines = LinesOfFunctions(self._clock.wall)
         self._borrowed = BorrowedFunctions()
@@ -148,6 +149,9 @@ class Daemon:
         self._live = LiveConfig(config)
         self._life: Life | None = None
         self._starting: anyio.CancelScope | None = None
+
+    def _now(self) -> Instant:
+        return Instant(self._clock.monotonic(), self._clock.wall())
 
     async def run(self) -> Exit:
         """Run until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before any part
