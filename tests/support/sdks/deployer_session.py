@@ -26,7 +26,7 @@ def main() -> object:
         if seconds < LONG:
             sleep(seconds)
 
-    time.sleep = noted
+    time.sleep = noted  # type: ignore[assignment]
     sys.argv[:] = [module, *arguments]
     try:
         return getattr(importlib.import_module(module), function)()
