@@ -100,7 +100,8 @@ def _opt(command: Command, spec: FunctionSpec, directory: Path) -> tuple[Path | 
     if not spec.layers:
         return None, []
     kept = [*_needed(command, spec), *_search_path(spec)]
-    if spec.uploaded and len(spec.layers) == 1 and not any(entry_below(OPT, path) for path in kept):
+    below = [entry for path in kept if (entry := entry_below(OPT, path)) is not None and entry.exists()]
+    if spec.uploaded and len(spec.layers) == 1 and not below:
         return spec.layers[0], []
     opt = _merged(spec, directory)
     return opt, list(_mounts(kept, OPT, opt))
@@ -114,7 +115,9 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
             entry = entry_below(top, path)
             if entry == top:
                 return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
-            if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
+            if top == TMP or entry is None or not entry.exists():  # what is not there is meant to come from a layer
+                continue
+            if any((layer / entry.name).exists() for layer in spec.layers):
                 return f"{path} would be hidden by a layer's files in {entry}"
     return ""
 
