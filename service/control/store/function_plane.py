@@ -81,6 +81,7 @@ class FunctionPlane:
         self._kept = anyio.Event()
         """Set when some function is another one."""
         code.released = self._sweep_soon
+        code.regained = self._tell_regained
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -224,7 +225,14 @@ class FunctionPlane:
                 self._wake()
         if before is not None and not before.packages <= (after.packages if after else frozenset()):
             self._sweep_soon()
-        for each in (name, *self._look_at_code(name)):
+        self._tell((name, *self._look_at_code(name)))
+
+    def _tell_regained(self) -> None:
+        """Code that was lost was uploaded again, of whatever function or layer."""
+        self._tell(self._look_at_code())
+
+    def _tell(self, names: Iterable[str]) -> None:
+        for each in names:
             for changed in self._watchers:
                 changed(each)
 
