@@ -284,6 +284,17 @@ class FeedsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeReplaced:
+    """A function was made whose runtime is not on this machine: another version runs it."""
+
+    function: str
+    runtime: str
+    """The one that the function names."""
+    remark: str
+    """What runs it, and why that."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionLog:
     """A record that a function, its runtime or its platform (START, END, REPORT) wrote: one event in CloudWatch."""
 
@@ -400,6 +411,7 @@ Event = (
     | MappingChanged
     | Crashed
     | FeedsChanged
+    | RuntimeReplaced
     | FunctionLog
     | EventRetried
     | EventFinished

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ...config.mapping import EventSourceMapping
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
+from ..running.core.config_changes import ConfigChanges
 from ..telemetry.core.history import STEP, STEPS, width
 from ..telemetry.core.journal import Journal
 from ..telemetry.function_lines import LinesOfFunctions
@@ -69,6 +70,29 @@ class Levers(Protocol):
         ...
 
 
+class PositionMoves(Protocol):
+    """Where mappings stand in their sources. Each raises ApiError where it cannot be, StoreUnavailable where it cannot
+    be kept; then nothing was moved."""
+
+    async def shown(self, name: str) -> dict[str, Any]: ...
+
+    async def put(self, name: str, lane: str, to: str) -> dict[str, Any]: ...
+
+    async def remove(self, name: str) -> dict[str, Any]: ...
+
+    async def skip(self, name: str, lane: str, record: str) -> dict[str, Any]: ...
+
+
+class Reloads(Protocol):
+    """What reads the configuration again."""
+
+    async def reload(self) -> ConfigChanges:
+        """Raises ApiError where that is refused; then nothing has changed."""
+        ...
+
+    def shown(self) -> dict[str, object]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What watches records and lines."""
@@ -79,7 +103,16 @@ class Outlook:
 
 
 class Steering:
-    def __init__(self, view: View, outlook: Outlook, levers: Levers, access: ApiAccess, clock: Clock) -> None:
+    def __init__(
+        self,
+        view: View,
+        outlook: Outlook,
+        levers: Levers,
+        access: ApiAccess,
+        clock: Clock,
+        reloads: Reloads,
+        positions: PositionMoves,
+    ) -> None:
         self._view = view
         self._outlook = outlook
         self._sight = outlook.sight
@@ -89,6 +122,8 @@ class Steering:
             "retry": levers.retry,
         }
         self._config_of = levers.config
+        self.reloads = reloads
+        self._positions = positions
         self._access = access
         self._clock = clock
         self._since = clock.wall()
@@ -102,6 +137,7 @@ class Steering:
             "/v1/mappings": self._mappings,
             "/v1/mappings/{name}": self._mapping,
             "/v1/mappings/{name}/journal": self._journal,
+            "/v1/mappings/{name}/positions": self._shown_positions,
             "/v1/explain": self._explain,
             "/v1/functions": self._functions,
         }
@@ -110,6 +146,8 @@ class Steering:
         app.router.add_post("/v1/filter", partial(self._answered, self._filter, longest=LONGEST_TRIAL))
         app.router.add_get("/v1/tap", self._tap)
         app.router.add_get("/v1/logs", self._logs)
+        app.router.add_post("/v1/reload", partial(self._answered, self._reload))
+        app.router.add_post("/v1/mappings/{name}/positions/{move:[a-z]+}", partial(self._answered, self._move))
         PageFiles(self._access).add_to(app)
         app.router.add_post("/v1/mappings/{name}/{lever:[a-z]+}", partial(self._answered, self._pull))
 
@@ -184,11 +222,21 @@ class Steering:
         if not record:
             raise invalid_parameter("name the record: ?id=")
         found = [
-            {"mapping": name, "life": [dict(entry.without_ids()) for entry in life], **_now(self._flow(name), record)}
+            {
+                "mapping": name,
+                "life": [dict(entry.without_ids()) for entry in life],
+                **_now(self._flow(name), record),
+                **self._payload(name, record),
+            }
             for name, journal in self._journals(only)
             if (life := journal.life(record))
         ]
         return {"id": record, "mappings": found}
+
+    def _payload(self, mapping: str, record: str) -> dict[str, Any]:
+        """The record itself, where `journal.payloads` says that it is remembered, and it is."""
+        found = self._sight.payloads.of(mapping, record) if self._sight.payloads else None
+        return {} if found is None else {"record": orjson.loads(found)}
 
     def _journals(self, only: str) -> Iterator[tuple[str, Journal]]:
         for name, journal in list(self._sight.journals.all.items()):
@@ -254,6 +302,28 @@ class Steering:
         if not hmac.compare_digest(request.headers.get(TOKEN, "").encode(), self._token.encode()):
             raise access_denied(f"A POST wants the token of GET /v1/token in the header {TOKEN}.")
 
+    async def _reload(self, request: web.Request) -> object:
+        self._check_token(request)
+        changes = await self.reloads.reload()
+        return {**changes.as_plain(), "text": changes.text}
+
+    async def _shown_positions(self, request: web.Request) -> object:
+        return await self._positions.shown(self._named(request)["name"])
+
+    async def _move(self, request: web.Request) -> object:
+        """`set` wants `to` and may have a `lane`; `skip` wants a `lane` and may have a `record`."""
+        self._check_token(request)
+        name, told = self._named(request)["name"], await _told(request, ("lane", "to", "record"))
+        match request.match_info["move"]:
+            case "set":
+                return await self._positions.put(name, told["lane"], told["to"])
+            case "skip":
+                return await self._positions.skip(name, told["lane"], told["record"])
+            case "remove":
+                return await self._positions.remove(name)
+            case _:
+                raise no_such_resource("positions can be set, removed, and skipped")
+
     async def _pull(self, request: web.Request) -> object:
         self._check_token(request)
         pull = self._levers.get(request.match_info["lever"])
@@ -273,6 +343,20 @@ def _number(text: str, name: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise invalid_parameter(f"{name} is a number from 1 to {MOST}")
     return int(text)
+
+
+async def _told(request: web.Request, names: Sequence[str]) -> dict[str, str]:
+    """The members of a body, empty for those that it lacks. Raises ApiError for one that is none, or has others."""
+    raw = await request.read()
+    try:
+        body = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError as error:
+        raise invalid_parameter("the body is no JSON") from error
+    if not isinstance(body, dict) or not all(isinstance(each, str) for each in body.values()):
+        raise invalid_parameter(f"the body is an object of texts: {', '.join(names)}")
+    if strange := sorted(body.keys() - set(names)):
+        raise invalid_parameter(f"the body has {strange[0][:100]!r}, and may have {', '.join(names)}")
+    return {name: body.get(name, "") for name in names}
 
 
 def _json(body: object, code: int) -> web.Response:

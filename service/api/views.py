@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from itertools import islice
 from typing import Any
@@ -11,14 +12,15 @@ from ...config.version import version
 from ..telemetry.view import FunctionView, MappingView, View
 
 
-def status(view: View) -> dict[str, Any]:
-    """All that is to be seen."""
+def status(view: View, configuration: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """All that is to be seen. `configuration`: what is known of its last reading, where it can be read again."""
     readiness = view.readiness()
     return {
         "version": version(),
         "ready": readiness.ready,
         "polling": readiness.polling,
         "reasons": [reason.text for reason in readiness.reasons],
+        "configuration": configuration,
         "mappings": mappings(view),
         "functions": functions(view),
     }

@@ -15,9 +15,9 @@ PURE_MODULES = frozenset(
     {
         "__future__",
         "abc",
+        "array",
         "base64",
         "binascii",
-        "array",
         "bisect",
         "collections",
         "copy",

@@ -17,7 +17,9 @@ from headrace.config.settings import Address
 from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.server import address_of, bind, serving
 from headrace.service.api.steering import Outlook, Steering
-from headrace.service.telemetry.core.flow import FlowView
+from headrace.service.control.refusals import invalid_parameter
+from headrace.service.running.core.config_changes import ConfigChanges, PartChanges
+from headrace.service.telemetry.core.flow import FlightView, FlowView
 from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.function_lines import LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
@@ -84,6 +86,42 @@ class Levers:
 
 
 @dataclass
+class Moves:
+    made: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def shown(self, name: str) -> dict[str, Any]:
+        return {"mapping": name, "positions": [{"shard": "s", "place": "finished"}]}
+
+    async def put(self, name: str, lane: str, to: str) -> dict[str, Any]:
+        self.made.append(("put", name, lane, to))
+        flight = FlightView("r", lane, 1, "7", 1, 0.5, None)
+        return {"mapping": name, "positions": [], "in_flight": (flight,), "retrying": ()}
+
+    async def remove(self, name: str) -> dict[str, Any]:
+        self.made.append(("remove", name))
+        return {"mapping": name}
+
+    async def skip(self, name: str, lane: str, record: str) -> dict[str, Any]:
+        self.made.append(("skip", name, lane, record))
+        return {"mapping": name, "lane": lane, "record": record, "waits": False}
+
+
+@dataclass
+class Reloads:
+    refused: str = ""
+    times: int = 0
+
+    async def reload(self) -> ConfigChanges:
+        if self.refused:
+            raise invalid_parameter(self.refused)
+        self.times += 1
+        return ConfigChanges(PartChanges(added=("new",), kept=("a b/c",)))
+
+    def shown(self) -> dict[str, object]:
+        return {"loaded": 1000.0, "trouble": self.refused, "needs_restart": []}
+
+
+@dataclass
 class Desk:
     """A daemon's /v1, as a client sees it."""
 
@@ -93,6 +131,8 @@ class Desk:
     taps: Taps
     lines: LinesOfFunctions
     shown: Shown
+    reloads: Reloads
+    moves: Moves
 
     @property
     def url(self) -> str:
@@ -129,13 +169,14 @@ async def desk(
     levers, shown = Levers(), Shown()
     seen = view or shown
     taps, lines = Taps(lambda: 1000.0), lines or LinesOfFunctions(lambda: 1000.0)
-    steering = Steering(seen, Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
+    access, reloads, moves = ApiAccess(host, (), keys or {}), Reloads(), Moves()
+    steering = Steering(seen, Outlook(sight, taps, lines), levers, access, SystemClock(), reloads, moves)
     listener = bind(Address("127.0.0.1", port))
     try:
         async with (
             serving(listener, seen, no_metrics, steering=steering),
             aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
         ):
-            yield Desk(session, sight, levers, taps, lines, shown)
+            yield Desk(session, sight, levers, taps, lines, shown, reloads, moves)
     finally:
         listener.close()

@@ -111,6 +111,45 @@ async def test_a_lever_wants_the_token() -> None:
         assert (code, refusal["error"]) == (500, "the disk is full")
 
 
+@pytest.mark.semantics("STEER-10", "STEER-12")
+async def test_positions_are_seen_by_all_and_moved_with_the_token() -> None:
+    async with desk() as found:
+        where = "/v1/mappings/uuid/positions"
+        assert (await found.get(where))[1]["positions"][0]["shard"] == "s"
+        assert (await found.get("/v1/mappings/x/positions"))[0] == 404
+        body = b'{"lane": "s", "to": "LATEST"}'
+        assert (await found.post(f"{where}/set", data=body))[0] == 403
+        token = await found.token()
+        code, answer = await found.post(f"{where}/set", token, body)
+        assert (code, answer["in_flight"][0]["first"]) == (200, "7")
+        assert (await found.post(f"{where}/skip", token, b'{"lane": "s", "record": "7"}'))[0] == 200
+        assert (await found.post(f"{where}/remove", token))[0] == 200
+        assert found.moves.made == [
+            ("put", "a b/c", "s", "LATEST"),
+            ("skip", "a b/c", "s", "7"),
+            ("remove", "a b/c"),
+        ]
+        for wrong in (b"{", b"[]", b'{"lane": 7}', b'{"shard": "s"}'):
+            assert (await found.post(f"{where}/set", token, wrong))[0] == 400
+        assert (await found.post(f"{where}/explode", token))[0] == 404
+        assert len(found.moves.made) == 3
+
+
+@pytest.mark.semantics("RELOAD-02", "RELOAD-06")
+async def test_a_reload_is_a_lever_and_says_what_changed_or_why_nothing_did() -> None:
+    async with desk() as found:
+        assert (await found.post("/v1/reload"))[0] == 403
+        token = await found.token()
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, found.reloads.times) == (200, 1)
+        assert answer["mappings"] == {"added": ["new"], "removed": [], "changed": [], "kept": 1}
+        assert answer["text"] == "mappings 1 added, 1 kept; functions none"
+        found.reloads.refused = "line 3 is wrong"
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, answer["error"]) == (400, "line 3 is wrong")
+        assert (await found.get("/status"))[1]["configuration"]["trouble"] == "line 3 is wrong"
+
+
 @pytest.mark.semantics("STEER-02")
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}])
 async def test_a_foreign_page_gets_no_token_sees_nothing_and_pulls_nothing(headers: dict[str, str]) -> None:

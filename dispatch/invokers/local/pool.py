@@ -27,11 +27,12 @@ from ..tracing import new_trace
 from . import temporary
 from .core.platform_log import Ended
 from .core.warm import Warm
-from .launch import Command, LaunchRefused, plan
+from .launch import plan
 from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Handed, RuntimeAnswer
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200
@@ -71,7 +72,7 @@ class LocalInvoker:
         """Those of them that were reported as started."""
         self._busy = 0
         self._command: Command | LaunchRefused | None = None
-        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
+        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload, fresh_for=spec.reload_after)
         self._generation = 0
         self._closed = False
         self._swept = False

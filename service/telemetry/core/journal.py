@@ -16,7 +16,7 @@ from typing import Any
 SHARED = 64
 """Batches of which another entry may use the same ids."""
 TOTAL = 500_000
-"""Ids that all mappings remember together; the one that remembers most forgets first."""
+"""Ids that all mappings remember together; those that remember most forget first."""
 RELIEF = 0.9
 """So much is left of them then."""
 
@@ -156,8 +156,24 @@ class Journals:
         self._puts += 1
         if self._puts % max(1, len(self._journals)):
             return
-        while sum(journal.weight for journal in self._journals.values()) > self._total:
-            max(self._journals.values(), key=lambda journal: journal.weight).shrink(RELIEF)
+        weights = sorted(journal.weight for journal in self._journals.values())
+        if sum(weights) <= self._total:
+            return
+        level = _level(weights, self._total * RELIEF)
+        for journal in self._journals.values():
+            if journal.weight > level:
+                journal.shrink(level / journal.weight)
 
     def forget(self, mapping: str) -> None:
         self._journals.pop(mapping, None)
+
+
+def _level(weights: Sequence[int], most: float) -> float:
+    """What each may keep at most, so that all keep no more than `most`. `weights`: ascending."""
+    left = most
+    for index, weight in enumerate(weights):
+        others = len(weights) - index
+        if weight * others >= left:
+            return left / others
+        left -= weight
+    return left
