@@ -175,7 +175,7 @@ class Steering:
     # --- what is seen -----------------------------------------------------------------------------------------------
 
     async def _daemon(self, request: web.Request) -> object:
-        return {**views.daemon(self._view), "since": self._since, "levers": sorted(self._levers)}
+        return {**views.daemon(self._view), "since": self._since, "levers": sorted([*self._levers, "skip"])}
 
     async def _history(self, request: web.Request) -> object:
         """The last hour of each `?mapping=`, in `?points=` of them at most."""

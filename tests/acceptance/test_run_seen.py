@@ -200,7 +200,7 @@ def test_a_record_is_explained_and_its_mapping_paused_over_a_restart(ministack: 
     queues.close()
 
 
-@pytest.mark.semantics("SEE-05", "SEE-06")
+@pytest.mark.semantics("SEE-05", "SEE-06", "STEER-35")
 def test_records_and_lines_are_seen_as_they_pass(ministack: Server, tmp_path: Path) -> None:
     queues = daemons.Queues(ministack.endpoint_url)
     name = queues.create()
@@ -232,6 +232,11 @@ def test_records_and_lines_are_seen_as_they_pass(ministack: Server, tmp_path: Pa
         assert (logs.returncode, "took" in logs.stdout, "REPORT" in logs.stdout) == (0, True, False)
         logs = headrace("logs", "--platform", "--url", daemon.url, cwd=tmp_path)
         assert "REPORT" in logs.stdout
+        (function,) = json.loads(daemon.get("/v1/functions")[1])["functions"]
+        work = function["work"]
+        assert (work["environments"], work["cold_starts"], work["failures"]) == (1, 1, 0)
+        assert work["invocations"] >= 1
+        assert work["last_init"] > 0
     gone = headrace("tap", "--url", "http://127.0.0.1:9", cwd=tmp_path)
     assert (gone.returncode, "no daemon answers" in gone.stderr) == (1, True)
     queues.close()

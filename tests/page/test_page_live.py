@@ -64,6 +64,7 @@ async def test_four_kinds_under_load_a_poison_record_and_a_restart(
                 again.ready()
                 await page.until("document.querySelector('#banner').hidden")
                 await pause(page, again)
+                await skip(page, again)
     lab.close()
 
 
@@ -133,6 +134,16 @@ async def pause(page: Page, daemon: daemons.Daemon) -> None:
     await page.push("Resume")
     await page.click("dialog button.primary")
     await page.shows("clicks goes on", "#toasts")
+
+
+async def skip(page: Page, daemon: daemons.Daemon) -> None:
+    """What holds up the shard goes, and the mapping polls again."""
+    await page.shows("failing", ".badge")
+    await page.push("Skip …")
+    await page.push("Skip the record")
+    await page.shows("clicks skips the record", "#toasts")
+    await page.shows("polling", ".badge")
+    assert mapping(daemon, "clicks")["counts"]["discarded"] == 1
 
 
 def mapping(daemon: daemons.Daemon, name: str) -> dict[str, Any]:
