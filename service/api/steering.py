@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
+import anyio.lowlevel
 import anyio.to_thread
 import orjson
 from aiohttp import web
@@ -30,7 +31,7 @@ from ..telemetry.core.journal import Journal
 from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.sight import Sight
 from ..telemetry.taps import Taps, TapWish
-from ..telemetry.view import View
+from ..telemetry.view import OneByOne
 from . import filter_trials, views
 from .core.access import ApiAccess
 from .heads import head_of
@@ -105,7 +106,7 @@ class Outlook:
 class Steering:
     def __init__(
         self,
-        view: View,
+        view: OneByOne,
         outlook: Outlook,
         levers: Levers,
         access: ApiAccess,
@@ -175,7 +176,12 @@ class Steering:
     # --- what is seen -----------------------------------------------------------------------------------------------
 
     async def _daemon(self, request: web.Request) -> object:
-        return {**views.daemon(self._view), "since": self._since, "levers": sorted([*self._levers, "skip"])}
+        return {
+            **views.daemon(self._view),
+            "since": self._since,
+            "levers": sorted([*self._levers, "skip"]),
+            "configuration": self.reloads.shown(),
+        }
 
     async def _history(self, request: web.Request) -> object:
         """The last hour of each `?mapping=`, in `?points=` of them at most."""
@@ -186,7 +192,10 @@ class Steering:
         if not 1 <= len(names) <= NAMED:
             raise invalid_parameter(f"name from 1 to {NAMED} mappings: ?mapping=")
         known = {name: history for name in names if (history := self._sight.history(name))}
-        histories = {name: history.series(int(points)) for name, history in known.items()}
+        histories = {}
+        for name, history in known.items():
+            histories[name] = history.series(int(points))
+            await anyio.lowlevel.checkpoint()
         return {"step": STEP * width(int(points)), "mappings": histories}
 
     async def _filter(self, request: web.Request) -> object:
@@ -196,7 +205,12 @@ class Steering:
         return await anyio.to_thread.run_sync(filter_trials.answer, body, self._config_of)
 
     async def _mappings(self, request: web.Request) -> object:
-        return {"mappings": views.mappings(self._view)}
+        shown = []
+        for name in self._view.listed():
+            if (mapping := self._view.mapping(name)) is not None:
+                shown.append(views.mapping(mapping))
+            await anyio.lowlevel.checkpoint()  # a thousand of them hold up no record
+        return {"mappings": shown}
 
     async def _functions(self, request: web.Request) -> object:
         return {"functions": views.functions(self._view)}
@@ -249,9 +263,8 @@ class Steering:
 
     def _named(self, request: web.Request) -> dict[str, Any]:
         name = request.match_info["name"]
-        for mapping in views.mappings(self._view):
-            if name in (mapping["name"], mapping["uuid"]):
-                return mapping
+        if (mapping := self._view.mapping(name)) is not None:
+            return views.mapping(mapping)
         raise no_such_resource(f"there is no mapping {name[:200]!r}; `headrace status` lists them")
 
     async def _tap(self, request: web.Request) -> web.StreamResponse:
