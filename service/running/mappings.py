@@ -355,6 +355,15 @@ class RunningMappings:
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
 
+    def listed(self) -> tuple[str, ...]:
+        return tuple(self._mappings)
+
+    def mapping(self, name: str) -> MappingView | None:
+        config = self._mappings.get(name)
+        if config is None:
+            config = next((each for each in self._mappings.values() if each.uuid == name), None)
+        return self._mapping(config) if config is not None else None
+
     def functions(self) -> tuple[FunctionView, ...]:
         views = self.fleet.views()
         return tuple(replace(view, work=self._sight.work(view.name)) for view in views) if self._sight else views

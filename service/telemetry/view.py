@@ -82,3 +82,15 @@ class View(Protocol):
     def mappings(self) -> tuple[MappingView, ...]: ...
 
     def functions(self) -> tuple[FunctionView, ...]: ...
+
+
+class OneByOne(View, Protocol):
+    """A view that shows one mapping at a time, too: to look at a thousand at once takes long."""
+
+    def listed(self) -> tuple[str, ...]:
+        """The names of all mappings."""
+        ...
+
+    def mapping(self, name: str) -> MappingView | None:
+        """By its name or UUID; None when there is none."""
+        ...
