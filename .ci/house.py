@@ -44,6 +44,8 @@ SEAMS = frozenset(
         "pollers/core/mark",
         "pollers/core/wish",
         "pollers/positions",
+        "pollers/replay/core/bounds",
+        "pollers/replay/core/plan",
         "pollers/source",
         "pollers/supervisor",
     }

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from .fields.runtimes import RUNTIME_FORM
 from .fields.spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
 
 TIMEOUT_DEFAULT = 3
@@ -28,11 +29,9 @@ TIMEOUT_DEFAULT = 3
 CONCURRENCY_DEFAULT = 4
 """Environments of a local function at once. Ours: AWS has no such default, a laptop needs one."""
 
-_MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
 VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
 QUALIFIER_FORM = r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$"
 ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/\S+$"
-RUNTIME_FORM = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
 
 # What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.
 RESERVED = frozenset(
@@ -140,7 +139,8 @@ class LocalFunction(_Started):
     """Code in a directory, run by one of Lambda's runtimes on this machine."""
 
     runtime: str = Field(pattern=RUNTIME_FORM, examples=["python", "python3.12", "nodejs20.x", "provided.al2023"])
-    """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name."""
+    """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name; `java21`
+    and others with what the setting `runtimes` has for them."""
     handler: _Word | None = Field(None, examples=["app.handler"])
     """`module.function`. Needed for Python and Node."""
     code: Path = Field(examples=["./functions/orders"])

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from .fields import limits
 from .fields.retry_backoff import RetryBackoff
+from .fields.runtimes import Runtimes
 from .fields.spoken import aws_name
 from .function import KINDS
 from .kinds.support import honoured_table
@@ -57,12 +58,13 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "api", "log", "destinations", "retry_backoff")),
+        _table(Settings, skip=("aws", "api", "log", "destinations", "retry_backoff", "runtimes")),
         "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
         "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
         "### `log`\n\n" + _doc(LogSettings) + "\n\n" + _table(LogSettings),
         "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
         "### `retry_backoff`\n\n" + _doc(RetryBackoff) + "\n\n" + _table(RetryBackoff),
+        "### `runtimes`\n\n" + _doc(Runtimes) + "\n\n" + _table(Runtimes) + "\n" + _RUNTIMES,
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,
@@ -142,6 +144,13 @@ def _members(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     told = (f"`{name}`: {_type(member, definitions)}" for name, member in schema.get("properties", {}).items())
     return "{" + "; ".join(told) + "}"
 
+
+_RUNTIMES = (
+    "| *a runtime* | text, or {`command`: list of text} | | For `python…` and `nodejs…` an interpreter: a path, or a "
+    "name on PATH. For every runtime a command: its program, found on PATH or relative to the code, and its arguments, "
+    "in which `{code}` is the directory of the code and `{handler}` the handler (`{{` and `}}` are braces). Example: "
+    '`java21: {command: [java, -cp, "{code}:{code}/lib/*", Main, "{handler}"]}`. |'
+)
 
 _FUNCTIONS = """
 ## Functions

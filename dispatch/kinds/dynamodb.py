@@ -8,6 +8,7 @@ from math import floor
 
 from ...config.kinds import dynamodb
 from ..core.events import Fields, base64_text, fields_of, seconds
+from ..core.model import Lane, Position, Record
 from ..patterns.arrays import content_without, passes
 from ..patterns.formats import FilterRules
 from ..patterns.reach import (
@@ -23,7 +24,7 @@ from ..patterns.reach import (
 )
 from ..patterns.tree import Branch
 from .fragments import BatchInfo, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind
+from .profile import DispatchKind, Item
 
 _CHANGE = ("Keys", "NewImage", "OldImage")
 
@@ -72,6 +73,20 @@ def dynamodb_key(record: Fields) -> str:
     """The item's primary key as text, the same for the same item whatever the order of its attributes."""
     keys = fields_of(fields_of(record["dynamodb"]).get("Keys"))
     return json.dumps(_attribute_value(keys), sort_keys=True, separators=(",", ":"))
+
+
+def dynamodb_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event, which does not name its shard: all of a document are of one."""
+    change = item["dynamodb"]
+    number = str(change["SequenceNumber"])
+    return Record(
+        lane=Lane(source),
+        id=number,
+        item=item,
+        arrived=float(change.get("ApproximateCreationDateTime", 0.0)),
+        position=Position.parse(number),
+        key=dynamodb_key(item),
+    )
 
 
 BATCH_INFO = BatchInfo("DDBStreamBatchInfo", "seconds")
@@ -134,6 +149,8 @@ STREAM = DispatchKind(
     shape=SHAPE,
     impossible=_impossible,
     data=lambda item: None,
+    relived=dynamodb_relived,
     called=lambda item: item.get("eventID"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

@@ -13,7 +13,7 @@ from ..core.pages import Places, Sheet
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, RecordShape, one_of
 from .fragments import BatchInfo, decoded, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind
+from .profile import DispatchKind, Item
 
 
 def kinesis_item(record: Fields, *, shard: str, arn: str, region: str, role: str) -> dict[str, object]:
@@ -129,6 +129,16 @@ def _column(raws: Sequence[Fields], name: str) -> list[str]:
     return column  # type: ignore[return-value]
 
 
+def kinesis_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event; its id names its shard."""
+    about = item["kinesis"]
+    number = str(about["sequenceNumber"])
+    shard = str(item["eventID"]).removesuffix(f":{number}")
+    arrived = float(about["approximateArrivalTimestamp"])
+    lane, key = Lane(source, shard), str(about["partitionKey"])
+    return Record(lane=lane, id=number, item=item, arrived=arrived, position=Position.parse(number), key=key)
+
+
 BATCH_INFO = BatchInfo("KinesisBatchInfo", "milliseconds")
 
 SHAPE: RecordShape = {
@@ -156,6 +166,8 @@ STREAM = DispatchKind(
     filters=FilterRules("kinesis", "data", only_json=True),
     shape=SHAPE,
     data=lambda item: decoded(item["kinesis"]["data"]),
+    relived=kinesis_relived,
     called=lambda item: item["kinesis"].get("sequenceNumber"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

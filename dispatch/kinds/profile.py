@@ -18,8 +18,9 @@ from ..core.backoff import Backoff
 from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
+from ..core.found_documents import NamedIn, NamedRecords
 from ..core.keeping import Keeps
-from ..core.model import Lane, Now, OpenWindow
+from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
@@ -39,6 +40,11 @@ MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
 def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
     """Of a source that discards nothing."""
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
+
+
+def names_nothing(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """Of a source that discards nothing: no document names records of it."""
+    return ()
 
 
 def records_in(event: object) -> list[Item] | None:
@@ -71,12 +77,17 @@ class DispatchKind:
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    relived: Callable[[Item, str], Record]
+    """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
+    what is no record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
+    origins: NamedIn = names_nothing
+    """The records that such a document names."""
     identifiers: Identifiers = TEXT
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in

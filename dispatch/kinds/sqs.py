@@ -9,7 +9,7 @@ from ...config.kinds import sqs
 from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.events import Fields, RecordsEnvelope, base64_text, fields_of
-from ..core.model import Now
+from ..core.model import Lane, Now, Record
 from ..core.policy import Policy, Progress
 from ..core.slots import SingleSlot
 from ..patterns.formats import FilterRules
@@ -46,6 +46,15 @@ def _message_attribute(attribute: Fields) -> dict[str, object]:
     if "BinaryValue" in attribute:
         value["binaryValue"] = base64_text(attribute["BinaryValue"])
     return value | {"stringListValues": [], "binaryListValues": [], "dataType": attribute.get("DataType")}
+
+
+def sqs_relived(item: Item, source: str) -> Record:
+    """A message out of its element of an event. Its receipt handle is of no use any more."""
+    attributes = fields_of(item.get("attributes"))
+    sent = float(str(attributes.get("SentTimestamp", 0))) / 1000
+    group = attributes.get("MessageGroupId")
+    key = None if group is None else str(group)
+    return Record(lane=Lane(source), id=str(item["messageId"]), item=item, arrived=sent, key=key)
 
 
 def _policy(mapping: EventSourceMapping) -> Policy:
@@ -89,6 +98,7 @@ STANDARD = DispatchKind(
     filters=FilterRules("sqs", "body"),
     shape=SHAPE,
     data=lambda item: item.get("body"),
+    relived=sqs_relived,
     called=lambda item: item.get("messageId"),
     is_item=_is_item,
 )

@@ -11,11 +11,13 @@ from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.kinds.kafka import subject_of
 from ..positions import LanePositions
-from ..profile import PollerKind, SourceParts
+from ..profile import PollerKind, Replayed, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..schemas import EXTRA, missing_libraries, open_schemas
 from ..schemas.decoding import DecodingSource
 from ..source import FunctionFacts, Source
 from .positions import TopicPositions
+from .replaying import ReplayTopic
 from .settings import TopicSettings
 from .source import KafkaSource
 
@@ -36,20 +38,18 @@ class TopicMaker:
         return None
 
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
-        mapping, parts = self._mapping, self._parts
-        source = KafkaSource(self._settings(), self._access, parts.clock, parts.observer)
-        registry = mapping.kafka_config.schema_registry_config
-        if registry is None:
-            return source
-        if missing := missing_for(mapping):
-            raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
-        schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
-        return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+        settings, parts = self._settings(joins=not self._parts.dry_run), self._parts
+        return self._decoding(KafkaSource(settings, self._access, parts.clock, parts.observer))
 
-    async def positions(self) -> LanePositions:
-        return TopicPositions(self._settings(), self._access)
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed:
+        settings, parts = self._settings(joins=False), self._parts
+        topic = ReplayTopic(settings, self._access, parts.clock, parts.observer)
+        exact = await topic.resolve(plan, progress)
+        return Replayed(self._decoding(topic), exact)
 
-    def _settings(self) -> TopicSettings:
+    def _settings(self, *, joins: bool) -> TopicSettings:
         mapping = self._mapping
         return TopicSettings(
             mapping=mapping.name,
@@ -59,8 +59,21 @@ class TopicMaker:
             start=mapping.starting_position or "TRIM_HORIZON",
             start_at=mapping.starting_position_timestamp,
             pollers=mapping.pollers or (1, 1),
-            joins=not self._parts.dry_run,
+            joins=joins,
         )
+
+    def _decoding(self, source: Source) -> Source:
+        mapping, parts = self._mapping, self._parts
+        registry = mapping.kafka_config.schema_registry_config
+        if registry is None:
+            return source
+        if missing := missing_for(mapping):
+            raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
+        schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
+        return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+
+    async def positions(self) -> LanePositions:
+        return TopicPositions(self._settings(joins=not self._parts.dry_run), self._access)
 
     def destination(self, function_arn: str) -> Destination | None:
         topic = self._mapping.failure_topic

@@ -5,6 +5,7 @@
 /metrics                    Prometheus
 /status                     JSON: mappings and functions with state, reason and counts
 /v1/…                       what becomes of records, and the levers (`steering.py`)
+/ and /page/…               the page that shows it (`page_files.py`)
 everything else             the Lambda API, where it is served
 """
 

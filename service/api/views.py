@@ -1,9 +1,10 @@
-"""What a daemon shows of itself, as what JSON is made of."""
+"""What a daemon shows of itself, as what `orjson` writes: dictionaries, and the values of `telemetry` in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
+from itertools import islice
 from typing import Any
 
 from ...config.reasons import Reason
@@ -25,6 +26,21 @@ def status(view: View, configuration: Mapping[str, object] | None = None) -> dic
     }
 
 
+REASONS = 20
+"""Of why the daemon is not ready, in `daemon`."""
+
+
+def daemon(view: View) -> dict[str, Any]:
+    """The daemon as a whole, in little."""
+    readiness = view.readiness()
+    return {
+        "version": version(),
+        "ready": readiness.ready,
+        "polling": readiness.polling,
+        "reasons": [reason.text for reason in islice(readiness.reasons, REASONS)],
+    }
+
+
 def mappings(view: View) -> list[dict[str, Any]]:
     return [_plain(mapping, "reason", "trouble") for mapping in view.mappings()]
 
@@ -35,7 +51,7 @@ def functions(view: View) -> list[dict[str, Any]]:
 
 def _plain(seen: MappingView | FunctionView, *reasons: str) -> dict[str, Any]:
     """With each of its reasons as text, empty for none, and the code beside it."""
-    plain = asdict(seen)
+    plain = {field.name: getattr(seen, field.name) for field in fields(seen)}  # not deep: a thousand are asked for
     for name in reasons:
         reason: Reason | None = getattr(seen, name)
         plain |= {name: reason.text if reason else "", f"{name}_code": reason.code.value if reason else ""}

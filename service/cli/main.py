@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
+from . import mending
 from .terminal import print_everything
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _add_completion(verbs, top)
     _add_positions(verbs)
     _add_release(verbs)
+    mending.add_to(verbs)
     return top
 
 

@@ -356,7 +356,8 @@ class RunningMappings:
         return tuple(self._mapping(config) for config in self._mappings.values())
 
     def functions(self) -> tuple[FunctionView, ...]:
-        return self.fleet.views()
+        views = self.fleet.views()
+        return tuple(replace(view, work=self._sight.work(view.name)) for view in views) if self._sight else views
 
     def _is_known(self, work: RunningMapping) -> bool:
         return work.is_known and (work.polling or self._known(work))

@@ -64,6 +64,7 @@ class Action(StrEnum):
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
     FUNCTION_UP = "function_up"
+    RUNTIME = "runtime"
     FUNCTION_LOG = "function_log"
     OUTPUT_LEFT_OUT = "output_left_out"
     FUNCTION_LOGS = "function_logs"

@@ -370,7 +370,7 @@ class Daemon:
         if planes is None:
             return None
         given = DaemonParts(self._live, clients, observer, self._tails, self._clock, self._jitter)
-        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        made = await ApiFunctions.open(given, planes, functions, state, stack)
         self._state_watch.add(made.events)
         return made
 
@@ -466,7 +466,8 @@ class Daemon:
             return []
         planes.functions.watch(following.function_changed)
         await following.begin()
-        return [planes.functions.run, following.run, self._state_watch.run, self._reloading.run]
+        keepers = [planes.functions.run, following.run, self._state_watch.run, self._sight.run]
+        return [*keepers, self._reloading.run]
 
     def _following(
         self,

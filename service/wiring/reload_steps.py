@@ -19,7 +19,7 @@ from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
 from .control_plane import ControlPlane, filed_of
 from .endpoints import ServiceEndpoints
-from .invokers import InvokerFactory, url_of
+from .invokers import InvokerFactory, Refused, url_of
 from .live_config import LiveConfig
 from .source_factory import refuse_missing_libraries
 
@@ -72,5 +72,5 @@ class ReloadSteps:
         if url and self.listen and would_call_itself(url, self.listen):
             return [config.problem(place, f"{url} is this daemon's own address: it would call itself forever")]
         used = any(mapping.enabled and mapping.function_name == name for mapping in config.mappings.values())
-        refusal = await self.functions.refusal(function) if used else ""
-        return [config.problem(place, refusal)] if refusal else []
+        found = await self.functions.looked_at(function) if used else ""
+        return [config.problem(place, found.why)] if isinstance(found, Refused) else []

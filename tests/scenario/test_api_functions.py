@@ -63,6 +63,13 @@ class Environment(CallableInvoker):
         await super().aclose()
 
 
+class NoneOfTheFile:
+    """Makes none of the configuration's functions; each runtime is here."""
+
+    async def replaced_runtime(self, runnable: Runnable) -> str:
+        return ""
+
+
 @dataclass
 class Rig:
     directory: Path
@@ -87,7 +94,7 @@ class Rig:
         changes = Changes()
         observer = Observers([changes, ForgetfulObserver(self.registry)])
         references = FunctionReferences(self.environments)
-        functions: Any = None  # none of the configuration's are made here
+        functions: Any = NoneOfTheFile()
         targets = FunctionFactory(
             _empty(), functions, self.registry, changes, observer, self.clock, lambda: 1.0, references
         )

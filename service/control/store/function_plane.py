@@ -11,8 +11,8 @@ with the same name stays stored, but hidden.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 
 import anyio
@@ -22,7 +22,7 @@ from ....config.durable.faults import StoreUnavailable
 from .. import as_documents, event_invokes, from_file, functions, names, runnables
 from ..catalogue import AsynchronousSettings, Runnable
 from ..from_file import Filed
-from ..model import Answer, Decision, Function, Moment
+from ..model import Answer, Decision, Function, Moment, Package
 from ..names import Home, Named
 from ..refusals import ApiError, conflict, service
 from .code import CodeStore
@@ -55,15 +55,17 @@ class FunctionPlane:
         clock: Clock,
         window: float = WINDOW,
         fresh: Callable[[], str] = lambda: str(uuid.uuid4()),
+        layers: Callable[[], Iterable[Package]] = tuple,
     ) -> None:
         """`window`: seconds between Pending and Active, InProgress and Successful; 0: at once. `fresh`: a new text
-        each time."""
+        each time. `layers`: packages that are kept besides those of functions."""
         self.here = here
         self.code = code
         self._documents = documents
         self._clock = clock
         self._window = window
         self._fresh = fresh
+        self._layers = layers
         self._filed = from_file.functions(configured, here, self._moment())
         self._functions = as_documents.functions(
             documents.all(as_documents.FUNCTION), documents.all(as_documents.VERSION), here
@@ -138,11 +140,11 @@ class FunctionPlane:
         version = runnables.served(function, qualifier, draw) if function else None
         if function is None or version is None:
             return None
-        return runnables.runnable(function, version, self.code.path(version.package.sha256))
+        return runnables.runnable(function, version, self.code.place)
 
     def latest(self, function: Function) -> Runnable:
         """The runnable of `$LATEST`, whether the function is stored yet or not."""
-        return runnables.runnable(function, function.latest, self.code.path(function.latest.package.sha256))
+        return runnables.runnable(function, function.latest, self.code.place)
 
     def reserved(self, name: str) -> int | None:
         function = self._of_api(name)
@@ -151,8 +153,12 @@ class FunctionPlane:
     def asynchronous(self, name: str, qualifier: str = "") -> AsynchronousSettings:
         return event_invokes.settings(self._of_api(name), qualifier)
 
-    def holding(self, runnable: Runnable) -> AbstractContextManager[None]:
-        return self.code.held(runnable.code.name)
+    @contextmanager
+    def holding(self, runnable: Runnable) -> Iterator[None]:
+        with ExitStack() as stack:
+            for sha256 in runnable.held:
+                stack.enter_context(self.code.held(sha256))
+            yield
 
     def watch(self, changed: Callable[[str], None]) -> None:
         self._watchers.append(changed)
@@ -287,7 +293,8 @@ class FunctionPlane:
         self._wake()
 
     def _packages(self) -> frozenset[str]:
-        return frozenset().union(*(function.packages for function in self._functions.values()))
+        kept = frozenset(each.sha256 for each in self._layers() if not each.directory)
+        return kept.union(*(function.packages for function in self._functions.values()))
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()
