@@ -241,7 +241,7 @@ class GateOpened:
 
 @dataclass(frozen=True, slots=True)
 class MappingChanged:
-    """A mapping moved to another state (`pollers.lifecycle`)."""
+    """A mapping moved to another state (`pollers.core.lifecycle`)."""
 
     mapping: str
     state: str
