@@ -33,11 +33,11 @@ Address = Callable[[], str]
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
-"""Of a mapping, the ARN of its function, and the address of its source."""
+"""Makes the documents from a mapping, the ARN of its function, and the address of its source."""
 
 
 def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
-    """Of a source that discards nothing."""
+    """A source that discards nothing has no documents. Raises BugError."""
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
 
 
@@ -69,18 +69,18 @@ class DispatchKind:
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
-    """What filters may look into."""
+    """The members of a record that filters may look into."""
     shape: RecordShape
     """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
     called: Callable[[Item], object]
-    """What tells a record from the others of its event, for people; None where it does not say."""
+    """The name of a record among the others of its event, for people; None for a record without one."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
-    """Of what was discarded, for failure destinations."""
+    """The documents about discarded records, for failure destinations."""
     identifiers: Identifiers = TEXT
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in

@@ -47,7 +47,7 @@ class ShardPage:
 
     records: Records = field(default_factory=Records)
     lost: tuple[Lost, ...] = ()
-    """What is missing before these records."""
+    """The gaps before these records."""
     ended: bool = False
     """The shard is closed and this was the last of it."""
     caught_up: bool = True
