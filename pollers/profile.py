@@ -101,6 +101,6 @@ class PollerKind:
 
     kind: SourceKind
     make: Callable[[EventSourceMapping, SourceParts], SourceMaker]
-    """Of a mapping that breaks no rule."""
+    """Makes the maker for a mapping that breaks no rule."""
     missing: Callable[[EventSourceMapping], str] = lambda mapping: ""
     """The missing libraries that this mapping needs, and how to install them; empty when none is missing."""

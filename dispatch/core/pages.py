@@ -26,14 +26,15 @@ Places = Sequence[int]
 
 
 class Sheet(ABC):
-    """What one fetch gave of one lane, in order. Each kind of source has its own, with its columns."""
+    """The records that one fetch returned from one lane, in order. Each kind of source has its own, with its
+    columns."""
 
     def __init__(self, lane: Lane, length: int) -> None:
         self.lane = lane
         self.bodies = [b""] * length
         """The records' elements of the event as JSON, made once and kept for retries and halves; empty before that."""
         self.flaws: Mapping[int, Flaw] = {}
-        """As `Record.flaw`, by place."""
+        """The `Record.flaw` of each flawed place."""
         self._made: dict[int, Record] = {}
 
     def __len__(self) -> int:
@@ -52,12 +53,12 @@ class Sheet(ABC):
 
     @abstractmethod
     def arrived(self, place: int) -> float:
-        """As `Record.arrived`."""
+        """The `Record.arrived` of the record at a place."""
         ...
 
     @abstractmethod
     def key(self, place: int) -> str | None:
-        """As `Record.key`."""
+        """The `Record.key` of the record at a place."""
         ...
 
     @abstractmethod
@@ -101,7 +102,7 @@ class Sheet(ABC):
         return filter(None, map(self._made.get, places)) if self._made else ()
 
     def name(self, place: int) -> str:
-        """As `Record.name`."""
+        """The `Record.name` of the record at a place."""
         return self.record(place).name
 
     def write(self, places: Places) -> None:
@@ -245,7 +246,7 @@ class Records(Sequence["Record"]):
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Records:
-        """Of single records."""
+        """The records as pages of their lanes, in their order."""
         runs = groupby(records, lambda record: record.lane)
         return cls(Page(RecordSheet(tuple(members))) for _, members in runs)
 
@@ -302,7 +303,7 @@ class Records(Sequence["Record"]):
 
     @property
     def names(self) -> list[str]:
-        """As `Record.name`, of each."""
+        """The `Record.name` of each record."""
         return [page.sheet.name(place) for page in self.pages for place in page.places]
 
     @property
@@ -316,7 +317,7 @@ class Records(Sequence["Record"]):
 
     @property
     def held_until(self) -> float:
-        """As `Sheet.held_until`, of all of them."""
+        """The earliest `Sheet.held_until` of all pages."""
         return min((page.sheet.held_until(page.places) for page in self.pages), default=inf)
 
     @property

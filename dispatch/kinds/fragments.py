@@ -69,7 +69,7 @@ class BatchInfo:
 
     member: str
     precision: str
-    """Of the records' times, as `datetime.isoformat` has it."""
+    """The precision of the records' times: a `timespec` of `datetime.isoformat`."""
 
     def documents(self, mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
         return shard_documents(self, function_arn)

@@ -101,11 +101,11 @@ NO_TIME = -1
 """Kafka's timestamp of a record without one, which brokers take from any producer."""
 HOLE_OFFSET, HOLE_TIME = -7, -77
 HOLES = {"key": b"\0key", "value": b"\0value"}
-"""What no record has, in the form of an element."""
+"""A key and a value that no record has, which an element shows until its own are written."""
 
 
 class KafkaSheet(Sheet):
-    """What one fetch gave of a partition."""
+    """The records that one fetch returned from a partition."""
 
     def __init__(self, lane: Lane, topic: str, partition: int, raws: Sequence[RawRecord], now: float) -> None:
         """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
@@ -321,10 +321,10 @@ OFFSETS = Identifiers(_identifier, 'is not an object like {"partition": "topic-0
 
 @dataclass(frozen=True, slots=True)
 class KafkaSubject:
-    """What the documents of one mapping of a topic have in common. `source_arn` None: a self-managed cluster."""
+    """The facts that all documents of one mapping of a topic share. `source_arn` None: a self-managed cluster."""
 
     function_arn: str
-    """As the mapping names the function: unqualified when the mapping is."""
+    """The function's ARN as the mapping names it: unqualified when the mapping's is."""
     bootstrap_servers: str
     source_arn: str | None = None
 

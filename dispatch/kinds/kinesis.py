@@ -44,11 +44,11 @@ HOLE_TIME = -123.456
 
 @dataclass(frozen=True, slots=True)
 class ShardElement:
-    """What the elements of all records of a shard have in common."""
+    """The members that the elements of all records of a shard share."""
 
     lane: Lane
     arn: str
-    """What the mapping reads: the stream's or a consumer's."""
+    """The ARN that the mapping reads: the stream's or a consumer's."""
     region: str
     role: str
 

@@ -34,11 +34,11 @@ Address = Callable[[], str]
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
-"""Of a mapping, the ARN of its function, and the address of its source."""
+"""Makes the documents from a mapping, the ARN of its function, and the address of its source."""
 
 
 def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
-    """Of a source that discards nothing."""
+    """A source that discards nothing has no documents. Raises BugError."""
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
 
 
@@ -75,7 +75,7 @@ class DispatchKind:
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
-    """What filters may look into."""
+    """The members of a record that filters may look into."""
     shape: RecordShape
     """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
@@ -85,11 +85,11 @@ class DispatchKind:
     """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
     what is no record of this kind."""
     called: Callable[[Item], object]
-    """What tells a record from the others of its event, for people; None where it does not say."""
+    """The name of a record among the others of its event, for people; None for a record without one."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
-    """Of what was discarded, for failure destinations."""
+    """The documents about discarded records, for failure destinations."""
     origins: NamedIn = names_nothing
     """The records that such a document names."""
     identifiers: Identifiers = TEXT

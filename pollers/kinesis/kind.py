@@ -30,7 +30,7 @@ class KinesisMaker(StreamMaker):
 
 
 def role_of(arn: Arn) -> str:
-    """What a function without a role of its own has for one, in the events of this source."""
+    """The role of a function without one of its own, in the events of this source."""
     return f"arn:{arn.partition}:iam::{arn.account}:role/lambda"
 
 

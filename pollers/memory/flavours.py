@@ -34,7 +34,7 @@ class StreamEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlavourFacts:
-    """What a `MemoryStream` takes from its service."""
+    """The facts of a service that a `MemoryStream` needs."""
 
     page: int
     """Records in one answer."""
@@ -42,7 +42,7 @@ class FlavourFacts:
     spelled: Callable[[int], str]
     """A sequence number."""
     shard_name: Callable[[int, float], str]
-    """Of a shard's number and the wall-clock seconds of its birth."""
+    """Makes a shard's name from its number and the wall-clock seconds of its birth."""
     refuses_trimmed: bool
     """A position whose records are gone is refused; else it is read from the oldest record on."""
     tells_behind: bool
@@ -53,7 +53,7 @@ class FlavourFacts:
     describe: Callable[[StreamEntry], Mapping[str, Any]]
     """A record as botocore gives it."""
     records: Callable[[Sequence[Mapping[str, Any]], Lane], Records]
-    """What is made of that."""
+    """Makes the records of what `describe` gives."""
 
 
 # --- Kinesis ----------------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def _region(lane: Lane) -> str:
 
 
 class Flavour(Enum):
-    """Whose stream it is. Only tests tell them apart by name; the fake asks for the facts."""
+    """The service of the stream. Only tests tell services apart by name; the fake asks for the facts."""
 
     KINESIS = FlavourFacts(
         page=10_000,

@@ -53,7 +53,7 @@ class MemoryQueue:
     """Raised by every call while it is set."""
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
-    """What the redrive policy moved away."""
+    """The messages that the redrive policy moved away."""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _sent: anyio.Event = field(default_factory=anyio.Event)
 

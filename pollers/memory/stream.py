@@ -88,7 +88,7 @@ class MemoryShard:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one look at a shard brought."""
+    """The result of one look at a shard."""
 
     entries: tuple[StreamEntry, ...]
     iterator: str | None
@@ -302,7 +302,7 @@ class MemoryStream:
         return self._number
 
     def _pass_time(self) -> None:
-        """What happened since somebody last looked."""
+        """Apply the changes since the last look."""
         now = self.clock.wall()
         while self._rotation is not None and now - self._rotated >= self._rotation:
             self._rotate(self._rotated + self._rotation)

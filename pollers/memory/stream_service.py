@@ -55,11 +55,11 @@ class MemoryStreamService:
 
     @property
     def pushes(self) -> bool:
-        """As one whose name is a consumer's."""
+        """Whether the name is a consumer's: records are pushed to consumers."""
         return "/consumer/" in self._name
 
     def may_follow(self, stream: str, current: str) -> bool:
-        """As one whose name is a table's."""
+        """Whether the name is a table's, whose newest stream is read."""
         return current != self._name and are_of_one_table(stream, current)
 
     async def list(self, stream: str = "") -> Listing:

@@ -187,7 +187,8 @@ async def test_the_daemon_as_a_whole_is_told_in_little() -> None:
         told = (await found.get("/v1/daemon"))[1]
         assert told.pop("since") > 0
         assert told.pop("version")
-        assert told == {"ready": True, "polling": True, "reasons": [], "levers": ["pause", "resume", "retry"]}
+        assert told.pop("configuration") == (await found.get("/status"))[1]["configuration"]
+        assert told == {"ready": True, "polling": True, "reasons": [], "levers": ["pause", "resume", "retry", "skip"]}
 
 
 @pytest.mark.semantics("STEER-30")

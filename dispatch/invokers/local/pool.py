@@ -381,7 +381,7 @@ class LocalInvoker:
 
 
 def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict[str, str]:
-    """What `next` tells a runtime of an invocation beside the event."""
+    """The facts of an invocation that `next` gives to a runtime, besides the event."""
     timeout = spec.timeout if spec.timeout is not None else 900.0
     headers = {
         # The stock Python client hands the handler raw bytes for any other content type.

@@ -46,7 +46,7 @@ class Exited:
     """The runtime's process ended."""
 
     status: int
-    """As of `Popen.returncode`: negative for a signal."""
+    """The exit code in the form of `Popen.returncode`: negative for a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class InitFailed:
 
     cause: Reason
     body: bytes = b""
-    """What the runtime itself posted."""
+    """The error that the runtime itself posted."""
     entrypoint: str = ""
     """AWS's words after `Error: ` for a runtime that could not be executed."""
     ended: Exited | TimedOut | None = None
@@ -109,7 +109,7 @@ class Worker:
 
     @property
     def warm(self) -> bool:
-        """As `alive`, by what the event loop knows: cheaper, and a moment behind."""
+        """The same as `alive` by the event loop's knowledge: cheaper, and a moment behind."""
         return self._api.session.state is SessionState.WAITING and not self._exited.is_set()
 
     @property
@@ -343,7 +343,7 @@ class _WorkerLog:
 
 
 def describe_exit(status: int) -> str:
-    """As AWS words it: `exit status 1`, `signal: killed`."""
+    """The end of the process in AWS's words: `exit status 1`, `signal: killed`."""
     if status >= 0:
         return f"exit status {status}"
     return f"signal: {signal.strsignal(-status) or -status}".lower()
