@@ -10,7 +10,7 @@ from ...dispatch.core.model import FailedItems, FateKind, FunctionFailed, Succee
 from ...dispatch.core.pages import Records
 from ...pollers.core.lifecycle import PollState
 from .core.flow import DocumentView, ErrorView, FlowView
-from .core.journal import JournalEntry, Journals
+from .core.journal import Journal, JournalEntry, Journals
 from .core.journal_payloads import JournalPayloads
 from .core.mapping_model import ERROR_LENGTH, Instant, MappingModel
 
@@ -85,7 +85,7 @@ class Sight:
             return
         if isinstance(event, seen.Invoked):
             error = _error_of(event, now)
-            ids, is_new = journal.share(event.records.names)
+            ids, is_new = _shared(journal, event.records)
             first = error.text.partition("\n")[0][:ERROR_LENGTH]
             lane, request = _lane_of(event.records), event.outcome.attempt.request_id
             seconds = round(event.seconds, 3)
@@ -93,7 +93,7 @@ class Sight:
             journal.put(entry, is_new=is_new)
         else:
             for settlement in event.settlements:
-                ids, is_new = journal.share(settlement.records.names)
+                ids, is_new = _shared(journal, settlement.records)
                 fate, reason = settlement.fate.kind.value, settlement.fate.reason
                 detail = reason.value if reason else ""
                 lane = _lane_of(settlement.records)
@@ -115,6 +115,10 @@ class Sight:
         if model is None:
             model = self._models[mapping] = MappingModel(now)
         return model
+
+
+def _shared(journal: Journal, records: Records) -> tuple[tuple[str, ...], bool]:
+    return journal.share(records.ends, lambda: records.names)
 
 
 def _invoked(model: MappingModel, event: seen.Invoked, now: Instant) -> None:
