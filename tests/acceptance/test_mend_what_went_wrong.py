@@ -139,7 +139,7 @@ def run_all(daemon: daemons.Daemon, directory: Path) -> None:
 
 def broken_off(directory: Path, listen: dict[str, str]) -> str:
     """The id of a replay that was killed."""
-    command = [*daemons.command(), "replay", "orders", "--from", "1h", "--rate", "0.5", "--yes"]
+    command = [*daemons.command(), "replay", "orders", "--from", "1h", "--rate", "2", "--yes"]
     process = subprocess.Popen(
         command, cwd=directory, env=daemons.environment(**listen), stderr=subprocess.PIPE, text=True
     )
