@@ -20,6 +20,7 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.core.observer import Observer
 from ..dispatch.destinations.base import Destination
 from .checkpoints.store import CheckpointStore
+from .positions import LanePositions
 from .replay.core.plan import ReplayPlan, ReplayProgress
 from .source import FunctionFacts, Source
 from .streams.core.idle_shards import IdleShards
@@ -82,6 +83,11 @@ class SourceMaker(Protocol):
     ) -> Replayed | None:
         """The source once more, for what of the plan is not done. None where a record that was taken is not in the
         source any more. Raises as `source`, and SourceError while the source cannot be found."""
+        ...
+
+    async def positions(self) -> LanePositions | None:
+        """Of the mapping, for who moves them by hand while nobody reads the source; None for a kind that has none.
+        Raises ConfigError for a client that cannot be made, UnusableState."""
         ...
 
     def destination(self, function_arn: str) -> Destination | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
@@ -420,6 +421,15 @@ def _relived(item: Item, source: str) -> Record:
     )
 
 
+_SLASHED = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
+
+
+def _record_id(text: str) -> str:
+    """Kafka's tools write `topic/partition/offset`."""
+    found = _SLASHED.fullmatch(text)
+    return f"{found[1]}-{found[2]}@{found[3]}" if found else ""
+
+
 _SCHEMA: RecordShape = {"dataFormat": TEXT, "schemaId": leaf(LeafType.TEXT, LeafType.NUMBER)}
 SHAPE: RecordShape = {
     "topic": GIVEN_TEXT,
@@ -447,4 +457,5 @@ TOPIC = DispatchKind(
     origins=_origins,
     identifiers=OFFSETS,
     unpack=_unpack,
+    record_id=_record_id,
 )

@@ -56,6 +56,10 @@ def records_in(event: object) -> list[Item] | None:
             return None
 
 
+def no_other_form(text: str) -> str:
+    return ""
+
+
 def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
 
@@ -92,6 +96,9 @@ class DispatchKind:
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in
     """The records of an event; None for what is no event of this kind."""
+    record_id: Callable[[str], str] = no_other_form
+    """The id of a record as we name it, from another form in which users may write it; empty for a text that is not in
+    this form."""
     is_item: Callable[[Item], bool] = names_its_source
     """Whether an object that is no event is a record."""
 

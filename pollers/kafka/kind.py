@@ -10,11 +10,13 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.kinds.kafka import subject_of
+from ..positions import LanePositions
 from ..profile import PollerKind, Replayed, SourceParts
 from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..schemas import EXTRA, missing_libraries, open_schemas
 from ..schemas.decoding import DecodingSource
 from ..source import FunctionFacts, Source
+from .positions import TopicPositions
 from .replaying import ReplayTopic
 from .settings import TopicSettings
 from .source import KafkaSource
@@ -69,6 +71,9 @@ class TopicMaker:
             raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
         schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
         return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+
+    async def positions(self) -> LanePositions:
+        return TopicPositions(self._settings(joins=not self._parts.dry_run), self._access)
 
     def destination(self, function_arn: str) -> Destination | None:
         topic = self._mapping.failure_topic

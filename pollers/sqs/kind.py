@@ -62,6 +62,9 @@ class QueueMaker:
     ) -> Replayed | None:
         return None
 
+    async def positions(self) -> None:
+        """A queue forgets what is done."""
+
     def destination(self, function_arn: str) -> Destination | None:
         return None
 

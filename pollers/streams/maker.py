@@ -13,12 +13,14 @@ from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ..checkpoints.memory import MemoryCheckpoints
+from ..positions import LanePositions
 from ..profile import Replayed, SourceParts
 from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..source import FunctionFacts, Source
 from .core.idle_shards import IdleShards
 from .opening import StreamSettings
 from .polled_shard import Cadence
+from .positions import StreamPositions
 from .replaying import seeded
 from .service import StreamService
 from .source import StreamSource
@@ -76,6 +78,9 @@ class StreamMaker(ABC):
         await seeded(store, mapping.uuid, service, plan, progress)
         settings = StreamSettings(mapping.name, mapping.uuid, "TRIM_HORIZON", start_over=False)
         return Replayed(StreamSource(settings, service, store, parts.jitter, parts.observer, clock), plan)
+
+    async def positions(self) -> LanePositions:
+        return StreamPositions(self._mapping.uuid, await self.service(FunctionFacts()), await self._parts.store())
 
     def destination(self, function_arn: str) -> Destination | None:
         return None

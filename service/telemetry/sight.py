@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
+import anyio.lowlevel
+
 from ...dispatch.core import observer as seen
 from ...dispatch.core.model import FailedItems, FateKind, FunctionFailed, Succeeded, Throttled, Unreachable
 from ...dispatch.core.pages import Records
 from ...pollers.core.lifecycle import PollState
 from .core.flow import DocumentView, ErrorView, FlowView
+from .core.function_models import FunctionModels, FunctionWork
+from .core.history import STEP, History
 from .core.journal import Journal, JournalEntry, Journals
 from .core.journal_payloads import JournalPayloads
 from .core.mapping_model import ERROR_LENGTH, Instant, MappingModel
@@ -28,6 +33,7 @@ class Sight:
         self.journals = Journals(records)
         self.payloads = JournalPayloads() if payloads and records else None
         self._models: dict[str, MappingModel] = {}
+        self._functions = FunctionModels()
         self._down: dict[str, float] = {}
         """Functions that cannot start, and since when: seconds since the epoch."""
         self._take: dict[type, Callable[[MappingModel, Any, Instant], object]] = {
@@ -52,8 +58,14 @@ class Sight:
             take(self._of(getattr(event, "mapping", ""), now), event, now)
             if isinstance(event, seen.Invoked | seen.Settled):
                 self._write(event, now)
+            if isinstance(event, seen.Invoked):
+                self._functions.invoked(event.function, event.seconds, failed=not isinstance(event.outcome, Succeeded))
             if self.payloads is not None and isinstance(event, seen.Filtered | seen.Settled):
                 self._keep(self.payloads, event)
+        elif isinstance(event, seen.EnvironmentStarted):
+            self._functions.started(event.function, event.seconds)
+        elif isinstance(event, seen.EnvironmentsEnded):
+            self._functions.ended(event.function, event.number)
         elif isinstance(event, seen.GateClosed):
             self._down.setdefault(event.function, self._now().wall)
         elif isinstance(event, seen.GateOpened):
@@ -67,6 +79,23 @@ class Sight:
         """As `MappingModel.failing`."""
         model = self._models.get(mapping)
         return model.failing(self._now()) if model else ""
+
+    def history(self, mapping: str) -> History | None:
+        """None for a mapping of which nothing is known."""
+        model = self._models.get(mapping)
+        return model.history if model else None
+
+    async def run(self) -> None:
+        """Take the samples of the histories, until cancelled."""
+        while True:
+            await anyio.sleep(STEP)
+            for model in list(self._models.values()):
+                model.sample(self._now())
+                await anyio.lowlevel.checkpoint()  # a thousand of them hold up nobody
+
+    def work(self, function: str) -> FunctionWork:
+        """What is known of a function, by its name, with or without a version or alias."""
+        return self._functions.work(function)
 
     def down_since(self, function: str) -> float | None:
         """Since when the function cannot start: seconds since the epoch; None when it can."""

@@ -49,7 +49,7 @@ from ..running.core.health import (
 )
 from ..running.functions import facts_of
 from .endpoints import ServiceEndpoints, where
-from .invokers import InvokerFactory
+from .invokers import InvokerFactory, Refused
 from .source_factory import SourceFactory
 
 T = TypeVar("T")
@@ -214,7 +214,8 @@ class HealthFactsGathering:
         name, function = named
         what = describe(function)
         if isinstance(function, LocalFunction | CommandFunction):
-            return FunctionFact(name, what, await self._invokers.refusal(function))
+            found = await self._invokers.looked_at(function)
+            return FunctionFact(name, what, found.why) if isinstance(found, Refused) else FunctionFact(name, what)
         if isinstance(function, ExternalFunction):
             return FunctionFact(name, what)
         try:

@@ -28,6 +28,7 @@ ALL = (
     invoker_kits.NODE,
     invoker_kits.BOOTSTRAP,
     invoker_kits.COMMAND,
+    invoker_kits.JAVA,
 )
 
 

@@ -103,8 +103,8 @@ def test_a_fifo_queue_gets_its_groups_in_order_although_it_remembers_the_ids(her
     assert dead.queues.depth(dead.dead) == (0, 0)
     found = dead.take(dead.source, 12)
     groups: dict[str, list[int]] = {}
-    for each in found:
-        groups.setdefault(each["Attributes"]["MessageGroupId"], []).append(int(each["Body"]))
+    for message in found:
+        groups.setdefault(message["Attributes"]["MessageGroupId"], []).append(int(message["Body"]))
     assert groups == {"g0": list(range(0, 12, 2)), "g1": list(range(1, 12, 2))}
     dead.queues.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import orjson
 import pytest
 
@@ -89,6 +90,40 @@ async def test_a_back_off_ends_when_somebody_says_so_and_uses_up_no_attempt_more
         assert function.calls[-1].at - last < 30
         assert function.taken == ["poison"]
         assert supervisor.hasten() == 0
+
+
+@pytest.mark.semantics("STEER-30")
+async def test_the_last_hour_shows_the_lag_behind_a_poison_record_and_what_was_delivered_after_it() -> None:
+    clock = LoopClock(EPOCH)
+    sight = Sight(lambda: Instant(clock.monotonic(), clock.wall()))
+    world = StreamWorld()
+    world.watch = Both(sight)
+    stream = world.stream()
+    for data in ("poison", *(str(number) for number in range(99))):
+        stream.put("key", data)
+    bad = True
+
+    async def handler(call: Call) -> object:
+        if bad and "poison" in call.data:
+            raise ValueError("poison")
+        return {}
+
+    world.reading(stream, world.taking(handler), Reading(batch_size=10))
+    async with world.running(), anyio.create_task_group() as tasks:
+        tasks.start_soon(sight.run)
+        await until(95)
+        bad = False
+        await until(305)
+        tasks.cancel_scope.cancel()
+    history = sight.history("mapping")
+    assert history is not None
+    series = history.series()
+    assert {len(values) for values in series.values()} == {30}
+    lags = [value or 0.0 for value in series["lag_seconds"]]
+    assert lags[8] > lags[0] > 5.0
+    assert lags[-1] == 0.0
+    assert sum(value or 0.0 for value in series["delivered"]) * 10 == pytest.approx(100, abs=0.1)
+    assert sum(value or 0.0 for value in series["failed"]) > 0
 
 
 @pytest.mark.semantics("SEE-30")

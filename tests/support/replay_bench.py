@@ -46,7 +46,7 @@ class KinesisOrigin:
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.endpoint)
-        self.env = {"AWS_ENDPOINT_URL_KINESIS": self.endpoint}
+        self.env: Mapping[str, str] = {"AWS_ENDPOINT_URL_KINESIS": self.endpoint}
         self.name = self.streams.create()
 
     def put(self, values: Sequence[str]) -> None:
@@ -68,7 +68,10 @@ class TableOrigin:
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.endpoint)
-        self.env = {"AWS_ENDPOINT_URL_DYNAMODB": self.endpoint, "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": self.endpoint}
+        self.env: Mapping[str, str] = {
+            "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint,
+            "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": self.endpoint,
+        }
         self.name = self.streams.table()
 
     def put(self, values: Sequence[str]) -> None:

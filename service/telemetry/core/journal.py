@@ -43,6 +43,12 @@ class JournalEntry:
     def is_fate(self) -> bool:
         return self.seconds is None
 
+    def says(self, text: str) -> bool:
+        """Whether it stands in an id, or in anything else of the entry; upper or lower case."""
+        text = text.lower()
+        about = (self.what, self.lane, self.detail, self.request_id, self.error, *self.ids)
+        return any(text in each.lower() for each in about)
+
     def without_ids(self) -> Mapping[str, Any]:
         """For JSON, with their number in their place."""
         plain = asdict(self)
@@ -102,11 +108,19 @@ class Journal:
 
     # --- what is asked ----------------------------------------------------------------------------------------------
 
-    def entries(self, what: str = "", record: str = "") -> Iterator[JournalEntry]:
-        """The newest first: those of this kind, or all; those about this record, or all."""
+    def entries(
+        self, what: str = "", record: str = "", text: str = "", *, failed: bool = False
+    ) -> Iterator[JournalEntry]:
+        """The newest first: those of this kind, or all; those about this record, or all; those in which this text
+        stands; those that say an error, or all."""
         both = [entry for ring in (self._fates, self._invocations) for entry, _ in ring.entries]
         for entry in sorted(both, key=lambda entry: entry.at, reverse=True):
-            if (not what or entry.what == what) and (not record or record in entry.ids):
+            if (
+                (not what or entry.what == what)
+                and (not record or record in entry.ids)
+                and (not failed or entry.error)
+                and (not text or entry.says(text))
+            ):
                 yield entry
 
     def life(self, record: str) -> list[JournalEntry]:
