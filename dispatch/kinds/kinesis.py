@@ -91,6 +91,11 @@ class KinesisSheet(Sheet):
     def name(self, place: int) -> str:
         return self._texts[place]
 
+    def names(self, places: Places) -> Sequence[str]:
+        if isinstance(places, range):
+            return self._texts[places.start : places.stop]
+        return [self._texts[place] for place in places]
+
     def key(self, place: int) -> str:
         return self._keys[place]
 

@@ -190,6 +190,7 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
     )
     _url_argument(verb)
+    verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
     verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
     verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
     _output_argument(verb, "form of the answer")
