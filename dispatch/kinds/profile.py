@@ -19,7 +19,7 @@ from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
 from ..core.keeping import Keeps
-from ..core.model import Lane, Now, OpenWindow
+from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
@@ -54,6 +54,28 @@ def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a record by hand is made of."""
+
+    text: str
+    """Its payload: a message's body, a record's data or value, an item as JSON."""
+    place: int
+    """In its event, from 0."""
+    moment: float
+    """Wall-clock seconds of its arrival."""
+    unique: str
+    """A UUID."""
+
+
+class UnfitSample(ValueError):
+    """A payload that no record of the kind can have; the message says what it must be."""
+
+
+MakeSample = Callable[[Sample, EventSourceMapping], Record]
+"""Raises UnfitSample."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchKind:
     """One kind of source, as far as its records go."""
@@ -71,6 +93,10 @@ class DispatchKind:
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    sample: MakeSample
+    """A record by hand, as one of the mapping's source."""
+    sampled: Mapping[str, object]
+    """The source of a record by hand where no mapping names one: fields of a mapping."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
     impossible: Impossible = never_impossible
