@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..fields.arn import Arn, ArnError
-from ..fields.mapping_fields import TOPIC_SCHEME, MappingFields, is_given
+from ..fields.mapping_fields import PLUGIN_SCHEME, TOPIC_SCHEME, MappingFields, is_given
 from . import sqs
 from .profile import Violation, sentence
 
@@ -36,6 +36,8 @@ def _unfit(text: str) -> str:
     """Why this cannot be a failure destination that is no topic of the source's cluster; empty when it can."""
     if text.startswith(TOPIC_SCHEME):
         return "is a Kafka topic, and only Kafka mappings can have one"
+    if text.startswith(PLUGIN_SCHEME):
+        return ""
     try:
         arn = Arn.parse(text)
         sqs.FORM.check(arn)

@@ -23,6 +23,7 @@ from ...config.function import (
     ExternalFunction,
     HttpFunction,
     LocalFunction,
+    PluginFunction,
     RemoteFunction,
 )
 from ...config.loader import Config
@@ -42,6 +43,7 @@ from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
 from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
+from .plugins import plugin_invoker
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
@@ -82,6 +84,8 @@ class InvokerFactory:
                 return HttpInvoker(
                     function.http, clock=self._clock, timeout=function.deadline, concurrency=function.concurrency
                 )
+            case PluginFunction():
+                return await plugin_invoker(function, self._clock)
             case ExternalFunction():
                 return ExternalInvoker(await self._spec(function), clock=self._clock)
             case _:

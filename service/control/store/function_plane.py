@@ -19,9 +19,9 @@ import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ....config.function import AnyFunction
 from .. import as_documents, event_invokes, from_file, functions, names, runnables
 from ..catalogue import AsynchronousSettings, Runnable
-from ..from_file import Filed
 from ..model import Answer, Decision, Function, Moment
 from ..names import Home, Named
 from ..refusals import ApiError, conflict, service
@@ -50,7 +50,7 @@ class FunctionPlane:
         documents: Documents,
         code: CodeStore,
         here: Home,
-        configured: Mapping[str, Filed],
+        configured: Mapping[str, AnyFunction],
         *,
         clock: Clock,
         window: float = WINDOW,
