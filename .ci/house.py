@@ -42,6 +42,10 @@ SEAMS = frozenset(
         "pollers/checkpoints/store",
         "pollers/core/lifecycle",
         "pollers/core/mark",
+        "pollers/core/wish",
+        "pollers/positions",
+        "pollers/replay/core/bounds",
+        "pollers/replay/core/plan",
         "pollers/source",
         "pollers/supervisor",
     }

@@ -34,14 +34,15 @@ def mapping(stream: str) -> dict[str, object]:
     return {"source": ARN + stream, "function": "f", "batch_size": BATCH, "starting_position": "TRIM_HORIZON"}
 
 
-def ours(count: int, directory: Path, shards: int = SHARDS) -> Sample:
+def ours(count: int, directory: Path, shards: int = SHARDS, **settings: object) -> Sample:
+    """`settings`: of the daemon, besides the usual ones."""
     journal = Journal(directory / "journal")
     mappings = {"full": mapping("full"), "warm": mapping("warm")}
     with source(directory) as stub:
         stub.stream("full", count, shards)
         stub.stream("warm", 10 * BATCH, SHARDS)
         stub.open("warm")
-        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings) as running_daemon:
+        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings, **settings) as running_daemon:
             journal.wait(10 * BATCH, "the warm-up")
             running_daemon.enable(running_daemon.mappings()[ARN + "warm"], enabled=False)
             time.sleep(1.5)  # every shard has been looked at

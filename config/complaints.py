@@ -17,8 +17,9 @@ from . import masking
 from .errors import Problem
 from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, counted, folded
-from .function import PLUGIN_FORM, QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
+from .fields.runtimes import RUNTIME_FORM
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, counted, folded
+from .function import PLUGIN_FORM, QUALIFIER_FORM, ROLE_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
 _REPORTED = {
@@ -67,12 +68,13 @@ FORMS = {
     URL_FORM: ("is not a URL", "it must begin with http:// or https://"),
     VARIABLE_FORM: ("is not a valid name of a variable", "letters, digits and '_', no digit first"),
     RUNTIME_FORM: (
-        "is not a runtime that Headrace can start",
-        "python, nodejs, provided.*; for any other use 'command'",
+        "is not a runtime of Lambda's",
+        "python, nodejs, provided.*; java, dotnet and ruby with an entry of 'runtimes'; for any other use 'command'",
     ),
     ROLE_FORM: ("is not the ARN of a role", "it must look like arn:aws:iam::000000000000:role/orders"),
     ACCOUNT_FORM: ("is not an account", "it must be 12 digits, e.g. 000000000000"),
     REGION_FORM: ("is not a region", "letters, digits and '-', e.g. us-east-1"),
+    LAYER_FORM: ("is not the ARN of a layer", "arn:aws:lambda:REGION:ACCOUNT:layer:NAME, with or without a version"),
     KEY_ID_FORM: ("is not an access key id", "3 to 128 letters, digits or '_'"),
     QUALIFIER_FORM: ("is not a version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
     OWN_UUID_FORM: ("is not a UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
@@ -231,8 +233,15 @@ def _annotation(model: type[BaseModel], keys: Sequence[str | int]) -> Any:
             continue
         found = _model_in(annotation)
         fields = found.model_fields.items() if found else ()
-        annotation = next((field.annotation for name, field in fields if folded(name) == folded(key)), None)
+        annotation = next((field.annotation for name, field in fields if folded(name) == folded(key)), _more(found))
     return annotation
+
+
+def _more(model: type[BaseModel] | None) -> Any:
+    """The type of what stands under other keys than the model's fields; None where it takes none."""
+    if model is None or model.model_config.get("extra") != "allow":
+        return None
+    return typing.get_type_hints(model)["__pydantic_extra__"]
 
 
 def _choices(annotation: Any) -> list[str]:

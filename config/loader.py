@@ -35,6 +35,7 @@ from .errors import ConfigError, Problem
 from .fields.spoken import folded
 from .function import AnyFunction, CommandFunction, HttpFunction, LocalFunction, PluginFunction, RemoteFunction
 from .kinds.profile import SourceKind
+from .kinds.table import KINDS
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
 from .plugins import Plugins
@@ -47,7 +48,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
-_OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
+_NAME_SOURCES = frozenset(folded(name) for kind in KINDS for name in kind.names_source)
 """Fields of a mapping that name a source without an ARN."""
 
 
@@ -356,7 +357,7 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # its consequences are no news
+        unclear = "source" in wrong or (made.kind is None and wrong & _NAME_SOURCES)  # its consequences are no news
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:

@@ -86,11 +86,27 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.members:
-        assert isinstance(sections.value, dict)
-        base = Path(sections.value["state"].file).parent
-        settings = settings.model_copy(update={"state": absolute(base, settings.state)})
-    return settings, []
+    return settings.model_copy(update=_located(settings, layers)), []
+
+
+def _located(settings: Settings, layers: _Layers) -> dict[str, object]:
+    """The settings that are paths, relative to the file that has them."""
+    found: dict[str, object] = {"runtimes": settings.runtimes.located(_bases(layers, "runtimes"))}
+    if "state" in layers.members and layers.origin(("state",)) is _Origin.FILE:
+        found["state"] = absolute(Path(layers.members["state"].file).parent, settings.state)
+    bases = _bases(layers, "layers")
+    found["layers"] = {
+        arn: absolute(bases[arn], path) if arn in bases else path for arn, path in settings.layers.items()
+    }
+    return found
+
+
+def _bases(layers: _Layers, section: str) -> dict[str, Path]:
+    """The directories of the files that give the members of a section, by member."""
+    found = layers.members.get(section)
+    members = found.value if found is not None and isinstance(found.value, dict) else {}
+    filed = {key: node for key, node in members.items() if layers.origin((section, key)) is _Origin.FILE}
+    return {key: Path(node.file).parent.absolute() for key, node in filed.items()}
 
 
 def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:

@@ -2,7 +2,7 @@
 
 A feed reads from one `Reader` and has the slots in which its batches are in flight. It decides nothing by itself: the
 slots decide what makes a batch, the planner decides the fates, and the ledger of its positions (`core/marks.py`) how
-far a lane is done.
+far a lane is done. `intake.py` fetches for it, and `committer.py` stores its positions.
 
     fetch -> filter -> slots -> delivery -> settle -> marks -> commit
       ^                  |
@@ -12,8 +12,6 @@ far a lane is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
-from math import inf
 
 import anyio
 import anyio.lowlevel
@@ -22,25 +20,19 @@ from anyio.abc import TaskGroup
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
-from ..dispatch.core.observer import (
-    Blocked,
-    CommitFailed,
-    Fetched,
-    FetchFailed,
-    Filtered,
-    Settled,
-    SettleFailed,
-    Settling,
-)
-from ..dispatch.core.pages import NONE, Page, Records
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Position, Record, Settlement
+from ..dispatch.core.observer import Blocked, Filtered, Settled, SettleFailed, Settling
+from ..dispatch.core.pages import NONE, Records
 from ..dispatch.core.planner import DiscardStep, SettleStep
+from ..dispatch.core.steps import Skip
 from ..dispatch.dispatcher import Delivery
+from .committer import Committer
 from .core.blockage import BLOCKED_AFTER, Blockage
 from .core.marks import Marks
 from .feed_settings import FeedSettings
+from .intake import Intake
 from .slot_ledger import SlotLedger
-from .source import NOT_ACCEPTED, FetchResult, LaneLost, Reader
+from .source import NOT_ACCEPTED, FetchResult, Reader
 
 PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 """Fates that a position may move past."""
@@ -49,15 +41,8 @@ REFUSALS = 5
 """Fetches whose filtered records may still be unsettled at the source when the next fetch begins. The limit exists
 because a source may be slow to settle them."""
 
-LOOK_AGAIN = 1.0
-"""Longest wait of a fetch, in seconds, while records wait for their batch: the shortest possible window."""
-
-STORED_EVERY = 0.1
-"""Seconds from one commit to the next while positions move. A crash repeats so much more at most."""
-
-AT_ONCE = 500
-"""Records that are filtered and measured before other tasks get their turn: a page of 10,000 would delay every
-mapping."""
+NOWHERE = Position(0)
+"""In the place of a position where there is none."""
 
 
 class Feed:
@@ -78,30 +63,22 @@ class Feed:
         self._clock = settings.dispatcher.clock
         self._mapping = settings.dispatcher.mapping
         self._reader = reader
-        self._polled = polled
         self._took = took
         self._slots = settings.slots(reader.lane, reader.window)
         self._marks = Marks(settings.ahead_records, settings.ahead_bytes, reader.lane, reader.window, settings.pool)
         self._ended: set[Lane] = set()
-        self._lost: LaneLost | None = None
+        self._intake = Intake(settings, reader, self._slots, self._marks, polled)
+        self._committer = Committer(settings, reader, self._marks, self._stored)
         self._deliveries: set[Delivery] = set()
         self._refusals = 0
-        self._trouble: Reason | None = None
-        self._asked_at = inf
         self._blockage = Blockage()
         self._tasks: TaskGroup | None = None
         self._wanted = True
         self._stopped = False
         self._times = NEVER
         self._waiting = anyio.CancelScope()
-        self._pacing = anyio.CancelScope()
-        self._commitment = anyio.CancelScope()
-        self._storing = False
-        self._fetching = anyio.CancelScope()
         self._ending = anyio.CancelScope()
         self._changed = anyio.Event()
-        self._committing = anyio.Lock()
-        self._taking = False
         reader.attach(self)
 
     @property
@@ -112,12 +89,12 @@ class Feed:
     @property
     def trouble(self) -> Reason | None:
         """Why the last fetch failed; None when it did not."""
-        return self._trouble
+        return self._intake.trouble
 
     @property
     def unanswered(self) -> float:
         """Seconds for which the fetch under way has had no answer; below zero where none is under way."""
-        return self._clock.monotonic() - self._asked_at
+        return self._intake.unanswered
 
     async def run(self) -> None:
         try:
@@ -126,8 +103,8 @@ class Feed:
             self._marks.close()
             with self._until(self._times.close):
                 await self._reader.aclose()
-        if failure or self._lost:
-            raise failure or self._lost  # type: ignore[misc]
+        if failure := failure or self._committer.lost:
+            raise failure
 
     async def _read(self) -> SourceError | None:
         failure: SourceError | None = None
@@ -156,7 +133,7 @@ class Feed:
     def _fetch_no_more(self) -> None:
         self._wanted = False
         self._waiting.cancel()
-        self._pacing.cancel()
+        self._committer.hurry()
 
     def stop(self, times: StopTimes = NEVER) -> None:
         """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
@@ -165,9 +142,9 @@ class Feed:
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
-        self._commitment.deadline = times.settle
+        self._committer.stop(times)
         if not self._settings.lent:
-            self._fetching.cancel()
+            self._intake.cut()
         for delivery in tuple(self._deliveries):
             delivery.stop(times)
 
@@ -175,9 +152,19 @@ class Feed:
         """Invoke now what waits for its next attempt; in how many batches something did."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
 
+    def skip(self, lane: str, name: str) -> Skip | None:
+        """Give up on the record that holds up a lane, or on the one of this name there. None when none of it is in a
+        batch."""
+        found = [(record, each) for each in self._deliveries if (record := each.blocking(lane, name)) is not None]
+        found = [each for each in found if each[0].position is not None]
+        if not found:
+            return None
+        record, delivery = min(found, key=lambda each: each[0].position or NOWHERE)
+        return delivery.skip(record)
+
     def cut(self) -> None:
         """After a stop: end the invocations in flight as well, and the fetch."""
-        self._fetching.cancel()
+        self._intake.cut()
         for delivery in tuple(self._deliveries):
             delivery.cut()
 
@@ -190,60 +177,16 @@ class Feed:
                 await self._take_in()
             except SourceUnavailable as error:
                 failures += 1
-                self._trouble = error.reason
                 await self._rest(error.reason, failures)
                 continue
             failures = 0
             self._pump()
             self._commit_soon()  # what could not be stored before
 
-    def _tell_trouble(self, fetched: FetchResult) -> None:
-        """Of a part of the source, which the others do not wait for."""
-        if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
-            self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
-        self._trouble = fetched.trouble
-
-    async def _fetch(self) -> FetchResult:
-        started = self._asked_at = self._clock.monotonic()
-        fetched = FetchResult()
-        try:
-            with anyio.CancelScope() as self._fetching:
-                fetched = await self._fetch_within_limits()
-        finally:
-            self._asked_at = inf
-        self._observer.observe(Fetched(self._mapping, fetched.records, self._clock.monotonic() - started))
-        self._polled(fetched)
-        return fetched
-
-    async def _fetch_within_limits(self) -> FetchResult:
-        batch = self._slots.room()
-        if self._settings.lent:
-            return self._arrived(await self._reader.fetch(batch, self._slots.deadline()))
-        room = self._marks.begin_fetch(self._settings.fetch_limit, batch, self._slots.waiting().bytes)
-        try:
-            fetched = self._arrived(await self._reader.fetch(room.records, self._look_again(), room.skip))
-            return replace(fetched, passed_over=True) if room.skip else fetched
-        finally:
-            self._marks.end_fetch()
-
-    def _arrived(self, fetched: FetchResult) -> FetchResult:
-        """Called in the step in which the reader answers. From here on `revoke` waits until the records are taken in;
-        before, the reader itself leaves out a lane that went."""
-        self._taking = True
-        return fetched
-
-    def _look_again(self) -> float | None:
-        """When a fetch must be over, whatever it brought. The window of what waits behind a batch begins when that is
-        completed, which may be at any moment."""
-        deadline = self._slots.deadline()
-        if deadline is None and self._slots.waiting().records:
-            return self._clock.monotonic() + LOOK_AGAIN
-        return deadline
-
     async def _rest(self, cause: Reason, failures: int) -> None:
         """Back off after a failed fetch, but never beyond the end of an open batch's window."""
         delay = self._settings.backoff.delay(failures, self._dispatcher.jitter())
-        self._observer.observe(FetchFailed(self._mapping, cause, delay))
+        self._intake.failed(cause, delay)
         with self._cancellable() as self._waiting:
             await self._sleep(delay)
         self._pump()
@@ -251,42 +194,24 @@ class Feed:
     async def _take_in(self) -> None:
         """Fetch, and all that happens to the records before their batch."""
         try:
-            fetched = await self._fetch()
-            self._tell_trouble(fetched)
+            fetched = await self._intake.fetch()
             await self._sort_in(fetched)
         finally:
-            self._taking = False  # after a fault of ours too: `revoke` waits for it
+            self._intake.taken()
             self._wake()
         self._end(fetched.ended)
 
     async def _sort_in(self, fetched: FetchResult) -> None:
         for gap in fetched.gaps:
             self._observer.observe(gap)
-        kept: list[Page] = []
-        refused: list[Page] = []
-        for start in range(0, len(fetched.records), AT_ONCE):
-            if start:
-                await anyio.lowlevel.checkpoint()
-            for page in fetched.records[start : start + AT_ONCE].pages:
-                self._sort(page, kept, refused)
+        kept, refused = await self._intake.sorted(fetched)
         if refused:
-            self._refuse(Records(refused))
+            self._refuse(refused)
         for page in fetched.records.pages:  # not before: observers look at what was refused
             page.sheet.seal()
-        self._slots.put(Records(kept), self._now())
+        self._slots.put(kept, self._now())
         if not fetched.full:
             self._slots.heard(self._now())
-
-    def _sort(self, page: Page, kept: list[Page], refused: list[Page]) -> None:
-        """Into what the function shall get and what a filter refused; what is here already is dropped. Only what is
-        kept is serialised."""
-        fresh = self._marks.fresh(page)
-        wanted, unwanted = self._settings.keeps(fresh)
-        wanted.write()
-        self._marks.add(fresh)
-        kept.append(wanted)
-        if unwanted:
-            refused.append(unwanted)
 
     def _refuse(self, records: Records) -> None:
         self._observer.observe(Filtered(self._mapping, records))
@@ -311,7 +236,7 @@ class Feed:
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
         """Called by the reader: as `source.Owner.revoke`."""
-        while self._taking:
+        while self._intake.taking:
             await self._changed.wait()
         await self._tell(Settlement(self._begin_no_more(lanes), ABANDONED))
         with anyio.move_on_after(max(0.0, until - self._clock.monotonic())):
@@ -319,7 +244,7 @@ class Feed:
                 await self._changed.wait()
         for delivery in tuple(self._deliveries):
             delivery.withdraw(lanes)
-        await self._commit()
+        await self._committer.commit()
         self._marks.forget(lanes)
         self._wake()
 
@@ -461,53 +386,23 @@ class Feed:
     # --- positions --------------------------------------------------------------------------------------------------
 
     def _commit_soon(self) -> None:
-        """Store the marks that moved: now, or with the next commit that is due. Records are done, so there may be
-        room."""
+        """Records are done: there may be room, and marks to store."""
         self._wake()
-        if self._marks.unstored and not self._storing:
-            self._storing = True
-            self._start(self._store)
+        self._committer.soon(self._start)
 
-    async def _store(self) -> None:
-        try:
-            while await self._commit():
-                with self._cancellable() as self._pacing:
-                    await anyio.sleep(STORED_EVERY)
-        finally:
-            self._storing = False
-
-    async def _commit(self) -> bool:
-        """Store the marks that moved, one commit at a time, so that no position goes back. Returns whether anything was
-        stored. Marks that could not be stored are stored with the next commit; a crash before that only repeats
-        more records."""
-        async with self._committing:
-            if self._lost or not (marks := self._marks.take()):
-                return False
-            try:
-                with anyio.CancelScope(shield=True, deadline=self._times.settle) as self._commitment:
-                    await self._reader.commit(marks)
-            except LaneLost as error:
-                self._lost = error
-                self.stop(self._times)
-                return False
-            except SourceUnavailable as error:
-                self._marks.put_back(marks)
-                self._observer.observe(CommitFailed(self._mapping, error.reason))
-                return False
-        self._wake()
-        return True
+    def _stored(self) -> None:
+        """A position is durable, which makes room; or the lane has another owner, who works on it now."""
+        if self._committer.lost:
+            self.stop(self._times)
+        else:
+            self._wake()
 
     async def _last_commit(self) -> None:
         """What is still to be stored when nothing is under way any more; with it the end of lanes that were read to
         their end."""
         if self._slots.idle:
             self._marks.end(self._ended)
-        failures = 0
-        await self._commit()
-        while self._marks.unstored and not self._lost:
-            failures += 1
-            await anyio.sleep(self._settings.backoff.delay(failures, self._dispatcher.jitter()))
-            await self._commit()
+        await self._committer.last()
 
     # --- small ------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ botocore itself reads AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the profile'
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -30,12 +31,14 @@ import anyio
 import anyio.to_thread
 
 from ..addresses import leads_here
+from ..core.skew import SigningTime
 from ..core.stop_budget import IN_PASSING
 from ..errors import ConfigError, SourceRefused
 from ..fields.arn import LOCAL_REGION
 from ..version import version
 from . import faults, session
 from .endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint, Target, decide
+from .signing import corrected
 
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 LOCAL_KEY = "test"  # what emulators' own documents use, as key and as secret
@@ -205,9 +208,11 @@ class Clients:
                 **credentials,
             )
             client = await self._stack.enter_async_context(context)
-            return await self._short_way(client, service, verify)
+            signing_time = SigningTime(lambda: time.time())
+            corrected(client, signing_time)
+            return await self._short_way(client, service, verify, signing_time)
 
-    async def _short_way(self, client: Any, service: str, verify: str | bool) -> Any:
+    async def _short_way(self, client: Any, service: str, verify: str | bool, signing_time: SigningTime) -> Any:
         """The client whose hot calls go without the general one, where there is one."""
         if not self.settings.lean:
             return client
@@ -216,6 +221,7 @@ class Clients:
         made = await lean(
             client,
             service,
+            signing_time,
             verify=verify,
             connect_timeout=self.settings.connect_timeout,
             patience=None if service in UNTIMED_SERVICES else self.settings.read_timeout,

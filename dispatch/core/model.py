@@ -27,7 +27,7 @@ class Lane:
     """The unit of order and of position: a shard, a partition, an SQS queue (without position)."""
 
     source: str
-    """The source's ARN, or `<servers>/<topic>` for self-managed Kafka."""
+    """The source's ARN; for a source without one, a text of its kind that names it, such as `<servers>/<topic>`."""
     shard: str = ""
     """Shard id or `<topic>-<partition>`; empty for a queue."""
 
@@ -261,6 +261,7 @@ class DiscardReason(Enum):
     SCHEMA_NOT_FOUND = "SCHEMA_NOT_FOUND"
     DESERIALIZATION_ERROR = "DESERIALIZATION_ERROR"
     EXPIRED = "Expired"
+    SKIPPED = "Skipped"  # somebody gave up on it: ours, AWS has no such condition
 
 
 @dataclass(frozen=True, slots=True)

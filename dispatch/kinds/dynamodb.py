@@ -25,7 +25,7 @@ from ..patterns.reach import (
 )
 from ..patterns.tree import Branch
 from .fragments import BatchInfo, region_of, sequence_number, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind, Sample, UnfitSample
+from .profile import DispatchKind, Item, Sample, UnfitSample
 
 _TYPES = frozenset({"S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"})
 _CHANGE = ("Keys", "NewImage", "OldImage")
@@ -133,6 +133,20 @@ def _typed(value: object) -> dict[str, object]:
             return {"S": str(value)}
 
 
+def dynamodb_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event, which does not name its shard: all of a document are of one."""
+    change = item["dynamodb"]
+    number = str(change["SequenceNumber"])
+    return Record(
+        lane=Lane(source),
+        id=number,
+        item=item,
+        arrived=float(change.get("ApproximateCreationDateTime", 0.0)),
+        position=Position.parse(number),
+        key=dynamodb_key(item),
+    )
+
+
 BATCH_INFO = BatchInfo("DDBStreamBatchInfo", "seconds")
 
 _NO_TYPE = "names no type"
@@ -198,6 +212,8 @@ STREAM = DispatchKind(
         "source": "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-01-01T00:00:00.000",
         "starting_position": "LATEST",
     },
+    relived=dynamodb_relived,
     called=lambda item: item.get("eventID"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

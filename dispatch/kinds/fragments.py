@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pybase64 import b64decode
 
@@ -13,6 +14,7 @@ from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
 from ..core.events import Envelope, RecordsEnvelope, WindowEnvelope
+from ..core.found_documents import NamedRecords, moment_of
 from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy, Progress
 from ..core.slots import KeyHash, Slots
@@ -82,6 +84,15 @@ class BatchInfo:
 
     def documents(self, mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
         return shard_documents(self, function_arn)
+
+    def origins(self, document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+        """The records that a document names; none of the end of a tumbling window that had none."""
+        info = document.get(self.member) or {}
+        if not info.get("batchSize"):
+            return ()
+        first, last = str(info["startSequenceNumber"]), str(info["endSequenceNumber"])
+        since = moment_of(info.get("approximateArrivalOfFirstRecord"))
+        return (NamedRecords(str(info["shardId"]), int(first), int(last), int(info["batchSize"]), first, since),)
 
 
 def shard_documents(info: BatchInfo, function_arn: str) -> Documents:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
-from typing import Protocol
+from typing import Any, Protocol
 
 from pybase64 import b64decode, b64encode
 
@@ -14,6 +15,7 @@ from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
 from ..core.events import Envelope, Fields, base64_text, template
+from ..core.found_documents import NamedRecords, moment_of
 from ..core.model import BatchKind, ItemId, Lane, Now, Position, Record, Window, encode
 from ..core.pages import Places, Records, Sheet
 from ..core.partition_slots import PartitionSlots
@@ -410,6 +412,39 @@ def _documents(mapping: EventSourceMapping, function_arn: str, address: Address)
     return document
 
 
+def _origins(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """The records that a document names, by partition. The message of a `kafka://` topic holds its record itself."""
+    named = (document.get("KafkaBatchInfo") or {}).get("recordsInfo") or {}
+    return tuple(_origin(shard, info) for shard, info in named.items())
+
+
+def _origin(shard: str, info: Mapping[str, Any]) -> NamedRecords:
+    first, last = int(info["firstRecordOffset"]), int(info["lastRecordOffset"])
+    return NamedRecords(shard, first, last, last - first + 1, str(first), moment_of(info.get("firstRecordTimestamp")))
+
+
+def _relived(item: Item, source: str) -> Record:
+    offset, shard = int(item["offset"]), f"{item['topic']}-{item['partition']}"
+    key, _ = kafka_bytes(item)
+    return Record(
+        lane=Lane(source, shard),
+        id=(shard, offset),
+        item=item,
+        arrived=float(item["timestamp"]) / 1000,
+        position=Position(offset, 0, str(offset)),
+        key=None if key is None else key.hex(),
+    )
+
+
+_SLASHED = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
+
+
+def _record_id(text: str) -> str:
+    """Kafka's tools write `topic/partition/offset`."""
+    found = _SLASHED.fullmatch(text)
+    return f"{found[1]}-{found[2]}@{found[3]}" if found else ""
+
+
 _SCHEMA: RecordShape = {"dataFormat": TEXT, "schemaId": leaf(LeafType.TEXT, LeafType.NUMBER)}
 SHAPE: RecordShape = {
     "topic": GIVEN_TEXT,
@@ -437,8 +472,11 @@ TOPIC = DispatchKind(
         "topics": ["orders"],
         "starting_position": "LATEST",
     },
+    relived=_relived,
     called=lambda item: item.get("offset"),
     documents=_documents,
+    origins=_origins,
     identifiers=OFFSETS,
     unpack=_unpack,
+    record_id=_record_id,
 )

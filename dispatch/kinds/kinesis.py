@@ -15,7 +15,7 @@ from ..core.pages import Places, Sheet
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, RecordShape, one_of
 from .fragments import BatchInfo, decoded, region_of, sequence_number, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind, Sample
+from .profile import DispatchKind, Item, Sample
 
 
 def kinesis_item(record: Fields, *, shard: str, arn: str, region: str, role: str) -> dict[str, object]:
@@ -145,6 +145,16 @@ def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
     return Record(lane, number, item, sample.moment, Position.parse(number))
 
 
+def kinesis_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event; its id names its shard."""
+    about = item["kinesis"]
+    number = str(about["sequenceNumber"])
+    shard = str(item["eventID"]).removesuffix(f":{number}")
+    arrived = float(about["approximateArrivalTimestamp"])
+    lane, key = Lane(source, shard), str(about["partitionKey"])
+    return Record(lane=lane, id=number, item=item, arrived=arrived, position=Position.parse(number), key=key)
+
+
 BATCH_INFO = BatchInfo("KinesisBatchInfo", "milliseconds")
 
 SHAPE: RecordShape = {
@@ -174,6 +184,8 @@ STREAM = DispatchKind(
     data=lambda item: decoded(item["kinesis"]["data"]),
     sample=_sample,
     sampled={"source": "arn:aws:kinesis:us-east-1:000000000000:stream/orders", "starting_position": "LATEST"},
+    relived=kinesis_relived,
     called=lambda item: item["kinesis"].get("sequenceNumber"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

@@ -18,6 +18,7 @@ from ..core.backoff import Backoff
 from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
+from ..core.found_documents import NamedIn, NamedRecords
 from ..core.keeping import Keeps
 from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
@@ -41,6 +42,11 @@ def no_documents(mapping: EventSourceMapping, function_arn: str, address: Addres
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
 
 
+def names_nothing(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """Of a source that discards nothing: no document names records of it."""
+    return ()
+
+
 def records_in(event: object) -> list[Item] | None:
     """The records of `{"Records":[…]}`; None for what is no such event."""
     match event:
@@ -48,6 +54,10 @@ def records_in(event: object) -> list[Item] | None:
             return [record for record in records if isinstance(record, dict)]
         case _:
             return None
+
+
+def no_other_form(text: str) -> str:
+    return ""
 
 
 def names_its_source(value: Item) -> bool:
@@ -97,16 +107,24 @@ class DispatchKind:
     """A record by hand, as one of the mapping's source."""
     sampled: Mapping[str, object]
     """The source of a record by hand where no mapping names one: fields of a mapping."""
+    relived: Callable[[Item, str], Record]
+    """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
+    what is no record of this kind."""
     called: Callable[[Item], object]
     """What tells a record from the others of its event, for people; None where it does not say."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
     """Of what was discarded, for failure destinations."""
+    origins: NamedIn = names_nothing
+    """The records that such a document names."""
     identifiers: Identifiers = TEXT
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in
     """The records of an event; None for what is no event of this kind."""
+    record_id: Callable[[str], str] = no_other_form
+    """The id of a record as we name it, from another form in which users may write it; empty for a text that is not in
+    this form."""
     is_item: Callable[[Item], bool] = names_its_source
     """Whether an object that is no event is a record."""
 

@@ -77,6 +77,15 @@ def _fifo_sample(sample: Sample, mapping: EventSourceMapping) -> Record:
     return _sample(sample, mapping, more)
 
 
+def sqs_relived(item: Item, source: str) -> Record:
+    """A message out of its element of an event. Its receipt handle is of no use any more."""
+    attributes = fields_of(item.get("attributes"))
+    sent = float(str(attributes.get("SentTimestamp", 0))) / 1000
+    group = attributes.get("MessageGroupId")
+    key = None if group is None else str(group)
+    return Record(lane=Lane(source), id=str(item["messageId"]), item=item, arrived=sent, key=key)
+
+
 def _policy(mapping: EventSourceMapping) -> Policy:
     """Failed messages go back to the queue, whose own redrive counts."""
     return Policy(Progress.NONE, partial=mapping.partial_responses)
@@ -120,6 +129,7 @@ STANDARD = DispatchKind(
     data=lambda item: item.get("body"),
     sample=_sample,
     sampled={"source": "arn:aws:sqs:us-east-1:000000000000:orders"},
+    relived=sqs_relived,
     called=lambda item: item.get("messageId"),
     is_item=_is_item,
 )

@@ -13,7 +13,8 @@ from ...config.kinds import dynamodb, kinesis, sqs
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.kinds.dynamodb import image_of, key_of
-from ..profile import SourceMaker, SourceParts
+from ..profile import Replayed, SourceMaker, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..source import FunctionFacts, Source
 from ..sqs.kind import receivers_of
 from ..streams.maker import StreamMaker
@@ -90,6 +91,14 @@ class _MemoryQueueMaker:
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
         windowed = self._mapping.window > 0
         return MemoryQueueSource(self._queue, receivers_of(self._mapping, function), windowed, EMPTY_POLL)
+
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed | None:
+        return None
+
+    async def positions(self) -> None:
+        """A queue forgets what is done."""
 
     def destination(self, function_arn: str) -> Destination | None:
         return None

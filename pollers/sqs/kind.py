@@ -16,7 +16,8 @@ from ...config.fields.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
 from ...config.kinds import sqs
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
-from ..profile import PollerKind, SourceParts
+from ..profile import PollerKind, Replayed, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..source import FunctionFacts, Source
 from ..streams.calls import reading
 from .source import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
@@ -57,6 +58,14 @@ class QueueMaker:
             long_poll=self._long_poll(),
         )
         return SqsSource(settings, _Connected(await self._client()), self._parts.clock, self._parts.jitter)
+
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed | None:
+        return None
+
+    async def positions(self) -> None:
+        """A queue forgets what is done."""
 
     def destination(self, function_arn: str) -> Destination | None:
         return None

@@ -55,7 +55,7 @@ def _file(path: Path, flags: Mapping[str, object]) -> Config:
 def _template(
     path: Path, scratch: Path, parameters: Mapping[str, str], flags: Mapping[str, object], endpoint_url: str | None
 ) -> Config:
-    tools = LoadingTools(os.environ, flags, check_patterns, pattern_notes, installed())
+    tools = LoadingTools(os.environ, flags, check_patterns, pattern_notes, plugins=installed())
     request = TemplateRequest(parameters=parameters, create_sources=endpoint_url is not None)
     loaded = load_template([path], [], request, tools, lambda config: scratch)
     loaded = anyio.run(settled, loaded)

@@ -17,6 +17,7 @@ from ...config.settings import Settings
 from ...dispatch.core.observer import Observer
 from ...pollers.checkpoints.store import CheckpointStore
 from ...pollers.kinds.table import poller_of
+from ...pollers.positions import LanePositions
 from ...pollers.profile import SourceMaker, SourceParts
 from ...pollers.source import FunctionFacts, Source
 from ..control.mappings.model import SourceLook
@@ -85,6 +86,13 @@ class SourceFactory:
                 named = type(cause).__name__ if faults.foreign(cause) else "ServiceUnavailable"
                 return SourceLook(code=faults.code(cause) or named, message=str(error))
         return SourceLook(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
+
+    async def positions(self, mapping: EventSourceMapping) -> LanePositions | None:
+        """Of a mapping that may not be at work; None for a kind that has none. Raises ConfigError for real AWS that the
+        user did not allow."""
+        await self._endpoints.add(mapping)
+        self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
+        return await poller_of(mapping).make(mapping, self.parts).positions()
 
     async def source(self, mapping: EventSourceMapping, function: FunctionFacts, clock: ServiceClock) -> Source:
         """`clock` gets the source's time, where the source reports one. Raises ConfigError for real AWS that the user

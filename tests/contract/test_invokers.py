@@ -22,6 +22,7 @@ ALL = (
     invoker_kits.BOOTSTRAP,
     invoker_kits.COMMAND,
     invoker_kits.PLUGIN,
+    invoker_kits.JAVA,
 )
 
 pytest.mark.semantics("INVOKE-01")(InvokerContract.test_the_event_arrives_and_the_response_comes_back)

@@ -14,7 +14,7 @@ from headrace.config.clock import LoopClock
 from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import Lane
 from headrace.dispatch.core.policy import Policy, Progress
-from headrace.pollers.feed import AT_ONCE
+from headrace.pollers.intake import AT_ONCE
 from headrace.pollers.source import FetchResult
 from support.paper import partition
 from support.topic_lab import Member

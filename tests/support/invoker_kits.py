@@ -11,7 +11,7 @@ import socket
 import sys
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +22,7 @@ import anyio
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
+from headrace.config.fields.runtimes import Runtimes
 from headrace.dispatch.core.observer import Event
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
@@ -33,6 +34,7 @@ from headrace.dispatch.invokers.remote import RemoteInvoker
 from headrace.dispatch.plugins.guarded_invoker import GuardedInvoker
 from headrace.service.testing.contract_function import contract_function
 from headrace.service.testing.invoker_contract import InvokerKit, InvokerWanted
+from support.java_function import java_function
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
 
 FUNCTION = "orders"
@@ -211,14 +213,19 @@ class Unwatched:
     def observe(self, event: Event) -> None: ...
 
 
-def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncContextManager[Invoker]]:
-    """An invoker of `launch(module)`; the module is `app` or `broken`."""
+def _local(
+    launch: Callable[[str], Launch],
+    code_in: Callable[[], Path] = lambda: CODE,
+    runtimes: Callable[[], Mapping[str, object]] = dict,
+) -> Callable[[Wanted], AbstractAsyncContextManager[Invoker]]:
+    """An invoker of `launch(module)`; the module is `app` or `broken`. `code_in` has the code, `runtimes` the setting
+    of that name."""
 
     @asynccontextmanager
     async def opened(wanted: Wanted) -> AsyncIterator[Invoker]:
         code = wanted.directory / "code"
         if not wanted.gone:
-            shutil.copytree(CODE, code)
+            shutil.copytree(code_in(), code)
         spec = FunctionSpec(
             name=FUNCTION,
             launch=launch("broken" if wanted.broken else "app"),
@@ -226,6 +233,7 @@ def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncC
             scratch=wanted.directory / "scratch",
             timeout=wanted.timeout,
             concurrency=wanted.concurrency,
+            runtimes=Runtimes.model_validate(runtimes()),
         )
         reaper = Reaper()
         try:
@@ -242,6 +250,10 @@ def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncC
 
 def _command(module: str) -> Launch:
     return CommandLaunch((sys.executable, "-m", "awslambdaric", f"{module}.handler"), f"{module}.handler")
+
+
+def _java() -> Mapping[str, object]:
+    return {"java21": {"command": java_function.command()}}
 
 
 CALLABLE = Kit("callable", _callable, local=True, throttles=True)
@@ -262,6 +274,13 @@ BOOTSTRAP = Kit(
     local=True,
     throttles=True,
     needs=("curl",),
+)
+JAVA = Kit(
+    "java",
+    _local(lambda module: RuntimeLaunch("java21", module.capitalize()), java_function.classes, _java),
+    local=True,
+    throttles=True,
+    needs=("java", "maven"),
 )
 COMMAND = Kit("command", _local(_command), local=True, throttles=True)
 PLUGIN = Kit("plugin", _plugin, local=True, throttles=True)

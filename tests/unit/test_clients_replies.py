@@ -131,3 +131,19 @@ async def test_members_of_another_kind_are_a_failure_of_the_client_or_are_left_o
                     assert faults.foreign(found), (name, value, found)
                 else:
                     assert unlike(found, answers.shape) == "", (name, value, found)
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_the_same_answer_is_told_in_the_same_words(call: str) -> None:
+    """So that the log, which leaves out what it said a moment ago, says it once and not with every call."""
+    async with answering(call) as answers:
+        members = answers.shape.members if answers.shape is not None and answers.speaks_json else ()
+        bodies = [*BODIES, *(json.dumps({name: value}) for name in members for value in (7, [7], {"a": 1}))]
+        for body in bodies:
+            for status in ("200 OK", "500 X"):
+                said = {told(await answers.outcome(answer(body, status))) for _ in range(2)}
+                assert len(said) == 1, (status, body[:40], said)
+
+
+def told(found: Any) -> str:
+    return str(faults.translate(found, "call")) if isinstance(found, Exception) else ""

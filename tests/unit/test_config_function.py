@@ -108,7 +108,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
         "qualifier: is not a version or alias: 'a b' ($LATEST, or",
     ),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
-    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is not a runtime that Headrace can start: 'java21'"),
+    ({"runtime": "cobol85", "code": "code"}, "functions.f.runtime: is not a runtime of Lambda's: 'cobol85'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
     ({**PYTHON, "handler": "handler"}, "functions.f: has the handler 'handler', which names no function: write app.h"),

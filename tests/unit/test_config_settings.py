@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.config.errors import ConfigError
 from headrace.config.masking import MASK
 from headrace.config.settings import Address, Settings
 from support.configs import loaded, problems, write
@@ -90,6 +91,17 @@ def test_accounts_are_text_with_or_without_quotes(tmp_path: Path) -> None:
     for text in ("aws: {account: 000000000000}", 'aws: {account: "000000000000"}'):
         assert settings(tmp_path, text).aws.account == "000000000000"
     assert settings(tmp_path, "aws: {account: 123456789012}").aws.account == "123456789012"
+
+
+@pytest.mark.semantics("LAYER-14")
+def test_the_layers_of_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    arn = "arn:aws:lambda:us-east-1:580247275435:layer:Vendor:3"
+    text = f"layers: {{'{arn}': ./vendor.zip, '{arn[:-2]}': /other}}"
+    assert settings(tmp_path, text).layers == {arn: tmp_path / "vendor.zip", arn[:-2]: Path("/other")}
+    given = {"HEADRACE_LAYERS": f'{{"{arn}": "given.zip"}}'}
+    assert settings(tmp_path, "x-a: 1", given).layers == {arn: Path("given.zip")}
+    with pytest.raises(ConfigError, match=r"layers.*is not the ARN of a layer"):
+        settings(tmp_path, "layers: {'layer:Vendor': ./vendor.zip}")
 
 
 def test_the_state_directory_of_a_file_is_relative_to_the_file(tmp_path: Path) -> None:

@@ -29,11 +29,13 @@ STEPS = {
         "Marks.done_in_window": "the state of a tumbling window never belongs to another position",
     },
     "pollers/feed.py": {
-        "Feed._arrived": "a lane that is taken away is waited for as soon as the feed has records of it",
         "Feed._begin_no_more": "what is dropped of a lane is in no batch, and what is in a batch begins nothing",
         "Feed._booked": "the window that is stored with a position is that of its records, not of later ones",
         "Feed._delivered": "a slot is free when nobody works on it",
         "Feed._pump": "the loop sees a batch from the moment on in which it is in its slot",
+    },
+    "pollers/intake.py": {
+        "Intake._arrived": "a lane that is taken away is waited for as soon as the feed has records of it",
     },
     "pollers/kafka/reader.py": {
         "KafkaReader._fetched": "records are given under the membership under which the client fetched them",
@@ -59,6 +61,12 @@ STEPS = {
     },
     "service/control/store/function_plane.py": {
         "FunctionPlane._remember": "a function that is durable is in memory, and told",
+    },
+    "service/control/store/attachments.py": {
+        "Attachments._kept": "the content of a layer that was found is held before anybody deletes it",
+    },
+    "service/control/store/layer_plane.py": {
+        "LayerPlane._remember": "a layer that is durable is in memory",
     },
     "service/control/store/mapping_plane.py": {
         "MappingPlane._remember": "a mapping that is durable is in memory, and told",
@@ -91,7 +99,7 @@ STEPS = {
 }
 
 ARRIVALS = {
-    "pollers/feed.py": "_arrived",
+    "pollers/intake.py": "_arrived",
     "pollers/kafka/reader.py": "_fetched",
     "pollers/schemas/decoding.py": "_admitted",
     "pollers/supervisor.py": "_made",

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from ...addresses import host_and_port
+from ...core.skew import SigningTime
 from .connection import AnswerTooLarge, ConnectionCut, ExchangeFailed, ExchangeTimedOut, WireAnswer
 from .core.requests import RequestWriter
 from .core.signing import Signer, SigningKeys
@@ -46,13 +47,20 @@ class LeanClient:
     """Stands before `client`; made by `lean`."""
 
     def __init__(
-        self, client: Any, writer: RequestWriter, pool: ConnectionPool, patience: float | None, name: str
+        self,
+        client: Any,
+        writer: RequestWriter,
+        pool: ConnectionPool,
+        signing_time: SigningTime,
+        patience: float | None,
+        name: str,
     ) -> None:
         """`patience`: seconds without a byte after which a call failed; None for any. `name`: botocore's of the
         service."""
         self._client = client
         self._writer = writer
         self._pool = pool
+        self._signing_time = signing_time
         self._patience = patience
         self._endpoint = str(client.meta.endpoint_url)
         self._stamp = (0, "")
@@ -72,11 +80,9 @@ class LeanClient:
 
         async def call(**parameters: Any) -> dict[str, Any]:
             try:
-                answer = await self._sent("/", headers, orjson.dumps(parameters), REPLY_MOST)
+                answer = await self._answer("/", headers, orjson.dumps(parameters), REPLY_MOST, operation)
             except AnswerTooLarge as large:
                 raise self._as_the_client(large) from large
-            if answer.status >= 300:
-                raise await self._refusal(answer, operation)
             reply = _object(answer.body)
             if check is not None:
                 check(reply)
@@ -97,9 +103,21 @@ class LeanClient:
     async def post(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> WireAnswer:
         """A signed request of a REST API, and its answer when that is a success. Raises what the client raises, and
         AnswerTooLarge with the answer's head for a body of more than `limit` bytes."""
+        return await self._answer(target, headers, body, limit, "Invoke")
+
+    async def _answer(
+        self, target: str, headers: Mapping[str, str], body: bytes, limit: int, operation: str
+    ) -> WireAnswer:
+        """The answer when it is a success; a second one where the first refused the time of the signature."""
+        answer = await self._sent(target, headers, body, limit)
+        if answer.status < 300:
+            return answer
+        refusal = await self._refusal(answer, operation)
+        if not self._signing_time.refused(_code(refusal), answer.headers):
+            raise refusal
         answer = await self._sent(target, headers, body, limit)
         if answer.status >= 300:
-            raise await self._refusal(answer, "Invoke")
+            raise await self._refusal(answer, operation)
         return answer
 
     async def _sent(self, target: str, headers: Mapping[str, str], body: bytes, limit: int) -> WireAnswer:
@@ -117,7 +135,7 @@ class LeanClient:
         return SigningKeys(found.access_key, found.secret_key, found.token)
 
     def _now(self) -> str:
-        seconds = int(time.time())
+        seconds = int(self._signing_time())
         if seconds != self._stamp[0]:
             self._stamp = (seconds, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds)))
         return self._stamp[1]
@@ -154,7 +172,14 @@ class LeanClient:
 
 
 async def lean(
-    client: Any, service: str, *, verify: str | bool, connect_timeout: float, patience: float | None, keep_alive: float
+    client: Any,
+    service: str,
+    signing_time: SigningTime,
+    *,
+    verify: str | bool,
+    connect_timeout: float,
+    patience: float | None,
+    keep_alive: float,
 ) -> LeanClient | None:
     """A client before `client`, botocore's of `service`; None where it cannot stand for it. Times are in seconds."""
     endpoint = str(client.meta.endpoint_url)
@@ -170,9 +195,8 @@ async def lean(
         keep_alive=keep_alive,
     )
     signer = Signer(client._request_signer.signing_name, client._request_signer.region_name)
-    return LeanClient(
-        client, RequestWriter.to(endpoint, client.meta.config.user_agent, signer), pool, patience, service
-    )
+    writer = RequestWriter.to(endpoint, client.meta.config.user_agent, signer)
+    return LeanClient(client, writer, pool, signing_time, patience, service)
 
 
 def _speaks_signed_json(client: Any) -> bool:
@@ -217,6 +241,11 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _code(refusal: Exception) -> str:
+    response: Mapping[str, Any] = getattr(refusal, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _metadata(answer: WireAnswer) -> dict[str, Any]:

@@ -29,13 +29,13 @@ from .core.frames import Frames
 from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
-from .isolation import prepared
-from .launch import Command, LaunchRefused
+from .isolation import Prepared, prepared
 from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import OPEN, Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
+from .start_command import Command, LaunchRefused
 
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
@@ -152,9 +152,10 @@ class Worker:
                 return self._not_executed(command, error)
             if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
-            return self._execute(ready.command, ready.spec, self._temporary)
+            return self._execute(ready, self._temporary)
 
-    def _execute(self, command: Command, spec: FunctionSpec, temporary: Path) -> InitFailed | None:
+    def _execute(self, ready: Prepared, temporary: Path) -> InitFailed | None:
+        command, spec = ready.command, ready.spec
         stdout, stderr, log = self._pipes()
         variables = environment.variables(
             spec,
@@ -164,6 +165,7 @@ class Worker:
             log_descriptor=log,
             runtime=command.runtime,
             more=command.variables,
+            opt=ready.opt,
         )
         try:
             self._process = Process(

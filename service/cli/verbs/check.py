@@ -52,11 +52,13 @@ def _check(config: Config, arguments: argparse.Namespace, report: TemplateReport
     used = plugins.uses(config)
     if broken := [each.problem for each in used if each.problem]:
         raise ConfigError(broken)
-    endpoints = anyio.run(_endpoints, config)
+    endpoints, replaced = anyio.run(_looked, config)
     for warning in [*config.warnings, *_regions(config)]:
         tell(f"headrace: warning: {warning}")
     for remark in config.remarks:
         tell(f"headrace: remark: {remark}")
+    for name, with_what in replaced.items():
+        tell(f"headrace: remark: {config.problem(join('functions', name), with_what)}")
     if arguments.output == "json":
         of_template = {"template": report.as_document()} if report is not None else {}
         of_plugins = {"plugins": [{"plugin": each.title, "used_by": each.by} for each in used]} if used else {}
@@ -106,13 +108,15 @@ async def _probed(invoker: Invoker) -> str:
     return answer.cause.text if isinstance(answer, NotReady) else ""
 
 
-async def _endpoints(config: Config) -> ServiceEndpoints:
+async def _looked(config: Config) -> tuple[ServiceEndpoints, dict[str, str]]:
+    """The endpoints, and what runs functions in place of their runtimes."""
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         endpoints = await ServiceEndpoints.find(config.mappings.values(), clients)
         endpoints.refuse_real_aws(config.mappings.values())
         with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-            await InvokerFactory(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
-        return endpoints
+            functions = InvokerFactory(config, clients, Observers(), Path(scratch))
+            with closing(functions):
+                return endpoints, await functions.refuse_unstartable(config.functions)
 
 
 def _show_tables(config: Config, endpoints: ServiceEndpoints, used: Sequence[plugins.PluginUse]) -> None:

@@ -87,7 +87,8 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
-                await functions.refuse_unstartable([name])
+                for remark in (await functions.refuse_unstartable([name])).values():
+                    tell(f"headrace: remark: function {name} {remark}")
                 invoker = await functions.invoker(config.functions[name])
                 try:
                     return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))

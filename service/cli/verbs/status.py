@@ -47,6 +47,13 @@ def _get(url: str) -> dict[str, Any]:
 
 
 def _show_tables(status: dict[str, Any]) -> None:
+    configuration = status.get("configuration") or {}
+    if configuration.get("trouble"):
+        show(f"The configuration was read again and is not taken: {configuration['trouble']}\n")
+    if configuration.get("needs_restart"):
+        show(
+            f"Changed in the configuration, but only a restart takes it: {', '.join(configuration['needs_restart'])}\n"
+        )
     mappings = [
         (
             each["name"],
