@@ -129,10 +129,12 @@ class EmbeddedDaemon:
         return [each for each in tuple(self._discarded) if mapping in ("", each.mapping)]
 
     def stop(self) -> None:
-        """End it. May be called again."""
+        """End it. May be called again. Raises DaemonError if it does not end."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._daemon.stop)
             self._thread.join(END)
+        if self._thread.is_alive():
+            raise DaemonError(self._told(f"the daemon did not end within {END:g} s"))
 
     @property
     def url(self) -> str:
@@ -193,7 +195,7 @@ class EmbeddedDaemon:
     def _ask(self, question: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:
             question.close()
-            raise DaemonError(self._told("the daemon has ended"))
+            raise DaemonError(self._told(f"the daemon has ended{f': {self._error!r}' if self._error else ''}"))
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def _told(self, what: str) -> str:
