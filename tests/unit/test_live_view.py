@@ -26,7 +26,14 @@ from headrace.service.telemetry.core.terminal import visible
 
 def seen(name: str, state: str = "polling", **flow: Any) -> dict[str, Any]:
     rates = {kind: dict.fromkeys(("1s", "1m", "15m"), flow.pop(kind, 0.0)) for kind in ("delivered", "failed")}
-    shown = {"rates": rates, "lag_records": None, "lag_seconds": None, "lanes": [], "in_flight": [], "retrying": []}
+    shown: dict[str, Any] = {
+        "rates": rates,
+        "lag_records": None,
+        "lag_seconds": None,
+        "lanes": [],
+        "in_flight": [],
+        "retrying": [],
+    }
     about = {"name": name, "state": state, "function": "f", "source": "arn:q", "reason": "", "trouble": ""}
     return {**about, "destination": "", "flow": {**shown, "last_error": None, **flow}}
 
