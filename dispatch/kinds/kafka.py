@@ -25,7 +25,7 @@ from ..core.steps import DiscardStep
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
-from .profile import Address, DispatchKind, Item, MakeSlots
+from .profile import Address, DispatchKind, Item, MakeSlots, Sample
 
 # --- records ----------------------------------------------------------------------------------------------------------
 
@@ -281,6 +281,21 @@ def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:
     return KafkaEnvelope(address, mapping.source or None)
 
 
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    topic, partition = mapping.topic, 0
+    lane = Lane(mapping.source, f"{topic}-{partition}")
+    item = kafka_item(
+        topic=topic,
+        partition=partition,
+        offset=sample.place,
+        timestamp=int(sample.moment * 1000),
+        timestamp_type=0,
+        key=None,
+        value=sample.text.encode(),
+    )
+    return Record(lane, (lane.shard, sample.place), item, sample.moment, Position(sample.place))
+
+
 def _unpack(event: object) -> list[Item] | None:
     match event:
         case {"records": dict(lanes)}:
@@ -451,6 +466,12 @@ TOPIC = DispatchKind(
     filters=FilterRules("kafka", "value", ignores_unfit=True),
     shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
+    sample=_sample,
+    sampled={
+        "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["localhost:9092"]}},
+        "topics": ["orders"],
+        "starting_position": "LATEST",
+    },
     relived=_relived,
     called=lambda item: item.get("offset"),
     documents=_documents,

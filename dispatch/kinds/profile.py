@@ -64,6 +64,28 @@ def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a record by hand is made of."""
+
+    text: str
+    """Its payload: a message's body, a record's data or value, an item as JSON."""
+    place: int
+    """In its event, from 0."""
+    moment: float
+    """Wall-clock seconds of its arrival."""
+    unique: str
+    """A UUID."""
+
+
+class UnfitSample(ValueError):
+    """A payload that no record of the kind can have; the message says what it must be."""
+
+
+MakeSample = Callable[[Sample, EventSourceMapping], Record]
+"""Raises UnfitSample."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchKind:
     """One kind of source, as far as its records go."""
@@ -81,6 +103,10 @@ class DispatchKind:
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    sample: MakeSample
+    """A record by hand, as one of the mapping's source."""
+    sampled: Mapping[str, object]
+    """The source of a record by hand where no mapping names one: fields of a mapping."""
     relived: Callable[[Item, str], Record]
     """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
     what is no record of this kind."""

@@ -19,9 +19,9 @@ import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ....config.function import AnyFunction
 from .. import as_documents, event_invokes, from_file, functions, names, runnables
 from ..catalogue import AsynchronousSettings, Runnable
-from ..from_file import Filed
 from ..model import Answer, Decision, Function, Moment, Package
 from ..names import Home, Named
 from ..refusals import ApiError, conflict, service
@@ -50,7 +50,7 @@ class FunctionPlane:
         documents: Documents,
         code: CodeStore,
         here: Home,
-        configured: Mapping[str, Filed],
+        configured: Mapping[str, AnyFunction],
         *,
         clock: Clock,
         window: float = WINDOW,
@@ -122,7 +122,7 @@ class FunctionPlane:
             while (function := self.find(name)) is not None and function.settling:
                 await self._kept.wait()
 
-    def refile(self, configured: Mapping[str, Filed], other: Collection[str]) -> None:
+    def refile(self, configured: Mapping[str, AnyFunction], other: Collection[str]) -> None:
         """The configuration file has these functions from now on. `other`: names of those that are not as they were;
         watchers hear of them."""
         made = from_file.functions(configured, self.here, self._moment())
