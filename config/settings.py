@@ -192,6 +192,16 @@ class Asynchronous(_Section):
     """Factor for the pauses of 60 s and 120 s after failed attempts. AWS's is 1; smaller values are for tests."""
 
 
+class JournalSettings(_Section):
+    """What the daemon remembers of the last records of each mapping, for `headrace explain` and `/v1`."""
+
+    records: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = 10_000
+    """Records of each mapping; 0 for none. All mappings together remember 500,000 at most."""
+    payloads: bool = False
+    """Remember what the records hold, too: as many as fit into 4 MB for each mapping, and 256 MB for all together. They
+    may be secrets."""
+
+
 class Settings(_Section):
     """The daemon's own settings."""
 
@@ -200,7 +210,7 @@ class Settings(_Section):
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
         Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
-    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 means any free port."""
+    """Address of `/livez`, `/readyz`, `/metrics`, the page and the Lambda API. Port 0 means any free port."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
     take_over: TakeOver = Field(default_factory=TakeOver)
@@ -228,6 +238,8 @@ class Settings(_Section):
     """Directory for data that must survive a restart."""
     log: LogSettings = Field(default_factory=LogSettings)
     """The log."""
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    """What is remembered of records."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How often to try failure destinations."""
     retry_backoff: RetryBackoff = Field(default_factory=RetryBackoff)

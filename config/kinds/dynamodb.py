@@ -62,6 +62,7 @@ STREAM = SourceKind(
     name="dynamodb",
     title="DynamoDB stream",
     noun="stream",
+    sources="`source` is the ARN of a stream, or of a table, whose newest stream is read.",
     recognises=lambda mapping: mapping.arn is not None and mapping.arn.service == SERVICE,
     limits=SHARD_LIMITS,
     honours=frozenset(SHARDS),

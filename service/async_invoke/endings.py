@@ -110,8 +110,8 @@ class Endings:
                 key = records.s3_key(event.function, now, self._fresh_id())
                 return lambda: channel.put(key, record)
             case BusChannel():
-                entry = records.bridge_entry(record, over.condition, target, arn, event)
-                return lambda: channel.send(entry)
+                heading = records.bus_heading(over.condition, arn, event)
+                return lambda: channel.send(record.decode(), heading)
             case _:
                 assert_never(channel)
 

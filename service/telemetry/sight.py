@@ -9,13 +9,14 @@ import anyio
 import anyio.lowlevel
 
 from ...dispatch.core import observer as seen
-from ...dispatch.core.model import FailedItems, FunctionFailed, Succeeded, Throttled, Unreachable
+from ...dispatch.core.model import FailedItems, FateKind, FunctionFailed, Succeeded, Throttled, Unreachable
 from ...dispatch.core.pages import Records
 from ...pollers.core.lifecycle import PollState
 from .core.flow import DocumentView, ErrorView, FlowView
 from .core.function_models import FunctionModels, FunctionWork
 from .core.history import STEP, History
-from .core.journal import JournalEntry, Journals
+from .core.journal import Journal, JournalEntry, Journals
+from .core.journal_payloads import JournalPayloads
 from .core.mapping_model import ERROR_LENGTH, Instant, MappingModel
 
 STOPPING = PollState.STOPPING.value
@@ -24,11 +25,13 @@ RECORDS = 10_000
 
 
 class Sight:
-    """By the mapping's name. `now` says what time it is; `records` of each mapping are remembered in its journal."""
+    """By the mapping's name. `now` says what time it is; `records` of each mapping are remembered in its journal, with
+    what they hold where `payloads` are wanted."""
 
-    def __init__(self, now: Callable[[], Instant], records: int = RECORDS) -> None:
+    def __init__(self, now: Callable[[], Instant], records: int = RECORDS, *, payloads: bool = False) -> None:
         self._now = now
         self.journals = Journals(records)
+        self.payloads = JournalPayloads() if payloads and records else None
         self._models: dict[str, MappingModel] = {}
         self._functions = FunctionModels()
         self._down: dict[str, float] = {}
@@ -57,6 +60,8 @@ class Sight:
                 self._write(event, now)
             if isinstance(event, seen.Invoked):
                 self._functions.invoked(event.function, event.seconds, failed=not isinstance(event.outcome, Succeeded))
+            if self.payloads is not None and isinstance(event, seen.Filtered | seen.Settled):
+                self._keep(self.payloads, event)
         elif isinstance(event, seen.EnvironmentStarted):
             self._functions.started(event.function, event.seconds)
         elif isinstance(event, seen.EnvironmentsEnded):
@@ -100,6 +105,8 @@ class Sight:
         """The mapping is gone."""
         self._models.pop(mapping, None)
         self.journals.forget(mapping)
+        if self.payloads is not None:
+            self.payloads.forget(mapping)
 
     def _write(self, event: seen.Invoked | seen.Settled, now: Instant) -> None:
         journal = self.journals.of(event.mapping)
@@ -107,7 +114,7 @@ class Sight:
             return
         if isinstance(event, seen.Invoked):
             error = _error_of(event, now)
-            ids, is_new = journal.share(event.records.names)
+            ids, is_new = _shared(journal, event.records)
             first = error.text.partition("\n")[0][:ERROR_LENGTH]
             lane, request = _lane_of(event.records), event.outcome.attempt.request_id
             seconds = round(event.seconds, 3)
@@ -115,18 +122,32 @@ class Sight:
             journal.put(entry, is_new=is_new)
         else:
             for settlement in event.settlements:
-                ids, is_new = journal.share(settlement.records.names)
+                ids, is_new = _shared(journal, settlement.records)
                 fate, reason = settlement.fate.kind.value, settlement.fate.reason
                 detail = reason.value if reason else ""
                 lane = _lane_of(settlement.records)
                 journal.put(JournalEntry(now.wall, fate, lane, ids, detail), is_new=is_new)
         self.journals.settle()
 
+    @staticmethod
+    def _keep(payloads: JournalPayloads, event: seen.Filtered | seen.Settled) -> None:
+        """What a filter refused is looked at before its sheet lets go what it was made of."""
+        if isinstance(event, seen.Filtered):
+            payloads.put(event.mapping, event.records.names, event.records.bodies)
+            return
+        for settlement in event.settlements:
+            if settlement.fate.kind is not FateKind.FILTERED:
+                payloads.put(event.mapping, settlement.records.names, settlement.records.bodies)
+
     def _of(self, mapping: str, now: Instant) -> MappingModel:
         model = self._models.get(mapping)
         if model is None:
             model = self._models[mapping] = MappingModel(now)
         return model
+
+
+def _shared(journal: Journal, records: Records) -> tuple[tuple[str, ...], bool]:
+    return journal.share(records.ends, lambda: records.names)
 
 
 def _invoked(model: MappingModel, event: seen.Invoked, now: Instant) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import anyio
+import orjson
 import pytest
 
 from headrace.config.clock import LoopClock
-from headrace.dispatch.core.observer import Event, Observer
+from headrace.dispatch.core.model import FILTERED, Lane, Settlement
+from headrace.dispatch.core.observer import Event, Filtered, Observer, Settled
+from headrace.dispatch.core.pages import Page, Records
+from headrace.dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.sight import Sight
-from support.stream_world import Call, Reading, StreamWorld, until
+from headrace.service.telemetry.taps import Taps, TapWish
+from support.rigs import passing
+from support.stream_world import Call, Reading, StreamWorld, data_of, until
 from support.virtual_time import EPOCH
 from support.world import Watch
 
@@ -118,3 +124,37 @@ async def test_the_last_hour_shows_the_lag_behind_a_poison_record_and_what_was_d
     assert lags[-1] == 0.0
     assert sum(value or 0.0 for value in series["delivered"]) * 10 == pytest.approx(100, abs=0.1)
     assert sum(value or 0.0 for value in series["failed"]) > 0
+
+
+@pytest.mark.semantics("SEE-30")
+@pytest.mark.parametrize("payloads", [True, False])
+async def test_what_records_held_is_remembered_only_where_that_is_wanted(payloads: bool) -> None:
+    clock = LoopClock(EPOCH)
+    sight = Sight(lambda: Instant(clock.monotonic(), clock.wall()), payloads=payloads)
+    world = StreamWorld()
+    world.watch = Both(sight)
+    stream = world.stream()
+    for data in ("taken", "refused"):
+        stream.put("key", data)
+    numbers = [entry.number for entry in stream.shard(stream.open_shards()[0]).entries]
+    world.reading(stream, world.taking(), Reading(keeps=passing(lambda record: data_of(record.item) == "taken")))
+    async with world.running():
+        await until(5)
+    found = [sight.payloads.of("mapping", str(number)) if sight.payloads else None for number in numbers]
+    held = [each and data_of(orjson.loads(each)) for each in found]
+    assert held == (["taken", "refused"] if payloads else [None, None])
+
+
+@pytest.mark.semantics("SEE-05")
+def test_what_a_filter_refused_is_seen_as_it_was_although_its_page_lets_go_of_it_first() -> None:
+    taps = Taps(lambda: EPOCH)
+    raw = {"SequenceNumber": "1", "PartitionKey": "k", "Data": "eA==", "ApproximateArrivalTimestamp": EPOCH}
+    element = ShardElement(Lane("arn", "shard"), "arn", "us-east-1", "role")
+    sheet = KinesisSheet(element, [raw])
+    records = Records([Page(sheet)])
+    with taps.open(TapWish(fate="filtered", where="eA==", payload=True)) as tap:
+        taps.observe(Filtered("mapping", records))
+        sheet.seal()
+        taps.observe(Settled("mapping", (Settlement(records, FILTERED),)))
+        (line,) = tap.reading.take().splitlines()
+    assert data_of(orjson.loads(line)["record"]) == "x"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -124,8 +125,14 @@ class ReplayBench:
     function: Function
     broken: bool = True
     """Whether the function fails."""
+    limit: int | None = None
+    """Records after which the function does not answer any more, until `going` is set."""
+    taken: list[str] = field(default_factory=list)
+    """What the function took, in order, repetitions included."""
+    going: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
+        self.function.handler = self.handle
         self.queues = Queues(self.ministack)
         self.failed = [self.queues.create(), self.queues.create()]
         self.bucket = f"b-{uuid.uuid4().hex[:12]}"
@@ -153,6 +160,15 @@ class ReplayBench:
         del config["aws"]["endpoint_url"]
         file.write_text(json.dumps(config))
 
+    def handle(self, event: dict[str, Any]) -> object:
+        if self.broken:
+            raise ValueError("not yet")
+        if self.limit is not None and len(self.taken) >= self.limit:
+            self.going.wait(daemons.PATIENCE)
+            return {}
+        self.taken += values_of(event)
+        return {}
+
     def _client(self, service: str) -> Any:
         return botocore.session.get_session().create_client(
             service,
@@ -175,22 +191,19 @@ class ReplayBench:
         self.origin.put(values)
         ended = self.program("run", "--until-idle=120")
         assert ended.returncode == 0, ended.stderr
-        self.function.events.clear()
         return values
 
     def replayed(self, *arguments: str) -> list[str]:
         """What the function took in a replay that succeeds."""
-        self.function.events.clear()
+        self.taken.clear()
         ended = self.program("replay", *arguments, "--yes")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return self.values()
-
-    def values(self) -> list[str]:
-        return [value for event in list(self.function.events) for value in values_of(event)]
+        return list(self.taken)
 
     def broken_off(self, *arguments: str, after: int) -> str:
-        """A replay that is killed after so many records; its id."""
-        self.function.events.clear()
+        """A replay that is killed when it did so many records, and is on the next; its id."""
+        self.taken.clear()
+        self.limit = after
         process = subprocess.Popen(
             [*daemons.command(), "replay", *arguments, "--yes"],
             cwd=self.directory,
@@ -200,15 +213,24 @@ class ReplayBench:
             text=True,
         )
         end = time.monotonic() + daemons.PATIENCE
-        while len(self.values()) < after and time.monotonic() < end:
+        while len(self.taken) < after and time.monotonic() < end:
             assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.02)
+        while not self._stored() and time.monotonic() < end:
             time.sleep(0.02)
         process.kill()
         process.communicate()
+        self.limit = None
+        self.going.set()
         (found,) = json.loads(self.program("replay", "--output", "json").stdout)
         assert not found["runs"]
         name: str = found["id"]
         return name
+
+    def _stored(self) -> bool:
+        """Whether a position of the replay that runs is on the disk."""
+        (file,) = (self.directory / ".headrace" / "replays").glob("*/replay.json")
+        return any(each["position"] for each in json.loads(file.read_text())["progress"]["shards"].values())
 
     def close(self) -> None:
         self.queues.close()
@@ -239,8 +261,8 @@ def check(bench: ReplayBench, number: int) -> None:
         assert set(bench.replayed(mapping, "--document", place)) == set(values), (mapping, place)
     assert bench.queues.depth(bench.failed[0]) == (0, 0)
     assert sorted(bench.replayed("queue", "--from", "TRIM_HORIZON")) == values
-    name = bench.broken_off("queue", "--from", "1h", "--rate", str(number // 2), after=number * 3 // 4)
-    first = bench.values()
+    name = bench.broken_off("queue", "--from", "1h", "--rate", str(number // 2), after=number // 2)
+    first = list(bench.taken)
     assert len(first) < number
     again = bench.replayed("--resume", name)
     assert set(first) | set(again) == set(values)

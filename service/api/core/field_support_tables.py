@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ....config.fields.limits import RECORDED, Support
+from ....config.fields.mapping_fields import MappingFields
 from ....config.fields.spoken import aws_name
 from ....config.kinds.support import FIELDS
 from ....config.kinds.table import KINDS
@@ -202,15 +203,7 @@ _ONLY_AT_CREATION = (
     "SelfManagedEventSource",
     "Tags",
 )
-_NOT_IN_THE_API = (
-    "uuid",
-    "receivers",
-    "retry_backoff",
-    "deaggregate",
-    "recreated_stream",
-    "bootstrap_servers",
-    "kafka_security",
-)
+_NOT_IN_THE_API = {"uuid", *MappingFields.ours()}
 _ON_SUCCESS = {
     "DestinationConfig.OnSuccess": "= Unsupported DestinationConfig parameter for given event source mapping type."
 }

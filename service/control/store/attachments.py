@@ -40,12 +40,16 @@ class Attachments:
         uploads: Uploads,
         given: Mapping[str, Path] | None = None,
         upstream: LayerSource | None = None,
+        *,
+        theirs: bool = False,
     ) -> None:
-        """`given`: directories and zips by the ARN of a layer's version, or of a layer for all its versions."""
+        """`given`: directories and zips by the ARN of a layer's version, or of a layer for all its versions. `theirs`:
+        the ARNs are of the upstream's layers, whatever is here under the same ARN."""
         self._layers = layers
         self._uploads = uploads
         self._given = given or {}
         self._upstream = upstream
+        self._theirs = theirs
 
     @asynccontextmanager
     async def of(self, request: Mapping[str, Any], before: Function | None = None) -> AsyncIterator[Layers | None]:
@@ -65,9 +69,11 @@ class Attachments:
         return self._kept(arn, had, stack) or await self._of_upstream(arn, stack)
 
     def _kept(self, arn: str, had: Mapping[str, Package], stack: AsyncExitStack) -> Package | None:
-        """Held in the step in which it is found: nobody deletes it in between."""
-        version = self._layers.version(arn)
+        """Held in the step in which it is found: nobody deletes it in between. Raises ApiError for lost content."""
+        version = None if self._theirs else self._layers.version(arn)
         package = version.package if version else had.get(arn) if self._is_foreign(arn) else None
+        if package is not None and self._uploads.is_lost(package):
+            raise invalid_parameter(f"The content of the layer {arn} is lost: publish it again.")
         if package is not None:
             stack.enter_context(self._uploads.holding(package))
         return package

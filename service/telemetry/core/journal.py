@@ -9,14 +9,14 @@ costs what its ids cost. Bounds count ids; the attempts of one batch share them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 SHARED = 64
 """Batches of which another entry may use the same ids."""
 TOTAL = 500_000
-"""Ids that all mappings remember together; the one that remembers most forgets first."""
+"""Ids that all mappings remember together; those that remember most forget first."""
 RELIEF = 0.9
 """So much is left of them then."""
 
@@ -86,13 +86,13 @@ class Journal:
         """Ids that are remembered."""
         return self._fates.weight + self._invocations.weight
 
-    def share(self, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-        """These ids as a tuple that the entries of one batch have in common, and whether it is new."""
-        key = (names[0], names[-1], len(names)) if names else ("", "", 0)
-        known = self._known.get(key)
+    def share(self, ends: tuple[str, str, int], names: Callable[[], Iterable[str]]) -> tuple[tuple[str, ...], bool]:
+        """The ids of a batch as a tuple that its entries have in common, and whether it is new. `ends`: the first, the
+        last, and how many; the others are asked for where they are not known."""
+        known = self._known.get(ends)
         if known is not None:
             return known, False
-        made = self._known[key] = tuple(names)
+        made = self._known[ends] = tuple(names())
         if len(self._known) > SHARED:
             del self._known[next(iter(self._known))]
         return made, True
@@ -156,8 +156,24 @@ class Journals:
         self._puts += 1
         if self._puts % max(1, len(self._journals)):
             return
-        while sum(journal.weight for journal in self._journals.values()) > self._total:
-            max(self._journals.values(), key=lambda journal: journal.weight).shrink(RELIEF)
+        weights = sorted(journal.weight for journal in self._journals.values())
+        if sum(weights) <= self._total:
+            return
+        level = _level(weights, self._total * RELIEF)
+        for journal in self._journals.values():
+            if journal.weight > level:
+                journal.shrink(level / journal.weight)
 
     def forget(self, mapping: str) -> None:
         self._journals.pop(mapping, None)
+
+
+def _level(weights: Sequence[int], most: float) -> float:
+    """What each may keep at most, so that all keep no more than `most`. `weights`: ascending."""
+    left = most
+    for index, weight in enumerate(weights):
+        others = len(weights) - index
+        if weight * others >= left:
+            return left / others
+        left -= weight
+    return left
