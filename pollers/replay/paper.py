@@ -58,7 +58,8 @@ class PaperSource:
         return self.roster
 
     async def watch(self, changed: Callable[[], None]) -> None:
-        """Nothing comes to it."""
+        """Nothing comes to it; when it is empty, nobody needs to open it again."""
+        await anyio.sleep_forever()
 
     async def reader(self, feed: str) -> PaperReader:
         lane = next(each for each in self._lanes if each.shard == feed)

@@ -43,7 +43,7 @@ class RunningMapping:
     target: Target
     destination: FailureDestination | None = None
     facts: FunctionFacts = field(default_factory=FunctionFacts)
-    """Of its function, as it was made for them."""
+    """The facts of its function with which it was made."""
 
     @property
     def mapping(self) -> str:

@@ -21,7 +21,7 @@ class MappingView:
     """`sqs`, `sqs-fifo`, …"""
     function: str
     state: str
-    """A state of `pollers.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
+    """A state of `pollers.core.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
     reason: Reason | None
     """Why it does not poll, or fails; None when all is well."""
     feeds: int

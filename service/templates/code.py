@@ -185,6 +185,8 @@ class CodeFinder:
 
     def _without_handler(self, function: TemplateFunction, code: Path, layers: list[Path] | tuple[()]) -> str:
         """What to say where no file holds the handler; empty where one does, or nobody can tell."""
+        if handlers.family(function.runtime) == "java" and not _is_compiled(code):
+            return f"{_shown(code)}: {handlers.uncompiled(self.format)}"
         wanted = handlers.candidates(function.runtime, function.handler)
         places = [code, *layers, *(layer / each for layer in layers for each in ("python", "nodejs"))]
         if not wanted or any(is_file(place / name) for place in places for name in wanted):
@@ -217,6 +219,11 @@ def _built_code(root: Path) -> Iterator[tuple[str, Path]]:
             inner = (root / location.value).parent
             for name, path in _built_code(inner):
                 yield f"{logical_id}/{name}", path
+
+
+def _is_compiled(code: Path) -> bool:
+    """Whether there is something that a JVM can run. Looks no further than at the first class."""
+    return any(True for pattern in ("*.jar", "lib/*.jar", "**/*.class") for _ in code.glob(pattern))
 
 
 def _newest(directory: Path) -> float:

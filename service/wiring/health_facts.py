@@ -49,6 +49,7 @@ from ..running.core.health import (
 )
 from ..running.functions import facts_of
 from .endpoints import ServiceEndpoints, where
+from .function_factory import with_remark
 from .invokers import InvokerFactory, Refused
 from .source_factory import SourceFactory
 
@@ -215,7 +216,9 @@ class HealthFactsGathering:
         what = describe(function)
         if isinstance(function, LocalFunction | CommandFunction):
             found = await self._invokers.looked_at(function)
-            return FunctionFact(name, what, found.why) if isinstance(found, Refused) else FunctionFact(name, what)
+            if isinstance(found, Refused):
+                return FunctionFact(name, what, found.why)
+            return FunctionFact(name, with_remark(what, found))
         if isinstance(function, ExternalFunction):
             return FunctionFact(name, what)
         try:

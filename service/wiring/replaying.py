@@ -176,7 +176,15 @@ class Replaying:
             self._settings, config.directory, clients, endpoints, _no_store, self._clock, self._jitter, observer
         )
         self._works = MappingFactory(
-            self._settings, clients, self._fleet, self._sources, observer, self._clock, self._jitter, self._parts.show
+            self._settings,
+            clients,
+            self._fleet,
+            self._sources,
+            observer,
+            self._clock,
+            self._jitter,
+            self._parts.show,
+            config.directory,
         )
 
     # --- documents that hold the event ------------------------------------------------------------------------------

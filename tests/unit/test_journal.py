@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from headrace.service.telemetry.core.journal import Journal, JournalEntry, Journals
 from headrace.service.telemetry.core.journal_payloads import JournalPayloads
 
 
+def share(journal: Journal, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    ends = (names[0], names[-1], len(names)) if names else ("", "", 0)
+    return journal.share(ends, lambda: names)
+
+
 def put(journal: Journal, at: float, what: str, *names: str, **more: str) -> None:
-    ids, is_new = journal.share(names)
+    ids, is_new = share(journal, names)
     seconds = 0.1 if what == "invoked" else None
     journal.put(JournalEntry(at, what, "shard", ids, seconds=seconds, **more), is_new=is_new)
 
@@ -57,12 +64,12 @@ def test_the_oldest_are_forgotten_and_the_attempts_of_one_batch_cost_little() ->
 
 def test_only_the_last_batches_share_their_ids() -> None:
     journal = Journal(1000)
-    assert journal.share(["first"])[1]
+    assert share(journal, ["first"])[1]
     for number in range(64):
-        assert journal.share([str(number)])[1]
-    assert journal.share(["first"])[1]
-    assert not journal.share(["63"])[1]
-    assert journal.share([]) == ((), True)
+        assert share(journal, [str(number)])[1]
+    assert share(journal, ["first"])[1]
+    assert not share(journal, ["63"])[1]
+    assert share(journal, []) == ((), True)
 
 
 @pytest.mark.semantics("SEE-04")

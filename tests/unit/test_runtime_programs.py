@@ -180,6 +180,17 @@ async def test_path_goes_before_managers_and_what_does_not_work_is_passed_over(m
     assert (await command(spec(machine, "python3.99"))).argv[0] == str(managed)
 
 
+@pytest.mark.semantics("RUNTIME-04")
+@pytest.mark.parametrize("shims", [".pyenv/shims", ".asdf/shims", ".local/share/mise/shims"])
+async def test_shims_of_managers_are_no_programs(machine: Path, monkeypatch: pytest.MonkeyPatch, shims: str) -> None:
+    """The code's directory may say another version to a shim than that of which it was asked."""
+    monkeypatch.setenv("PATH", f"{machine / shims}{os.pathsep}{machine / 'bin'}")
+    python(machine / shims / "python3.99", 99)
+    node(machine / shims / "node", 99)
+    assert "python3.99 is not on this machine" in await refusal(spec(machine, "python3.99", near=False))
+    assert "nodejs99.x is not on this machine" in await refusal(spec(machine, "nodejs99.x", near=False))
+
+
 @pytest.mark.semantics("FN-60")
 async def test_a_directory_is_listed_again_when_something_comes_into_it(machine: Path) -> None:
     (machine / "bin").mkdir()

@@ -424,6 +424,23 @@ def test_import_keeps_what_was_not_taken_as_comments(inside: Path) -> None:
     assert "# not taken: function Java" in (inside / "headrace.yaml").read_text()
 
 
+@pytest.mark.semantics("RUNTIME-01", "TPL-29")
+def test_a_function_in_java_runs_where_the_setting_has_a_command(
+    inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "  Java: {Type: AWS::Serverless::Function, Properties: {CodeUri: jar, Handler: x, Runtime: java21}}\n"
+    (inside / "template.yaml").write_text(TEMPLATE + more)
+    (inside / "jar").mkdir()
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "jar: there is no class and no jar: run `sam build`" in capsys.readouterr().out
+    (inside / "jar" / "Orders.class").touch()
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "the runtime java21 cannot be run here, because the setting 'runtimes' has" in capsys.readouterr().out
+    monkeypatch.setenv("HEADRACE_RUNTIMES", '{"java21": {"command": ["sh", "{code}"]}}')
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "shop-Java: java21, x" in capsys.readouterr().out
+
+
 @pytest.mark.semantics("TPL-25")
 @pytest.mark.parametrize(
     "command",

@@ -94,7 +94,16 @@ def _listed(directory: str, changed: int) -> tuple[str, ...]:
 
 
 def _path(environ: Mapping[str, str]) -> list[str]:
-    return os.get_exec_path(environ)
+    """Without the directories of shims: what a shim starts depends on the directory in which it is started, which is
+    the function's. The programs themselves are found where they lie."""
+    home, data = _home(environ), _data(environ)
+    managers = (
+        _given(environ, "PYENV_ROOT") or home / ".pyenv",
+        _given(environ, "ASDF_DATA_DIR") or home / ".asdf",
+        _given(environ, "MISE_DATA_DIR") or data / "mise",
+    )
+    shims = {str(each / "shims") for each in managers}
+    return [each for each in os.get_exec_path(environ) if each not in shims]
 
 
 def _program(directory: str | Path, name: str) -> str:

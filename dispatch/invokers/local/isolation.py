@@ -46,7 +46,7 @@ KEPT = {
     for name in ("nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime")
     if hasattr(os, f"ST_{name.upper()}")  # not on every system
 }
-"""What a mount in a namespace of one's own must keep of the one that it shows."""
+"""The flags that a mount in a namespace of one's own must keep from the mount that it shows."""
 SITES = ".sites"
 """Directory of a directory of links."""
 

@@ -13,8 +13,8 @@ from ....config.clients.aws import AwsSettings, Clients
 from ....config.fields.spoken import counted
 from ...wiring.exits import Exit, UsageError
 from ...wiring.redriving import Redriven, RedriveWish, Redriving
+from .asking import confirmed
 from .configs import default, read_config
-from .confirm import confirmed
 from .progress import ProgressLine
 from .tables import show, tell
 
@@ -44,6 +44,7 @@ async def _run(settings: AwsSettings, wish: RedriveWish, yes: bool) -> int:
         where = route.to or "the queues that they came from: " + ", ".join(sources)
         tell(f"about {counted(queue.waiting, 'message')} of {queue.arn} go to {where}")
         if not confirmed("Move them?", yes=yes):
+            tell("nothing was done")
             return Exit.FAILURE
         try:
             found = await _until_signal(redriving, stop)

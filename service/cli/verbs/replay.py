@@ -27,9 +27,8 @@ from ...wiring.document_places import STDIN, DocumentPlaces, DocumentText
 from ...wiring.exits import Exit, UsageError
 from ...wiring.replay_files import ReplayFile, ReplayState, ReplayWish, listed
 from ...wiring.replaying import Replaying, ReplayParts, prepared, read_documents, relived
-from .asking import base_of
+from .asking import base_of, confirmed
 from .configs import load_config
-from .confirm import confirmed
 from .invoke import InvokeOutput, outside_tmp
 from .progress import ProgressLine
 from .tables import show, show_json, table, tell
@@ -125,7 +124,8 @@ def _begin(job: _ReplayRun) -> int:
     _tell_plan(job)
     if job.arguments.dry_run:
         return _run(job)
-    if not confirmed("Replay?", yes=job.arguments.yes):
+    if not confirmed("Replay them?", yes=job.arguments.yes):
+        tell("nothing was done")
         return Exit.FAILURE
     texts = {each.name: each.text for each in job.texts if each.receipt or STDIN in job.state.wish.documents}
     wish = replace(job.state.wish, texts=texts)
