@@ -19,7 +19,7 @@ from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
 from .fields.runtimes import RUNTIME_FORM
 from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, counted, folded
-from .function import QUALIFIER_FORM, ROLE_FORM, VARIABLE_FORM
+from .function import PLUGIN_FORM, QUALIFIER_FORM, ROLE_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
 _REPORTED = {
@@ -58,6 +58,7 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "greater_than_equal": lambda context: f"must be at least {_number(context['ge'])}",
     "less_than_equal": lambda context: f"must be at most {_number(context['le'])}",
     "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
+    "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "too_short": lambda context: f"must have at least {counted(context['min_length'], 'element')}",
@@ -77,7 +78,11 @@ FORMS = {
     KEY_ID_FORM: ("is not an access key id", "3 to 128 letters, digits or '_'"),
     QUALIFIER_FORM: ("is not a version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
     OWN_UUID_FORM: ("is not a UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
-    DESTINATION_FORM: ("is not a destination", "give the ARN of a queue, topic or bucket, or kafka://TOPIC"),
+    PLUGIN_FORM: ("is not the name of a plug-in", "1 to 64 letters, digits, '-', '_' or '.'"),
+    DESTINATION_FORM: (
+        "is not a destination",
+        "give the ARN of a queue, topic or bucket, kafka://TOPIC, or plugin://NAME",
+    ),
     TOPIC_FORM: ("is not a valid name of a topic", "letters, digits, '.', '_' and '-', no '.' first"),
     GROUP_FORM: ("is not a valid name of a group", "letters, digits, '-' and '_'"),
     KMS_FORM: ("is not the ARN of a key", "it must begin with arn:"),
@@ -135,7 +140,7 @@ def wording(error: ErrorDetails, path: str) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
-    if error["type"] == "string_pattern_mismatch":
+    if error["type"] == "string_pattern_mismatch" and context["pattern"] in FORMS:
         return FORMS[context["pattern"]][0] + _shown(": ", error["input"], path)
     if error["type"] == "missing":
         return "is missing"
@@ -145,8 +150,8 @@ def wording(error: ErrorDetails, path: str) -> str:
 
 
 def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return FORMS[error.get("ctx", {})["pattern"]][1]
+    if error["type"] == "string_pattern_mismatch":  # a plug-in has patterns of its own
+        return FORMS.get(error.get("ctx", {})["pattern"], ("", ""))[1]
     if error["type"] == "list_type" and isinstance(error["input"], str | int | float):
         return f"write [{error['input']}]" if len(str(error["input"])) <= 60 else "write it in [ ]"
     if error["type"] == "list_type" and isinstance(error["input"], dict):

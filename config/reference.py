@@ -165,9 +165,9 @@ _MORE = {"runtimes": "\n" + _RUNTIMES}
 _FUNCTIONS = """
 ## Functions
 
-`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke` and `http` says
-which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials of its own in
-`environment`; the other variables that Lambda sets itself are refused, as on AWS.
+`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke`, `http` and
+`plugin` says which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials
+of its own in `environment`; the other variables that Lambda sets itself are refused, as on AWS.
 """
 
 _MAPPINGS = """

@@ -210,7 +210,7 @@ class Settings(_Section):
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
         Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
-    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 means any free port."""
+    """Address of `/livez`, `/readyz`, `/metrics`, the page and the Lambda API. Port 0 means any free port."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
     take_over: TakeOver = Field(default_factory=TakeOver)

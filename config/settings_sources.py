@@ -7,8 +7,9 @@ Flags over `HEADRACE_*` variables over the file's sections over the variables th
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from . import complaints, secret_files, wanted
 from .errors import Problem
 from .fields.spoken import absolute
-from .nodes import Node, NodePlace
+from .nodes import Node, NodePlace, locate
 from .settings import PREFIX, SECTIONS, Settings, read_variables
 
 Keys = tuple[str, ...]
@@ -86,7 +87,17 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    return settings.model_copy(update=_located(settings, layers)), []
+    settings = settings.model_copy(update=_located(settings, layers))
+    return settings, list(_missing_layers(settings, layers, sections))
+
+
+def _missing_layers(settings: Settings, layers: _Layers, sections: Node) -> Iterator[Problem]:
+    for arn, path in settings.layers.items():
+        if not os.path.exists(path):
+            problem = locate(sections, ["layers", arn]).problem(
+                f"there is no {str(path)!r}", "name a directory or a zip"
+            )
+            yield _from(layers.origin(("layers", arn)), ("layers",), problem)
 
 
 def _located(settings: Settings, layers: _Layers) -> dict[str, object]:

@@ -84,11 +84,11 @@ class Ledger(Protocol):
         ...
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
-        """As `pollers.source.Reader.hold`."""
+        """See `pollers.source.Reader.hold`."""
         ...
 
     async def release(self, records: Sequence[Record]) -> None:
-        """As `pollers.source.Reader.release`."""
+        """See `pollers.source.Reader.release`."""
         ...
 
 

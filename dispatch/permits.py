@@ -101,7 +101,7 @@ class PermitClaim:
     def __init__(self, permits: Permits, mapping: str) -> None:
         self.mapping = mapping
         self.number: int | None = None
-        """Of its request, where it had to wait."""
+        """The number of its request, where it had to wait."""
         self._permits = permits
         self._granted = anyio.Event()
 

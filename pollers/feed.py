@@ -284,7 +284,7 @@ class Feed:
             await self._give_back()
 
     async def _give_back(self) -> None:
-        """What will not be in a batch any more."""
+        """Give the waiting records back to the source, because no batch will take them."""
         dropped = self._slots.drop()
         with self._until(self._times.settle):
             await self._tell(Settlement(dropped, ABANDONED))
@@ -398,8 +398,8 @@ class Feed:
             self._wake()
 
     async def _last_commit(self) -> None:
-        """What is still to be stored when nothing is under way any more; with it the end of lanes that were read to
-        their end."""
+        """Store the last positions when no batch is in flight any more, and the end of each lane that was read to its
+        end."""
         if self._slots.idle:
             self._marks.end(self._ended)
         await self._committer.last()

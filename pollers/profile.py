@@ -95,12 +95,19 @@ class SourceMaker(Protocol):
         ...
 
 
+Send = Callable[[EventSourceMapping, Clients, str, str], Awaitable[None]]
+"""Puts a record with this payload and this key (message group, partition key; or empty) into a mapping's source. Raises
+the client's exceptions, and UnfitSample for a payload that no record can have."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PollerKind:
     """One kind of source, as far as it is read."""
 
     kind: SourceKind
     make: Callable[[EventSourceMapping, SourceParts], SourceMaker]
-    """Of a mapping that breaks no rule."""
+    """Makes the maker for a mapping that breaks no rule."""
     missing: Callable[[EventSourceMapping], str] = lambda mapping: ""
     """The missing libraries that this mapping needs, and how to install them; empty when none is missing."""
+    send: Send | None = None
+    """For tests of users; None where Headrace has no producer."""

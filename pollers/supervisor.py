@@ -40,7 +40,7 @@ class Supervisor:
         self._feeds: dict[str, Feed] = {}
         self._begun: set[str] = set()
         self._aligned: Collection[str] = ()
-        """What the roster wanted when the feeds were last looked at."""
+        """The roster's wish at the last look at the feeds."""
         self._resting: dict[str, Reason] = {}
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
@@ -317,7 +317,7 @@ class Supervisor:
                 await gate.wait_changed()
 
     async def _known_empty(self) -> bool:
-        """As `Source.empty`. Raises SourceError, also for a source that does not answer in its time."""
+        """Works as `Source.empty`. Raises SourceError, also for a source that does not answer in its time."""
         with anyio.move_on_after(self._source.patience):
             empty = await self._source.empty()
             self._failures = 0

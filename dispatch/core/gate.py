@@ -74,7 +74,8 @@ class OpenGate:
     """The function was seen to start. All mappings may fetch and invoke."""
 
     failures: int = 0
-    """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
+    """The same number as in `ShutGate`: more than 0 until the first invocation since the last probe reached the
+    function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,4 +269,4 @@ class GateStep:
     news: GateClosed | GateOpened | None = None
     """To be told to those who observe."""
     number: int | None = None
-    """Of the entry or the probe that begins with it."""
+    """The number of the entry or the probe that begins with it."""

@@ -38,7 +38,7 @@ class Position:
 
     number: int
     sub: int = 0
-    """Of an aggregated (KPL) record that is taken apart, which user record of it, from 1; 0: the record as a whole."""
+    """The number of a user record in an aggregated (KPL) record, from 1; 0: the record as a whole."""
     text: str = field(default="", compare=False)
     """The source's own spelling, leading zeros included; this text is sent back to it."""
 
@@ -197,10 +197,10 @@ class Unreachable:
 
 
 Reply = Returned | FunctionFailed | Throttled | Unreachable
-"""What an invoker answers."""
+"""The answer of an invoker."""
 
 Outcome = Succeeded | FailedItems | FunctionFailed | Throttled | Unreachable
-"""What a reply means for the batch."""
+"""The meaning of a reply for the batch."""
 
 
 # --- a batch --------------------------------------------------------------------------------------------------------

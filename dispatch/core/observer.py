@@ -259,7 +259,7 @@ class EnvironmentsEnded:
 
 @dataclass(frozen=True, slots=True)
 class MappingChanged:
-    """A mapping moved to another state (`pollers.lifecycle`)."""
+    """A mapping moved to another state (`pollers.core.lifecycle`)."""
 
     mapping: str
     state: str
@@ -306,7 +306,7 @@ class FunctionLog:
     stream: str
     """`stdout`, `stderr`, `log` (what the runtime's client logs, each record as a whole) or `platform`."""
     version: str = ""
-    """Of the function; empty where it is not known."""
+    """The function's version; empty where it is not known."""
     log_group: str = ""
     log_stream: str = ""
     """Where the line belongs in CloudWatch Logs; a log stream for each environment. Both empty where it has no place

@@ -199,7 +199,7 @@ class Planner:
         return self._again(_Part(left, part.kind, outcome), now, jitter)
 
     def _split_failed(self, records: Records, outcome: FailedItems) -> tuple[Records, Records]:
-        """What is left to do, and what the function took."""
+        """The records that are left to do, and the records that the function processed."""
         if self._policy.progress is not Progress.PREFIX:
             return records.by_record(lambda record: record.id in outcome.ids)
         first = next((i for i, record in enumerate(records) if record.id in outcome.ids), len(records))

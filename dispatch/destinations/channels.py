@@ -25,12 +25,12 @@ DENIED = frozenset(
 """Error codes for missing permissions; the last one is S3's for a request whose answer has no body."""
 
 Attributes = Mapping[str, tuple[str, str]]
-"""Of a message: name to type and value."""
+"""The attributes of a message: name to type and value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a destination is to those who send, and where it was named."""
+    """The role of a destination for the sender, and the setting that names it."""
 
     what: str = "failure destination"
     named_in: str = "destination_config"
@@ -136,7 +136,7 @@ Channel = MessageChannel | BucketChannel
 
 
 async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
-    """What `arn` names, one of the four services. Makes no calls.
+    """Make the channel to the destination that `arn` names. Makes no calls.
 
     Raises ConfigError where no client can be made (the guard against real AWS, no credentials), BugError for a service
     without a channel.

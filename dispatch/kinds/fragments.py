@@ -9,6 +9,7 @@ from typing import Any
 from pybase64 import b64decode
 
 from ...config.errors import BugError
+from ...config.fields.arn import LOCAL_REGION
 from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
@@ -19,7 +20,7 @@ from ..core.policy import Policy, Progress
 from ..core.slots import KeyHash, Slots
 from ..core.steps import DiscardStep
 from ..core.windows import WindowSlot
-from .profile import Address, MakeSlots
+from .profile import Address, MakeSlots, Sample
 
 
 def decoded(text: str | None) -> bytes | None:
@@ -37,6 +38,16 @@ def lasting_policy(mapping: EventSourceMapping, progress: Progress) -> Policy:
         partial=mapping.partial_responses,
         windowed=bool(mapping.tumbling_window_in_seconds),
     )
+
+
+def region_of(mapping: EventSourceMapping) -> str:
+    """The region in the events of a mapping's source."""
+    return mapping.arn.region if mapping.arn else LOCAL_REGION
+
+
+def sequence_number(sample: Sample) -> str:
+    """Of a record by hand, later ones have higher numbers."""
+    return str(int(sample.moment * 1_000_000) * 1_000 + sample.place)
 
 
 # --- shards -----------------------------------------------------------------------------------------------------------
@@ -69,7 +80,7 @@ class BatchInfo:
 
     member: str
     precision: str
-    """Of the records' times, as `datetime.isoformat` has it."""
+    """The precision of the records' times: a `timespec` of `datetime.isoformat`."""
 
     def documents(self, mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
         return shard_documents(self, function_arn)

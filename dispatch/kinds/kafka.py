@@ -25,7 +25,7 @@ from ..core.steps import DiscardStep
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
-from .profile import Address, DispatchKind, Item, MakeSlots
+from .profile import Address, DispatchKind, Item, MakeSlots, Sample
 
 # --- records ----------------------------------------------------------------------------------------------------------
 
@@ -101,11 +101,11 @@ NO_TIME = -1
 """Kafka's timestamp of a record without one, which brokers take from any producer."""
 HOLE_OFFSET, HOLE_TIME = -7, -77
 HOLES = {"key": b"\0key", "value": b"\0value"}
-"""What no record has, in the form of an element."""
+"""A key and a value that no record has, which an element shows until its own are written."""
 
 
 class KafkaSheet(Sheet):
-    """What one fetch gave of a partition."""
+    """The records that one fetch returned from a partition."""
 
     def __init__(self, lane: Lane, topic: str, partition: int, raws: Sequence[RawRecord], now: float) -> None:
         """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
@@ -281,6 +281,21 @@ def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:
     return KafkaEnvelope(address, mapping.source or None)
 
 
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    topic, partition = mapping.topic, 0
+    lane = Lane(mapping.source, f"{topic}-{partition}")
+    item = kafka_item(
+        topic=topic,
+        partition=partition,
+        offset=sample.place,
+        timestamp=int(sample.moment * 1000),
+        timestamp_type=0,
+        key=None,
+        value=sample.text.encode(),
+    )
+    return Record(lane, (lane.shard, sample.place), item, sample.moment, Position(sample.place))
+
+
 def _unpack(event: object) -> list[Item] | None:
     match event:
         case {"records": dict(lanes)}:
@@ -321,10 +336,10 @@ OFFSETS = Identifiers(_identifier, 'is not an object like {"partition": "topic-0
 
 @dataclass(frozen=True, slots=True)
 class KafkaSubject:
-    """What the documents of one mapping of a topic have in common. `source_arn` None: a self-managed cluster."""
+    """The facts that all documents of one mapping of a topic share. `source_arn` None: a self-managed cluster."""
 
     function_arn: str
-    """As the mapping names the function: unqualified when the mapping is."""
+    """The function's ARN as the mapping names it: unqualified when the mapping's is."""
     bootstrap_servers: str
     source_arn: str | None = None
 
@@ -451,6 +466,12 @@ TOPIC = DispatchKind(
     filters=FilterRules("kafka", "value", ignores_unfit=True),
     shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
+    sample=_sample,
+    sampled={
+        "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["localhost:9092"]}},
+        "topics": ["orders"],
+        "starting_position": "LATEST",
+    },
     relived=_relived,
     called=lambda item: item.get("offset"),
     documents=_documents,

@@ -34,11 +34,11 @@ Address = Callable[[], str]
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
-"""Of a mapping, the ARN of its function, and the address of its source."""
+"""Makes the documents from a mapping, the ARN of its function, and the address of its source."""
 
 
 def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
-    """Of a source that discards nothing."""
+    """A source that discards nothing has no documents. Raises BugError."""
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
 
 
@@ -64,6 +64,28 @@ def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a record by hand is made of."""
+
+    text: str
+    """Its payload: a message's body, a record's data or value, an item as JSON."""
+    place: int
+    """In its event, from 0."""
+    moment: float
+    """Wall-clock seconds of its arrival."""
+    unique: str
+    """A UUID."""
+
+
+class UnfitSample(ValueError):
+    """A payload that no record of the kind can have; the message says what it must be."""
+
+
+MakeSample = Callable[[Sample, EventSourceMapping], Record]
+"""Raises UnfitSample."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DispatchKind:
     """One kind of source, as far as its records go."""
@@ -75,21 +97,25 @@ class DispatchKind:
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
-    """What filters may look into."""
+    """The members of a record that filters may look into."""
     shape: RecordShape
     """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    sample: MakeSample
+    """A record by hand, as one of the mapping's source."""
+    sampled: Mapping[str, object]
+    """The source of a record by hand where no mapping names one: fields of a mapping."""
     relived: Callable[[Item, str], Record]
     """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
     what is no record of this kind."""
     called: Callable[[Item], object]
-    """What tells a record from the others of its event, for people; None where it does not say."""
+    """The name of a record among the others of its event, for people; None for a record without one."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
-    """Of what was discarded, for failure destinations."""
+    """The documents about discarded records, for failure destinations."""
     origins: NamedIn = names_nothing
     """The records that such a document names."""
     identifiers: Identifiers = TEXT

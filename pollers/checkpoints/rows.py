@@ -166,7 +166,7 @@ def _encode(key: Key, checkpoint: Checkpoint) -> Row:
 
 
 def _checksum(key: Row, columns: Row) -> int:
-    """Of a row with its key; the types are as SQLite gives them back."""
+    """The checksum of a row with its key; the types are those that SQLite returns."""
     *small, state = columns
     return zlib.crc32(state or b"", zlib.crc32(repr((*key, *small)).encode("utf-8", "surrogatepass")))
 

@@ -75,7 +75,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose position: a mapping's, in one lane of one source."""
+    """The owner of a position: one mapping, in one lane of one source."""
 
     mapping: str
     """The mapping's UUID."""
@@ -218,7 +218,7 @@ class CheckpointStore(Protocol):
         ...
 
     async def kept(self) -> Sequence[Kept]:
-        """What is stored, by mapping and source, in their order."""
+        """The stored positions, ordered by mapping and source."""
         ...
 
     async def aclose(self) -> None:

@@ -80,7 +80,7 @@ class Marks:
         self._moved: set[Lane] = set()
 
     def fresh(self, page: Page) -> Page:
-        """As `Watermark.fresh`; of a source without positions, all of it."""
+        """See `Watermark.fresh`; for a source without positions, the whole page."""
         return self._mark_of(page).fresh(page) if _has_positions(page) else page
 
     def add(self, page: Page) -> None:
@@ -110,8 +110,8 @@ class Marks:
         return mark
 
     def done_in_window(self, records: Records, window: OpenWindow | None) -> None:
-        """As `done`; `window` is the tumbling window after these records. Both change in one step, so a window's state
-        never belongs to another position."""
+        """Mark records as done, with `window`, the tumbling window after them. Both change in one step, so a window's
+        state never belongs to another position."""
         self.done(records)
         if self._lane is not None and window != self._window:
             self._window = window
@@ -174,8 +174,8 @@ class Marks:
         return self._tight
 
     def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> LaneRoom:
-        """What may be fetched now, of `limit` records at most. `batch`: records that the open batch still takes;
-        `waiting`: bytes that are in no batch yet."""
+        """Return what the feed may fetch now: `limit` records at most. `batch`: records that the open batch still
+        takes; `waiting`: bytes that are in no batch yet."""
         skip, most = self.full, self._caps[0]
         if self._lane is None:
             self._judge(waiting, skip)
@@ -198,7 +198,7 @@ class Marks:
         return weight(mark.pending, mark.bytes) >= (share // 2 if lane in self._resting else share)
 
     def end_fetch(self) -> None:
-        """It brought what it brought."""
+        """The fetch is over: free the memory that was promised to it."""
         self._pool.keep(self._promised)
         self._promised = 0.0
 

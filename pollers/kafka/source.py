@@ -56,7 +56,7 @@ class KafkaSource:
         self._starts: Mapping[TopicPartition, int] = {}
         self._readers: set[KafkaReader] = set()
         self._id = ""
-        """Of the topic that is read."""
+        """The id of the topic that is read."""
         self._anew = False
         """Whether the topic was missing, or was another one, since we look for it."""
         self._gone = False

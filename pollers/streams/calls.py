@@ -99,7 +99,7 @@ class Listed:
         self._seen_at = -inf
         self._asked_at = -inf
         self._failure = Reason(ReasonCode.PENDING, "it was not listed yet")
-        """Of the last listing that was asked for here."""
+        """Why the last listing that was asked for here failed."""
 
     def saw(self, shards: Mapping[str, Shard], since: float) -> None:
         """A whole listing, asked for at `since` (monotonic)."""

@@ -44,7 +44,7 @@ class StreamMaker(ABC):
         return aws if pause is None else replace(aws, idle=pause)
 
     def shared(self, client: Any) -> IdleShards | None:
-        """Who says how long a shard rests; None where AWS does, or the user."""
+        """Decides how long a shard rests; None where AWS or the user decides."""
         set_or_aws = self._parts.idle_shard_pause is not None or is_aws(client.meta.endpoint_url)
         return None if set_or_aws else self._parts.idle_shards
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any, Protocol
 
+import anyio.lowlevel
 import anyio.to_thread
 import orjson
 from aiohttp import web
@@ -25,27 +25,22 @@ from ...config.durable.faults import StoreUnavailable
 from ...config.mapping import EventSourceMapping
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
 from ..running.core.config_changes import ConfigChanges
-from ..telemetry.core.history import STEP, STEPS, width
-from ..telemetry.core.journal import Journal
 from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.sight import Sight
 from ..telemetry.taps import Taps, TapWish
-from ..telemetry.view import View
+from ..telemetry.view import OneByOne
 from . import filter_trials, views
 from .core.access import ApiAccess
 from .heads import head_of
 from .page_files import PageFiles
+from .sightings import Sightings
 from .wire.refusals import form_of
 
 TOKEN = "X-Headrace-Token"  # noqa: S105 - the name of a header
-MOST = 1000
-"""Entries of a journal in one answer."""
 LONGEST = 64 * 1024
 """Bytes of a body: what levers are told is short …"""
 LONGEST_TRIAL = 1_000_000
 """… and a record that a filter is tried on may be long."""
-NAMED = 200
-"""Mappings in one question for histories."""
 
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """No page may take an answer for one of its own."""
@@ -105,7 +100,7 @@ class Outlook:
 class Steering:
     def __init__(
         self,
-        view: View,
+        view: OneByOne,
         outlook: Outlook,
         levers: Levers,
         access: ApiAccess,
@@ -115,7 +110,7 @@ class Steering:
     ) -> None:
         self._view = view
         self._outlook = outlook
-        self._sight = outlook.sight
+        self._seen = Sightings(view, outlook.sight)
         self._levers: dict[str, Callable[[str], Awaitable[None]]] = {
             "pause": levers.pause,
             "resume": levers.resume,
@@ -133,13 +128,13 @@ class Steering:
         gets: dict[str, Answer] = {
             "/v1/token": self._get_token,
             "/v1/daemon": self._daemon,
-            "/v1/history": self._history,
-            "/v1/mappings": self._mappings,
-            "/v1/mappings/{name}": self._mapping,
-            "/v1/mappings/{name}/journal": self._journal,
+            "/v1/history": self._seen.history,
+            "/v1/mappings": self._seen.mappings,
+            "/v1/mappings/{name}": self._seen.mapping,
+            "/v1/mappings/{name}/journal": self._seen.journal,
             "/v1/mappings/{name}/positions": self._shown_positions,
-            "/v1/explain": self._explain,
-            "/v1/functions": self._functions,
+            "/v1/explain": self._seen.explain,
+            "/v1/functions": self._seen.functions,
         }
         for path, answer in gets.items():
             app.router.add_get(path, partial(self._answered, answer))
@@ -175,84 +170,18 @@ class Steering:
     # --- what is seen -----------------------------------------------------------------------------------------------
 
     async def _daemon(self, request: web.Request) -> object:
-        return {**views.daemon(self._view), "since": self._since, "levers": sorted(self._levers)}
-
-    async def _history(self, request: web.Request) -> object:
-        """The last hour of each `?mapping=`, in `?points=` of them at most."""
-        names = request.query.getall("mapping", [])
-        points = request.query.get("points", str(STEPS))
-        if not points.isdecimal() or not 1 <= int(points) <= STEPS:
-            raise invalid_parameter(f"points is a number from 1 to {STEPS}")
-        if not 1 <= len(names) <= NAMED:
-            raise invalid_parameter(f"name from 1 to {NAMED} mappings: ?mapping=")
-        known = {name: history for name in names if (history := self._sight.history(name))}
-        histories = {name: history.series(int(points)) for name, history in known.items()}
-        return {"step": STEP * width(int(points)), "mappings": histories}
+        return {
+            **views.daemon(self._view),
+            "since": self._since,
+            "levers": sorted([*self._levers, "skip"]),
+            "configuration": self.reloads.shown(),
+        }
 
     async def _filter(self, request: web.Request) -> object:
         """Whether a filter keeps a record, and why."""
         self._check_token(request)
         body = await request.read()
         return await anyio.to_thread.run_sync(filter_trials.answer, body, self._config_of)
-
-    async def _mappings(self, request: web.Request) -> object:
-        return {"mappings": views.mappings(self._view)}
-
-    async def _functions(self, request: web.Request) -> object:
-        return {"functions": views.functions(self._view)}
-
-    async def _mapping(self, request: web.Request) -> object:
-        return self._named(request)
-
-    async def _journal(self, request: web.Request) -> object:
-        """The newest entries first, `?fate=` of one kind, `?id=` about one record, `?search=` with a text, `?failed=1`
-        with an error; `?limit=` of them, each with `?ids=` of its ids."""
-        name = self._named(request)["name"]
-        journal, asked = self._sight.journals.of(name), request.query
-        limit = _number(asked.get("limit", "100"), "limit")
-        ids = _number(asked["ids"], "ids") if "ids" in asked else None
-        given = [asked.get(each, "") for each in ("fate", "id", "search")]
-        found = journal.entries(*given, failed=bool(asked.get("failed"))) if journal else ()
-        entries = [{**entry.without_ids(), "ids": entry.ids[:ids]} for entry in islice(found, limit)]
-        return {"mapping": name, "entries": entries}
-
-    async def _explain(self, request: web.Request) -> object:
-        """What is known of one record: `?id=`, and `?mapping=` where only one is meant."""
-        record, only = request.query.get("id", ""), request.query.get("mapping", "")
-        if not record:
-            raise invalid_parameter("name the record: ?id=")
-        found = [
-            {
-                "mapping": name,
-                "life": [dict(entry.without_ids()) for entry in life],
-                **_now(self._flow(name), record),
-                **self._payload(name, record),
-            }
-            for name, journal in self._journals(only)
-            if (life := journal.life(record))
-        ]
-        return {"id": record, "mappings": found}
-
-    def _payload(self, mapping: str, record: str) -> dict[str, Any]:
-        """The record itself, where `journal.payloads` says that it is remembered, and it is."""
-        found = self._sight.payloads.of(mapping, record) if self._sight.payloads else None
-        return {} if found is None else {"record": orjson.loads(found)}
-
-    def _journals(self, only: str) -> Iterator[tuple[str, Journal]]:
-        for name, journal in list(self._sight.journals.all.items()):
-            if not only or name == only:
-                yield name, journal
-
-    def _flow(self, name: str) -> dict[str, Any]:
-        flow = self._sight.flow(name)
-        return {"in_flight": flow.in_flight, "retrying": flow.retrying}
-
-    def _named(self, request: web.Request) -> dict[str, Any]:
-        name = request.match_info["name"]
-        for mapping in views.mappings(self._view):
-            if name in (mapping["name"], mapping["uuid"]):
-                return mapping
-        raise no_such_resource(f"there is no mapping {name[:200]!r}; `headrace status` lists them")
 
     async def _tap(self, request: web.Request) -> web.StreamResponse:
         """Records as they get their fate, a line each, until the reader goes: `?mapping=`, `?fate=`, `?where=`,
@@ -308,12 +237,12 @@ class Steering:
         return {**changes.as_plain(), "text": changes.text}
 
     async def _shown_positions(self, request: web.Request) -> object:
-        return await self._positions.shown(self._named(request)["name"])
+        return await self._positions.shown(self._seen.named(request)["name"])
 
     async def _move(self, request: web.Request) -> object:
         """`set` wants `to` and may have a `lane`; `skip` wants a `lane` and may have a `record`."""
         self._check_token(request)
-        name, told = self._named(request)["name"], await _told(request, ("lane", "to", "record"))
+        name, told = self._seen.named(request)["name"], await _told(request, ("lane", "to", "record"))
         match request.match_info["move"]:
             case "set":
                 return await self._positions.put(name, told["lane"], told["to"])
@@ -329,20 +258,9 @@ class Steering:
         pull = self._levers.get(request.match_info["lever"])
         if pull is None:
             raise no_such_resource(f"the levers are {', '.join(sorted(self._levers))}")
-        name = self._named(request)["name"]
+        name = self._seen.named(request)["name"]
         await pull(name)
-        return self._named(request)
-
-
-def _now(flow: dict[str, Any], record: str) -> dict[str, Any]:
-    """The batches under way that begin with this record."""
-    return {name: [each for each in batches if each.first == record] for name, batches in flow.items()}
-
-
-def _number(text: str, name: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise invalid_parameter(f"{name} is a number from 1 to {MOST}")
-    return int(text)
+        return self._seen.named(request)
 
 
 async def _told(request: web.Request, names: Sequence[str]) -> dict[str, str]:

@@ -42,7 +42,11 @@ def daemon(view: View) -> dict[str, Any]:
 
 
 def mappings(view: View) -> list[dict[str, Any]]:
-    return [_plain(mapping, "reason", "trouble") for mapping in view.mappings()]
+    return [mapping(each) for each in view.mappings()]
+
+
+def mapping(seen: MappingView) -> dict[str, Any]:
+    return _plain(seen, "reason", "trouble")
 
 
 def functions(view: View) -> list[dict[str, Any]]:

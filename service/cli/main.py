@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_filter(verbs)
     _add_import(verbs)
     _add_invoke(verbs)
+    _add_event(verbs)
     _add_init(verbs)
     _add_schema(verbs)
     _add_status(verbs)
@@ -161,10 +162,29 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
+    verb.add_argument("--event", metavar="KIND", help="an event of sqs, kinesis, dynamodb or kafka as the payload")
+    _body_argument(verb)
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     _aws_arguments(verb)
     _log_arguments(verb)
     verb.set_defaults(module="invoke", operand="payload")
+
+
+def _add_event(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "event",
+        help="print an event as AWS sends it",
+        description="Print the event that a function gets of a source, with a record for each body.",
+    )
+    verb.add_argument("kind", metavar="KIND", help="sqs, sqs-fifo, kinesis, dynamodb or kafka")
+    _body_argument(verb)
+    verb.set_defaults(module="event")
+
+
+def _body_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--body", metavar="TEXT", action="append", help="a record's payload, @FILE, or -; may be given again"
+    )
 
 
 def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -190,6 +210,7 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
     )
     _url_argument(verb)
+    verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
     verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
     verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
     _output_argument(verb, "form of the answer")

@@ -23,7 +23,7 @@ class Runnable:
     version: str
     """`$LATEST` or a number."""
     arn: str
-    """Of the function, unqualified."""
+    """The function's ARN, unqualified."""
     state: str
     """`Active`; `Pending` while it is being created, `Failed` while its code is lost: an invocation is then refused."""
     runtime: str

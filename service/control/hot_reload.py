@@ -10,10 +10,16 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from ...config.addresses import is_loopback
 from .model import Package
 from .refusals import invalid_parameter
 
 BUCKET = "hot-reload"
+
+
+def is_allowed(setting: bool | None, host: str) -> bool:
+    """Whether a request may name a directory. `setting`: None where nobody decided; `host`: where the API listens."""
+    return is_loopback(host) if setting is None else setting
 
 
 def is_asked(source: Mapping[str, Any]) -> bool:

@@ -41,7 +41,7 @@ class Package:
     """A deployment package."""
 
     sha256: str
-    """Of the zip, in hexadecimal."""
+    """The hash of the zip, in hexadecimal."""
     size: int
     """Bytes of the zip."""
     kms_key: str = ""
@@ -178,7 +178,7 @@ class Moment:
 
     @property
     def stamp(self) -> str:
-        """As `LastModified` says it."""
+        """The time in the form of `LastModified`."""
         return datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 

@@ -51,7 +51,7 @@ class Named:
 
     name: str
     qualifier: str
-    """As asked: `$LATEST`, a number, an alias's name; empty where none was given."""
+    """The qualifier of the request: `$LATEST`, a number, an alias's name; empty where none was given."""
     arn: str
     """Unqualified."""
 

@@ -43,7 +43,7 @@ class RunningMapping:
     target: Target
     destination: FailureDestination | None = None
     facts: FunctionFacts = field(default_factory=FunctionFacts)
-    """Of its function, as it was made for them."""
+    """The facts of its function with which it was made."""
 
     @property
     def mapping(self) -> str:
@@ -354,6 +354,15 @@ class RunningMappings:
 
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
+
+    def listed(self) -> tuple[str, ...]:
+        return tuple(self._mappings)
+
+    def mapping(self, name: str) -> MappingView | None:
+        config = self._mappings.get(name)
+        if config is None:
+            config = next((each for each in self._mappings.values() if each.uuid == name), None)
+        return self._mapping(config) if config is not None else None
 
     def functions(self) -> tuple[FunctionView, ...]:
         views = self.fleet.views()

@@ -15,7 +15,7 @@ from ..telemetry.log import Action, Log
 from .mappings import RunningMappings
 
 KIND = "pause"
-"""Of their documents, which have the mapping's UUID as key."""
+"""The kind of their documents, which have the mapping's UUID as key."""
 
 
 class Pauses:

@@ -15,7 +15,7 @@ from ...pollers.core.lifecycle import PollState
 from .core.flow import DocumentView, ErrorView, FlowView
 from .core.function_models import FunctionModels, FunctionWork
 from .core.history import STEP, History
-from .core.journal import JournalEntry, Journals
+from .core.journal import Journal, JournalEntry, Journals
 from .core.journal_payloads import JournalPayloads
 from .core.mapping_model import ERROR_LENGTH, Instant, MappingModel
 
@@ -114,7 +114,7 @@ class Sight:
             return
         if isinstance(event, seen.Invoked):
             error = _error_of(event, now)
-            ids, is_new = journal.share(event.records.names)
+            ids, is_new = _shared(journal, event.records)
             first = error.text.partition("\n")[0][:ERROR_LENGTH]
             lane, request = _lane_of(event.records), event.outcome.attempt.request_id
             seconds = round(event.seconds, 3)
@@ -122,7 +122,7 @@ class Sight:
             journal.put(entry, is_new=is_new)
         else:
             for settlement in event.settlements:
-                ids, is_new = journal.share(settlement.records.names)
+                ids, is_new = _shared(journal, settlement.records)
                 fate, reason = settlement.fate.kind.value, settlement.fate.reason
                 detail = reason.value if reason else ""
                 lane = _lane_of(settlement.records)
@@ -144,6 +144,10 @@ class Sight:
         if model is None:
             model = self._models[mapping] = MappingModel(now)
         return model
+
+
+def _shared(journal: Journal, records: Records) -> tuple[tuple[str, ...], bool]:
+    return journal.share(records.ends, lambda: records.names)
 
 
 def _invoked(model: MappingModel, event: seen.Invoked, now: Instant) -> None:

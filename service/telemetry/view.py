@@ -21,7 +21,7 @@ class MappingView:
     """`sqs`, `sqs-fifo`, …"""
     function: str
     state: str
-    """A state of `pollers.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
+    """A state of `pollers.core.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
     reason: Reason | None
     """Why it does not poll, or fails; None when all is well."""
     feeds: int
@@ -82,3 +82,15 @@ class View(Protocol):
     def mappings(self) -> tuple[MappingView, ...]: ...
 
     def functions(self) -> tuple[FunctionView, ...]: ...
+
+
+class OneByOne(View, Protocol):
+    """A view that shows one mapping at a time, too: to look at a thousand at once takes long."""
+
+    def listed(self) -> tuple[str, ...]:
+        """The names of all mappings."""
+        ...
+
+    def mapping(self, name: str) -> MappingView | None:
+        """By its name or UUID; None when there is none."""
+        ...

@@ -20,6 +20,7 @@ from ...config.errors import ConfigError, Problem
 from ...config.loader import CheckPatterns, Config, PatternNotes
 from ...config.loader import load as load_config
 from ...config.nodes import Node
+from ...config.plugins import Plugins
 from ...config.reasons import Reason, ReasonCode
 from . import samconfig, variables_file
 from .code import CodeFinder
@@ -60,7 +61,7 @@ Fetch = Callable[[Config, Collection[ObjectPlace], Path], Mapping[ObjectPlace, P
 
 @dataclass(frozen=True, slots=True)
 class LoadingTools:
-    """What the loader is handed: the variables, the flags, the check of patterns."""
+    """What the loader is handed: the variables, the flags, the check of patterns, the plug-ins."""
 
     environ: Mapping[str, str]
     flags: Mapping[str, object]
@@ -68,6 +69,7 @@ class LoadingTools:
     pattern_notes: PatternNotes | None = None
     fetch: Fetch | None = None
     """Fetches code that is in S3; None: it counts as not to be had."""
+    plugins: Plugins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,9 @@ def _place(at: str) -> tuple[str, int | None]:
 def _settings(configs: Sequence[Path], tools: LoadingTools) -> Config:
     """The settings beside the templates. What is wrong with the files is told later, with everything."""
     try:
-        return load_config(configs, environ=tools.environ, flags=tools.flags)
+        return load_config(configs, environ=tools.environ, flags=tools.flags, plugins=tools.plugins)
     except ConfigError:
-        return load_config((), environ=tools.environ, flags=tools.flags)
+        return load_config((), environ=tools.environ, flags=tools.flags, plugins=tools.plugins)
 
 
 # --- the project ------------------------------------------------------------------------------------------------------
@@ -380,6 +382,7 @@ def _loaded(
                 check_patterns=tools.check_patterns,
                 pattern_notes=tools.pattern_notes,
                 given=[document],
+                plugins=tools.plugins,
             )
         except ConfigError as fault:
             ready, taken, left = _without(fault, ready, taken)

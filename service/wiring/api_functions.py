@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ...config.addresses import is_loopback
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter
 from ...config.durable.writer import GroupWriter
@@ -33,6 +32,7 @@ from ..async_invoke.deliveries import Deliveries, EventQueue, RetryPace
 from ..async_invoke.endings import Endings
 from ..async_invoke.store import FILE as EVENTS
 from ..async_invoke.store import EventStore
+from ..control import hot_reload
 from ..control.store.attachments import Attachments
 from ..control.store.function_plane import FunctionPlane
 from ..control.store.layer_plane import LayerPlane
@@ -131,7 +131,7 @@ class ApiFunctions:
     def _groups(self, invocations: Invocations, downloads: Downloads, address: Address) -> tuple[Group, ...]:
         plane, clients, settings = self.plane, self._given.clients, self._given.config.settings
         obstacle = partial(self._functions.obstacle, here=plane.here)
-        hot = is_loopback(address.host) if settings.api.hot_reload is None else settings.api.hot_reload
+        hot = hot_reload.is_allowed(settings.api.hot_reload, address.host)
         uploads = Uploads(plane.code, clients, hot_reload=hot)
         upstream = UpstreamLayers(clients, settings.api.upstream) if settings.api.upstream else None
         attachments = Attachments(self._layers, uploads, settings.layers, upstream)

@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,11 @@ from ..telemetry.reload_metrics import ReloadMetrics
 from ..telemetry.sight import Sight
 from ..telemetry.tails import Tails
 from ..telemetry.taps import Taps
-from . import accounts, signals
+from . import accounts, garbage, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
+from .embedding import ALONE, Embedding
 from .endpoints import ServiceEndpoints
 from .exits import Exit
 from .function_factory import FunctionFactory
@@ -100,7 +101,7 @@ class Daemon:
 
     `out` writes a line to standard output, and `show` a result of a dry run: both must return at once, because they are
     called in the event loop. `observers` get every event after our own; tests use one that kills the process. `leaving`
-    ends the process when the daemon does not end by itself.
+    ends the process when the daemon does not end by itself. `embedding`: what the program around it replaces.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class Daemon:
         show: Show = lambda verdict: None,
         observers: Sequence[Observer] = (),
         leaving: Leaving | None = None,
+        embedding: Embedding = ALONE,
         read: Callable[[], Config] | None = None,
         watched: Sequence[Path] = (),
     ) -> None:
         """`read` reads the configuration again, as this one was read; None where it cannot be. `watched`: paths that
         are read again when their files change."""
         self._config = config
+        self._embedding = embedding
         self._settings = config.settings
         self._log = log
         self._out = out
@@ -157,28 +160,40 @@ class Daemon:
         """Run until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before any part
         starts."""
         asyncio.get_running_loop().set_exception_handler(stray_errors.handler(self._log))
-        with (
-            anyio.CancelScope() as self._starting,
-            signals.watched(self._signalled, self._leaving.at_once, self._hung_up),
-        ):
+        alone = self._embedding.standalone
+        heard = signals.watched(self._signalled, self._leaving.at_once, self._hung_up) if alone else nullcontext()
+        with anyio.CancelScope() as self._starting, heard:
             return await self._run()
         return Exit.OK
+
+    @property
+    def life(self) -> Life | None:
+        """Its life, once all parts are made."""
+        return self._life
+
+    def stop(self) -> None:
+        """Begin to stop, as the first signal does."""
+        if self._life is not None:
+            self._life.stop()
+        elif self._starting is not None:
+            self._starting.cancel()
 
     def _signalled(self, received: signal.Signals) -> None:
         self._log.info(
             Action.SIGNAL, f"{received.name}: stopping; a second signal ends the daemon at once", signal=received.name
         )
+        self.stop()
         if self._life is not None:
-            self._life.stop()
             return
-        if self._starting is not None:
-            self._starting.cancel()
         seconds = StopBudget.of_daemon(self._settings.stop_timeout).last_resort
         self._leaving.after(seconds, lambda: Exit.OK, lambda: None)
 
     def _hung_up(self) -> None:
-        self._log.info(Action.SIGNAL, "SIGHUP: reading the configuration again", signal=signal.SIGHUP.name)
-        self._reloading.soon()
+        reads = self._reloading.can_read and not self._settings.dry_run
+        text = "reading the configuration again" if reads else "there is no configuration to read again"
+        self._log.info(Action.SIGNAL, f"SIGHUP: {text}", signal=signal.SIGHUP.name)
+        if reads:
+            self._reloading.soon()
 
     async def _run(self) -> Exit:
         refuse_missing_libraries(self._config)
@@ -394,6 +409,7 @@ class Daemon:
             self._jitter,
             references,
             self._borrowed.function,
+            self._embedding.invoker,
         )
         environments = made.environments if made else None
         return RunningFunctions(targets.make, environments=environments, kept=self._live.functions)
@@ -405,13 +421,27 @@ class Daemon:
         store: Callable[[], Awaitable[CheckpointStore]],
         observer: Observer,
     ) -> SourceFactory:
-        directory = self._live.directory
-        return SourceFactory(self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer)
+        directory, make = self._live.directory, self._embedding.maker
+        return SourceFactory(
+            self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer, make
+        )
 
     def _works(
         self, clients: Clients, fleet: RunningFunctions, sources: SourceFactory, observer: Observer
     ) -> MappingFactory:
-        return MappingFactory(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
+        settings, directory = self._settings, self._live.directory
+        return MappingFactory(
+            settings,
+            clients,
+            fleet,
+            sources,
+            observer,
+            self._clock,
+            self._jitter,
+            self._show,
+            directory,
+            self._embedding.destination,
+        )
 
     def _paused(self, planes: ControlPlane | None) -> set[str]:
         """Names of the mappings that somebody told to wait, before a restart."""
@@ -592,7 +622,8 @@ class Daemon:
                     await tended("the look at foreign mappings", look, self._faults.of_part)
 
         scrape, leave = self._metrics.scrape, self._leaving.after
-        return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave)
+        rest = garbage.leave_alone if self._embedding.standalone else self._embedding.ready
+        return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave, rest)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

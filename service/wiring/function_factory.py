@@ -43,8 +43,10 @@ class FunctionFactory:
         jitter: Jitter,
         references: FunctionReferences | None = None,
         borrowed: Callable[[str], AnyFunction | None] = lambda reference: None,
+        seen: Callable[[str, Invoker], Invoker] = lambda name, invoker: invoker,
     ) -> None:
-        """`borrowed`: a function of an emulator's, by its reference."""
+        """`borrowed`: a function of an emulator's, by its reference. `seen`: puts an invoker around a function's."""
+        self._seen = seen
         self._borrowed = borrowed
         self._config = config
         self._functions = functions
@@ -63,6 +65,7 @@ class FunctionFactory:
         function = found or self._config.functions[name]
         dry = self._config.settings.dry_run
         invoker: Invoker = DryInvoker(self._clock) if dry else await self._functions.invoker(function)
+        invoker = self._seen(name, invoker)
         gate = await self._gate(function, invoker)
         target = Target(function.name, invoker, Permits(invoker.concurrency), gate)
         facts = facts_of(function)

@@ -24,6 +24,7 @@ from ...config.function import (
     ExternalFunction,
     HttpFunction,
     LocalFunction,
+    PluginFunction,
     RemoteFunction,
 )
 from ...config.mapping import EventSourceMapping
@@ -44,6 +45,7 @@ from ..control.catalogue import Runnable
 from ..control.names import Home
 from .live_config import Configured
 from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
+from .plugins import plugin_invoker
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
@@ -94,6 +96,8 @@ class InvokerFactory:
                 return HttpInvoker(
                     function.http, clock=self._clock, timeout=function.deadline, concurrency=function.concurrency
                 )
+            case PluginFunction():
+                return await plugin_invoker(function, self._clock)
             case ExternalFunction():
                 return ExternalInvoker(await self._spec(function), clock=self._clock)
             case _:

@@ -18,6 +18,7 @@ from ..telemetry.filter_lines import say_filters
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
 from .control_plane import ControlPlane, filed_of
+from .descriptor_limit import raised
 from .endpoints import ServiceEndpoints
 from .invokers import InvokerFactory, Refused, url_of
 from .live_config import LiveConfig
@@ -44,6 +45,7 @@ class ReloadSteps:
         before, told = dict(self.live.mappings), {*self.live.now.warnings, *self.live.now.remarks}
         parts = ReloadParts(self.planes.mappings, self.plant, self.following, self._refile)
         await carry_out(changes, before, filed_of(config), parts, lambda: self.live.take(config))
+        raised(len(config.mappings), config.functions.values(), self.log)
         for problem in (*config.warnings, *config.remarks):
             if problem not in told:
                 self.log.warning(Action.RELOAD, str(problem))

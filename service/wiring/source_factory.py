@@ -41,7 +41,10 @@ class SourceFactory:
         clock: Clock,
         jitter: Jitter,
         observer: Observer,
+        make: Callable[[EventSourceMapping, SourceParts], SourceMaker] | None = None,
     ) -> None:
+        """`make`: in the place of what each kind makes."""
+        self._make = make or (lambda mapping, parts: poller_of(mapping).make(mapping, parts))
         self._endpoints = endpoints
         self.parts = SourceParts(
             clients,
@@ -61,7 +64,7 @@ class SourceFactory:
     def maker(self, mapping: EventSourceMapping) -> SourceMaker:
         """The connection settings of the source, shared by all parts of the mapping."""
         if mapping.name not in self._makers:
-            self._makers[mapping.name] = poller_of(mapping).make(mapping, self.parts)
+            self._makers[mapping.name] = self._make(mapping, self.parts)
         return self._makers[mapping.name]
 
     def forget(self, mapping: str) -> None:
@@ -75,7 +78,7 @@ class SourceFactory:
         self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
         with anyio.move_on_after(LOOK):
             try:
-                return SourceLook(visibility=await poller_of(mapping).make(mapping, self.parts).look())
+                return SourceLook(visibility=await self._make(mapping, self.parts).look())
             except SourceMissing:
                 return SourceLook(missing=True)
             except SourceError as error:

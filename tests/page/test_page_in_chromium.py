@@ -89,6 +89,22 @@ async def test_the_keyboard_alone_finds_a_mapping_and_pulls_its_lever(wire: Wire
 
 
 @pytest.mark.semantics("PAGE-06")
+async def test_a_record_that_fails_is_skipped_after_a_question_that_names_it(wire: Wire) -> None:
+    async with desk() as found:
+        found.shown.flow = found.sight.flow
+        failed(found, "a b/c", "ValueError: no")
+        async with looking(wire, f"{found.url}/#/mapping/a%20b%2Fc") as page:
+            await page.push("Skip …")
+            await page.shows("Skip this record?", "dialog")
+            assert await page.run("document.activeElement.textContent") == "Cancel"  # what cannot be undone
+            assert await page.run("document.querySelector('#record').value") == "1"
+            await page.fill("#record", "2")
+            await page.push("Skip the record")
+            await page.shows("a b/c skips the record", "#toasts")
+            assert found.moves.made == [("skip", "a b/c", "shardId-0", "2")]
+
+
+@pytest.mark.semantics("PAGE-06")
 async def test_a_lever_that_is_refused_says_why(wire: Wire) -> None:
     async with desk() as found:
         found.levers.full = True

@@ -175,13 +175,21 @@ async def test_a_function_that_changed_is_another_one_for_its_mappings_and_the_o
         before = rig.plant.work("a")
         assert before is not None
         old = before.target.invoker
+        delivered: list[int] = []
+        close = old.aclose
+
+        async def closes() -> None:
+            delivered.append(rig.account.counts["a"].delivered)
+            await close()
+
+        old.aclose = closes  # type: ignore[method-assign]
         changes = await reloader.read(mapping("a", 1), mapping("b", 2, enabled=False), functions={"f": function(2)})
         assert changes.functions.changed == ("f",)
         await anyio.sleep(10)
         after = rig.plant.work("a")
         assert after is not None
         assert after.target.invoker is not old
-        assert rig.account.counts["a"].delivered == 1  # the invocation in flight had its time
+        assert delivered == [1]  # the invocation in flight had its time, and then it was closed, once
         reply = await old.invoke(Invocation(b"{}", "r", "m"))
         assert type(reply).__name__ == "Unreachable"  # it is closed
         assert [each.name for each in rig.plant.functions()] == ["f"]

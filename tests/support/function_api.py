@@ -15,6 +15,7 @@ from typing import Any
 
 from headrace.config.clock import Clock, SystemClock
 from headrace.config.errors import ConfigError, Problem
+from headrace.config.function import AnyFunction
 from headrace.service.api.calls.account import AccountCalls
 from headrace.service.api.calls.aliases import AliasCalls
 from headrace.service.api.calls.concurrency import ConcurrencyCalls
@@ -27,7 +28,6 @@ from headrace.service.api.calls.versions import VersionCalls
 from headrace.service.api.code_downloads import Downloads
 from headrace.service.api.wire.call import Call, Group
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.from_file import Filed
 from headrace.service.control.names import Home
 from headrace.service.control.store.attachments import Attachments, LayerSource
 from headrace.service.control.store.code import DIRECTORY, CodeStore
@@ -150,7 +150,7 @@ class FunctionApi:
 async def function_api(
     state: Path,
     *,
-    configured: Mapping[str, Filed] | None = None,
+    configured: Mapping[str, AnyFunction] | None = None,
     window: float = 0.0,
     clock: Clock | None = None,
     clients: Any = None,

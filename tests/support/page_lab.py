@@ -108,7 +108,7 @@ def prepare(directory: Path, ministack: Server, broker: Server | None, **more: o
             "source": streams.arn(names["clicks"]),
             "function": "clicks",
             "starting_position": "TRIM_HORIZON",
-            "batch_size": 10,
+            "batch_size": 1,
         },
         "search-index": {"source": table, "function": "index", "starting_position": "TRIM_HORIZON"},
         "refunds": {"source": queues.arn("refunds"), "function": "orders"},

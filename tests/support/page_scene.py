@@ -211,6 +211,12 @@ class Scene:
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._view(number, actor) for number, actor in enumerate(self.actors.values()))
 
+    def listed(self) -> tuple[str, ...]:
+        return tuple(self.actors)
+
+    def mapping(self, name: str) -> MappingView | None:
+        return next((each for each in self.mappings() if name in (each.name, each.uuid)), None)
+
     def _view(self, number: int, actor: Actor) -> MappingView:
         failing = self.sight.failing(actor.name)
         return MappingView(

@@ -24,7 +24,7 @@ from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.function_lines import LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
 from headrace.service.telemetry.taps import Taps
-from headrace.service.telemetry.view import FunctionView, MappingView, Readiness, View
+from headrace.service.telemetry.view import FunctionView, MappingView, OneByOne, Readiness
 
 TOKEN = "X-Headrace-Token"
 FILTERED_MAPPING = EventSourceMapping(
@@ -48,15 +48,22 @@ class Shown:
         return Readiness(ready=True, polling=self.reason is None, reasons=(self.reason,) if self.reason else ())
 
     def mappings(self) -> tuple[MappingView, ...]:
+        return tuple(self._mapping(name) for name in self.names)
+
+    def listed(self) -> tuple[str, ...]:
+        return tuple(self.names)
+
+    def mapping(self, name: str) -> MappingView | None:
+        found = self.names[0] if self.names and name == "uuid" else name
+        return self._mapping(found) if found in self.names else None
+
+    def _mapping(self, name: str) -> MappingView:
         state = "failing" if self.reason else "polling"
         counts = dict.fromkeys(("fetched", "delivered", "filtered", "discarded", "returned", "undecided"), 7)
-        return tuple(
-            MappingView(
-                name, f"uuid-{number}" if number else "uuid", "arn", "kinesis", self.functions_names[0], state,
-                self.reason, 1, counts, flow=self.flow(name) if self.flow else None,
-            )
-            for number, name in enumerate(self.names)
-        )  # fmt: skip
+        uuid = "uuid" if name == self.names[0] else f"uuid-{name}"
+        flow = self.flow(name) if self.flow else None
+        function = (*self.functions_names, "f")[0]
+        return MappingView(name, uuid, "arn", "kinesis", function, state, self.reason, 1, counts, flow=flow)
 
     def functions(self) -> tuple[FunctionView, ...]:
         return tuple(
@@ -156,7 +163,7 @@ async def desk(
     keys: Mapping[str, str] | None = None,
     *,
     sight: Sight | None = None,
-    view: View | None = None,
+    view: OneByOne | None = None,
     lines: LinesOfFunctions | None = None,
     port: int = 0,
 ) -> AsyncIterator[Desk]:

@@ -96,10 +96,15 @@ def test_accounts_are_text_with_or_without_quotes(tmp_path: Path) -> None:
 @pytest.mark.semantics("LAYER-14")
 def test_the_layers_of_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
     arn = "arn:aws:lambda:us-east-1:580247275435:layer:Vendor:3"
-    text = f"layers: {{'{arn}': ./vendor.zip, '{arn[:-2]}': /other}}"
-    assert settings(tmp_path, text).layers == {arn: tmp_path / "vendor.zip", arn[:-2]: Path("/other")}
-    given = {"HEADRACE_LAYERS": f'{{"{arn}": "given.zip"}}'}
-    assert settings(tmp_path, "x-a: 1", given).layers == {arn: Path("given.zip")}
+    (tmp_path / "vendor.zip").write_text("")
+    text = f"layers: {{'{arn}': ./vendor.zip, '{arn[:-2]}': /tmp}}"
+    assert settings(tmp_path, text).layers == {arn: tmp_path / "vendor.zip", arn[:-2]: Path("/tmp")}
+    given = {"HEADRACE_LAYERS": f'{{"{arn}": "/tmp"}}'}
+    assert settings(tmp_path, "x-a: 1", given).layers == {arn: Path("/tmp")}
+    with pytest.raises(ConfigError, match=r"layers.*: there is no '.*/other.zip' \(name a directory or a zip\)"):
+        settings(tmp_path, f"layers: {{'{arn}': ./other.zip}}")
+    with pytest.raises(ConfigError, match=r"^HEADRACE_LAYERS: there is no 'given'"):
+        settings(tmp_path, "x-a: 1", {"HEADRACE_LAYERS": f'{{"{arn}": "given"}}'})
     with pytest.raises(ConfigError, match=r"layers.*is not the ARN of a layer"):
         settings(tmp_path, "layers: {'layer:Vendor': ./vendor.zip}")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from headrace.dispatch.invokers.local.reload import CodeWatch
+from headrace.service.control import hot_reload
 from headrace.service.control.names import Home
 from headrace.service.control.refusals import ApiError
 from headrace.service.wiring.local_functions import spec_of_runnable
@@ -85,6 +86,22 @@ async def test_a_look_is_good_as_long_as_somebody_says(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("")
     assert [await eager.changed(5.0), await lazy.changed(5.0)] == [True, False]
     assert [await eager.changed(6.1), await lazy.changed(6.1)] == [False, True]
+
+
+@pytest.mark.semantics("HOT-03")
+@pytest.mark.parametrize(
+    ("setting", "host", "allowed"),
+    [
+        (None, "127.0.0.1", True),
+        (None, "::1", True),
+        (None, "0.0.0.0", False),
+        (None, "192.168.1.7", False),
+        (True, "0.0.0.0", True),
+        (False, "127.0.0.1", False),
+    ],
+)
+def test_where_it_is_allowed(setting: bool | None, host: str, allowed: bool) -> None:
+    assert hot_reload.is_allowed(setting, host) is allowed
 
 
 @pytest.mark.semantics("HOT-01", "HOT-03")

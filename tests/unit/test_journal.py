@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from headrace.dispatch.core.model import Lane
+from headrace.dispatch.core.pages import Page, Records
+from headrace.dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from headrace.service.telemetry.core.journal import Journal, JournalEntry, Journals
 from headrace.service.telemetry.core.journal_payloads import JournalPayloads
 
 
+def share(journal: Journal, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    ends = (names[0], names[-1], len(names)) if names else ("", "", 0)
+    return journal.share(ends, lambda: names)
+
+
 def put(journal: Journal, at: float, what: str, *names: str, **more: str) -> None:
-    ids, is_new = journal.share(names)
+    ids, is_new = share(journal, names)
     seconds = 0.1 if what == "invoked" else None
     journal.put(JournalEntry(at, what, "shard", ids, seconds=seconds, **more), is_new=is_new)
 
@@ -57,12 +67,12 @@ def test_the_oldest_are_forgotten_and_the_attempts_of_one_batch_cost_little() ->
 
 def test_only_the_last_batches_share_their_ids() -> None:
     journal = Journal(1000)
-    assert journal.share(["first"])[1]
+    assert share(journal, ["first"])[1]
     for number in range(64):
-        assert journal.share([str(number)])[1]
-    assert journal.share(["first"])[1]
-    assert not journal.share(["63"])[1]
-    assert journal.share([]) == ((), True)
+        assert share(journal, [str(number)])[1]
+    assert share(journal, ["first"])[1]
+    assert not share(journal, ["63"])[1]
+    assert share(journal, []) == ((), True)
 
 
 @pytest.mark.semantics("SEE-04")
@@ -121,3 +131,14 @@ def test_a_thousand_mappings_remember_no_more_than_the_bound() -> None:
         journals.settle()
     weight = sum(journal.weight for journal in journals.all.values())
     assert 40_000 <= weight <= 50_000 + 2 * 3 * 1000
+
+
+def test_the_names_of_a_page_are_those_of_its_records_whole_or_not() -> None:
+    element = ShardElement(Lane("arn", "shard"), "arn", "us-east-1", "role")
+    raw = {"PartitionKey": "k", "Data": "eA==", "ApproximateArrivalTimestamp": 0.0}
+    sheet = KinesisSheet(element, [{**raw, "SequenceNumber": str(number)} for number in range(5)])
+    for page in (Page(sheet), Page(sheet, (1, 3))):
+        records = Records([page])
+        assert records.names == [record.name for record in records]
+        assert records.ends == (records.names[0], records.names[-1], len(records))
+    assert Records().ends == ("", "", 0)

@@ -405,8 +405,24 @@ async def test_a_function_whose_layer_is_lost_is_failed_until_it_is_cured(tmp_pa
         failed = await api("GetFunctionConfiguration", **F)
         assert failed["State"] == "Failed"
         other = await publish(api, OTHER, "other")
+        with pytest.raises(ApiError, match=f"The content of the layer {LAYER_ARN}:1 is lost: publish it again"):
+            await api.create(FunctionName="another", Layers=[f"{LAYER_ARN}:1"])
         cured = await api("UpdateFunctionConfiguration", **F, Layers=[other])
         assert (cured["State"], _contents(api)) == ("Active", ["VALUE = 2\n"])
+
+
+@pytest.mark.semantics("LAYER-11")
+async def test_a_function_is_cured_when_the_content_of_its_layer_is_published_again(tmp_path: Path) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create(Layers=[await publish(api)])
+    shutil.rmtree(tmp_path / DIRECTORY / SHA)
+    (tmp_path / DIRECTORY / f"{SHA}.zip").unlink()
+    async with function_api(tmp_path) as api:
+        told: list[str] = []
+        api.plane.watch(told.append)
+        await publish(api, name="other")
+        assert (await api("GetFunctionConfiguration", **F))["State"] == "Active"
+        assert (told, _contents(api)) == (["orders"], ["VALUE = 1\n"])
 
 
 @pytest.mark.semantics("LAYER-16")

@@ -61,6 +61,7 @@ STEPS = {
     },
     "service/control/store/function_plane.py": {
         "FunctionPlane._remember": "a function that is durable is in memory, and told",
+        "FunctionPlane._tell_regained": "code that is here again makes its functions Active, and that is told",
     },
     "service/control/store/attachments.py": {
         "Attachments._kept": "the content of a layer that was found is held before anybody deletes it",

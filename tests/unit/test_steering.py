@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from anyio import to_thread
 
@@ -15,7 +16,7 @@ from headrace.dispatch.core.pages import Records
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
 from headrace.service.telemetry.core.tap import TapLines
-from headrace.service.telemetry.function_lines import FUNCTIONS, LAST
+from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
 from support.steering_desk import TOKEN, Desk, desk
 
@@ -187,7 +188,8 @@ async def test_the_daemon_as_a_whole_is_told_in_little() -> None:
         told = (await found.get("/v1/daemon"))[1]
         assert told.pop("since") > 0
         assert told.pop("version")
-        assert told == {"ready": True, "polling": True, "reasons": [], "levers": ["pause", "resume", "retry"]}
+        assert told.pop("configuration") == (await found.get("/status"))[1]["configuration"]
+        assert told == {"ready": True, "polling": True, "reasons": [], "levers": ["pause", "resume", "retry", "skip"]}
 
 
 @pytest.mark.semantics("STEER-30")
@@ -382,3 +384,16 @@ async def test_the_last_lines_of_a_function_are_there_and_those_that_come() -> N
             prints(f"f{number}", "x")
         async with found.session.get("/v1/logs?function=g") as answer:
             assert await answer.read() == b""
+
+
+@pytest.mark.semantics("SEE-32")
+def test_who_follows_lines_and_does_not_read_is_told_how_many_were_missed() -> None:
+    lines = LinesOfFunctions(lambda: 1.0)
+    with lines.open("f", platform=False) as reading:
+        for number in range(5000):
+            lines.observe(seen.FunctionLog("f", "request", str(number), "stdout"))
+        taken = [orjson.loads(line) for line in reading.take().splitlines()]
+        assert taken[-1] == {"missed": 3000}
+        assert [each["line"] for each in taken[:-1]] == list(map(str, range(2000)))
+        lines.observe(seen.FunctionLog("f", "request", "next", "stdout"))
+        assert [orjson.loads(line)["line"] for line in reading.take().splitlines()] == ["next"]

@@ -358,6 +358,8 @@ class LocalInvoker:
     def _reply(
         self, invocation: Invocation, started: float, ended: RuntimeAnswer | Exited | TimedOut
     ) -> Returned | FunctionFailed:
+        if isinstance(ended, RuntimeAnswer) and not (ended.failed or ended.oversized):
+            return Returned(self._attempt(invocation, started, OK), ended.body)
         failed = self._attempt(invocation, started, OK, error=True)
         match ended:
             case TimedOut():
@@ -366,13 +368,11 @@ class LocalInvoker:
                 return answers.ended(failed, status, describe_exit(status))
             case RuntimeAnswer(oversized=True):
                 return answers.oversized(failed)
-            case RuntimeAnswer(failed=True, body=body):
+            case RuntimeAnswer(body=body):
                 kind, message = answers.error_text(body)
                 detail = answers.one_line(f"{kind}: {message}" if kind else message)
                 failure = answers.failure_of(kind) or Failure.ERROR
                 return FunctionFailed(failed, failure, detail or "no error text", body)
-            case RuntimeAnswer(body=body):
-                return Returned(self._attempt(invocation, started, OK), body)
 
     def _attempt(self, invocation: Invocation, started: float, status: int | None, *, error: bool = False) -> Attempt:
         version = self._spec.version if status == OK else None
@@ -381,7 +381,7 @@ class LocalInvoker:
 
 
 def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict[str, str]:
-    """What `next` tells a runtime of an invocation beside the event."""
+    """The facts of an invocation that `next` gives to a runtime, besides the event."""
     timeout = spec.timeout if spec.timeout is not None else 900.0
     headers = {
         # The stock Python client hands the handler raw bytes for any other content type.

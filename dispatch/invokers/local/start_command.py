@@ -18,7 +18,7 @@ class Command:
 
     argv: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
-    """What the language adds to the environment."""
+    """The variables that the language adds to the environment."""
     runtime: str = ""
     """AWS's name of the runtime that runs, version included, e.g. `python3.12`; empty where AWS has none."""
     links: Path | None = None
@@ -34,7 +34,7 @@ class LaunchRefused:
     """The runtime cannot be started."""
 
     text: str
-    """What is missing and what to do, in one line."""
+    """The missing part and what to do, in one line."""
     entrypoint_error: str = ""
     """AWS's words after `Error: ` where it has some (`Runtime.InvalidEntrypoint`)."""
 

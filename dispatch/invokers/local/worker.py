@@ -14,6 +14,7 @@ import select
 import signal
 import uuid
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import anyio
@@ -46,7 +47,7 @@ class Exited:
     """The runtime's process ended."""
 
     status: int
-    """As of `Popen.returncode`: negative for a signal."""
+    """The exit code in the form of `Popen.returncode`: negative for a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class InitFailed:
 
     cause: Reason
     body: bytes = b""
-    """What the runtime itself posted."""
+    """The error that the runtime itself posted."""
     entrypoint: str = ""
     """AWS's words after `Error: ` for a runtime that could not be executed."""
     ended: Exited | TimedOut | None = None
@@ -92,6 +93,9 @@ class Worker:
         self._over = False
         self._status = 0
         self._late = False
+        self._until = inf
+        """When the invocation must have ended, by the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
         self._peak = 0
         self._peak_read = float("-inf")
         self._temporary: Path | None = None
@@ -109,7 +113,7 @@ class Worker:
 
     @property
     def warm(self) -> bool:
-        """As `alive`, by what the event loop knows: cheaper, and a moment behind."""
+        """The same as `alive` by the event loop's knowledge: cheaper, and a moment behind."""
         return self._api.session.state is SessionState.WAITING and not self._exited.is_set()
 
     @property
@@ -243,6 +247,8 @@ class Worker:
             await self._process.kill()
             self._process = None
         self._api.close()
+        if self._timer is not None:
+            self._timer.cancel()
         for output in self._outputs:
             await output.close()
         self._outputs = []
@@ -300,22 +306,34 @@ class Worker:
         """An invocation lasts until the runtime asks for the next one, or its time is over."""
         session = self._api.session
         self._late = False
-        timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, self._on_late)
+        self._until = inf if timeout is None else self._clock.monotonic() + timeout
+        self._set_timer()
         try:
             while session.state in OPEN and not self._late and not self._exited.is_set():
                 await session.over.wait()
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._until = inf
 
-    def _on_late(self) -> None:
-        self._late = True
-        self._wake()
+    def _set_timer(self) -> None:
+        """One timer for many invocations: where it rings too early, it is set again. Most end long before."""
+        if self._timer is not None and self._timer.when() > self._until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and self._until != inf:
+            self._timer = asyncio.get_running_loop().call_at(self._until, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._clock.monotonic() < self._until:
+            self._set_timer()
+        else:
+            self._late = True
+            self._wake()
 
     def _wake(self) -> None:
         """Whoever waits for the runtime looks at what became of it."""
-        self._api.session.changed.set()
-        self._api.session.over.set()
+        self._api.session.changed.ring()
+        self._api.session.over.ring()
 
     # --- small ------------------------------------------------------------------------------------------------------
 
@@ -343,7 +361,7 @@ class _WorkerLog:
 
 
 def describe_exit(status: int) -> str:
-    """As AWS words it: `exit status 1`, `signal: killed`."""
+    """The end of the process in AWS's words: `exit status 1`, `signal: killed`."""
     if status >= 0:
         return f"exit status {status}"
     return f"signal: {signal.strsignal(-status) or -status}".lower()

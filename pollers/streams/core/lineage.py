@@ -76,7 +76,7 @@ def initial(shards: Iterable[Shard], start: Start) -> dict[str, Start | Finished
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What to do with each shard now. Every listed shard is ready, waiting or finished."""
+    """The next step for each shard. Every listed shard is ready, waiting or finished."""
 
     ready: Mapping[str, Start | Position]
     waiting: Mapping[str, frozenset[str]]
@@ -138,7 +138,8 @@ def _awaited(
     to_come: frozenset[str],
     unseen: frozenset[str],
 ) -> frozenset[str]:
-    """What a listed shard waits for: its parents, listed or lost, and late ones, unless it is ahead of them."""
+    """The shards that a listed shard waits for: its parents, listed or lost, and late ones, unless it is ahead of
+    them."""
     parents = frozenset(shard.parents) - {shard.id}
     if place is None:
         return parents & pending | unseen

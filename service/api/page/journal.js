@@ -69,7 +69,8 @@ async function explain(mapping, id) {
     for (const retry of known?.retrying ?? []) life.append(make("li", {}, make("b", {}, "tried again"), ` in ${span(retry.next_in)}: attempt ${retry.attempt}`));
     for (const flight of known?.in_flight ?? []) life.append(make("li", {}, make("b", {}, "in flight"), ` for ${span(flight.seconds)}: attempt ${flight.attempt}`));
     if (!life.childElementCount) life.append(make("li", {}, "Nothing is known of it any more."));
-    dialog.show(foreign(id, { class: "code" }, 200), life);
+    const payload = known?.record !== undefined && make("pre", {}, visible(JSON.stringify(known.record, null, 2)));
+    dialog.show(foreign(id, { class: "code" }, 200), life, ...(payload ? [payload] : []));
   } catch (error) {
     dialog.tell(error.message, "bad");
   }

@@ -67,9 +67,12 @@ place.append(more, version);
 function explain() {
   const { ready, polling, reasons = [], since } = known;
   if (!since) return;
+  const { trouble, needs_restart: late } = known.configuration ?? {};
+  const told = [trouble && `The configuration was read again and is not taken: ${trouble}`, late?.length && `Only a restart takes what changed in: ${late.join(", ")}`];
   const state = polling ? "Every mapping polls." : ready ? "It is ready, but not every mapping polls well:" : "It is not ready:";
   const list = make("ul", { class: "reasons" }, ...reasons.map((reason) => make("li", {}, foreign(reason, {}, 500))));
-  show("The daemon", make("p", {}, state), list, make("p", { class: "muted" }, `Headrace ${known.version}, since ${time(since)}`));
+  const configured = told.filter(Boolean).map((text) => make("p", { class: "notice" }, visible(text)));
+  show("The daemon", ...configured, make("p", {}, state), list, make("p", { class: "muted" }, `Headrace ${known.version}, since ${time(since)}`));
 }
 
 function daemon(answer) {
@@ -77,9 +80,10 @@ function daemon(answer) {
   Object.assign(known, answer);
   banner.hidden = true;
   document.body.classList.remove("away");
-  mark(dot, "class", `dot ${answer.polling ? "polling" : answer.ready ? "waiting" : "failing"}`);
+  const fault = Boolean(answer.configuration?.trouble);
+  mark(dot, "class", `dot ${answer.polling && !fault ? "polling" : answer.ready ? "waiting" : "failing"}`);
   const reasons = answer.reasons.length;
-  write(word, answer.polling ? "All is well" : reasons ? `${count(reasons)}${reasons === 20 ? " or more" : ""} need${reasons === 1 ? "s" : ""} a look` : "Not ready");
+  write(word, fault ? "The configuration has a fault" : answer.polling ? "All is well" : reasons ? `${count(reasons)}${reasons === 20 ? " or more" : ""} need${reasons === 1 ? "s" : ""} a look` : "Not ready");
   write(version, answer.version);
 }
 

@@ -211,14 +211,19 @@ class Buttons {
 
   async skipping() {
     const [retry] = this.mapping.flow.retrying;
-    const text = `The record ${visible(retry.first, 200)} is discarded: the function does not get it again, and its failure destination gets it, where there is one. This cannot be undone.`;
-    return this.pull("skip", "skips the record", "Skip this record?", text, "Skip the record", { danger: true, place: "positions/skip", body: { lane: retry.lane, record: retry.first } });
+    const text = "It is discarded: the function does not get it again, and its failure destination gets it, where there is one. This cannot be undone.";
+    const record = make("input", { id: "record", class: "code", spellcheck: "false", required: true, value: retry.first });
+    const known = retry.records === 1 ? "The only one of the batch that fails." : `The first of ${count(retry.records)} that were tried together. Name the one that the function does not take.`;
+    const field = make("label", { class: "field", for: "record" }, "Record", record, make("small", {}, known));
+    const more = { danger: true, place: "positions/skip", body: () => ({ lane: retry.lane, record: record.value.trim() }), fields: [field] };
+    return this.pull("skip", "skips the record", "Skip this record?", text, "Skip the record", more);
   }
 
-  async pull(lever, done, title, text, action, { danger = false, place = lever, body } = {}) {
-    if (!(await dialog.confirm(title, text, action, { danger, fields: [make("p", { class: "subject" }, foreign(this.name, {}, 300))] }))) return;
+  async pull(lever, done, title, text, action, { danger = false, place = lever, body = () => undefined, fields = [] } = {}) {
+    const subject = make("p", { class: "subject" }, foreign(this.name, {}, 300));
+    if (!(await dialog.confirm(title, text, action, { danger, fields: [subject, ...fields] }))) return;
     try {
-      const answer = await act(`${this.here}/${place}`, body);
+      const answer = await act(`${this.here}/${place}`, body());
       if (this.signal.aborted) return;
       dialog.tell(`${visible(this.name, 80)} ${done}${answer.waits ? " as soon as its invocation ends" : ""}`);
       if (answer.counts) this.shown(answer);

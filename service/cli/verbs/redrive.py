@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
+from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
 from ...wiring.exits import Exit, UsageError
 from ...wiring.redriving import Redriven, RedriveWish, Redriving
+from .asking import confirmed
 from .configs import default, read_config
-from .confirm import confirmed
 from .progress import ProgressLine
 from .tables import show, tell
 
@@ -44,6 +45,7 @@ async def _run(settings: AwsSettings, wish: RedriveWish, yes: bool) -> int:
         where = route.to or "the queues that they came from: " + ", ".join(sources)
         tell(f"about {counted(queue.waiting, 'message')} of {queue.arn} go to {where}")
         if not confirmed("Move them?", yes=yes):
+            tell("nothing was done")
             return Exit.FAILURE
         try:
             found = await _until_signal(redriving, stop)
@@ -63,8 +65,15 @@ async def _until_signal(redriving: Redriving, stop: anyio.Event) -> Redriven:
             async for _ in signals:
                 stop.set()
 
+    found, failure = None, None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(heard)
-        found = await redriving.run()
+        try:
+            found = await redriving.run()
+        except HeadraceError as error:  # what leaves the group would be a group of errors
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    assert found is not None
     return found

@@ -16,12 +16,12 @@ from ....config import descriptors
 from ....config.core.stop_budget import PATIENCE
 from ....config.loader import Config
 from ....dispatch.core.observer import Observer
-from ...running.core.descriptor_need import needed
 from ...running.dry_run import Verdict
 from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
 from ...wiring import garbage
 from ...wiring.daemon import Daemon
+from ...wiring.descriptor_limit import raised
 from ...wiring.exits import UsageError
 from ...wiring.leaving import Leaving
 from .configs import (
@@ -90,12 +90,7 @@ def _with_config(
 @contextmanager
 def _descriptors(config: Config, log: Log) -> Iterator[None]:
     """Raises the limit to the needed number, where allowed; reserves a few descriptors for liveness checks."""
-    wanted = needed(len(config.mappings), config.functions.values()) + descriptors.RESERVED
-    allowed = descriptors.raise_limit(wanted)
-    if allowed < wanted:
-        text = f"this configuration needs about {wanted} file descriptors, and this process may have {allowed}"
-        advice = "raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)"
-        log.warning(Action.DESCRIPTORS, f"{text}: {advice}", needed=wanted, allowed=allowed)
+    raised(len(config.mappings), config.functions.values(), log)
     descriptors.reserve()
     try:
         yield

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    if arguments.watch:
+        from . import watch
+
+        return watch.run(arguments)
     url = base_of(arguments.url)
     if arguments.check:
         return _check(f"{url}/readyz" + ("?strict" if arguments.strict else ""))

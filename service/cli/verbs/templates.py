@@ -18,6 +18,7 @@ from ...templates.core.model import ObjectPlace
 from ...templates.core.report import TemplateReport
 from ...templates.loading import LoadedTemplate, LoadingTools, TemplateRequest, load
 from ...wiring.exits import UsageError
+from ...wiring.plugins import installed
 from ...wiring.template_start import fetched, settled
 from .configs import configs_among, flags_of
 from .invoke import outside_tmp
@@ -57,7 +58,7 @@ def load_templates(
 ) -> LoadedTemplate:
     """The configuration of paths, of which some are templates. `scratch`: where unpacked code goes. Raises ConfigError
     and UsageError."""
-    tools = LoadingTools(os.environ, flags_of(arguments), check_patterns, pattern_notes, _fetch)
+    tools = LoadingTools(os.environ, flags_of(arguments), check_patterns, pattern_notes, _fetch, installed())
     request = request_of(arguments)
     loaded = load(templates, configs_among(paths, templates), request, tools, scratch)
     done = anyio.run(settled, loaded)

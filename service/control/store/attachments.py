@@ -69,9 +69,11 @@ class Attachments:
         return self._kept(arn, had, stack) or await self._of_upstream(arn, stack)
 
     def _kept(self, arn: str, had: Mapping[str, Package], stack: AsyncExitStack) -> Package | None:
-        """Held in the step in which it is found: nobody deletes it in between."""
+        """Held in the step in which it is found: nobody deletes it in between. Raises ApiError for lost content."""
         version = None if self._theirs else self._layers.version(arn)
         package = version.package if version else had.get(arn) if self._is_foreign(arn) else None
+        if package is not None and self._uploads.is_lost(package):
+            raise invalid_parameter(f"The content of the layer {arn} is lost: publish it again.")
         if package is not None:
             stack.enter_context(self._uploads.holding(package))
         return package

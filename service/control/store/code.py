@@ -68,6 +68,8 @@ class CodeStore:
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when no caller holds a package any more: perhaps no function uses it either."""
+        self.regained: Callable[[], None] = lambda: None
+        """Called when a package that was lost is here again."""
 
     def path(self, sha256: str) -> Path:
         """Where a package is unpacked."""
@@ -100,7 +102,9 @@ class CodeStore:
             with self.held(sha256):
                 async with self._changing:
                     unzipped = await self._in_thread(partial(_add, file, self._root, sha256))
-                    self.lost -= {sha256}
+                    if sha256 in self.lost:
+                        self.lost -= {sha256}
+                        self.regained()
                 yield Package(sha256, size, kms_key, unzipped)
 
     @asynccontextmanager

@@ -19,9 +19,9 @@ import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ....config.function import AnyFunction
 from .. import as_documents, event_invokes, from_file, functions, names, runnables
 from ..catalogue import AsynchronousSettings, Runnable
-from ..from_file import Filed
 from ..model import Answer, Decision, Function, Moment, Package
 from ..names import Home, Named
 from ..refusals import ApiError, conflict, service
@@ -50,7 +50,7 @@ class FunctionPlane:
         documents: Documents,
         code: CodeStore,
         here: Home,
-        configured: Mapping[str, Filed],
+        configured: Mapping[str, AnyFunction],
         *,
         clock: Clock,
         window: float = WINDOW,
@@ -81,6 +81,7 @@ class FunctionPlane:
         self._kept = anyio.Event()
         """Set when some function is another one."""
         code.released = self._sweep_soon
+        code.regained = self._tell_regained
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class FunctionPlane:
             while (function := self.find(name)) is not None and function.settling:
                 await self._kept.wait()
 
-    def refile(self, configured: Mapping[str, Filed], other: Collection[str]) -> None:
+    def refile(self, configured: Mapping[str, AnyFunction], other: Collection[str]) -> None:
         """The configuration file has these functions from now on. `other`: names of those that are not as they were;
         watchers hear of them."""
         made = from_file.functions(configured, self.here, self._moment())
@@ -224,7 +225,14 @@ class FunctionPlane:
                 self._wake()
         if before is not None and not before.packages <= (after.packages if after else frozenset()):
             self._sweep_soon()
-        for each in (name, *self._look_at_code(name)):
+        self._tell((name, *self._look_at_code(name)))
+
+    def _tell_regained(self) -> None:
+        """Code that was lost was uploaded again, of whatever function or layer."""
+        self._tell(self._look_at_code())
+
+    def _tell(self, names: Iterable[str]) -> None:
+        for each in names:
             for changed in self._watchers:
                 changed(each)
 

@@ -114,7 +114,7 @@ class MappingPlane:
     # --- what was taken over from an emulator -------------------------------------------------------------------------
 
     def take_up(self) -> None:
-        """What an earlier daemon took over goes on here. Raises UnusableState."""
+        """Continue the mappings that an earlier daemon took over. Raises UnusableState."""
         running, noted = as_documents.taken(self._documents)
         self._noted = {uuid: from_file.at_home(mapped, self.ground.here) for uuid, mapped in noted.items()}
         for uuid, mapped in running.items():

@@ -61,6 +61,10 @@ class Uploads:
         """A directory that is run as it stands."""
         return hot_reload.package(os.path.normpath(directory))
 
+    def is_lost(self, package: Package) -> bool:
+        """Whether a stored package is not on the disk any more."""
+        return not package.directory and package.sha256 in self._code.lost
+
     def holding(self, package: Package) -> AbstractContextManager[None]:
         """A stored package is not deleted while the body runs."""
         return nullcontext() if package.directory else self._code.held(package.sha256)

@@ -9,7 +9,7 @@ costs what its ids cost. Bounds count ids; the attempts of one batch share them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,13 +86,13 @@ class Journal:
         """Ids that are remembered."""
         return self._fates.weight + self._invocations.weight
 
-    def share(self, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-        """These ids as a tuple that the entries of one batch have in common, and whether it is new."""
-        key = (names[0], names[-1], len(names)) if names else ("", "", 0)
-        known = self._known.get(key)
+    def share(self, ends: tuple[str, str, int], names: Callable[[], Iterable[str]]) -> tuple[tuple[str, ...], bool]:
+        """The ids of a batch as a tuple that its entries have in common, and whether it is new. `ends`: the first, the
+        last, and how many; the others are asked for where they are not known."""
+        known = self._known.get(ends)
         if known is not None:
             return known, False
-        made = self._known[key] = tuple(names)
+        made = self._known[ends] = tuple(names())
         if len(self._known) > SHARED:
             del self._known[next(iter(self._known))]
         return made, True
@@ -169,11 +169,9 @@ class Journals:
 
 
 def _level(weights: Sequence[int], most: float) -> float:
-    """What each may keep at most, so that all keep no more than `most`. `weights`: ascending."""
-    left = most
-    for index, weight in enumerate(weights):
-        others = len(weights) - index
-        if weight * others >= left:
-            return left / others
-        left -= weight
-    return left
+    """What each may keep, so that all keep no more than `most`. `weights`: ascending, together more than that."""
+    left, others = most, len(weights)
+    while weights[-others] * others < left:
+        left -= weights[-others]
+        others -= 1
+    return left / others
