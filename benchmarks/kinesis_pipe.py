@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from measuring import ministack
 from measuring.daemons import Daemon, counting, daemon
@@ -45,7 +46,7 @@ def ours(
     directory: Path,
     shards: int = SHARDS,
     beside: Callable[[Daemon], AbstractContextManager[object]] = nobody,
-    **settings: object,
+    **settings: Any,
 ) -> Sample:
     """`beside` runs while it is measured; `settings`: of the daemon, besides the usual ones."""
     journal = Journal(directory / "journal")
