@@ -111,7 +111,7 @@ class Feed:
             except SourceError as error:
                 failure = error
             await self._drain()
-        if self._stopped:  # while the last of a feed that had retired was being delivered
+        if self._stopped:  # the stop came while a retired feed delivered its last batch
             await self._give_back()
         with self._until(self._times.settle):
             await self._last_commit()
@@ -132,9 +132,9 @@ class Feed:
         self._committer.hurry()
 
     def stop(self, times: StopTimes = NEVER) -> None:
-        """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
-        a queue may answer a poll whose client has gone, and make a message invisible that nobody received. `times` has
-        by when the rest must be done; NEVER where nobody waits for it."""
+        """Fetch no more and begin nothing new. Invocations in flight go on. A fetch from a source that lends records
+        (SQS) goes on too: a queue may answer a poll whose client has gone, and make a message invisible that nobody
+        received. `times`: the deadline of each phase; NEVER where nobody waits for the end."""
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
@@ -145,7 +145,7 @@ class Feed:
             delivery.stop(times)
 
     def hasten(self) -> int:
-        """Invoke now what waits for its next attempt; in how many batches something did."""
+        """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
 
     def cut(self) -> None:
@@ -178,7 +178,7 @@ class Feed:
         self._pump()
 
     async def _take_in(self) -> None:
-        """Fetch, and all that happens to the records before their batch."""
+        """Fetch, filter the records and put them into the slots."""
         try:
             fetched = await self._intake.fetch()
             await self._sort_in(fetched)
@@ -205,7 +205,7 @@ class Feed:
         self._start(self._tell_refused, records)
 
     def _end(self, lanes: Sequence[Lane]) -> None:
-        """These lanes have nothing more to give; a feed that reads one of them only ends with it."""
+        """These lanes have no more records. A feed whose only lane is among them ends."""
         self._ended.update(lanes)
         if self._reader.lane in self._ended:
             self._slots.close(self._now())
@@ -221,7 +221,7 @@ class Feed:
             self._wake()
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
-        """Called by the reader: as `source.Owner.revoke`."""
+        """The reader calls this; see `source.Owner.revoke`."""
         while self._intake.taking:
             await self._changed.wait()
         await self._tell(Settlement(self._begin_no_more(lanes), ABANDONED))
@@ -258,13 +258,13 @@ class Feed:
         self._pump(flush=not self._wanted)
 
     def _delivered(self, delivery: Delivery, slot: int) -> None:
-        """Free the slot in the step in which nobody works on it any more."""
+        """Free the slot in the same step in which its delivery ends."""
         self._deliveries.discard(delivery)
         self._slots.completed(slot, self._now())
         self._wake()
 
     async def _drain(self) -> None:
-        """The end of fetching: what waits for a batch is delivered, or on a stop given back."""
+        """The end of fetching: deliver the records that wait for a batch, or give them back on a stop."""
         self._pump(flush=True)
         if self._stopped:
             await self._give_back()

@@ -192,7 +192,7 @@ class Planner:
             part.records = left
             return self._on_failure(part, outcome, now, jitter)
         self._deliver(part, taken, outcome.state, last=not left)
-        if not left:  # those that were named have been withdrawn
+        if not left:  # the failed records are withdrawn already
             return None
         return self._again(_Part(left, part.kind, outcome), now, jitter)
 

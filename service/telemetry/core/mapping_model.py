@@ -21,7 +21,7 @@ from .flow import DocumentView, ErrorView, FlightView, FlowView, LaneView, Retry
 from .rates import Rate
 
 COUNTED = ("fetched", "filtered", "delivered", "failed", "discarded")
-"""What there are rates of."""
+"""The counts that have rates."""
 OFTEN = 2
 """Failures in a row that make a mapping a failing one."""
 FORGIVEN = 900.0
