@@ -320,9 +320,9 @@ class Feed:
 
     async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         shared, window = self._booked(slot, step)
-        heard = await self._tell(Settlement(step.records + shared, step.fate))
+        accepted = await self._tell(Settlement(step.records + shared, step.fate))
         if step.fate.kind in PASSED:
-            self._marks.done_in_window(heard, window)
+            self._marks.done_in_window(accepted, window)
             self._commit_soon()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
@@ -342,15 +342,15 @@ class Feed:
         if not settlement.records:
             return NONE
         self._observer.observe(Settling(self._mapping, (settlement,)))
-        unheard = set(await self._reader.settle((settlement,)))
-        if not unheard:
+        refused = set(await self._reader.settle((settlement,)))
+        if not refused:
             self._observer.observe(Settled(self._mapping, (settlement,)))
             return settlement.records
-        lost, heard = settlement.records.by_record(unheard.__contains__)
+        lost, accepted = settlement.records.by_record(refused.__contains__)
         self._observer.observe(SettleFailed(self._mapping, lost, NOT_ACCEPTED))
-        if heard:
-            self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
-        return heard
+        if accepted:
+            self._observer.observe(Settled(self._mapping, (Settlement(accepted, settlement.fate),)))
+        return accepted
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         """Hold the records that wait behind the batch of a function that cannot start, because they could not be

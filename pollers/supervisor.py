@@ -44,7 +44,7 @@ class Supervisor:
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
         """For each feed: lives in a row that were shorter than LONG_LIFE."""
-        self._unheard: set[str] = set()
+        self._not_fetching: set[str] = set()
         """Feeds that ended in a failure and have fetched nothing since."""
         self._status = Status(PollState.WAITING)
         self._failures = 0
@@ -249,7 +249,7 @@ class Supervisor:
         delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
         self._settings.dispatcher.observer.observe(FetchFailed(self.mapping, cause, delay))
         self._resting[name] = cause
-        self._unheard.add(name)
+        self._not_fetching.add(name)
         with anyio.move_on_after(delay):
             await self._over.wait()
         del self._resting[name]
@@ -259,11 +259,11 @@ class Supervisor:
 
     def _tell_recovery(self, name: str, fetched: FetchResult) -> None:
         """Report FetchesAgain when the last failing feed fetches again, from every part of its source."""
-        failed_before = self._feeds[name].trouble or name in self._unheard
+        failed_before = self._feeds[name].trouble or name in self._not_fetching
         if self._over.is_set() or fetched.trouble or not failed_before:
             return  # a cancelled fetch does not count
-        self._unheard = (self._unheard & self._begun) - {name}
-        if not self._unheard and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
+        self._not_fetching = (self._not_fetching & self._begun) - {name}
+        if not self._not_fetching and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
             self._settings.dispatcher.observer.observe(FetchesAgain(self.mapping))
 
     def _crashed(self, error: Exception) -> Reason:

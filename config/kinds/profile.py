@@ -97,7 +97,7 @@ def arn_of(mapping: MappingFields) -> str:
 
 _GIVE_YOUR_OWN = (
     "a kind that has sources without an ARN must give its own `place`, and in `identity` its own `named_in`, `claims`, "
-    "`same` and `told`; where it keeps positions, also `positions_in`"
+    "`same` and `duplicate`; where it keeps positions, also `positions_in`"
 )
 
 
@@ -121,7 +121,7 @@ class SourceIdentity:
     """Two mappings that have none of these in common are not in each other's way."""
     same: Callable[[MappingFields, MappingFields], bool] = same_arn
     """Whether they have the same source."""
-    told: Callable[[MappingFields], str] = lambda mapping: (
+    duplicate: Callable[[MappingFields], str] = lambda mapping: (
         f'The event source arn (" {arn_of(mapping)} ") and function (" {mapping.function_name} ") provided mapping'
     )
     """How AWS begins to say that a mapping of this source and this function exists already."""
