@@ -1,4 +1,4 @@
-"""The settings of a function: five kinds, each identified by a key that only it has.
+"""The settings of a function: six kinds, each identified by a key that only it has.
 
 Shapes only; whether the code's directory exists is the loader's question, how to run it the invokers'.
 """
@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -21,18 +22,19 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
+from .fields.runtimes import RUNTIME_FORM
 from .fields.spoken import URL_FORM, WHOLE, Spoken, Whole, absolute, folded
+from .reasons import Reason
 
 TIMEOUT_DEFAULT = 3
 """Seconds; AWS's default."""
 CONCURRENCY_DEFAULT = 4
 """Environments of a local function at once. Ours: AWS has no such default, a laptop needs one."""
 
-_MANAGED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
 VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
 QUALIFIER_FORM = r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$"
 ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/\S+$"
-RUNTIME_FORM = rf"^({_MANAGED}|provided(\.\w+)?|bootstrap)$"
+PLUGIN_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 # What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.
 RESERVED = frozenset(
@@ -142,7 +144,8 @@ class LocalFunction(_Started):
     """Code in a directory, run by one of Lambda's runtimes on this machine."""
 
     runtime: str = Field(pattern=RUNTIME_FORM, examples=["python", "python3.12", "nodejs20.x", "provided.al2023"])
-    """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name."""
+    """`python` or `nodejs`, with a version or without; `provided.*` or `bootstrap` for a file of that name; `java21`
+    and others with what the setting `runtimes` has for them."""
     handler: _Word | None = Field(None, examples=["app.handler"])
     """`module.function`. Needed for Python and Node."""
     code: Path = Field(alias="code", examples=["./functions/orders"])
@@ -261,12 +264,43 @@ class HttpFunction(_Elsewhere):
     """Maximum invocations at once. The emulator accepts one."""
 
 
+class PluginFunction(_Common):
+    """A kind of function that a plug-in adds, a Python package installed beside Headrace. All other keys are the
+    settings of the plug-in, which checks them."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    plugin: str = Field(alias="plugin", pattern=PLUGIN_FORM, examples=["echo"])
+    """Name of the plug-in."""
+    timeout: Whole = Field(TIMEOUT_DEFAULT, ge=1, le=900)
+    """Maximum seconds of an invocation, as on AWS."""
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = Field(None, alias="concurrency")
+    """Maximum invocations at once. Default: what the plug-in says, else 4."""
+    settings: SkipJsonSchema[Any] = None  # as the plug-in's own model has them; never written by a user
+    directory: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)  # that of the file
+    title: SkipJsonSchema[str] = Field(default="", exclude=True)  # of the plug-in and its package
+    broken: SkipJsonSchema[Reason | None] = Field(default=None, exclude=True)  # why the plug-in cannot be used
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which an invocation is ended."""
+        return float(self.timeout)
+
+    def located(self, base: Path) -> Self:
+        """The same, with the directory that the plug-in's relative paths start at."""
+        return self.model_copy(update={"directory": base})
+
+
+PLUGIN_KEYS = ("plugin", "timeout", "concurrency", "role")
+"""The keys that every function of a plug-in has."""
+
 KINDS: dict[str, type[BaseModel]] = {
     "runtime": LocalFunction,
     "command": CommandFunction,
     "external": ExternalFunction,
     "invoke": RemoteFunction,
     "http": HttpFunction,
+    "plugin": PluginFunction,
 }
 """The key that tells a kind, and the kind."""
 
@@ -274,6 +308,8 @@ KINDS: dict[str, type[BaseModel]] = {
 def kinds_of(data: Mapping[str, Any]) -> list[str]:
     """The kind keys that are given, in either spelling; a sound function has exactly one."""
     given = {folded(key) for key in data}
+    if "plugin" in given:  # whose own settings may be called anything
+        return ["plugin"]
     return [key for key in KINDS if key in given]
 
 
@@ -289,12 +325,13 @@ Function = Annotated[
     | Annotated[CommandFunction, Tag("command")]
     | Annotated[ExternalFunction, Tag("external")]
     | Annotated[RemoteFunction, Tag("invoke")]
-    | Annotated[HttpFunction, Tag("http")],
+    | Annotated[HttpFunction, Tag("http")]
+    | Annotated[PluginFunction, Tag("plugin")],
     Discriminator(_tag),
 ]
 
 
-AnyFunction = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction
+AnyFunction = LocalFunction | CommandFunction | ExternalFunction | RemoteFunction | HttpFunction | PluginFunction
 
 
 def describe(function: AnyFunction) -> str:
@@ -310,5 +347,7 @@ def describe(function: AnyFunction) -> str:
             return f"{function.invoke.function_name} at {function.invoke.endpoint_url or 'the Lambda endpoint'}"
         case HttpFunction():
             return function.http
+        case PluginFunction():
+            return function.title or f"plug-in {function.plugin!r}"
         case _:
             assert_never(function)

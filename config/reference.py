@@ -57,7 +57,10 @@ def page() -> str:
     parts = [
         _INTRODUCTION,
         _table(Settings, skip=frozenset(_sections())),
-        *(f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}" for name, model in _sections().items()),
+        *(
+            f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}{_MORE.get(name, '')}"
+            for name, model in _sections().items()
+        ),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,
@@ -68,6 +71,10 @@ def page() -> str:
         _recorded(),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _section(name: str, model: type[BaseModel]) -> str:
+    return f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}{_MORE.get(name, '')}"
 
 
 def _sections() -> dict[str, type[BaseModel]]:
@@ -145,12 +152,22 @@ def _members(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     return "{" + "; ".join(told) + "}"
 
 
+_RUNTIMES = (
+    "| *a runtime* | text, or {`command`: list of text} | | For `python…` and `nodejs…` an interpreter: a path, or a "
+    "name on PATH. For every runtime a command: its program, found on PATH or relative to the code, and its arguments, "
+    "in which `{code}` is the directory of the code and `{handler}` the handler (`{{` and `}}` are braces). Example: "
+    '`java21: {command: [java, -cp, "{code}:{code}/lib/*", Main, "{handler}"]}`. |'
+)
+
+_MORE = {"runtimes": "\n" + _RUNTIMES}
+"""What follows the tables of sections."""
+
 _FUNCTIONS = """
 ## Functions
 
-`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke` and `http` says
-which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials of its own in
-`environment`; the other variables that Lambda sets itself are refused, as on AWS.
+`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke`, `http` and
+`plugin` says which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials
+of its own in `environment`; the other variables that Lambda sets itself are refused, as on AWS.
 """
 
 _MAPPINGS = """

@@ -42,6 +42,7 @@ from .core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry,
 from .core.policy import Policy
 from .core.response import Identifiers, judge
 from .core.slots import Taken
+from .core.steps import Skip
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateEntry, PermitClaim, Permits
@@ -163,6 +164,17 @@ class Delivery:
             return False
         self._pause.cancel()
         return True
+
+    def blocking(self, lane: str, name: str = "") -> Record | None:
+        """The first record of a lane that has no fate yet, or the one of this name."""
+        undecided = self._planner.undecided
+        return next((each for each in undecided if each.lane.shard == lane and name in ("", each.name)), None)
+
+    def skip(self, record: Record) -> Skip | None:
+        """Give up on this record. None when it has its fate already."""
+        if (skip := self._planner.skip(record)) is not None:
+            self._pause.cancel()
+        return skip
 
     def works_on(self, lanes: Collection[Lane]) -> bool:
         """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""

@@ -20,10 +20,11 @@ from anyio.abc import TaskGroup
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Position, Record, Settlement
 from ..dispatch.core.observer import Blocked, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.core.pages import NONE, Records
 from ..dispatch.core.planner import DiscardStep, SettleStep
+from ..dispatch.core.steps import Skip
 from ..dispatch.dispatcher import Delivery
 from .committer import Committer
 from .core.blockage import BLOCKED_AFTER, Blockage
@@ -39,6 +40,9 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 REFUSALS = 5
 """Fetches whose filtered records may still be unsettled at the source when the next fetch begins. The limit exists
 because a source may be slow to settle them."""
+
+NOWHERE = Position(0)
+"""In the place of a position where there is none."""
 
 
 class Feed:
@@ -147,6 +151,16 @@ class Feed:
     def hasten(self) -> int:
         """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
+
+    def skip(self, lane: str, name: str) -> Skip | None:
+        """Give up on the record that holds up a lane, or on the one of this name there. None when none of it is in a
+        batch."""
+        found = [(record, each) for each in self._deliveries if (record := each.blocking(lane, name)) is not None]
+        found = [each for each in found if each[0].position is not None]
+        if not found:
+            return None
+        record, delivery = min(found, key=lambda each: each[0].position or NOWHERE)
+        return delivery.skip(record)
 
     def cut(self) -> None:
         """After a stop: end the invocations in flight as well, and the fetch."""

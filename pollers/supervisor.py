@@ -17,6 +17,7 @@ from ..config.core.stop_budget import NEVER, StopBudget, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
+from ..dispatch.core.steps import Skip
 from .core.lifecycle import PollState, Status
 from .feed import Feed
 from .feed_settings import FeedSettings
@@ -98,6 +99,11 @@ class Supervisor:
     def hasten(self) -> int:
         """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(feed.hasten() for feed in tuple(self._feeds.values()))
+
+    def skip(self, lane: str, name: str = "") -> Skip | None:
+        """Give up on the record that holds up this lane, or on the one of this name there: it is discarded, with its
+        document. None when no batch has such a record, or records have no positions."""
+        return next((skip for feed in tuple(self._feeds.values()) if (skip := feed.skip(lane, name))), None)
 
     async def empty(self) -> bool:
         """Whether the source says that nothing is left; False when it cannot be asked."""

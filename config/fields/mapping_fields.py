@@ -25,11 +25,13 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 OWN_UUID_FORM = UUID_FORM + "|^$"
 GROUP_FORM = r"^[a-zA-Z0-9-_]*$"
-DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)"
+DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|plugin://[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(\?\S*)?$|arn:.+)"
 TOPIC_FORM = r"^[^.][a-zA-Z0-9\-_.]*$"
 KMS_FORM = r"^(arn:.+|)$"
 TOPIC_SCHEME = "kafka://"
 """How a failure destination begins that is a topic in the cluster of the source."""
+PLUGIN_SCHEME = "plugin://"
+"""How a failure destination begins that a plug-in adds."""
 
 
 def _arn(text: str) -> str:
@@ -107,7 +109,7 @@ class ProvisionedPollerConfig(Spoken):
 
 class OnFailureDestination(Spoken):
     destination: str | None = Field(None, max_length=350, pattern=DESTINATION_FORM)
-    """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
+    """ARN of a queue, topic or bucket, `kafka://<topic>`, or `plugin://<name>?<setting>=<value>`."""
 
 
 class DestinationConfig(Spoken):
@@ -247,8 +249,14 @@ class MappingFields(Spoken):
 
     @property
     def failure_destination(self) -> Arn | None:
-        """The failure destination, unless it is a topic. Raises ArnError for a destination that the rules refuse."""
-        return Arn.parse(self._on_failure) if self._on_failure and not self.failure_topic else None
+        """The failure destination that has an ARN, if any. Raises ArnError for a destination that the rules refuse."""
+        other = self.failure_topic or self.failure_plugin
+        return Arn.parse(self._on_failure) if self._on_failure and not other else None
+
+    @property
+    def failure_plugin(self) -> str:
+        """The failure destination that a plug-in adds, with its settings; empty when there is none."""
+        return self._on_failure if self._on_failure.startswith(PLUGIN_SCHEME) else ""
 
     @property
     def failure_topic(self) -> str:

@@ -53,6 +53,7 @@ URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
 ACCOUNT_FORM = r"^\d{12}$"
 REGION_FORM = r"^[A-Za-z0-9-]+$"
 KEY_ID_FORM = r"^\w{3,128}$"
+LAYER_FORM = r"^arn:[\w-]+:lambda:[\w-]+:\d{12}:layer:[\w-]+(:\d+)?$"
 
 WHOLE = BeforeValidator(_no_boolean)
 Whole = Annotated[int, WHOLE]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..fields.arn import Arn, ArnError
-from ..fields.mapping_fields import TOPIC_SCHEME, MappingFields, is_given
+from ..fields.mapping_fields import PLUGIN_SCHEME, TOPIC_SCHEME, MappingFields, is_given
 from . import sqs
 from .profile import Violation, sentence
 
@@ -38,6 +38,8 @@ def _fault(text: str) -> str:
     """Why this cannot be a failure destination that is no topic of the source's cluster; empty when it can."""
     if text.startswith(TOPIC_SCHEME):
         return "is a Kafka topic, and only Kafka mappings can have one"
+    if text.startswith(PLUGIN_SCHEME):
+        return ""
     try:
         return unfit(Arn.parse(text))
     except ArnError as error:

@@ -262,6 +262,7 @@ class DiscardReason(Enum):
     SCHEMA_NOT_FOUND = "SCHEMA_NOT_FOUND"
     DESERIALIZATION_ERROR = "DESERIALIZATION_ERROR"
     EXPIRED = "Expired"
+    SKIPPED = "Skipped"  # somebody gave up on it: ours, AWS has no such condition
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,24 @@ class GateOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentStarted:
+    """A process that runs a function has started."""
+
+    function: str
+    """Without a version."""
+    seconds: float
+    """How long its init took."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentsEnded:
+    """Processes that ran a function are no more; each was reported as started before."""
+
+    function: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MappingChanged:
     """A mapping moved to another state (`pollers.core.lifecycle`)."""
 
@@ -263,6 +281,17 @@ class FeedsChanged:
 
     mapping: str
     feeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeReplaced:
+    """A function was made whose runtime is not on this machine: another version runs it."""
+
+    function: str
+    runtime: str
+    """The one that the function names."""
+    remark: str
+    """What runs it, and why that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,9 +406,12 @@ Event = (
     | Blocked
     | GateClosed
     | GateOpened
+    | EnvironmentStarted
+    | EnvironmentsEnded
     | MappingChanged
     | Crashed
     | FeedsChanged
+    | RuntimeReplaced
     | FunctionLog
     | EventRetried
     | EventFinished

@@ -105,6 +105,10 @@ class Sheet(ABC):
         """The `Record.name` of the record at a place."""
         return self.record(place).name
 
+    def names(self, places: Places) -> Sequence[str]:
+        """The `Record.name` of each record."""
+        return [self.name(place) for place in places]
+
     def write(self, places: Places) -> None:
         """Make the elements of these places, unless they are there: all of a page are, or none."""
         if not places or self.bodies[places[0]]:
@@ -304,7 +308,15 @@ class Records(Sequence["Record"]):
     @property
     def names(self) -> list[str]:
         """The `Record.name` of each record."""
-        return [page.sheet.name(place) for page in self.pages for place in page.places]
+        return [name for page in self.pages for name in page.sheet.names(page.places)]
+
+    @property
+    def ends(self) -> tuple[str, str, int]:
+        """The names of the first and the last, and how many there are: tells a batch from others of its mapping."""
+        if not self.pages:
+            return "", "", 0
+        first, last = self.pages[0], self.pages[-1]
+        return first.sheet.name(first.places[0]), last.sheet.name(last.places[-1]), self._length
 
     @property
     def living(self) -> Iterator[Record]:

@@ -44,7 +44,7 @@ from .model import (
 )
 from .pages import Page, Records
 from .policy import Policy, Progress
-from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Step, Wait
+from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Skip, Step, Wait
 
 __all__ = ["DiscardStep", "Done", "Halved", "InvokeStep", "Planner", "Retry", "SettleStep", "Step", "Wait"]
 
@@ -88,6 +88,8 @@ class Planner:
         self._calls = 0
         self._stopped_all = False
         self._stopped: set[Lane] = set()
+        self._skipped: set[Record] = set()
+        """What is given up when the invocation that has it ends without taking it."""
         self._began = inf
         """Wall time of the first step."""
         self._lent = batch.records.held_until != inf
@@ -285,6 +287,26 @@ class Planner:
             part.not_before = -inf
         return bool(waiting)
 
+    def skip(self, record: Record) -> Skip | None:
+        """Somebody gives up on this record: it is discarded, and what is behind it goes on. None when it has its fate
+        already."""
+        if self._flying is not None and any(each is record for each in self._flying.records):
+            self._skipped.add(record)
+            return Skip(record.name, waits=True)
+        for part in self._parts:
+            if any(each is record for each in part.records):
+                self._skipped.add(record)
+                self._drop_skipped(part)
+                self._parts = deque(each for each in self._parts if each.records or self._may_be_empty(each))
+                return Skip(record.name, waits=False)
+        return None
+
+    def _drop_skipped(self, part: _Part) -> None:
+        skipped, part.records = part.records.by_record(self._skipped.__contains__)
+        self._skipped.difference_update(skipped)
+        if skipped:
+            self._give_up(part, skipped, DiscardReason.SKIPPED)
+
     @property
     def in_flight(self) -> int | None:
         """The call that is not answered yet."""
@@ -309,6 +331,8 @@ class Planner:
     def _put_back(self, part: _Part) -> None:
         """To the front of the queue, without what was stopped meanwhile."""
         gone, part.records = part.records.by_lane(self._is_stopped)
+        if self._skipped:
+            self._drop_skipped(part)
         if part.records or (part.ends_window and not gone and not self._is_stopped(self._batch.lane)):
             self._parts.appendleft(part)
         self._settle(gone, ABANDONED)

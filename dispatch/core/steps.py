@@ -88,6 +88,16 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """The answer to who gives up on one record."""
+
+    record: str
+    """Its name."""
+    waits: bool
+    """An invocation has it: it is given up when that ends without taking it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Halved:
     """News for observers: this failing batch was split in two."""
 

@@ -8,4 +8,5 @@ import time
 
 def new_trace() -> str:
     """An X-Ray trace header for an invocation that came without one."""
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+    ids = secrets.token_hex(20)
+    return f"Root=1-{int(time.time()):08x}-{ids[:24]};Parent={ids[24:]};Sampled=0"

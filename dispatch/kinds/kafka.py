@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
-from typing import Protocol
+from typing import Any, Protocol
 
 from pybase64 import b64decode, b64encode
 
@@ -15,6 +15,7 @@ from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
 from ..core.events import Envelope, Fields, base64_text, template
+from ..core.found_documents import NamedRecords, moment_of
 from ..core.model import BatchKind, ItemId, Lane, Now, Position, Record, Window, encode
 from ..core.pages import Places, Records, Sheet
 from ..core.partition_slots import PartitionSlots
@@ -24,7 +25,7 @@ from ..core.steps import DiscardStep
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
-from .profile import Address, DispatchKind, Item, MakeSlots
+from .profile import Address, DispatchKind, Item, MakeSlots, Sample
 
 # --- records ----------------------------------------------------------------------------------------------------------
 
@@ -280,6 +281,21 @@ def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:
     return KafkaEnvelope(address, mapping.source or None)
 
 
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    topic, partition = mapping.topic, 0
+    lane = Lane(mapping.source, f"{topic}-{partition}")
+    item = kafka_item(
+        topic=topic,
+        partition=partition,
+        offset=sample.place,
+        timestamp=int(sample.moment * 1000),
+        timestamp_type=0,
+        key=None,
+        value=sample.text.encode(),
+    )
+    return Record(lane, (lane.shard, sample.place), item, sample.moment, Position(sample.place))
+
+
 def _unpack(event: object) -> list[Item] | None:
     match event:
         case {"records": dict(lanes)}:
@@ -396,6 +412,30 @@ def _documents(mapping: EventSourceMapping, function_arn: str, address: Address)
     return document
 
 
+def _origins(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """The records that a document names, by partition. The message of a `kafka://` topic holds its record itself."""
+    named = (document.get("KafkaBatchInfo") or {}).get("recordsInfo") or {}
+    return tuple(_origin(shard, info) for shard, info in named.items())
+
+
+def _origin(shard: str, info: Mapping[str, Any]) -> NamedRecords:
+    first, last = int(info["firstRecordOffset"]), int(info["lastRecordOffset"])
+    return NamedRecords(shard, first, last, last - first + 1, str(first), moment_of(info.get("firstRecordTimestamp")))
+
+
+def _relived(item: Item, source: str) -> Record:
+    offset, shard = int(item["offset"]), f"{item['topic']}-{item['partition']}"
+    key, _ = kafka_bytes(item)
+    return Record(
+        lane=Lane(source, shard),
+        id=(shard, offset),
+        item=item,
+        arrived=float(item["timestamp"]) / 1000,
+        position=Position(offset, 0, str(offset)),
+        key=None if key is None else key.hex(),
+    )
+
+
 _SLASHED = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
 
 
@@ -426,8 +466,16 @@ TOPIC = DispatchKind(
     filters=FilterRules("kafka", "value", ignores_unfit=True),
     shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
+    sample=_sample,
+    sampled={
+        "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["localhost:9092"]}},
+        "topics": ["orders"],
+        "starting_position": "LATEST",
+    },
+    relived=_relived,
     called=lambda item: item.get("offset"),
     documents=_documents,
+    origins=_origins,
     identifiers=OFFSETS,
     unpack=_unpack,
     record_id=_record_id,

@@ -18,8 +18,9 @@ from ..core.backoff import Backoff
 from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
+from ..core.found_documents import NamedIn, NamedRecords
 from ..core.keeping import Keeps
-from ..core.model import Lane, Now, OpenWindow
+from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
@@ -41,6 +42,11 @@ def no_documents(mapping: EventSourceMapping, function_arn: str, address: Addres
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
 
 
+def names_nothing(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """Of a source that discards nothing: no document names records of it."""
+    return ()
+
+
 def records_in(event: object) -> list[Item] | None:
     """The records of `{"Records":[…]}`; None for what is no such event."""
     match event:
@@ -56,6 +62,28 @@ def no_other_form(text: str) -> str:
 
 def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a record by hand is made of."""
+
+    text: str
+    """Its payload: a message's body, a record's data or value, an item as JSON."""
+    place: int
+    """In its event, from 0."""
+    moment: float
+    """Wall-clock seconds of its arrival."""
+    unique: str
+    """A UUID."""
+
+
+class UnfitSample(ValueError):
+    """A payload that no record of the kind can have; the message says what it must be."""
+
+
+MakeSample = Callable[[Sample, EventSourceMapping], Record]
+"""Raises UnfitSample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +103,21 @@ class DispatchKind:
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    sample: MakeSample
+    """A record by hand, as one of the mapping's source."""
+    sampled: Mapping[str, object]
+    """The source of a record by hand where no mapping names one: fields of a mapping."""
+    relived: Callable[[Item, str], Record]
+    """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
+    what is no record of this kind."""
     called: Callable[[Item], object]
     """The name of a record among the others of its event, for people; None for a record without one."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
     """The documents about discarded records, for failure destinations."""
+    origins: NamedIn = names_nothing
+    """The records that such a document names."""
     identifiers: Identifiers = TEXT
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in

@@ -268,7 +268,8 @@ class KafkaReader:
     def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
-        advice = f"to skip it, stop Headrace and move the group {self._settings.group} past it ({error})"
+        lane = self._lane(partition).shard
+        advice = f"to skip it: headrace positions set {self._settings.mapping} {lane} OFFSET ({error})"
         reason = Reason(ReasonCode.DAMAGED, f"{what}: {advice}")
         self._damaged[partition] = _Damage(reason, self._clock.monotonic() + AGAIN)
         self._consumer.pause(partition)
@@ -287,7 +288,7 @@ class KafkaReader:
         return Reason(
             ReasonCode.DAMAGED,
             f"no records come from {names}, although the brokers answer: are they damaged? See the brokers' log; "
-            f"to skip them, stop Headrace and move the group {self._settings.group}",
+            f"to skip them: headrace positions set {self._settings.mapping} LANE OFFSET",
         )
 
     async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import floor
 from typing import Any
@@ -89,6 +90,13 @@ def _dynamodb_described(entry: StreamEntry) -> Mapping[str, Any]:
     return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
 
 
+def _items_described(entry: StreamEntry) -> Mapping[str, Any]:
+    """Of an entry whose data are an item, and whose key is the item's, both in DynamoDB's form."""
+    described = _dynamodb_described(entry)
+    images = {"Keys": json.loads(entry.key), "NewImage": json.loads(entry.data)}
+    return {**described, "dynamodb": {**described["dynamodb"], **images}}
+
+
 def _dynamodb_records(raws: Sequence[Mapping[str, Any]], lane: Lane) -> Records:
     return Records.of(_dynamodb_record(raw, lane) for raw in raws)
 
@@ -131,3 +139,7 @@ class Flavour(Enum):
         describe=_dynamodb_described,
         records=_dynamodb_records,
     )
+
+
+ITEMS = replace(Flavour.DYNAMODB.value, describe=_items_described)
+"""Of a stream of DynamoDB whose entries are items."""

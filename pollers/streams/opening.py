@@ -187,7 +187,7 @@ class Opening:
     def _refuse(self, what: str) -> None:
         if not self._settings.start_over:
             ours = f"headrace positions remove {self._settings.mapping}"
-            hint = f"to read it from its beginning set 'recreated_stream: start_over', or stop and run '{ours}'"
+            hint = f"to read it from its beginning set 'recreated_stream: start_over', or run '{ours}'"
             raise SourceRefused(f"{what} ({hint})")
 
     async def _opened(self, listing: Listing) -> FoundStream:

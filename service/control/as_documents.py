@@ -45,18 +45,19 @@ def functions(documents: Mapping[str, Document], versions: Mapping[str, Document
     UnusableState for a document that this version does not understand: skipping it silently would lose its code."""
     numbered: dict[str, list[Version]] = {}
     for key, document in versions.items():
-        with _understanding(VERSION, key):
+        with understanding(VERSION, key):
             numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
     found: dict[str, Function] = {}
     for name, document in documents.items():
-        with _understanding(FUNCTION, name):
+        with understanding(FUNCTION, name):
             ascending = sorted(numbered.get(name, []), key=lambda version: int(version.number))
             found[name] = _read_function(document, ascending, here)
     return found
 
 
 @contextmanager
-def _understanding(kind: str, key: str) -> Iterator[None]:
+def understanding(kind: str, key: str) -> Iterator[None]:
+    """Raises UnusableState for what the body cannot read."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -107,5 +108,10 @@ def _read_policy(document: Document) -> ResourcePolicy:
 
 
 def _read_version(document: Document) -> Version:
-    read = {**document, "package": Package(**document["package"]), "phase": Phase(document.get("phase", Phase.ACTIVE))}
+    read = {
+        **document,
+        "package": Package(**document["package"]),
+        "phase": Phase(document.get("phase", Phase.ACTIVE)),
+        "layers": tuple(Package(**each) for each in document.get("layers", ())),
+    }
     return Version(**read)

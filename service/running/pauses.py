@@ -70,6 +70,10 @@ class Pauses:
             )
         self._log.info(Action.RETRY, f"{name} tries again now, as somebody asked", mapping=name)
 
+    def config(self, name: str) -> EventSourceMapping | None:
+        """The mapping of this name, at work or not."""
+        return self._plant.config(name)
+
     def _of(self, name: str) -> EventSourceMapping:
         config = self._plant.config(name)
         if config is None:

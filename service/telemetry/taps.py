@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import anyio
 import orjson
 
-from ...dispatch.core.model import Record, Settlement, encode
-from ...dispatch.core.observer import Event, Settled
+from ...dispatch.core.model import FateKind, Record, Settlement, encode
+from ...dispatch.core.observer import Event, Filtered, Settled
 from .core.tap import TapLines
 
 
@@ -87,6 +87,9 @@ class Tap:
         return encode(about) + b"\n"
 
 
+REFUSED = FateKind.FILTERED.value
+
+
 class Taps:
     """The observer. `now`: seconds since the epoch."""
 
@@ -104,9 +107,20 @@ class Taps:
             self._open.remove(tap)
 
     def observe(self, event: Event) -> None:
-        if not self._open or not isinstance(event, Settled):
+        if not self._open:
+            return
+        if isinstance(event, Filtered):
+            self._write(event)
+        if not isinstance(event, Settled):
             return
         at = self._now()
         for tap in self._open:
             for settlement in event.settlements:
                 tap.see(event.mapping, settlement, at)
+
+    def _write(self, event: Filtered) -> None:
+        """What a filter refused is written nowhere, and its sheet lets go of it before it has its fate."""
+        wishes = (tap.wish for tap in self._open)
+        if any(wish.mapping in ("", event.mapping) and wish.fate in ("", REFUSED) for wish in wishes):
+            for page in event.records.pages:
+                page.write()

@@ -202,3 +202,14 @@ def test_a_header_cannot_start_another_one() -> None:
     client.send(GET)
     client.requests[0].answer(200, b"", {"X-Context": '{"a":\r\nEvil: 1}'})
     assert b"\r\nEvil" not in client.wire.sent
+
+
+@pytest.mark.semantics("FN-28")
+def test_a_body_that_ends_too_early_after_one_like_it_is_known_as_such() -> None:
+    client = Client()
+    client.send(post(b"whole"))
+    client.requests[0].answer(202, b"")
+    client.send(post(b"whole")[:-1])
+    assert client.connection.eof_received()
+    assert client.requests[1].incomplete
+    assert client.requests[1].body == b"whol"

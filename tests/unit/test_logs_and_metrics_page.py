@@ -10,6 +10,7 @@ from headrace.service.telemetry.fault_reports import FaultReports
 from headrace.service.telemetry.function_telemetry import FunctionMetrics
 from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.metrics import Metrics
+from headrace.service.telemetry.reload_metrics import ReloadMetrics
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 
 PAGE = (Path(__file__).parents[2] / "docs" / "logs-and-metrics.md").read_text()
@@ -40,6 +41,7 @@ def families() -> set[str]:
     metrics.look_at(NothingRuns())
     FunctionMetrics(metrics.registry)
     FaultReports(Log(io.StringIO()), metrics.registry)
+    ReloadMetrics(metrics.registry)
     counted = {f"{each.name}_total" for each in metrics.registry.collect() if each.type == "counter"}
     return counted | {each.name for each in metrics.registry.collect() if each.type != "counter"}
 

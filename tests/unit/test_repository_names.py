@@ -22,7 +22,7 @@ OF_USERS = {"app.py", "lambda_function.py", "cdk.py", "index.py", "samconfig.tom
 
 @cache
 def files() -> frozenset[str]:
-    return frozenset(str(path) for path in tracked("*.py", "*.md", "*.toml"))
+    return frozenset(str(path) for path in tracked("*.py", "*.md", "*.toml", "*.js"))
 
 
 @cache

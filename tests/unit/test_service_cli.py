@@ -12,9 +12,10 @@ import pytest
 
 from headrace.config.errors import ConfigError, Problem
 from headrace.dispatch.kinds.table import FILTERS
+from headrace.dispatch.kinds.trials import candidates_of
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
-from headrace.service.cli.verbs import configs, filter_test
+from headrace.service.cli.verbs import configs
 from headrace.service.cli.verbs.asking import url_of
 from headrace.service.cli.verbs.configs import flags_of
 from headrace.service.cli.verbs.tables import table
@@ -255,7 +256,7 @@ def test_what_cannot_be_tried_is_said(
     ],
 )
 def test_records_of_other_sources(kind: str, record: object, name: str, data: bytes | None) -> None:
-    (one,) = filter_test.candidates_of(json.dumps(record), FILTERS[kind], as_body=False)
+    (one,) = candidates_of(json.dumps(record), FILTERS[kind], as_body=False)
     assert (one.name, one.data) == (name, data)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
 
 import httptools
+
+from .core.heads import KnownHeads, SeenRequest
 
 REASONS = {200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Too Large"}
 HEAD_LIMIT = 1024 * 1024 + 64 * 1024
@@ -25,6 +27,8 @@ CHUNK_HEAD = 32
 AHEAD = 8
 """Requests that a client may send before its first is answered."""
 CONNECTIONS = 64
+SMALL = 64 * 1024
+"""Bytes of a body that may be waited for without the parser."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,13 +58,25 @@ class RuntimeRequest:
         if self.answered:
             return
         self.answered = True
-        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}", f"Content-Length: {len(body)}"]
-        for name, value in (headers or {}).items():
-            lines.append(f"{name}: {value if value.isprintable() else ' '.join(value.splitlines())}")
-        if not self.keep:
-            lines.append("Connection: close")
-        head = "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
-        self._answer(head + body, self.keep)
+        more = "" if self.keep else "Connection: close\r\n"
+        head = f"{_STATUS_LINES.get(status) or _status_line(status)}{len(body)}\r\n{_lines(headers or {})}{more}\r\n"
+        self._answer(head.encode("utf-8", "surrogateescape") + body, self.keep)
+
+
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\nContent-Length: "
+
+
+_STATUS_LINES = {status: _status_line(status) for status in REASONS}
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    """No value can begin another line."""
+    if not "".join(headers.values()).isprintable():
+        headers = {
+            name: value if value.isprintable() else " ".join(value.splitlines()) for name, value in headers.items()
+        }
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 @lru_cache(maxsize=256)
@@ -88,6 +104,13 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._open: RuntimeRequest | None = None
         self._ahead: deque[RuntimeRequest] = deque()
+        self._heads = KnownHeads(min(body_limit, SMALL))
+        self._between = True
+        """The parser has nothing of a request that is not complete."""
+        self._first = b""
+        """The data that the request which the parser reads began with, as long as its head may be learned."""
+        self._waiting = b""
+        """A request with a known head, without the end of its body."""
         self._begin()
 
     def _begin(self) -> None:
@@ -112,6 +135,19 @@ class Connection(asyncio.Protocol):
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        if self._between:
+            data, self._waiting = self._waiting + data, b""
+            while data and (seen := self._heads.read(data)) is not None:
+                if len(data) < seen.end:
+                    self._waiting = data
+                    return
+                self._take(self._request(seen, data))
+                data = data[seen.end :]
+            self._first = data
+        if data:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._received += len(data)
         try:
             self._feed(data)
@@ -121,6 +157,9 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def eof_received(self) -> bool:
+        if self._waiting:
+            data, self._waiting = self._waiting, b""
+            self._parse(data)
         if not self._in_body:
             return False
         self._complete(incomplete=True)
@@ -134,6 +173,9 @@ class Connection(asyncio.Protocol):
             self._on_closed(self._open)
 
     # --- httptools --------------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._between = False
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -174,6 +216,7 @@ class Connection(asyncio.Protocol):
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
+            self._first = b""
             if self._in_body:
                 data = self._head_without_offer() + data
                 self._parser = httptools.HttpRequestParser(self)
@@ -197,7 +240,18 @@ class Connection(asyncio.Protocol):
             keep=not incomplete and self._parser.should_keep_alive(),
             incomplete=incomplete,
         )
+        if self._first and request.keep:
+            self._heads.learn(self._first, self._headers, self._size)
+        self._first = b""
+        self._between = True
         self._begin()
+        self._take(request)
+
+    def _request(self, seen: SeenRequest, data: bytes) -> RuntimeRequest:
+        body = data[seen.start : seen.end]
+        return RuntimeRequest(seen.method, seen.path, seen.headers, body, len(body), self._send)
+
+    def _take(self, request: RuntimeRequest) -> None:
         if self._open is None:
             self._open = request
             self._on_request(request)

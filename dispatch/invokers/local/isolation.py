@@ -11,26 +11,27 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import temporary
 from .core import covered
 from .core.covered import entry_below, is_covered
-from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 
 TMP, OPT = Path(covered.TMP), Path(covered.OPT)
 
 UNSHARE = ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
 SCRIPT = """
-    headrace_tmp=$1 headrace_opt=$2 headrace_code=$3 headrace_options=$4
-    shift 4
+    headrace_tmp=$1 headrace_opt=$2 headrace_opt_options=$3 headrace_code=$4 headrace_options=$5
+    shift 5
     while [ "$1" != -- ]; do mount --rbind "$1" "$2"; shift 2; done
     shift
-    mount --rbind "$headrace_tmp" /tmp
     [ -z "$headrace_opt" ] || mount --rbind "$headrace_opt" /opt
+    [ -z "$headrace_opt_options" ] || mount -o "remount,bind,$headrace_opt_options" /opt
+    mount --rbind "$headrace_tmp" /tmp
     if [ -n "$headrace_options" ]; then
         mount --bind "$headrace_code" "$headrace_code"
         mount -o "remount,bind,$headrace_options" "$headrace_code"
@@ -57,6 +58,8 @@ class Prepared:
     command: Command
     spec: FunctionSpec
     """Its code may be a copy for this environment."""
+    opt: str = ""
+    """Where its process finds the layers as one tree; empty where each lies under a path of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +74,36 @@ def prepared(command: Command, spec: FunctionSpec, directory: Path) -> Prepared 
         return _with_own_code(command, spec, directory)
     obstacle = _obstacle(command, spec)
     if not obstacle:
-        return Prepared(_isolated(command, spec, directory), spec)
+        return _isolated(command, spec, directory)
     if spec.isolation == "namespace":
         return LaunchRefused(f"isolation: namespace is not possible: {obstacle}")
     return _with_own_code(command, spec, directory)
 
 
-def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
-    opt = _merged(spec, directory) if spec.layers else None
+def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
     mounts = [*_behind_links(command.links, directory.with_name(directory.name + temporary.LINKS))]
     mounts += _mounts(_needed(command, spec), TMP, directory)
-    if opt is not None:
-        mounts += _mounts([*_needed(command, spec), *_search_path(spec)], OPT, opt)
+    opt, below = _opt(command, spec, directory)
+    mounts += below
     options = _read_only(spec.code) if spec.read_only else ""
+    opt_options = _read_only(opt) if spec.uploaded and opt is not None else ""
     pairs = [str(path) for mount in mounts for path in (mount.source, mount.target)]
-    words = (str(directory), str(opt or ""), str(spec.code), options, *pairs, "--", *command.argv)
-    variables = {**command.variables, "TMPDIR": str(TMP)}
-    return replace(command, argv=(*UNSHARE, "sh", "-ec", SCRIPT, "sh", *words), variables=variables)
+    moved = relocated(command, dict.fromkeys(spec.layers, OPT))
+    words = (str(directory), str(opt or ""), opt_options, str(spec.code), options, *pairs, "--", *moved.argv)
+    variables = {**moved.variables, "TMPDIR": str(TMP)}
+    ready = replace(moved, argv=(*UNSHARE, "sh", "-ec", SCRIPT, "sh", *words), variables=variables)
+    return Prepared(ready, spec, "" if opt is None else str(OPT))
+
+
+def _opt(command: Command, spec: FunctionSpec, directory: Path) -> tuple[Path | None, list[Mount]]:
+    """What will be at /opt, and what is mounted into it. A single stored layer needs no copy: nobody can write it."""
+    if not spec.layers:
+        return None, []
+    kept = [*_needed(command, spec), *_search_path(spec)]
+    if spec.uploaded and len(spec.layers) == 1 and not any(entry_below(OPT, path) for path in kept):
+        return spec.layers[0], []
+    opt = _merged(spec, directory)
+    return opt, list(_mounts(kept, OPT, opt))
 
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
@@ -105,7 +121,8 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
 
 def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
     """The files that must stay visible under their paths; links are followed too."""
-    named = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
+    paths = (path for word in command.argv for path in word.split(os.pathsep))  # a class path has several
+    named = [spec.code, spec.scratch, *(Path(path) for path in paths if path.startswith("/"))]
     return [each for path in named for each in (path, path.resolve())]
 
 
@@ -154,18 +171,33 @@ def _read_only(code: Path) -> str:
 
 
 def _with_own_code(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
-    """Without namespaces a process could write to shared code, so it gets a copy."""
-    if not spec.read_only:
-        return Prepared(command, spec)
-    copy = directory.with_name(directory.name + temporary.CODE)
-    shutil.copytree(spec.code, copy, symlinks=True)
+    """Without namespaces a process could write to shared code and layers, so it gets a copy of them."""
+    places: dict[Path, Path] = {}
+    code, opt = spec.code, ""
+    if spec.read_only:
+        code = directory.with_name(directory.name + temporary.CODE)
+        shutil.copytree(spec.code, code, symlinks=True)
+        places[spec.code] = code
+    if spec.uploaded and spec.layers:
+        opt = str(_merged(spec, directory))
+        places |= dict.fromkeys((*spec.layers, OPT), Path(opt))
+    return Prepared(relocated(command, places), replace(spec, code=code), opt)
+
+
+def relocated(command: Command, places: Mapping[Path, Path]) -> Command:
+    """The command with the paths below the keys of `places` below their values, in its words and its variables."""
 
     def moved(text: str) -> str:
-        return text.replace(str(spec.code), str(copy))
+        for old, new in places.items():
+            if text == str(old) or text.startswith(f"{old}{os.sep}"):
+                return f"{new}{text.removeprefix(str(old))}"
+        return text
 
-    argv = tuple(moved(word) for word in command.argv)
-    variables = {name: moved(value) for name, value in command.variables.items()}
-    return Prepared(replace(command, argv=argv, variables=variables), replace(spec, code=copy))
+    def listed(value: str) -> str:
+        return os.pathsep.join(dict.fromkeys(map(moved, value.split(os.pathsep))))
+
+    variables = {name: listed(value) for name, value in command.variables.items()}
+    return replace(command, argv=tuple(map(moved, command.argv)), variables=variables)
 
 
 @functools.cache

@@ -86,6 +86,25 @@ def wrong_state(state: SessionState, wanted: str) -> Refusal:
     return Refusal(403, "InvalidStateTransition", text)
 
 
+class Bell:
+    """Wakes those who wait at the moment. They look at what they wait for themselves, before they wait and after."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def ring(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                if not each.done():  # else it was cancelled
+                    each.set_result(None)
+
+    async def wait(self) -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+
 class Session:
     """The state of one environment. Knows requests and answers, no sockets; `RuntimeApi` serves it."""
 
@@ -94,10 +113,10 @@ class Session:
         """A runtime that the user starts may be stopped and started again in the middle of an invocation."""
         self.state = SessionState.STARTING
         self.init_error: bytes | None = None
-        self.changed = asyncio.Event()
-        """Set, and replaced, at every change of state."""
-        self.over = asyncio.Event()
-        """Set when the invocation that was handed out last is open no more; replaced by the next one's."""
+        self.changed = Bell()
+        """Rings at every change of state."""
+        self.over = Bell()
+        """Rings when the invocation that was handed out last is open no more."""
         self.left = False
         """Another runtime asks for an invocation while one is open: the first went away with it."""
         self._parked: RuntimeRequest | None = None
@@ -114,7 +133,7 @@ class Session:
         assert self.state is SessionState.WAITING
         assert self._parked is not None
         parked, self._parked = self._parked, None
-        self._handed, self._answer, self.over = handed, None, asyncio.Event()
+        self._handed, self._answer = handed, None
         self._to(SessionState.RUNNING)
         parked.answer(200, handed.payload, handed.headers)
 
@@ -191,10 +210,9 @@ class Session:
 
     def _to(self, state: SessionState) -> None:
         self.state = state
-        changed, self.changed = self.changed, asyncio.Event()
-        changed.set()
+        self.changed.ring()
         if state not in OPEN:
-            self.over.set()
+            self.over.ring()
 
 
 def _response(request: RuntimeRequest) -> RuntimeAnswer:

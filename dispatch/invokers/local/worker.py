@@ -14,6 +14,7 @@ import select
 import signal
 import uuid
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import anyio
@@ -29,13 +30,13 @@ from .core.frames import Frames
 from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
-from .isolation import prepared
-from .launch import Command, LaunchRefused
+from .isolation import Prepared, prepared
 from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import OPEN, Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
+from .start_command import Command, LaunchRefused
 
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
@@ -92,6 +93,9 @@ class Worker:
         self._over = False
         self._status = 0
         self._late = False
+        self._until = inf
+        """When the invocation must have ended, by the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
         self._peak = 0
         self._peak_read = float("-inf")
         self._temporary: Path | None = None
@@ -152,9 +156,10 @@ class Worker:
                 return self._not_executed(command, error)
             if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
-            return self._execute(ready.command, ready.spec, self._temporary)
+            return self._execute(ready, self._temporary)
 
-    def _execute(self, command: Command, spec: FunctionSpec, temporary: Path) -> InitFailed | None:
+    def _execute(self, ready: Prepared, temporary: Path) -> InitFailed | None:
+        command, spec = ready.command, ready.spec
         stdout, stderr, log = self._pipes()
         variables = environment.variables(
             spec,
@@ -164,6 +169,7 @@ class Worker:
             log_descriptor=log,
             runtime=command.runtime,
             more=command.variables,
+            opt=ready.opt,
         )
         try:
             self._process = Process(
@@ -241,6 +247,8 @@ class Worker:
             await self._process.kill()
             self._process = None
         self._api.close()
+        if self._timer is not None:
+            self._timer.cancel()
         for output in self._outputs:
             await output.close()
         self._outputs = []
@@ -298,22 +306,34 @@ class Worker:
         """An invocation lasts until the runtime asks for the next one, or its time is over."""
         session = self._api.session
         self._late = False
-        timer = None if timeout is None else asyncio.get_running_loop().call_later(timeout, self._on_late)
+        self._until = inf if timeout is None else self._clock.monotonic() + timeout
+        self._set_timer()
         try:
             while session.state in OPEN and not self._late and not self._exited.is_set():
                 await session.over.wait()
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._until = inf
 
-    def _on_late(self) -> None:
-        self._late = True
-        self._wake()
+    def _set_timer(self) -> None:
+        """One timer for many invocations: where it rings too early, it is set again. Most end long before."""
+        if self._timer is not None and self._timer.when() > self._until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and self._until != inf:
+            self._timer = asyncio.get_running_loop().call_at(self._until, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._clock.monotonic() < self._until:
+            self._set_timer()
+        else:
+            self._late = True
+            self._wake()
 
     def _wake(self) -> None:
         """Whoever waits for the runtime looks at what became of it."""
-        self._api.session.changed.set()
-        self._api.session.over.set()
+        self._api.session.changed.ring()
+        self._api.session.over.ring()
 
     # --- small ------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ def _show_life(known: dict[str, Any]) -> None:
         show(f"attempt {retry['attempt']} follows in {retry['next_in']:.1f} s")
     for flight in known["in_flight"]:
         show(f"the function has it now, for {flight['seconds']:.1f} s (request {flight['request_id']})")
+    if "record" in known:
+        show(json.dumps(known["record"], ensure_ascii=False))
     show("")
 
 
