@@ -72,7 +72,7 @@ Notes = Callable[[MappingFields], Iterator[Violation]]
 
 
 def nothing(mapping: MappingFields) -> Iterator[Violation]:
-    """Of a kind that has none."""
+    """The notes of a kind without any."""
     yield from ()
 
 
@@ -188,7 +188,7 @@ class SourceKind:
     """One kind of source."""
 
     name: str
-    """As labels of metrics and `headrace status` show it."""
+    """The name in labels of metrics and in `headrace status`."""
     title: str
     """The name of the kind in messages, in the singular."""
     noun: str
@@ -237,7 +237,7 @@ class SourceKind:
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
     undeployed: Callable[[Arn], Arn] = lambda arn: arn
-    """Of an ARN the one that needs no deployment to be known: without what AWS adds when it makes something."""
+    """The ARN that is known before a deployment: without the part that AWS adds when it creates the source."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""

@@ -89,7 +89,7 @@ class Planner:
         self._stopped_all = False
         self._stopped: set[Lane] = set()
         self._skipped: set[Record] = set()
-        """What is given up when the invocation that has it ends without taking it."""
+        """The records that are given up when the invocation that has them ends without processing them."""
         self._began = inf
         """Wall time of the first step."""
         self._lent = batch.records.held_until != inf

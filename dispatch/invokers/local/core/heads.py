@@ -35,7 +35,7 @@ class SeenRequest:
 
 
 class KnownHeads:
-    """What the heads of one connection mean."""
+    """Reads the heads of one connection."""
 
     def __init__(self, body_limit: int) -> None:
         """`body_limit`: bytes; a request with a longer body is not known."""
