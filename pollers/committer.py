@@ -1,9 +1,10 @@
 """Stores the positions of one feed at its source: owns when, and what becomes of marks that could not be stored.
 
-    marks moved ── soon ──► commit ──► STORED_EVERY ──► commit …        until nothing moved since
-                              └── not stored: put back, stored with the next one
+    marks moved ── soon ──► wait for the moment ──► commit ──► wait …        until nothing moved since
+                                                      └── not stored: put back, stored with the next one
 
-How far a lane is done is the business of `core/marks.py`. `feed.py` is the only user.
+The moments are those of all feeds (`core/pace.py`); a feed that ends, or loses a lane, waits for none. How far a lane
+is done is the business of `core/marks.py`. `feed.py` is the only user.
 """
 
 from __future__ import annotations
@@ -18,9 +19,6 @@ from ..dispatch.core.observer import CommitFailed
 from .core.marks import Marks
 from .feed_settings import FeedSettings
 from .source import LaneLost, Reader
-
-STORED_EVERY = 0.1
-"""Seconds from one commit to the next while positions move. A crash repeats so much more at most."""
 
 
 class Committer:
@@ -93,12 +91,18 @@ class Committer:
 
     async def _store(self) -> None:
         try:
-            while await self.commit():
-                await self._rest()
+            while self._marks.unstored:
+                await self._moment()
+                if not await self.commit():
+                    return
         finally:
             self._running = False
 
-    async def _rest(self) -> None:
-        with anyio.CancelScope() as self._pause:
-            if not self._hurried:
-                await anyio.sleep(STORED_EVERY)
+    async def _moment(self) -> None:
+        """Wait until all feeds store what moved."""
+        settings = self._settings
+        now = settings.dispatcher.clock.monotonic()
+        wait = settings.pace.moment(now) - now
+        if wait > 0 and not self._hurried:
+            with anyio.CancelScope() as self._pause:
+                await anyio.sleep(wait)

@@ -12,6 +12,7 @@ from ..dispatch.core.model import Lane, OpenWindow
 from ..dispatch.core.pages import Page
 from ..dispatch.core.slots import Slots
 from ..dispatch.dispatcher import Dispatcher
+from .core.pace import Pace
 from .core.pool import Pool
 
 AHEAD_RECORDS = 10_000
@@ -49,3 +50,5 @@ class FeedSettings:
     ahead_bytes: int = AHEAD_BYTES
     pool: Pool = field(default_factory=Pool)
     """The records in memory of all feeds together."""
+    pace: Pace = field(default_factory=Pace)
+    """When all feeds store their positions, those of other mappings too."""

@@ -78,9 +78,11 @@ class GuardedInvoker:
     def ends_on_cancel(self) -> bool:
         return self._said("ends_on_cancel", False) is True and not self._loop.deaf
 
-    async def start(self) -> None:
-        """Make the invoker, so that its concurrency is known. A failure is told by `probe`."""
-        await self._made()
+    async def start(self) -> Reason | None:
+        """Make the invoker, so that its concurrency is known. Returns why it could not be made; `probe` makes it
+        again."""
+        made = await self._made()
+        return made if isinstance(made, Reason) else None
 
     async def probe(self) -> Ready | NotReady:
         made = await self._made()

@@ -84,7 +84,7 @@ class ReplaySource:
 
     def settled(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
-            if settlement.fate.kind is not FateKind.ABANDONED:
+            if settlement.fate.kind not in (FateKind.ABANDONED, FateKind.RETURNED):  # these may come again
                 self.progress.count(settlement.fate.kind.value, len(settlement.records))
         self.changed = True
 

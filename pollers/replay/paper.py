@@ -46,12 +46,13 @@ class PaperSource:
     lent = False
     patience = inf
 
-    def __init__(self, records: Iterable[Record], again: int) -> None:
-        """`again`: how often a record is given again that was given back."""
+    def __init__(self, records: Iterable[Record], again: int, given_up: Callable[[Record], None]) -> None:
+        """`again`: how often a record is given again that was given back; then `given_up` is called."""
         self._lanes: dict[Lane, list[Record]] = {}
         for record in records:
             self._lanes.setdefault(record.lane, []).append(record)
         self._again = again
+        self.given_up = given_up
         self.roster = PaperRoster(lane.shard for lane in self._lanes)
 
     async def open(self) -> PaperRoster:
@@ -112,6 +113,7 @@ class PaperReader:
     def _once_more(self, record: Record) -> Record | None:
         tries = self._tries[record.id] = self._tries.get(record.id, 0) + 1
         if tries > self._again:
+            self._source.given_up(record)
             return None
         return Record(record.lane, record.id, record.item, record.arrived, key=record.key, element=record.body)
 

@@ -189,8 +189,11 @@ class Daemon:
         self._leaving.after(seconds, lambda: Exit.OK, lambda: None)
 
     def _hung_up(self) -> None:
-        self._log.info(Action.SIGNAL, "SIGHUP: reading the configuration again", signal=signal.SIGHUP.name)
-        self._reloading.soon()
+        reads = self._reloading.can_read and not self._settings.dry_run
+        text = "reading the configuration again" if reads else "there is no configuration to read again"
+        self._log.info(Action.SIGNAL, f"SIGHUP: {text}", signal=signal.SIGHUP.name)
+        if reads:
+            self._reloading.soon()
 
     async def _run(self) -> Exit:
         refuse_missing_libraries(self._config)

@@ -19,6 +19,7 @@ from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.persistence import FailureDestination, Persistence
 from ...dispatch.dispatcher import Dispatcher, Target
 from ...dispatch.kinds.table import dispatch_of
+from ...pollers.core.pace import Pace
 from ...pollers.feed_settings import FeedSettings, ahead_of
 from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
@@ -58,6 +59,7 @@ class MappingFactory:
         self._clock = clock
         self._jitter = jitter
         self._show = show
+        self._pace = Pace()
 
     async def work(self, mapping: EventSourceMapping) -> RunningMapping:
         clock = ServiceClock(self._clock)  # the clock for the age of the source's records
@@ -75,6 +77,7 @@ class MappingFactory:
             lent=source.lent,
             ahead_records=ahead_records,
             ahead_bytes=ahead_bytes,
+            pace=self._pace,
         )
         if self._settings.dry_run:
             source = dry(source, mapping.name, member.target.name, self._show)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ...config.clock import Clock
+from ...config.clock import Clock, SystemClock
 from ...config.errors import Problem
 from ...config.function import PluginFunction, describe
 from ...config.loader import Config
@@ -148,19 +148,35 @@ def _guarded(call: Callable[[], T], what: str) -> T | Reason:
 
 async def plugin_invoker(function: PluginFunction, clock: Clock) -> Invoker:
     """The invoker of a function that a plug-in adds; started, as far as it can be."""
+    invoker = _invoker(function, clock)
+    await invoker.start()
+    return invoker
+
+
+async def refusals(config: Config) -> list[Problem]:
+    """The functions for which their plug-in makes no invoker."""
+    found = []
+    for name, function in config.functions.items():
+        if isinstance(function, PluginFunction) and function.broken is None:
+            invoker = _invoker(function, SystemClock())
+            if refusal := await invoker.start():
+                found.append(config.problem(join("functions", name), refusal.text))
+            await invoker.aclose()
+    return found
+
+
+def _invoker(function: PluginFunction, clock: Clock) -> GuardedInvoker:
     found = installed().invokers.find(function.plugin)
     request = FunctionRequest(
         function.name, function.settings, function.directory, function.deadline, function.concurrency
     )
-    invoker = GuardedInvoker(
+    return GuardedInvoker(
         _maker(found, function.broken, lambda loaded: loaded.invoker(request)),
         title=describe(function),
         clock=clock,
         timeout=function.deadline,
         concurrency=function.concurrency,
     )
-    await invoker.start()
-    return invoker
 
 
 @dataclass(frozen=True, slots=True)

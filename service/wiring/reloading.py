@@ -65,6 +65,11 @@ class Reloading:
         """The daemon runs: from now on what is read can be carried out."""
         self._apply = apply
 
+    @property
+    def can_read(self) -> bool:
+        """Whether there is something to read again."""
+        return self._read is not None
+
     def soon(self) -> None:
         """Read it again as soon as that is possible; who wants to know how it went looks at the log."""
         self._wanted.set()
@@ -79,8 +84,9 @@ class Reloading:
         while True:
             with anyio.move_on_after(EVERY if self._watched else None):
                 await self._wanted.wait()
-            changed = bool(self._watched) and self._files.look(await anyio.to_thread.run_sync(stamp_of, self._watched))
-            if changed or self._wanted.is_set():
+            seen = await anyio.to_thread.run_sync(stamp_of, self._watched)
+            if self._files.look(seen) or self._wanted.is_set():
+                self._files.took(seen)
                 self._wanted = anyio.Event()
                 await self._tried()
 

@@ -27,7 +27,7 @@ from ...config.function import InvokeTarget, RemoteFunction
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.found_documents import FoundDocument, NoDocument, read_document
-from ...dispatch.core.model import Lane, Record
+from ...dispatch.core.model import FateKind, Lane, Record
 from ...dispatch.core.observer import Observer
 from ...dispatch.kinds.table import dispatch_of
 from ...pollers.checkpoints.store import CheckpointStore
@@ -38,6 +38,7 @@ from ...pollers.replay.core.plan import ReplayPlan, ReplayProgress, spans_of
 from ...pollers.replay.paper import PaperSource
 from ...pollers.source import FunctionFacts, Source
 from ..running.dry_run import Show
+from ..running.function_references import split
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, RunningMapping
 from .document_places import DocumentText
@@ -74,6 +75,8 @@ class ReplayParts:
     observer: Observer
     tell: Callable[[ReplayProgress], None]
     """Called while it runs, about each LOOK."""
+    given_up: Callable[[str], None]
+    """Gets the id of each record that a queue would have had back, after its last attempt."""
     show: Show
     """Gets the verdicts of a dry run."""
     scratch: Path
@@ -101,7 +104,8 @@ def prepared(
     functions = dict(config.functions)
     reference = reference_of(mapping)
     if reference not in functions:
-        target = InvokeTarget(function_name=reference, endpoint_url=daemon)
+        name, qualifier = split(reference)
+        target = InvokeTarget(function_name=name, qualifier=qualifier or None, endpoint_url=daemon)
         functions[reference] = RemoteFunction(name=reference, invoke=target)
     return replace(config, functions=functions, mappings={mapping.name: mapping}), mapping
 
@@ -207,7 +211,11 @@ class Replaying:
     def _paper(self, chunk: Sequence[tuple[FoundDocument, Sequence[Record]]]) -> Source:
         again = self._state.wish.retries
         records = [record for _, members in chunk for record in members]
-        return PaperSource(records, RETRIES if again is None else again)
+        return PaperSource(records, RETRIES if again is None else again, self._given_up)
+
+    def _given_up(self, record: Record) -> None:
+        self._state.progress.count(FateKind.RETURNED.value, 1)
+        self._parts.given_up(record.name)
 
     # --- the source once more ---------------------------------------------------------------------------------------
 

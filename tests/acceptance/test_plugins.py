@@ -147,6 +147,7 @@ def test_bad_plugins_end_no_other_mapping(queues: Queues, tmp_path: Path) -> Non
         checked = daemons.headrace("check", cwd=tmp_path, env=env)
         assert checked.returncode == 78
         assert "plug-in 'worse' (headrace-bad 3.1): its import raised ImportError: no such library" in checked.stderr
+        assert "the making of the invoker raised OSError: no room" in checked.stderr
         assert "headrace.json" in checked.stderr
         for queue in named.values():
             queues.send(queue, "one")

@@ -234,7 +234,8 @@ def test_records_and_lines_are_seen_as_they_pass(ministack: Server, tmp_path: Pa
         assert "REPORT" in logs.stdout
         (function,) = json.loads(daemon.get("/v1/functions")[1])["functions"]
         work = function["work"]
-        assert (work["environments"], work["cold_starts"], work["failures"]) == (1, 1, 0)
+        assert 1 <= work["environments"] <= work["cold_starts"]
+        assert work["failures"] == 0
         assert work["invocations"] >= 1
         assert work["last_init"] > 0
     gone = headrace("tap", "--url", "http://127.0.0.1:9", cwd=tmp_path)

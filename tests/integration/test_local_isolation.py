@@ -116,6 +116,21 @@ async def test_stored_layers_cannot_be_written(shop: Shop, place: Path, count: i
         assert await returned(invoker) == [1, "/opt/python/pack/one.py", errno.EROFS]
 
 
+WRAPPED = {"wrapper": '#!/bin/sh\nexport WRAPPED="$0"\nexec "$@"\n'}
+
+
+@pytest.mark.semantics("LAYER-20")
+@pytest.mark.parametrize("isolated", ["namespace", "env"])
+async def test_a_layer_may_hold_the_wrapper_of_the_runtime(shop: Shop, place: Path, isolated: str) -> None:
+    source = "import os\ndef handler(event, context):\n    return os.environ['WRAPPED']\n"
+    layer = write(place / "one", WRAPPED)
+    (layer / "wrapper").chmod(0o755)
+    given = {"layers": (layer,), "environment": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}}
+    async with shop.open(source, isolation=isolated, uploaded=True, **given) as invoker:
+        found = await returned(invoker)
+    assert found == "/opt/wrapper" if isolated == "namespace" else Path(found).name == "wrapper"
+
+
 @pytest.mark.semantics("LAYER-20")
 async def test_a_layer_may_lie_where_nothing_else_does(shop: Shop) -> None:
     source = "def handler(event, context):\n    return open('/opt/some.txt').read()\n"

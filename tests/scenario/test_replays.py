@@ -7,8 +7,11 @@ import pytest
 
 from headrace.config.clock import ServiceClock
 from headrace.dispatch.core.found_documents import NamedRecords
-from headrace.dispatch.core.model import Lane
+from headrace.dispatch.core.model import Lane, Record
 from headrace.dispatch.core.observer import Invoking
+from headrace.dispatch.core.policy import Policy, Progress
+from headrace.dispatch.kinds import kinesis, sqs
+from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import Key
 from headrace.pollers.memory.flavours import Flavour
@@ -16,12 +19,14 @@ from headrace.pollers.memory.stream import MemoryStream
 from headrace.pollers.memory.stream_service import MemoryStreamService
 from headrace.pollers.replay.bounded import ReplaySource
 from headrace.pollers.replay.core.plan import ReplayPlan, ReplayProgress, Span, spans_of
+from headrace.pollers.replay.paper import PaperSource
 from headrace.pollers.streams.replaying import seeded
 from headrace.pollers.streams.source import StreamSource
 from headrace.pollers.supervisor import Supervisor
-from support.rigs import stream_source
+from support.rigs import MappingRig, by_key, stream_source
 from support.stream_world import Call, Reading, StreamFunction, StreamWorld, data_of, number_of, until
 from support.virtual_time import EPOCH
+from support.world import World
 
 BOTH = pytest.mark.parametrize("flavour", Flavour)
 
@@ -207,3 +212,67 @@ async def test_records_that_are_gone_keep_nobody_waiting() -> None:
         await until(60)
         assert await replay.empty()
     assert function.taken == []
+
+
+# --- out of documents -------------------------------------------------------------------------------------------------
+
+
+def message(name: str) -> Record:
+    return sqs.STANDARD.relived({"messageId": name, "body": name, "eventSource": "aws:sqs"}, "arn:queue")
+
+
+@pytest.mark.semantics("REPLAY-03", "REPLAY-06")
+async def test_messages_of_documents_are_tried_again_and_then_given_up() -> None:
+    world = World()
+
+    async def handler(bodies: list[str]) -> object:
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in bodies if each == "bad"]}
+
+    function = world.function(handler)
+    given_up: list[Record] = []
+    paper = PaperSource([message(each) for each in ("one", "bad", "two", "one")], 2, given_up.append)
+    source = ReplaySource(paper, ReplayPlan(), ReplayProgress(), world.clock)
+    policy = Policy(Progress.NONE, partial=True)
+    rig = MappingRig(clock=world.clock, observer=world.watch, target=function.target, policy=policy)
+    supervisor = world.add("mapping", rig.supervisor(source), function.target)
+    async with world.running():
+        await until(60)
+        assert await supervisor.empty()
+        assert not supervisor.busy
+    assert world.watch.bodies() == ["one", "bad", "two", "bad", "bad"]
+    assert source.progress.counts == {"delivered": 2}
+    assert [record.name for record in given_up] == ["bad"]
+
+
+@pytest.mark.semantics("REPLAY-03")
+async def test_records_of_documents_come_once_and_in_their_order() -> None:
+    world = StreamWorld()
+    function = world.taking()
+    lanes = [Lane("arn", shard) for shard in ("a", "b")]
+    records = [kinesis_record(lane, number) for number in (9, 3, 5, 3) for lane in lanes]
+    source = ReplaySource(PaperSource(records, 0, records.remove), ReplayPlan(), ReplayProgress(), world.clock)
+    rig = MappingRig(
+        clock=world.clock,
+        observer=world.watch,
+        target=function.target,
+        policy=Policy(Progress.PREFIX),
+        slots=by_key(1),
+        batch_size=2,
+    )
+    supervisor = world.add("mapping", rig.supervisor(source), function.target)
+    async with world.running():
+        await until(60)
+        assert await supervisor.empty()
+    handed = world.handed()
+    assert handed == {"a": ["3", "5", "9"], "b": ["3", "5", "9"]}
+
+
+def kinesis_record(lane: Lane, number: int) -> Record:
+    raw = {
+        "SequenceNumber": str(number),
+        "PartitionKey": "k",
+        "Data": str(number).encode(),
+        "ApproximateArrivalTimestamp": EPOCH,
+    }
+    item = kinesis_item(raw, shard=lane.shard, arn=lane.source, region="us-east-1", role="r")
+    return kinesis.STREAM.relived(item, lane.source)

@@ -90,3 +90,12 @@ def test_what_takes_a_restart_is_named() -> None:
 def test_files_are_read_once_they_look_the_same_twice(looks: str, read: list[bool]) -> None:
     files = FileChanges("a")
     assert [files.look(each) for each in looks] == read
+
+
+@pytest.mark.semantics("RELOAD-02")
+def test_files_that_somebody_had_read_are_not_read_again() -> None:
+    files = FileChanges("a")
+    assert not files.look("b")
+    files.took("b")
+    assert not files.look("b")
+    assert [files.look("c"), files.look("c")] == [False, True]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headrace.dispatch.core.documents import with_payload
 from headrace.dispatch.core.events import RecordsEnvelope
-from headrace.dispatch.core.found_documents import FoundDocument, NoDocument, read_document
+from headrace.dispatch.core.found_documents import FoundDocument, NoDocument, moment_of, read_document
 from headrace.dispatch.core.model import Attempt, DiscardReason, Lane, Position, Record
 from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.planner import DiscardStep
@@ -171,3 +171,29 @@ strange = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.di
 @given(strange, st.sampled_from([kinesis.STREAM, kafka.TOPIC, dynamodb.STREAM, sqs.STANDARD]))
 def test_whatever_stands_in_a_document_is_a_document_or_none(value: object, kind: DispatchKind) -> None:
     assert isinstance(read(kind, json.dumps(value)), FoundDocument | NoDocument)
+
+
+@pytest.mark.semantics("REPLAY-03")
+@pytest.mark.parametrize("since", [None, "yesterday", 5])
+def test_a_document_without_a_time_names_its_records_all_the_same(since: object) -> None:
+    info = {"batchSize": 1, "shardId": SHARD, "startSequenceNumber": "7", "endSequenceNumber": "7"}
+    found = read(kinesis.STREAM, json.dumps({"KinesisBatchInfo": {**info, "approximateArrivalOfFirstRecord": since}}))
+    assert isinstance(found, FoundDocument)
+    assert found.origins[0].since is None
+    assert moment_of("2023-11-14T22:13:20") == 1_700_000_000.0
+
+
+@pytest.mark.semantics("REPLAY-03")
+def test_an_event_counts_whatever_else_stands_in_its_document() -> None:
+    _, event = kinesis_text()
+    strange = {"KinesisBatchInfo": {"batchSize": "x"}, "payload": "no JSON", "requestPayload": event.decode()}
+    found = read(kinesis.STREAM, json.dumps(strange))
+    assert isinstance(found, FoundDocument)
+    assert (len(kinesis.STREAM.unpack(found.event) or ()), found.origins) == (2, ())
+
+
+def test_envelopes_without_end_are_no_document() -> None:
+    text = "{}"
+    for _ in range(5):
+        text = json.dumps({"Type": "Notification", "Message": text})
+    assert isinstance(read(kinesis.STREAM, text), NoDocument)

@@ -105,3 +105,9 @@ def test_a_finding_is_plain_data() -> None:
         "text": "full",
         "advice": "make room",
     }
+
+
+def test_what_nobody_can_say_is_no_finding() -> None:
+    assert [each.about for each in examine_health(source(timeout=None))] == ["source"]
+    up = HealthFacts(daemon=DaemonFact("u", answers=True, status={"functions": [{"name": "f", "up": True}]}))
+    assert [each.about for each in examine_health(up)] == ["daemon"]

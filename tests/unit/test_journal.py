@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from headrace.dispatch.core.model import Lane
+from headrace.dispatch.core.pages import Page, Records
+from headrace.dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from headrace.service.telemetry.core.journal import Journal, JournalEntry, Journals
 from headrace.service.telemetry.core.journal_payloads import JournalPayloads
 
@@ -128,3 +131,14 @@ def test_a_thousand_mappings_remember_no_more_than_the_bound() -> None:
         journals.settle()
     weight = sum(journal.weight for journal in journals.all.values())
     assert 40_000 <= weight <= 50_000 + 2 * 3 * 1000
+
+
+def test_the_names_of_a_page_are_those_of_its_records_whole_or_not() -> None:
+    element = ShardElement(Lane("arn", "shard"), "arn", "us-east-1", "role")
+    raw = {"PartitionKey": "k", "Data": "eA==", "ApproximateArrivalTimestamp": 0.0}
+    sheet = KinesisSheet(element, [{**raw, "SequenceNumber": str(number)} for number in range(5)])
+    for page in (Page(sheet), Page(sheet, (1, 3))):
+        records = Records([page])
+        assert records.names == [record.name for record in records]
+        assert records.ends == (records.names[0], records.names[-1], len(records))
+    assert Records().ends == ("", "", 0)

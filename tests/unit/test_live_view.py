@@ -146,3 +146,21 @@ def test_a_text_is_cut_to_its_cells(text: str, width: int) -> None:
     assert cells(cut(text, width)) <= max(width, 0)
     if cells(text) <= width:
         assert cut(text, width) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab~"),
+        ("e\u0301e\u0301", 2, "e\u0301e\u0301"),
+        ("\u65e5\u672c", 3, "\u65e5~"),
+        ("a", 0, ""),
+    ],
+)
+def test_wide_and_combining_characters_take_the_cells_that_they_take(text: str, width: int, shown: str) -> None:
+    assert cut(text, width) == shown
+
+
+def test_escape_leads_back_from_a_page() -> None:
+    assert pressed(LiveView(selected="bills", page=True), "esc", MAPPINGS) == (LiveView(selected="bills"), None)

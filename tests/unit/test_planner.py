@@ -627,13 +627,19 @@ def test_the_only_record_of_a_batch_may_be_given_up_and_one_that_never_began() -
     assert (ids(step.records), step.invocations, step.last) == ([0], 0, None)
 
 
-def test_a_skip_survives_a_bisect() -> None:
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_skip_survives_a_bisect(place: int) -> None:
     planner = Planner(stream(bisect=True), batch(range(4)))
     step = planner.next(at(0.0))
     assert isinstance(step, InvokeStep)
-    planner.skip(step.records[3])
+    planner.skip(step.records[place])
     planner.on(step.call, failed(), at(1.0))
     step = planner.next(at(1.0))
     assert isinstance(step, DiscardStep)
-    assert ids(step.records) == [3]
-    assert ids(planner.undecided) == [0, 1, 2]
+    assert ids(step.records) == [place]
+    assert ids(planner.undecided) == [each for each in range(4) if each != place]
+    last = planner.undecided[-1]  # in the second half
+    planner.skip(last)
+    step = planner.next(at(1.0))
+    assert isinstance(step, DiscardStep)
+    assert ids(step.records) == ids([last])

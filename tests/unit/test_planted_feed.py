@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.policy import Policy, Progress
 from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.pollers.core.mark import Mark
+from headrace.pollers.core.pace import EVERY, Pace
 from headrace.pollers.feed import Feed
 from headrace.pollers.source import FetchResult, LaneLost, Owner
 from support.rigs import MappingRig, by_key
@@ -92,6 +93,7 @@ class Rig:
     shelf: Shelf
     handler: Handler = take_all
     watch: Watch = field(default_factory=Watch)
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.function = StreamFunction(self.handler, self.watch)
@@ -108,7 +110,8 @@ class Rig:
             slots=by_key(),
             backoff=Backoff(),
         )
-        feed = Feed(rig.feeds(lent=False), self.shelf, lambda fetched: None, lambda held: None)
+        settings = replace(rig.feeds(lent=False), pace=self.pace)
+        feed = Feed(settings, self.shelf, lambda fetched: None, lambda held: None)
         failures: list[LaneLost] = []
 
         async def reading() -> None:
@@ -148,22 +151,39 @@ async def test_what_the_source_did_not_hear_holds_the_position() -> None:
     assert [each.id for event in rig.watch.of(SettleFailed) for each in event.records] == ["2"]
 
 
-@pytest.mark.semantics("STREAM-64")
-async def test_positions_that_move_fast_are_stored_ten_times_a_second_at_most() -> None:
+def busy(at: list[float], pause: float) -> Shelf:
+    """A hundred records, each settled after `pause` seconds; `at` gets the times of the commits."""
     shelf = Shelf(records=[record(number) for number in range(1, 101)])
-    at: list[float] = []
 
     async def commit(marks: Mapping[Lane, Mark]) -> None:
         at.append(anyio.current_time())
 
     async def settle(settlements: Sequence[Settlement]) -> Collection[Record]:
-        await anyio.sleep(0.01)
+        await anyio.sleep(pause)
         return ()
 
     shelf.commit, shelf.settle = commit, settle  # type: ignore[method-assign]
-    await Rig(shelf).run(30)
-    assert 9 <= len(at) <= 12
-    assert all(later - earlier > 0.099 for earlier, later in pairwise(at[:-1]))  # the last one is that of the stop
+    return shelf
+
+
+@pytest.mark.semantics("STREAM-64")
+async def test_positions_that_move_fast_are_stored_eight_times_a_second_at_most() -> None:
+    at: list[float] = []
+    await Rig(busy(at, 0.01)).run(30)
+    assert 7 <= len(at) <= 10
+    assert all(later - earlier > EVERY - 0.001 for earlier, later in pairwise(at[:-1]))  # the last is that of the stop
+
+
+@pytest.mark.semantics("STREAM-64")
+async def test_all_feeds_store_their_positions_in_the_same_moments() -> None:
+    at: tuple[list[float], list[float]] = [], []
+    pace = Pace()
+    async with anyio.create_task_group() as tasks:
+        for times, pause in zip(at, (0.01, 0.013), strict=True):
+            tasks.start_soon(Rig(busy(times, pause), pace=pace).run, 30)
+    moments = sorted({round(each, 3) for times in at for each in times})
+    assert len(moments) < 13 < len(at[0]) + len(at[1])
+    assert all(later - earlier > EVERY - 0.001 for earlier, later in pairwise(moments[:-1]))
 
 
 @pytest.mark.semantics("STREAM-60")

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from headrace.service.running.core.redrive import NoRoute, RedriveRoute, is_repetition, resent, route
+from headrace.service.running.core.redrive import (
+    NoRoute,
+    RedriveRoute,
+    is_repetition,
+    names_dead_letters,
+    resent,
+    route,
+)
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dead"
 ORDERS = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -80,3 +87,9 @@ def test_a_message_that_a_fifo_queue_takes_for_a_repetition_is_sent_under_anothe
     anew = resent(given, fifo=True, anew=True)["MessageDeduplicationId"]
     assert anew == resent(given, fifo=True, anew=True)["MessageDeduplicationId"] != "d" * 128
     assert (len(anew), anew.endswith("-m-1")) == (128, True)
+
+
+@pytest.mark.parametrize("policy", [None, "no JSON", "[]", f'{{"deadLetterTargetArn": "{BILLS}"}}'])
+def test_only_a_policy_that_names_the_queue_makes_it_a_dead_letter_queue(policy: object) -> None:
+    assert not names_dead_letters(policy, DEAD)
+    assert names_dead_letters(f'{{"deadLetterTargetArn": "{DEAD}"}}', DEAD)

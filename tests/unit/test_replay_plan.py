@@ -108,6 +108,8 @@ def test_a_plan_and_its_progress_outlive_a_process(
     for each in found:
         progress.moved(each.shard, Position(10**30 + each.last, 2, "0" * 5), ended=each.first > 30)
         progress.count("delivered", each.count)
+    progress.moved("empty", None, ended=False)
+    assert progress.records == sum(each.count for each in found)
     assert ReplayProgress.of_json(json.loads(json.dumps(progress.as_json()))) == progress
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -100,7 +101,8 @@ def _opt(command: Command, spec: FunctionSpec, directory: Path) -> tuple[Path | 
     if not spec.layers:
         return None, []
     kept = [*_needed(command, spec), *_search_path(spec)]
-    if spec.uploaded and len(spec.layers) == 1 and not any(entry_below(OPT, path) for path in kept):
+    below = [entry for path in kept if (entry := entry_below(OPT, path)) is not None and entry.exists()]
+    if spec.uploaded and len(spec.layers) == 1 and not below:
         return spec.layers[0], []
     opt = _merged(spec, directory)
     return opt, list(_mounts(kept, OPT, opt))
@@ -114,7 +116,9 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
             entry = entry_below(top, path)
             if entry == top:
                 return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
-            if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
+            if top == TMP or entry is None or not entry.exists():  # what is not there is meant to come from a layer
+                continue
+            if any((layer / entry.name).exists() for layer in spec.layers):
                 return f"{path} would be hidden by a layer's files in {entry}"
     return ""
 
@@ -180,21 +184,35 @@ def _with_own_code(command: Command, spec: FunctionSpec, directory: Path) -> Pre
         places[spec.code] = code
     if spec.uploaded and spec.layers:
         opt = str(_merged(spec, directory))
-        places |= dict.fromkeys((*spec.layers, OPT), Path(opt))
-    return Prepared(relocated(command, places), replace(spec, code=code), opt)
+        places |= dict.fromkeys(spec.layers, Path(opt))
+    return Prepared(_wrapped(relocated(command, places), opt), replace(spec, code=code), opt)
+
+
+def _wrapped(command: Command, opt: str) -> Command:
+    """With the function's wrapper where the layers are, if it is meant to come from one."""
+    wrapper, *words = command.argv
+    inside = Path(wrapper).is_relative_to(OPT) and not os.path.exists(wrapper)
+    if not (command.wrapped and opt and inside):
+        return command
+    return replace(command, argv=(os.path.join(opt, Path(wrapper).relative_to(OPT)), *words))
 
 
 def relocated(command: Command, places: Mapping[Path, Path]) -> Command:
-    """The command with the paths below the keys of `places` below their values, in its words and its variables."""
+    """The command with the keys of `places`, and what lies below them, below their values: in its words, which may hold
+    several paths, and in its variables."""
+    if not places:
+        return command
+    known = {str(old): str(new) for old, new in places.items()}
+    longest_first = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    path = re.compile(rf"(?<![\w./-])(?:{longest_first})(?![\w.-])")
 
     def moved(text: str) -> str:
-        for old, new in places.items():
-            if text == str(old) or text.startswith(f"{old}{os.sep}"):
-                return f"{new}{text.removeprefix(str(old))}"
-        return text
+        return path.sub(lambda found: known[found[0]], text)
 
     def listed(value: str) -> str:
-        return os.pathsep.join(dict.fromkeys(map(moved, value.split(os.pathsep))))
+        """Layers become one directory: each path of a list stands there once."""
+        after = moved(value)
+        return value if after == value else os.pathsep.join(dict.fromkeys(after.split(os.pathsep)))
 
     variables = {name: listed(value) for name, value in command.variables.items()}
     return replace(command, argv=tuple(map(moved, command.argv)), variables=variables)

@@ -3,6 +3,7 @@
 import { signed } from "./signing.js";
 
 const AGAIN = 1000; // milliseconds before a stream is opened again
+const PATIENCE = 15_000; // milliseconds after which a daemon that says nothing is away
 const SHARE = 20; // asking takes one part in so many of the time, at most
 
 export class Refusal extends Error {
@@ -40,8 +41,10 @@ async function send(method, place, { body, headers = {}, signal } = {}) {
 }
 
 export async function ask(place, signal) {
-  return (await send("GET", place, { signal })).json();
+  return (await send("GET", place, { signal: soon(signal) })).json();
 }
+
+const soon = (signal) => AbortSignal.any([AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])]);
 
 // --- actions --------------------------------------------------------------------------------------------------------
 
@@ -66,7 +69,7 @@ async function fetchToken() {
 }
 
 async function post(place, body) {
-  return (await send("POST", place, { body, headers: { "X-Headrace-Token": token } })).json();
+  return (await send("POST", place, { body, headers: { "X-Headrace-Token": token }, signal: soon() })).json();
 }
 
 // --- what goes on ---------------------------------------------------------------------------------------------------

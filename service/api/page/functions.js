@@ -75,6 +75,8 @@ export function beginOne(main, signal, name) {
   );
   let open = new AbortController();
   signal.addEventListener("abort", () => open.abort());
+  // A browser has few connections to one daemon: those of hidden pages are for the others.
+  document.addEventListener("visibilitychange", () => (document.hidden ? open.abort() : follow()), { signal });
 
   function follow() {
     open.abort();

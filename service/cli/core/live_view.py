@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import accumulate, takewhile
 from typing import Any
 from unicodedata import combining, east_asian_width
 
@@ -284,13 +285,8 @@ def cut(text: str, width: int) -> str:
     """As much of a text as has room; the last cell says that there is more."""
     if cells(text) <= width:
         return text
-    kept, used = [], 0
-    for character in text:
-        used += _width(character)
-        if used > width - 1:
-            break
-        kept.append(character)
-    return "".join(kept) + ("~" if width > 0 else "")
+    whole = takewhile(lambda used: used < width, accumulate(map(_width, text)))
+    return text[: sum(1 for _ in whole)] + ("~" if width > 0 else "")
 
 
 def padded(text: str, width: int) -> str:

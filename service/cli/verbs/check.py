@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 def _check(config: Config, arguments: argparse.Namespace, report: TemplateReport | None) -> int:
     refuse_missing_libraries(config)
     used = plugins.uses(config)
-    if broken := [each.problem for each in used if each.problem]:
+    broken = [each.problem for each in used if each.problem]
+    if broken := [*broken, *anyio.run(plugins.refusals, config)]:
         raise ConfigError(broken)
     endpoints, replaced = anyio.run(_looked, config)
     for warning in [*config.warnings, *_regions(config)]:

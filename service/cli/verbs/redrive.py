@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
+from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
 from ...wiring.exits import Exit, UsageError
 from ...wiring.redriving import Redriven, RedriveWish, Redriving
@@ -64,8 +65,15 @@ async def _until_signal(redriving: Redriving, stop: anyio.Event) -> Redriven:
             async for _ in signals:
                 stop.set()
 
+    found, failure = None, None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(heard)
-        found = await redriving.run()
+        try:
+            found = await redriving.run()
+        except HeadraceError as error:  # what leaves the group would be a group of errors
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    assert found is not None
     return found

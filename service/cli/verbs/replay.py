@@ -6,7 +6,7 @@ import argparse
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 
 from ....config.clients.aws import AwsSettings, Clients
+from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
 from ....config.loader import Config
 from ....config.mapping import EventSourceMapping
@@ -23,6 +24,7 @@ from ....pollers.replay.core.bounds import Unclear, plan_between
 from ....pollers.replay.core.plan import ReplayProgress
 from ...running.dry_run import Verdict
 from ...running.functions import reference_of
+from ...wiring.control_plane import with_stored
 from ...wiring.document_places import STDIN, DocumentPlaces, DocumentText
 from ...wiring.exits import Exit, UsageError
 from ...wiring.replay_files import ReplayFile, ReplayState, ReplayWish, listed
@@ -102,6 +104,8 @@ class _ReplayRun:
 
     def __post_init__(self) -> None:
         wish, daemon = self.state.wish, base_of(self.arguments.url)
+        if all(wish.mapping not in (each.name, each.uuid) for each in self.config.mappings.values()):
+            self.config = anyio.run(with_stored, self.config, self.config.settings.state)
         self.config, self.mapping = prepared(self.config, wish.mapping, wish.function, wish.retries, daemon)
 
     @property
@@ -203,6 +207,9 @@ class _Told:
             if self.failures <= NAMED:
                 tell(f"failed again: {name} ({reason}){kept}")
 
+    def given_up(self, name: str) -> None:
+        self._discarded([name], "its attempts are used up", "")
+
     def _once(self, text: str) -> None:
         if text not in self._causes:
             self._causes.add(text)
@@ -211,14 +218,16 @@ class _Told:
 
 def _run(job: _ReplayRun) -> int:
     line, output = ProgressLine(), InvokeOutput()
-    told = [_Told(), *([output] if job.arguments.logs else ()), *job.observers]
+    failures = _Told()
+    told = [failures, *([output] if job.arguments.logs else ()), *job.observers]
 
     def tell_progress(progress: ReplayProgress) -> None:
         line.tell(_so_far(progress), progress.records, job.whole)
 
     try:
         with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:
-            done = anyio.run(_replay, job, Observers(told), tell_progress, Path(scratch))
+            parts = ReplayParts(Observers(told), tell_progress, failures.given_up, _shown, Path(scratch), anyio.Event())
+            done = anyio.run(_replay, job, parts)
     finally:
         line.end()
         output.lines.flush(None)
@@ -227,21 +236,22 @@ def _run(job: _ReplayRun) -> int:
     return _ended(job) if done else _broken_off(job)
 
 
-async def _replay(
-    job: _ReplayRun, observer: Observer, tell_progress: Callable[[ReplayProgress], None], scratch: Path
-) -> bool:
-    stop = anyio.Event()
-
+async def _replay(job: _ReplayRun, parts: ReplayParts) -> bool:
     async def until_signal() -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
-                stop.set()
+                parts.stop.set()
 
-    parts = ReplayParts(observer, tell_progress, _shown, scratch, stop)
+    done, failure = False, None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(until_signal)
-        done = await Replaying(job.config, job.mapping, job.state, job.file, parts).run(job.documents)
+        try:
+            done = await Replaying(job.config, job.mapping, job.state, job.file, parts).run(job.documents)
+        except HeadraceError as error:  # what leaves the group would be a group of errors
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
     if done and job.file is not None:
         await _clear(job)
         job.file.remove()
@@ -251,6 +261,8 @@ async def _replay(
 async def _clear(job: _ReplayRun) -> None:
     """Delete the documents of queues, once nothing of them is left to do."""
     taken = [each for each in job.texts if each.receipt]
+    if job.arguments.resume and any(each.startswith("arn:") for each in job.state.wish.documents):
+        tell("the documents are still in their queue: the replay that was broken off had received them")
     if job.arguments.keep or not taken or _failed(job.state.progress):
         return
     names = {each.name for each in job.documents}

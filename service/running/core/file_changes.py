@@ -22,5 +22,9 @@ class FileChanges:
         self._last = seen
         if not still or seen == self._read:
             return False
-        self._read = seen
+        self.took(seen)
         return True
+
+    def took(self, seen: Hashable) -> None:
+        """They are read now, whoever asked for it."""
+        self._read = seen

@@ -169,11 +169,9 @@ class Journals:
 
 
 def _level(weights: Sequence[int], most: float) -> float:
-    """What each may keep at most, so that all keep no more than `most`. `weights`: ascending."""
-    left = most
-    for index, weight in enumerate(weights):
-        others = len(weights) - index
-        if weight * others >= left:
-            return left / others
-        left -= weight
-    return left
+    """What each may keep, so that all keep no more than `most`. `weights`: ascending, together more than that."""
+    left, others = most, len(weights)
+    while weights[-others] * others < left:
+        left -= weights[-others]
+        others -= 1
+    return left / others
