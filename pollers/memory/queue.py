@@ -112,9 +112,9 @@ class MemoryQueueSource:
     patience = inf
 
     def __init__(
-        self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float = LONG_POLL
+        self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float | None = None
     ) -> None:
-        """`long_poll`: seconds of an empty poll; a stop waits for its end."""
+        """`long_poll`: seconds of an empty poll, None for LONG_POLL; a stop waits for its end."""
         self._long_poll = long_poll
         self._queue = queue
         self._receivers = receivers
@@ -143,8 +143,8 @@ class MemoryQueueReceiver:
 
     window = None
 
-    def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float = LONG_POLL) -> None:
-        self._long_poll = long_poll
+    def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float | None = None) -> None:
+        self._long_poll = LONG_POLL if long_poll is None else long_poll
         self._queue = queue
         self._windowed = windowed
         self.lane = Lane(queue.arn)
