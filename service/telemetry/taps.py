@@ -71,8 +71,9 @@ class Tap:
         fate, wish = settlement.fate, self.wish
         if (wish.mapping and wish.mapping != mapping) or (wish.fate and wish.fate != fate.kind.value):
             return
-        if self.reading.full:  # before a single record comes to life
-            self.reading.miss(len(settlement.records))
+        reading = self.reading
+        if reading.full:  # before a single record comes to life
+            reading.miss(len(settlement.records))
             return
         about = {"mapping": mapping, "fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
         where = wish.where.encode()
