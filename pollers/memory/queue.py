@@ -112,9 +112,9 @@ class MemoryQueueSource:
     patience = inf
 
     def __init__(
-        self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float = LONG_POLL
+        self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float | None = None
     ) -> None:
-        """`long_poll`: seconds of an empty poll; a stop waits for its end."""
+        """`long_poll`: seconds of an empty poll, for which a stop waits; None for the usual."""
         self._long_poll = long_poll
         self._queue = queue
         self._receivers = receivers
@@ -143,7 +143,7 @@ class MemoryQueueReceiver:
 
     window = None
 
-    def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float = LONG_POLL) -> None:
+    def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float | None = None) -> None:
         self._long_poll = long_poll
         self._queue = queue
         self._windowed = windowed
@@ -155,7 +155,8 @@ class MemoryQueueReceiver:
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         queue = self._queue
         now = queue.clock.monotonic()
-        end = now + self._long_poll if until is None else min(until, now + self._long_poll)
+        end = now + (LONG_POLL if self._long_poll is None else self._long_poll)
+        end = end if until is None else min(until, end)
         count = min(limit, 10)
         await anyio.lowlevel.checkpoint()  # a call takes a moment, in which everybody else has a turn
         while True:
