@@ -114,7 +114,7 @@ class MemoryQueueSource:
     def __init__(
         self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float | None = None
     ) -> None:
-        """`long_poll`: seconds of an empty poll, None for LONG_POLL; a stop waits for its end."""
+        """`long_poll`: seconds of an empty poll, for which a stop waits; None for the usual."""
         self._long_poll = long_poll
         self._queue = queue
         self._receivers = receivers
@@ -144,7 +144,7 @@ class MemoryQueueReceiver:
     window = None
 
     def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float | None = None) -> None:
-        self._long_poll = LONG_POLL if long_poll is None else long_poll
+        self._long_poll = long_poll
         self._queue = queue
         self._windowed = windowed
         self.lane = Lane(queue.arn)
@@ -155,7 +155,8 @@ class MemoryQueueReceiver:
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         queue = self._queue
         now = queue.clock.monotonic()
-        end = now + self._long_poll if until is None else min(until, now + self._long_poll)
+        end = now + (LONG_POLL if self._long_poll is None else self._long_poll)
+        end = end if until is None else min(until, end)
         count = min(limit, 10)
         await anyio.lowlevel.checkpoint()  # a call takes a moment, in which everybody else has a turn
         while True:
