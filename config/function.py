@@ -270,11 +270,11 @@ class PluginFunction(_Common):
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
 
-    plugin: str = Field(pattern=PLUGIN_FORM, examples=["echo"])
+    plugin: str = Field(alias="plugin", pattern=PLUGIN_FORM, examples=["echo"])
     """Name of the plug-in."""
     timeout: Whole = Field(TIMEOUT_DEFAULT, ge=1, le=900)
     """Maximum seconds of an invocation, as on AWS."""
-    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = Field(None, alias="concurrency")
     """Maximum invocations at once. Default: what the plug-in says, else 4."""
     settings: SkipJsonSchema[Any] = None  # as the plug-in's own model has them; never written by a user
     directory: SkipJsonSchema[Path] = Field(default=Path(), exclude=True)  # that of the file

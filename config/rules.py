@@ -93,7 +93,7 @@ def conflict(mapping: EventSourceMapping, other: EventSourceMapping) -> str | No
     if kind is None or mapping.function_name != other.function_name or not kind.identity.same(mapping, other):
         return None
     tail = f"already exists. Please update or delete the existing mapping with UUID {other.uuid}"
-    return f"{kind.identity.told(mapping)} {tail}"
+    return f"{kind.identity.duplicate(mapping)} {tail}"
 
 
 def shared(mapping: EventSourceMapping, other: EventSourceMapping) -> Violation | None:

@@ -48,10 +48,10 @@ from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateEntry, PermitClaim, Permits
 
 HOLD_MARGIN = 5.0
-"""Seconds before records fall back to the source at which they are held for longer; for a short time, its last quarter.
-Messages of a function that fails sooner come again after the queue's own time."""
+"""Ask for more time so many seconds before the hold ends; in the last quarter of a shorter hold. Messages of a function
+that fails sooner come again after the queue's own time."""
 HOLD_STEP = 30.0
-"""Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
+"""Seconds by which records are held at a time. Short, so that a failed record soon becomes visible again."""
 HOLD_AGAIN = 1.0
 """Seconds between attempts of a hold that the source refused, as long as the records are still ours."""
 
@@ -67,7 +67,7 @@ class Target:
 
     @property
     def closed(self) -> Reason | None:
-        """Why nothing may be invoked, told of this function; None when its gate is open."""
+        """Why nothing may be invoked, with the function's name in front; None when its gate is open."""
         cause = self.gate.cause
         return cause.of(f"function {self.name}") if cause and not self.gate.is_open else None
 
@@ -144,9 +144,9 @@ class Delivery:
                 await self._carry_out(step)
 
     def stop(self, times: StopTimes = NEVER) -> None:
-        """Begin nothing new: what is not being invoked right now is ABANDONED. So is what is discarded, unless its
-        failure destination takes it in the attempt that is under way, or in the first. `times` has by when a document
-        is written and a source told; NEVER where the invocation in flight has all its time."""
+        """Begin nothing new: records that are not in flight get the fate ABANDONED. So do discarded records, unless
+        their failure destination accepts the document in the present attempt, or in the first. `times`: the deadline of
+        each phase; NEVER where the invocation in flight has all its time."""
         self.stop_lanes(None)
         self._stopped = True
         self._times = times
@@ -247,7 +247,8 @@ class Delivery:
         await self._settle_ours(step)
 
     async def _settle_ours(self, step: DiscardStep) -> None:
-        """Its writing took a while. Of a lane that went meanwhile the same position may be another record by now."""
+        """While the document was written, a lane may have moved to another owner; its records are not settled here,
+        because the same position may be another record by now."""
         gone, ours = step.records.by_lane(self._withdrawn.__contains__)
         if gone:
             await self._settle(SettleStep(gone, ABANDONED))
@@ -284,8 +285,8 @@ class Delivery:
             self._handover.stop(soon(self._times.write, self._common.clock.monotonic()))
 
     async def _wait(self, until: float) -> None:
-        """Sleep; but a batch of a function that cannot start is held for as long as that lasts, and a probe that
-        succeeded says little of that: a function that is not there sits behind an endpoint that is."""
+        """Sleep; but hold the batch as long as its function cannot start. A successful probe proves little: the
+        endpoint can answer while the function is missing."""
         gate = self._target.gate
         with self._pause_scope():
             if gate.is_open:

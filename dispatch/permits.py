@@ -227,7 +227,7 @@ class Gate:
         if self._state.standing != before.standing:
             moved, self._moved = self._moved, anyio.Event()
             moved.set()
-        if self._state.outlook != before.outlook:
+        if self._state.wake_key != before.wake_key:
             changed, self._changed = self._changed, anyio.Event()
             changed.set()
 

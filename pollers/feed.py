@@ -115,7 +115,7 @@ class Feed:
             except SourceError as error:
                 failure = error
             await self._drain()
-        if self._stopped:  # while the last of a feed that had retired was being delivered
+        if self._stopped:  # the stop came while a retired feed delivered its last batch
             await self._give_back()
         with self._until(self._times.settle):
             await self._last_commit()
@@ -136,9 +136,9 @@ class Feed:
         self._committer.hurry()
 
     def stop(self, times: StopTimes = NEVER) -> None:
-        """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
-        a queue may answer a poll whose client has gone, and make a message invisible that nobody received. `times` has
-        by when the rest must be done; NEVER where nobody waits for it."""
+        """Fetch no more and begin nothing new. Invocations in flight go on. A fetch from a source that lends records
+        (SQS) goes on too: a queue may answer a poll whose client has gone, and make a message invisible that nobody
+        received. `times`: the deadline of each phase; NEVER where nobody waits for the end."""
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
@@ -149,7 +149,7 @@ class Feed:
             delivery.stop(times)
 
     def hasten(self) -> int:
-        """Invoke now what waits for its next attempt; in how many batches something did."""
+        """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
 
     def skip(self, lane: str, name: str) -> Skip | None:
@@ -192,7 +192,7 @@ class Feed:
         self._pump()
 
     async def _take_in(self) -> None:
-        """Fetch, and all that happens to the records before their batch."""
+        """Fetch, filter the records and put them into the slots."""
         try:
             fetched = await self._intake.fetch()
             await self._sort_in(fetched)
@@ -219,7 +219,7 @@ class Feed:
         self._start(self._tell_refused, records)
 
     def _end(self, lanes: Sequence[Lane]) -> None:
-        """These lanes have nothing more to give; a feed that reads one of them only ends with it."""
+        """These lanes have no more records. A feed whose only lane is among them ends."""
         self._ended.update(lanes)
         if self._reader.lane in self._ended:
             self._slots.close(self._now())
@@ -235,7 +235,7 @@ class Feed:
             self._wake()
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
-        """Called by the reader: as `source.Owner.revoke`."""
+        """The reader calls this; see `source.Owner.revoke`."""
         while self._intake.taking:
             await self._changed.wait()
         await self._tell(Settlement(self._begin_no_more(lanes), ABANDONED))
@@ -272,13 +272,13 @@ class Feed:
         self._pump(flush=not self._wanted)
 
     def _delivered(self, delivery: Delivery, slot: int) -> None:
-        """Free the slot in the step in which nobody works on it any more."""
+        """Free the slot in the same step in which its delivery ends."""
         self._deliveries.discard(delivery)
         self._slots.completed(slot, self._now())
         self._wake()
 
     async def _drain(self) -> None:
-        """The end of fetching: what waits for a batch is delivered, or on a stop given back."""
+        """The end of fetching: deliver the records that wait for a batch, or give them back on a stop."""
         self._pump(flush=True)
         if self._stopped:
             await self._give_back()
@@ -334,9 +334,9 @@ class Feed:
 
     async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         shared, window = self._booked(slot, step)
-        heard = await self._tell(Settlement(step.records + shared, step.fate))
+        accepted = await self._tell(Settlement(step.records + shared, step.fate))
         if step.fate.kind in PASSED:
-            self._marks.done_in_window(heard, window)
+            self._marks.done_in_window(accepted, window)
             self._commit_soon()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
@@ -356,15 +356,15 @@ class Feed:
         if not settlement.records:
             return NONE
         self._observer.observe(Settling(self._mapping, (settlement,)))
-        unheard = set(await self._reader.settle((settlement,)))
-        if not unheard:
+        refused = set(await self._reader.settle((settlement,)))
+        if not refused:
             self._observer.observe(Settled(self._mapping, (settlement,)))
             return settlement.records
-        lost, heard = settlement.records.by_record(unheard.__contains__)
+        lost, accepted = settlement.records.by_record(refused.__contains__)
         self._observer.observe(SettleFailed(self._mapping, lost, NOT_ACCEPTED))
-        if heard:
-            self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
-        return heard
+        if accepted:
+            self._observer.observe(Settled(self._mapping, (Settlement(accepted, settlement.fate),)))
+        return accepted
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         """Hold the records that wait behind the batch of a function that cannot start, because they could not be

@@ -17,7 +17,7 @@ from .core.wish import Wish
 
 
 class PositionRefused(HeadraceError):
-    """What is wanted cannot be: there is no such shard, or it never had such a position."""
+    """The wish cannot be met: there is no such shard, or it never had such a position."""
 
 
 class LanePositions(Protocol):

@@ -57,7 +57,7 @@ class Replayed:
     source: Source
     """Empty when every shard was read up to the end of the plan."""
     plan: ReplayPlan
-    """As it was given, with positions in the place of times where times do not rise along a shard."""
+    """The given range, with positions in the place of times where times do not rise along a shard."""
 
 
 class SourceMaker(Protocol):
@@ -86,8 +86,8 @@ class SourceMaker(Protocol):
         ...
 
     async def positions(self) -> LanePositions | None:
-        """Of the mapping, for who moves them by hand while nobody reads the source; None for a kind that has none.
-        Raises ConfigError for a client that cannot be made, UnusableState."""
+        """The positions of the mapping, for a user who moves them while nobody reads the source; None for a kind
+        without positions. Raises ConfigError for a client that cannot be made, UnusableState."""
         ...
 
     def destination(self, function_arn: str) -> Destination | None:

@@ -16,7 +16,7 @@ from .fragments import SHARD_ANSWERS, SHARD_LIMITS, SHARDS, age_rules, start_nee
 from .profile import ApiWords, RuleContext, SourceKind, Violation, sentence
 
 SERVICE = "dynamodb"
-"""Of the ARNs, and of the calls about tables."""
+"""The service of the ARNs, and of the calls about tables."""
 STREAMS_SERVICE = "dynamodbstreams"
 
 

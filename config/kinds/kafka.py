@@ -177,7 +177,7 @@ def _same_topic(mapping: MappingFields, other: MappingFields) -> bool:
     return mapping.topics == other.topics and bool(same or set(mapping.servers) & set(other.servers))
 
 
-def _told(mapping: MappingFields) -> str:
+def _duplicate(mapping: MappingFields) -> str:
     servers = ",".join(mapping.servers) or mapping.source
     about = f'event source ("{servers}"), function ("{mapping.function}"), topics ("{mapping.topic}")'
     return f"An event source mapping with {about}"
@@ -250,7 +250,7 @@ TOPIC = SourceKind(
         named_in=lambda mapping: "source" if mapping.source else "self_managed_event_source",
         claims=_claims,
         same=_same_topic,
-        told=_told,
+        duplicate=_duplicate,
         shared=_shared_group,
     ),
     notes=_notes,

@@ -72,7 +72,7 @@ Notes = Callable[[MappingFields], Iterator[Violation]]
 
 
 def nothing(mapping: MappingFields) -> Iterator[Violation]:
-    """Of a kind that has none."""
+    """The notes of a kind without any."""
     yield from ()
 
 
@@ -97,7 +97,7 @@ def arn_of(mapping: MappingFields) -> str:
 
 _GIVE_YOUR_OWN = (
     "a kind that has sources without an ARN must give its own `place`, and in `identity` its own `named_in`, `claims`, "
-    "`same` and `told`; where it keeps positions, also `positions_in`"
+    "`same` and `duplicate`; where it keeps positions, also `positions_in`"
 )
 
 
@@ -121,7 +121,7 @@ class SourceIdentity:
     """Two mappings that have none of these in common are not in each other's way."""
     same: Callable[[MappingFields, MappingFields], bool] = same_arn
     """Whether they have the same source."""
-    told: Callable[[MappingFields], str] = lambda mapping: (
+    duplicate: Callable[[MappingFields], str] = lambda mapping: (
         f'The event source arn (" {arn_of(mapping)} ") and function (" {mapping.function_name} ") provided mapping'
     )
     """How AWS begins to say that a mapping of this source and this function exists already."""
@@ -188,7 +188,7 @@ class SourceKind:
     """One kind of source."""
 
     name: str
-    """As labels of metrics and `headrace status` show it."""
+    """The name in labels of metrics and in `headrace status`."""
     title: str
     """The name of the kind in messages, in the singular."""
     noun: str
@@ -237,7 +237,7 @@ class SourceKind:
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
     undeployed: Callable[[Arn], Arn] = lambda arn: arn
-    """Of an ARN the one that needs no deployment to be known: without what AWS adds when it makes something."""
+    """The ARN that is known before a deployment: without the part that AWS adds when it creates the source."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""

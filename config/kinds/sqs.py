@@ -26,7 +26,7 @@ RECEIVERS = ("scaling_config", "receivers", "provisioned_poller_config")
 REDRIVE = FieldRefusal(hint="a queue has its own redrive policy for failed messages")
 
 _IDENTITY = SourceIdentity(
-    told=lambda mapping: (
+    duplicate=lambda mapping: (
         f'An event source mapping with SQS arn (" {mapping.source} ") and function (" {mapping.function_name} ")'
     )
 )

@@ -52,7 +52,7 @@ Documents = Callable[[Report], Document]
 
 @dataclass(frozen=True, slots=True)
 class BusHeading:
-    """What an EventBridge bus is told of a document besides the document itself."""
+    """The members of an EventBridge event besides the document itself."""
 
     detail_type: str
     resources: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ class NamedRecords:
 
 @dataclass(frozen=True, slots=True)
 class FoundDocument:
-    """What a document says of the records that were discarded."""
+    """The facts in a document about the discarded records."""
 
     name: str
     """Where it was found."""
@@ -57,7 +57,8 @@ class NoDocument:
 
 
 NamedIn = Callable[[Mapping[str, Any]], tuple[NamedRecords, ...]]
-"""What a document of one kind of source names. Raises KeyError, TypeError or ValueError for what is none."""
+"""Reads the records that a document of one kind of source names. Raises KeyError, TypeError or ValueError for anything
+else."""
 
 
 def read_document(
@@ -97,8 +98,8 @@ def _of_object(
 
 
 def _event_in(value: Mapping[str, Any], is_event: Callable[[object], bool]) -> object:
-    """Of a bucket's document the event is a string, of a topic's an object; an asynchronous invocation's record has it
-    as the request."""
+    """The event in a document: a string in a bucket's, an object in a topic's, the request in a record of an
+    asynchronous invocation."""
     for member in ("payload", "requestPayload"):
         found = value.get(member)
         if isinstance(found, str):

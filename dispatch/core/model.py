@@ -64,7 +64,8 @@ class Record:
     token: str = ""
     """The receipt handle, which the source needs when the record is settled."""
     held_until: float = inf
-    """Monotonic time until which the source leaves the record to us; outside an invocation it is RETURNED after it."""
+    """Monotonic time until which the source leaves the record to us. After this time, a record that is not being
+    invoked gets the fate RETURNED."""
     flaw: Flaw | None = None
     """Why it is discarded without an invocation; it waits for its turn in the lane like any other."""
     view: bytes | None = None

@@ -291,7 +291,7 @@ class RuntimeReplaced:
     runtime: str
     """The one that the function names."""
     remark: str
-    """What runs it, and why that."""
+    """The program that runs it, and the reason for that choice."""
 
 
 @dataclass(frozen=True, slots=True)

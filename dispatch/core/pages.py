@@ -73,7 +73,7 @@ class Sheet(ABC):
 
     @abstractmethod
     def seal(self) -> None:
-        """All that is wanted was written: what that was made of is let go."""
+        """The elements are written: drop the raw data."""
         ...
 
     @abstractmethod

@@ -83,13 +83,13 @@ class Planner:
         self._state = state
         self._ready: deque[SettleStep | DiscardStep] = deque()
         self._parts: deque[_Part] = deque()
-        self._flying: _Part | None = None
+        self._in_flight: _Part | None = None
         self._call: int | None = None
         self._calls = 0
         self._stopped_all = False
         self._stopped: set[Lane] = set()
         self._skipped: set[Record] = set()
-        """What is given up when the invocation that has it ends without taking it."""
+        """The records that are given up when the invocation that has them ends without processing them."""
         self._began = inf
         """Wall time of the first step."""
         self._lent = batch.records.held_until != inf
@@ -106,7 +106,7 @@ class Planner:
         self._return_expired(now)
         while not self._ready:
             if self._call is not None:
-                return Wait(self._waiting_until()) if self._parts or self._flying else Done()
+                return Wait(self._waiting_until()) if self._parts or self._in_flight else Done()
             if not self._parts:
                 return Done()
             part = self._parts[0]
@@ -117,7 +117,7 @@ class Planner:
         return self._ready.popleft()
 
     def _invoke(self) -> InvokeStep:
-        part = self._flying = self._parts.popleft()
+        part = self._in_flight = self._parts.popleft()
         self._calls += 1
         self._call = self._calls
         return InvokeStep(self._call, part.kind, part.records, self._state, part.attempts + 1)
@@ -171,7 +171,7 @@ class Planner:
         (withdrawn, recalled, answered) changes nothing."""
         if call != self._call:
             return None
-        part, self._flying, self._call = self._flying, None, None
+        part, self._in_flight, self._call = self._in_flight, None, None
         if part is None:  # every record of it was withdrawn
             return None
         match outcome:
@@ -194,7 +194,7 @@ class Planner:
             part.records = left
             return self._on_failure(part, outcome, now, jitter)
         self._deliver(part, taken, outcome.state, last=not left)
-        if not left:  # those that were named have been withdrawn
+        if not left:  # the failed records are withdrawn already
             return None
         return self._again(_Part(left, part.kind, outcome), now, jitter)
 
@@ -238,17 +238,19 @@ class Planner:
     def is_late(self, now: Now) -> bool:
         """Whether what is in flight has records by now that are too old to be invoked. If it has not begun, `recall` it
         and ask for the `next` step."""
-        if self._flying is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
+        if self._in_flight is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
         born_after = now.earliest(self._policy.max_age) - self._policy.max_age
-        return self._is_old_end(self._flying, born_after) or bool(self._split_old(self._flying.records, born_after)[0])
+        return self._is_old_end(self._in_flight, born_after) or bool(
+            self._split_old(self._in_flight.records, born_after)[0]
+        )
 
     # --- interruptions ----------------------------------------------------------------------------------------------
 
     def recall(self, call: int) -> None:
         """The invocation was never begun (no permit came while the records were held): as if not handed out."""
         if call == self._call:
-            part, self._flying, self._call = self._flying, None, None
+            part, self._in_flight, self._call = self._in_flight, None, None
             if part is not None:
                 self._put_back(part)
 
@@ -264,13 +266,13 @@ class Planner:
     def withdraw(self, lanes: Collection[Lane] | None = None) -> None:
         """Like `stop`, for what is in flight too: it is ABANDONED at once, and what comes of it is ignored."""
         self.stop(lanes)
-        if self._flying is None:
+        if self._in_flight is None:
             return
-        gone, kept = self._flying.records.by_lane(self._is_stopped)
+        gone, kept = self._in_flight.records.by_lane(self._is_stopped)
         if not kept and (gone or self._is_stopped(self._batch.lane)):
-            self._flying = None
+            self._in_flight = None
         else:
-            self._flying.records = kept
+            self._in_flight.records = kept
         if gone:
             self._ready.append(SettleStep(gone, ABANDONED, running=True))
 
@@ -290,7 +292,7 @@ class Planner:
     def skip(self, record: Record) -> Skip | None:
         """Somebody gives up on this record: it is discarded, and what is behind it goes on. None when it has its fate
         already."""
-        if self._flying is not None and any(each is record for each in self._flying.records):
+        if self._in_flight is not None and any(each is record for each in self._in_flight.records):
             self._skipped.add(record)
             return Skip(record.name, waits=True)
         for part in self._parts:
@@ -315,7 +317,7 @@ class Planner:
     @property
     def undecided(self) -> Records:
         """The records without a fate, those in flight included, in order."""
-        parts = [self._flying] if self._flying else []
+        parts = [self._in_flight] if self._in_flight else []
         return Records(page for part in (*parts, *self._parts) for page in part.records.pages)
 
     @property

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from .model import Position
 from .pages import Page, Places, Sheet
 
-UNKNOWN, OPEN, DONE = b"\x00", b"\x01", b"\x02"
-"""What is so of a place: not of these, or not added yet; added and not done; done."""
+UNKNOWN = b"\x00"
+"""The place is not one of these, or was not added yet."""
+OPEN = b"\x01"
+"""Added and not done."""
+DONE = b"\x02"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """As far as we know, the destination does not have the report, and no further attempt is made."""
+    """The destination does not have the report, as far as we know, and no attempt follows."""
 
     cause: Reason | None = None
     """None: there is no destination."""

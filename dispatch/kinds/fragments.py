@@ -46,7 +46,7 @@ def region_of(mapping: EventSourceMapping) -> str:
 
 
 def sequence_number(sample: Sample) -> str:
-    """Of a record by hand, later ones have higher numbers."""
+    """The sequence number of a record made by hand; later records have higher numbers."""
     return str(int(sample.moment * 1_000_000) * 1_000 + sample.place)
 
 

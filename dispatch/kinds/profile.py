@@ -43,7 +43,7 @@ def no_documents(mapping: EventSourceMapping, function_arn: str, address: Addres
 
 
 def names_nothing(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
-    """Of a source that discards nothing: no document names records of it."""
+    """A source that discards nothing has no documents that name its records."""
     return ()
 
 
@@ -66,7 +66,7 @@ def names_its_source(value: Item) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a record by hand is made of."""
+    """The parts of a record made by hand."""
 
     text: str
     """Its payload: a message's body, a record's data or value, an item as JSON."""

@@ -28,7 +28,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the filters of a mapping say of one record."""
+    """The verdict of a mapping's filters on one record."""
 
     name: str
     kept: bool

@@ -126,7 +126,7 @@ class GuardedInvoker:
             return self._invoker
 
     def _said(self, name: str, default: object) -> object:
-        """What the plug-in's invoker says of itself."""
+        """The description that the plug-in's invoker gives of itself."""
         try:
             return default if self._invoker is None else getattr(self._invoker, name)
         except Exception:
@@ -191,7 +191,7 @@ def _is_sound(reply: Any) -> bool:
 
 
 def _told(found: object, seconds: float) -> str:
-    """What went wrong, as the rest of a sentence."""
+    """The failure, as the rest of a sentence."""
     match found:
         case Late():
             return f"did not end within {seconds:g} s"

@@ -43,8 +43,8 @@ class OwnLoop:
         """A cancelled call did not end in its grace: whatever is said of later ones, they may still run."""
 
     async def call(self, work: Callable[[], Awaitable[Any]], seconds: float | None) -> Any:
-        """What `work` returns there, `Raised`, or `Late`. When this call is cancelled, the work is too, and has its
-        grace to end."""
+        """Return the result of `work` there, `Raised`, or `Late`. When this call is cancelled, the work is too, and has
+        its grace to end."""
         ended = threading.Event()
         future = asyncio.run_coroutine_threadsafe(_kept(work, ended), self._running())
         try:

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-"""Of what this module exports. A plug-in says with a number of its own, `protocol_version = 1`, for which version it
+"""The version of the contract that this module exports. A plug-in's own `protocol_version` says for which version it
 was written; a plug-in of another version is refused."""
 
 
@@ -111,7 +111,7 @@ class DestinationPlugin(Protocol):
     """A kind of failure destination."""
 
     protocol_version: int
-    """As of an `InvokerPlugin`."""
+    """The same as of an `InvokerPlugin`."""
     settings: type[Any]
     """A pydantic model: the settings in `plugin://NAME?setting=value`."""
 

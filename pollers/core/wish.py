@@ -29,7 +29,7 @@ class Wish:
     number: str = ""
     """For POSITION, as it was given."""
     sub: int = 0
-    """Of a record inside of an aggregated one; 0 for the record as a whole."""
+    """The number of a record inside of an aggregated one; 0 for the record as a whole."""
 
 
 def parse_wish(text: str) -> Wish | None:

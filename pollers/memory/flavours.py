@@ -91,7 +91,7 @@ def _dynamodb_described(entry: StreamEntry) -> Mapping[str, Any]:
 
 
 def _items_described(entry: StreamEntry) -> Mapping[str, Any]:
-    """Of an entry whose data are an item, and whose key is the item's, both in DynamoDB's form."""
+    """The record of an entry whose data are an item, and whose key is the item's, both in DynamoDB's form."""
     described = _dynamodb_described(entry)
     images = {"Keys": json.loads(entry.key), "NewImage": json.loads(entry.data)}
     return {**described, "dynamodb": {**described["dynamodb"], **images}}
@@ -142,4 +142,4 @@ class Flavour(Enum):
 
 
 ITEMS = replace(Flavour.DYNAMODB.value, describe=_items_described)
-"""Of a stream of DynamoDB whose entries are items."""
+"""The facts of a DynamoDB stream whose entries are items."""

@@ -121,7 +121,7 @@ class PaperReader:
         """Nothing was lent."""
 
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
-        """Of documents the whole is done, or is done again."""
+        """Documents are done as a whole, or are done again as a whole."""
 
     async def aclose(self) -> None:
         """Nothing to close."""

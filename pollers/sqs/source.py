@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
 
 from ...config.clients import faults
 from ...config.clients.queue_urls import resolve
@@ -295,6 +293,8 @@ class SqsReceiver:
         self, records: Sequence[Record], call: Callable[[Sequence[Record]], Awaitable[list[Record]]]
     ) -> list[Record]:
         """Apply a batch call to all records, ten at a time; the records it was refused for."""
+        if len(records) <= RECEIVE_LIMIT:  # most batches: no task for one call
+            return await call(records) if records else []
         refused: list[Record] = []
         limiter = anyio.Semaphore(CONCURRENT_CALLS)
 
@@ -327,15 +327,11 @@ class SqsReceiver:
             left = [left[number] for number in sorted(answer.again)]
             return bool(left)
 
-        retrying = AsyncRetrying(
-            stop=stop_after_attempt(DELETE_ATTEMPTS),
-            wait=lambda state: self._queue.delay(state.attempt_number),
-            retry=retry_if_result(bool),
-            sleep=anyio.sleep,
-        )
-        with suppress(RetryError):  # `left` has them; the caller reports them
-            await retrying(attempt)
-        return [*hopeless, *left]
+        attempts = 1
+        while await attempt() and attempts < DELETE_ATTEMPTS:
+            await anyio.sleep(self._queue.delay(attempts))
+            attempts += 1
+        return [*hopeless, *left]  # the caller reports them
 
     async def _change_visibility(self, records: Sequence[Record], seconds: int, lost: list[Record]) -> list[Record]:
         """The records for which it may be tried again; those for which it never works are put into `lost`."""

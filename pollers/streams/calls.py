@@ -1,4 +1,4 @@
-"""What the calls of both stream services have in common: the translation of failures, the time of an answer, the last
+"""The parts that the calls of both stream services share: the translation of failures, the time of an answer, the last
 listing, and the look at a single record."""
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ class Opening:
         return FoundStream(listing, opened.lanes, worth.trimmed)
 
     async def worth(self, listing: Listing, opened: Opened) -> Worth:
-        """What positions are worth by this listing. Where the listing alone does not tell, the record at the position
-        is looked at. Raises SourceUnavailable while it may only have come late: one that lacks a shard, of a stream
+        """Decide what positions are worth by this listing. Where the listing does not suffice, look at the record at
+        the position. Raises SourceUnavailable while it may only have come late: one that lacks a shard, of a stream
         whose creation time says that it is the same."""
         worth = await self._judge(listing, opened)
         now = anyio.current_time()

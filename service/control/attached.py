@@ -30,7 +30,7 @@ Layers = tuple[Attached, ...]
 
 
 def check(arns: Sequence[str], region: str) -> None:
-    """What a request names, whether it exists or not. Raises ApiError."""
+    """Check the layers that a request names, whether they exist or not. Raises ApiError."""
     if len(arns) > MOST:
         raise invalid_parameter(f"Cannot reference more than {MOST} layers.")
     seen: dict[str, str] = {}

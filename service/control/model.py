@@ -69,7 +69,7 @@ class Version:
 
     @property
     def hashes(self) -> frozenset[str]:
-        """Of all stored code that it needs."""
+        """The hashes of all stored code that it needs."""
         return frozenset(each.sha256 for each in (self.package, *self.layers) if not each.directory)
 
 

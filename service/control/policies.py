@@ -144,7 +144,7 @@ def _condition(value: Any) -> str:
 
 
 def principal(text: str) -> str | Mapping[str, str]:
-    """As a statement has it. Raises ApiError."""
+    """The principal in the form of a statement. Raises ApiError."""
     if text == "*":
         return "*"
     if re.fullmatch(r"\d{12}", text):

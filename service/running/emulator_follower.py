@@ -30,7 +30,7 @@ STEPS = 8
 """Decisions about one mapping in one look; more only for a mapping that changes meanwhile."""
 STUBBORN = 5
 """So many times a mapping is switched off without a look that shows it off, and then it is given back."""
-SIGHT = 5.0
+SETTLE_WITHIN = 5.0
 """Seconds that a mapping is given to be at work here before the next one has its turn."""
 FIRST_LOOK = Reason(ReasonCode.PENDING, "the emulator is being asked for its event source mappings")
 
@@ -203,7 +203,7 @@ class EmulatorFollower:
         config = mapped.config
         text = f"{mapped.uuid}: {config.place} to {config.function_name} {what}"
         self._log.info(Action.TAKEN_OVER, text, mapping=config.name, mapping_uuid=mapped.uuid)
-        with anyio.move_on_after(SIGHT):
+        with anyio.move_on_after(SETTLE_WITHIN):
             await self._until(lambda plant: plant.is_listed(config.name) and plant.is_known(config.name))
 
     async def _until(self, so: Callable[[RunningMappings], bool]) -> None:

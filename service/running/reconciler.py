@@ -28,7 +28,7 @@ from .functions import reference_of
 from .mappings import RunningMapping, RunningMappings
 from .tending import Fault, raised
 
-SIGHT = 5.0
+SETTLE_WITHIN = 5.0
 """Seconds for a mapping to poll or to say what it waits for; after that the change counts as done nevertheless."""
 AGAIN = Backoff(base=1.0, cap=30.0)
 """Seconds between attempts to delete a mapping that cannot be deleted yet."""
@@ -66,7 +66,7 @@ class Reconciler:
         self._log = log
         self._grace = grace
         self._labels: dict[str, Labels] = {}
-        self._fetching: dict[str, str] = {}
+        self._started_for: dict[str, str] = {}
         """By UUID, the function for which a mapping was started."""
         self._leaving: dict[str, EventSourceMapping] = {}
         """By UUID, what mappings of the file were that are gone, or have another name now."""
@@ -87,7 +87,7 @@ class Reconciler:
                 self._labels[mapped.config.name] = _labels(mapped.config)
             else:
                 await self._put(mapped.config)
-                self._fetching[mapped.uuid] = reference_of(mapped.config)
+                self._started_for[mapped.uuid] = reference_of(mapped.config)
 
     async def run(self) -> None:
         """Follow changes, until cancelled."""
@@ -241,9 +241,9 @@ class Reconciler:
 
     async def _release(self, mapped: Mapped) -> None:
         """Release the mapping's function when the mapping has another function now, or is deleted."""
-        before, now = self._fetching.pop(mapped.uuid, ""), self._plane.all.get(mapped.uuid)
+        before, now = self._started_for.pop(mapped.uuid, ""), self._plane.all.get(mapped.uuid)
         if now is not None:
-            self._fetching[mapped.uuid] = reference_of(mapped.config)
+            self._started_for[mapped.uuid] = reference_of(mapped.config)
         if before:
             await self._unneeded(before)
 
@@ -287,7 +287,7 @@ class Reconciler:
 
     async def _sighted(self, name: str) -> None:
         """Wait until the mapping polls or can say why not: a client that waits for Enabled may send records then."""
-        with anyio.move_on_after(SIGHT):
+        with anyio.move_on_after(SETTLE_WITHIN):
             while True:
                 changed = self._plant.changes.next()
                 if self._plant.is_known(name):

@@ -21,7 +21,7 @@ from .reconciler import Reconciler
 
 @dataclass(frozen=True, slots=True)
 class ReloadParts:
-    """What follows a configuration."""
+    """The parts that follow a configuration."""
 
     plane: MappingPlane
     plant: RunningMappings

@@ -2,6 +2,8 @@
 event loop never does.
 
     put ──► backlog, limited in bytes ──► the thread ──► the descriptor          full: dropped, counted, reported later
+                   ▲                          │
+                   └───────── GATHER ─────────┘   the first line is written at once, those soon after it together
 
 Used by all code that writes a line while an event loop runs. At the end the remaining lines are written within the time
 that the caller gives.
@@ -23,6 +25,8 @@ LIMIT = 16 * 1024 * 1024
 """Maximum bytes of memory for waiting lines."""
 CHUNK = 64 * 1024
 """Bytes of one write."""
+GATHER = 0.02
+"""Seconds after a write in which lines are only gathered: to wake a thread costs more than to write a line."""
 LOOK_AGAIN = 1.0
 """Seconds after which a full descriptor is tried again. The descriptor may be shared with a program that made it
 non-blocking."""
@@ -76,6 +80,9 @@ class LineWriter:
         self._backlog = LineBacklog(limit)
         self._changed = threading.Condition()
         self._writing = False
+        self._gathering = False
+        self._flushing = 0
+        """Callers that wait until all is written."""
         self._written = 0
         """Chunks."""
         self._thread: threading.Thread | None = None
@@ -86,19 +93,27 @@ class LineWriter:
         with self._changed:
             self._backlog.add(text, of_function=of_function)
             self._start()
-            if not self._writing:
+            if not self._writing and not self._gathering:
                 self._changed.notify_all()
 
     def flush(self, within: float | None) -> bool:
         """With a time limit, it ends earlier when the reader reads nothing."""
         with self._changed:
-            if within is None:
-                return self._changed.wait_for(self._is_done)
-            end, written = time.monotonic() + within, -1
-            while not self._is_done() and written != self._written:
-                written = self._written
-                self._changed.wait_for(self._is_done, max(0.0, min(STUCK, end - time.monotonic())))
-            return self._is_done()
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                return self._flushed(within)
+            finally:
+                self._flushing -= 1
+
+    def _flushed(self, within: float | None) -> bool:
+        if within is None:
+            return self._changed.wait_for(self._is_done)
+        end, written = time.monotonic() + within, -1
+        while not self._is_done() and written != self._written:
+            written = self._written
+            self._changed.wait_for(self._is_done, max(0.0, min(STUCK, end - time.monotonic())))
+        return self._is_done()
 
     def _is_done(self) -> bool:
         return not self._backlog and not self._writing
@@ -123,6 +138,13 @@ class LineWriter:
                 if not written:
                     self._backlog.lost(chunk.lines + dropped if said else chunk.lines)
                 self._changed.notify_all()
+                self._gather()
+
+    def _gather(self) -> None:
+        """Let lines come, unless somebody waits for them."""
+        self._gathering = True
+        self._changed.wait_for(lambda: self._flushing, GATHER)
+        self._gathering = False
 
     def _taken(self) -> tuple[LineChunk, LineCounts]:
         with self._changed:

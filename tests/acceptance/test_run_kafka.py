@@ -89,6 +89,8 @@ def test_from_a_topic_to_a_function_and_on_after_a_restart(topics: Topics, tmp_p
             daemon.wait_until(lambda: counts(daemon)["delivered"] == 3)
             assert daemon.stop() == 0
         topics.send(topic, order(3))
+        moved = headrace("positions", "set", "m", f"{topic}-0", "3", "--yes", cwd=tmp_path)
+        assert (moved.returncode, "from offset 3 on, the end is 4" in moved.stdout) == (0, True)
         with daemons.running(config, "--until-idle=60", cwd=tmp_path) as daemon:
             assert daemon.wait() == 0
     assert [json.loads(value)["n"] for value in values(function)] == [0, 1, 1, 3]

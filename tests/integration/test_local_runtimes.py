@@ -80,24 +80,28 @@ TRANSPORT = """
             raise ValueError("Grüße")
         client = lambda_runtime_client.runtime_client
         custom = context.client_context.custom["who"]
-        return [event, os.path.basename(client.__file__), custom, context.get_remaining_time_in_millis() > 0]
+        name = os.path.basename(os.path.realpath(client.__file__))
+        return [event, name, custom, context.get_remaining_time_in_millis() > 0]
 """
 
 
 @pytest.mark.semantics("RUNTIME-09")
-async def test_a_python_without_the_compiled_client_runs_through_ours(shop: Shop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("isolation", ["env", "auto"])
+async def test_a_python_without_the_compiled_client_runs_through_ours(
+    shop: Shop, tmp_path: Path, isolation: str
+) -> None:
     """The interpreter is this one, without its compiled modules of other packages: as one of another version is."""
     links = tmp_path / "scratch"
     found = runtime_client.packages(links)
     for compiled in found.glob("runtime_client*.so"):
         compiled.unlink()
-    async with shop.open(TRANSPORT, isolation="env") as invoker:
+    async with shop.open(TRANSPORT, isolation=isolation) as invoker:
         for number in range(2):
             event = {"number": number, "text": "世界"}
             asked = Invocation(orjson.dumps(event), str(uuid.uuid4()), client_context='{"custom": {"who": "é世"}}')
             reply = await invoker.invoke(asked)
             assert isinstance(reply, Returned), reply
-            assert orjson.loads(reply.body) == [event, "runtime_client.py", "é世", True]
+            assert orjson.loads(reply.body) == [event, "python_transport.py", "é世", True]
         failed = await call(invoker, {"do": "fail"})
         assert isinstance(failed, FunctionFailed)
         assert orjson.loads(failed.body)["errorMessage"] == "Grüße"

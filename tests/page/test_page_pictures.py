@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("chromium")
 
 PLACES = {
     "mappings": ("/", "click-stream", 760),
-    "mapping": ("/#/mapping/click-stream", "KeyError", 1180),
+    "mapping": ("/#/mapping/click-stream", "KeyError", 1070),
     "functions": ("/#/functions", "nodejs22.x", 560),
     "function": ("/#/function/clicks", "session s7", 800),
     "filters": ("/#/filters?mapping=orders", "Kept", 720),

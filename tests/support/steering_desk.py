@@ -17,7 +17,7 @@ from headrace.config.settings import Address
 from headrace.service.api.core.access import ApiAccess
 from headrace.service.api.server import address_of, bind, serving
 from headrace.service.api.steering import Outlook, Steering
-from headrace.service.control.refusals import invalid_parameter
+from headrace.service.control.refusals import conflict, invalid_parameter
 from headrace.service.running.core.config_changes import ConfigChanges, PartChanges
 from headrace.service.telemetry.core.flow import FlightView, FlowView
 from headrace.service.telemetry.core.mapping_model import Instant
@@ -95,9 +95,13 @@ class Levers:
 @dataclass
 class Moves:
     made: list[tuple[str, ...]] = field(default_factory=list)
+    away: str = ""
 
     async def shown(self, name: str) -> dict[str, Any]:
-        return {"mapping": name, "positions": [{"shard": "s", "place": "finished"}]}
+        if self.away:
+            raise conflict(self.away)
+        finished = {"source": "arn", "shard": "s", "place": "finished", "sequence_number": None}
+        return {"mapping": name, "positions": [{**finished, "sub_sequence_number": None, "window": None}]}
 
     async def put(self, name: str, lane: str, to: str) -> dict[str, Any]:
         self.made.append(("put", name, lane, to))

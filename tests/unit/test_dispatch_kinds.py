@@ -131,7 +131,7 @@ def test_the_kind_of_a_source_that_nobody_knows_cannot_be_asked_for() -> None:
 def test_a_kind_with_sources_without_an_arn_must_say_itself_what_names_them() -> None:
     named = mapping("", topics=["orders"])
     identity = SourceIdentity()
-    for fact in (STANDARD.place, identity.named_in, identity.claims, identity.told):
+    for fact in (STANDARD.place, identity.named_in, identity.claims, identity.duplicate):
         with pytest.raises(AssertionError, match="must give its own"):
             fact(named)
     with pytest.raises(AssertionError, match="must give its own"):

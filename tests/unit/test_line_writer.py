@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -177,3 +178,16 @@ def test_where_there_is_no_descriptor_lines_are_written_at_once(stream: io.Strin
     assert isinstance(lines, StreamLines)
     assert lines.flush(None)
     assert stream is None or stream.getvalue() == "one\n"
+
+
+def test_lines_soon_after_a_write_are_gathered_until_somebody_waits_for_them(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_writer, "GATHER", 2 * PATIENCE)
+    lines = LineWriter(pipe.writer)
+    lines.put("first")
+    assert pipe.reader.readline() == b"first\n"
+    for number in range(3):
+        lines.put(str(number))
+    assert select.select([pipe.reader], [], [], 0) == ([], [], [])
+    assert pipe.read_all(lines) == ["0", "1", "2"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headrace.dispatch.invokers.local.isolation import relocated
-from headrace.dispatch.invokers.local.launch import Command
+from headrace.dispatch.invokers.local.start_command import Command
 
 PLACES = {Path("/code/a"): Path("/opt/copy"), Path("/code/a/layer"): Path("/opt"), Path("/layers/b"): Path("/opt")}
 

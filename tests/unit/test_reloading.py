@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from prometheus_client import CollectorRegistry
 
 from headrace.config.clock import SystemClock
 from headrace.config.errors import ConfigError, Problem
 from headrace.config.loader import Config, load
+from headrace.service.cli import main as cli
+from headrace.service.cli.verbs import run
 from headrace.service.control.refusals import ApiError
 from headrace.service.running.core.config_changes import ConfigChanges
 from headrace.service.telemetry.log import Log
@@ -177,3 +180,29 @@ def test_what_is_at_work_has_the_newest_functions_and_the_settings_of_the_start(
     assert live.mappings["m"].function == "g"
     assert live.directory(live.mappings["m"]) == bench.file.parent
     assert live.problem("functions.g", "x").file == str(bench.file)
+
+
+TEMPLATE = """
+Resources:
+  Orders: {Type: AWS::SQS::Queue, Properties: {QueueName: orders}}
+  Take:
+    Type: AWS::Lambda::Function
+    Properties:
+      {FunctionName: f, Handler: app.handler, Runtime: python3.11, Code: code, Role: "arn:aws:iam::000000000000:role/r"}
+  Reads:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Orders.Arn, FunctionName: !Ref Take, BatchSize: 5}
+"""
+
+
+@pytest.mark.semantics("RELOAD-02")
+async def test_a_template_is_read_again_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text("def handler(event, context): pass\n")
+    template = tmp_path / "template.yaml"
+    arguments = cli.parse(["run", str(template), "--endpoint-url", "http://127.0.0.1:9", "--region", "us-east-1"])
+    for size in (5, 6):
+        template.write_text(TEMPLATE.replace("BatchSize: 5", f"BatchSize: {size}"))
+        config = await anyio.to_thread.run_sync(run.read_again, [template], arguments)
+        assert [each.batch_size for each in config.mappings.values()] == [size]

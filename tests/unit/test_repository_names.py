@@ -1,4 +1,4 @@
-"""The files and the names that CONTRIBUTING.md and the docstrings mention exist."""
+"""The files and the names that CONTRIBUTING.md and the docstrings mention exist; docstrings name their thing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_USERS = {"app.py", "lambda_function.py", "cdk.py", "index.py", "samconfig.tom
 
 @cache
 def files() -> frozenset[str]:
-    return frozenset(str(path) for path in tracked("*.py", "*.md", "*.toml"))
+    return frozenset(str(path) for path in tracked("*.py", "*.md", "*.toml", "*.js"))
 
 
 @cache
@@ -84,6 +84,22 @@ def test_a_docstring_names_files_and_modules_that_exist() -> None:
         unknown += [f"{path}: {name}" for name in FILE.findall(text) if name not in endings() | OF_USERS]
         unknown += [f"{path}: {name}" for name in DOTTED.findall(text) if not resolves(name)]
     assert unknown == []
+
+
+ROOMS = ("config/kinds/", "dispatch/", "pollers/", "service/running/", "service/control/", "service/async_invoke/")
+"""Where every docstring was read for its words."""
+
+
+def test_a_docstring_names_its_thing() -> None:
+    """Begun with Of or As it would have neither a subject nor a verb."""
+    found = [
+        f"{path}: {text.split(chr(10))[0]}"
+        for path in sources()
+        if path.startswith(ROOMS)
+        for text in docstrings(path)
+        if text.startswith(("Of ", "As "))
+    ]
+    assert found == []
 
 
 @cache

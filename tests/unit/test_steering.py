@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from typing import Any
 
 import orjson
@@ -13,11 +14,13 @@ from headrace.config.errors import HeadraceError
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
+from headrace.service.cli.verbs import positions_asked
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
 from headrace.service.telemetry.core.tap import TapLines
 from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
+from headrace.service.wiring.exits import UsageError
 from support.steering_desk import TOKEN, Desk, desk
 
 SHARD = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-0")
@@ -397,3 +400,22 @@ def test_who_follows_lines_and_does_not_read_is_told_how_many_were_missed() -> N
         assert [each["line"] for each in taken[:-1]] == list(map(str, range(2000)))
         lines.observe(seen.FunctionLog("f", "request", "next", "stdout"))
         assert [orjson.loads(line)["line"] for line in reading.take().splitlines()] == ["next"]
+
+
+@pytest.mark.semantics("STEER-14")
+async def test_a_mapping_whose_source_is_away_hides_no_other_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    async with desk() as found:
+        url = str(found.session._base_url).rstrip("/")
+        listing = Namespace(positions_verb=None, output="table")
+        await to_thread.run_sync(positions_asked.run, url, listing)
+        assert "a b/c" in capsys.readouterr().out
+        found.moves.away = "the brokers are away"
+        await to_thread.run_sync(positions_asked.run, url, listing)
+        said = capsys.readouterr()
+        assert "a b/c: the brokers are away" in said.err
+        assert said.out.splitlines()[0].startswith("MAPPING")
+        move = Namespace(positions_verb="set", mapping="uuid", lane="s", to="LATEST")
+        await to_thread.run_sync(positions_asked.run, url, move)
+        assert capsys.readouterr().out.startswith("a b/c goes on there; 1 record in flight ended first")
+        with pytest.raises(UsageError, match="name no SOURCE"):
+            await to_thread.run_sync(positions_asked.run, url, Namespace(positions_verb="remove", source="arn"))

@@ -1,4 +1,4 @@
-"""What the bytes of a function's answer mean, whichever invoker carried them; and AWS's own words for a platform's
+"""The meaning of the bytes of a function's answer, whichever invoker carried them; and AWS's own words for a platform's
 texts.
 
 Pure. Used by the invokers that get an answer from elsewhere (`remote`, `http`) and by the fake, which speaks as AWS

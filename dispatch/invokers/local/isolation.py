@@ -97,7 +97,7 @@ def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Prepared
 
 
 def _opt(command: Command, spec: FunctionSpec, directory: Path) -> tuple[Path | None, list[Mount]]:
-    """What will be at /opt, and what is mounted into it. A single stored layer needs no copy: nobody can write it."""
+    """The directory for /opt, and the mounts into it. A single stored layer needs no copy: nobody can write it."""
     if not spec.layers:
         return None, []
     kept = [*_needed(command, spec), *_search_path(spec)]
@@ -137,7 +137,7 @@ def _search_path(spec: FunctionSpec) -> Iterator[Path]:
 
 
 def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
-    """What puts them into `new`, which will be at `top`; the places for it are made."""
+    """The mounts that put them into `new`, which will be at `top`; the places for them are made."""
     entries = {entry for path in paths if (entry := entry_below(top, path)) not in (None, top)}
     for entry in sorted(entry for entry in entries if entry is not None):
         place = new / entry.name
@@ -154,8 +154,8 @@ def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
 
 
 def _behind_links(links: Path | None, new: Path) -> Iterator[Mount]:
-    """What lets a directory of links lead to what /tmp and /opt hide: `new` takes its place, and what lies beside the
-    targets is put into that."""
+    """The mounts that let a directory of links lead to the files that /tmp and /opt hide: `new` takes its place, and
+    the neighbours of the targets are put into it."""
     targets = {} if links is None else {link.name: link.resolve() for link in links.iterdir()}
     if links is None or not any(is_covered(target) for target in targets.values()):
         return

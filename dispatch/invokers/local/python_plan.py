@@ -64,7 +64,7 @@ def _choices(spec: FunctionSpec, launch: RuntimeLaunch) -> Iterator[Choice | Lau
 
 
 def _set(spec: FunctionSpec, named: str) -> Choice | LaunchRefused:
-    """What the setting names: whoever sets it means it, whatever the version is."""
+    """The program that the setting names, whatever its version is: the user asked for it."""
     if path := _interpreter_path(named):
         return Choice(path, "as the setting 'runtimes' says")
     what = f"there is no interpreter {named!r}, which 'runtimes' names for {spec.runtime}"

@@ -81,7 +81,7 @@ class FunctionSpec:
     memory_size: int = 128
     isolation: Isolation = "auto"
     runtimes: Runtimes = field(default_factory=Runtimes)
-    """What the operator has for runtimes."""
+    """The operator's programs for runtimes."""
     uploaded: bool = False
     """Whether it came through the API, and not from a configuration file: no process may write its layers, which are
     shared."""
@@ -126,7 +126,7 @@ class FunctionSpec:
 
     @property
     def program(self) -> RuntimeProgram | None:
-        """What the operator has for its runtime."""
+        """The operator's program for its runtime."""
         return self.runtimes.programs.get(self.runtime)
 
     @property

@@ -1,4 +1,4 @@
-"""What `launch.py` finds out: the command that starts a runtime, or why there is none; and the choice of a program for
+"""The result of `launch.py`: the command that starts a runtime, or why there is none; and the choice of a program for
 it. Used by the plans of each language."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Command:
     wrapped: bool = False
     """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
     remark: str = ""
-    """What runs in place of the runtime that the function names; empty where that one runs."""
+    """The runtime that runs in place of the one that the function names; empty where that one runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,3 @@
-"""What is read again, and how far that is done. Pure."""
+"""Decides which records are read again, and how far that is done. Pure."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What somebody writes behind `--from` and `--to`: a time, or a place in a shard. Pure."""
+"""Reads the values of `--from` and `--to`: a time, or a place in a shard. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """What was written says nothing, or not together with the rest; with what to write."""
+    """The value means nothing, alone or together with the others. The text says what to write."""
 
     why: str
 

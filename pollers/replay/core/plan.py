@@ -36,7 +36,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What is read again: all shards from `since` to `until` (wall-clock seconds, both included), or `spans` alone."""
+    """The records that are read again: all shards from `since` to `until` (wall-clock seconds, both included), or
+    `spans` alone."""
 
     since: float | None = None
     """None: from the oldest record on."""
@@ -67,7 +68,7 @@ class ReplayPlan:
 
 
 def spans_of(origins: Iterable[NamedRecords]) -> dict[str, list[Span]]:
-    """What documents name, by shard: in order, and joined where they overlap."""
+    """The ranges that documents name, by shard: in order, and joined where they overlap."""
     by_shard: dict[str, list[Span]] = {}
     for each in sorted(origins, key=lambda origin: (origin.shard, origin.first, origin.last)):
         spans = by_shard.setdefault(each.shard, [])

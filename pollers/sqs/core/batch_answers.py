@@ -1,4 +1,4 @@
-"""What the answer to a batch call says of each entry: pure.
+"""Reads from the answer to a batch call the result of each entry: pure.
 
 SQS names each entry as successful or as failed. What is named as neither, or by an answer that is not made as SQS makes
 it, is not known to be done: it is tried again.

@@ -4,7 +4,8 @@ import { signed } from "./signing.js";
 
 const AGAIN = 1000; // milliseconds before a stream is opened again
 const PATIENCE = 15_000; // milliseconds after which a daemon that says nothing is away
-const SHARE = 20; // asking takes one part in so many of the time, at most
+const SHARE = 20; // asking takes one part in so many of the time …
+const RAREST = 10; // … but is not rarer than this, in seconds
 
 export class Refusal extends Error {
   constructor(status, code, message) {
@@ -86,7 +87,8 @@ export async function poll(question, seconds, show, signal, failed = () => {}) {
       if (signal.aborted) return;
       failed(error);
     }
-    await pause(Math.max(seconds * 1000, SHARE * (performance.now() - began)), signal);
+    const slow = Math.min(RAREST * 1000, SHARE * (performance.now() - began));
+    await pause(Math.max(seconds * 1000, slow), signal);
     await inSight(signal);
   }
 }

@@ -16,6 +16,7 @@ from ...wiring.exits import UsageError
 
 PATIENCE = 5.0
 """Seconds to wait for an answer."""
+PATIENCE_OF_SOURCES = 60.0
 TOKEN = "X-Headrace-Token"  # noqa: S105 - the name of a header
 
 
@@ -41,6 +42,11 @@ def ask(base: str, path: str, **query: str) -> dict[str, Any]:
     """The answer of /v1. Raises HeadraceError when there is none, or it is a refusal."""
     given = {name: value for name, value in query.items() if value}
     return _allowed(base, f"{path}?{urlencode(given)}" if given else path)
+
+
+def ask_source(base: str, path: str) -> dict[str, Any]:
+    """As `ask`, for what the daemon has to ask a source for, which may be away."""
+    return _allowed(base, path, patience=PATIENCE_OF_SOURCES)
 
 
 def pull(base: str, path: str) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
 from ...wiring.exits import UsageError
-from .asking import ask, part, push
+from .asking import ask, ask_source, part, push
 from .positions_shown import by_source, shown
-from .tables import show
+from .tables import show, tell
 
 
 def run(base: str, arguments: argparse.Namespace) -> None:
@@ -39,6 +40,10 @@ def run(base: str, arguments: argparse.Namespace) -> None:
 def _all(base: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for mapping in ask(base, "/v1/mappings")["mappings"]:
-        answer = ask(base, f"/v1/mappings/{part(mapping['uuid'])}/positions")
+        try:
+            answer = ask_source(base, f"/v1/mappings/{part(mapping['uuid'])}/positions")
+        except HeadraceError as error:
+            tell(f"{mapping['name']}: {error}")  # one whose brokers are away hides no other
+            continue
         found += by_source(mapping["name"], mapping["uuid"], answer["positions"])
     return found

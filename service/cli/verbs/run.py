@@ -61,7 +61,7 @@ def _of_templates(paths: Sequence[str | Path], arguments: argparse.Namespace, st
     return loaded.config
 
 
-def _read_again(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
+def read_again(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
     """As at the start. Sources of templates are not created again."""
     if not (found := templates_among(paths)):
         return read_config(paths, arguments)
@@ -115,7 +115,7 @@ def _run(
         out=say,
         show=lambda verdict: say(show(verdict)),
         leaving=leaving,
-        read=partial(_read_again, paths, arguments) if paths else None,
+        read=partial(read_again, paths, arguments) if paths else None,
         watched=[Path(path) for path in paths] if arguments.watch else (),
     )
     garbage.seldom()

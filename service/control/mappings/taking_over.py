@@ -1,4 +1,5 @@
-"""What becomes of a mapping that an emulator has: taken over, followed, given back, or left to the emulator. Pure.
+"""Decides what becomes of a mapping that an emulator has: taken over, followed, given back, or left to the emulator.
+Pure.
 
     shown there, enabled ──► noted (durable) ──► off there, read back ──► runs here ──► follows what is shown
                                                                             │   ▲

@@ -38,7 +38,7 @@ Check = Callable[[Function | None, Function], Awaitable[None]]
 """Raises ApiError for a change that must not happen."""
 
 
-async def accept(before: Function | None, after: Function) -> None:
+async def no_check(before: Function | None, after: Function) -> None:
     """Checks nothing."""
 
 
@@ -74,12 +74,12 @@ class FunctionPlane:
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
         self._lost: frozenset[str] = frozenset()
-        """The lost code by which the functions' states were set last."""
+        """The code that was missing at the last check."""
         self._unused = True
         """Whether there may be code that no function uses."""
         self._changed = anyio.Event()
-        self._kept = anyio.Event()
-        """Set when some function is another one."""
+        self._stored = anyio.Event()
+        """Set after each change of a function."""
         code.released = self._sweep_soon
         code.regained = self._tell_regained
 
@@ -120,7 +120,7 @@ class FunctionPlane:
         """Until nothing of the function is under way, or it is gone; `patience` seconds at most."""
         with anyio.move_on_after(patience):
             while (function := self.find(name)) is not None and function.settling:
-                await self._kept.wait()
+                await self._stored.wait()
 
     def refile(self, configured: Mapping[str, AnyFunction], other: Collection[str]) -> None:
         """The configuration file has these functions from now on. `other`: names of those that are not as they were;
@@ -177,7 +177,7 @@ class FunctionPlane:
                 "change it there and reload Headrace, or use another name."
             )
 
-    async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
+    async def change(self, named: Named, decide: Decide, check: Check = no_check) -> Answer:
         """Decide, check, store, answer. Raises the errors of `decide` and `check`, and then nothing changed."""
         self.refuse_filed(named)
         async with self._turn(named.name):
@@ -214,8 +214,8 @@ class FunctionPlane:
         """Called in the step in which the change is known to be durable: updates memory and notifies watchers in one
         step."""
         self._due.pop(name, None)
-        kept, self._kept = self._kept, anyio.Event()
-        kept.set()
+        stored, self._stored = self._stored, anyio.Event()
+        stored.set()
         if after is None:
             del self._functions[name]
         else:

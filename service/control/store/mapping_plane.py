@@ -102,7 +102,7 @@ class MappingPlane:
                 self._refile(configured, begun)
 
     def _refile(self, configured: Filed, begun: from_file.Beginning) -> None:
-        """What stays as it is keeps its state and its time."""
+        """A mapping that stays the same keeps its state and its time."""
         uuids = self._configured.keys() | configured.keys()
         self._mappings = from_file.read_again(self._mappings, begun.mappings, uuids)
         self._configured = configured

@@ -1,4 +1,4 @@
-"""What is another one in a configuration that was read again. Pure.
+"""Compares a configuration that was read again with the one at work. Pure.
 
     the configuration at work ──┐
                                 ├──► compare ──► what is added, removed, changed, renamed, kept; what needs a restart
@@ -36,7 +36,7 @@ class Defined:
 
 @dataclass(frozen=True, slots=True)
 class PartChanges:
-    """What differs, by name, in the order of the newer configuration."""
+    """The differences, by name, in the order of the newer configuration."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What is wrong with an installation, by facts that somebody gathered: pure.
+"""Finds the faults of an installation from facts that were gathered: pure.
 
     facts ──► findings: what was looked at, a verdict, what is so, and what to do
 
@@ -32,7 +32,7 @@ class HealthFinding:
     verdict: HealthVerdict
     text: str
     advice: str = ""
-    """What to do; empty when nothing is to be done."""
+    """The advice; empty when nothing is to be done."""
 
     def as_json(self) -> dict[str, str]:
         plain = {"about": self.about, "name": self.name, "verdict": self.verdict.value}
@@ -67,7 +67,7 @@ class SourceFact:
     visibility: float | None = None
     """Seconds; None where nothing is lent."""
     timeout: float | None = None
-    """Of the function, in seconds; None for none."""
+    """The function's timeout in seconds; None for none."""
     rivals: tuple[str, ...] = ()
     """Other pollers of it, in words."""
     destination: str = ""
@@ -102,7 +102,7 @@ class DaemonFact:
     url: str
     answers: bool
     status: dict[str, Any] = field(default_factory=dict)
-    """As `/status` has it."""
+    """The state in the form of `/status`."""
 
 
 @dataclass(frozen=True, slots=True)

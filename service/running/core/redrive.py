@@ -62,7 +62,7 @@ def names_dead_letters(policy: object, queue: str) -> bool:
 
 
 def resent(message: Mapping[str, Any], *, fifo: bool, anew: bool = False) -> dict[str, Any]:
-    """What to send for a received message. `anew`: with another deduplication id, because the queue took it for a
+    """The entry to send for a received message. `anew`: with another deduplication id, because the queue took it for a
     repetition of the message that went to the dead-letter queue; the same one whenever it is asked for."""
     attributes = message.get("Attributes") or {}
     entry: dict[str, Any] = {"MessageBody": message["Body"]}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import exp
 
 COUNTED = ("fetched", "filtered", "delivered", "failed", "discarded")
-"""What there are rates of."""
+"""The counts that have rates."""
 SPANS: Mapping[str, float] = {"1s": 1.0, "1m": 60.0, "15m": 900.0}
 """Seconds over which is averaged; what happened longer ago counts less and less."""
 
