@@ -71,18 +71,20 @@ class Tap:
         fate, wish = settlement.fate, self.wish
         if (wish.mapping and wish.mapping != mapping) or (wish.fate and wish.fate != fate.kind.value):
             return
-        reading = self.reading
-        if reading.full:  # before a single record comes to life
-            reading.miss(len(settlement.records))
-            return
-        about = {"mapping": mapping, "fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
-        where = wish.where.encode()
+        if self.reading.full:  # before a single record comes to life
+            self.reading.miss(len(settlement.records))
+        else:
+            self._put(settlement, {"at": at, "mapping": mapping})
+
+    def _put(self, settlement: Settlement, about: dict[str, object]) -> None:
+        fate, where = settlement.fate, self.wish.where.encode()
+        about |= {"fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
         for index, record in enumerate(settlement.records):
             if self.reading.full:
                 self.reading.miss(len(settlement.records) - index)
                 break
             if not where or where in record.body:
-                self.reading.put(self._line(record, {"at": at, **about}))
+                self.reading.put(self._line(record, dict(about)))
 
     def _line(self, record: Record, about: dict[str, object]) -> bytes:
         about |= {"id": record.name, "lane": record.lane.shard or record.lane.source}
