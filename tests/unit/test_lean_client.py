@@ -6,16 +6,19 @@ import hashlib
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from aiobotocore.credentials import AioRefreshableCredentials
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import CredentialRetrievalError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -355,3 +358,39 @@ async def test_keys_are_asked_for_at_each_call() -> None:
         await received(lean)
     assert [b"Credential=ONE/" in seen[0], b"Credential=TWO/" in seen[1]] == [True, True]
     assert b"X-Amz-Security-Token: fresh\r\n" in seen[1]
+
+
+def expired(refresh: Callable[[], Awaitable[dict[str, str]]]) -> AioRefreshableCredentials:
+    """Those of a role, whose time is over."""
+    over = datetime.now(UTC) - timedelta(minutes=1)
+    return AioRefreshableCredentials("ONE", "s", "old", over, refresh, "a-role")
+
+
+async def test_keys_that_expired_are_renewed_before_the_call() -> None:
+    asked: list[str] = []
+
+    async def renew() -> dict[str, str]:
+        asked.append("renewed")
+        later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        return {"access_key": "TWO", "secret_key": "s", "token": "new", "expiry_time": later}
+
+    seen: list[bytes] = []
+    async with serving(sending(answer(WHOLE)), seen=seen) as port, client(port) as lean:
+        lean._request_signer._credentials = expired(renew)
+        for _ in range(2):
+            await received(lean)
+    assert asked == ["renewed"]
+    assert all(b"Credential=TWO/" in each and b"X-Amz-Security-Token: new\r\n" in each for each in seen)
+
+
+async def test_keys_that_nobody_renews_are_told_and_nothing_is_sent() -> None:
+    async def refuse() -> dict[str, str]:
+        raise CredentialRetrievalError(provider="a-role", error_msg="the role is gone")
+
+    seen: list[bytes] = []
+    async with serving(sending(answer(WHOLE)), seen=seen) as port, client(port) as lean:
+        lean._request_signer._credentials = expired(refuse)
+        with pytest.raises(SourceError, match="the role is gone"), faults.translating("receive"):
+            await received(lean)
+        assert lean.connections == 0
+    assert seen == []
