@@ -171,17 +171,17 @@ class Opening:
         written since then is new, whatever the starting position says."""
         if earlier:
             self._refuse(f"the stream {earlier[-1]} is gone, its table has the stream {listing.arn} now")
+            # Before it is stored: whoever is killed in between reports it again, and not never.
+            self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, earlier[-1]))
         starts = lineage.initial(listing.shards, BEGINNING if earlier else self._start(listing))
         await self._store.begin(self._settings.uuid, listing.arn, listing.created, starts)
-        if earlier:
-            self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, earlier[-1]))
         return await self._opened(listing)
 
     async def _restart(self, listing: Listing) -> FoundStream:
         self._refuse(f"the stream {listing.arn} was deleted and created again, the stored positions are of the old one")
+        self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, listing.arn))
         starts = lineage.initial(listing.shards, BEGINNING)
         await self._store.restart(self._settings.uuid, listing.arn, listing.created, starts)
-        self._observer.observe(StreamRecreated(self._settings.mapping, listing.arn, listing.arn))
         return await self._opened(listing)
 
     def _refuse(self, what: str) -> None:

@@ -182,8 +182,9 @@ class Bench:
         return found
 
     def _lines(self, name: str) -> list[str]:
+        """Those that are whole: somebody may be writing the last one."""
         path = self.directory / name
-        return path.read_text().splitlines() if path.exists() else []
+        return path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
 
     def commits(self) -> list[Commit]:
         """All that the group ever stored: the brokers keep it in a topic of their own."""

@@ -279,8 +279,9 @@ class Bench:
     # --- evidence ---------------------------------------------------------------------------------------------------
 
     def lines(self, name: str) -> list[str]:
+        """Those that are whole: somebody may be writing the last one."""
         path = self.directory / name
-        return path.read_text().splitlines() if path.exists() else []
+        return path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
 
     def log_end(self) -> str:
         return "\n".join(self.lines("daemon.log")[-20:])
