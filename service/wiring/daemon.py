@@ -8,89 +8,61 @@ message is received.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import signal
-import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from ...config.addresses import is_loopback, would_call_itself
 from ...config.clients.aws import AwsSettings, Clients
-from ...config.clients.endpoints import LocalEndpoint, RefusedEndpoint
 from ...config.clock import SystemClock, system_jitter
 from ...config.core.stop_budget import NEVER, StopBudget, soon
-from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
-from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Observer, Observers
 from ...pollers.checkpoints.store import CheckpointStore
-from ..api.calls.mappings import MappingCalls
-from ..api.calls.tags import TagCalls
 from ..api.code_downloads import CodeDownloads
-from ..api.core.access import FUNCTION_KEY, ApiAccess
-from ..api.forwarding import Forwarding
 from ..api.lambda_api import LambdaApi
-from ..api.server import address_of, bind, reached_at
-from ..api.steering import Outlook, Steering
+from ..api.steering import Steering
 from ..api.wire.call import Group
-from ..control.store.attachments import Attachments
-from ..control.store.uploads import Uploads
-from ..control.store.upstream_layers import UpstreamLayers
 from ..running.dry_run import Show
 from ..running.emulator_follower import EmulatorFollower, GivingBack
 from ..running.functions import RunningFunctions, reference_of
-from ..running.mappings import Changes, Companion, RunningMappings
-from ..running.pauses import KIND as PAUSE
-from ..running.pauses import Pauses, paused_of
-from ..running.positions import PositionLevers
-from ..running.progress import Progresses
-from ..running.reconciler import Reconciler, ReconcilerParts
+from ..running.mappings import Companion, RunningMappings
+from ..running.pauses import paused_of
+from ..running.reconciler import Reconciler
 from ..running.state_watch import StateWatch
 from ..running.tending import tended
 from ..telemetry import stray_errors
-from ..telemetry.account import Account
-from ..telemetry.core.mapping_model import Instant
-from ..telemetry.fault_reports import FaultReports
-from ..telemetry.filter_lines import say_filters
-from ..telemetry.function_lines import LinesOfFunctions
-from ..telemetry.function_telemetry import FunctionLines, FunctionMetrics
 from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
-from ..telemetry.mapping_logs import MappingLogs, log_of
-from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.reload_metrics import ReloadMetrics
-from ..telemetry.sight import Sight
-from ..telemetry.tails import Tails
-from ..telemetry.taps import Taps
 from . import accounts, garbage, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
+from .borrowing import Borrowing
 from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
 from .embedding import ALONE, Embedding
 from .endpoints import ServiceEndpoints
 from .exits import Exit
+from .front import Front, foreign_lambda
 from .function_factory import FunctionFactory
-from .invokers import InvokerFactory, url_of
-from .known_starts import ForgetfulObserver, KnownStarts
+from .invokers import InvokerFactory
+from .known_starts import KnownStarts
 from .leaving import Leaving
 from .life import Life, Outside
 from .live_config import LiveConfig
-from .local_copies import LocalCopies, is_own
-from .local_functions import OwnApi
 from .mapping_factory import MappingFactory
-from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
+from .positions import Positions, Volatile, are_stored
+from .reconciling import mapping_calls, reconciler_of, steering_of
 from .reload_steps import ReloadSteps
 from .reloading import Reloading
 from .source_factory import SourceFactory, refuse_missing_libraries
-from .start_lines import say_first_lines, watch_foreign
+from .start_lines import say_first_lines, say_left_behind, watch_foreign
 from .state import StateDirectory, former_directory
-from .take_over import AskedEmulator, BorrowedFunctions, emulator_at, emulator_url, left_off_line, refuse_own
+from .watchers import Watchers
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
 """Runs beside the mappings until it is cancelled."""
@@ -129,32 +101,14 @@ class Daemon:
         self._leaving = leaving or Leaving(lambda within: None, lambda code: None)
         self._clock = SystemClock()
         self._jitter = system_jitter()
-        self._functions_secret = secrets.token_hex(20)
-        self._account = Account(config.mappings)
-        self._metrics = Metrics(
-            Labels(name, str(mapping.kind), reference_of(mapping)) for name, mapping in config.mappings.items()
-        )
-        self._function_metrics = FunctionMetrics(self._metrics.registry)
-        self._faults = FaultReports(log, self._metrics.registry)
-        self._reloading = Reloading(
-            config, read, log, ReloadMetrics(self._metrics.registry), self._clock, [Path(each) for each in watched]
-        )
-        self._mapping_logs = MappingLogs(config.mappings.values(), log)
-        self._tails = Tails()
-        self._progresses = Progresses()
-        kept = self._settings.journal
-        self._sight = Sight(self._now, kept.records, payloads=kept.payloads)
-        self._taps = Taps(self._clock.wall)
-        self._lines = LinesOfFunctions(self._clock.wall)
-        self._borrowed = BorrowedFunctions()
-        self._changes = Changes()
-        self._state_watch = StateWatch(log, self._changes.changed)
+        self._watchers = Watchers(config, log, self._clock)
+        metrics = ReloadMetrics(self._watchers.metrics.registry)
+        self._reloading = Reloading(config, read, log, metrics, self._clock, [Path(each) for each in watched])
+        self._borrowing = Borrowing(self._settings, log, self._watchers.changes.changed)
+        self._state_watch = StateWatch(log, self._watchers.changes.changed)
         self._live = LiveConfig(config)
         self._life: Life | None = None
         self._starting: anyio.CancelScope | None = None
-
-    def _now(self) -> Instant:
-        return Instant(self._clock.monotonic(), self._clock.wall())
 
     async def run(self) -> Exit:
         """Run until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before any part
@@ -201,39 +155,51 @@ class Daemon:
             clients = await stack.enter_async_context(Clients(AwsSettings(**self._settings.aws.arguments())))
             endpoints = await ServiceEndpoints.find(self._config.mappings.values(), clients)
             endpoints.refuse_real_aws(self._config.mappings.values())
-            emulator = await self._emulator(clients)
+            await self._borrowing.ask(clients)
             registry, scratch = self._state(stack)
             await self._settle_account(clients, scratch)
             self._live = LiveConfig(self._config)
             planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
-            listener = None if self._settings.dry_run else self._listener(stack)
-            own = self._observer(registry)
+            front = None if self._settings.dry_run else self._front(stack)
+            own = self._watchers.first(registry)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
-            observer = Observers([own, logs, self._tails, *self._extra_observers], self._faults.of_observer)
-            functions = InvokerFactory(self._live, clients, observer, scratch, self._own(listener))
-            stack.callback(functions.close)
-            made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
-            fleet = self._fleet(functions, registry, observer, made)
-            served = made.served(fleet, address_of(listener)) if made and listener else Served()
+            observer = Observers(
+                [own, logs, self._watchers.tails, *self._extra_observers], self._watchers.faults.of_observer
+            )
+            invokers = InvokerFactory(self._live, clients, observer, scratch, front.own if front else None)
+            stack.callback(invokers.close)
+            made = await self._api_functions(planes, invokers, clients, observer, scratch, stack)
+            functions = self._functions(invokers, registry, observer, made)
+            served = made.served(functions, front.address) if made and front else Served()
             sources = self._sources(clients, endpoints, positions.store, observer)
-            works = self._works(clients, fleet, sources, observer)
-            follower = self._follower(emulator, planes, functions, clients, listener)
-            plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs, follower)
-            following = self._following(planes, plant, works, sources, positions)
-            keepers = await self._keepers(planes, following)
-            if planes is not None and following is not None:
-                listen = str(address_of(listener)) if listener else ""
-                self._reloading.begin(
-                    ReloadSteps(self._live, clients, endpoints, functions, planes, plant, following, self._log, listen)
+            factory = self._factory(clients, functions, sources, observer)
+            follower = self._borrowing.follower(planes, invokers, clients, front)
+            running = await self._running(invokers, functions, factory, planes, stack, served.parts, logs, follower)
+            reconciler = (
+                reconciler_of(planes, running, factory, sources, positions, self._watchers, self._settings, self._log)
+                if planes
+                else None
+            )
+            keepers = await self._keepers(planes, reconciler)
+            if planes is not None and reconciler is not None:
+                listen = str(front.address) if front else ""
+                rest = (planes, running, reconciler, self._log, listen)
+                self._reloading.begin(ReloadSteps(self._live, clients, endpoints, invokers, *rest))
+            if front is not None:
+                await front.refuse_loops(self._config.functions, clients)
+            await self._say_start(endpoints, positions, planes, front)
+            groups = mapping_calls(planes, sources, self._watchers, self._log) if planes else ()
+            api = self._api(front, [*served.groups, *groups], planes, stack)
+            steering = (
+                steering_of(
+                    planes, running, reconciler, sources, front, self._watchers, self._clock, self._reloading, self._log
                 )
-            if listener is not None:
-                await self._refuse_loops(clients, listener)
-            await self._say_start(endpoints, positions, planes, listener)
-            api = self._api(listener, [*served.groups, *self._groups(planes, sources)], planes, stack)
-            steering = self._steering(listener, planes, plant, following, sources)
-            outside = self._outside(plant, keepers, clients, listener, api, served.code, steering)
-            self._life = Life(plant, self._settings, outside, self._clock)
+                if planes and reconciler and front
+                else None
+            )
+            outside = self._outside(running, keepers, clients, front, api, served.code, steering)
+            self._life = Life(running, self._settings, outside, self._clock)
             return await self._life.run()
 
     def _ends(self) -> float:
@@ -260,57 +226,18 @@ class Daemon:
             self._config = await accounts.settled(self._config, clients, state, self._log)
             self._settings = self._config.settings
 
-    async def _emulator(self, clients: Clients) -> AskedEmulator | None:
-        """Whose mappings are taken over. Raises ConfigError for real AWS. A dry run takes nothing over."""
-        if self._settings.dry_run or not self._settings.take_over.enabled:
-            return None
-        url = await emulator_url(self._settings, clients)
-        self._borrowed = BorrowedFunctions(url)
-        return await emulator_at(url, clients)
-
-    def _follower(
-        self,
-        emulator: AskedEmulator | None,
-        planes: ControlPlane | None,
-        functions: InvokerFactory,
-        clients: Clients,
-        listener: socket.socket | None,
-    ) -> EmulatorFollower | None:
-        """Raises ConfigError for an emulator that is this daemon."""
-        if emulator is None or planes is None:
-            return None
-        if listener is not None:
-            refuse_own(emulator.url, str(address_of(listener)))
-        plane = planes.functions
-        uploads, theirs = Uploads(plane.code, clients), UpstreamLayers(clients, emulator.url)
-        attachments = Attachments(planes.layers, uploads, self._settings.layers, theirs, theirs=True)
-        copies = LocalCopies(emulator.client, plane, uploads, attachments, partial(functions.obstacle, here=plane.here))
-        return EmulatorFollower(
-            emulator,
-            planes.mappings,
-            copies.prepare if self._settings.take_over.functions == "local" else self._borrowed.prepare,
-            self._log,
-            interval=self._settings.take_over.interval,
-            deaf=emulator.deaf,
-            changed=self._changes.changed,
-        )
-
     async def _planes(self, clients: Clients, stack: AsyncExitStack, state: Path) -> ControlPlane | None:
         """The API's functions and mappings. Raises UnusableState, and ConfigError for real AWS without a
         region. A dry run uses the configuration alone."""
         if self._settings.dry_run:
             return None
-        region, borrowed = await clients.region(), self._borrowed.find
+        region, borrowed = await clients.region(), self._borrowing.functions.find
         planes = await ControlPlane.open(state, self._config, region, self._clock, self._log, stack, borrowed)
         self._state_watch.add(planes.documents.file)
-        plane = planes.functions
-        self._borrowed.look_at(lambda name: is_own(plane.find(name)))
-        if self._settings.take_over.functions == "invoke":
-            for mapped in (*planes.mappings.taken.values(), *planes.mappings.noted.values()):
-                self._borrowed.add(mapped.config.function_name)
+        self._borrowing.look_at(planes)
         for name, mapping in self._config.mappings.items():
             if mapping.uuid not in planes.mappings.all:  # the API deleted it
-                self._metrics.remove(name)
+                self._watchers.metrics.remove(name)
         return planes
 
     async def _positions(self, stack: AsyncExitStack, state: Path) -> Positions | Volatile:
@@ -324,53 +251,19 @@ class Daemon:
             await positions.store()  # damaged positions prevent the start
         return positions
 
-    def _listener(self, stack: AsyncExitStack) -> socket.socket:
-        listener = bind(self._settings.listen)
-        stack.callback(listener.close)
-        return listener
-
-    def _own(self, listener: socket.socket | None) -> OwnApi | None:
-        """The Lambda API for functions. None when they cannot call it: it is not served, or a configured key
-        has the functions' key id."""
-        given = self._settings.api
-        if listener is None or not given.enabled:
-            return None
-        address = address_of(listener)
-        if is_loopback(address.host):
-            return OwnApi(f"http://{address}")
-        if any(FUNCTION_KEY.fullmatch(key_id) for key_id in given.secrets()):
-            return None
-        return OwnApi(f"http://{reached_at(address)}", self._functions_secret)
+    def _front(self, stack: AsyncExitStack) -> Front:
+        front = Front(self._settings, self._log, self._clock)
+        stack.callback(front.close)
+        return front
 
     def _api(
-        self,
-        listener: socket.socket | None,
-        groups: Sequence[Group],
-        planes: ControlPlane | None,
-        stack: AsyncExitStack,
+        self, front: Front | None, groups: Sequence[Group], planes: ControlPlane | None, stack: AsyncExitStack
     ) -> LambdaApi | None:
         """The Lambda API. Raises ConfigError for an upstream that is this daemon."""
-        given = self._settings.api
-        if listener is None or not given.enabled:
-            return None
-        address = address_of(listener)
-        if given.upstream and would_call_itself(given.upstream, str(address)):
-            what = f"{given.upstream} is this daemon's own address: it would forward calls to itself forever"
-            raise ConfigError([Problem(what, "api.upstream", hint="name the emulator's address")])
-        is_ours = planes.functions.is_named if planes else lambda function: False
-        api = LambdaApi(
-            groups, self._access(listener), Forwarding(given.upstream), self._log, self._clock, is_ours=is_ours
-        )
-        stack.push_async_callback(api.aclose)
+        api = front.api(groups, planes.functions.is_named if planes else lambda function: False) if front else None
+        if api is not None:
+            stack.push_async_callback(api.aclose)
         return api
-
-    def _observer(self, registry: KnownStarts | None) -> Observers:
-        own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses]
-        own += [self._sight, self._taps, self._lines, self._changes]
-        own += [self._mapping_logs, FunctionLines(self._log), self._faults]
-        if registry is not None:
-            own.append(ForgetfulObserver(registry))
-        return Observers(own, self._faults.of_observer)
 
     @property
     def _logs_mode(self) -> Mode:
@@ -382,7 +275,7 @@ class Daemon:
     async def _api_functions(
         self,
         planes: ControlPlane | None,
-        functions: InvokerFactory,
+        invokers: InvokerFactory,
         clients: Clients,
         observer: Observer,
         state: Path,
@@ -390,25 +283,25 @@ class Daemon:
     ) -> ApiFunctions | None:
         if planes is None:
             return None
-        given = DaemonParts(self._live, clients, observer, self._tails, self._clock, self._jitter)
-        made = await ApiFunctions.open(given, planes, functions, state, stack)
+        given = DaemonParts(self._live, clients, observer, self._watchers.tails, self._clock, self._jitter)
+        made = await ApiFunctions.open(given, planes, invokers, state, stack)
         self._state_watch.add(made.events)
         return made
 
-    def _fleet(
-        self, functions: InvokerFactory, registry: KnownStarts | None, observer: Observer, made: ApiFunctions | None
+    def _functions(
+        self, invokers: InvokerFactory, registry: KnownStarts | None, observer: Observer, made: ApiFunctions | None
     ) -> RunningFunctions:
         references = made.references if made else None
         targets = FunctionFactory(
             self._live,
-            functions,
+            invokers,
             registry,
-            self._changes,
+            self._watchers.changes,
             observer,
             self._clock,
             self._jitter,
             references,
-            self._borrowed.function,
+            self._borrowing.functions.function,
             self._embedding.invoker,
         )
         environments = made.environments if made else None
@@ -426,14 +319,14 @@ class Daemon:
             self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer, make
         )
 
-    def _works(
-        self, clients: Clients, fleet: RunningFunctions, sources: SourceFactory, observer: Observer
+    def _factory(
+        self, clients: Clients, functions: RunningFunctions, sources: SourceFactory, observer: Observer
     ) -> MappingFactory:
         settings, directory = self._settings, self._live.directory
         return MappingFactory(
             settings,
             clients,
-            fleet,
+            functions,
             sources,
             observer,
             self._clock,
@@ -449,11 +342,11 @@ class Daemon:
             return set()
         return paused_of(planes.documents, {uuid: each.config.name for uuid, each in planes.mappings.all.items()})
 
-    async def _plant(
+    async def _running(
         self,
-        functions: InvokerFactory,
-        fleet: RunningFunctions,
-        works: MappingFactory,
+        invokers: InvokerFactory,
+        functions: RunningFunctions,
+        factory: MappingFactory,
         planes: ControlPlane | None,
         stack: AsyncExitStack,
         parts: Sequence[Companion],
@@ -469,121 +362,49 @@ class Daemon:
         mappings = [mapping for mapping in configured if mapping.enabled and mapping.name not in paused]
         names = sorted({reference_of(mapping) for mapping in mappings})
         if not self._settings.dry_run:
-            await functions.refuse_unstartable(names)
-        stack.push_async_callback(fleet.aclose)
+            await invokers.refuse_unstartable(names)
+        stack.push_async_callback(functions.aclose)
         for name in names:
-            await fleet.member(name)
-        made = [await works.work(mapping) for mapping in mappings]
-        plant = RunningMappings(
+            await functions.member(name)
+        made = [await factory.work(mapping) for mapping in mappings]
+        running = RunningMappings(
             configured,
             made,
-            fleet,
-            self._account,
-            self._changes,
+            functions,
+            self._watchers.account,
+            self._watchers.changes,
             parts=(*parts, follower) if follower else parts,
             last=(logs, GivingBack(follower)) if follower and self._settings.take_over.give_back else (logs,),
-            fault=self._faults.of_part,
+            fault=self._watchers.faults.of_part,
             unkept=self._state_watch.reasons,
-            sight=self._sight,
+            sight=self._watchers.sight,
             coming=follower.coming if follower else lambda: None,
             origin=planes.mappings.origin if planes else lambda uuid: "file",
         )
-        plant.paused |= paused
+        running.paused |= paused
         if follower is not None:
-            follower.look_at(plant)
-        stack.push_async_callback(plant.aclose)
-        self._metrics.look_at(plant)
-        self._progresses.look_at(plant.waits_for)
-        return plant
+            follower.look_at(running)
+        stack.push_async_callback(running.aclose)
+        self._watchers.look_at(running)
+        return running
 
-    async def _keepers(self, planes: ControlPlane | None, following: Reconciler | None) -> list[Keeper]:
+    async def _keepers(self, planes: ControlPlane | None, reconciler: Reconciler | None) -> list[Keeper]:
         """What keeps functions and mappings in step with the API. The stored mappings run by then."""
-        if planes is None or following is None:
+        if planes is None or reconciler is None:
             return []
-        planes.functions.watch(following.function_changed)
-        await following.begin()
-        keepers = [planes.functions.run, following.run, self._state_watch.run, self._sight.run]
+        planes.functions.watch(reconciler.function_changed)
+        await reconciler.begin()
+        keepers = [planes.functions.run, reconciler.run, self._state_watch.run, self._watchers.sight.run]
         return [*keepers, self._reloading.run]
 
-    def _following(
-        self,
-        planes: ControlPlane | None,
-        plant: RunningMappings,
-        works: MappingFactory,
-        sources: SourceFactory,
-        positions: Positions | Volatile,
-    ) -> Reconciler | None:
-        if planes is None:
-            return None
-
-        async def forget_positions(mapping: EventSourceMapping) -> None:
-            if mapping.profile.keeps_positions:
-                await (await positions.store()).remove(mapping.uuid)
-
-        def forget(mapping: str) -> None:
-            self._account.forget(mapping)
-            self._progresses.forget(mapping)
-            self._sight.forget(mapping)
-
-        parts = ReconcilerParts(
-            make=works.work,
-            let_go=lambda mapping: sources.forget(mapping.name),
-            forget_positions=forget_positions,
-            metrics=self._metrics,
-            logs=self._mapping_logs,
-            forget=forget,
-            is_paused=lambda uuid: uuid in planes.documents.all(PAUSE),
-            fault=self._faults.of_part,
-        )
-        grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
-        return Reconciler(planes.mappings, plant, parts, self._log, grace=grace)
-
-    def _steering(
-        self,
-        listener: socket.socket | None,
-        planes: ControlPlane | None,
-        plant: RunningMappings,
-        following: Reconciler | None,
-        sources: SourceFactory,
-    ) -> Steering | None:
-        if listener is None or planes is None or following is None:
-            return None
-        pauses = Pauses(planes.documents, plant, following.follow, self._log)
-        outlook = Outlook(self._sight, self._taps, self._lines)
-        positions = PositionLevers(plant, sources.positions, following.follow, self._sight.flow, self._log)
-        return Steering(plant, outlook, pauses, self._access(listener), self._clock, self._reloading, positions)
-
-    def _access(self, listener: socket.socket) -> ApiAccess:
-        given = self._settings.api
-        return ApiAccess(address_of(listener).host, given.hosts, given.secrets(), self._functions_secret)
-
-    def _groups(self, planes: ControlPlane | None, sources: SourceFactory) -> list[Group]:
-        """The calls of the API that are served."""
-        if planes is None:
-            return []
-        mappings = MappingCalls(planes.mappings, sources.look, self._progresses.of, self._tell)
-        return [mappings, TagCalls(planes.functions, mappings)]
-
-    def _tell(self, mapping: EventSourceMapping) -> None:
-        say_filters(log_of(mapping, self._log), mapping)
-
     # --- around it --------------------------------------------------------------------------------------------------
-
-    async def _refuse_loops(self, clients: Clients, listener: socket.socket) -> None:
-        """The loader's check of our own address, repeated for profiles and for a port that was chosen at the start."""
-        listen = str(address_of(listener))
-        for name, function in self._config.functions.items():
-            url = await url_of(function, clients)
-            if url and would_call_itself(url, listen):
-                what = f"{url} is this daemon's own address: it would call itself forever"
-                raise ConfigError([Problem(what, f"functions.{name}", hint="name the emulator's address")])
 
     async def _say_start(
         self,
         endpoints: ServiceEndpoints,
         positions: Positions | Volatile,
         planes: ControlPlane | None,
-        listener: socket.socket | None,
+        front: Front | None,
     ) -> None:
         mappings = list(self._config.mappings.values())
         if planes is not None:
@@ -591,48 +412,34 @@ class Daemon:
         for mapping in mappings:
             await endpoints.add(mapping)
         say_first_lines(self._log, self._config, mappings, endpoints)
-        left = without_mapping(await positions.kept(), mappings)
-        if left and not self._settings.take_over.enabled:  # they may be of what is taken over again
-            self._log.warning(Action.POSITIONS, unused_line(left))
-        if planes is not None and not self._settings.take_over.enabled and (off := planes.mappings.left_off):
-            self._log.warning(Action.NOT_TAKEN_OVER, left_off_line(off))
-        if listener is not None:
-            address = address_of(listener)
+        if not self._settings.take_over.enabled:  # otherwise they may be of what is taken over again
+            say_left_behind(self._log, await positions.kept(), mappings, planes.mappings.left_off if planes else ())
+        if front is not None:
+            address = front.address
             self._log.info(Action.LISTEN, f"listening on http://{address}", host=address.host, port=address.port)
             self._out(f"Listening on http://{address}")
 
     def _outside(
         self,
-        plant: RunningMappings,
+        running: RunningMappings,
         keepers: Sequence[Keeper],
         clients: Clients,
-        listener: socket.socket | None,
+        front: Front | None,
         api: LambdaApi | None,
         code: CodeDownloads | None,
         steering: Steering | None,
     ) -> Outside:
         async def look() -> None:
-            await watch_foreign(plant, self._live.functions, lambda: self._lambda(clients, listener), self._log)
+            await watch_foreign(running, self._live.functions, lambda: foreign_lambda(clients, front), self._log)
 
         async def beside() -> None:
             async with anyio.create_task_group() as tasks:
                 for keeper in keepers:
-                    tasks.start_soon(tended, "what follows the API", keeper, self._faults.of_part)
+                    tasks.start_soon(tended, "what follows the API", keeper, self._watchers.faults.of_part)
                 if not self._settings.take_over.enabled:
-                    await tended("the look at foreign mappings", look, self._faults.of_part)
+                    await tended("the look at foreign mappings", look, self._watchers.faults.of_part)
 
-        scrape, leave = self._metrics.scrape, self._leaving.after
+        scrape, leave = self._watchers.metrics.scrape, self._leaving.after
         rest = garbage.leave_alone if self._embedding.standalone else self._embedding.ready
+        listener = front.listener if front else None
         return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave, rest)
-
-    async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
-        """The client of the endpoint's Lambda API; None where it is refused or our own."""
-        endpoint = await clients.target("lambda")
-        listen = str(address_of(listener)) if listener else ""
-        ours = isinstance(endpoint, LocalEndpoint) and listen and would_call_itself(endpoint.url, listen)
-        if ours or isinstance(endpoint, RefusedEndpoint):
-            return None
-        try:
-            return await clients.get("lambda")
-        except ConfigError:  # this call is optional, so a failure does not matter
-            return None

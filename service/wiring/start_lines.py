@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import anyio
 
@@ -11,11 +11,14 @@ from ...config.function import AnyFunction, RemoteFunction
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.version import version
+from ...pollers.checkpoints.store import Kept
 from ..running.mappings import RunningMapping, RunningMappings
 from ..telemetry.filter_lines import say_filters
 from ..telemetry.log import Action, Log
 from ..telemetry.mapping_logs import log_of
 from .endpoints import ServiceEndpoints
+from .positions import unused_line, without_mapping
+from .take_over import left_off_line
 
 Lambda = Callable[[], Awaitable[object | None]]
 """Provides the client of the endpoint's Lambda API; None when it must not be called."""
@@ -35,6 +38,17 @@ def say_first_lines(
         log.warning(Action.RECORDED, str(warning))
     for remark in config.remarks:
         log.info(Action.RECORDED, str(remark))
+
+
+def say_left_behind(
+    log: Log, kept: Collection[Kept], mappings: Iterable[EventSourceMapping], left_off: Sequence[str]
+) -> None:
+    """Logs stored positions that no mapping uses, and mappings (UUIDs) that are switched off at an emulator for us and
+    do not run here."""
+    if left := without_mapping(kept, mappings):
+        log.warning(Action.POSITIONS, unused_line(left))
+    if left_off:
+        log.warning(Action.NOT_TAKEN_OVER, left_off_line(left_off))
 
 
 def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
