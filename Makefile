@@ -91,6 +91,14 @@ wheel-check: venv
 compose-check: ## Build, run, kill and stop docker-compose.yml on the engine that DOCKER_HOST names
 	@"$(or $(PYTHON),$(NONE))" .ci/compose_check.py
 
+.PHONY: page-check
+page-check: venv emulators ## Run the tests of the page in a real Chromium (Debian's package chromium)
+	HEADRACE_STRICT=1 $(PY) -m pytest -n0 tests/page $(ARGS)
+
+.PHONY: page-pictures
+page-pictures: venv emulators ## Take the pictures of docs/ anew, in a real Chromium
+	HEADRACE_PICTURES=docs/pictures $(PY) -m pytest -n0 tests/page/test_page_pictures.py $(ARGS)
+
 .PHONY: lock
 lock: ## Resolve the requirements again (UPGRADE=1: to the newest)
 	@"$(or $(PYTHON),$(NONE))" .ci/lock.py $(if $(UPGRADE),--upgrade)

@@ -25,7 +25,7 @@ import kinds
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("config", "dispatch", "pollers", "service")
-ROOMS = ("telemetry", "control", "running", "async_invoke", "api", "templates", "wiring", "cli")
+ROOMS = ("telemetry", "control", "running", "async_invoke", "api", "templates", "wiring", "testing", "cli")
 TWICE: Mapping[str, str] = {}
 """Class names that exist twice, at most five, each with the reason."""
 
@@ -42,6 +42,10 @@ SEAMS = frozenset(
         "pollers/checkpoints/store",
         "pollers/core/lifecycle",
         "pollers/core/mark",
+        "pollers/core/wish",
+        "pollers/positions",
+        "pollers/replay/core/bounds",
+        "pollers/replay/core/plan",
         "pollers/source",
         "pollers/supervisor",
     }

@@ -14,11 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from measuring import ministack
-from measuring.daemons import counting, daemon
+from measuring.daemons import Daemon, counting, daemon
 from measuring.journals import Journal
 from measuring.payloads import bodies
 from measuring.ratios import Sample
@@ -34,22 +36,35 @@ def mapping(stream: str) -> dict[str, object]:
     return {"source": ARN + stream, "function": "f", "batch_size": BATCH, "starting_position": "TRIM_HORIZON"}
 
 
-def ours(count: int, directory: Path, shards: int = SHARDS) -> Sample:
+def nobody(running_daemon: Daemon) -> AbstractContextManager[object]:
+    """Who looks at the daemon meanwhile."""
+    return nullcontext()
+
+
+def ours(
+    count: int,
+    directory: Path,
+    shards: int = SHARDS,
+    beside: Callable[[Daemon], AbstractContextManager[object]] = nobody,
+    **settings: Any,
+) -> Sample:
+    """`beside` runs while it is measured; `settings`: of the daemon, besides the usual ones."""
     journal = Journal(directory / "journal")
     mappings = {"full": mapping("full"), "warm": mapping("warm")}
     with source(directory) as stub:
         stub.stream("full", count, shards)
         stub.stream("warm", 10 * BATCH, SHARDS)
         stub.open("warm")
-        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings) as running_daemon:
+        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings, **settings) as running_daemon:
             journal.wait(10 * BATCH, "the warm-up")
             running_daemon.enable(running_daemon.mappings()[ARN + "warm"], enabled=False)
             time.sleep(1.5)  # every shard has been looked at
             journal.begin()
-            before, busy = running_daemon.cpu(), stub.cpu()
-            stub.open("full")
-            ended = journal.wait(count, "our daemon")
-            taken, served = running_daemon.cpu() - before, stub.cpu() - busy
+            with beside(running_daemon):
+                before, busy = running_daemon.cpu(), stub.cpu()
+                stub.open("full")
+                ended = journal.wait(count, "our daemon")
+                taken, served = running_daemon.cpu() - before, stub.cpu() - busy
             wall = ended - stub.state("full")["first"]
     print(f"           the source was busy for {served.own / wall:.0%} of the time", flush=True)
     return Sample(count, wall, taken.own, taken.all)

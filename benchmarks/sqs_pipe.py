@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import boto3
 from measuring import ministack
@@ -65,14 +66,15 @@ def drained(stub: Source, queue: str, count: int) -> None:
     wait(lambda: stub.state(queue)["deleted"] >= count, f"the deletion of {count} messages of {queue}", pause=0.05)
 
 
-def ours(count: int, directory: Path) -> Sample:
+def ours(count: int, directory: Path, **settings: Any) -> Sample:
+    """`settings`: of the daemon, besides the usual ones."""
     journal = Journal(directory / "journal")
     mappings = {"full": mapping("full"), "warm": mapping("warm")}
     with source(directory) as stub:
         stub.queue("full", count)
         stub.queue("warm", WARM)
         stub.open("warm")
-        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings) as running_daemon:
+        with daemon(directory, stub.url, {"f": counting(journal.path)}, mappings, **settings) as running_daemon:
             drained(stub, "warm", WARM)
             running_daemon.enable(running_daemon.mappings()[ARN + "warm"], enabled=False)
             return timed(stub, count, running_daemon)

@@ -17,8 +17,9 @@ from . import masking
 from .errors import Problem
 from .fields.kafka_mapping import URI_FORM
 from .fields.mapping_fields import DESTINATION_FORM, GROUP_FORM, KMS_FORM, OWN_UUID_FORM, TOPIC_FORM
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, counted, folded
-from .function import QUALIFIER_FORM, ROLE_FORM, RUNTIME_FORM, VARIABLE_FORM
+from .fields.runtimes import RUNTIME_FORM
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, counted, folded
+from .function import PLUGIN_FORM, QUALIFIER_FORM, ROLE_FORM, VARIABLE_FORM
 from .nodes import Node, NodePlace, locate
 
 _REPORTED = {
@@ -57,6 +58,7 @@ _WORDING: dict[str, Callable[[dict[str, Any]], str]] = {
     "greater_than_equal": lambda context: f"must be at least {_number(context['ge'])}",
     "less_than_equal": lambda context: f"must be at most {_number(context['le'])}",
     "literal_error": lambda context: f"must be {context['expected'].replace('True', 'true')}",
+    "string_pattern_mismatch": lambda context: f"must match {context['pattern']}",
     "string_too_short": lambda _: "must not be empty",
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "too_short": lambda context: f"must have at least {counted(context['min_length'], 'element')}",
@@ -66,16 +68,21 @@ FORMS = {
     URL_FORM: ("is not a URL", "it must begin with http:// or https://"),
     VARIABLE_FORM: ("is not a valid name of a variable", "letters, digits and '_', no digit first"),
     RUNTIME_FORM: (
-        "is not a runtime that Headrace can start",
-        "python, nodejs, provided.*; for any other use 'command'",
+        "is not a runtime of Lambda's",
+        "python, nodejs, provided.*; java, dotnet and ruby with an entry of 'runtimes'; for any other use 'command'",
     ),
     ROLE_FORM: ("is not the ARN of a role", "it must look like arn:aws:iam::000000000000:role/orders"),
     ACCOUNT_FORM: ("is not an account", "it must be 12 digits, e.g. 000000000000"),
     REGION_FORM: ("is not a region", "letters, digits and '-', e.g. us-east-1"),
+    LAYER_FORM: ("is not the ARN of a layer", "arn:aws:lambda:REGION:ACCOUNT:layer:NAME, with or without a version"),
     KEY_ID_FORM: ("is not an access key id", "3 to 128 letters, digits or '_'"),
     QUALIFIER_FORM: ("is not a version or alias", "$LATEST, or 1 to 128 letters, digits, '-' or '_'"),
     OWN_UUID_FORM: ("is not a UUID", "e.g. 14e0db71-5d35-4eb5-b481-8945cf9d10c2; leave it out to have one derived"),
-    DESTINATION_FORM: ("is not a destination", "give the ARN of a queue, topic or bucket, or kafka://TOPIC"),
+    PLUGIN_FORM: ("is not the name of a plug-in", "1 to 64 letters, digits, '-', '_' or '.'"),
+    DESTINATION_FORM: (
+        "is not a destination",
+        "give the ARN of a queue, topic or bucket, kafka://TOPIC, or plugin://NAME",
+    ),
     TOPIC_FORM: ("is not a valid name of a topic", "letters, digits, '.', '_' and '-', no '.' first"),
     GROUP_FORM: ("is not a valid name of a group", "letters, digits, '-' and '_'"),
     KMS_FORM: ("is not the ARN of a key", "it must begin with arn:"),
@@ -133,7 +140,7 @@ def wording(error: ErrorDetails, path: str) -> str:
     context = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
-    if error["type"] == "string_pattern_mismatch":
+    if error["type"] == "string_pattern_mismatch" and context["pattern"] in FORMS:
         return FORMS[context["pattern"]][0] + _shown(": ", error["input"], path)
     if error["type"] == "missing":
         return "is missing"
@@ -143,8 +150,8 @@ def wording(error: ErrorDetails, path: str) -> str:
 
 
 def _suggestion(error: ErrorDetails, model: type[BaseModel]) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return FORMS[error.get("ctx", {})["pattern"]][1]
+    if error["type"] == "string_pattern_mismatch":  # a plug-in has patterns of its own
+        return FORMS.get(error.get("ctx", {})["pattern"], ("", ""))[1]
     if error["type"] == "list_type" and isinstance(error["input"], str | int | float):
         return f"write [{error['input']}]" if len(str(error["input"])) <= 60 else "write it in [ ]"
     if error["type"] == "list_type" and isinstance(error["input"], dict):
@@ -226,8 +233,15 @@ def _annotation(model: type[BaseModel], keys: Sequence[str | int]) -> Any:
             continue
         found = _model_in(annotation)
         fields = found.model_fields.items() if found else ()
-        annotation = next((field.annotation for name, field in fields if folded(name) == folded(key)), None)
+        annotation = next((field.annotation for name, field in fields if folded(name) == folded(key)), _more(found))
     return annotation
+
+
+def _more(model: type[BaseModel] | None) -> Any:
+    """The type of what stands under other keys than the model's fields; None where it takes none."""
+    if model is None or model.model_config.get("extra") != "allow":
+        return None
+    return typing.get_type_hints(model)["__pydantic_extra__"]
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -63,6 +63,11 @@ def read_all(paths: Sequence[Path]) -> tuple[list[Node], list[Problem]]:
     return documents, problems
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files that a path means now; none where it cannot be looked into."""
+    return _files(path)[0]
+
+
 def _files(path: Path) -> tuple[list[Path], list[Problem]]:
     """The file itself, or a directory's files in the order of their names; hidden ones and sub-directories are not
     read (a Kubernetes volume keeps its versions in both)."""

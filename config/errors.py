@@ -8,7 +8,7 @@
     │   └── SourceRefused          it will not work however often we ask (permission, wrong kind)
     └── BugError               ours: a state that cannot be; the message says which rule broke
 
-What an invocation can end in is not here: expected failures are values (`dispatch.model.Outcome`).
+What an invocation can end in is not here: expected failures are values (`dispatch.core.model.Outcome`).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from . import (
     handler_files,
     masking,
     nodes,
+    plugins,
     rules,
     secret_files,
     settings_sources,
@@ -32,10 +33,12 @@ from .clock import SystemClock
 from .documents import find_default
 from .errors import ConfigError, Problem
 from .fields.spoken import folded
-from .function import AnyFunction, CommandFunction, HttpFunction, LocalFunction, RemoteFunction
+from .function import AnyFunction, CommandFunction, HttpFunction, LocalFunction, PluginFunction, RemoteFunction
 from .kinds.profile import SourceKind
+from .kinds.table import KINDS
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
+from .plugins import Plugins
 from .settings import SECTIONS, Settings
 
 __all__ = ["CheckPatterns", "Config", "PatternFault", "PatternNotes", "find_default", "load"]
@@ -45,7 +48,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
-_OF_TOPICS = frozenset({folded("topics"), folded("self_managed_event_source")})
+_NAME_SOURCES = frozenset(folded(name) for kind in KINDS for name in kind.names_source)
 """Fields of a mapping that name a source without an ARN."""
 
 
@@ -135,18 +138,20 @@ def load(
     check_patterns: CheckPatterns | None = None,
     pattern_notes: PatternNotes | None = None,
     given: Sequence[Node] = (),
+    plugins: Plugins | None = None,
 ) -> Config:
     """The configuration of all paths (files or directories) together.
 
     `flags` is keyed by the path of a setting (`aws.real`); None means not given. `given`: documents that somebody made,
-    out of a template: they are taken as they are, and no variables are filled in. Raises ConfigError with every problem
+    out of a template: they are taken as they are, and no variables are filled in. `plugins`: what is installed of
+    others. Raises ConfigError with every problem
     found, in the order of the files.
     """
     found, repeated = documents.read_all([Path(path) for path in paths])
     variables = nodes.Variables(lambda name: secret_files.value_of(environ, name))
     filled = [variables.fill(document) for document in found]
     members, problems = nodes.merge([*filled, *given])
-    loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems])
+    loading = _Loading(members, check_patterns, pattern_notes, [*repeated, *variables.problems, *problems], plugins)
     config = loading.config(environ, flags or {})
     if loading.problems or config is None:
         order = [document.file for document in found]
@@ -170,6 +175,7 @@ class _Loading:
     check_patterns: CheckPatterns | None
     pattern_notes: PatternNotes | None
     problems: list[Problem]
+    plugins: Plugins | None = None
     warnings: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
 
@@ -254,9 +260,11 @@ class _Loading:
             if (kind := self._kind(name, node, NodePlace(path, node.file, node.line))) is None:
                 continue
             node = _unwrapped(node)
-            made, wrong = self._validated(kind, node, name, path)
+            is_plugin = kind is PluginFunction
+            made, wrong = self._validated(kind, plugins.own_members(node) if is_plugin else node, name, path)
             if made is not None:
                 assert isinstance(made, AnyFunction)
+                made = self._with_settings(made, node, path) if isinstance(made, PluginFunction) else made
                 functions[name] = made.located(Path(node.file).parent.absolute())
                 self._paths_exist(functions[name], node, path, wrong)
                 self._handler_exists(functions[name], node, path)
@@ -287,6 +295,12 @@ class _Loading:
         what = "does not define how to run it"
         self.problems.append(place.problem(what, "give one of " + ", ".join(function.KINDS)))
         return None
+
+    def _with_settings(self, made: PluginFunction, node: Node, path: str) -> PluginFunction:
+        place = NodePlace(path, node.file, node.line)
+        looked = plugins.function_settings(self.plugins, made.plugin, node, place)
+        self.problems.extend(looked.problems)
+        return made.model_copy(update={"settings": looked.settings, "broken": looked.broken, "title": looked.title})
 
     def _paths_exist(self, made: AnyFunction, node: Node, path: str, wrong: set[str]) -> None:
         if not isinstance(made, LocalFunction | CommandFunction):
@@ -343,12 +357,15 @@ class _Loading:
         return mappings
 
     def _rules(self, made: EventSourceMapping, node: Node, path: str, wrong: set[str], shortest_age: int) -> None:
-        unclear = "source" in wrong or (made.kind is None and wrong & _OF_TOPICS)  # its consequences are no news
+        unclear = "source" in wrong or (made.kind is None and wrong & _NAME_SOURCES)  # its consequences are no news
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
                 place = _place_of(node, violation.field, path)
                 self.problems.append(place.problem(violation.what, violation.hint))
+        if made.failure_plugin and "destinationconfig" not in wrong:
+            place = locate(node, ["destination_config", "on_failure", "destination"], path)
+            self.problems.extend(plugins.destination_settings(self.plugins, made.failure_plugin, place).problems)
         for note in rules.notes(made):
             self.warnings.append(locate(node, [note.field], path).problem(note.what, note.hint))
         if self.check_patterns is not None and made.kind is not None:

@@ -8,14 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from .fields import limits
-from .fields.retry_backoff import RetryBackoff
 from .fields.spoken import aws_name
 from .function import KINDS
 from .kinds.support import honoured_table
 from .kinds.table import KINDS as SOURCES
 from .mapping import EventSourceMapping
 from .nodes import MAX_NODES
-from .settings import PREFIX, Api, Aws, Destinations, LogSettings, Settings
+from .settings import PREFIX, Settings
 
 _INTRODUCTION = f"""# Configuration
 
@@ -57,15 +56,15 @@ def page() -> str:
     """The whole page, as Markdown."""
     parts = [
         _INTRODUCTION,
-        _table(Settings, skip=("aws", "api", "log", "destinations", "retry_backoff")),
-        "### `aws`\n\n" + _doc(Aws) + "\n\n" + _table(Aws),
-        "### `api`\n\n" + _doc(Api) + "\n\n" + _table(Api),
-        "### `log`\n\n" + _doc(LogSettings) + "\n\n" + _table(LogSettings),
-        "### `destinations`\n\n" + _doc(Destinations) + "\n\n" + _table(Destinations),
-        "### `retry_backoff`\n\n" + _doc(RetryBackoff) + "\n\n" + _table(RetryBackoff),
+        _table(Settings, skip=frozenset(_sections())),
+        *(
+            f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}{_MORE.get(name, '')}"
+            for name, model in _sections().items()
+        ),
         _FUNCTIONS,
         *(f"### `{key}`\n\n{_doc(kind)}\n\n{_table(kind, aws=True)}" for key, kind in KINDS.items()),
         _MAPPINGS,
+        _source_names(),
         _table(EventSourceMapping, aws=True),
         _limits(),
         "## Honoured fields\n\n" + _STANDINGS.strip() + "\n\n" + honoured_table(),
@@ -74,11 +73,21 @@ def page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
+def _section(name: str, model: type[BaseModel]) -> str:
+    return f"### `{name}`\n\n{_doc(model)}\n\n{_table(model)}{_MORE.get(name, '')}"
+
+
+def _sections() -> dict[str, type[BaseModel]]:
+    """The settings that are sections, in the order of the model."""
+    types = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: each for name, each in types.items() if isinstance(each, type) and issubclass(each, BaseModel)}
+
+
 def _doc(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _table(model: type[BaseModel], aws: bool = False, skip: tuple[str, ...] = ()) -> str:
+def _table(model: type[BaseModel], aws: bool = False, skip: frozenset[str] = frozenset()) -> str:
     schema = model.model_json_schema(by_alias=False)
     rows = []
     for name, field in model.model_fields.items():
@@ -143,12 +152,22 @@ def _members(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     return "{" + "; ".join(told) + "}"
 
 
+_RUNTIMES = (
+    "| *a runtime* | text, or {`command`: list of text} | | For `python…` and `nodejs…` an interpreter: a path, or a "
+    "name on PATH. For every runtime a command: its program, found on PATH or relative to the code, and its arguments, "
+    "in which `{code}` is the directory of the code and `{handler}` the handler (`{{` and `}}` are braces). Example: "
+    '`java21: {command: [java, -cp, "{code}:{code}/lib/*", Main, "{handler}"]}`. |'
+)
+
+_MORE = {"runtimes": "\n" + _RUNTIMES}
+"""What follows the tables of sections."""
+
 _FUNCTIONS = """
 ## Functions
 
-`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke` and `http` says
-which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials of its own in
-`environment`; the other variables that Lambda sets itself are refused, as on AWS.
+`functions` maps names to functions. Exactly one of the keys `runtime`, `command`, `external`, `invoke`, `http` and
+`plugin` says which kind it is. Relative paths start at the directory of the file. A function may have AWS credentials
+of its own in `environment`; the other variables that Lambda sets itself are refused, as on AWS.
 """
 
 _MAPPINGS = """
@@ -160,14 +179,17 @@ function are an error, as on AWS.
 
 A stream's mapping has a starting position (`starting_position`). Headrace applies it once, and stores the start before
 the first read; after that the stored positions count. They are in the `state` directory under the mapping's UUID and
-the stream's ARN; `headrace positions` lists, moves and removes them. `source` may be a Kinesis stream, a consumer of a
-Kinesis stream (enhanced fan-out), a DynamoDB stream, or a DynamoDB table, whose newest stream is read.
+the stream's ARN; `headrace positions` lists, moves and removes them.
 """
 
 _STANDINGS = """
 *honoured*: does what AWS does. *refused*: AWS has no such parameter for that source, and refuses it too.
 *recorded*: stored and shown, without effect here. No field is accepted and ignored.
 """
+
+
+def _source_names() -> str:
+    return "\n".join(f"- **{kind.title}:** {kind.sources}" for kind in SOURCES)
 
 
 def _limits() -> str:

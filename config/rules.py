@@ -13,7 +13,7 @@ from .fields.limits import Support
 from .fields.spoken import aws_name
 from .kinds import table
 from .kinds.destinations import UNSUPPORTED
-from .kinds.profile import FieldRefusal, RuleContext, SourceKind, Violation, sentence
+from .kinds.profile import UNRECOGNIZED, FieldRefusal, RuleContext, SourceKind, Violation, sentence
 from .kinds.support import FIELDS, standing
 from .mapping import EventSourceMapping, is_given, split_function
 
@@ -43,13 +43,13 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
 
 
 def _unknown_source(mapping: EventSourceMapping) -> Violation:
-    if mapping.arn is None and mapping.topics:
-        hint = "give the brokers of the topic, or 'source' with the ARN of an MSK cluster"
-        return sentence("self_managed_event_source", "Unrecognized event source.", hint)
+    unfinished = (kind.unfinished(mapping) for kind in table.KINDS)
+    if found := next((violation for violation in unfinished if violation is not None), None):
+        return found
     if mapping.arn is None:
         hint = "give an ARN of a queue, stream or cluster"
-        return sentence("source", "Unrecognized event source.", hint)
-    what = f"Unrecognized event source. Headrace does not know the service {mapping.arn.service!r}"
+        return sentence("source", UNRECOGNIZED, hint)
+    what = f"{UNRECOGNIZED} Headrace does not know the service {mapping.arn.service!r}"
     return sentence("source", what, f"this version polls {table.polled()}")
 
 
@@ -93,7 +93,7 @@ def conflict(mapping: EventSourceMapping, other: EventSourceMapping) -> str | No
     if kind is None or mapping.function_name != other.function_name or not kind.identity.same(mapping, other):
         return None
     tail = f"already exists. Please update or delete the existing mapping with UUID {other.uuid}"
-    return f"{kind.identity.told(mapping)} {tail}"
+    return f"{kind.identity.duplicate(mapping)} {tail}"
 
 
 def shared(mapping: EventSourceMapping, other: EventSourceMapping) -> Violation | None:

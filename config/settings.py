@@ -18,7 +18,8 @@ from pydantic.json_schema import WithJsonSchema
 from . import read_json
 from .errors import ConfigError
 from .fields.retry_backoff import RetryBackoff
-from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, REGION_FORM, URL_FORM, WHOLE
+from .fields.runtimes import Runtimes
+from .fields.spoken import ACCOUNT_FORM, KEY_ID_FORM, LAYER_FORM, REGION_FORM, URL_FORM, WHOLE
 from .nodes import Node
 
 _Url = Annotated[str, StringConstraints(pattern=URL_FORM)]
@@ -155,10 +156,16 @@ class Api(_Section):
     adopt: bool = False
     """Let the API change and delete the mappings of this configuration. Its changes to a mapping hold until the
     mapping's definition here changes."""
+    hot_reload: bool | None = None
+    """Run a directory of this machine as a function or a layer where a client asks for it as it would of LocalStack:
+    `S3Bucket=hot-reload`, `S3Key=/absolute/path`. Default: only where `listen` is on the loopback."""
 
     def secrets(self) -> dict[str, str]:
         """The secrets as text, by key id in upper case: variables do not keep the case of a name."""
         return {key_id.upper(): secret.get_secret_value() for key_id, secret in self.access_keys.items()}
+
+
+_LayerArn = Annotated[str, StringConstraints(pattern=LAYER_FORM)]
 
 
 class TakeOver(_Section):
@@ -185,6 +192,16 @@ class Asynchronous(_Section):
     """Factor for the pauses of 60 s and 120 s after failed attempts. AWS's is 1; smaller values are for tests."""
 
 
+class JournalSettings(_Section):
+    """What the daemon remembers of the last records of each mapping, for `headrace explain` and `/v1`."""
+
+    records: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = 10_000
+    """Records of each mapping; 0 for none. All mappings together remember 500,000 at most."""
+    payloads: bool = False
+    """Remember what the records hold, too: as many as fit into 4 MB for each mapping, and 256 MB for all together. They
+    may be secrets."""
+
+
 class Settings(_Section):
     """The daemon's own settings."""
 
@@ -193,7 +210,7 @@ class Settings(_Section):
     listen: Annotated[Address, BeforeValidator(_address), WithJsonSchema({"type": ["string", "integer"]})] = Field(
         Address("127.0.0.1", 9470), examples=["127.0.0.1:9470"], json_schema_extra={"default": "127.0.0.1:9470"}
     )
-    """Address of `/livez`, `/readyz`, `/metrics` and the Lambda API. Port 0 means any free port."""
+    """Address of `/livez`, `/readyz`, `/metrics`, the page and the Lambda API. Port 0 means any free port."""
     api: Api = Field(default_factory=Api)
     """The Lambda API."""
     take_over: TakeOver = Field(default_factory=TakeOver)
@@ -204,15 +221,25 @@ class Settings(_Section):
     warm: Annotated[int, Field(ge=1, le=10_000), WHOLE] = 64
     """Maximum idle processes that stay for the next invocation, over all local functions. Beyond it, the process that
     was idle for longest ends."""
+    runtimes: Runtimes = Field(default_factory=Runtimes)
+    """What runs the functions of a runtime on this machine."""
     asynchronous: Asynchronous = Field(default_factory=Asynchronous)
     """How to deliver asynchronous invocations."""
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that has it, `on` to any endpoint,
     `off` nowhere."""
+    layers: dict[_LayerArn, Path] = Field(
+        default_factory=dict,
+        examples=[{"arn:aws:lambda:us-east-1:580247275435:layer:LambdaInsightsExtension:53": "./insights.zip"}],
+    )
+    """The content of layers that are not here, such as a vendor's: a directory, or a zip, by the ARN of the layer's
+    version, or of the layer for every version. For functions of the Lambda API and of templates."""
     state: Path = Path(".headrace")
     """Directory for data that must survive a restart."""
     log: LogSettings = Field(default_factory=LogSettings)
     """The log."""
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    """What is remembered of records."""
     destinations: Destinations = Field(default_factory=Destinations)
     """How often to try failure destinations."""
     retry_backoff: RetryBackoff = Field(default_factory=RetryBackoff)

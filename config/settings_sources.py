@@ -7,8 +7,9 @@ Flags over `HEADRACE_*` variables over the file's sections over the variables th
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from . import complaints, secret_files, wanted
 from .errors import Problem
 from .fields.spoken import absolute
-from .nodes import Node, NodePlace
+from .nodes import Node, NodePlace, locate
 from .settings import PREFIX, SECTIONS, Settings, read_variables
 
 Keys = tuple[str, ...]
@@ -86,11 +87,37 @@ def _validated(layers: _Layers, sections: Node) -> tuple[Settings | None, list[P
         found = complaints.problems(fault, Settings, sections, "")
         keys = [tuple(map(str, complaints.keys_of(error))) for error in complaints.distinct(fault)]
         return None, [_from(layers.origin(path), path, problem) for path, problem in zip(keys, found, strict=True)]
-    if layers.origin(("state",)) is _Origin.FILE and "state" in layers.members:
-        assert isinstance(sections.value, dict)
-        base = Path(sections.value["state"].file).parent
-        settings = settings.model_copy(update={"state": absolute(base, settings.state)})
-    return settings, []
+    settings = settings.model_copy(update=_located(settings, layers))
+    return settings, list(_missing_layers(settings, layers, sections))
+
+
+def _missing_layers(settings: Settings, layers: _Layers, sections: Node) -> Iterator[Problem]:
+    for arn, path in settings.layers.items():
+        if not os.path.exists(path):
+            problem = locate(sections, ["layers", arn]).problem(
+                f"there is no {str(path)!r}", "name a directory or a zip"
+            )
+            yield _from(layers.origin(("layers", arn)), ("layers",), problem)
+
+
+def _located(settings: Settings, layers: _Layers) -> dict[str, object]:
+    """The settings that are paths, relative to the file that has them."""
+    found: dict[str, object] = {"runtimes": settings.runtimes.located(_bases(layers, "runtimes"))}
+    if "state" in layers.members and layers.origin(("state",)) is _Origin.FILE:
+        found["state"] = absolute(Path(layers.members["state"].file).parent, settings.state)
+    bases = _bases(layers, "layers")
+    found["layers"] = {
+        arn: absolute(bases[arn], path) if arn in bases else path for arn, path in settings.layers.items()
+    }
+    return found
+
+
+def _bases(layers: _Layers, section: str) -> dict[str, Path]:
+    """The directories of the files that give the members of a section, by member."""
+    found = layers.members.get(section)
+    members = found.value if found is not None and isinstance(found.value, dict) else {}
+    filed = {key: node for key, node in members.items() if layers.origin((section, key)) is _Origin.FILE}
+    return {key: Path(node.file).parent.absolute() for key, node in filed.items()}
 
 
 def _from(origin: _Origin, keys: Keys, problem: Problem) -> Problem:

@@ -1,3 +1,3 @@
-"""What happens to records once they are fetched: filter, batch, plan, invoke; and the pure rules behind it."""
+"""Handles the records that were fetched: filters, batches, plans and invokes; and holds the pure rules behind it."""
 
 from __future__ import annotations

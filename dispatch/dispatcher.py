@@ -42,15 +42,16 @@ from .core.planner import DiscardStep, Done, Halved, InvokeStep, Planner, Retry,
 from .core.policy import Policy
 from .core.response import Identifiers, judge
 from .core.slots import Taken
+from .core.steps import Skip
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
 from .permits import Gate, GateEntry, PermitClaim, Permits
 
 HOLD_MARGIN = 5.0
-"""Seconds before records fall back to the source at which they are held for longer; for a short time, its last quarter.
-Messages of a function that fails sooner come again after the queue's own time."""
+"""Ask for more time so many seconds before the hold ends; in the last quarter of a shorter hold. Messages of a function
+that fails sooner come again after the queue's own time."""
 HOLD_STEP = 30.0
-"""Seconds by which records are held at a time. Short, so that a failure soon after shows soon after."""
+"""Seconds by which records are held at a time. Short, so that a failed record soon becomes visible again."""
 HOLD_AGAIN = 1.0
 """Seconds between attempts of a hold that the source refused, as long as the records are still ours."""
 
@@ -66,7 +67,7 @@ class Target:
 
     @property
     def closed(self) -> Reason | None:
-        """Why nothing may be invoked, told of this function; None when its gate is open."""
+        """Why nothing may be invoked, with the function's name in front; None when its gate is open."""
         cause = self.gate.cause
         return cause.of(f"function {self.name}") if cause and not self.gate.is_open else None
 
@@ -83,11 +84,11 @@ class Ledger(Protocol):
         ...
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
-        """As `pollers.source.Reader.hold`."""
+        """See `pollers.source.Reader.hold`."""
         ...
 
     async def release(self, records: Sequence[Record]) -> None:
-        """As `pollers.source.Reader.release`."""
+        """See `pollers.source.Reader.release`."""
         ...
 
 
@@ -143,9 +144,9 @@ class Delivery:
                 await self._carry_out(step)
 
     def stop(self, times: StopTimes = NEVER) -> None:
-        """Begin nothing new: what is not being invoked right now is ABANDONED. So is what is discarded, unless its
-        failure destination takes it in the attempt that is under way, or in the first. `times` has by when a document
-        is written and a source told; NEVER where the invocation in flight has all its time."""
+        """Begin nothing new: records that are not in flight get the fate ABANDONED. So do discarded records, unless
+        their failure destination accepts the document in the present attempt, or in the first. `times`: the deadline of
+        each phase; NEVER where the invocation in flight has all its time."""
         self.stop_lanes(None)
         self._stopped = True
         self._times = times
@@ -163,6 +164,17 @@ class Delivery:
             return False
         self._pause.cancel()
         return True
+
+    def blocking(self, lane: str, name: str = "") -> Record | None:
+        """The first record of a lane that has no fate yet, or the one of this name."""
+        undecided = self._planner.undecided
+        return next((each for each in undecided if each.lane.shard == lane and name in ("", each.name)), None)
+
+    def skip(self, record: Record) -> Skip | None:
+        """Give up on this record. None when it has its fate already."""
+        if (skip := self._planner.skip(record)) is not None:
+            self._pause.cancel()
+        return skip
 
     def works_on(self, lanes: Collection[Lane]) -> bool:
         """Whether a record of these lanes has no fate yet, or is on its way to the failure destination."""
@@ -235,7 +247,8 @@ class Delivery:
         await self._settle_ours(step)
 
     async def _settle_ours(self, step: DiscardStep) -> None:
-        """Its writing took a while. Of a lane that went meanwhile the same position may be another record by now."""
+        """While the document was written, a lane may have moved to another owner; its records are not settled here,
+        because the same position may be another record by now."""
         gone, ours = step.records.by_lane(self._withdrawn.__contains__)
         if gone:
             await self._settle(SettleStep(gone, ABANDONED))
@@ -272,8 +285,8 @@ class Delivery:
             self._handover.stop(soon(self._times.write, self._common.clock.monotonic()))
 
     async def _wait(self, until: float) -> None:
-        """Sleep; but a batch of a function that cannot start is held for as long as that lasts, and a probe that
-        succeeded says little of that: a function that is not there sits behind an endpoint that is."""
+        """Sleep; but hold the batch as long as its function cannot start. A successful probe proves little: the
+        endpoint can answer while the function is missing."""
         gate = self._target.gate
         with self._pause_scope():
             if gate.is_open:

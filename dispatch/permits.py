@@ -101,7 +101,7 @@ class PermitClaim:
     def __init__(self, permits: Permits, mapping: str) -> None:
         self.mapping = mapping
         self.number: int | None = None
-        """Of its request, where it had to wait."""
+        """The number of its request, where it had to wait."""
         self._permits = permits
         self._granted = anyio.Event()
 
@@ -227,7 +227,7 @@ class Gate:
         if self._state.standing != before.standing:
             moved, self._moved = self._moved, anyio.Event()
             moved.set()
-        if self._state.outlook != before.outlook:
+        if self._state.wake_key != before.wake_key:
             changed, self._changed = self._changed, anyio.Event()
             changed.set()
 

@@ -20,10 +20,11 @@ from anyio.abc import TaskGroup
 from ..config.core.stop_budget import NEVER, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason
-from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Record, Settlement
+from ..dispatch.core.model import ABANDONED, FILTERED, FateKind, Lane, Now, OpenWindow, Position, Record, Settlement
 from ..dispatch.core.observer import Blocked, Filtered, Settled, SettleFailed, Settling
 from ..dispatch.core.pages import NONE, Records
 from ..dispatch.core.planner import DiscardStep, SettleStep
+from ..dispatch.core.steps import Skip
 from ..dispatch.dispatcher import Delivery
 from .committer import Committer
 from .core.blockage import BLOCKED_AFTER, Blockage
@@ -39,6 +40,9 @@ PASSED = frozenset({FateKind.DELIVERED, FateKind.FILTERED, FateKind.DISCARDED})
 REFUSALS = 5
 """Fetches whose filtered records may still be unsettled at the source when the next fetch begins. The limit exists
 because a source may be slow to settle them."""
+
+NOWHERE = Position(0)
+"""In the place of a position where there is none."""
 
 
 class Feed:
@@ -111,7 +115,7 @@ class Feed:
             except SourceError as error:
                 failure = error
             await self._drain()
-        if self._stopped:  # while the last of a feed that had retired was being delivered
+        if self._stopped:  # the stop came while a retired feed delivered its last batch
             await self._give_back()
         with self._until(self._times.settle):
             await self._last_commit()
@@ -132,9 +136,9 @@ class Feed:
         self._committer.hurry()
 
     def stop(self, times: StopTimes = NEVER) -> None:
-        """Fetch no more and begin nothing new; invocations in flight go on, and so does a fetch of what is only lent:
-        a queue may answer a poll whose client has gone, and make a message invisible that nobody received. `times` has
-        by when the rest must be done; NEVER where nobody waits for it."""
+        """Fetch no more and begin nothing new. Invocations in flight go on. A fetch from a source that lends records
+        (SQS) goes on too: a queue may answer a poll whose client has gone, and make a message invisible that nobody
+        received. `times`: the deadline of each phase; NEVER where nobody waits for the end."""
         self._fetch_no_more()
         self._stopped, self._times = True, times
         self._ending.deadline = min(self._ending.deadline, times.close)
@@ -145,8 +149,18 @@ class Feed:
             delivery.stop(times)
 
     def hasten(self) -> int:
-        """Invoke now what waits for its next attempt; in how many batches something did."""
+        """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(delivery.hasten() for delivery in tuple(self._deliveries))
+
+    def skip(self, lane: str, name: str) -> Skip | None:
+        """Give up on the record that holds up a lane, or on the one of this name there. None when none of it is in a
+        batch."""
+        found = [(record, each) for each in self._deliveries if (record := each.blocking(lane, name)) is not None]
+        found = [each for each in found if each[0].position is not None]
+        if not found:
+            return None
+        record, delivery = min(found, key=lambda each: each[0].position or NOWHERE)
+        return delivery.skip(record)
 
     def cut(self) -> None:
         """After a stop: end the invocations in flight as well, and the fetch."""
@@ -178,7 +192,7 @@ class Feed:
         self._pump()
 
     async def _take_in(self) -> None:
-        """Fetch, and all that happens to the records before their batch."""
+        """Fetch, filter the records and put them into the slots."""
         try:
             fetched = await self._intake.fetch()
             await self._sort_in(fetched)
@@ -205,7 +219,7 @@ class Feed:
         self._start(self._tell_refused, records)
 
     def _end(self, lanes: Sequence[Lane]) -> None:
-        """These lanes have nothing more to give; a feed that reads one of them only ends with it."""
+        """These lanes have no more records. A feed whose only lane is among them ends."""
         self._ended.update(lanes)
         if self._reader.lane in self._ended:
             self._slots.close(self._now())
@@ -221,7 +235,7 @@ class Feed:
             self._wake()
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
-        """Called by the reader: as `source.Owner.revoke`."""
+        """The reader calls this; see `source.Owner.revoke`."""
         while self._intake.taking:
             await self._changed.wait()
         await self._tell(Settlement(self._begin_no_more(lanes), ABANDONED))
@@ -258,19 +272,19 @@ class Feed:
         self._pump(flush=not self._wanted)
 
     def _delivered(self, delivery: Delivery, slot: int) -> None:
-        """Free the slot in the step in which nobody works on it any more."""
+        """Free the slot in the same step in which its delivery ends."""
         self._deliveries.discard(delivery)
         self._slots.completed(slot, self._now())
         self._wake()
 
     async def _drain(self) -> None:
-        """The end of fetching: what waits for a batch is delivered, or on a stop given back."""
+        """The end of fetching: deliver the records that wait for a batch, or give them back on a stop."""
         self._pump(flush=True)
         if self._stopped:
             await self._give_back()
 
     async def _give_back(self) -> None:
-        """What will not be in a batch any more."""
+        """Give the waiting records back to the source, because no batch will take them."""
         dropped = self._slots.drop()
         with self._until(self._times.settle):
             await self._tell(Settlement(dropped, ABANDONED))
@@ -320,9 +334,9 @@ class Feed:
 
     async def settle(self, slot: int, step: SettleStep | DiscardStep) -> None:
         shared, window = self._booked(slot, step)
-        heard = await self._tell(Settlement(step.records + shared, step.fate))
+        accepted = await self._tell(Settlement(step.records + shared, step.fate))
         if step.fate.kind in PASSED:
-            self._marks.done_in_window(heard, window)
+            self._marks.done_in_window(accepted, window)
             self._commit_soon()
         if step.fate.kind is FateKind.ABANDONED:
             await self.release(shared)
@@ -342,15 +356,15 @@ class Feed:
         if not settlement.records:
             return NONE
         self._observer.observe(Settling(self._mapping, (settlement,)))
-        unheard = set(await self._reader.settle((settlement,)))
-        if not unheard:
+        refused = set(await self._reader.settle((settlement,)))
+        if not refused:
             self._observer.observe(Settled(self._mapping, (settlement,)))
             return settlement.records
-        lost, heard = settlement.records.by_record(unheard.__contains__)
+        lost, accepted = settlement.records.by_record(refused.__contains__)
         self._observer.observe(SettleFailed(self._mapping, lost, NOT_ACCEPTED))
-        if heard:
-            self._observer.observe(Settled(self._mapping, (Settlement(heard, settlement.fate),)))
-        return heard
+        if accepted:
+            self._observer.observe(Settled(self._mapping, (Settlement(accepted, settlement.fate),)))
+        return accepted
 
     async def hold(self, records: Sequence[Record], until: float) -> float:
         """Hold the records that wait behind the batch of a function that cannot start, because they could not be
@@ -384,8 +398,8 @@ class Feed:
             self._wake()
 
     async def _last_commit(self) -> None:
-        """What is still to be stored when nothing is under way any more; with it the end of lanes that were read to
-        their end."""
+        """Store the last positions when no batch is in flight any more, and the end of each lane that was read to its
+        end."""
         if self._slots.idle:
             self._marks.end(self._ended)
         await self._committer.last()

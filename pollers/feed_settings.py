@@ -17,7 +17,7 @@ from .core.pool import Pool
 
 AHEAD_RECORDS = 10_000
 AHEAD_BYTES = 32 * 1024 * 1024
-"""What may be fetched and not yet settled of one lane, where a mapping's batches ask for no more."""
+"""Records of one lane that may be fetched and not yet settled, where a mapping's batches need no more."""
 
 
 def ahead_of(mapping: EventSourceMapping) -> tuple[int, int]:
@@ -33,7 +33,7 @@ Keeps = Callable[[Page], tuple[Page, Page]]
 
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
-    """Of one mapping."""
+    """The settings of all feeds of one mapping."""
 
     dispatcher: Dispatcher
     slots: Callable[[Lane | None, OpenWindow | None], Slots]
@@ -49,6 +49,6 @@ class FeedSettings:
     """Records that may be fetched and not yet settled, per lane."""
     ahead_bytes: int = AHEAD_BYTES
     pool: Pool = field(default_factory=Pool)
-    """What they hold together."""
+    """The records in memory of all feeds together."""
     pace: Pace = field(default_factory=Pace)
-    """When they store their positions, and other mappings theirs."""
+    """When all feeds store their positions, those of other mappings too."""

@@ -78,7 +78,7 @@ class Intake:
         self._fetching.cancel()
 
     def taken(self) -> None:
-        """What arrived is in the slots, or nowhere, after a fault of ours."""
+        """The slots have the records; after a fault of ours they are dropped."""
         self._taking = False
 
     def failed(self, cause: Reason, delay: float) -> None:
@@ -100,7 +100,8 @@ class Intake:
         return fetched
 
     async def sorted(self, fetched: FetchResult) -> tuple[Records, Records]:
-        """What the function shall get, and what the filters refused. What is here already is in neither."""
+        """Return the records for the function, and the records that the filters refused. Records that are here already
+        are in neither."""
         kept: list[Page] = []
         refused: list[Page] = []
         for start in range(0, len(fetched.records), AT_ONCE):
@@ -136,7 +137,7 @@ class Intake:
         return deadline
 
     def _tell_trouble(self, fetched: FetchResult) -> None:
-        """Of a part of the source, which the others do not wait for."""
+        """Report the trouble of one part of the source; the other parts go on."""
         if fetched.trouble and (fetched.trouble != self._trouble or not fetched.records):
             self._observer.observe(FetchFailed(self._mapping, fetched.trouble, 0.0))
         self._trouble = fetched.trouble

@@ -20,6 +20,8 @@ from ..config.mapping import EventSourceMapping
 from ..dispatch.core.observer import Observer
 from ..dispatch.destinations.base import Destination
 from .checkpoints.store import CheckpointStore
+from .positions import LanePositions
+from .replay.core.plan import ReplayPlan, ReplayProgress
 from .source import FunctionFacts, Source
 from .streams.core.idle_shards import IdleShards
 
@@ -48,6 +50,16 @@ class SourceParts:
     idle_shards: IdleShards = field(default_factory=IdleShards)
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A source that is read again, without an effect on the mapping's own position."""
+
+    source: Source
+    """Empty when every shard was read up to the end of the plan."""
+    plan: ReplayPlan
+    """The given range, with positions in the place of times where times do not rise along a shard."""
+
+
 class SourceMaker(Protocol):
     """Makes the source of one mapping. Making a `SourceMaker` makes no calls, so it may be made only for a check."""
 
@@ -66,9 +78,26 @@ class SourceMaker(Protocol):
         for a client that cannot be made."""
         ...
 
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed | None:
+        """The source once more, for what of the plan is not done. None where a record that was taken is not in the
+        source any more. Raises as `source`, and SourceError while the source cannot be found."""
+        ...
+
+    async def positions(self) -> LanePositions | None:
+        """The positions of the mapping, for a user who moves them while nobody reads the source; None for a kind
+        without positions. Raises ConfigError for a client that cannot be made, UnusableState."""
+        ...
+
     def destination(self, function_arn: str) -> Destination | None:
         """A failure destination that lies in the source itself; None where the mapping names none of that kind."""
         ...
+
+
+Send = Callable[[EventSourceMapping, Clients, str, str], Awaitable[None]]
+"""Puts a record with this payload and this key (message group, partition key; or empty) into a mapping's source. Raises
+the client's exceptions, and UnfitSample for a payload that no record can have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +106,8 @@ class PollerKind:
 
     kind: SourceKind
     make: Callable[[EventSourceMapping, SourceParts], SourceMaker]
-    """Of a mapping that breaks no rule."""
+    """Makes the maker for a mapping that breaks no rule."""
     missing: Callable[[EventSourceMapping], str] = lambda mapping: ""
     """The missing libraries that this mapping needs, and how to install them; empty when none is missing."""
+    send: Send | None = None
+    """For tests of users; None where Headrace has no producer."""

@@ -1,4 +1,4 @@
-"""What the delivery of one slot may do to its records (`dispatcher.Ledger`): its feed does it, for this slot."""
+"""Lets the delivery of one slot act on its records (`dispatcher.Ledger`): its feed acts, for this slot."""
 
 from __future__ import annotations
 

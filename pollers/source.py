@@ -19,7 +19,7 @@ from ..dispatch.core.pages import Records
 from .core.mark import Mark
 
 NOT_ACCEPTED = Reason(ReasonCode.REFUSED, "the source did not accept it")
-"""Of records whose fate it would not hear."""
+"""For records whose settlement the source did not accept."""
 
 
 class LaneLost(SourceUnavailable):
@@ -78,7 +78,8 @@ class Reader(Protocol):
         ...
 
     def attach(self, owner: Owner) -> None:
-        """Who is to be told when lanes are taken away; before the first fetch. Only where that happens (Kafka)."""
+        """Set the owner, whom the reader tells when it loses lanes; before the first fetch. Only where lanes can be
+        lost (Kafka)."""
         ...
 
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:

@@ -17,6 +17,7 @@ from ..config.core.stop_budget import NEVER, StopBudget, StopTimes, soon
 from ..config.errors import SourceError, SourceUnavailable
 from ..config.reasons import Reason, ReasonCode, fault_of_ours
 from ..dispatch.core.observer import Crashed, FeedsChanged, FetchesAgain, FetchFailed, MappingChanged
+from ..dispatch.core.steps import Skip
 from .core.lifecycle import PollState, Status
 from .feed import Feed
 from .feed_settings import FeedSettings
@@ -25,7 +26,7 @@ from .source import FetchResult, Reader, Roster, Source
 LOOKS = 2.0
 """Seconds between checks whether a source that only lends has messages, while its function's gate rests."""
 LONG_LIFE = 60.0
-"""Seconds after which the end of a feed has nothing to do with its beginning."""
+"""Seconds. A feed that lived longer starts its back-off anew."""
 
 
 class Supervisor:
@@ -39,13 +40,13 @@ class Supervisor:
         self._feeds: dict[str, Feed] = {}
         self._begun: set[str] = set()
         self._aligned: Collection[str] = ()
-        """What the roster wanted when the feeds were last looked at."""
+        """The roster's wish at the last look at the feeds."""
         self._resting: dict[str, Reason] = {}
         """Feeds that wait for another try, each with the reason."""
         self._losses: Counter[str] = Counter()
-        """How often in a row each of them did not live for long."""
-        self._unheard: set[str] = set()
-        """Those that ended in a failure and have fetched nothing since."""
+        """For each feed: lives in a row that were shorter than LONG_LIFE."""
+        self._not_fetching: set[str] = set()
+        """Feeds that ended in a failure and have fetched nothing since."""
         self._status = Status(PollState.WAITING)
         self._failures = 0
         self._failure: Reason | None = None
@@ -96,8 +97,13 @@ class Supervisor:
         return len(self._feeds)
 
     def hasten(self) -> int:
-        """Invoke now what waits for its next attempt; in how many batches something did."""
+        """Invoke now the records that wait for their next attempt. Returns the number of batches that waited."""
         return sum(feed.hasten() for feed in tuple(self._feeds.values()))
+
+    def skip(self, lane: str, name: str = "") -> Skip | None:
+        """Give up on the record that holds up this lane, or on the one of this name there: it is discarded, with its
+        document. None when no batch has such a record, or records have no positions."""
+        return next((skip for feed in tuple(self._feeds.values()) if (skip := feed.skip(lane, name))), None)
 
     async def empty(self) -> bool:
         """Whether the source says that nothing is left; False when it cannot be asked."""
@@ -211,8 +217,7 @@ class Supervisor:
                 feed.stop(self._times)
 
     async def _run_feed(self, tasks: TaskGroup, roster: Roster, name: str) -> None:
-        """One life of a feed. What passes is between this feed and its source, and so is a fault of ours in it: no
-        other feed suffers from that."""
+        """One life of a feed. A temporary failure (SourceUnavailable) or a fault of ours restarts this feed only."""
         began = self._clock.monotonic()
         try:
             await self._read(tasks, roster, name)
@@ -250,7 +255,7 @@ class Supervisor:
         delay = self._settings.backoff.delay(self._losses[name], self._dispatcher.jitter())
         self._settings.dispatcher.observer.observe(FetchFailed(self.mapping, cause, delay))
         self._resting[name] = cause
-        self._unheard.add(name)
+        self._not_fetching.add(name)
         with anyio.move_on_after(delay):
             await self._over.wait()
         del self._resting[name]
@@ -259,13 +264,12 @@ class Supervisor:
         self._settings.dispatcher.observer.observe(FeedsChanged(self.mapping, len(self._feeds)))
 
     def _tell_recovery(self, name: str, fetched: FetchResult) -> None:
-        """A feed has fetched, of every part of its source; when it is the last of those that could not, that is
-        told."""
-        failed_before = self._feeds[name].trouble or name in self._unheard
+        """Report FetchesAgain when the last failing feed fetches again, from every part of its source."""
+        failed_before = self._feeds[name].trouble or name in self._not_fetching
         if self._over.is_set() or fetched.trouble or not failed_before:
-            return  # a fetch that a stop cut short is none
-        self._unheard = (self._unheard & self._begun) - {name}
-        if not self._unheard and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
+            return  # a cancelled fetch does not count
+        self._not_fetching = (self._not_fetching & self._begun) - {name}
+        if not self._not_fetching and not any(feed.trouble for other, feed in self._feeds.items() if other != name):
             self._settings.dispatcher.observer.observe(FetchesAgain(self.mapping))
 
     def _crashed(self, error: Exception) -> Reason:
@@ -311,7 +315,7 @@ class Supervisor:
                 await gate.wait_changed()
 
     async def _known_empty(self) -> bool:
-        """As `Source.empty`. Raises SourceError, also for a source that does not answer in its time."""
+        """Works as `Source.empty`. Raises SourceError, also for a source that does not answer in its time."""
         with anyio.move_on_after(self._source.patience):
             empty = await self._source.empty()
             self._failures = 0

@@ -90,14 +90,19 @@ def _unwanted(service: str, url: str | None) -> Problem:
     )
 
 
-def unwanted_brokers(servers: Iterable[str], real: bool) -> str:
-    """Those of `host:port` that are at AWS although the user does not allow real AWS; empty when there is none."""
-    return "" if real else ",".join(server for server in servers if _is_aws_host(server.rpartition(":")[0]))
+def unwanted_servers(servers: Iterable[str], real: bool) -> str:
+    """Those of the servers, each `host:port` or a URL, that are at AWS although the user does not allow real AWS; empty
+    when there is none."""
+    return "" if real else ",".join(server for server in servers if _server_is_aws(server))
 
 
-def brokers_problem(servers: str, path: str) -> Problem:
-    """What is wrong with brokers that are `unwanted_brokers`."""
-    what = f"the brokers {servers} are real AWS, where Headrace would join the consumer group and move its offsets"
+def _server_is_aws(server: str) -> bool:
+    return is_aws(server) if "://" in server else _is_aws_host(server.rpartition(":")[0] or server)
+
+
+def servers_problem(noun: str, servers: str, harm: str, path: str) -> Problem:
+    """What is wrong with servers that are `unwanted_servers`. `harm`: what Headrace would do there."""
+    what = f"the {noun} {servers} are real AWS, where Headrace would {harm}"
     return Problem(what, path=path, hint="to allow real AWS, set aws.real: true or give --real-aws")
 
 

@@ -79,7 +79,7 @@ class ArnForm:
     what: str
     """The word for the resource part in a message."""
     pattern: re.Pattern[str]
-    told: str
+    words: str
     """The pattern for people."""
 
     def check(self, arn: Arn) -> None:
@@ -89,7 +89,7 @@ class ArnForm:
         if not arn.region or not arn.account:
             raise ArnError(f"has no region or no account, e.g. {EXAMPLE}")
         if not self.pattern.fullmatch(arn.resource):
-            raise ArnError(f"has the {self.what} {arn.resource!r}: {self.told}")
+            raise ArnError(f"has the {self.what} {arn.resource!r}: {self.words}")
 
 
 def _check(arn: Arn) -> None:

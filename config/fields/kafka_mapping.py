@@ -49,24 +49,24 @@ class SelfManagedEventSource(Spoken):
 class KafkaOauth(Spoken):
     """The source of the OAUTHBEARER token: a ready-made token, or a token endpoint with client credentials."""
 
-    token: Uri | None = None
+    token: Uri | None = Field(None, alias="token")
     """Where the token is: a secret's ARN, `file:<path>` or `env:<name>`. Read again before it expires."""
     token_endpoint: Annotated[str, StringConstraints(pattern=URL_FORM)] | None = Field(
-        None, examples=["http://localhost:8080/realms/dev/protocol/openid-connect/token"]
+        None, alias="token_endpoint", examples=["http://localhost:8080/realms/dev/protocol/openid-connect/token"]
     )
     """URL that issues tokens for client credentials."""
-    client_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
-    client_secret: Uri | None = None
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(None, alias="client_id")
+    client_secret: Uri | None = Field(None, alias="client_secret")
     """Where the client's secret is: a secret's ARN, `file:<path>` or `env:<name>`."""
-    scope: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    scope: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = Field(None, alias="scope")
 
 
 class KafkaSecurity(Spoken):
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = None
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = Field(None, alias="protocol")
     """Default, as the credentials need: SASL_SSL with a login, SSL with certificates, else PLAINTEXT."""
-    oauth: KafkaOauth | None = None
+    oauth: KafkaOauth | None = Field(None, alias="oauth")
     """Log in with a token (SASL/OAUTHBEARER)."""
-    msk_iam: bool | None = None
+    msk_iam: bool | None = Field(None, alias="msk_iam")
     """Log in to Amazon MSK with AWS credentials. Default: true where the servers' port is 9098, MSK's port for IAM."""
 
 

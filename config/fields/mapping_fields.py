@@ -25,11 +25,13 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 UUID_FORM = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 OWN_UUID_FORM = UUID_FORM + "|^$"
 GROUP_FORM = r"^[a-zA-Z0-9-_]*$"
-DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|arn:.+)"
+DESTINATION_FORM = r"^($|kafka://[^.][a-zA-Z0-9_.-]{0,248}$|plugin://[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(\?\S*)?$|arn:.+)"
 TOPIC_FORM = r"^[^.][a-zA-Z0-9\-_.]*$"
 KMS_FORM = r"^(arn:.+|)$"
 TOPIC_SCHEME = "kafka://"
 """How a failure destination begins that is a topic in the cluster of the source."""
+PLUGIN_SCHEME = "plugin://"
+"""How a failure destination begins that a plug-in adds."""
 
 
 def _arn(text: str) -> str:
@@ -107,7 +109,7 @@ class ProvisionedPollerConfig(Spoken):
 
 class OnFailureDestination(Spoken):
     destination: str | None = Field(None, max_length=350, pattern=DESTINATION_FORM)
-    """ARN of a queue, topic or bucket, or `kafka://<topic>`."""
+    """ARN of a queue, topic or bucket, `kafka://<topic>`, or `plugin://<name>?<setting>=<value>`."""
 
 
 class DestinationConfig(Spoken):
@@ -137,10 +139,10 @@ _Topic = Annotated[str, StringConstraints(min_length=1, max_length=249, pattern=
 class MappingFields(Spoken):
     """The fields of one mapping."""
 
-    name: SkipJsonSchema[str] = ""  # the key under `mappings`; never written by a user
+    name: SkipJsonSchema[str] = Field("", alias="name")  # the key under `mappings`; never written by a user
 
     source: Annotated[Text, AfterValidator(_arn)] = Field("", examples=["arn:aws:sqs:us-east-1:000000000000:orders"])
-    """ARN of the queue or stream. Empty for self-managed Kafka, which has `self_managed_event_source`."""
+    """ARN of the source. Empty for a source without an ARN, which other fields name."""
     function: Text = Field(min_length=1, max_length=256, examples=["orders"])
     """Name of a function of this configuration, or its ARN."""
     enabled: bool = True
@@ -160,7 +162,7 @@ class MappingFields(Spoken):
     """`[ReportBatchItemFailures]`: the function's answer names the failed records."""
     scaling_config: ScalingConfig | None = None
     """Limits the batches in flight."""
-    receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = None
+    receivers: Annotated[int, Field(ge=1, le=1000), WHOLE] | None = Field(None, alias="receivers")
     """Maximum receivers of a queue (Headrace's own). Default: the maximum concurrency, else the function's concurrency,
     else 5. With a batching window one receiver gathers a batch, and each other receiver has a batch in flight."""
     provisioned_poller_config: ProvisionedPollerConfig | None = None
@@ -186,12 +188,12 @@ class MappingFields(Spoken):
     """Retries of a failed batch; -1, the default, means no limit. For Kafka with a failure destination, -1 means 10."""
     bisect_batch_on_function_error: bool | None = None
     """Split a failed batch in half to isolate the bad record. Default: false."""
-    retry_backoff: RetryBackoff | None = None
+    retry_backoff: RetryBackoff | None = Field(None, alias="retry_backoff")
     """The pause before a batch is invoked again (Headrace's own). Default: the setting `retry_backoff`. A queue's
     failed messages come again after its visibility timeout; for a queue this is the pause after a throttle."""
-    deaggregate: bool | None = None
+    deaggregate: bool | None = Field(None, alias="deaggregate")
     """Unpack records that the Kinesis Producer Library packed into one (Headrace's own). Default: false, as on AWS."""
-    recreated_stream: Literal["start_over", "stop"] | None = None
+    recreated_stream: Literal["start_over", "stop"] | None = Field(None, alias="recreated_stream")
     """What to do when the stream was deleted and created again (Headrace's own): `start_over`, the default, reads the
     new stream from its beginning; `stop` does not read it until the stored positions are removed."""
 
@@ -207,9 +209,9 @@ class MappingFields(Spoken):
     """How to authenticate with Kafka brokers. Each `uri` is a secret's ARN, `file:<path>` or `env:<name>`."""
     bootstrap_servers: (
         list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] | None
-    ) = Field(None, min_length=1, max_length=10, examples=[["localhost:9092"]])
+    ) = Field(None, alias="bootstrap_servers", min_length=1, max_length=10, examples=[["localhost:9092"]])
     """`host:port` of the brokers of an MSK cluster (Headrace's own). Default: Headrace asks the endpoint."""
-    kafka_security: KafkaSecurity | None = None
+    kafka_security: KafkaSecurity | None = Field(None, alias="kafka_security")
     """Connection to Kafka brokers, for settings that AWS does not have (Headrace's own)."""
     logging_config: LoggingConfig | None = None
     """`system_log_level`: the log level of a Kafka mapping's own lines. Default: `log.level`. Needs no provisioned mode
@@ -228,7 +230,7 @@ class MappingFields(Spoken):
 
     @cached_property
     def arn(self) -> Arn | None:
-        """The source's ARN; None for self-managed Kafka."""
+        """The source's ARN; None for a source without one."""
         return Arn.parse(self.source) if self.source else None
 
     @property
@@ -247,8 +249,14 @@ class MappingFields(Spoken):
 
     @property
     def failure_destination(self) -> Arn | None:
-        """The failure destination, unless it is a topic. Raises ArnError for a destination that the rules refuse."""
-        return Arn.parse(self._on_failure) if self._on_failure and not self.failure_topic else None
+        """The failure destination that has an ARN, if any. Raises ArnError for a destination that the rules refuse."""
+        other = self.failure_topic or self.failure_plugin
+        return Arn.parse(self._on_failure) if self._on_failure and not other else None
+
+    @property
+    def failure_plugin(self) -> str:
+        """The failure destination that a plug-in adds, with its settings; empty when there is none."""
+        return self._on_failure if self._on_failure.startswith(PLUGIN_SCHEME) else ""
 
     @property
     def failure_topic(self) -> str:

@@ -25,9 +25,9 @@ class RetryBackoff(Spoken):
     """The pause before a batch is invoked again, after a failure or a throttle. It doubles with each failure in a row,
     and is reduced at random by up to half."""
 
-    base: _Seconds = BASE
+    base: _Seconds = Field(BASE, alias="base")
     """Seconds after the first failure."""
-    cap: _Seconds = CAP
+    cap: _Seconds = Field(CAP, alias="cap")
     """Maximum seconds."""
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""The base of every model that a user writes: two spellings of each field, and no unknown fields. A leaf.
+"""The base of the models of mappings and functions: two spellings of each field, and no unknown fields. A leaf.
 
-Base of every model that a user writes: mappings, functions, and the daemon's own settings.
+The daemon's own settings (`config/settings.py`) have one spelling and another base.
 """
 
 from __future__ import annotations
@@ -20,46 +20,13 @@ _NAMES = {
 _FOLDED = {"eventsourcearn": "source", "functionname": "function"}
 
 
-# What AWS has no word for is spelled in one way.
-_OURS = frozenset(
-    {
-        "base",
-        "bootstrap_servers",
-        "cap",
-        "client_id",
-        "client_secret",
-        "code",
-        "command",
-        "concurrency",
-        "deaggregate",
-        "debug",
-        "endpoint_url",
-        "external",
-        "http",
-        "idle_timeout",
-        "interpreter",
-        "invoke",
-        "isolation",
-        "kafka_security",
-        "msk_iam",
-        "name",
-        "oauth",
-        "port",
-        "protocol",
-        "receivers",
-        "recreated_stream",
-        "reload",
-        "retry_backoff",
-        "scope",
-        "token",
-        "token_endpoint",
-        "venv",
-    }
-)
+_OURS: set[str] = set()
+"""The fields that AWS does not have, as the models mark them: the alias of such a field is its own name."""
 
 
 def aws_name(name: str) -> str:
-    """AWS's spelling of one of our field names: `batch_size` is `BatchSize`."""
+    """AWS's spelling of one of our field names: `batch_size` is `BatchSize`. A field that AWS does not have keeps its
+    name."""
     if name in _OURS:
         return name
     return _NAMES.get(name) or "".join(_WORDS.get(word, word.capitalize()) for word in name.split("_"))
@@ -86,6 +53,7 @@ URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
 ACCOUNT_FORM = r"^\d{12}$"
 REGION_FORM = r"^[A-Za-z0-9-]+$"
 KEY_ID_FORM = r"^\w{3,128}$"
+LAYER_FORM = r"^arn:[\w-]+:lambda:[\w-]+:\d{12}:layer:[\w-]+(:\d+)?$"
 
 WHOLE = BeforeValidator(_no_boolean)
 Whole = Annotated[int, WHOLE]
@@ -101,7 +69,11 @@ def absolute(base: Path, path: str | Path) -> Path:
 
 
 class Spoken(BaseModel):
-    """Unknown keys are refused, values do not change, a field is given once."""
+    """Unknown keys are refused, values do not change, a field is given once.
+
+    A field without an alias is AWS's, under AWS's name as `aws_name` spells it. A field that AWS does not have gives
+    its own name as its alias: `Field(None, alias="receivers")`.
+    """
 
     model_config = ConfigDict(
         alias_generator=aws_name,
@@ -111,6 +83,16 @@ class Spoken(BaseModel):
         frozen=True,
         use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        _OURS.update(cls.ours())
+
+    @classmethod
+    def ours(cls) -> frozenset[str]:
+        """The fields that AWS does not have."""
+        return frozenset(name for name, field in cls.model_fields.items() if field.alias == name)
 
     @model_validator(mode="before")
     @classmethod

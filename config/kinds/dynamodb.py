@@ -16,7 +16,7 @@ from .fragments import SHARD_ANSWERS, SHARD_LIMITS, SHARDS, age_rules, start_nee
 from .profile import ApiWords, RuleContext, SourceKind, Violation, sentence
 
 SERVICE = "dynamodb"
-"""Of the ARNs, and of the calls about tables."""
+"""The service of the ARNs, and of the calls about tables."""
 STREAMS_SERVICE = "dynamodbstreams"
 
 
@@ -62,6 +62,7 @@ STREAM = SourceKind(
     name="dynamodb",
     title="DynamoDB stream",
     noun="stream",
+    sources="`source` is the ARN of a stream, or of a table, whose newest stream is read.",
     recognises=lambda mapping: mapping.arn is not None and mapping.arn.service == SERVICE,
     limits=SHARD_LIMITS,
     honours=frozenset(SHARDS),

@@ -57,7 +57,7 @@ def start_needed(mapping: MappingFields) -> Iterator[Violation]:
 
 
 def moment_rules(mapping: MappingFields, context: RuleContext) -> Iterator[Violation]:
-    """Of sources that can be read from a moment on."""
+    """The rules of sources that can be read from a moment on."""
     position, moment = mapping.starting_position, mapping.starting_position_timestamp
     if position == "AT_TIMESTAMP" and moment is None:
         hint = "give a time such as 2025-01-31T12:00:00Z"
@@ -74,7 +74,8 @@ def window_rules(mapping: MappingFields) -> Iterator[Violation]:
 
 
 def poller_rules(mapping: MappingFields, noun: str, least: int, most: int | None = None) -> Iterator[Violation]:
-    """Of sources that have a provisioned mode: pollers at least, and at most where the field takes more."""
+    """The rules of sources that have a provisioned mode. `least`, `most`: the bounds of pollers; `most` only where the
+    field takes more."""
     provisioned = mapping.provisioned_poller_config
     if provisioned is None:
         return

@@ -17,7 +17,18 @@ from ..fields.mapping_fields import MappingFields, is_given
 from ..fields.spoken import aws_name
 from .destinations import destination_rules
 from .fragments import BATCHES, DISCARDS, age_rules, moment_rules, poller_rules
-from .profile import ApiWords, RuleContext, SourceIdentity, SourceKind, SourceLimits, Violation, Wording, sentence
+from .profile import (
+    UNRECOGNIZED,
+    ApiWords,
+    NamedServers,
+    RuleContext,
+    SourceIdentity,
+    SourceKind,
+    SourceLimits,
+    Violation,
+    Wording,
+    sentence,
+)
 
 SERVICE = "kafka"
 NOUN = "topic"
@@ -30,6 +41,13 @@ def is_topic(mapping: MappingFields) -> bool:
     if mapping.arn is None:
         return mapping.self_managed_event_source is not None
     return mapping.arn.service == SERVICE
+
+
+def _unfinished(mapping: MappingFields) -> Violation | None:
+    if mapping.arn is not None or not mapping.topics:
+        return None
+    hint = "give the brokers of the topic, or 'source' with the ARN of an MSK cluster"
+    return sentence("self_managed_event_source", UNRECOGNIZED, hint)
 
 
 def _config_field(mapping: MappingFields) -> str:
@@ -159,7 +177,7 @@ def _same_topic(mapping: MappingFields, other: MappingFields) -> bool:
     return mapping.topics == other.topics and bool(same or set(mapping.servers) & set(other.servers))
 
 
-def _told(mapping: MappingFields) -> str:
+def _duplicate(mapping: MappingFields) -> str:
     servers = ",".join(mapping.servers) or mapping.source
     about = f'event source ("{servers}"), function ("{mapping.function}"), topics ("{mapping.topic}")'
     return f"An event source mapping with {about}"
@@ -196,6 +214,7 @@ TOPIC = SourceKind(
     name="kafka",
     title="Kafka topic",
     noun=NOUN,
+    sources="`source` is the ARN of an MSK cluster; a self-managed cluster has `self_managed_event_source` instead.",
     recognises=is_topic,
     limits=SourceLimits(batch_size=100, batch_size_max=10_000, window=0.5, window_max=300),
     honours=frozenset(
@@ -231,12 +250,15 @@ TOPIC = SourceKind(
         named_in=lambda mapping: "source" if mapping.source else "self_managed_event_source",
         claims=_claims,
         same=_same_topic,
-        told=_told,
+        duplicate=_duplicate,
         shared=_shared_group,
     ),
     notes=_notes,
     retries_with_destination=10,
     place=lambda mapping: f"{mapping.cluster}/{mapping.topic}" if mapping.topic else mapping.source,
-    address=lambda mapping: ",".join(mapping.servers),
+    servers=NamedServers(lambda mapping: mapping.servers, "brokers", "join the consumer group and move its offsets"),
+    names_source=frozenset({"topics", "self_managed_event_source"}),
+    unfinished=_unfinished,
+    talkative=frozenset({"aiokafka"}),
     has_offset_lag=True,
 )

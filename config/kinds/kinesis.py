@@ -45,6 +45,7 @@ STREAM = SourceKind(
     name="kinesis",
     title="Kinesis stream",
     noun="stream",
+    sources="`source` is the ARN of a stream, or of a consumer of a stream (enhanced fan-out).",
     recognises=lambda mapping: mapping.arn is not None and mapping.arn.service == SERVICE,
     limits=SHARD_LIMITS,
     honours=frozenset({*SHARDS, "starting_position_timestamp", "deaggregate"}),

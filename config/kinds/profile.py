@@ -72,7 +72,7 @@ Notes = Callable[[MappingFields], Iterator[Violation]]
 
 
 def nothing(mapping: MappingFields) -> Iterator[Violation]:
-    """Of a kind that has none."""
+    """The notes of a kind without any."""
     yield from ()
 
 
@@ -89,8 +89,20 @@ class FieldRefusal:
 # --- two mappings of one source ---------------------------------------------------------------------------------------
 
 
+def arn_of(mapping: MappingFields) -> str:
+    """The ARN of a mapping's source: the defaults of the facts below are made of it."""
+    assert mapping.source, _GIVE_YOUR_OWN
+    return mapping.source
+
+
+_GIVE_YOUR_OWN = (
+    "a kind that has sources without an ARN must give its own `place`, and in `identity` its own `named_in`, `claims`, "
+    "`same` and `duplicate`; where it keeps positions, also `positions_in`"
+)
+
+
 def same_arn(mapping: MappingFields, other: MappingFields) -> bool:
-    return bool(mapping.source) and mapping.source == other.source
+    return arn_of(mapping) == other.source
 
 
 def nothing_shared(mapping: MappingFields, other: MappingFields) -> Violation | None:
@@ -99,16 +111,18 @@ def nothing_shared(mapping: MappingFields, other: MappingFields) -> Violation | 
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """When two mappings are in each other's way. As it stands: when they have the same ARN."""
+    """When two mappings are in each other's way. The defaults are for sources that have an ARN: when they have the same
+    one. For a source without an ARN they fail with an
+    AssertionError that says what to give."""
 
-    named_in: Callable[[MappingFields], str] = lambda mapping: "source"
+    named_in: Callable[[MappingFields], str] = lambda mapping: "source" if arn_of(mapping) else ""
     """The field that names the source."""
-    claims: Callable[[MappingFields], Iterable[Hashable]] = lambda mapping: filter(None, [mapping.source])
+    claims: Callable[[MappingFields], Iterable[Hashable]] = lambda mapping: [arn_of(mapping)]
     """Two mappings that have none of these in common are not in each other's way."""
     same: Callable[[MappingFields, MappingFields], bool] = same_arn
     """Whether they have the same source."""
-    told: Callable[[MappingFields], str] = lambda mapping: (
-        f'The event source arn (" {mapping.source} ") and function (" {mapping.function_name} ") provided mapping'
+    duplicate: Callable[[MappingFields], str] = lambda mapping: (
+        f'The event source arn (" {arn_of(mapping)} ") and function (" {mapping.function_name} ") provided mapping'
     )
     """How AWS begins to say that a mapping of this source and this function exists already."""
     shared: Callable[[MappingFields, MappingFields], Violation | None] = nothing_shared
@@ -142,6 +156,30 @@ class ApiWords:
     """What the API refuses and a configuration file may say."""
 
 
+UNRECOGNIZED = "Unrecognized event source."
+"""AWS's text for a source of no kind."""
+
+
+# --- servers ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NamedServers:
+    """Servers that a mapping itself names. The guard against real AWS looks at them, because no endpoint of AWS is
+    asked for them."""
+
+    of: Callable[[MappingFields], Iterable[str]]
+    """Each is `host:port` or a URL."""
+    noun: str
+    """The word for them, in the plural."""
+    harm: str
+    """What Headrace would do to real data there: it goes on from "Headrace would"."""
+
+
+def nothing_unfinished(mapping: MappingFields) -> Violation | None:
+    return None
+
+
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 
@@ -150,11 +188,13 @@ class SourceKind:
     """One kind of source."""
 
     name: str
-    """As labels of metrics and `headrace status` show it."""
+    """The name in labels of metrics and in `headrace status`."""
     title: str
     """The name of the kind in messages, in the singular."""
     noun: str
     """The word for it in the middle of a sentence: queue, stream, topic."""
+    sources: str
+    """Which sources a mapping may name and how, for the page of the configuration: sentences in Markdown."""
     recognises: Callable[[MappingFields], bool]
     """Whether the source of a mapping is of this kind. The first kind of the table that says so has it."""
     limits: SourceLimits
@@ -176,10 +216,16 @@ class SourceKind:
     """Pollers in provisioned mode at least."""
     retries_with_destination: int | None = None
     """What AWS makes of retries without end where there is a failure destination; None: no end."""
-    place: Callable[[MappingFields], str] = lambda mapping: mapping.source
+    place: Callable[[MappingFields], str] = arn_of
     """Where the records come from, for people."""
-    address: Callable[[MappingFields], str] = lambda mapping: ""
-    """Where the source is, as far as the mapping itself says it; empty where an endpoint of AWS is asked."""
+    servers: NamedServers | None = None
+    """The servers that its mappings may name; None where AWS's services are asked alone."""
+    names_source: frozenset[str] = frozenset()
+    """The fields that name a source of this kind besides `source`: none where every source has an ARN."""
+    unfinished: Callable[[MappingFields], Violation | None] = nothing_unfinished
+    """Why a mapping that no kind recognises is an unfinished one of this kind; None when it is none."""
+    talkative: frozenset[str] = frozenset()
+    """The packages of its clients that log temporary conditions, or errors that they also raise."""
     competing: bool = False
     """A record that one reader takes is invisible to all others. If false, every reader sees every record."""
     has_visibility: bool = False
@@ -191,11 +237,15 @@ class SourceKind:
     has_iterator_age: bool = False
     """The age of a batch's last record tells how late the function is."""
     undeployed: Callable[[Arn], Arn] = lambda arn: arn
-    """Of an ARN the one that needs no deployment to be known: without what AWS adds when it makes something."""
+    """The ARN that is known before a deployment: without the part that AWS adds when it creates the source."""
     has_offset_lag: bool = False
     """The source tells how many records are behind what is committed."""
     plural: str = ""
     """The plural of the title, where it is not the title plus 's'."""
+
+    def address(self, mapping: MappingFields) -> str:
+        """Where the source is, as far as the mapping itself says it; empty where an endpoint of AWS is asked."""
+        return ",".join(self.servers.of(mapping)) if self.servers else ""
 
     @property
     def titles(self) -> str:

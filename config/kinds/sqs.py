@@ -26,7 +26,7 @@ RECEIVERS = ("scaling_config", "receivers", "provisioned_poller_config")
 REDRIVE = FieldRefusal(hint="a queue has its own redrive policy for failed messages")
 
 _IDENTITY = SourceIdentity(
-    told=lambda mapping: (
+    duplicate=lambda mapping: (
         f'An event source mapping with SQS arn (" {mapping.source} ") and function (" {mapping.function_name} ")'
     )
 )
@@ -74,6 +74,7 @@ STANDARD = SourceKind(
     name="sqs",
     title="SQS standard queue",
     noun=NOUN,
+    sources="`source` is the ARN of the queue.",
     recognises=lambda mapping: _is_queue(mapping, fifo=False),
     limits=_LIMITS,
     honours=frozenset({*BATCHES, *RECEIVERS}),
@@ -105,6 +106,7 @@ FIFO = SourceKind(
     name="sqs-fifo",
     title="SQS FIFO queue",
     noun=NOUN,
+    sources="`source` is the ARN of the queue, whose name ends in `.fifo`.",
     recognises=lambda mapping: _is_queue(mapping, fifo=True),
     limits=_FIFO_LIMITS,
     honours=frozenset(RECEIVERS),

@@ -50,6 +50,16 @@ Documents = Callable[[Report], Document]
 """The document of a report, for SQS, SNS and S3 (which adds the event to it)."""
 
 
+@dataclass(frozen=True, slots=True)
+class BusHeading:
+    """The members of an EventBridge event besides the document itself."""
+
+    detail_type: str
+    resources: tuple[str, ...] = ()
+    """ARNs, besides the bus's own."""
+    source: str = "lambda"
+
+
 # --- what all have ----------------------------------------------------------------------------------------------------
 
 

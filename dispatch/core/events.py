@@ -25,7 +25,7 @@ Fields = Mapping[str, object]
 
 
 class Envelope(Protocol):
-    """What stands around the records of one mapping's event.
+    """The text around the records of one mapping's event.
 
     The event of n > 0 records is `overhead` + n - 1 commas + the records' bodies + `lane_overhead` of each of their
     lanes, in bytes.

@@ -10,13 +10,13 @@
         woken, from RESTING                            failed: from RESTING to SHUT
 
 While it is not OPEN nothing is fetched, because a queue counts every receive against the message. SHUT waits for the
-next probe, with a back-off that grows until an invocation reaches the function: a probe that succeeds says little of a
-remote one. On TRIAL one batch in hand goes first and the others wait for what comes of it.
+next probe, with a back-off that grows until an invocation reaches the function: a successful probe proves little about
+a remote function. On TRIAL one batch in hand goes first and the others wait for what comes of it.
 
-RESTING is where the gate of a function begins whose good start is only remembered: it was not seen in this run, and
-nobody probes it. Records that a source gives again are fetched and invoked nevertheless. Messages that a source only
-lends (a receive counts) are not fetched: the poller that finds waiting messages wakes the gate, and a probe shows
-whether the function still starts.
+A gate begins RESTING when the function started well in an earlier run: nobody saw a start in this run, and nobody
+probes it. Records that a source gives again are fetched and invoked nevertheless. Messages that a source only lends (a
+receive counts) are not fetched: the poller that finds waiting messages wakes the gate, and a probe shows whether the
+function still starts.
 
 Every entry and every probe has a number, given in order. A result of one that began before the function changed
 (`renew`) says nothing about the current function, and changes nothing. Nor does the result of any probe but the current
@@ -74,7 +74,8 @@ class OpenGate:
     """The function was seen to start. All mappings may fetch and invoke."""
 
     failures: int = 0
-    """As in `ShutGate`: more than 0 until the first invocation since the last probe reached the function."""
+    """The same number as in `ShutGate`: more than 0 until the first invocation since the last probe reached the
+    function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class GateState:
         return self.standing.due if isinstance(self.standing, ShutGate) else inf
 
     @property
-    def outlook(self) -> tuple[bool, bool, bool, bool, int]:
+    def wake_key(self) -> tuple[bool, bool, bool, bool, int]:
         """The part of the state that matters to tasks that wait to fetch or to invoke: when it changes, they look
         again."""
         free = isinstance(self.standing, TrialGate) and self.standing.holder is None
@@ -216,7 +217,7 @@ class GateState:
         return self._numbered(ProbingGate(self.standing.cause, self.standing.failures, self.last + 1))
 
     def ready(self, probe: int, seconds: float) -> GateStep:
-        """This probe found that the function can start; it took so long."""
+        """This probe found that the function can start. `seconds`: the length of the start."""
         if (standing := self._probing(probe)) is None:
             return GateStep(self)
         return self._to(replace(self, standing=TrialGate(standing.cause, standing.failures + 1, seconds)))
@@ -268,4 +269,4 @@ class GateStep:
     news: GateClosed | GateOpened | None = None
     """To be told to those who observe."""
     number: int | None = None
-    """Of the entry or the probe that begins with it."""
+    """The number of the entry or the probe that begins with it."""

@@ -18,7 +18,8 @@ class Keeps:
         self._data = data
 
     def __call__(self, page: Page) -> tuple[Page, Page]:
-        """What the function shall get, and what a filter refused. Of what is decided no filter is asked."""
+        """Return the records for the function, and the records that a filter refused. No filter is asked about records
+        that are decided already."""
         return page.split(self._keeps)
 
     def _keeps(self, sheet: Sheet, place: int) -> bool:

@@ -27,7 +27,7 @@ class Lane:
     """The unit of order and of position: a shard, a partition, an SQS queue (without position)."""
 
     source: str
-    """The source's ARN, or `<servers>/<topic>` for self-managed Kafka."""
+    """The source's ARN; for a source without one, a text of its kind that names it, such as `<servers>/<topic>`."""
     shard: str = ""
     """Shard id or `<topic>-<partition>`; empty for a queue."""
 
@@ -38,7 +38,7 @@ class Position:
 
     number: int
     sub: int = 0
-    """Of an aggregated (KPL) record that is taken apart, which user record of it, from 1; 0: the record as a whole."""
+    """The number of a user record in an aggregated (KPL) record, from 1; 0: the record as a whole."""
     text: str = field(default="", compare=False)
     """The source's own spelling, leading zeros included; this text is sent back to it."""
 
@@ -64,7 +64,8 @@ class Record:
     token: str = ""
     """The receipt handle, which the source needs when the record is settled."""
     held_until: float = inf
-    """Monotonic time until which the source leaves the record to us; outside an invocation it is RETURNED after it."""
+    """Monotonic time until which the source leaves the record to us. After this time, a record that is not being
+    invoked gets the fate RETURNED."""
     flaw: Flaw | None = None
     """Why it is discarded without an invocation; it waits for its turn in the lane like any other."""
     view: bytes | None = None
@@ -197,10 +198,10 @@ class Unreachable:
 
 
 Reply = Returned | FunctionFailed | Throttled | Unreachable
-"""What an invoker answers."""
+"""The answer of an invoker."""
 
 Outcome = Succeeded | FailedItems | FunctionFailed | Throttled | Unreachable
-"""What a reply means for the batch."""
+"""The meaning of a reply for the batch."""
 
 
 # --- a batch --------------------------------------------------------------------------------------------------------
@@ -261,6 +262,7 @@ class DiscardReason(Enum):
     SCHEMA_NOT_FOUND = "SCHEMA_NOT_FOUND"
     DESERIALIZATION_ERROR = "DESERIALIZATION_ERROR"
     EXPIRED = "Expired"
+    SKIPPED = "Skipped"  # somebody gave up on it: ours, AWS has no such condition
 
 
 @dataclass(frozen=True, slots=True)

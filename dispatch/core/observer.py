@@ -240,8 +240,26 @@ class GateOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentStarted:
+    """A process that runs a function has started."""
+
+    function: str
+    """Without a version."""
+    seconds: float
+    """How long its init took."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentsEnded:
+    """Processes that ran a function are no more; each was reported as started before."""
+
+    function: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class MappingChanged:
-    """A mapping moved to another state (`pollers.lifecycle`)."""
+    """A mapping moved to another state (`pollers.core.lifecycle`)."""
 
     mapping: str
     state: str
@@ -266,6 +284,17 @@ class FeedsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RuntimeReplaced:
+    """A function was made whose runtime is not on this machine: another version runs it."""
+
+    function: str
+    runtime: str
+    """The one that the function names."""
+    remark: str
+    """The program that runs it, and the reason for that choice."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionLog:
     """A record that a function, its runtime or its platform (START, END, REPORT) wrote: one event in CloudWatch."""
 
@@ -277,7 +306,7 @@ class FunctionLog:
     stream: str
     """`stdout`, `stderr`, `log` (what the runtime's client logs, each record as a whole) or `platform`."""
     version: str = ""
-    """Of the function; empty where it is not known."""
+    """The function's version; empty where it is not known."""
     log_group: str = ""
     log_stream: str = ""
     """Where the line belongs in CloudWatch Logs; a log stream for each environment. Both empty where it has no place
@@ -377,9 +406,12 @@ Event = (
     | Blocked
     | GateClosed
     | GateOpened
+    | EnvironmentStarted
+    | EnvironmentsEnded
     | MappingChanged
     | Crashed
     | FeedsChanged
+    | RuntimeReplaced
     | FunctionLog
     | EventRetried
     | EventFinished

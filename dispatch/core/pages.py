@@ -26,14 +26,15 @@ Places = Sequence[int]
 
 
 class Sheet(ABC):
-    """What one fetch gave of one lane, in order. Each kind of source has its own, with its columns."""
+    """The records that one fetch returned from one lane, in order. Each kind of source has its own, with its
+    columns."""
 
     def __init__(self, lane: Lane, length: int) -> None:
         self.lane = lane
         self.bodies = [b""] * length
         """The records' elements of the event as JSON, made once and kept for retries and halves; empty before that."""
         self.flaws: Mapping[int, Flaw] = {}
-        """As `Record.flaw`, by place."""
+        """The `Record.flaw` of each flawed place."""
         self._made: dict[int, Record] = {}
 
     def __len__(self) -> int:
@@ -52,12 +53,12 @@ class Sheet(ABC):
 
     @abstractmethod
     def arrived(self, place: int) -> float:
-        """As `Record.arrived`."""
+        """The `Record.arrived` of the record at a place."""
         ...
 
     @abstractmethod
     def key(self, place: int) -> str | None:
-        """As `Record.key`."""
+        """The `Record.key` of the record at a place."""
         ...
 
     @abstractmethod
@@ -72,7 +73,7 @@ class Sheet(ABC):
 
     @abstractmethod
     def seal(self) -> None:
-        """All that is wanted was written: what that was made of is let go."""
+        """The elements are written: drop the raw data."""
         ...
 
     @abstractmethod
@@ -101,8 +102,12 @@ class Sheet(ABC):
         return filter(None, map(self._made.get, places)) if self._made else ()
 
     def name(self, place: int) -> str:
-        """As `Record.name`."""
+        """The `Record.name` of the record at a place."""
         return self.record(place).name
+
+    def names(self, places: Places) -> Sequence[str]:
+        """The `Record.name` of each record."""
+        return [self.name(place) for place in places]
 
     def write(self, places: Places) -> None:
         """Make the elements of these places, unless they are there: all of a page are, or none."""
@@ -245,7 +250,7 @@ class Records(Sequence["Record"]):
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Records:
-        """Of single records."""
+        """The records as pages of their lanes, in their order."""
         runs = groupby(records, lambda record: record.lane)
         return cls(Page(RecordSheet(tuple(members))) for _, members in runs)
 
@@ -302,8 +307,16 @@ class Records(Sequence["Record"]):
 
     @property
     def names(self) -> list[str]:
-        """As `Record.name`, of each."""
-        return [page.sheet.name(place) for page in self.pages for place in page.places]
+        """The `Record.name` of each record."""
+        return [name for page in self.pages for name in page.sheet.names(page.places)]
+
+    @property
+    def ends(self) -> tuple[str, str, int]:
+        """The names of the first and the last, and how many there are: tells a batch from others of its mapping."""
+        if not self.pages:
+            return "", "", 0
+        first, last = self.pages[0], self.pages[-1]
+        return first.sheet.name(first.places[0]), last.sheet.name(last.places[-1]), self._length
 
     @property
     def living(self) -> Iterator[Record]:
@@ -316,7 +329,7 @@ class Records(Sequence["Record"]):
 
     @property
     def held_until(self) -> float:
-        """As `Sheet.held_until`, of all of them."""
+        """The earliest `Sheet.held_until` of all pages."""
         return min((page.sheet.held_until(page.places) for page in self.pages), default=inf)
 
     @property

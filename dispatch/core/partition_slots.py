@@ -72,7 +72,7 @@ class _FreeQueues:
         self._decided: dict[Lane, _PartitionQueue] = {}
         self.count = 0
         self.bytes = 0
-        """Of the records, and of their lanes."""
+        """The bytes of the records and of their lanes."""
 
     @property
     def first(self) -> _PartitionQueue | None:
@@ -126,7 +126,7 @@ class PartitionSlots:
         self._free = _FreeQueues()
         self._slots: dict[int, _Slot] = {}
         self._numbers: list[int] = []
-        """Of slots that were free again, the lowest first."""
+        """The numbers of slots that are free again, the lowest first."""
         self._closed = False
 
     # --- in and out -------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class PartitionSlots:
         return chosen
 
     def _poured(self, queue: _PartitionQueue, load: Load) -> list[Page]:
-        """What of a lane still fits."""
+        """Take from a lane the records that still fit."""
         pages: list[Page] = []
         while queue.entries and not queue.decided:
             waiting = len(queue.entries[0].page)

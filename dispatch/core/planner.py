@@ -44,7 +44,7 @@ from .model import (
 )
 from .pages import Page, Records
 from .policy import Policy, Progress
-from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Step, Wait
+from .steps import DiscardStep, Done, Halved, InvokeStep, Retry, SettleStep, Skip, Step, Wait
 
 __all__ = ["DiscardStep", "Done", "Halved", "InvokeStep", "Planner", "Retry", "SettleStep", "Step", "Wait"]
 
@@ -83,11 +83,13 @@ class Planner:
         self._state = state
         self._ready: deque[SettleStep | DiscardStep] = deque()
         self._parts: deque[_Part] = deque()
-        self._flying: _Part | None = None
+        self._in_flight: _Part | None = None
         self._call: int | None = None
         self._calls = 0
         self._stopped_all = False
         self._stopped: set[Lane] = set()
+        self._skipped: set[Record] = set()
+        """The records that are given up when the invocation that has them ends without processing them."""
         self._began = inf
         """Wall time of the first step."""
         self._lent = batch.records.held_until != inf
@@ -104,7 +106,7 @@ class Planner:
         self._return_expired(now)
         while not self._ready:
             if self._call is not None:
-                return Wait(self._waiting_until()) if self._parts or self._flying else Done()
+                return Wait(self._waiting_until()) if self._parts or self._in_flight else Done()
             if not self._parts:
                 return Done()
             part = self._parts[0]
@@ -115,7 +117,7 @@ class Planner:
         return self._ready.popleft()
 
     def _invoke(self) -> InvokeStep:
-        part = self._flying = self._parts.popleft()
+        part = self._in_flight = self._parts.popleft()
         self._calls += 1
         self._call = self._calls
         return InvokeStep(self._call, part.kind, part.records, self._state, part.attempts + 1)
@@ -169,7 +171,7 @@ class Planner:
         (withdrawn, recalled, answered) changes nothing."""
         if call != self._call:
             return None
-        part, self._flying, self._call = self._flying, None, None
+        part, self._in_flight, self._call = self._in_flight, None, None
         if part is None:  # every record of it was withdrawn
             return None
         match outcome:
@@ -192,12 +194,12 @@ class Planner:
             part.records = left
             return self._on_failure(part, outcome, now, jitter)
         self._deliver(part, taken, outcome.state, last=not left)
-        if not left:  # those that were named have been withdrawn
+        if not left:  # the failed records are withdrawn already
             return None
         return self._again(_Part(left, part.kind, outcome), now, jitter)
 
     def _split_failed(self, records: Records, outcome: FailedItems) -> tuple[Records, Records]:
-        """What is left to do, and what the function took."""
+        """The records that are left to do, and the records that the function processed."""
         if self._policy.progress is not Progress.PREFIX:
             return records.by_record(lambda record: record.id in outcome.ids)
         first = next((i for i, record in enumerate(records) if record.id in outcome.ids), len(records))
@@ -236,17 +238,19 @@ class Planner:
     def is_late(self, now: Now) -> bool:
         """Whether what is in flight has records by now that are too old to be invoked. If it has not begun, `recall` it
         and ask for the `next` step."""
-        if self._flying is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
+        if self._in_flight is None or self._policy.max_age is None or self._policy.progress is Progress.NONE:
             return False
         born_after = now.earliest(self._policy.max_age) - self._policy.max_age
-        return self._is_old_end(self._flying, born_after) or bool(self._split_old(self._flying.records, born_after)[0])
+        return self._is_old_end(self._in_flight, born_after) or bool(
+            self._split_old(self._in_flight.records, born_after)[0]
+        )
 
     # --- interruptions ----------------------------------------------------------------------------------------------
 
     def recall(self, call: int) -> None:
         """The invocation was never begun (no permit came while the records were held): as if not handed out."""
         if call == self._call:
-            part, self._flying, self._call = self._flying, None, None
+            part, self._in_flight, self._call = self._in_flight, None, None
             if part is not None:
                 self._put_back(part)
 
@@ -262,13 +266,13 @@ class Planner:
     def withdraw(self, lanes: Collection[Lane] | None = None) -> None:
         """Like `stop`, for what is in flight too: it is ABANDONED at once, and what comes of it is ignored."""
         self.stop(lanes)
-        if self._flying is None:
+        if self._in_flight is None:
             return
-        gone, kept = self._flying.records.by_lane(self._is_stopped)
+        gone, kept = self._in_flight.records.by_lane(self._is_stopped)
         if not kept and (gone or self._is_stopped(self._batch.lane)):
-            self._flying = None
+            self._in_flight = None
         else:
-            self._flying.records = kept
+            self._in_flight.records = kept
         if gone:
             self._ready.append(SettleStep(gone, ABANDONED, running=True))
 
@@ -285,6 +289,26 @@ class Planner:
             part.not_before = -inf
         return bool(waiting)
 
+    def skip(self, record: Record) -> Skip | None:
+        """Somebody gives up on this record: it is discarded, and what is behind it goes on. None when it has its fate
+        already."""
+        if self._in_flight is not None and any(each is record for each in self._in_flight.records):
+            self._skipped.add(record)
+            return Skip(record.name, waits=True)
+        for part in self._parts:
+            if any(each is record for each in part.records):
+                self._skipped.add(record)
+                self._drop_skipped(part)
+                self._parts = deque(each for each in self._parts if each.records or self._may_be_empty(each))
+                return Skip(record.name, waits=False)
+        return None
+
+    def _drop_skipped(self, part: _Part) -> None:
+        skipped, part.records = part.records.by_record(self._skipped.__contains__)
+        self._skipped.difference_update(skipped)
+        if skipped:
+            self._give_up(part, skipped, DiscardReason.SKIPPED)
+
     @property
     def in_flight(self) -> int | None:
         """The call that is not answered yet."""
@@ -293,7 +317,7 @@ class Planner:
     @property
     def undecided(self) -> Records:
         """The records without a fate, those in flight included, in order."""
-        parts = [self._flying] if self._flying else []
+        parts = [self._in_flight] if self._in_flight else []
         return Records(page for part in (*parts, *self._parts) for page in part.records.pages)
 
     @property
@@ -309,6 +333,8 @@ class Planner:
     def _put_back(self, part: _Part) -> None:
         """To the front of the queue, without what was stopped meanwhile."""
         gone, part.records = part.records.by_lane(self._is_stopped)
+        if self._skipped:
+            self._drop_skipped(part)
         if part.records or (part.ends_window and not gone and not self._is_stopped(self._batch.lane)):
             self._parts.appendleft(part)
         self._settle(gone, ABANDONED)

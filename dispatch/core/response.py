@@ -40,7 +40,7 @@ class Identifiers:
     read: Callable[[object], ItemId | None]
     """None for what has the wrong type."""
     wrong: str
-    """What is said then: an `itemIdentifier` that …"""
+    """The text of such a failure: an `itemIdentifier` that …"""
 
 
 def _text(value: object) -> ItemId | None:
@@ -53,7 +53,7 @@ _SHOWN = 80  # characters of a function's own text in a message
 
 
 class _Malformed(Exception):
-    """What is wrong with the body, in one line; never leaves this module."""
+    """The fault of the body, in one line; never leaves this module."""
 
 
 def judge(

@@ -1,10 +1,10 @@
 """Which records go into which batch in flight. A slot is one batch in flight; the feed asks one of these objects, so
 that ONE loop serves all sources. Pure.
 
-    SingleSlot     SQS: one batch at a time per receiver
-    KeyHash        shards: as many as the ParallelizationFactor, the records of one key always in the same slot
-    LaneDraining   Kafka: slots with disjoint partitions (`lane_draining`)
-    WindowSlot     shards with a tumbling window (`windows`)
+    SingleSlot       SQS: one batch at a time per receiver
+    KeyHash          shards: as many as the ParallelizationFactor, the records of one key always in the same slot
+    PartitionSlots   Kafka: slots with disjoint partitions (`partition_slots`)
+    WindowSlot       shards with a tumbling window (`windows`)
 
 The feed's side of the conversation, each with the time:
 

@@ -52,9 +52,9 @@ class DiscardStep:
     invocations: int
     """Attempts that count for these records, by AWS's rules: a fresh count after progress and after a bisect."""
     failure: FunctionFailed | FailedItems | None
-    """What `last` ended in."""
+    """The result of `last`."""
     closes: bool = False
-    """As in `SettleStep`: the window's final invocation failed for good, its state is dropped."""
+    """The same as in `SettleStep`: the window's final invocation failed for good, its state is dropped."""
 
     @property
     def fate(self) -> Fate:
@@ -85,6 +85,16 @@ class Retry:
     attempt: int
     """Attempts used up so far."""
     delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The answer to who gives up on one record."""
+
+    record: str
+    """Its name."""
+    waits: bool
+    """An invocation has it: it is given up when that ends without taking it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from .model import Position
 from .pages import Page, Places, Sheet
 
-UNKNOWN, OPEN, DONE = b"\x00", b"\x01", b"\x02"
-"""What is so of a place: not of these, or not added yet; added and not done; done."""
+UNKNOWN = b"\x00"
+"""The place is not one of these, or was not added yet."""
+OPEN = b"\x01"
+"""Added and not done."""
+DONE = b"\x02"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class _Tracked:
         self.places = bytearray(len(self.sheet))
 
     def set(self, places: Places, state: bytes) -> None:
-        """Of a page."""
+        """Set the state of a page's places."""
         if isinstance(places, range):
             self.places[places.start : places.stop] = state * len(places)
         else:
@@ -88,8 +91,8 @@ class Watermark:
         self._mark: Position | None = None
 
     def fresh(self, page: Page) -> Page:
-        """What of a page is beyond all that was added before. The rest is known already (a fetch was repeated), and is
-        to be dropped."""
+        """Return the part of a page that is beyond all records that were added before. The rest is known already (a
+        fetch was repeated); the caller drops it."""
         last = self._last
         if not page or (page.sheet.ordered and (last is None or _position(page.sheet, page.places[0]) > last)):
             return page

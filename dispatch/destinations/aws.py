@@ -12,16 +12,17 @@ from __future__ import annotations
 from ...config.clients.aws import Clients
 from ...config.errors import ConfigError, Problem
 from ...config.fields.arn import Arn
+from ...config.kinds.destinations import DESTINATIONS, unfit
 from ..core.documents import Documents, Report, s3_key, with_payload
 from ..core.model import encode
 from .base import Destination
-from .channels import BucketChannel, BusChannel, QueueChannel, Role, TopicChannel, make_channel
+from .channels import BucketChannel, MessageChannel, Role, make_channel
 
 
 class MessageDestination:
-    """A queue or a topic gets the document as a message."""
+    """A queue, a topic or a bus gets the document as a message."""
 
-    def __init__(self, arn: Arn, channel: QueueChannel | TopicChannel, documents: Documents) -> None:
+    def __init__(self, arn: Arn, channel: MessageChannel, documents: Documents) -> None:
         self._arn = arn
         self._channel = channel
         self._documents = documents
@@ -69,22 +70,9 @@ async def make_destination(arn: Arn, clients: Clients, documents: Documents, map
 
     Raises ConfigError: it cannot be one, or no client can be made (the guard against real AWS, no credentials).
     """
-    fault = _unfit(arn)
-    if fault:
-        hint = "name a standard SQS queue, a standard SNS topic or an S3 bucket"
-        raise ConfigError([Problem(f"{arn} {fault}", path="destination_config", hint=hint)])
+    if fault := unfit(arn):
+        raise ConfigError([Problem(f"{arn} {fault}", path="destination_config", hint=f"name {DESTINATIONS}")])
     channel = await make_channel(arn, clients, Role())
     if isinstance(channel, BucketChannel):
         return S3Destination(arn, channel, documents, mapping_uuid)
-    assert not isinstance(channel, BusChannel)
     return MessageDestination(arn, channel, documents)
-
-
-def _unfit(arn: Arn) -> str:
-    """Why this can be no failure destination; empty when it can. (The rules of the configuration say it earlier, where
-    there is a file.)"""
-    if arn.service not in ("sqs", "sns", "s3"):
-        return f"is of the service {arn.service!r}"
-    if arn.service != "s3" and arn.resource.endswith(".fifo"):
-        return "is FIFO, which AWS does not allow"
-    return ""

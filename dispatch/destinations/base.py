@@ -2,6 +2,8 @@
 
 It gets a `Report` of each discard (`core/documents.py`) and decides what it writes of that: the document, the document
 with the event, or a message for each record. `persistence` tries again, and decides for how long.
+
+Public, through `dispatch/plugins/public.py`: a change that a plug-in would notice is a new `PROTOCOL_VERSION` there.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from ...config.clients import faults
 from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
-from ...config.errors import SourceError, SourceMissing, SourceUnavailable
+from ...config.errors import BugError, SourceError, SourceMissing, SourceUnavailable
 from ...config.fields.arn import Arn
+from ..core.documents import BusHeading
 
 DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException", "403"}
@@ -24,12 +25,12 @@ DENIED = frozenset(
 """Error codes for missing permissions; the last one is S3's for a request whose answer has no body."""
 
 Attributes = Mapping[str, tuple[str, str]]
-"""Of a message: name to type and value."""
+"""The attributes of a message: name to type and value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a destination is to those who send, and where it was named."""
+    """The role of a destination for the sender, and the setting that names it."""
 
     what: str = "failure destination"
     named_in: str = "destination_config"
@@ -96,6 +97,10 @@ class BucketChannel:
             await self._client.put_object(Bucket=self._arn.resource, Key=key, Body=body, ContentType="application/json")
 
 
+FAILED = BusHeading("Lambda Function Invocation Result - Failure")
+"""The heading of AWS's own events about failed invocations."""
+
+
 class BusChannel:
     """An EventBridge bus."""
 
@@ -104,23 +109,37 @@ class BusChannel:
         self._client = client
         self._role = role
 
-    async def send(self, entry: Mapping[str, Any]) -> None:
-        """`entry` as PutEvents takes it."""
+    async def probe(self) -> None:
+        with calling(self._role, "look at", self._arn, "events:DescribeEventBus"):
+            await self._client.describe_event_bus(Name=self._arn)
+
+    async def send(self, body: str, heading: BusHeading = FAILED) -> None:
+        """`body`: the event's detail, as JSON."""
+        entry = {
+            "Source": heading.source,
+            "DetailType": heading.detail_type,
+            "Resources": [self._arn, *heading.resources],
+            "Detail": body,
+            "EventBusName": self._arn,
+        }
         with calling(self._role, "put an event on", self._arn, "events:PutEvents"):
             answer = await self._client.put_events(Entries=[entry])
-            told = (answer.get("Entries") or [{}])[0]
-            if answer["FailedEntryCount"] or "EventId" not in told:  # of an entry that is not named nothing is known
-                said = f"{told.get('ErrorCode')}: {told.get('ErrorMessage')}"
-                raise SourceUnavailable(f"put an event on {self._arn}: {said}")
+            result = (answer.get("Entries") or [{}])[0]
+            if answer["FailedEntryCount"] or "EventId" not in result:  # without an id, the bus may not have the event
+                fault = f"{result.get('ErrorCode')}: {result.get('ErrorMessage')}"
+                raise SourceUnavailable(f"put an event on {self._arn}: {fault}")
 
 
-Channel = QueueChannel | TopicChannel | BucketChannel | BusChannel
+MessageChannel = QueueChannel | TopicChannel | BusChannel
+"""The channels that send a document as one message: `send(text)`."""
+Channel = MessageChannel | BucketChannel
 
 
 async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
-    """What `arn` names, one of the four services. Makes no calls.
+    """Make the channel to the destination that `arn` names. Makes no calls.
 
-    Raises ConfigError where no client can be made (the guard against real AWS, no credentials).
+    Raises ConfigError where no client can be made (the guard against real AWS, no credentials), BugError for a service
+    without a channel.
     """
     client = await clients.get(arn.service, region=arn.region or None)
     match arn.service:
@@ -132,8 +151,10 @@ async def make_channel(arn: Arn, clients: Clients, role: Role) -> Channel:
             return TopicChannel(arn, client, role)
         case "events":
             return BusChannel(arn, client, role)
-        case _:
+        case "s3":
             return BucketChannel(arn, client, role)
+        case service:
+            raise BugError(f"no channel sends to the service {service!r} of {arn}")
 
 
 def _attributes(attributes: Attributes) -> dict[str, dict[str, str]]:

@@ -93,8 +93,8 @@ class KafkaDestination:
                 answer = await self._send(producer, report, record, partitions)
                 sent.append(answer)
         finally:
-            heard = await asyncio.gather(*sent, return_exceptions=True)
-        for each in heard:
+            answers = await asyncio.gather(*sent, return_exceptions=True)
+        for each in answers:
             if isinstance(each, BaseException):
                 raise each
 

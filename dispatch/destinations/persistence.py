@@ -65,7 +65,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """As far as we know, the destination does not have the report, and no further attempt is made."""
+    """The destination does not have the report, as far as we know, and no attempt follows."""
 
     cause: Reason | None = None
     """None: there is no destination."""
@@ -99,7 +99,7 @@ class FailureDestination:
         self.observer = observer
         self._failing: dict[DestinationDelivery, Reason] = {}
         self._standing: Reason | None = None
-        """What is wrong with it, as the last answer had it."""
+        """The fault of the destination, according to the last probe or write."""
         self._asked = False
         self._doubted = anyio.Event()
 
@@ -114,7 +114,7 @@ class FailureDestination:
 
     @property
     def trouble(self) -> Reason | None:
-        """What is wrong with it and what to do, in one line that names it; None when nothing is."""
+        """The destination's fault and what to do, in one line that names it; None without a fault."""
         failing = next(iter(self._failing.values()), None)
         if failing or self._asked:
             return failing or self._standing

@@ -1,4 +1,7 @@
-"""The protocol of invokers, and its data types. `tests/contract/` tests every invoker against it."""
+"""The protocol of invokers, and its data types. `tests/contract/` tests every invoker against it.
+
+Public, through `dispatch/plugins/public.py`: a change that a plug-in would notice is a new `PROTOCOL_VERSION` there.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from math import floor
 
 from ...config.kinds import dynamodb
+from ...config.mapping import EventSourceMapping
 from ..core.events import Fields, base64_text, fields_of, seconds
+from ..core.model import Lane, Position, Record
 from ..patterns.arrays import content_without, passes
 from ..patterns.formats import FilterRules
 from ..patterns.reach import (
@@ -22,9 +24,10 @@ from ..patterns.reach import (
     one_of,
 )
 from ..patterns.tree import Branch
-from .fragments import BatchInfo, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind
+from .fragments import BatchInfo, region_of, sequence_number, shard_envelope, shard_policy, shard_slots
+from .profile import DispatchKind, Item, Sample, UnfitSample
 
+_TYPES = frozenset({"S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"})
 _CHANGE = ("Keys", "NewImage", "OldImage")
 
 
@@ -72,6 +75,76 @@ def dynamodb_key(record: Fields) -> str:
     """The item's primary key as text, the same for the same item whatever the order of its attributes."""
     keys = fields_of(fields_of(record["dynamodb"]).get("Keys"))
     return json.dumps(_attribute_value(keys), sort_keys=True, separators=(",", ":"))
+
+
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    """The change that a new item makes."""
+    image = image_of(sample.text)
+    number = sequence_number(sample)
+    change: Fields = {
+        "ApproximateCreationDateTime": sample.moment,
+        "Keys": key_of(image),
+        "NewImage": image,
+        "SequenceNumber": number,
+        "SizeBytes": len(sample.text.encode()),
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    raw = {"eventID": sample.unique.replace("-", ""), "eventName": "INSERT", "dynamodb": change}
+    item = dynamodb_item(raw, arn=mapping.source, region=region_of(mapping))
+    lane = Lane(mapping.source, "shardId-00000000000000000000-00000000")
+    return Record(lane, number, item, sample.moment, Position.parse(number))
+
+
+def key_of(image: Fields) -> dict[str, object]:
+    """The key of an item whose table nobody knows: `id`, or else its first attribute."""
+    key = "id" if "id" in image else next(iter(image))
+    return {key: image[key]}
+
+
+def image_of(text: str) -> dict[str, object]:
+    """An item in DynamoDB's form, of JSON in that form or in plain form. Raises UnfitSample."""
+    try:
+        item = json.loads(text)
+    except ValueError as error:
+        raise UnfitSample(f"it is no JSON: {error}") from error
+    if not isinstance(item, dict) or not item:
+        raise UnfitSample('it must be the new item, a JSON object with its key: {"id": "7"}')
+    return item if all(map(_is_typed, item.values())) else {name: _typed(value) for name, value in item.items()}
+
+
+def _is_typed(value: object) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in _TYPES
+
+
+def _typed(value: object) -> dict[str, object]:
+    """A plain value of JSON in DynamoDB's form."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int() | float():
+            return {"N": json.dumps(value)}
+        case list():
+            return {"L": [_typed(each) for each in value]}
+        case dict():
+            return {"M": {name: _typed(each) for name, each in value.items()}}
+        case _:
+            return {"S": str(value)}
+
+
+def dynamodb_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event, which does not name its shard: all of a document are of one."""
+    change = item["dynamodb"]
+    number = str(change["SequenceNumber"])
+    return Record(
+        lane=Lane(source),
+        id=number,
+        item=item,
+        arrived=float(change.get("ApproximateCreationDateTime", 0.0)),
+        position=Position.parse(number),
+        key=dynamodb_key(item),
+    )
 
 
 BATCH_INFO = BatchInfo("DDBStreamBatchInfo", "seconds")
@@ -134,6 +207,13 @@ STREAM = DispatchKind(
     shape=SHAPE,
     impossible=_impossible,
     data=lambda item: None,
+    sample=_sample,
+    sampled={
+        "source": "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-01-01T00:00:00.000",
+        "starting_position": "LATEST",
+    },
+    relived=dynamodb_relived,
     called=lambda item: item.get("eventID"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

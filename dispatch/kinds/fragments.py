@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pybase64 import b64decode
 
 from ...config.errors import BugError
+from ...config.fields.arn import LOCAL_REGION
 from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
 from ..core.events import Envelope, RecordsEnvelope, WindowEnvelope
+from ..core.found_documents import NamedRecords, moment_of
 from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy, Progress
 from ..core.slots import KeyHash, Slots
 from ..core.steps import DiscardStep
 from ..core.windows import WindowSlot
-from .profile import Address, MakeSlots
+from .profile import Address, MakeSlots, Sample
 
 
 def decoded(text: str | None) -> bytes | None:
@@ -35,6 +38,16 @@ def lasting_policy(mapping: EventSourceMapping, progress: Progress) -> Policy:
         partial=mapping.partial_responses,
         windowed=bool(mapping.tumbling_window_in_seconds),
     )
+
+
+def region_of(mapping: EventSourceMapping) -> str:
+    """The region in the events of a mapping's source."""
+    return mapping.arn.region if mapping.arn else LOCAL_REGION
+
+
+def sequence_number(sample: Sample) -> str:
+    """The sequence number of a record made by hand; later records have higher numbers."""
+    return str(int(sample.moment * 1_000_000) * 1_000 + sample.place)
 
 
 # --- shards -----------------------------------------------------------------------------------------------------------
@@ -67,10 +80,19 @@ class BatchInfo:
 
     member: str
     precision: str
-    """Of the records' times, as `datetime.isoformat` has it."""
+    """The precision of the records' times: a `timespec` of `datetime.isoformat`."""
 
     def documents(self, mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
         return shard_documents(self, function_arn)
+
+    def origins(self, document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+        """The records that a document names; none of the end of a tumbling window that had none."""
+        info = document.get(self.member) or {}
+        if not info.get("batchSize"):
+            return ()
+        first, last = str(info["startSequenceNumber"]), str(info["endSequenceNumber"])
+        since = moment_of(info.get("approximateArrivalOfFirstRecord"))
+        return (NamedRecords(str(info["shardId"]), int(first), int(last), int(info["batchSize"]), first, since),)
 
 
 def shard_documents(info: BatchInfo, function_arn: str) -> Documents:

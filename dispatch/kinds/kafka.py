@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import lt
-from typing import Protocol
+from typing import Any, Protocol
 
 from pybase64 import b64decode, b64encode
 
@@ -14,6 +15,7 @@ from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.documents import Document, Documents, Report, document_head, position_text, timestamp
 from ..core.events import Envelope, Fields, base64_text, template
+from ..core.found_documents import NamedRecords, moment_of
 from ..core.model import BatchKind, ItemId, Lane, Now, Position, Record, Window, encode
 from ..core.pages import Places, Records, Sheet
 from ..core.partition_slots import PartitionSlots
@@ -23,7 +25,7 @@ from ..core.steps import DiscardStep
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
-from .profile import Address, DispatchKind, Item, MakeSlots
+from .profile import Address, DispatchKind, Item, MakeSlots, Sample
 
 # --- records ----------------------------------------------------------------------------------------------------------
 
@@ -99,11 +101,11 @@ NO_TIME = -1
 """Kafka's timestamp of a record without one, which brokers take from any producer."""
 HOLE_OFFSET, HOLE_TIME = -7, -77
 HOLES = {"key": b"\0key", "value": b"\0value"}
-"""What no record has, in the form of an element."""
+"""A key and a value that no record has, which an element shows until its own are written."""
 
 
 class KafkaSheet(Sheet):
-    """What one fetch gave of a partition."""
+    """The records that one fetch returned from a partition."""
 
     def __init__(self, lane: Lane, topic: str, partition: int, raws: Sequence[RawRecord], now: float) -> None:
         """`now`: wall-clock seconds, from which the age of a record without a timestamp counts."""
@@ -279,6 +281,21 @@ def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:
     return KafkaEnvelope(address, mapping.source or None)
 
 
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    topic, partition = mapping.topic, 0
+    lane = Lane(mapping.source, f"{topic}-{partition}")
+    item = kafka_item(
+        topic=topic,
+        partition=partition,
+        offset=sample.place,
+        timestamp=int(sample.moment * 1000),
+        timestamp_type=0,
+        key=None,
+        value=sample.text.encode(),
+    )
+    return Record(lane, (lane.shard, sample.place), item, sample.moment, Position(sample.place))
+
+
 def _unpack(event: object) -> list[Item] | None:
     match event:
         case {"records": dict(lanes)}:
@@ -319,10 +336,10 @@ OFFSETS = Identifiers(_identifier, 'is not an object like {"partition": "topic-0
 
 @dataclass(frozen=True, slots=True)
 class KafkaSubject:
-    """What the documents of one mapping of a topic have in common. `source_arn` None: a self-managed cluster."""
+    """The facts that all documents of one mapping of a topic share. `source_arn` None: a self-managed cluster."""
 
     function_arn: str
-    """As the mapping names the function: unqualified when the mapping is."""
+    """The function's ARN as the mapping names it: unqualified when the mapping's is."""
     bootstrap_servers: str
     source_arn: str | None = None
 
@@ -395,6 +412,39 @@ def _documents(mapping: EventSourceMapping, function_arn: str, address: Address)
     return document
 
 
+def _origins(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """The records that a document names, by partition. The message of a `kafka://` topic holds its record itself."""
+    named = (document.get("KafkaBatchInfo") or {}).get("recordsInfo") or {}
+    return tuple(_origin(shard, info) for shard, info in named.items())
+
+
+def _origin(shard: str, info: Mapping[str, Any]) -> NamedRecords:
+    first, last = int(info["firstRecordOffset"]), int(info["lastRecordOffset"])
+    return NamedRecords(shard, first, last, last - first + 1, str(first), moment_of(info.get("firstRecordTimestamp")))
+
+
+def _relived(item: Item, source: str) -> Record:
+    offset, shard = int(item["offset"]), f"{item['topic']}-{item['partition']}"
+    key, _ = kafka_bytes(item)
+    return Record(
+        lane=Lane(source, shard),
+        id=(shard, offset),
+        item=item,
+        arrived=float(item["timestamp"]) / 1000,
+        position=Position(offset, 0, str(offset)),
+        key=None if key is None else key.hex(),
+    )
+
+
+_SLASHED = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
+
+
+def _record_id(text: str) -> str:
+    """Kafka's tools write `topic/partition/offset`."""
+    found = _SLASHED.fullmatch(text)
+    return f"{found[1]}-{found[2]}@{found[3]}" if found else ""
+
+
 _SCHEMA: RecordShape = {"dataFormat": TEXT, "schemaId": leaf(LeafType.TEXT, LeafType.NUMBER)}
 SHAPE: RecordShape = {
     "topic": GIVEN_TEXT,
@@ -416,8 +466,17 @@ TOPIC = DispatchKind(
     filters=FilterRules("kafka", "value", ignores_unfit=True),
     shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
+    sample=_sample,
+    sampled={
+        "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["localhost:9092"]}},
+        "topics": ["orders"],
+        "starting_position": "LATEST",
+    },
+    relived=_relived,
     called=lambda item: item.get("offset"),
     documents=_documents,
+    origins=_origins,
     identifiers=OFFSETS,
     unpack=_unpack,
+    record_id=_record_id,
 )

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import lt
 
+from ...config.fields.arn import LOCAL_ACCOUNT
 from ...config.kinds import kinesis
+from ...config.mapping import EventSourceMapping
 from ..core.events import Fields, base64_text, inner_texts, numbers, seconds, template
 from ..core.model import Lane, Position, Record, encode
 from ..core.pages import Places, Sheet
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, RecordShape, one_of
-from .fragments import BatchInfo, decoded, shard_envelope, shard_policy, shard_slots
-from .profile import DispatchKind
+from .fragments import BatchInfo, decoded, region_of, sequence_number, shard_envelope, shard_policy, shard_slots
+from .profile import DispatchKind, Item, Sample
 
 
 def kinesis_item(record: Fields, *, shard: str, arn: str, region: str, role: str) -> dict[str, object]:
@@ -44,11 +46,11 @@ HOLE_TIME = -123.456
 
 @dataclass(frozen=True, slots=True)
 class ShardElement:
-    """What the elements of all records of a shard have in common."""
+    """The members that the elements of all records of a shard share."""
 
     lane: Lane
     arn: str
-    """What the mapping reads: the stream's or a consumer's."""
+    """The ARN that the mapping reads: the stream's or a consumer's."""
     region: str
     role: str
 
@@ -91,6 +93,11 @@ class KinesisSheet(Sheet):
     def name(self, place: int) -> str:
         return self._texts[place]
 
+    def names(self, places: Places) -> Sequence[str]:
+        if isinstance(places, range):
+            return self._texts[places.start : places.stop]
+        return [self._texts[place] for place in places]
+
     def key(self, place: int) -> str:
         return self._keys[place]
 
@@ -129,6 +136,30 @@ def _column(raws: Sequence[Fields], name: str) -> list[str]:
     return column  # type: ignore[return-value]
 
 
+def _sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    lane = Lane(mapping.source, "shardId-000000000000")
+    role = f"arn:aws:iam::{mapping.arn.account if mapping.arn else LOCAL_ACCOUNT}:role/lambda"
+    raw: Fields = {
+        "SequenceNumber": sequence_number(sample),
+        "PartitionKey": str(sample.place + 1),
+        "Data": sample.text.encode(),
+        "ApproximateArrivalTimestamp": sample.moment,
+    }
+    item = ShardElement(lane, mapping.source, region_of(mapping), role).item(raw)
+    number = sequence_number(sample)
+    return Record(lane, number, item, sample.moment, Position.parse(number))
+
+
+def kinesis_relived(item: Item, source: str) -> Record:
+    """A record out of its element of an event; its id names its shard."""
+    about = item["kinesis"]
+    number = str(about["sequenceNumber"])
+    shard = str(item["eventID"]).removesuffix(f":{number}")
+    arrived = float(about["approximateArrivalTimestamp"])
+    lane, key = Lane(source, shard), str(about["partitionKey"])
+    return Record(lane=lane, id=number, item=item, arrived=arrived, position=Position.parse(number), key=key)
+
+
 BATCH_INFO = BatchInfo("KinesisBatchInfo", "milliseconds")
 
 SHAPE: RecordShape = {
@@ -156,6 +187,10 @@ STREAM = DispatchKind(
     filters=FilterRules("kinesis", "data", only_json=True),
     shape=SHAPE,
     data=lambda item: decoded(item["kinesis"]["data"]),
+    sample=_sample,
+    sampled={"source": "arn:aws:kinesis:us-east-1:000000000000:stream/orders", "starting_position": "LATEST"},
+    relived=kinesis_relived,
     called=lambda item: item["kinesis"].get("sequenceNumber"),
     documents=BATCH_INFO.documents,
+    origins=BATCH_INFO.origins,
 )

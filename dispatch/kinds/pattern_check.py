@@ -16,7 +16,7 @@ from .table import dispatch_kind
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a pattern, as `config.loader` wants to hear it."""
+    """A fault of a pattern in the form that `config.loader` expects."""
 
     path: str
     what: str

@@ -18,8 +18,9 @@ from ..core.backoff import Backoff
 from ..core.batcher import Limits
 from ..core.documents import Documents
 from ..core.events import Envelope
+from ..core.found_documents import NamedIn, NamedRecords
 from ..core.keeping import Keeps
-from ..core.model import Lane, Now, OpenWindow
+from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
@@ -33,12 +34,17 @@ Address = Callable[[], str]
 MakeSlots = Callable[[Lane | None, OpenWindow | None], Slots]
 """Makes the slots of one feed: for its reader's only lane, and the tumbling window that was under way in it."""
 MakeDocuments = Callable[[EventSourceMapping, str, Address], Documents]
-"""Of a mapping, the ARN of its function, and the address of its source."""
+"""Makes the documents from a mapping, the ARN of its function, and the address of its source."""
 
 
 def no_documents(mapping: EventSourceMapping, function_arn: str, address: Address) -> Documents:
-    """Of a source that discards nothing."""
+    """A source that discards nothing has no documents. Raises BugError."""
     raise BugError(f"mapping {mapping.name} has a failure destination that the rules should have refused")
+
+
+def names_nothing(document: Mapping[str, Any]) -> tuple[NamedRecords, ...]:
+    """A source that discards nothing has no documents that name its records."""
+    return ()
 
 
 def records_in(event: object) -> list[Item] | None:
@@ -50,8 +56,34 @@ def records_in(event: object) -> list[Item] | None:
             return None
 
 
+def no_other_form(text: str) -> str:
+    return ""
+
+
 def names_its_source(value: Item) -> bool:
     return isinstance(value.get("eventSource"), str)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The parts of a record made by hand."""
+
+    text: str
+    """Its payload: a message's body, a record's data or value, an item as JSON."""
+    place: int
+    """In its event, from 0."""
+    moment: float
+    """Wall-clock seconds of its arrival."""
+    unique: str
+    """A UUID."""
+
+
+class UnfitSample(ValueError):
+    """A payload that no record of the kind can have; the message says what it must be."""
+
+
+MakeSample = Callable[[Sample, EventSourceMapping], Record]
+"""Raises UnfitSample."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,22 +97,34 @@ class DispatchKind:
     slots: Callable[[EventSourceMapping, Limits, Callable[[], Now]], MakeSlots]
     """Which records go together. The clock is asked whenever slots are made."""
     filters: FilterRules
-    """What filters may look into."""
+    """The members of a record that filters may look into."""
     shape: RecordShape
     """The form of its records for filters. A filter that can match no such record is reported."""
     data: Callable[[Item], Data]
     """The data of a record for the filters' rules on data. Raises KeyError, TypeError or ValueError for what is no
     record of this kind."""
+    sample: MakeSample
+    """A record by hand, as one of the mapping's source."""
+    sampled: Mapping[str, object]
+    """The source of a record by hand where no mapping names one: fields of a mapping."""
+    relived: Callable[[Item, str], Record]
+    """A record out of its element of an event, of a source with this name. Raises KeyError, TypeError or ValueError for
+    what is no record of this kind."""
     called: Callable[[Item], object]
-    """What tells a record from the others of its event, for people; None where it does not say."""
+    """The name of a record among the others of its event, for people; None for a record without one."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents
-    """Of what was discarded, for failure destinations."""
+    """The documents about discarded records, for failure destinations."""
+    origins: NamedIn = names_nothing
+    """The records that such a document names."""
     identifiers: Identifiers = TEXT
     """How functions name the records that they did not take."""
     unpack: Callable[[object], list[Item] | None] = records_in
     """The records of an event; None for what is no event of this kind."""
+    record_id: Callable[[str], str] = no_other_form
+    """The id of a record as we name it, from another form in which users may write it; empty for a text that is not in
+    this form."""
     is_item: Callable[[Item], bool] = names_its_source
     """Whether an object that is no event is a record."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,12 +10,13 @@ from ...config.kinds import sqs
 from ...config.mapping import EventSourceMapping
 from ..core.batcher import Limits
 from ..core.events import Fields, RecordsEnvelope, base64_text, fields_of
-from ..core.model import Now
+from ..core.model import Lane, Now, Record
 from ..core.policy import Policy, Progress
 from ..core.slots import SingleSlot
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_TEXT, TEXT, TEXT_OR_NULL, NamedShape, RecordShape, one_of
-from .profile import DispatchKind, Item, MakeSlots, names_its_source
+from .fragments import region_of, sequence_number
+from .profile import DispatchKind, Item, MakeSlots, Sample, names_its_source
 
 
 def sqs_item(message: Fields, *, arn: str, region: str, windowed: bool) -> dict[str, object]:
@@ -46,6 +48,42 @@ def _message_attribute(attribute: Fields) -> dict[str, object]:
     if "BinaryValue" in attribute:
         value["binaryValue"] = base64_text(attribute["BinaryValue"])
     return value | {"stringListValues": [], "binaryListValues": [], "dataType": attribute.get("DataType")}
+
+
+def _sample(sample: Sample, mapping: EventSourceMapping, more: Fields | None = None) -> Record:
+    """`more`: attributes of a FIFO queue's message."""
+    arn = mapping.source
+    at = str(int(sample.moment * 1000))
+    message: Fields = {
+        "MessageId": sample.unique,
+        "ReceiptHandle": f"by-hand-{sample.unique}",
+        "Body": sample.text,
+        "MD5OfBody": hashlib.md5(sample.text.encode(), usedforsecurity=False).hexdigest(),
+        "Attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": at,
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": at,
+            **(more or {}),
+        },
+    }
+    item = sqs_item(message, arn=arn, region=region_of(mapping), windowed=mapping.window > 0)
+    return Record(Lane(arn), sample.unique, item, sample.moment)
+
+
+def _fifo_sample(sample: Sample, mapping: EventSourceMapping) -> Record:
+    number = sequence_number(sample)
+    more = {"SequenceNumber": number, "MessageGroupId": "by-hand", "MessageDeduplicationId": sample.unique}
+    return _sample(sample, mapping, more)
+
+
+def sqs_relived(item: Item, source: str) -> Record:
+    """A message out of its element of an event. Its receipt handle is of no use any more."""
+    attributes = fields_of(item.get("attributes"))
+    sent = float(str(attributes.get("SentTimestamp", 0))) / 1000
+    group = attributes.get("MessageGroupId")
+    key = None if group is None else str(group)
+    return Record(lane=Lane(source), id=str(item["messageId"]), item=item, arrived=sent, key=key)
 
 
 def _policy(mapping: EventSourceMapping) -> Policy:
@@ -89,7 +127,16 @@ STANDARD = DispatchKind(
     filters=FilterRules("sqs", "body"),
     shape=SHAPE,
     data=lambda item: item.get("body"),
+    sample=_sample,
+    sampled={"source": "arn:aws:sqs:us-east-1:000000000000:orders"},
+    relived=sqs_relived,
     called=lambda item: item.get("messageId"),
     is_item=_is_item,
 )
-FIFO = replace(STANDARD, kind=sqs.FIFO, slots=_fifo_slots)
+FIFO = replace(
+    STANDARD,
+    kind=sqs.FIFO,
+    slots=_fifo_slots,
+    sample=_fifo_sample,
+    sampled={"source": "arn:aws:sqs:us-east-1:000000000000:orders.fifo"},
+)

@@ -27,7 +27,7 @@ def dispatch_kind(kind: SourceKind) -> DispatchKind:
 
 
 def dispatch_of(mapping: EventSourceMapping) -> DispatchKind:
-    """Of a mapping that breaks no rule."""
+    """The dispatch kind of a mapping that breaks no rule."""
     return _BY_KIND[mapping.profile]
 
 

@@ -104,7 +104,7 @@ def _has_long_paths(branches: tuple[Branch, ...]) -> bool:
 
 
 class _Missing:
-    """What a field that is not there reads as; equal to nothing, of no JSON type."""
+    """The value of a field that is not there: equal to nothing, of no JSON type."""
 
 
 _MISSING = _Missing()

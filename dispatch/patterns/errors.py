@@ -1,4 +1,4 @@
-"""What can be wrong with a pattern. A leaf: all of this package uses it, and so does the code that shows problems."""
+"""The faults of a pattern. A leaf: all of this package uses it, and so does the code that shows problems."""
 
 from __future__ import annotations
 

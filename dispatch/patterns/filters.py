@@ -18,7 +18,7 @@ from .tree import Branch
 
 
 class RuleShape(Enum):
-    """What the rules on one top-level field expect to find there."""
+    """The expectations of the rules on one top-level field."""
 
     NONE = "none"
     """There is no rule on it."""
@@ -52,7 +52,7 @@ class Pattern:
         return self.shape(key) is not RuleShape.NONE
 
     def shape(self, key: str) -> RuleShape:
-        """What the rules on a top-level field expect, over all branches."""
+        """The expectations of all branches' rules at a top-level field."""
         shapes = {shape_of(branch, key) for branch in self.branches} - {RuleShape.NONE}
         if not shapes:
             return RuleShape.NONE
@@ -60,7 +60,7 @@ class Pattern:
 
 
 def shape_of(branch: Branch, key: str) -> RuleShape:
-    """What the rules of one branch expect at a top-level field."""
+    """The expectations of one branch's rules at a top-level field."""
     plain = key in branch
     below = any(path.startswith(f"{key}.") for path in branch)
     if plain:

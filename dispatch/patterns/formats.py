@@ -37,7 +37,7 @@ class FilterRules:
     """How the filters of one kind of source look into its records."""
 
     name: str
-    """As people choose it: `headrace filter test --source`."""
+    """The name by which people choose it: `headrace filter test --source`."""
     key: str
     """The field in which patterns find the data of a record."""
     only_json: bool = False
@@ -54,7 +54,7 @@ Data = str | bytes | None
 
 
 class DataFormat(Enum):
-    """What a record's data turned out to be."""
+    """The format of a record's data."""
 
     PLAIN = "plain"
     JSON = "json"
@@ -122,7 +122,7 @@ class RecordFilter:
         return self._search is not None and self._search.refuses(data)
 
     def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
-        """What the patterns are matched against, for explanations."""
+        """The object that the patterns are matched against, for explanations."""
         if not self.rules.apart:
             return dict(metadata)
         form, value = read(data() if callable(data) else data)
@@ -137,7 +137,7 @@ def _viewed(metadata: Mapping[str, object], key: str, form: DataFormat, value: o
 
 
 def problems(rules: FilterRules, patterns: Iterable[Pattern]) -> list[PatternProblem]:
-    """What a source refuses about patterns that are well-formed in themselves."""
+    """The faults that a source finds in well-formed patterns."""
     key = rules.key
     if not rules.only_json:
         return []
@@ -199,7 +199,7 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _matchers(rules: FilterRules, patterns: Iterable[Pattern], form: DataFormat) -> tuple[Matcher, ...]:
-    """What is left of each pattern for data of one format."""
+    """The rest of each pattern for data of one format."""
     found: list[Matcher] = []
     for pattern in patterns:
         kept = tuple(left for branch in pattern.branches if (left := left_of(rules, branch, form)) is not None)
@@ -236,7 +236,7 @@ def _search(rules: FilterRules, patterns: Iterable[Pattern]) -> LiteralSearch | 
 
 
 def left_of(rules: FilterRules, branch: Branch, form: DataFormat) -> Branch | None:
-    """What is left of a branch for data of one format: all of it, its rules on other fields, or nothing."""
+    """The rest of a branch for data of one format: all of it, its rules on other fields, or nothing."""
     key = rules.key
     shape = shape_of(branch, key)
     if shape is RuleShape.NONE or (shape, form) in _FITTING:

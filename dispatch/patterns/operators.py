@@ -1,4 +1,4 @@
-"""What a rule may ask of one leaf of a record: one class per operator.
+"""The operators with which a rule tests one leaf of a record: one class each.
 
 Each class knows whether a leaf passes (`test`) and says so in words (`describe`, for explanations). Parsing lives in
 `expressions.py`, faster spellings of the common operators in `compile.py`. A leaf is what JSON has beside objects and

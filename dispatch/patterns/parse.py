@@ -17,7 +17,7 @@ _RESERVED = expressions.NAMES | {
     "date-on-or-after", "date-before", "date-on-or-before", "in-date-range", "ip-address-in-range",
     "ip-address-not-in-range",
 }  # fmt: skip
-"""What EventBridge keeps for operators, present and future, and refuses as a field name inside `$or`."""
+"""The names that EventBridge keeps for operators, present and future, and refuses as field names inside `$or`."""
 
 
 def parse(source: object) -> tuple[Branch, ...]:

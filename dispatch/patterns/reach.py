@@ -1,4 +1,5 @@
-"""What a pattern can never find in the records of a source, by the form of these records. Pure; reads no record.
+"""Finds the parts of a pattern that no record of a source can meet, by the form of these records. Pure; reads no
+record.
 
 A filter that can match nothing is no error, and AWS accepts it too: it silently deletes or skips every record. So the
 user gets a warning. A reason given here is certain: a pattern that some record could match has none.

@@ -15,7 +15,7 @@ from .limits import MAX_BRANCHES, MAX_RULES
 from .operators import Operator
 
 Rule = tuple[Operator, ...]
-"""What a leaf must be: it passes when one of the operators takes it."""
+"""The condition on a leaf: it passes when one of the operators accepts it."""
 
 Branch = dict[str, Rule]
 """Dotted paths of leaves and the rule of each; all must pass. Never changed once a pattern is made."""

@@ -91,6 +91,13 @@ class MemoryCheckpoints:
         await turn()
         return answer
 
+    async def put(self, key: Key, checkpoint: Checkpoint) -> bool:
+        known = (key.mapping, key.lane.source) in self._created
+        if known:
+            self._rows[key] = _Row(checkpoint)
+        await turn()
+        return known
+
     async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
         keys = [key for key in self._keys(mapping, source) if key.lane.shard in shards]
         finished = self._drop([key for key in keys if isinstance(self._rows[key].checkpoint.place, Finished)])

@@ -119,6 +119,14 @@ def commit(key: Key, token: Token, checkpoint: Checkpoint, connection: sqlite3.C
     return answer
 
 
+def put(key: Key, checkpoint: Checkpoint, connection: sqlite3.Connection) -> bool:
+    if not connection.execute(f"SELECT 1 FROM sources WHERE {ROWS}", _id(key)[:2]).fetchone():
+        return False
+    connection.execute(f"DELETE FROM lanes WHERE {ROW}", _id(key))
+    _insert(connection, [(key, checkpoint)])
+    return True
+
+
 def compact(mapping: str, source: str, shards: Sequence[str], connection: sqlite3.Connection) -> int:
     ids = [(mapping, source, shard, SHARD_END) for shard in shards]
     return connection.executemany(f"DELETE FROM lanes WHERE {ROW} AND place = ?", ids).rowcount if ids else 0
@@ -158,7 +166,7 @@ def _encode(key: Key, checkpoint: Checkpoint) -> Row:
 
 
 def _checksum(key: Row, columns: Row) -> int:
-    """Of a row with its key; the types are as SQLite gives them back."""
+    """The checksum of a row with its key; the types are those that SQLite returns."""
     *small, state = columns
     return zlib.crc32(state or b"", zlib.crc32(repr((*key, *small)).encode("utf-8", "surrogatepass")))
 

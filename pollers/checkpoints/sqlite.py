@@ -67,6 +67,9 @@ class SqliteCheckpoints:
     async def commit(self, key: Key, token: Token, checkpoint: Checkpoint) -> CommitAnswer:
         return await self._writer.run(partial(rows.commit, key, token, checkpoint))
 
+    async def put(self, key: Key, checkpoint: Checkpoint) -> bool:
+        return await self._writer.run(partial(rows.put, key, checkpoint))
+
     async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
         return await self._writer.run(partial(rows.compact, mapping, source, tuple(shards)))
 

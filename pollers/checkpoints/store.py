@@ -3,11 +3,12 @@
     no position ──begin / add / acquire──► Start ──commit──► Position ──commit──► Finished
                                              └──────────────commit───────────────────┘
 
-A lane's place only ever moves to the right, and among positions only up; `restart` alone, for a stream that was
-recreated, begins over. What a lane starts with is decided once: a start that is stored is never decided again. Only the
-holder of a lane can commit; a later acquisition makes earlier tokens stale. The sources commit here, the supervisor's
-roster reads here (`lineage.plan`), the daemon opens and closes a store. `tests/contract/` holds each implementation to
-these words. Kafka's positions are not here: its consumer group keeps them.
+A lane's place only ever moves to the right, and among positions only up. Two calls begin over: `restart`, for a stream
+that was recreated, and `put`, for who moves a lane by hand. What a lane starts with is decided once: a start that is
+stored is never decided again. Only the holder of a lane can commit; a later acquisition makes earlier tokens stale. The
+sources commit here, the supervisor's roster reads here (`lineage.plan`), the daemon opens and closes a store.
+`tests/contract/` holds each implementation to these words. Kafka's positions are not here: its consumer group keeps
+them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose position: a mapping's, in one lane of one source."""
+    """The owner of a position: one mapping, in one lane of one source."""
 
     mapping: str
     """The mapping's UUID."""
@@ -198,6 +199,11 @@ class CheckpointStore(Protocol):
         """Store place and window together, if `judge` allows it. The same place again is legal: windows change."""
         ...
 
+    async def put(self, key: Key, checkpoint: Checkpoint) -> bool:
+        """Somebody decided where this lane goes on: whatever was stored of it, further back too. Earlier tokens become
+        stale. Returns False and changes nothing when the mapping is not opened on this source."""
+        ...
+
     async def compact(self, mapping: str, source: str, shards: Collection[str]) -> int:
         """Forget the positions of these shards that are finished. Returns their number."""
         ...
@@ -212,7 +218,7 @@ class CheckpointStore(Protocol):
         ...
 
     async def kept(self) -> Sequence[Kept]:
-        """What is stored, by mapping and source, in their order."""
+        """The stored positions, ordered by mapping and source."""
         ...
 
     async def aclose(self) -> None:

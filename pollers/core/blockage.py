@@ -20,14 +20,14 @@ class Blockage:
     def __init__(self) -> None:
         self._held: tuple[Lane, Position] | None = None
         self._until = 0.0
-        self._told: tuple[Lane, Position] | None = None
+        self._reported: tuple[Lane, Position] | None = None
 
     def due(self, stuck: Stuck | None, now: float) -> Stuck | None:
         """The blockages to report now (monotonic seconds), of the lanes that are stuck at this moment."""
         held = None if stuck is None else (stuck.lane, stuck.blocker.position)
         if held != self._held:
             self._held, self._until = held, now + BLOCKED_AFTER
-        if held is None or held == self._told or now < self._until:
+        if held is None or held == self._reported or now < self._until:
             return None
-        self._told = held
+        self._reported = held
         return stuck

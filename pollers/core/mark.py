@@ -13,7 +13,7 @@ class Mark:
     position."""
 
     position: Position | None
-    """None: where it stands already."""
+    """None: unchanged."""
     window: OpenWindow | None = None
     """The tumbling window under way."""
     ended: bool = False

@@ -11,8 +11,18 @@ the other.
 What may be fetched follows from what is here. A feed of one lane waits while its lane is full or all feeds hold too
 much. A feed of many lanes never waits, so that no lane waits for another one: it passes over the lanes that are full.
 While too much is here, it is *tight*: it passes over each lane that has its share as well, and fetches a batch at most.
-All feeds together hold no more than the pool's cap, a fetch of each feed that went beyond it, and for each lane its
-share and a batch; one lane no more records than its cap and a share.
+
+    word      of             consequence
+    full      lane           nothing is fetched from it until its watermark moves
+    stuck     lane           full, with the record that blocks its watermark: it is reported
+    crowded   all feeds      a feed of one lane waits
+    tight     a feed         a feed of many lanes skips the lanes that hold their share
+
+The bounds:
+
+- all feeds together: the pool's cap, one fetch for each feed that went beyond it, and for each lane its share and a
+  batch;
+- one lane: the records of its cap and a share.
 
     lane:  below its share ── fetched ──► share reached ── passed over while tight ──► half of it done ── fetched again
 """
@@ -29,7 +39,7 @@ from .mark import Mark
 from .pool import Pool, weight
 
 SHARE = 16
-"""One part in so many of a lane's caps is its own share in a feed of many lanes, whatever the others hold. Records of a
+"""In a feed of many lanes, the share of a lane is one sixteenth of its caps, whatever the others hold. Records of a
 lane may also exceed their cap by this part, so that one lane close to its cap never limits all others."""
 RELIEF = 7 / 8
 """A tight feed stays tight until only this part of the load is left: the client drops the records that it gathered of a
@@ -80,11 +90,11 @@ class Marks:
         self._moved: set[Lane] = set()
 
     def fresh(self, page: Page) -> Page:
-        """As `Watermark.fresh`; of a source without positions, all of it."""
+        """See `Watermark.fresh`; for a source without positions, the whole page."""
         return self._mark_of(page).fresh(page) if _has_positions(page) else page
 
     def add(self, page: Page) -> None:
-        """These were fetched and are fresh; what is written of them is what they occupy here."""
+        """These records were fetched and are fresh. Their serialised size counts as their memory."""
         if not _has_positions(page):
             return
         self._mark_of(page).add(page)
@@ -110,8 +120,8 @@ class Marks:
         return mark
 
     def done_in_window(self, records: Records, window: OpenWindow | None) -> None:
-        """As `done`; `window` is the tumbling window after these records. Both change in one step, so a window's state
-        never belongs to another position."""
+        """Mark records as done, with `window`, the tumbling window after them. Both change in one step, so a window's
+        state never belongs to another position."""
         self.done(records)
         if self._lane is not None and window != self._window:
             self._window = window
@@ -174,8 +184,8 @@ class Marks:
         return self._tight
 
     def begin_fetch(self, limit: int, batch: int, waiting: int = 0) -> LaneRoom:
-        """What may be fetched now, of `limit` records at most. `batch`: records that the open batch still takes;
-        `waiting`: bytes that are in no batch yet."""
+        """Return what the feed may fetch now: `limit` records at most. `batch`: records that the open batch still
+        takes; `waiting`: bytes that are in no batch yet."""
         skip, most = self.full, self._caps[0]
         if self._lane is None:
             self._judge(waiting, skip)
@@ -198,7 +208,7 @@ class Marks:
         return weight(mark.pending, mark.bytes) >= (share // 2 if lane in self._resting else share)
 
     def end_fetch(self) -> None:
-        """It brought what it brought."""
+        """The fetch is over: free the memory that was promised to it."""
         self._pool.keep(self._promised)
         self._promised = 0.0
 

@@ -11,7 +11,7 @@ AROUND_A_RECORD = 1024
 """Bytes that a record occupies in addition to its text."""
 UNKNOWN = 64 * 1024
 """The assumed bytes of a record before the first one came."""
-MEMORY = 64
+SAMPLE = 64
 """The number of latest records whose size predicts the size of the next."""
 
 
@@ -36,7 +36,7 @@ class Pool:
     def take(self, size: int, records: int) -> None:
         """So many records were fetched, at least one, which occupy so much together."""
         self._bytes += size
-        self._typical += (size / records - self._typical) * (1 - (1 - 1 / MEMORY) ** records)
+        self._typical += (size / records - self._typical) * (1 - (1 - 1 / SAMPLE) ** records)
 
     def give(self, size: int) -> None:
         self._bytes -= size

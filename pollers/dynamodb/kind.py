@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from ...config.clients.aws import Clients
+from ...config.fields.arn import Arn
 from ...config.kinds import dynamodb
+from ...config.mapping import EventSourceMapping
+from ...dispatch.kinds.dynamodb import image_of
 from ..profile import PollerKind
 from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
@@ -25,4 +29,10 @@ class DynamoDbMaker(StreamMaker):
         return DynamoDbService(arn, tables, streams, self._parts.clock, cadence=pace, shared=shared)
 
 
-STREAM = PollerKind(dynamodb.STREAM, DynamoDbMaker)
+async def _send(mapping: EventSourceMapping, clients: Clients, text: str, key: str) -> None:
+    arn = Arn.parse(mapping.source)
+    client = await clients.get(dynamodb.SERVICE, region=None if arn.region == MADE_UP_REGION else arn.region)
+    await client.put_item(TableName=arn.segment(1), Item=image_of(text))
+
+
+STREAM = PollerKind(dynamodb.STREAM, DynamoDbMaker, send=_send)

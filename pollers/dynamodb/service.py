@@ -28,6 +28,8 @@ from ..streams.service import Listing, Pages, Probed
 
 CADENCE = Cadence(idle=0.25, calls_per_second=5, bytes_per_second=None, page=1_000)
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
+SHORTEST = 21
+"""Digits of a sequence number, at least: the client sends no shorter one."""
 LOCAL_ROUNDING = 60
 """Seconds: DynamoDB Local tells the minute of a change."""
 TRIMMED_CODE = "TrimmedDataAccessException"
@@ -143,6 +145,8 @@ class DynamoDbCalls:
 
     async def iterator_at(self, position: Position) -> str:
         """At the record itself. Raises Astray when the service knows no such position."""
+        if len(position.text) < SHORTEST:
+            raise Astray(f"{position.text} is shorter than any sequence number of a table's stream")
         where = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": position.text}
         return await self._iterator(where, astray=UNKNOWN_CODES)
 

@@ -10,10 +10,14 @@ from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
 from ...dispatch.kinds.kafka import subject_of
-from ..profile import PollerKind, SourceParts
+from ..positions import LanePositions
+from ..profile import PollerKind, Replayed, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..schemas import EXTRA, missing_libraries, open_schemas
 from ..schemas.decoding import DecodingSource
 from ..source import FunctionFacts, Source
+from .positions import TopicPositions
+from .replaying import ReplayTopic
 from .settings import TopicSettings
 from .source import KafkaSource
 
@@ -34,8 +38,20 @@ class TopicMaker:
         return None
 
     async def source(self, function: FunctionFacts, clock: ServiceClock) -> Source:
-        mapping, parts = self._mapping, self._parts
-        settings = TopicSettings(
+        settings, parts = self._settings(joins=not self._parts.dry_run), self._parts
+        return self._decoding(KafkaSource(settings, self._access, parts.clock, parts.observer))
+
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed:
+        settings, parts = self._settings(joins=False), self._parts
+        topic = ReplayTopic(settings, self._access, parts.clock, parts.observer)
+        exact = await topic.resolve(plan, progress)
+        return Replayed(self._decoding(topic), exact)
+
+    def _settings(self, *, joins: bool) -> TopicSettings:
+        mapping = self._mapping
+        return TopicSettings(
             mapping=mapping.name,
             source=mapping.cluster,
             topic=mapping.topic,
@@ -43,9 +59,11 @@ class TopicMaker:
             start=mapping.starting_position or "TRIM_HORIZON",
             start_at=mapping.starting_position_timestamp,
             pollers=mapping.pollers or (1, 1),
-            joins=not parts.dry_run,
+            joins=joins,
         )
-        source = KafkaSource(settings, self._access, parts.clock, parts.observer)
+
+    def _decoding(self, source: Source) -> Source:
+        mapping, parts = self._mapping, self._parts
         registry = mapping.kafka_config.schema_registry_config
         if registry is None:
             return source
@@ -53,6 +71,9 @@ class TopicMaker:
             raise ConfigError([Problem(missing, f"mappings.{mapping.name}")])
         schemas = open_schemas(registry, parts.clients, parts.directory(mapping))
         return DecodingSource(source, schemas.read, schemas.aclose, parts.clock)
+
+    async def positions(self) -> LanePositions:
+        return TopicPositions(self._settings(joins=not self._parts.dry_run), self._access)
 
     def destination(self, function_arn: str) -> Destination | None:
         topic = self._mapping.failure_topic

@@ -96,7 +96,7 @@ class KafkaReader:
         self._next: dict[TopicPartition, int] = {}
         """The offset after the last record that was given, since the partition came."""
         self._done: dict[TopicPartition, int] = {}
-        """What is committed, as far as it is known."""
+        """The committed offsets, as far as they are known."""
         self._astray: set[TopicPartition] = set()
         """Partitions in which the client's position is beyond records that it did not return."""
         self._damaged: dict[TopicPartition, _Damage] = {}
@@ -156,7 +156,7 @@ class KafkaReader:
             raise translate(failure, f"read topic {self._settings.topic}") from failure
 
     async def _mended(self, error: Exception, limit: int) -> FetchResult:
-        """What can be done about a fetch that failed; else it is tried again."""
+        """Do what can be done about a fetch that failed; otherwise the feed tries again."""
         from aiokafka import errors
 
         match error:
@@ -236,7 +236,7 @@ class KafkaReader:
     # --- what does not come -----------------------------------------------------------------------------------------
 
     def _suspects(self, error: Exception) -> list[TopicPartition]:
-        """Of which an error tells: not each one names its partition."""
+        """The partitions that an error is about: not each error names its partition."""
         number = partition_of(error)
         return sorted(each for each in self._asked_for() if number is None or each.partition == number)
 
@@ -268,7 +268,8 @@ class KafkaReader:
     def _leave_alone(self, partition: TopicPartition, offset: int | None, error: Exception) -> None:
         at = "" if offset is None else f", at offset {offset}"
         what = f"{self._lane(partition).shard} is damaged at the broker{at}"
-        advice = f"to skip it, stop Headrace and move the group {self._settings.group} past it ({error})"
+        lane = self._lane(partition).shard
+        advice = f"to skip it: headrace positions set {self._settings.mapping} {lane} OFFSET ({error})"
         reason = Reason(ReasonCode.DAMAGED, f"{what}: {advice}")
         self._damaged[partition] = _Damage(reason, self._clock.monotonic() + AGAIN)
         self._consumer.pause(partition)
@@ -287,7 +288,7 @@ class KafkaReader:
         return Reason(
             ReasonCode.DAMAGED,
             f"no records come from {names}, although the brokers answer: are they damaged? See the brokers' log; "
-            f"to skip them, stop Headrace and move the group {self._settings.group}",
+            f"to skip them: headrace positions set {self._settings.mapping} LANE OFFSET",
         )
 
     async def _behind(self, asked: Collection[TopicPartition]) -> list[TopicPartition]:
@@ -397,8 +398,8 @@ class KafkaReader:
 
 
 def _damages() -> tuple[type[Exception], ...]:
-    """What the client raises for a batch whose checksum is wrong, which does not decompress, or whose records make no
-    sense: its decoders' own errors."""
+    """The exceptions of the client for a batch whose checksum is wrong, which does not decompress, or whose records
+    make no sense: its decoders' own errors."""
     from aiokafka.errors import CorruptRecordException
     from cramjam import DecompressionError
 

@@ -56,7 +56,7 @@ class KafkaSource:
         self._starts: Mapping[TopicPartition, int] = {}
         self._readers: set[KafkaReader] = set()
         self._id = ""
-        """Of the topic that is read."""
+        """The id of the topic that is read."""
         self._anew = False
         """Whether the topic was missing, or was another one, since we look for it."""
         self._gone = False
@@ -212,7 +212,7 @@ class KafkaSource:
 
     @property
     def note(self) -> str | None:
-        return None if self._gone else _note(self._id)
+        return None if self._gone else note_of(self._id)
 
     @property
     def trouble(self) -> Reason | None:
@@ -235,7 +235,7 @@ class KafkaSource:
             return False
         async with self._asking("open") as client:
             committed = await topics.committed(client, self._settings.group, self._settings.topic, topic.leaders)
-        note = _note(topic.id)
+        note = note_of(topic.id)
         strange = {number for number, each in committed.items() if _tells_another(each.note, note)}
         if strange:
             self._anew = True
@@ -280,7 +280,7 @@ class KafkaSource:
         return f"{what} topic {self._settings.topic} at {self._access}"
 
 
-def _note(topic_id: str) -> str:
+def note_of(topic_id: str) -> str:
     """The note stored with each offset, so that a recreated topic is not read from the offsets of the old one."""
     return f"{NOTE}{topic_id}" if topic_id else ""
 

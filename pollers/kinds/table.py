@@ -23,5 +23,5 @@ _BY_KIND: Mapping[SourceKind, PollerKind] = {each.kind: each for each in KINDS}
 
 
 def poller_of(mapping: EventSourceMapping) -> PollerKind:
-    """Of a mapping that breaks no rule."""
+    """The poller kind of a mapping that breaks no rule."""
     return _BY_KIND[mapping.profile]

@@ -103,8 +103,8 @@ class SubscribedShard:
         return receiving.result()
 
     def _new(self, records: Records) -> Records:
-        """What was not read before: a subscription may begin with the record at a position, or with user records of
-        it that are done."""
+        """The records that were not read before: a subscription may begin with the record at a position, or with user
+        records of it that are done."""
         new = records if self._read_to is None else records.after(self._read_to)
         self._read_to = new.last or self._read_to
         return new

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ...config.clients.aws import Clients
 from ...config.fields.arn import Arn
 from ...config.kinds import kinesis
+from ...config.mapping import EventSourceMapping
 from ..profile import PollerKind
 from ..source import FunctionFacts
 from ..streams.maker import StreamMaker
@@ -30,8 +32,14 @@ class KinesisMaker(StreamMaker):
 
 
 def role_of(arn: Arn) -> str:
-    """What a function without a role of its own has for one, in the events of this source."""
+    """The role of a function without one of its own, in the events of this source."""
     return f"arn:{arn.partition}:iam::{arn.account}:role/lambda"
 
 
-STREAM = PollerKind(kinesis.STREAM, KinesisMaker)
+async def _send(mapping: EventSourceMapping, clients: Clients, text: str, key: str) -> None:
+    arn = Arn.parse(mapping.source)
+    client = await clients.get(kinesis.SERVICE, region=arn.region)
+    await client.put_record(StreamName=arn.segment(1), PartitionKey=key or "1", Data=text.encode())
+
+
+STREAM = PollerKind(kinesis.STREAM, KinesisMaker, send=_send)

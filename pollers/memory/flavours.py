@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import floor
 from typing import Any
@@ -34,7 +35,7 @@ class StreamEntry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlavourFacts:
-    """What a `MemoryStream` takes from its service."""
+    """The facts of a service that a `MemoryStream` needs."""
 
     page: int
     """Records in one answer."""
@@ -42,7 +43,7 @@ class FlavourFacts:
     spelled: Callable[[int], str]
     """A sequence number."""
     shard_name: Callable[[int, float], str]
-    """Of a shard's number and the wall-clock seconds of its birth."""
+    """Makes a shard's name from its number and the wall-clock seconds of its birth."""
     refuses_trimmed: bool
     """A position whose records are gone is refused; else it is read from the oldest record on."""
     tells_behind: bool
@@ -53,7 +54,7 @@ class FlavourFacts:
     describe: Callable[[StreamEntry], Mapping[str, Any]]
     """A record as botocore gives it."""
     records: Callable[[Sequence[Mapping[str, Any]], Lane], Records]
-    """What is made of that."""
+    """Makes the records of what `describe` gives."""
 
 
 # --- Kinesis ----------------------------------------------------------------------------------------------------------
@@ -89,6 +90,13 @@ def _dynamodb_described(entry: StreamEntry) -> Mapping[str, Any]:
     return {"eventID": f"{entry.number:032x}", "eventName": "INSERT", "dynamodb": change}
 
 
+def _items_described(entry: StreamEntry) -> Mapping[str, Any]:
+    """The record of an entry whose data are an item, and whose key is the item's, both in DynamoDB's form."""
+    described = _dynamodb_described(entry)
+    images = {"Keys": json.loads(entry.key), "NewImage": json.loads(entry.data)}
+    return {**described, "dynamodb": {**described["dynamodb"], **images}}
+
+
 def _dynamodb_records(raws: Sequence[Mapping[str, Any]], lane: Lane) -> Records:
     return Records.of(_dynamodb_record(raw, lane) for raw in raws)
 
@@ -105,7 +113,7 @@ def _region(lane: Lane) -> str:
 
 
 class Flavour(Enum):
-    """Whose stream it is. Only tests tell them apart by name; the fake asks for the facts."""
+    """The service of the stream. Only tests tell services apart by name; the fake asks for the facts."""
 
     KINESIS = FlavourFacts(
         page=10_000,
@@ -131,3 +139,7 @@ class Flavour(Enum):
         describe=_dynamodb_described,
         records=_dynamodb_records,
     )
+
+
+ITEMS = replace(Flavour.DYNAMODB.value, describe=_items_described)
+"""The facts of a DynamoDB stream whose entries are items."""

@@ -53,7 +53,7 @@ class MemoryQueue:
     """Raised by every call while it is set."""
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
-    """What the redrive policy moved away."""
+    """The messages that the redrive policy moved away."""
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _sent: anyio.Event = field(default_factory=anyio.Event)
 
@@ -111,7 +111,11 @@ class MemoryQueueSource:
     lent = True
     patience = inf
 
-    def __init__(self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False) -> None:
+    def __init__(
+        self, queue: MemoryQueue, receivers: int = 1, windowed: bool = False, long_poll: float | None = None
+    ) -> None:
+        """`long_poll`: seconds of an empty poll, for which a stop waits; None for the usual."""
+        self._long_poll = long_poll
         self._queue = queue
         self._receivers = receivers
         self._windowed = windowed
@@ -124,7 +128,7 @@ class MemoryQueueSource:
         """Receivers come and go with what they receive."""
 
     async def reader(self, feed: str) -> MemoryQueueReceiver:
-        return MemoryQueueReceiver(self._queue, windowed=self._windowed)
+        return MemoryQueueReceiver(self._queue, windowed=self._windowed, long_poll=self._long_poll)
 
     async def empty(self) -> bool:
         self._queue.check()
@@ -139,7 +143,8 @@ class MemoryQueueReceiver:
 
     window = None
 
-    def __init__(self, queue: MemoryQueue, *, windowed: bool) -> None:
+    def __init__(self, queue: MemoryQueue, *, windowed: bool, long_poll: float | None = None) -> None:
+        self._long_poll = long_poll
         self._queue = queue
         self._windowed = windowed
         self.lane = Lane(queue.arn)
@@ -150,7 +155,8 @@ class MemoryQueueReceiver:
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         queue = self._queue
         now = queue.clock.monotonic()
-        end = now + LONG_POLL if until is None else min(until, now + LONG_POLL)
+        end = now + (LONG_POLL if self._long_poll is None else self._long_poll)
+        end = end if until is None else min(until, end)
         count = min(limit, 10)
         await anyio.lowlevel.checkpoint()  # a call takes a moment, in which everybody else has a turn
         while True:

@@ -21,7 +21,7 @@ from ...config.clock import Clock
 from ...config.errors import SourceError, SourceMissing, SourceUnavailable
 from ..streams.core.lineage import Shard
 from ..streams.polled_shard import Astray, Trimmed
-from .flavours import Flavour, StreamEntry
+from .flavours import Flavour, FlavourFacts, StreamEntry
 
 HASHES = 1 << 32
 ITERATOR_LIFE = 300.0
@@ -88,7 +88,7 @@ class MemoryShard:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one look at a shard brought."""
+    """The result of one look at a shard."""
 
     entries: tuple[StreamEntry, ...]
     iterator: str | None
@@ -110,11 +110,13 @@ class MemoryStream:
         retention: float = RETENTION,
         rotation: float | None = None,
         calls_per_second: int | None = 5,
+        facts: FlavourFacts | None = None,
     ) -> None:
+        """`facts`: in the place of the flavour's."""
         self.arn = arn
         self.clock = clock
         self.flavour = flavour
-        self._facts = flavour.value
+        self.facts = facts or flavour.value
         self.fault: SourceError | None = None
         """Raised by every call while it is set."""
         self.created = clock.wall()
@@ -137,7 +139,7 @@ class MemoryStream:
         self._pass_time()
         body = data.encode() if isinstance(data, str) else data
         number = self._next()
-        entry = StreamEntry(number, self._facts.spelled(number), key, body, self.clock.wall() - age)
+        entry = StreamEntry(number, self.facts.spelled(number), key, body, self.clock.wall() - age)
         self._taking(key).entries.append(entry)
         return entry.text
 
@@ -245,7 +247,7 @@ class MemoryStream:
         found = self._reading(shard)
         highest = self._number if found.last is None else found.last
         if not found.first <= number <= highest:
-            raise UnknownPosition(f"{shard} of {self.arn} has no sequence number {self._facts.spelled(number)}")
+            raise UnknownPosition(f"{shard} of {self.arn} has no sequence number {self.facts.spelled(number)}")
         self._refuse_trimmed(found, number)
         return self._iterator(found, number if after else number - 1)
 
@@ -259,7 +261,7 @@ class MemoryStream:
         self.looks += 1
         self._count(shard)
         self._refuse_trimmed(shard, int(after) + 1)
-        return self._read(shard, int(after), self._facts.page if limit is None else limit)
+        return self._read(shard, int(after), self.facts.page if limit is None else limit)
 
     # --- shards -----------------------------------------------------------------------------------------------------
 
@@ -270,7 +272,7 @@ class MemoryStream:
             self._bear(low, high, ())
 
     def _bear(self, low: int, high: int, parents: tuple[str, ...]) -> MemoryShard:
-        name = self._facts.shard_name(self._born, self.clock.wall())
+        name = self.facts.shard_name(self._born, self.clock.wall())
         self._born += 1
         self._shards[name] = MemoryShard(name, low, high, self._next(), parents)
         return self._shards[name]
@@ -302,7 +304,7 @@ class MemoryStream:
         return self._number
 
     def _pass_time(self) -> None:
-        """What happened since somebody last looked."""
+        """Apply the changes since the last look."""
         now = self.clock.wall()
         while self._rotation is not None and now - self._rotated >= self._rotation:
             self._rotate(self._rotated + self._rotation)
@@ -330,8 +332,8 @@ class MemoryStream:
         return shard
 
     def _refuse_trimmed(self, shard: MemoryShard, number: int) -> None:
-        if self._facts.refuses_trimmed and number <= shard.trimmed:
-            raise TrimmedPosition(f"{shard.id} of {self.arn} has lost {self._facts.spelled(number)}")
+        if self.facts.refuses_trimmed and number <= shard.trimmed:
+            raise TrimmedPosition(f"{shard.id} of {self.arn} has lost {self.facts.spelled(number)}")
 
     def _iterator(self, shard: MemoryShard, after: int) -> str:
         return f"{shard.id}|{after}|{self.clock.monotonic()}|{self._generation}"
@@ -365,9 +367,9 @@ class MemoryStream:
     def _page(self, entries: Sequence[StreamEntry], start: int, limit: int) -> tuple[StreamEntry, ...]:
         """From an index on, as many as the limits of one answer let through; one at least."""
         end, size = start, 0
-        while end < len(entries) and end - start < min(limit, self._facts.page):
+        while end < len(entries) and end - start < min(limit, self.facts.page):
             size += len(entries[end].data)
-            if end > start and size > self._facts.page_bytes:
+            if end > start and size > self.facts.page_bytes:
                 break
             end += 1
         return tuple(entries[start:end])

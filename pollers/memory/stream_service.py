@@ -34,7 +34,7 @@ class MemoryStreamService:
     def __init__(self, stream: MemoryStream, *, name: str = "", cadence: Cadence | None = None) -> None:
         self._name = name or stream.arn
         self._clock = stream.clock
-        self._cadence = cadence or stream.flavour.value.cadence
+        self._cadence = cadence or stream.facts.cadence
         self._streams: dict[str, MemoryStream] = {}
         self._listed: dict[str, Listed] = {}
         self.replace(stream)
@@ -51,15 +51,15 @@ class MemoryStreamService:
 
     @property
     def latest(self) -> StartKind:
-        return self._newest.flavour.value.latest
+        return self._newest.facts.latest
 
     @property
     def pushes(self) -> bool:
-        """As one whose name is a consumer's."""
+        """Whether the name is a consumer's: records are pushed to consumers."""
         return "/consumer/" in self._name
 
     def may_follow(self, stream: str, current: str) -> bool:
-        """As one whose name is a table's."""
+        """Whether the name is a table's, whose newest stream is read."""
         return current != self._name and are_of_one_table(stream, current)
 
     async def list(self, stream: str = "") -> Listing:
@@ -103,14 +103,14 @@ class _MemoryShardCalls:
 
     async def get(self, iterator: str, limit: int) -> Reply:
         read = await self._ask(lambda: self.stream.records(iterator, limit))
-        facts = self.stream.flavour.value
+        facts = self.stream.facts
         behind = round(read.behind * 1000) if facts.tells_behind else None
         size = sum(len(entry.data) for entry in read.entries)
         told = float(floor(self.stream.clock.wall()))
         return Reply([facts.describe(entry) for entry in read.entries], read.iterator, behind, size, told)
 
     def make(self, raws: Sequence[Mapping[str, Any]]) -> Records:
-        return self.stream.flavour.value.records(raws, self.lane)
+        return self.stream.facts.records(raws, self.lane)
 
     async def look(self, fresh: float) -> Shard | None:
         return await self.listed.look(self.lane.shard, fresh)

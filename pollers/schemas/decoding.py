@@ -79,7 +79,7 @@ class DecodingSource:
         return reader
 
     async def empty(self) -> bool:
-        """What waits for its schema was read to the end, and is not done."""
+        """Whether nothing is left. A record that waits for its schema is left, even though it was read."""
         return not any(reader.waits for reader in self._readers) and await self._inner.empty()
 
     async def aclose(self) -> None:
@@ -96,7 +96,7 @@ class DecodingSource:
 
 @dataclass(slots=True, eq=False)
 class _DecodingQueue:
-    """What waits of one lane, in order. It is another one when the lane went and came back."""
+    """The waiting records of one lane, in order. A lane that went and came back has a new object."""
 
     lane: Lane
     records: deque[Record] = field(default_factory=deque)
@@ -144,7 +144,8 @@ class DecodingReader:
         self._inner.attach(self)
 
     async def revoke(self, lanes: Collection[Lane], until: float) -> None:
-        """As `source.Owner.revoke`. What was not handed on is forgotten: the lane's next reader gets it."""
+        """Works as `source.Owner.revoke`. Records that were not handed on are forgotten: the lane's next reader gets
+        it."""
         for queue in [self._queues.pop(lane) for lane in lanes if lane in self._queues]:
             queue.records.clear()
         self._ready = deque(record for record in self._ready if record.lane not in lanes)
@@ -152,8 +153,8 @@ class DecodingReader:
             await self._owner.revoke(lanes, until)
 
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
-        """As `source.Reader.fetch`. A registry that does not answer is a fetch that failed, unless other lanes brought
-        something: then the next one is."""
+        """Works as `source.Reader.fetch`. A registry that does not answer is a fetch that failed, unless other lanes
+        brought something: then the next one is."""
         if self._news:
             raise self._unavailable(self._news)
         fetched = await self._fetch(limit, until, skip)

@@ -27,8 +27,8 @@ EXTRA = "pip install 'headrace[schemas]'"
 def open_schemas(
     config: SchemaRegistryConfig, clients: Clients, base: Path, environ: Mapping[str, str] = os.environ
 ) -> RecordSchemas:
-    """Of a mapping that breaks no rule, where no libraries are missing. Nothing is looked up yet. `file:` references of
-    secrets are relative to `base`."""
+    """Make the decoder of a mapping that breaks no rule and misses no library. Nothing is looked up yet. `file:`
+    references of secrets are relative to `base`."""
     attributes = [each.attribute for each in config.schema_validation_configs]
     return RecordSchemas(
         _registry(config, clients, Secrets(clients, base, environ)), config.event_record_format, attributes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from ...config.clients import faults
+from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
 from ...config.clock import ServiceClock
@@ -14,7 +16,8 @@ from ...config.fields.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
 from ...config.kinds import sqs
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
-from ..profile import PollerKind, SourceParts
+from ..profile import PollerKind, Replayed, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..source import FunctionFacts, Source
 from ..streams.calls import reading
 from .source import LOCAL_POLL, LONG_POLL, QueueSettings, SqsSource
@@ -55,6 +58,14 @@ class QueueMaker:
             long_poll=self._long_poll(),
         )
         return SqsSource(settings, _Connected(await self._client()), self._parts.clock, self._parts.jitter)
+
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed | None:
+        return None
+
+    async def positions(self) -> None:
+        """A queue forgets what is done."""
 
     def destination(self, function_arn: str) -> Destination | None:
         return None
@@ -97,5 +108,14 @@ def receivers_of(mapping: EventSourceMapping, function: FunctionFacts) -> int:
     return mapping.receivers or function.concurrency or RECEIVERS_DEFAULT
 
 
-STANDARD = PollerKind(sqs.STANDARD, QueueMaker)
-FIFO = PollerKind(sqs.FIFO, QueueMaker)
+async def _send(mapping: EventSourceMapping, clients: Clients, text: str, key: str) -> None:
+    arn = Arn.parse(mapping.source)
+    client, target = await clients.get(sqs.SERVICE, region=arn.region), await clients.target(sqs.SERVICE)
+    endpoint = target.url if isinstance(target, LocalEndpoint) else None
+    url = await resolve(client, str(arn), endpoint, clients.settings.rewrite_queue_urls)
+    group = {"MessageGroupId": key or "by-hand", "MessageDeduplicationId": str(uuid.uuid4())} if arn.is_fifo else {}
+    await client.send_message(QueueUrl=url, MessageBody=text, **group)
+
+
+STANDARD = PollerKind(sqs.STANDARD, QueueMaker, send=_send)
+FIFO = PollerKind(sqs.FIFO, QueueMaker, send=_send)

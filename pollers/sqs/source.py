@@ -81,7 +81,7 @@ class QueueSettings:
     long_poll: int = LONG_POLL
     """Seconds that one receive waits for messages at most."""
     least_receivers: int = 1
-    """As many as there are while nothing comes."""
+    """The number of receivers while no messages come."""
 
 
 def visibility_to_ask(queue: float, window: float, function_timeout: float | None) -> int | None:

@@ -1,4 +1,4 @@
-"""What the calls of both stream services have in common: the translation of failures, the time of an answer, the last
+"""The parts that the calls of both stream services share: the translation of failures, the time of an answer, the last
 listing, and the look at a single record."""
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Listed:
         self._seen_at = -inf
         self._asked_at = -inf
         self._failure = Reason(ReasonCode.PENDING, "it was not listed yet")
-        """Of the last listing that was asked for here."""
+        """Why the last listing that was asked for here failed."""
 
     def saw(self, shards: Mapping[str, Shard], since: float) -> None:
         """A whole listing, asked for at `since` (monotonic)."""

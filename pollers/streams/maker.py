@@ -12,11 +12,16 @@ from ...config.errors import BugError
 from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
-from ..profile import SourceParts
+from ..checkpoints.memory import MemoryCheckpoints
+from ..positions import LanePositions
+from ..profile import Replayed, SourceParts
+from ..replay.core.plan import ReplayPlan, ReplayProgress
 from ..source import FunctionFacts, Source
 from .core.idle_shards import IdleShards
 from .opening import StreamSettings
 from .polled_shard import Cadence
+from .positions import StreamPositions
+from .replaying import seeded
 from .service import StreamService
 from .source import StreamSource
 
@@ -39,7 +44,7 @@ class StreamMaker(ABC):
         return aws if pause is None else replace(aws, idle=pause)
 
     def shared(self, client: Any) -> IdleShards | None:
-        """Who says how long a shard rests; None where AWS does, or the user."""
+        """Decides how long a shard rests; None where AWS or the user decides."""
         set_or_aws = self._parts.idle_shard_pause is not None or is_aws(client.meta.endpoint_url)
         return None if set_or_aws else self._parts.idle_shards
 
@@ -63,6 +68,19 @@ class StreamMaker(ABC):
         )
         service = await self.service(function)
         return StreamSource(settings, service, await parts.store(), parts.jitter, parts.observer, clock)
+
+    async def replayed(
+        self, function: FunctionFacts, clock: ServiceClock, plan: ReplayPlan, progress: ReplayProgress
+    ) -> Replayed:
+        """Positions are in memory, and begin where the plan does."""
+        mapping, parts = self._mapping, self._parts
+        service, store = await self.service(function), MemoryCheckpoints()
+        await seeded(store, mapping.uuid, service, plan, progress)
+        settings = StreamSettings(mapping.name, mapping.uuid, "TRIM_HORIZON", start_over=False)
+        return Replayed(StreamSource(settings, service, store, parts.jitter, parts.observer, clock), plan)
+
+    async def positions(self) -> LanePositions:
+        return StreamPositions(self._mapping.uuid, await self.service(FunctionFacts()), await self._parts.store())
 
     def destination(self, function_arn: str) -> Destination | None:
         return None

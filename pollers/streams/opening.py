@@ -100,8 +100,8 @@ class Opening:
         return FoundStream(listing, opened.lanes, worth.trimmed)
 
     async def worth(self, listing: Listing, opened: Opened) -> Worth:
-        """What positions are worth by this listing. Where the listing alone does not tell, the record at the position
-        is looked at. Raises SourceUnavailable while it may only have come late: one that lacks a shard, of a stream
+        """Decide what positions are worth by this listing. Where the listing does not suffice, look at the record at
+        the position. Raises SourceUnavailable while it may only have come late: one that lacks a shard, of a stream
         whose creation time says that it is the same."""
         worth = await self._judge(listing, opened)
         now = anyio.current_time()
@@ -187,7 +187,7 @@ class Opening:
     def _refuse(self, what: str) -> None:
         if not self._settings.start_over:
             ours = f"headrace positions remove {self._settings.mapping}"
-            hint = f"to read it from its beginning set 'recreated_stream: start_over', or stop and run '{ours}'"
+            hint = f"to read it from its beginning set 'recreated_stream: start_over', or run '{ours}'"
             raise SourceRefused(f"{what} ({hint})")
 
     async def _opened(self, listing: Listing) -> FoundStream:

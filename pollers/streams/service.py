@@ -1,6 +1,6 @@
 """The protocols between the engine of streams and the services that it reads: what Kinesis and DynamoDB differ in.
 
-    streams.py (engine) ── list, probe ──► StreamService ◄── kinesis.py, dynamodb.py, memory_stream.py
+    streams.py (engine) ── list, probe ──► StreamService ◄── kinesis/, dynamodb/, memory/stream_service.py
            └── next ──► Pages, one shard's records ◄── polled_shard.py (GetRecords), fan_out.py (SubscribeToShard)
 
 `tests/contract/` holds every service, shipped fake included, to these words.
@@ -47,7 +47,7 @@ class ShardPage:
 
     records: Records = field(default_factory=Records)
     lost: tuple[Lost, ...] = ()
-    """What is missing before these records."""
+    """The gaps before these records."""
     ended: bool = False
     """The shard is closed and this was the last of it."""
     caught_up: bool = True

@@ -267,7 +267,7 @@ class StreamSource:
 
 
 class ShardReader:
-    """What the feed of one shard reads from. It holds the shard from `StreamSource.reader` on."""
+    """The reader of one shard's feed. It holds the shard from `StreamSource.reader` on."""
 
     def __init__(self, source: StreamSource, shard: str, held: HeldLane, *, trimmed: bool) -> None:
         self._source = source

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from ..control.model import Package
 from ..control.store.code import CodeStore
 
 PREFIX = "/_headrace/code/"
@@ -29,11 +30,15 @@ class Downloads:
         self._base = base
         self._secret = secret
 
-    def location(self, sha256: str, host: str = "") -> str:
-        """`host`: the host and port that the caller used to reach us; behind a published port of a container, or when
+    def location(self, package: Package, host: str = "") -> str:
+        """Of a directory of the user's: where it is.
+
+        `host`: the host and port that the caller used to reach us; behind a published port of a container, or when
         we listen on every address, only they know."""
+        if package.directory:
+            return Path(package.directory).as_uri()
         base = f"http://{host}" if host else self._base()
-        return f"{base}{PREFIX}{sha256}-{self._seal(sha256)}"
+        return f"{base}{PREFIX}{package.sha256}-{self._seal(package.sha256)}"
 
     def find(self, path: str) -> Path | None:
         """The zip for a request for this path; None: there is none."""

@@ -74,7 +74,7 @@ class LambdaApi:
         self._log = log
         self._clock = clock
         self._room = room or BodyRoom()
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._loading = anyio.Lock()
         self._router: routing.Router | None = None
 
@@ -128,8 +128,8 @@ class LambdaApi:
     def _say_recorded(self, call: Call) -> None:
         """Each field that has no effect here, once."""
         for field in field_support.recorded(call.operation, call.parameters):
-            if field.path not in self._told:
-                self._told.add(field.path)
+            if field.path not in self._logged:
+                self._logged.add(field.path)
                 self._log.info(
                     Action.RECORDED, f"{call.operation}: {field.path} is recorded without effect: {field.reason}"
                 )

@@ -5,6 +5,7 @@
 /metrics                    Prometheus
 /status                     JSON: mappings and functions with state, reason and counts
 /v1/…                       what becomes of records, and the levers (`steering.py`)
+/ and /page/…               the page that shows it (`page_files.py`)
 everything else             the Lambda API, where it is served
 """
 
@@ -119,7 +120,7 @@ def make_app(
     code: CodeDownloads | None = None,
     steering: Steering | None = None,
 ) -> web.Application:
-    routes = _Routes(view, scrape)
+    routes = _Routes(view, scrape, steering.reloads.shown if steering else lambda: None)
     app = web.Application()
     for path in ("/livez", "/healthz", "/ping"):
         app.router.add_get(path, routes.live)
@@ -137,8 +138,14 @@ def make_app(
 
 
 class _Routes:
-    def __init__(self, view: View, scrape: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        view: View,
+        scrape: Callable[[], Awaitable[bytes]],
+        configuration: Callable[[], dict[str, object] | None],
+    ) -> None:
         self._view = view
+        self._configuration = configuration
         self._scrape = scrape
 
     async def live(self, request: web.Request) -> web.Response:
@@ -157,7 +164,7 @@ class _Routes:
         )
 
     async def status(self, request: web.Request) -> web.Response:
-        return _json(status(self._view), 200)
+        return _json(status(self._view, self._configuration()), 200)
 
 
 def _json(body: dict[str, Any], code: int) -> web.Response:

@@ -1,8 +1,8 @@
-"""Delivers accepted events. Each function with events has a lane, so that no event waits for another function.
+"""Delivers accepted events. Each function with events has a queue, so that no event waits for another function.
 
-    accept ──► store ──► lane ──► due ──► attempt ──► decided ──► put back | reported and deleted
+    accept ──► store ──► queue ──► due ──► attempt ──► decided ──► put back | reported and deleted
 
-A lane holds a few events at a time, and ends when its function has no more events. After a stop no new attempt begins;
+A queue holds a few events at a time, and ends when its function has no more events. After a stop no new attempt begins;
 an interrupted event is unchanged in the store, and is attempted again after the next start.
 """
 
@@ -26,8 +26,8 @@ from .protocols import Tells
 from .store import EventStore
 
 LONGEST_SLEEP = 60.0
-"""Seconds after which a lane reads the steady clock again, because due times are times of that clock: it counts a sleep
-of the machine, which the loop's does not."""
+"""Seconds after which a queue reads the steady clock again, because due times are times of that clock: it counts a
+sleep of the machine, which the loop's does not."""
 STORE_AGAIN = 1.0
 """Seconds between attempts to repeat a failed write to the store."""
 FAULT_DELAY = 60.0
@@ -35,7 +35,7 @@ FAULT_DELAY = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class _FunctionLane:
+class _FunctionQueue:
     function: str
     in_hand: set[int] = field(default_factory=set)
     woken: anyio.Event = field(default_factory=anyio.Event)
@@ -52,7 +52,7 @@ class RetryPace:
 
 
 class EventQueue:
-    """Accepts events, and notifies the lane of the event's function."""
+    """Accepts events, and notifies the queue of the event's function."""
 
     def __init__(self, store: EventStore, clock: Clock) -> None:
         self.store = store
@@ -69,7 +69,7 @@ class EventQueue:
         await self.store.add(event, payload, partial(self._arrive, function))
 
     def _arrive(self, function: str) -> None:
-        """Called in the step in which an event is known to be durable. Without a lane it would wait for the next
+        """Called in the step in which an event is known to be durable. Without a queue it would wait for the next
         start."""
         self._arrived.add(function)
         self._arrival.set()
@@ -103,7 +103,7 @@ class Deliveries:
         self._observer = observer
         self._clock = clock
         self._pace = pace
-        self._lanes: dict[str, _FunctionLane] = {}
+        self._function_queues: dict[str, _FunctionQueue] = {}
         self._scope = anyio.CancelScope()
         self._stopping = False
 
@@ -111,7 +111,7 @@ class Deliveries:
         """Deliver stored and new events, until stopped."""
         if self._stopping:
             return
-        self._lanes.clear()  # left by a run that a fault ended; its events are unchanged in the store
+        self._function_queues.clear()  # left by a run that a fault ended; its events are unchanged in the store
         with anyio.CancelScope() as self._scope:
             async with anyio.create_task_group() as tasks:
                 await self._feed(tasks)
@@ -119,11 +119,11 @@ class Deliveries:
     async def stop(self, until: float) -> None:
         """Begin no new attempt; running attempts have until then (monotonic)."""
         self._stopping = True
-        for lane in self._lanes.values():
-            lane.woken.set()
+        for queue in self._function_queues.values():
+            queue.woken.set()
         with anyio.CancelScope(deadline=until):
-            while any(lane.in_hand for lane in self._lanes.values()):
-                busy = next(lane for lane in self._lanes.values() if lane.in_hand)
+            while any(queue.in_hand for queue in self._function_queues.values()):
+                busy = next(queue for queue in self._function_queues.values() if queue.in_hand)
                 busy.woken = anyio.Event()
                 await busy.woken.wait()
         self._scope.cancel()
@@ -145,71 +145,71 @@ class Deliveries:
     def _wake(self, function: str, tasks: TaskGroup) -> None:
         if self._stopping:
             return
-        lane = self._lanes.get(function)
-        if lane is None:
-            lane = self._lanes[function] = _FunctionLane(function)
-            tasks.start_soon(self._run_lane, lane, tasks)
-        lane.woken.set()
+        queue = self._function_queues.get(function)
+        if queue is None:
+            queue = self._function_queues[function] = _FunctionQueue(function)
+            tasks.start_soon(self._run_queue, queue, tasks)
+        queue.woken.set()
 
     # --- one function -----------------------------------------------------------------------------------------------
 
-    async def _run_lane(self, lane: _FunctionLane, tasks: TaskGroup) -> None:
+    async def _run_queue(self, queue: _FunctionQueue, tasks: TaskGroup) -> None:
         while not self._stopping:
-            lane.woken = anyio.Event()
+            queue.woken = anyio.Event()
             try:
-                self._take(lane, await self._due(lane), tasks)
-                if self._is_done(lane, due := await self._next_due(lane)):
+                self._take(queue, await self._due(queue), tasks)
+                if self._is_done(queue, due := await self._next_due(queue)):
                     return
-                await self._rest(lane, due)
+                await self._rest(queue, due)
             except StoreUnavailable as error:
-                await self._store_fails(lane.function, error)
+                await self._store_fails(queue.function, error)
 
-    async def _due(self, lane: _FunctionLane) -> list[HeldEvent]:
-        room = self._room(lane.function) - len(lane.in_hand)
+    async def _due(self, queue: _FunctionQueue) -> list[HeldEvent]:
+        room = self._room(queue.function) - len(queue.in_hand)
         if room <= 0:
             return []
-        return await self._store.due(lane.function, self._clock.steady(), room, lane.in_hand)
+        return await self._store.due(queue.function, self._clock.steady(), room, queue.in_hand)
 
-    def _take(self, lane: _FunctionLane, due: list[HeldEvent], tasks: TaskGroup) -> None:
-        """Mark these events as in flight: `stop` waits for them, and the lane does not fetch them again."""
+    def _take(self, queue: _FunctionQueue, due: list[HeldEvent], tasks: TaskGroup) -> None:
+        """Mark these events as in flight: `stop` waits for them, and the queue does not fetch them again."""
         for held in () if self._stopping else due:
-            lane.in_hand.add(held.event.id)
-            tasks.start_soon(self._deliver, lane, held)
+            queue.in_hand.add(held.event.id)
+            tasks.start_soon(self._deliver, queue, held)
 
     def _room(self, function: str) -> int:
         """Limits the events to the known concurrency: the others would only be refused."""
         reserved = self._invocations.catalogue.reserved(function)
         return self._pace.at_once if not reserved else min(reserved, self._pace.at_once)
 
-    async def _next_due(self, lane: _FunctionLane) -> float | None:
-        full = len(lane.in_hand) >= self._room(lane.function)
-        return None if full else await self._store.next_due(lane.function, lane.in_hand)
+    async def _next_due(self, queue: _FunctionQueue) -> float | None:
+        full = len(queue.in_hand) >= self._room(queue.function)
+        return None if full else await self._store.next_due(queue.function, queue.in_hand)
 
-    def _is_done(self, lane: _FunctionLane, due: float | None) -> bool:
-        """Whether no events are left, and none came during the check. Then this step closes the lane, and the next
+    def _is_done(self, queue: _FunctionQueue, due: float | None) -> bool:
+        """Whether no events are left, and none came during the check. Then this step closes the queue, and the next
         event opens another one."""
-        done = due is None and not lane.in_hand and not lane.woken.is_set()
+        done = due is None and not queue.in_hand and not queue.woken.is_set()
         if done:
-            del self._lanes[lane.function]
+            del self._function_queues[queue.function]
         return done
 
-    async def _rest(self, lane: _FunctionLane, due: float | None) -> None:
+    async def _rest(self, queue: _FunctionQueue, due: float | None) -> None:
         """Wait until there is something to do."""
         pause = None if due is None else min(max(0.0, due - self._clock.steady()), LONGEST_SLEEP)
         with anyio.move_on_after(pause):
-            await lane.woken.wait()
+            await queue.woken.wait()
 
     # --- one event --------------------------------------------------------------------------------------------------
 
-    async def _deliver(self, lane: _FunctionLane, held: HeldEvent) -> None:
+    async def _deliver(self, queue: _FunctionQueue, held: HeldEvent) -> None:
         try:
             await self._work_on(held)
         except Exception as error:  # a fault of ours must not affect the other events
             self._observer.observe(EventDelayed(held.event.function, fault_of_ours(error)))
             await self._put_back(replace(held.event, due=self._clock.steady() + FAULT_DELAY))
         finally:
-            lane.in_hand.discard(held.event.id)
-            lane.woken.set()
+            queue.in_hand.discard(held.event.id)
+            queue.woken.set()
 
     async def _work_on(self, held: HeldEvent) -> None:
         event = held.event

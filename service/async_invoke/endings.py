@@ -73,12 +73,12 @@ class Endings:
     async def tell(self, held: HeldEvent, over: Over, settings: AsynchronousSettings, dead_letter: str) -> None:
         """Return when each report was sent, or has failed for good."""
         if over.condition is Condition.SUCCESS:
-            await self._told(held, settings.on_success, lambda: self._record(held, over, settings.on_success))
+            await self._report(held, settings.on_success, lambda: self._record(held, over, settings.on_success))
             return
-        await self._told(held, settings.on_failure, lambda: self._record(held, over, settings.on_failure))
-        await self._told(held, dead_letter, lambda: self._dead_letter(held, over, dead_letter))
+        await self._report(held, settings.on_failure, lambda: self._record(held, over, settings.on_failure))
+        await self._report(held, dead_letter, lambda: self._dead_letter(held, over, dead_letter))
 
-    async def _told(self, held: HeldEvent, arn: str, sending: Callable[[], Awaitable[Send]]) -> None:
+    async def _report(self, held: HeldEvent, arn: str, sending: Callable[[], Awaitable[Send]]) -> None:
         if not arn:
             return
         try:
@@ -110,8 +110,8 @@ class Endings:
                 key = records.s3_key(event.function, now, self._fresh_id())
                 return lambda: channel.put(key, record)
             case BusChannel():
-                entry = records.bridge_entry(record, over.condition, target, arn, event)
-                return lambda: channel.send(entry)
+                heading = records.bus_heading(over.condition, arn, event)
+                return lambda: channel.send(record.decode(), heading)
             case _:
                 assert_never(channel)
 

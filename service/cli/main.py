@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
+from . import mending
 from .terminal import print_everything
 
 if TYPE_CHECKING:
@@ -46,16 +47,19 @@ def parser() -> argparse.ArgumentParser:
     _add_filter(verbs)
     _add_import(verbs)
     _add_invoke(verbs)
+    _add_event(verbs)
     _add_init(verbs)
     _add_schema(verbs)
     _add_status(verbs)
     _add_explain(verbs)
     _add_levers(verbs)
+    _add_reload(verbs)
     _add_tap(verbs)
     _add_logs(verbs)
     _add_completion(verbs, top)
     _add_positions(verbs)
     _add_release(verbs)
+    mending.add_to(verbs)
     return top
 
 
@@ -85,6 +89,7 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         const=True,
         help="switch the emulator's event source mappings off there, and run them here",
     )
+    verb.add_argument("--watch", action="store_true", help="read the configuration again when its files change")
     _template_arguments(verb)
     verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
     _output_argument(verb, "form of the lines of a dry run")
@@ -157,10 +162,29 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
+    verb.add_argument("--event", metavar="KIND", help="an event of sqs, kinesis, dynamodb or kafka as the payload")
+    _body_argument(verb)
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     _aws_arguments(verb)
     _log_arguments(verb)
     verb.set_defaults(module="invoke", operand="payload")
+
+
+def _add_event(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "event",
+        help="print an event as AWS sends it",
+        description="Print the event that a function gets of a source, with a record for each body.",
+    )
+    verb.add_argument("kind", metavar="KIND", help="sqs, sqs-fifo, kinesis, dynamodb or kafka")
+    _body_argument(verb)
+    verb.set_defaults(module="event")
+
+
+def _body_argument(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--body", metavar="TEXT", action="append", help="a record's payload, @FILE, or -; may be given again"
+    )
 
 
 def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -186,6 +210,7 @@ def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
     )
     _url_argument(verb)
+    verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
     verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
     verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
     _output_argument(verb, "form of the answer")
@@ -216,6 +241,17 @@ def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
         _url_argument(verb)
         verb.set_defaults(module="levers")
+
+
+def _add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser(
+        "reload",
+        help="let the daemon read its configuration again",
+        description="Let the running daemon read its configuration again. What did not change goes on as it is.",
+    )
+    _url_argument(verb)
+    _output_argument(verb, "form of the answer")
+    verb.set_defaults(module="reload")
 
 
 def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -259,13 +295,33 @@ def _url_argument(verb: argparse.ArgumentParser) -> None:
 def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser(
         "positions",
-        help="list, move and remove stored positions",
-        description="Show the stored position of each shard, while no daemon runs.",
+        help="list, set, skip, move and remove positions in streams and topics",
+        description="Show where each shard or partition stands: of the running daemon, else of the state directory.",
     )
     _positions_arguments(verb)
     _output_argument(verb, "form of the list")
     verb.set_defaults(module="positions")
     group = verb.add_subparsers(dest="positions_verb", metavar="VERB")
+    named = "name of a mapping, or a UUID"
+    change = group.add_parser(
+        "set", help="go on elsewhere", description="Let a mapping go on elsewhere. What is in flight ends first."
+    )
+    change.add_argument("mapping", metavar="MAPPING", help=named)
+    change.add_argument("lane", metavar="LANE", nargs="?", default="", help="shard or partition (default: all)")
+    change.add_argument(
+        "to",
+        metavar="TO",
+        help="TRIM_HORIZON, LATEST, a time (2026-12-01T10:00:00Z), a sequence number (goes on after it) "
+        "or an offset (goes on with it)",
+    )
+    skip = group.add_parser(
+        "skip",
+        help="give up on one record",
+        description="Discard the record that holds up a shard or partition, with its document, in the running daemon.",
+    )
+    skip.add_argument("mapping", metavar="MAPPING", help=named)
+    skip.add_argument("lane", metavar="LANE", help="shard or partition")
+    skip.add_argument("--record", metavar="ID", default="", help="another record than the first, by its id")
     move = group.add_parser(
         "move", help="give them to another mapping", description="Give the positions in a stream to another mapping."
     )
@@ -273,11 +329,13 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "remove", help="forget them", description="Delete positions: the mapping begins again at its starting position."
     )
     for each in (move, remove):
-        each.add_argument("mapping", metavar="MAPPING", help="name of a mapping of the configuration, or a UUID")
+        each.add_argument("mapping", metavar="MAPPING", help=named)
     move.add_argument("source", metavar="SOURCE", help="ARN of the stream")
     remove.add_argument("source", metavar="SOURCE", nargs="?", help="ARN of the stream (default: all of the mapping's)")
     move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
-    for each in (move, remove):
+    for each in (change, skip, remove):
+        each.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    for each in (change, skip, move, remove):
         _positions_arguments(each, default=argparse.SUPPRESS)
 
 
@@ -297,6 +355,9 @@ def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) 
         "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
     )
     verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
+    verb.add_argument(
+        "--url", default=default, help="address of the daemon (default: the one that the configuration says)"
+    )
 
 
 def _config_arguments(verb: argparse.ArgumentParser) -> None:

@@ -56,7 +56,7 @@ def is_about_one(operation: str) -> bool:
 
 
 def answer(operation: str, about: str) -> Mapping[str, Any]:
-    """What a call on such a feature (`about`, for people) gives. Raises ApiError."""
+    """Answer a call on such a feature (`about`, for people). Raises ApiError."""
     if operation in EMPTY:
         return {EMPTY[operation]: []}
     if operation in MAKING:

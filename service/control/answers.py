@@ -10,9 +10,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from .model import Answer, Function, Phase, Version
+from .model import Answer, Function, Package, Phase, Version
 from .names import with_qualifier
 
+NO_HASH = "hot-reloading-hash-not-available"
 _REASON = "The function is being created."  # AWS uses this text for updates too
 _STATES: Mapping[Phase, Mapping[str, str]] = {
     Phase.CREATING: {"State": "Pending", "StateReason": _REASON, "StateReasonCode": "Creating"},
@@ -25,7 +26,7 @@ _STATES: Mapping[Phase, Mapping[str, str]] = {
     },
     Phase.FAILED: {
         "State": "Failed",
-        "StateReason": "The function's code is lost. Upload it again with UpdateFunctionCode.",
+        "StateReason": "The function's code, or a layer of it, is lost. Upload it again with UpdateFunctionCode.",
         "StateReasonCode": "InvalidZipFileException",
         "LastUpdateStatus": "Successful",
     },
@@ -46,16 +47,16 @@ def listed(function: Function, version: Version, arn: str) -> Answer:
         "FunctionArn": arn,
         **version.configuration,
         "CodeSize": version.package.size,
-        "CodeSha256": sha256(version.package.sha256),
+        "CodeSha256": code_sha256(version.package),
         "LastModified": version.modified,
         "Version": version.number,
         "RevisionId": version.revision,
     }
 
 
-def sha256(digest: str) -> str:
-    """A hexadecimal hash in AWS's form, base64."""
-    return base64.b64encode(bytes.fromhex(digest)).decode()
+def code_sha256(package: Package) -> str:
+    """The hash of a package in AWS's form, base64; for a directory what LocalStack says, by which tools know it."""
+    return NO_HASH if package.directory else base64.b64encode(bytes.fromhex(package.sha256)).decode()
 
 
 def runtime_arn(runtime: str, arn: str) -> str:

@@ -1,14 +1,16 @@
 """Functions as documents, and back. Pure.
 
 One document for a function, and one for each published version: versions are many, large, and never change. A change
-stores only the documents that differ (`changes`).
+stores only the documents that differ (`changes`). A field that a document does not have has its default: the document
+was stored before the field was added. So a new field of the model needs a default.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from ...config.durable.faults import UnusableState
 from ...config.errors import Problem
@@ -43,18 +45,19 @@ def functions(documents: Mapping[str, Document], versions: Mapping[str, Document
     UnusableState for a document that this version does not understand: skipping it silently would lose its code."""
     numbered: dict[str, list[Version]] = {}
     for key, document in versions.items():
-        with _understanding(VERSION, key):
+        with understanding(VERSION, key):
             numbered.setdefault(key.rpartition(":")[0], []).append(_read_version(document))
     found: dict[str, Function] = {}
     for name, document in documents.items():
-        with _understanding(FUNCTION, name):
+        with understanding(FUNCTION, name):
             ascending = sorted(numbered.get(name, []), key=lambda version: int(version.number))
             found[name] = _read_function(document, ascending, here)
     return found
 
 
 @contextmanager
-def _understanding(kind: str, key: str) -> Iterator[None]:
+def understanding(kind: str, key: str) -> Iterator[None]:
+    """Raises UnusableState for what the body cannot read."""
     try:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -85,23 +88,30 @@ def _version(version: Version) -> Document:
 
 
 def _read_function(document: Document, versions: list[Version], here: Home) -> Function:
-    plain = {key: document[key] for key in ("name", "last_number", "published", "reserved", "tags", "recursion")}
-    return Function(
-        **plain,
-        arn=here.arn(document["name"]),
-        latest=_read_version(document["latest"]),
-        before=_read_version(document["before"]) if document["before"] else None,
-        versions=tuple(versions),
-        aliases={each["name"]: Alias(**each) for each in document["aliases"]},
-        event_invokes={key: EventInvoke(**each) for key, each in document["event_invokes"].items()},
-        policies={
-            key: ResourcePolicy(tuple(each["statements"]), each["revision"])
-            for key, each in document["policies"].items()
-        },
-        runtime_management=document["runtime_management"],
-    )
+    readers: dict[str, Callable[[Any], object]] = {
+        "latest": _read_version,
+        "before": lambda stored: _read_version(stored) if stored else None,
+        "aliases": lambda stored: {each["name"]: Alias(**each) for each in stored},
+        "event_invokes": lambda stored: {key: EventInvoke(**each) for key, each in stored.items()},
+        "policies": lambda stored: {key: _read_policy(each) for key, each in stored.items()},
+    }
+    read = {key: readers.get(key, _as_it_is)(stored) for key, stored in document.items()}
+    return Function(**{**read, "arn": here.arn(document["name"]), "versions": tuple(versions)})  # type: ignore[arg-type]
+
+
+def _as_it_is(stored: Any) -> object:
+    return stored
+
+
+def _read_policy(document: Document) -> ResourcePolicy:
+    return ResourcePolicy(tuple(document["statements"]), document["revision"])
 
 
 def _read_version(document: Document) -> Version:
-    read = {**document, "package": Package(**document["package"]), "phase": Phase(document["phase"])}
+    read = {
+        **document,
+        "package": Package(**document["package"]),
+        "phase": Phase(document.get("phase", Phase.ACTIVE)),
+        "layers": tuple(Package(**each) for each in document.get("layers", ())),
+    }
     return Version(**read)

@@ -23,7 +23,7 @@ class Runnable:
     version: str
     """`$LATEST` or a number."""
     arn: str
-    """Of the function, unqualified."""
+    """The function's ARN, unqualified."""
     state: str
     """`Active`; `Pending` while it is being created, `Failed` while its code is lost: an invocation is then refused."""
     runtime: str
@@ -32,6 +32,7 @@ class Runnable:
     code: PurePath
     """The directory with the unpacked package. It stays while a version uses it or a caller is `holding` it."""
     layers: tuple[PurePath, ...]
+    """Directories laid out as under `/opt`; a later one wins. They stay as the code does."""
     timeout: int
     """Seconds."""
     memory_size: int
@@ -47,6 +48,12 @@ class Runnable:
     """Empty with the format Text."""
     dead_letter: str
     """ARN of the dead-letter target of asynchronous invocations; empty for none."""
+    stored: bool
+    """Whether the code is stored and shared; else it is a directory of the user's."""
+    live: bool
+    """Whether the code or a layer is a directory of the user's, whose changes the next invocation sees."""
+    held: frozenset[str]
+    """Hashes of the stored code and layers."""
     identity: str
     """Identity of the code and of all values with which an environment starts: a change requires new environments."""
 

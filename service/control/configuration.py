@@ -70,11 +70,6 @@ def digest(configuration: Configuration) -> str:
 
 
 def _check(request: Mapping[str, Any]) -> None:
-    if request.get("Layers"):
-        raise invalid_parameter(
-            "Layers cannot be given to a function yet: put their content into the function's own package, or give "
-            "'layers' to a function of the configuration file."
-        )
     if "\0" in request.get("Handler", ""):
         raise invalid_parameter(f"Handler contains {NUL}: take it out.")
     if "Runtime" in request:
@@ -160,6 +155,7 @@ MERGED: Mapping[str, Callable[[Any, Any], Any]] = {
     "TracingConfig": lambda before, given: {"Mode": given["Mode"]} if "Mode" in given else before,
     "SnapStart": lambda before, given: {**before, **given},
     "FileSystemConfigs": lambda before, given: given or None,
+    "Layers": lambda before, given: given or None,
     "LoggingConfig": _logging,
 }
 """The shown value after `given` was set; None: the member is absent."""

@@ -145,7 +145,7 @@ def _check_destination(function: Function, side: str, arn: str, given: Mapping[s
 
 
 def _spelled(given: Mapping[str, Any]) -> str:
-    """As the service prints it."""
+    """The settings in the form in which the service prints them."""
     sides = []
     for side in SIDES:
         text = f"{side}(destination={given[side].get('Destination', 'null')})" if side in given else "null"

@@ -11,8 +11,10 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from . import answers, configuration, tags, versions
+from . import answers, attached, configuration, tags, versions
+from .attached import Layers
 from .catalogue import LATEST
+from .limits import ZIPPED_MAX
 from .model import (
     Answer,
     Decision,
@@ -29,9 +31,6 @@ from .model import (
 from .names import Named, too_long, unqualified
 from .refusals import conflict, invalid_parameter, too_large
 
-ZIPPED_MAX = 52_428_800
-"""Bytes of a zip."""
-
 Request = Mapping[str, Any]
 
 
@@ -43,17 +42,28 @@ def check_create(function: Function | None, named: Named, request: Request) -> N
     if trouble := too_long(named.name):
         raise trouble
     unqualified(named)
-    _check_source(request["Code"])
+    check_source(request["Code"])
     configuration.created(request, named.name)
+    _check_layers(named, request)
     tags.merged({}, request.get("Tags", {}))
     if function is not None:
         raise conflict(f"Function already exist: {named.name}")
 
 
-def create(function: Function | None, named: Named, request: Request, package: Package, moment: Moment) -> Decision:
+def create(
+    function: Function | None,
+    named: Named,
+    request: Request,
+    package: Package,
+    moment: Moment,
+    layers: Layers | None = None,
+) -> Decision:
+    """`layers`: those that the request names, with their content."""
     check_create(function, named, request)
-    configured = configuration.created(request, named.name)
-    latest = Version(LATEST, package, configured, moment.stamp, moment.id(), Phase.CREATING)
+    configured = configuration.created(attached.shown(request, layers), named.name)
+    content = tuple(each.package for each in layers or ())
+    latest = Version(LATEST, package, configured, moment.stamp, moment.id(), Phase.CREATING, content)
+    attached.expect_room(latest)
     fresh = Function(named.name, named.arn, latest, tags=tags.merged({}, request.get("Tags", {})))
     if not request.get("Publish"):
         return fresh, answers.configuration(fresh, latest, fresh.arn)
@@ -67,7 +77,7 @@ def create(function: Function | None, named: Named, request: Request, package: P
 def check_update_code(function: Function | None, named: Named, request: Request) -> Function:
     """Checks an update of the code, except for the code itself. Raises ApiError."""
     function = _updatable(function, named, request, or_failed=True)
-    _check_source(request)
+    check_source(request)
     return function
 
 
@@ -77,6 +87,7 @@ def update_code(
     function = check_update_code(function, named, request)
     given = {key: request[key] for key in ("Architectures",) if key in request}
     latest = replace(function.latest, package=package, configuration={**function.latest.configuration, **given})
+    attached.expect_room(latest)
     if request.get("DryRun"):
         return function, answers.configuration(function, latest, named.qualified)
     updated = _update(function, latest, moment)
@@ -89,16 +100,23 @@ def update_code(
 
 
 def check_update_configuration(function: Function | None, named: Named, request: Request) -> Function:
-    """Checks an update of the configuration, except for its network. Raises ApiError."""
-    function = _updatable(function, named, request)
+    """Checks an update of the configuration, except for its network and what its layers hold. Raises ApiError."""
+    function = _updatable(function, named, request, or_failed="Layers" in request)
     configuration.updated(function.latest.configuration, request)
+    _check_layers(named, request)
     return function
 
 
-def update_configuration(function: Function | None, named: Named, request: Request, moment: Moment) -> Decision:
-    function = _updatable(function, named, request)
-    configured = configuration.updated(function.latest.configuration, request)
-    updated = _update(function, replace(function.latest, configuration=configured), moment)
+def update_configuration(
+    function: Function | None, named: Named, request: Request, moment: Moment, layers: Layers | None = None
+) -> Decision:
+    """`layers`: those that the request names, with their content; None where it names none."""
+    function = check_update_configuration(function, named, request)
+    configured = configuration.updated(function.latest.configuration, attached.shown(request, layers))
+    content = function.latest.layers if layers is None else tuple(each.package for each in layers)
+    latest = replace(function.latest, configuration=configured, layers=content)
+    attached.expect_room(latest)
+    updated = _update(function, latest, moment)
     return updated, answers.configuration(updated, updated.latest, named.qualified)
 
 
@@ -117,11 +135,15 @@ def _update(function: Function, latest: Version, moment: Moment) -> Function:
     return replace(function, latest=latest, before=function.latest)
 
 
-def _check_source(code: Request) -> None:
+def _check_layers(named: Named, request: Request) -> None:
+    attached.check(request.get("Layers", ()), named.arn.split(":")[3])
+
+
+def check_source(code: Request, what: str = "function code") -> None:
     """Checks that the code has exactly one source, and the size of the zip. Raises ApiError."""
     stored = [member for member in ("S3Bucket", "S3Key") if member in code]
     if ("ZipFile" in code) is bool(stored) or len(stored) == 1:
-        raise invalid_parameter("Please provide a source for function code: either ZipFile, or S3Bucket and S3Key.")
+        raise invalid_parameter(f"Please provide a source for {what}: either ZipFile, or S3Bucket and S3Key.")
     if len(code.get("ZipFile", b"")) > ZIPPED_MAX:
         raise too_large(f"Zipped size must be smaller than {ZIPPED_MAX} bytes")
 
@@ -152,7 +174,7 @@ def standing(function: Function, lost: Collection[str]) -> Function:
 
 
 def _standing(version: Version, lost: Collection[str]) -> Version:
-    is_lost = version.package.sha256 in lost
+    is_lost = not version.hashes.isdisjoint(lost)
     if version.phase is (Phase.ACTIVE if is_lost else Phase.FAILED):
         return replace(version, phase=Phase.FAILED if is_lost else Phase.ACTIVE)
     return version

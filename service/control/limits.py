@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .functions import ZIPPED_MAX
-from .model import Answer, Decision, Function, existing, not_found
+from .model import Answer, Decision, Function, Package, existing, not_found
 from .names import Named, unqualified
 from .refusals import unsupported
 
@@ -14,8 +13,10 @@ CONCURRENT = 1000
 """Executions of an account at once."""
 UNRESERVED_MIN = 100
 """Minimum part of these for functions without reserved concurrency."""
+ZIPPED_MAX = 52_428_800
+"""Bytes of a zip."""
 UNZIPPED_MAX = 262_144_000
-"""Bytes of a package, unpacked."""
+"""Bytes of a package, unpacked; with the layers of its function."""
 TOTAL_MAX = 80_530_636_800
 """Bytes of all zips. Shown, not enforced: the disk says when it is full."""
 
@@ -44,9 +45,11 @@ def reserved(function: Function | None, named: Named) -> Answer:
     return {} if number is None else {"ReservedConcurrentExecutions": number}
 
 
-def account(functions: Iterable[Function]) -> Answer:
+def account(functions: Iterable[Function], layers: Iterable[Package] = ()) -> Answer:
+    """`layers`: the packages of all versions of layers."""
     every = list(functions)
     sizes = [version.package.size for each in every for version in (each.latest, *each.versions)]
+    sizes += [package.size for package in layers]
     return {
         "AccountLimit": {
             "TotalCodeSize": TOTAL_MAX,

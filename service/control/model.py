@@ -41,11 +41,15 @@ class Package:
     """A deployment package."""
 
     sha256: str
-    """Of the zip, in hexadecimal."""
+    """The hash of the zip, in hexadecimal."""
     size: int
     """Bytes of the zip."""
     kms_key: str = ""
     """Recorded."""
+    unzipped: int = 0
+    """Bytes of its files; 0 where nobody counted them."""
+    directory: str = ""
+    """A directory of the user's that is run as it stands, in place of a zip; then `sha256` is of this path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,13 @@ class Version:
     modified: str
     revision: str
     phase: Phase = Phase.ACTIVE
+    layers: tuple[Package, ...] = ()
+    """The content of the configuration's `Layers`, in their order."""
+
+    @property
+    def hashes(self) -> frozenset[str]:
+        """The hashes of all stored code that it needs."""
+        return frozenset(each.sha256 for each in (self.package, *self.layers) if not each.directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +146,9 @@ class Function:
 
     @property
     def packages(self) -> frozenset[str]:
-        """Hashes of all code of the function."""
+        """Hashes of all stored code of the function."""
         every = (self.latest, *self.versions, *((self.before,) if self.before else ()))
-        return frozenset(each.package.sha256 for each in every)
+        return frozenset().union(*(each.hashes for each in every))
 
     @property
     def settling(self) -> bool:
@@ -167,7 +178,7 @@ class Moment:
 
     @property
     def stamp(self) -> str:
-        """As `LastModified` says it."""
+        """The time in the form of `LastModified`."""
         return datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 

@@ -40,6 +40,10 @@ class Home:
         """A function's, unqualified."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{name}"
 
+    def layer_arn(self, name: str) -> str:
+        """A layer's, without a version."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:layer:{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -47,7 +51,7 @@ class Named:
 
     name: str
     qualifier: str
-    """As asked: `$LATEST`, a number, an alias's name; empty where none was given."""
+    """The qualifier of the request: `$LATEST`, a number, an alias's name; empty where none was given."""
     arn: str
     """Unqualified."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,22 +41,15 @@ def add(function: Function | None, named: Named, request: Mapping[str, Any], mom
     policy = function.policies.get(named.qualifier)
     _expect(request, policy.revision if policy else _revision(function, named.qualifier))
     before = policy.statements if policy else ()
-    if any(each["Sid"] == statement["Sid"] for each in before):
-        raise conflict(
-            f"The statement id ({statement['Sid']}) provided already exists. "
-            "Please provide a new statement id, or remove the existing statement."
-        )
+    expect_new(statement["Sid"], before)
     changed = _with(function, named.qualifier, ResourcePolicy((*before, statement), moment.id()))
-    return changed, {"Statement": _compact(statement)}
+    return changed, {"Statement": compact(statement)}
 
 
 def remove(function: Function | None, named: Named, request: Mapping[str, Any], moment: Moment) -> Decision:
     """Removing the last statement removes the policy."""
     function, policy = to_remove_from(function, named)
-    sid = request["StatementId"]
-    left = tuple(each for each in policy.statements if each["Sid"] != sid)
-    if len(left) == len(policy.statements):
-        raise no_such_resource(f"Statement {sid} is not found in resource policy.")
+    left = without(policy, request["StatementId"])
     _expect(request, policy.revision)
     return _with(function, named.qualifier, ResourcePolicy(left, moment.id())), {}
 
@@ -77,13 +70,11 @@ def get(function: Function | None, named: Named) -> Answer:
     policy = function.policies.get(named.qualifier) if function else None
     if policy is None:
         raise no_such_resource()
-    return {"Policy": _text(policy), "RevisionId": policy.revision}
+    return {"Policy": text(policy), "RevisionId": policy.revision}
 
 
 def _with(function: Function, qualifier: str, policy: ResourcePolicy) -> Function:
-    size = len(_text(policy).encode("utf-8", "surrogatepass"))
-    if size > SIZE_MAX:
-        raise policy_too_long(f"The final policy size ({size}) is bigger than the limit ({SIZE_MAX}).")
+    expect_short(policy)
     others = {key: each for key, each in function.policies.items() if key != qualifier}
     return replace(function, policies={**others, qualifier: policy} if policy.statements else others)
 
@@ -103,6 +94,33 @@ def _expect(request: Mapping[str, Any], actual: str) -> None:
         )
 
 
+# --- what policies of layers have too ---------------------------------------------------------------------------------
+
+
+def expect_new(sid: str, statements: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ApiError for an id that a statement has already."""
+    if any(each["Sid"] == sid for each in statements):
+        raise conflict(
+            f"The statement id ({sid}) provided already exists. "
+            "Please provide a new statement id, or remove the existing statement."
+        )
+
+
+def without(policy: ResourcePolicy, sid: str) -> tuple[Mapping[str, Any], ...]:
+    """The statements but this one. Raises ApiError when it is not there."""
+    left = tuple(each for each in policy.statements if each["Sid"] != sid)
+    if len(left) == len(policy.statements):
+        raise no_such_resource(f"Statement {sid} is not found in resource policy.")
+    return left
+
+
+def expect_short(policy: ResourcePolicy) -> None:
+    """Raises ApiError for a policy that is too long."""
+    size = len(text(policy).encode("utf-8", "surrogatepass"))
+    if size > SIZE_MAX:
+        raise policy_too_long(f"The final policy size ({size}) is bigger than the limit ({SIZE_MAX}).")
+
+
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
@@ -110,7 +128,7 @@ def _statement(named: Named, request: Mapping[str, Any]) -> Mapping[str, Any]:
     statement = {
         "Sid": request["StatementId"],
         "Effect": "Allow",
-        "Principal": _principal(request["Principal"]),
+        "Principal": principal(request["Principal"]),
         "Action": request["Action"],
         "Resource": named.qualified,
     }
@@ -125,7 +143,8 @@ def _condition(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _principal(text: str) -> str | Mapping[str, str]:
+def principal(text: str) -> str | Mapping[str, str]:
+    """The principal in the form of a statement. Raises ApiError."""
     if text == "*":
         return "*"
     if re.fullmatch(r"\d{12}", text):
@@ -137,9 +156,11 @@ def _principal(text: str) -> str | Mapping[str, str]:
     raise invalid_parameter("The provided principal was invalid. Please check the principal and try again.")
 
 
-def _text(policy: ResourcePolicy) -> str:
-    return _compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
+def text(policy: ResourcePolicy) -> str:
+    """The policy as the JSON that AWS shows."""
+    return compact({"Version": "2012-10-17", "Id": "default", "Statement": list(policy.statements)})
 
 
-def _compact(value: Any) -> str:
+def compact(value: Any) -> str:
+    """JSON without blanks."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import PurePath
 
 from .catalogue import LATEST, Runnable
-from .model import Function, Phase, Version
+from .model import Function, Package, Phase, Version
 
 STATES = {Phase.CREATING: "Pending", Phase.ACTIVE: "Active", Phase.UPDATING: "Active", Phase.FAILED: "Failed"}
 
-FRESH = ("Runtime", "Role", "Handler", "Timeout", "MemorySize", "Environment", "LoggingConfig", "EphemeralStorage")
+FRESH = (
+    "Runtime",
+    "Role",
+    "Handler",
+    "Timeout",
+    "MemorySize",
+    "Environment",
+    "LoggingConfig",
+    "EphemeralStorage",
+    "Layers",
+)
 """Members that an environment needs at its start."""
 
 
@@ -21,7 +32,8 @@ def served(function: Function, qualifier: str, draw: float) -> Version | None:
     return function.before if version is function.latest and function.before else version
 
 
-def runnable(function: Function, version: Version, code: PurePath) -> Runnable:
+def runnable(function: Function, version: Version, place: Callable[[Package], PurePath]) -> Runnable:
+    """`place`: where the files of a package are."""
     configured = version.configuration
     logging = configured["LoggingConfig"]
     return Runnable(
@@ -31,8 +43,11 @@ def runnable(function: Function, version: Version, code: PurePath) -> Runnable:
         state=STATES[version.phase],
         runtime=configured["Runtime"],
         handler=configured["Handler"],
-        code=code,
-        layers=(),
+        code=place(version.package),
+        layers=tuple(map(place, version.layers)),
+        live=any(each.directory for each in (version.package, *version.layers)),
+        stored=not version.package.directory,
+        held=version.hashes,
         timeout=configured["Timeout"],
         memory_size=configured["MemorySize"],
         environment=configured.get("Environment", {}).get("Variables", {}),
@@ -48,5 +63,6 @@ def runnable(function: Function, version: Version, code: PurePath) -> Runnable:
 
 def _identity(version: Version) -> str:
     configured = {member: version.configuration.get(member) for member in FRESH}
-    text = json.dumps([version.number, version.package.sha256, configured], sort_keys=True)
+    layers = [each.sha256 for each in version.layers]
+    text = json.dumps([version.number, version.package.sha256, layers, configured], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ def publish(function: Function | None, named: Named, request: Mapping[str, Any],
         raise not_found(named.arn)
     expect_revision(request.get("RevisionId"), function.latest.revision)
     expect_settled(function)
-    actual, given = answers.sha256(function.latest.package.sha256), request.get("CodeSha256")
+    actual, given = answers.code_sha256(function.latest.package), request.get("CodeSha256")
     if given and given != actual:
         raise invalid_parameter(
             f"CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({actual}). "
@@ -50,7 +50,7 @@ def freeze(
     configured = dict(latest.configuration)
     if description is not None:
         configured["Description"] = description
-    version = Version(str(number), latest.package, configured, moment.stamp, revision, phase)
+    version = Version(str(number), latest.package, configured, moment.stamp, revision, phase, latest.layers)
     published = replace(
         function, versions=(*function.versions, version), last_number=number, published=_content(latest)
     )

@@ -27,16 +27,16 @@ from ..telemetry.log import Action, Log
 from .mappings import RunningMappings
 
 STEPS = 8
-"""Of one mapping in one look; more only for one that changes meanwhile."""
+"""Decisions about one mapping in one look; more only for a mapping that changes meanwhile."""
 STUBBORN = 5
 """So many times a mapping is switched off without a look that shows it off, and then it is given back."""
-SIGHT = 5.0
+SETTLE_WITHIN = 5.0
 """Seconds that a mapping is given to be at work here before the next one has its turn."""
 FIRST_LOOK = Reason(ReasonCode.PENDING, "the emulator is being asked for its event source mappings")
 
 
 class Emulator(Protocol):
-    """As `config.clients.emulator_mappings.EmulatorMappings`."""
+    """The mappings of an emulator; see `config.clients.emulator_mappings.EmulatorMappings`."""
 
     async def all(self) -> Mapping[str, Shown]: ...
 
@@ -77,7 +77,7 @@ class EmulatorFollower:
         self._looking = anyio.CancelScope()
         self._coming: Reason | None = FIRST_LOOK
         self._left: dict[str, str] = {}
-        """What was said of mappings that stay the emulator's, by UUID."""
+        """The last line about each mapping that stays the emulator's, by UUID."""
         self._tries: Counter[str] = Counter()
         self._given_up: dict[str, str] = {}
         """By UUID, the fingerprint of a mapping that could not be switched off."""
@@ -127,8 +127,8 @@ class EmulatorFollower:
             self._changed()
 
     async def _looked_at(self, uuid: str, shown: Shown | None) -> None:
-        """What the emulator refuses for one mapping keeps nobody from the others. Raises SourceUnavailable: nothing can
-        be asked now."""
+        """Apply the decisions. If the emulator refuses one, the others go on. Raises SourceUnavailable: nothing can be
+        asked now."""
         try:
             await self._settled(uuid, shown)
         except SourceUnavailable:
@@ -203,7 +203,7 @@ class EmulatorFollower:
         config = mapped.config
         text = f"{mapped.uuid}: {config.place} to {config.function_name} {what}"
         self._log.info(Action.TAKEN_OVER, text, mapping=config.name, mapping_uuid=mapped.uuid)
-        with anyio.move_on_after(SIGHT):
+        with anyio.move_on_after(SETTLE_WITHIN):
             await self._until(lambda plant: plant.is_listed(config.name) and plant.is_known(config.name))
 
     async def _until(self, so: Callable[[RunningMappings], bool]) -> None:

@@ -6,6 +6,7 @@ Mappings and other callers share a member. `wiring/function_factory.py` makes me
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,8 +15,9 @@ from anyio.abc import TaskGroup
 
 from ...config.function import AnyFunction, CommandFunction, LocalFunction
 from ...config.mapping import EventSourceMapping, split_function
+from ...dispatch.core.model import Reply
 from ...dispatch.dispatcher import Target
-from ...dispatch.invokers.base import Invoker
+from ...dispatch.invokers.base import Invocation, Invoker
 from ...pollers.source import FunctionFacts
 from ..control.catalogue import LATEST
 from ..telemetry.view import FunctionView
@@ -50,7 +52,7 @@ def facts_of(function: AnyFunction) -> FunctionFacts:
 
 class RunningFunctions:
     """`make` makes a member from a function's name. `run` keeps their gates probing, and the environments of the
-    API's functions. `kept` are the functions that other callers than mappings invoke through their member."""
+    API's functions. `kept`, live, are the functions that other callers than mappings invoke through their member."""
 
     def __init__(
         self,
@@ -61,7 +63,10 @@ class RunningFunctions:
     ) -> None:
         self._make = make
         self._environments = environments
-        self._kept = frozenset(kept)
+        self._kept = kept
+        self._left_over: list[RunningFunction] = []
+        """Members that others took the place of, as long as somebody uses them."""
+        self._users: Counter[Invoker] = Counter()
         self._members = {member.target.name: member for member in members}
         self._awaited = set(self._members)
         """The functions that mappings need: only these are probed."""
@@ -79,15 +84,40 @@ class RunningFunctions:
             self._await(name)
             return member
 
-    async def invoker(self, name: str) -> Invoker:
+    async def invoke(self, name: str, invocation: Invocation) -> Reply:
         """For callers other than mappings, which invoke now and then and handle errors themselves."""
         async with self._making:
-            return (await self._made(name)).target.invoker
+            invoker = (await self._made(name)).target.invoker
+            self._users[invoker] += 1
+        try:
+            return await invoker.invoke(invocation)
+        finally:
+            self._users[invoker] -= 1
+            if not self._users[invoker]:
+                del self._users[invoker]
 
     async def _made(self, name: str) -> RunningFunction:
         if name not in self._members:
             self._members[name] = await self._make(name)
         return self._members[name]
+
+    async def renew(self, name: str) -> None:
+        """The function is another one, or gone: who asks for it from now on gets a new member. Who has the old one
+        keeps it until `close_unused`."""
+        async with self._making:
+            if (member := self._members.pop(name, None)) is None:
+                return
+            self._left_over.append(member)
+            self._awaited.discard(name)
+            if name in self._probing:
+                self._probing.pop(name).cancel()
+
+    async def close_unused(self, is_used: Callable[[Target], bool]) -> None:
+        """End the processes of members that were replaced and that nobody uses any more."""
+        unused = [each for each in self._left_over if not is_used(each.target) and not self._users[each.target.invoker]]
+        self._left_over = [each for each in self._left_over if each not in unused]
+        for member in unused:
+            await member.target.invoker.aclose()
 
     async def release(self, name: str, needed: Callable[[], bool]) -> None:
         """A mapping does not fetch for it any more. Unless another mapping needs it, it is not probed any more; nor
@@ -125,7 +155,7 @@ class RunningFunctions:
     async def aclose(self) -> None:
         """End every process and connection, all at once. May be called again."""
         async with anyio.create_task_group() as tasks:
-            for member in self:
+            for member in (*self, *self._left_over):
                 tasks.start_soon(member.target.invoker.aclose)
             if self._environments is not None:
                 tasks.start_soon(self._environments.aclose)

@@ -30,12 +30,12 @@ class Invocable:
 
 
 class Invocations:
-    """`configured` are the names of the configuration file's functions. They have no versions and no aliases."""
+    """`configured` are the names of the configuration file's functions, live. They have no versions and no aliases."""
 
     def __init__(
         self, configured: Collection[str], fleet: RunningFunctions, environments: Environments, clock: Clock
     ) -> None:
-        self._configured = frozenset(configured)
+        self._configured = configured
         self._fleet = fleet
         self._environments = environments
         self._clock = clock
@@ -62,7 +62,7 @@ class Invocations:
         try:
             if name not in self._configured:
                 return await self._environments.invoke(name, qualifier, invocation)
-            return await (await self._fleet.invoker(name)).invoke(invocation)
+            return await self._fleet.invoke(name, invocation)
         finally:
             self._running -= 1
             self._ended.set()

@@ -29,6 +29,7 @@ from .tending import Fault, raised, tended
 DISABLED = "disabled"
 NOT_ENABLED = Reason(ReasonCode.DISABLED, "it is not enabled")
 IS_PAUSED = Reason(ReasonCode.PAUSED, "it is paused; `headrace resume` lets it go on")
+IS_HELD = Reason(ReasonCode.PAUSED, "its positions are being moved")
 OPENING = Reason(ReasonCode.PENDING, "it is being opened")
 STOPPING = Reason(ReasonCode.STOPPING, "the daemon is stopping")
 
@@ -42,7 +43,7 @@ class RunningMapping:
     target: Target
     destination: FailureDestination | None = None
     facts: FunctionFacts = field(default_factory=FunctionFacts)
-    """Of its function, as it was made for them."""
+    """The facts of its function with which it was made."""
 
     @property
     def mapping(self) -> str:
@@ -214,6 +215,8 @@ class RunningMappings:
         self.changes = changes
         self.paused: set[str] = set()
         """Names of those that are not to be at work, although they are enabled."""
+        self.held: set[str] = set()
+        """UUIDs of those that are not to be at work for a moment, because somebody moves their positions."""
         self.stopping = False
         self._tasks: TaskGroup | None = None
         self._running: dict[str, _Running] = {}
@@ -352,8 +355,18 @@ class RunningMappings:
     def mappings(self) -> tuple[MappingView, ...]:
         return tuple(self._mapping(config) for config in self._mappings.values())
 
+    def listed(self) -> tuple[str, ...]:
+        return tuple(self._mappings)
+
+    def mapping(self, name: str) -> MappingView | None:
+        config = self._mappings.get(name)
+        if config is None:
+            config = next((each for each in self._mappings.values() if each.uuid == name), None)
+        return self._mapping(config) if config is not None else None
+
     def functions(self) -> tuple[FunctionView, ...]:
-        return self.fleet.views()
+        views = self.fleet.views()
+        return tuple(replace(view, work=self._sight.work(view.name)) for view in views) if self._sight else views
 
     def _is_known(self, work: RunningMapping) -> bool:
         return work.is_known and (work.polling or self._known(work))
@@ -374,12 +387,18 @@ class RunningMappings:
         since = self._sight.down_since(work.target.name) if work and work.target.closed else None
         return flow if since is None else replace(flow, since=max(flow.since, since))
 
+    def _rests(self, config: EventSourceMapping) -> tuple[str, Reason]:
+        """Why one is not at work that nothing keeps from it."""
+        if config.enabled and config.uuid in self.held:
+            return PAUSED, IS_HELD
+        return (PAUSED, IS_PAUSED) if config.enabled and config.name in self.paused else (DISABLED, NOT_ENABLED)
+
     def _mapping(self, config: EventSourceMapping) -> MappingView:
         work = self._works.get(config.name)
         obstacle = self._obstacles.get(config.name)
         standing = work.standing if work else Status(PollState.WAITING, obstacle) if obstacle else None
         failing = self._failing(work) if work else None
-        rests, why = (PAUSED, IS_PAUSED) if config.enabled and config.name in self.paused else (DISABLED, NOT_ENABLED)
+        rests, why = self._rests(config)
         return MappingView(
             name=config.name,
             uuid=config.uuid,

@@ -15,7 +15,7 @@ from ..telemetry.log import Action, Log
 from .mappings import RunningMappings
 
 KIND = "pause"
-"""Of their documents, which have the mapping's UUID as key."""
+"""The kind of their documents, which have the mapping's UUID as key."""
 
 
 class Pauses:
@@ -69,6 +69,10 @@ class Pauses:
                 "its visibility timeout is over"
             )
         self._log.info(Action.RETRY, f"{name} tries again now, as somebody asked", mapping=name)
+
+    def config(self, name: str) -> EventSourceMapping | None:
+        """The mapping of this name, at work or not."""
+        return self._plant.config(name)
 
     def _of(self, name: str) -> EventSourceMapping:
         config = self._plant.config(name)

@@ -41,7 +41,7 @@ class StateWatch:
         self._log = log
         self._changed = changed
         self._stored: list[Stored] = []
-        self._told: dict[Stored, Reason] = {}
+        self._reported: dict[Stored, Reason] = {}
 
     def add(self, stored: Stored) -> None:
         """Watch this store too, from now on."""
@@ -60,13 +60,13 @@ class StateWatch:
             await anyio.sleep(EVERY)
 
     def _tell(self, stored: Stored) -> None:
-        before, now = self._told.get(stored), stored.trouble
+        before, now = self._reported.get(stored), stored.trouble
         if now == before:
             return
         if now is None:
-            del self._told[stored]
+            del self._reported[stored]
             self._log.info(Action.STORES_AGAIN, f"{stored.what}: can be stored again")
         else:
-            self._told[stored] = now
+            self._reported[stored] = now
             self._log.error(Action.STORE_FAILED, now.text, code=now.code.value)
         self._changed()

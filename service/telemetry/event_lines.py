@@ -68,6 +68,7 @@ class Logs:
                 seen.FetchesAgain: self._fetches_again,
                 seen.Rebalanced: self._rebalanced,
                 seen.FunctionLog: self._function_log,
+                seen.RuntimeReplaced: self._runtime_replaced,
             },
             logging.DEBUG: {
                 seen.Fetched: self._fetched,
@@ -127,6 +128,10 @@ class Logs:
             function=event.function,
             seconds=_round(event.seconds),
         )
+
+    def _runtime_replaced(self, event: seen.RuntimeReplaced) -> None:
+        text = f"function {event.function} of {event.runtime} {event.remark}"
+        self._log.info(Action.RUNTIME, text, function=event.function, runtime=event.runtime)
 
     def _rebalanced(self, event: seen.Rebalanced) -> None:
         went, came = _shards(event.lost), _shards(event.gained)

@@ -29,7 +29,7 @@ class FaultReports:
         self._log = log
         self._monotonic = monotonic
         self._repeats = Repeats()
-        self._told: set[type] = set()
+        self._reported: set[type] = set()
         self._faults = Counter(
             "headrace_faults", "Faults in Headrace, by the part in which they happened.", ("of",), registry=registry
         )
@@ -51,8 +51,8 @@ class FaultReports:
     def of_observer(self, observer: Observer, error: Exception) -> None:
         """An observer misses this event, and gets the next one. Logged once for each kind of observer."""
         self._faults.labels("observer").inc()
-        if type(observer) not in self._told:
-            self._told.add(type(observer))
+        if type(observer) not in self._reported:
+            self._reported.add(type(observer))
             name = type(observer).__name__
             self._say(f"a fault in Headrace: {name} missed an event; {REPORT}: {error!r}", error, part=name)
 

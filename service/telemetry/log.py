@@ -18,6 +18,7 @@ from typing import Any, TextIO, cast
 import orjson
 import structlog
 
+from ...config.kinds.table import KINDS
 from .core.repeats import Repeats
 from .core.terminal import in_one_line, under_its_first_line
 from .line_writer import Lines, StreamLines
@@ -64,12 +65,14 @@ class Action(StrEnum):
     BLOCKED = "blocked"
     FUNCTION_DOWN = "function_down"
     FUNCTION_UP = "function_up"
+    RUNTIME = "runtime"
     FUNCTION_LOG = "function_log"
     OUTPUT_LEFT_OUT = "output_left_out"
     FUNCTION_LOGS = "function_logs"
     ASYNCHRONOUS = "asynchronous"
     RECORD_FAILED = "record_failed"
     SIGNAL = "signal"
+    RELOAD = "reload"
     STOP = "stop"
     ACCOUNT = "account"
     IDLE = "idle"
@@ -176,7 +179,7 @@ def open_log(
     return Log(lines, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
 
 
-TALKATIVE = frozenset({"aiokafka"})
+TALKATIVE = frozenset[str]().union(*(kind.talkative for kind in KINDS))
 """Libraries that log temporary conditions, or errors that they also raise."""
 
 

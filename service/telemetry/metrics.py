@@ -17,6 +17,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from ...config.kinds import table as kinds
+from ...config.kinds.profile import SourceKind
 from ...config.version import version
 from ...dispatch.core import observer as seen
 from ...dispatch.core.model import (
@@ -41,7 +42,6 @@ OUTCOMES = ("success", "items", *(failure.value for failure in Failure), "thrott
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
 BYTES = (256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 2_097_152, 4_194_304, 6_291_456)
-GAUGES = ("iterator_age", "lag_max", "lag_sum")
 STATES = ("disabled", PAUSED, FAILING, *(state.value for state in PollState))
 
 
@@ -59,29 +59,56 @@ class Labels:
         return self.mapping, self.source, self.function
 
 
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One metric with a series for each mapping."""
+
+    metric: Counter | Histogram | Gauge
+    further: tuple[str, ...] | None = None
+    """Every value of the further label; None for a metric without one."""
+    has: Callable[[SourceKind], bool] | None = None
+    """Which kinds of source have it; None: all."""
+
+    def series(self, labels: Labels, kind: SourceKind | None) -> Any:
+        """The series of a mapping: one, one for each value of the further label, or None where its kind has none."""
+        if self.has is not None and (kind is None or not self.has(kind)):
+            return None
+        if self.further is None:
+            return self.metric.labels(*labels.values)
+        return {value: self.metric.labels(*labels.values, value) for value in self.further}
+
+
+REASONS = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
+
+
 class _Families:
-    """The metrics, by the names that users know."""
+    """The metrics, by the names that users know. `_Series` has a mapping's series under the names of the attributes."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"headrace_{name}", text, (*LABELS, *labels), registry=registry)
+        def counter(name: str, text: str, **further: tuple[str, ...]) -> _Family:
+            """`further`: a further label, with each value that it can have."""
+            metric = Counter(f"headrace_{name}", text, (*LABELS, *further), registry=registry)
+            return _Family(metric, next(iter(further.values()), None))
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"headrace_{name}", text, LABELS, buckets=buckets, registry=registry)
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> _Family:
+            return _Family(Histogram(f"headrace_{name}", text, LABELS, buckets=buckets, registry=registry))
+
+        def gauge(name: str, text: str, has: Callable[[SourceKind], bool]) -> _Family:
+            return _Family(Gauge(f"headrace_{name}", text, LABELS, registry=registry), has=has)
 
         self.received = counter("records_received", "Records fetched from the source.")
         self.filtered = counter("records_filtered", "Records that a filter refused.")
         self.delivered = counter("records_delivered", "Records that the function processed and the source settled.")
         self.returned = counter("records_returned", "Records returned to the source, which delivers them again.")
         self.abandoned = counter("records_abandoned", "Records without a fate when the mapping stopped.")
-        self.failed = counter("records_failed", "Records of failed invocations, and discarded records.", "reason")
+        self.failed = counter("records_failed", "Records of failed invocations, and discarded records.", reason=REASONS)
         self.dropped = counter("records_dropped", "Discarded records that are in no failure destination.")
         self.documented = counter("destination_records", "Discarded records that the failure destination has.")
         self.documents = counter("destination_documents", "Documents that the failure destination has.")
         self.undelivered = counter("destination_failures", "Documents that could not be written at all.")
         self.destination_errors = counter("destination_errors", "Failed attempts to write a document.")
         self.unsettled = counter("records_unsettled", "Decided records whose fate the source did not accept.")
-        self.batches = counter("batches", "Invocations by outcome.", "outcome")
+        self.batches = counter("batches", "Invocations by outcome.", outcome=OUTCOMES)
         self.retries = counter("retries", "Batches that are invoked again.")
         self.bisects = counter("bisects", "Failing batches that were split in two.")
         self.polls = counter("polls", "Fetches that were answered, empty ones included.")
@@ -96,17 +123,17 @@ class _Families:
         self.invoke_seconds = histogram("invoke_duration_seconds", "Length of an invocation.", SECONDS)
         self.poll_seconds = histogram("poll_duration_seconds", "Length of a fetch, its waiting included.", SECONDS)
         about = "Milliseconds from the arrival of the last record of a stream's batch to its invocation."
-        self.iterator_age = Gauge("headrace_iterator_age_milliseconds", about, LABELS, registry=registry)
+        self.iterator_age = gauge("iterator_age_milliseconds", about, lambda kind: kind.has_iterator_age)
         about = "The largest lag of a partition: offsets from the committed offset to the end."
-        self.lag_max = Gauge("headrace_offset_lag_max", about, LABELS, registry=registry)
+        self.lag_max = gauge("offset_lag_max", about, lambda kind: kind.has_offset_lag)
         about = "The sum of the lags of all partitions that this daemon reads."
-        self.lag_sum = Gauge("headrace_offset_lag_sum", about, LABELS, registry=registry)
+        self.lag_sum = gauge("offset_lag_sum", about, lambda kind: kind.has_offset_lag)
 
     def remove(self, labels: Labels) -> None:
         """Every series of a mapping, with whatever further labels."""
         of_mapping = dict(zip(LABELS, labels.values, strict=True))
         for family in vars(self).values():
-            family.remove_by_labels(of_mapping)
+            family.metric.remove_by_labels(of_mapping)
 
 
 class _Series:
@@ -114,20 +141,10 @@ class _Series:
 
     def __init__(self, families: _Families, labels: Labels) -> None:
         self.labels = labels
-        values = labels.values
-        for name, family in vars(families).items():
-            if name not in ("failed", "batches", *GAUGES):
-                setattr(self, name, family.labels(*values))
-        reasons = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
-        self.failed = {reason: families.failed.labels(*values, reason) for reason in reasons}
-        self.batches = {outcome: families.batches.labels(*values, outcome) for outcome in OUTCOMES}
         kind = kinds.named(labels.source)
-        aged, lagging = (kind.has_iterator_age, kind.has_offset_lag) if kind else (False, False)
-        self.iterator_age = families.iterator_age.labels(*values) if aged else None
+        for name, family in vars(families).items():
+            setattr(self, name, family.series(labels, kind))
         self.lags: dict[Lane, int] = {}
-        self.lag_max, self.lag_sum = (
-            (family.labels(*values) if lagging else None) for family in (families.lag_max, families.lag_sum)
-        )
 
     def __getattr__(self, name: str) -> Any:  # the series made in the constructor
         raise AttributeError(name)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import anyio
 import orjson
 
-from ...dispatch.core.model import Record, Settlement, encode
-from ...dispatch.core.observer import Event, Settled
+from ...dispatch.core.model import FateKind, Record, Settlement, encode
+from ...dispatch.core.observer import Event, Filtered, Settled
 from .core.tap import TapLines
 
 
@@ -71,20 +71,29 @@ class Tap:
         fate, wish = settlement.fate, self.wish
         if (wish.mapping and wish.mapping != mapping) or (wish.fate and wish.fate != fate.kind.value):
             return
-        about = {"mapping": mapping, "fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
-        where = wish.where.encode()
+        if self.reading.full:  # before a single record comes to life
+            self.reading.miss(len(settlement.records))
+        else:
+            self._put(settlement, {"at": at, "mapping": mapping})
+
+    def _put(self, settlement: Settlement, about: dict[str, object]) -> None:
+        fate, where = settlement.fate, self.wish.where.encode()
+        about |= {"fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
         for index, record in enumerate(settlement.records):
             if self.reading.full:
                 self.reading.miss(len(settlement.records) - index)
                 break
             if not where or where in record.body:
-                self.reading.put(self._line(record, {"at": at, **about}))
+                self.reading.put(self._line(record, dict(about)))
 
     def _line(self, record: Record, about: dict[str, object]) -> bytes:
         about |= {"id": record.name, "lane": record.lane.shard or record.lane.source}
         if self.wish.payload:
             about["record"] = orjson.loads(record.body)
         return encode(about) + b"\n"
+
+
+REFUSED = FateKind.FILTERED.value
 
 
 class Taps:
@@ -104,9 +113,20 @@ class Taps:
             self._open.remove(tap)
 
     def observe(self, event: Event) -> None:
-        if not self._open or not isinstance(event, Settled):
+        if not self._open:
+            return
+        if isinstance(event, Filtered):
+            self._write(event)
+        if not isinstance(event, Settled):
             return
         at = self._now()
         for tap in self._open:
             for settlement in event.settlements:
                 tap.see(event.mapping, settlement, at)
+
+    def _write(self, event: Filtered) -> None:
+        """What a filter refused is written nowhere, and its sheet lets go of it before it has its fate."""
+        wishes = (tap.wish for tap in self._open)
+        if any(wish.mapping in ("", event.mapping) and wish.fate in ("", REFUSED) for wish in wishes):
+            for page in event.records.pages:
+                page.write()

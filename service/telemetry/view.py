@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ...config.reasons import Reason
 from .core.flow import FlowView
+from .core.function_models import FunctionWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class MappingView:
     """`sqs`, `sqs-fifo`, …"""
     function: str
     state: str
-    """A state of `pollers.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
+    """A state of `pollers.core.lifecycle`, `disabled`, `paused`, or `failing` for one that polls in vain."""
     reason: Reason | None
     """Why it does not poll, or fails; None when all is well."""
     feeds: int
@@ -48,6 +49,8 @@ class FunctionView:
     in_flight: int
     limit: int | None
     """Maximum invocations at a time at present; None for no limit of ours."""
+    work: FunctionWork | None = None
+    """What it did since the daemon's start; None where nobody watches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,15 @@ class View(Protocol):
     def mappings(self) -> tuple[MappingView, ...]: ...
 
     def functions(self) -> tuple[FunctionView, ...]: ...
+
+
+class OneByOne(View, Protocol):
+    """A view that shows one mapping at a time, too: to look at a thousand at once takes long."""
+
+    def listed(self) -> tuple[str, ...]:
+        """The names of all mappings."""
+        ...
+
+    def mapping(self, name: str) -> MappingView | None:
+        """By its name or UUID; None when there is none."""
+        ...

@@ -23,7 +23,7 @@ from ..control.store import packages
 from .core import handlers
 from .core.configuration import ReadyFunction
 from .core.formats import TemplateFormat
-from .core.model import CodeKind, CodeOrigin, LeftOut, TemplateFunction
+from .core.model import CodeKind, CodeOrigin, LeftOut, ObjectPlace, TemplateFunction
 from .project import BUILD, SERVERLESS_DIRECTORY
 from .reading import is_directory, is_file, read_document
 
@@ -38,7 +38,16 @@ class CodeFinder:
     directory: Path
     format: TemplateFormat
     scratch: Path
+    fetched: Mapping[ObjectPlace, Path | str] = field(default_factory=dict)
+    """Directories with the code of objects in S3; why an object is not to be had."""
     _builds: dict[Path, Mapping[str, Path]] = field(default_factory=dict)
+
+    def elsewhere(self, function: TemplateFunction) -> Iterator[ObjectPlace]:
+        """The objects in S3 that the function needs: nobody has left them beside the template."""
+        built = self._built(function.id) is not None
+        for origin in (*(() if built else (function.code,)), *function.layers):
+            if origin.place is not None and self._beside(origin.text) is None:
+                yield origin.place
 
     def ready(self, function: TemplateFunction) -> ReadyFunction | Reason:
         """The function with its code, or what is missing."""
@@ -105,7 +114,7 @@ class CodeFinder:
             case CodeKind.PATH:
                 return self._first([origin.text, *origin.others])
             case CodeKind.S3:
-                return self._of_object(origin.text)
+                return self._of_object(origin)
             case _:
                 return Reason(ReasonCode.CODE_MISSING, "the template does not say where its code is")
 
@@ -118,8 +127,21 @@ class CodeFinder:
                 return self._unpacked(path) if zipfile.is_zipfile(path) else path.parent
         return Reason(ReasonCode.CODE_MISSING, handlers.absent(paths[0], self.format))
 
-    def _of_object(self, key: str) -> Path | Reason:
-        """Code in S3 that a tool has left beside its template too."""
+    def _of_object(self, origin: CodeOrigin) -> Path | Reason:
+        """Code in S3: where a tool has left it beside its template, else as it was fetched."""
+        beside = self._beside(origin.text)
+        if beside is not None:
+            return beside
+        found = self.fetched.get(origin.place) if origin.place else None
+        if isinstance(found, Path):
+            return found
+        where = f"in S3 ({origin.place or origin.text})" if origin.text else "in S3"
+        what = f"its code is {where}, and not on this machine"
+        why = f" ({found})" if found else ""
+        text = f"{what}{why}: name it in a configuration file that is given too"
+        return Reason(ReasonCode.CODE_MISSING, text)
+
+    def _beside(self, key: str) -> Path | Reason | None:
         name = key.rpartition("/")[2]
         stem = name.removesuffix(".zip")
         beside = [self.directory / name, self.directory / SERVERLESS_DIRECTORY / name, self.directory / f"asset.{stem}"]
@@ -128,10 +150,7 @@ class CodeFinder:
                 return path
             if name and is_file(path) and zipfile.is_zipfile(path):
                 return self._unpacked(path)
-        where = f"in S3 ({key})" if key else "in S3"
-        what = f"its code is {where}, and not on this machine"
-        text = f"{what}: name it in a configuration file that is given too"
-        return Reason(ReasonCode.CODE_MISSING, text)
+        return None
 
     # --- what goes into the scratch directory -----------------------------------------------------------------------
 
@@ -166,6 +185,8 @@ class CodeFinder:
 
     def _without_handler(self, function: TemplateFunction, code: Path, layers: list[Path] | tuple[()]) -> str:
         """What to say where no file holds the handler; empty where one does, or nobody can tell."""
+        if handlers.family(function.runtime) == "java" and not _is_compiled(code):
+            return f"{_shown(code)}: {handlers.uncompiled(self.format)}"
         wanted = handlers.candidates(function.runtime, function.handler)
         places = [code, *layers, *(layer / each for layer in layers for each in ("python", "nodejs"))]
         if not wanted or any(is_file(place / name) for place in places for name in wanted):
@@ -198,6 +219,11 @@ def _built_code(root: Path) -> Iterator[tuple[str, Path]]:
             inner = (root / location.value).parent
             for name, path in _built_code(inner):
                 yield f"{logical_id}/{name}", path
+
+
+def _is_compiled(code: Path) -> bool:
+    """Whether there is something that a JVM can run. Looks no further than at the first class."""
+    return any(True for pattern in ("*.jar", "lib/*.jar", "**/*.class") for _ in code.glob(pattern))
 
 
 def _newest(directory: Path) -> float:

@@ -9,9 +9,8 @@ missing.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,14 +20,14 @@ from ...config.errors import ConfigError, Problem
 from ...config.loader import CheckPatterns, Config, PatternNotes
 from ...config.loader import load as load_config
 from ...config.nodes import Node
+from ...config.plugins import Plugins
 from ...config.reasons import Reason, ReasonCode
-from ...config.user_text import text_of
-from . import samconfig
+from . import samconfig, variables_file
 from .code import CodeFinder
 from .core import configuration, creations, naming, taking, terraform
 from .core.configuration import ReadyFunction
 from .core.formats import TemplateFormat
-from .core.model import NotTaken, TakenParts
+from .core.model import NotTaken, ObjectPlace, TakenParts
 from .core.options import LOCAL_ACCOUNT_ID, TemplateOptions
 from .core.report import NOTHING, TemplateReport
 from .core.stack import Stack
@@ -56,14 +55,21 @@ class TemplateRequest:
     strict: bool = False
 
 
+Fetch = Callable[[Config, Collection[ObjectPlace], Path], Mapping[ObjectPlace, Path | str]]
+"""The directories with the code of these objects, below this one; for an object that is not to be had, why."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadingTools:
-    """What the loader is handed: the variables, the flags, the check of patterns."""
+    """What the loader is handed: the variables, the flags, the check of patterns, the plug-ins."""
 
     environ: Mapping[str, str]
     flags: Mapping[str, object]
     check_patterns: CheckPatterns
     pattern_notes: PatternNotes | None = None
+    fetch: Fetch | None = None
+    """Fetches code that is in S3; None: it counts as not to be had."""
+    plugins: Plugins | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,9 @@ def _place(at: str) -> tuple[str, int | None]:
 def _settings(configs: Sequence[Path], tools: LoadingTools) -> Config:
     """The settings beside the templates. What is wrong with the files is told later, with everything."""
     try:
-        return load_config(configs, environ=tools.environ, flags=tools.flags)
+        return load_config(configs, environ=tools.environ, flags=tools.flags, plugins=tools.plugins)
     except ConfigError:
-        return load_config((), environ=tools.environ, flags=tools.flags)
+        return load_config((), environ=tools.environ, flags=tools.flags, plugins=tools.plugins)
 
 
 # --- the project ------------------------------------------------------------------------------------------------------
@@ -212,8 +218,9 @@ class _Project:
             self.request.stack,
             self.request.parameters,
             self.request.bindings,
-            _variables(self.request.env_vars),
+            variables_file.read(self.request.env_vars),
             self.request.without_layers,
+            {arn: str(path.absolute()) for arn, path in self.settings.settings.layers.items()},
         )
 
     def _stack_name(self, root: RootTemplate) -> str:
@@ -291,7 +298,12 @@ class _Project:
         for function in taken.functions:
             file = function.spot.file
             root = self._bases.get(file) or self._roots[0]
-            finder = finders.setdefault(file, CodeFinder(Path(file).parent, root.format, scratch / "templates"))
+            finders.setdefault(file, CodeFinder(Path(file).parent, root.format, scratch / "templates"))
+        needed = {place for each in taken.functions for place in finders[each.spot.file].elsewhere(each)}
+        found_objects = self._fetched(needed, scratch / "objects")
+        for function in taken.functions:
+            finder = finders[function.spot.file]
+            finder.fetched = found_objects
             given = finder.without_layers(function) if self.request.without_layers else function
             found = finder.ready(given)
             if isinstance(found, Reason):
@@ -299,6 +311,9 @@ class _Project:
             else:
                 ready.append(found)
         return ready, replace(taken, not_taken=tuple(left))
+
+    def _fetched(self, needed: Collection[ObjectPlace], scratch: Path) -> Mapping[ObjectPlace, Path | str]:
+        return self.tools.fetch(self.settings, needed, scratch) if self.tools.fetch and needed else {}
 
 
 def _exports(stacks: list[Stack]) -> Callable[[str], TemplateValue | None]:
@@ -341,28 +356,6 @@ def _unknown(name: str, option: str, known: Iterable[str], what: str) -> Problem
     return Problem(f"there is no {what} {name[:80]!r}", option, hint=hint)
 
 
-def _variables(path: str) -> dict[str, dict[str, str]]:
-    """A file of variables as SAM has it. Raises ConfigError."""
-    if not path:
-        return {}
-    try:
-        content = json.loads(text_of(Path(path).read_bytes()))
-    except OSError as fault:
-        raise ConfigError([Problem(f"cannot be read: {fault.strerror or fault}", "--env-vars", path)]) from None
-    except ValueError as fault:
-        raise ConfigError([Problem(f"is not JSON: {fault}", "--env-vars", path)]) from None
-    if not isinstance(content, dict) or not all(isinstance(each, dict) for each in content.values()):
-        hint = 'write {"LogicalId": {"NAME": "value"}}, or {"Parameters": {…}} for all functions'
-        raise ConfigError(
-            [Problem("must hold a mapping of variables for each function", "--env-vars", path, hint=hint)]
-        )
-    return {name: {key: _as_text(value) for key, value in each.items()} for name, each in content.items()}
-
-
-def _as_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 # --- the loader -------------------------------------------------------------------------------------------------------
 
 
@@ -389,6 +382,7 @@ def _loaded(
                 check_patterns=tools.check_patterns,
                 pattern_notes=tools.pattern_notes,
                 given=[document],
+                plugins=tools.plugins,
             )
         except ConfigError as fault:
             ready, taken, left = _without(fault, ready, taken)

@@ -1,4 +1,4 @@
-"""Assembles the control plane of a running daemon: the store, the functions and the mappings.
+"""Assembles the control plane of a running daemon: the store, the functions, their layers and the mappings.
 
 The effect of a change on the running daemon is in `running/function_references.py` for functions, in
 `running/reconciler.py` for mappings.
@@ -22,6 +22,7 @@ from ..control.names import Home
 from ..control.store.code import DIRECTORY, CodeStore
 from ..control.store.document_store import FILE, Documents
 from ..control.store.function_plane import FunctionPlane
+from ..control.store.layer_plane import LayerPlane
 from ..control.store.mapping_plane import MappingPlane
 from ..telemetry.log import Action, Log
 
@@ -34,9 +35,10 @@ def here_of(settings: Settings, region: str) -> Home:
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
     functions: FunctionPlane
+    layers: LayerPlane
     mappings: MappingPlane
     documents: Documents
-    """The documents of both."""
+    """The documents of all of them."""
 
     @classmethod
     async def open(
@@ -54,7 +56,9 @@ class ControlPlane:
         documents = await Documents.open(state / FILE)
         stack.push_async_callback(documents.aclose)
         here = here_of(config.settings, region)
-        functions = FunctionPlane(documents, CodeStore(state / DIRECTORY), here, config.functions, clock=clock)
+        code = CodeStore(state / DIRECTORY)
+        layers = LayerPlane(documents, code, here, clock=clock)
+        functions = FunctionPlane(documents, code, here, config.functions, clock=clock, layers=layers.packages)
         ground = DecisionContext(
             here, finder(functions, borrowed), config.settings.api.adopt, config.settings.shortest_record_age
         )
@@ -66,7 +70,7 @@ class ControlPlane:
         await mappings.start()
         if config.settings.take_over.enabled:
             mappings.take_up()
-        return cls(functions, mappings, documents)
+        return cls(functions, layers, mappings, documents)
 
 
 def finder(functions: FunctionPlane, borrowed: Find = lambda name, qualifier: None) -> Find:

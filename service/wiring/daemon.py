@@ -13,7 +13,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,16 @@ from ..api.lambda_api import LambdaApi
 from ..api.server import address_of, bind, reached_at
 from ..api.steering import Outlook, Steering
 from ..api.wire.call import Group
+from ..control.store.attachments import Attachments
 from ..control.store.uploads import Uploads
+from ..control.store.upstream_layers import UpstreamLayers
 from ..running.dry_run import Show
 from ..running.emulator_follower import EmulatorFollower, GivingBack
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import Changes, Companion, RunningMappings
+from ..running.pauses import KIND as PAUSE
 from ..running.pauses import Pauses, paused_of
+from ..running.positions import PositionLevers
 from ..running.progress import Progresses
 from ..running.reconciler import Reconciler, ReconcilerParts
 from ..running.state_watch import StateWatch
@@ -60,13 +64,15 @@ from ..telemetry.log import Action, Log
 from ..telemetry.log_shipping import LogShipping, Mode
 from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
+from ..telemetry.reload_metrics import ReloadMetrics
 from ..telemetry.sight import Sight
 from ..telemetry.tails import Tails
 from ..telemetry.taps import Taps
-from . import accounts, signals
+from . import accounts, garbage, signals
 from .api_functions import ApiFunctions, DaemonParts, Served
 from .bounded_exits import bounded_exits
 from .control_plane import ControlPlane
+from .embedding import ALONE, Embedding
 from .endpoints import ServiceEndpoints
 from .exits import Exit
 from .function_factory import FunctionFactory
@@ -74,10 +80,13 @@ from .invokers import InvokerFactory, url_of
 from .known_starts import ForgetfulObserver, KnownStarts
 from .leaving import Leaving
 from .life import Life, Outside
+from .live_config import LiveConfig
 from .local_copies import LocalCopies, is_own
 from .local_functions import OwnApi
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile, are_stored, unused_line, without_mapping
+from .reload_steps import ReloadSteps
+from .reloading import Reloading
 from .source_factory import SourceFactory, refuse_missing_libraries
 from .start_lines import say_first_lines, watch_foreign
 from .state import StateDirectory, former_directory
@@ -92,7 +101,7 @@ class Daemon:
 
     `out` writes a line to standard output, and `show` a result of a dry run: both must return at once, because they are
     called in the event loop. `observers` get every event after our own; tests use one that kills the process. `leaving`
-    ends the process when the daemon does not end by itself.
+    ends the process when the daemon does not end by itself. `embedding`: what the program around it replaces.
     """
 
     def __init__(
@@ -104,8 +113,14 @@ class Daemon:
         show: Show = lambda verdict: None,
         observers: Sequence[Observer] = (),
         leaving: Leaving | None = None,
+        embedding: Embedding = ALONE,
+        read: Callable[[], Config] | None = None,
+        watched: Sequence[Path] = (),
     ) -> None:
+        """`read` reads the configuration again, as this one was read; None where it cannot be. `watched`: paths that
+        are read again when their files change."""
         self._config = config
+        self._embedding = embedding
         self._settings = config.settings
         self._log = log
         self._out = out
@@ -121,37 +136,64 @@ class Daemon:
         )
         self._function_metrics = FunctionMetrics(self._metrics.registry)
         self._faults = FaultReports(log, self._metrics.registry)
+        self._reloading = Reloading(
+            config, read, log, ReloadMetrics(self._metrics.registry), self._clock, [Path(each) for each in watched]
+        )
         self._mapping_logs = MappingLogs(config.mappings.values(), log)
         self._tails = Tails()
         self._progresses = Progresses()
-        self._sight = Sight(lambda: Instant(self._clock.monotonic(), self._clock.wall()))
+        kept = self._settings.journal
+        self._sight = Sight(self._now, kept.records, payloads=kept.payloads)
         self._taps = Taps(self._clock.wall)
         self._lines = LinesOfFunctions(self._clock.wall)
         self._borrowed = BorrowedFunctions()
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
+        self._live = LiveConfig(config)
         self._life: Life | None = None
         self._starting: anyio.CancelScope | None = None
+
+    def _now(self) -> Instant:
+        return Instant(self._clock.monotonic(), self._clock.wall())
 
     async def run(self) -> Exit:
         """Run until a signal, or until idle. Raises ConfigError, StateError and ListenError, each before any part
         starts."""
         asyncio.get_running_loop().set_exception_handler(stray_errors.handler(self._log))
-        with anyio.CancelScope() as self._starting, signals.watched(self._signalled, self._leaving.at_once):
+        alone = self._embedding.standalone
+        heard = signals.watched(self._signalled, self._leaving.at_once, self._hung_up) if alone else nullcontext()
+        with anyio.CancelScope() as self._starting, heard:
             return await self._run()
         return Exit.OK
+
+    @property
+    def life(self) -> Life | None:
+        """Its life, once all parts are made."""
+        return self._life
+
+    def stop(self) -> None:
+        """Begin to stop, as the first signal does."""
+        if self._life is not None:
+            self._life.stop()
+        elif self._starting is not None:
+            self._starting.cancel()
 
     def _signalled(self, received: signal.Signals) -> None:
         self._log.info(
             Action.SIGNAL, f"{received.name}: stopping; a second signal ends the daemon at once", signal=received.name
         )
+        self.stop()
         if self._life is not None:
-            self._life.stop()
             return
-        if self._starting is not None:
-            self._starting.cancel()
         seconds = StopBudget.of_daemon(self._settings.stop_timeout).last_resort
         self._leaving.after(seconds, lambda: Exit.OK, lambda: None)
+
+    def _hung_up(self) -> None:
+        reads = self._reloading.can_read and not self._settings.dry_run
+        text = "reading the configuration again" if reads else "there is no configuration to read again"
+        self._log.info(Action.SIGNAL, f"SIGHUP: {text}", signal=signal.SIGHUP.name)
+        if reads:
+            self._reloading.soon()
 
     async def _run(self) -> Exit:
         refuse_missing_libraries(self._config)
@@ -162,13 +204,14 @@ class Daemon:
             emulator = await self._emulator(clients)
             registry, scratch = self._state(stack)
             await self._settle_account(clients, scratch)
+            self._live = LiveConfig(self._config)
             planes = await self._planes(clients, stack, scratch)
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
             observer = Observers([own, logs, self._tails, *self._extra_observers], self._faults.of_observer)
-            functions = InvokerFactory(self._config, clients, observer, scratch, self._own(listener))
+            functions = InvokerFactory(self._live, clients, observer, scratch, self._own(listener))
             stack.callback(functions.close)
             made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
             fleet = self._fleet(functions, registry, observer, made)
@@ -179,11 +222,16 @@ class Daemon:
             plant = await self._plant(functions, fleet, works, planes, stack, served.parts, logs, follower)
             following = self._following(planes, plant, works, sources, positions)
             keepers = await self._keepers(planes, following)
+            if planes is not None and following is not None:
+                listen = str(address_of(listener)) if listener else ""
+                self._reloading.begin(
+                    ReloadSteps(self._live, clients, endpoints, functions, planes, plant, following, self._log, listen)
+                )
             if listener is not None:
                 await self._refuse_loops(clients, listener)
             await self._say_start(endpoints, positions, planes, listener)
             api = self._api(listener, [*served.groups, *self._groups(planes, sources)], planes, stack)
-            steering = self._steering(listener, planes, plant, following)
+            steering = self._steering(listener, planes, plant, following, sources)
             outside = self._outside(plant, keepers, clients, listener, api, served.code, steering)
             self._life = Life(plant, self._settings, outside, self._clock)
             return await self._life.run()
@@ -234,9 +282,9 @@ class Daemon:
         if listener is not None:
             refuse_own(emulator.url, str(address_of(listener)))
         plane = planes.functions
-        copies = LocalCopies(
-            emulator.client, plane, Uploads(plane.code, clients), partial(functions.obstacle, here=plane.here)
-        )
+        uploads, theirs = Uploads(plane.code, clients), UpstreamLayers(clients, emulator.url)
+        attachments = Attachments(planes.layers, uploads, self._settings.layers, theirs, theirs=True)
+        copies = LocalCopies(emulator.client, plane, uploads, attachments, partial(functions.obstacle, here=plane.here))
         return EmulatorFollower(
             emulator,
             planes.mappings,
@@ -342,8 +390,8 @@ class Daemon:
     ) -> ApiFunctions | None:
         if planes is None:
             return None
-        given = DaemonParts(self._config, clients, observer, self._tails, self._clock, self._jitter)
-        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        given = DaemonParts(self._live, clients, observer, self._tails, self._clock, self._jitter)
+        made = await ApiFunctions.open(given, planes, functions, state, stack)
         self._state_watch.add(made.events)
         return made
 
@@ -352,7 +400,7 @@ class Daemon:
     ) -> RunningFunctions:
         references = made.references if made else None
         targets = FunctionFactory(
-            self._config,
+            self._live,
             functions,
             registry,
             self._changes,
@@ -361,9 +409,10 @@ class Daemon:
             self._jitter,
             references,
             self._borrowed.function,
+            self._embedding.invoker,
         )
         environments = made.environments if made else None
-        return RunningFunctions(targets.make, environments=environments, kept=self._config.functions)
+        return RunningFunctions(targets.make, environments=environments, kept=self._live.functions)
 
     def _sources(
         self,
@@ -372,13 +421,27 @@ class Daemon:
         store: Callable[[], Awaitable[CheckpointStore]],
         observer: Observer,
     ) -> SourceFactory:
-        directory = self._config.directory
-        return SourceFactory(self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer)
+        directory, make = self._live.directory, self._embedding.maker
+        return SourceFactory(
+            self._settings, directory, clients, endpoints, store, self._clock, self._jitter, observer, make
+        )
 
     def _works(
         self, clients: Clients, fleet: RunningFunctions, sources: SourceFactory, observer: Observer
     ) -> MappingFactory:
-        return MappingFactory(self._settings, clients, fleet, sources, observer, self._clock, self._jitter, self._show)
+        settings, directory = self._settings, self._live.directory
+        return MappingFactory(
+            settings,
+            clients,
+            fleet,
+            sources,
+            observer,
+            self._clock,
+            self._jitter,
+            self._show,
+            directory,
+            self._embedding.destination,
+        )
 
     def _paused(self, planes: ControlPlane | None) -> set[str]:
         """Names of the mappings that somebody told to wait, before a restart."""
@@ -439,7 +502,8 @@ class Daemon:
             return []
         planes.functions.watch(following.function_changed)
         await following.begin()
-        return [planes.functions.run, following.run, self._state_watch.run]
+        keepers = [planes.functions.run, following.run, self._state_watch.run, self._sight.run]
+        return [*keepers, self._reloading.run]
 
     def _following(
         self,
@@ -468,6 +532,7 @@ class Daemon:
             metrics=self._metrics,
             logs=self._mapping_logs,
             forget=forget,
+            is_paused=lambda uuid: uuid in planes.documents.all(PAUSE),
             fault=self._faults.of_part,
         )
         grace = StopBudget.of_daemon(self._settings.stop_timeout).finish
@@ -479,12 +544,14 @@ class Daemon:
         planes: ControlPlane | None,
         plant: RunningMappings,
         following: Reconciler | None,
+        sources: SourceFactory,
     ) -> Steering | None:
         if listener is None or planes is None or following is None:
             return None
         pauses = Pauses(planes.documents, plant, following.follow, self._log)
         outlook = Outlook(self._sight, self._taps, self._lines)
-        return Steering(plant, outlook, pauses, self._access(listener), self._clock)
+        positions = PositionLevers(plant, sources.positions, following.follow, self._sight.flow, self._log)
+        return Steering(plant, outlook, pauses, self._access(listener), self._clock, self._reloading, positions)
 
     def _access(self, listener: socket.socket) -> ApiAccess:
         given = self._settings.api
@@ -545,7 +612,7 @@ class Daemon:
         steering: Steering | None,
     ) -> Outside:
         async def look() -> None:
-            await watch_foreign(plant, self._config.functions, lambda: self._lambda(clients, listener), self._log)
+            await watch_foreign(plant, self._live.functions, lambda: self._lambda(clients, listener), self._log)
 
         async def beside() -> None:
             async with anyio.create_task_group() as tasks:
@@ -555,7 +622,8 @@ class Daemon:
                     await tended("the look at foreign mappings", look, self._faults.of_part)
 
         scrape, leave = self._metrics.scrape, self._leaving.after
-        return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave)
+        rest = garbage.leave_alone if self._embedding.standalone else self._embedding.ready
+        return Outside(self._log, self._out, listener, scrape, beside, api, code, steering, leave, rest)
 
     async def _lambda(self, clients: Clients, listener: socket.socket | None) -> Any:
         """The client of the endpoint's Lambda API; None where it is refused or our own."""

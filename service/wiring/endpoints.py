@@ -13,8 +13,8 @@ from ...config.clients.endpoints import (
     RealEndpoint,
     RefusedEndpoint,
     Target,
-    brokers_problem,
-    unwanted_brokers,
+    servers_problem,
+    unwanted_servers,
 )
 from ...config.errors import ConfigError, Problem
 from ...config.mapping import EventSourceMapping
@@ -45,18 +45,21 @@ class ServiceEndpoints:
 
     def refuse_real_aws(self, mappings: Iterable[EventSourceMapping]) -> None:
         """The guard. Raises ConfigError, with one problem for each service that is real AWS and not allowed, and for
-        each mapping whose brokers are."""
+        each mapping whose servers are."""
         polled = [mapping for mapping in mappings if mapping.enabled]
         called = dict.fromkeys(service for mapping in polled for service in services_of(mapping))
         targets = [self._targets[service] for service in called]
         problems = [target.problem for target in targets if isinstance(target, RefusedEndpoint)]
-        problems += [problem for mapping in polled if (problem := self._brokers_problem(mapping))]
+        problems += [problem for mapping in polled if (problem := self._servers_problem(mapping))]
         if problems:
             raise ConfigError(problems)
 
-    def _brokers_problem(self, mapping: EventSourceMapping) -> Problem | None:
-        unwanted = unwanted_brokers(mapping.servers, self._clients.settings.real)
-        return brokers_problem(unwanted, f"mappings.{mapping.name}") if unwanted else None
+    def _servers_problem(self, mapping: EventSourceMapping) -> Problem | None:
+        servers = mapping.profile.servers
+        unwanted = unwanted_servers(servers.of(mapping), self._clients.settings.real) if servers else ""
+        if servers is None or not unwanted:
+            return None
+        return servers_problem(servers.noun, unwanted, servers.harm, f"mappings.{mapping.name}")
 
     def of(self, mapping: EventSourceMapping) -> Target:
         """The endpoint of the mapping's source, unless it calls no AWS service."""

@@ -8,9 +8,8 @@ import anyio.to_thread
 
 from ...config.clock import Clock, Jitter
 from ...config.function import AnyFunction, CommandFunction, ExternalFunction, LocalFunction, describe
-from ...config.loader import Config
 from ...dispatch.core.backoff import Backoff
-from ...dispatch.core.observer import Observer
+from ...dispatch.core.observer import Observer, RuntimeReplaced
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.permits import Gate, Permits
@@ -21,6 +20,7 @@ from ..running.functions import RunningFunction, facts_of
 from ..running.mappings import Changes
 from .invokers import InvokerFactory
 from .known_starts import KnownStarts, fingerprint
+from .live_config import Configured
 
 PROBE_BACKOFF = Backoff(base=0.5, cap=10.0)
 """Seconds between probes of a function that cannot start."""
@@ -34,7 +34,7 @@ class FunctionFactory:
 
     def __init__(
         self,
-        config: Config,
+        config: Configured,
         functions: InvokerFactory,
         registry: KnownStarts | None,
         changes: Changes,
@@ -43,8 +43,10 @@ class FunctionFactory:
         jitter: Jitter,
         references: FunctionReferences | None = None,
         borrowed: Callable[[str], AnyFunction | None] = lambda reference: None,
+        seen: Callable[[str, Invoker], Invoker] = lambda name, invoker: invoker,
     ) -> None:
-        """`borrowed`: a function of an emulator's, by its reference."""
+        """`borrowed`: a function of an emulator's, by its reference. `seen`: puts an invoker around a function's."""
+        self._seen = seen
         self._borrowed = borrowed
         self._config = config
         self._functions = functions
@@ -59,16 +61,24 @@ class FunctionFactory:
         """The function of this name: from the configuration, else `name` or `name:qualifier` from the API."""
         found = self._config.functions.get(name) or self._borrowed(name)
         if found is None and self._references is not None:
-            return self._referred(name, self._references)
+            return await self._referred(name, self._references)
         function = found or self._config.functions[name]
         dry = self._config.settings.dry_run
         invoker: Invoker = DryInvoker(self._clock) if dry else await self._functions.invoker(function)
+        invoker = self._seen(name, invoker)
         gate = await self._gate(function, invoker)
         target = Target(function.name, invoker, Permits(invoker.concurrency), gate)
         facts = facts_of(function)
-        return RunningFunction(target, describe(function), lambda: facts)
+        return RunningFunction(target, await self._what(function), lambda: facts)
 
-    def _referred(self, reference: str, references: FunctionReferences) -> RunningFunction:
+    async def _what(self, function: AnyFunction) -> str:
+        """The function in one phrase, with another version of the runtime, which is reported too."""
+        found = await self._functions.looked_at(function) if isinstance(function, LocalFunction) else ""
+        if isinstance(function, LocalFunction) and isinstance(found, str) and found:
+            self._observer.observe(RuntimeReplaced(function.name, function.runtime, found))
+        return with_remark(describe(function), found if isinstance(found, str) else "")
+
+    async def _referred(self, reference: str, references: FunctionReferences) -> RunningFunction:
         invoker = references.invoker(reference)
         remembered = self._known(reference, invoker)
         gate = self._made_gate(reference, invoker, PROBE_BACKOFF, remembered, lambda: self._learn(reference, invoker))
@@ -76,6 +86,7 @@ class FunctionFactory:
         references.add(invoker, permits, gate)
         runnable = references.environments.catalogue.runnable(*split(reference))
         what = f"{runnable.runtime} by the Lambda API" if runnable else "by the Lambda API"
+        what = with_remark(what, await self._functions.replaced_runtime(runnable) if runnable else "")
         return RunningFunction(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
 
     def _known(self, reference: str, invoker: ReferenceInvoker) -> bool:
@@ -114,6 +125,11 @@ class FunctionFactory:
             return False, _nothing
         known = await anyio.to_thread.run_sync(fingerprint, function, [function.code, *function.layers])
         return registry.remembers(function.name, known), lambda: registry.remember(function.name, known)
+
+
+def with_remark(what: str, remark: str) -> str:
+    """What a function is, and what runs it in place of its runtime."""
+    return f"{what}: {remark}" if remark else what
 
 
 def _nothing() -> None:

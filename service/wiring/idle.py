@@ -8,6 +8,7 @@ idle.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
@@ -15,11 +16,20 @@ import anyio
 from ...config.clock import Clock
 from ...config.reasons import Reason
 
-QUIET = 2.0
-"""Seconds in which nothing may happen."""
-BETWEEN_READS = 0.5
-"""Seconds between two questions to the sources."""
 READS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class IdlePace:
+    """How long a look takes."""
+
+    quiet: float = 2.0
+    """Seconds in which nothing may happen."""
+    between_reads: float = 0.5
+    """Seconds between two questions to the sources."""
+
+
+USUAL = IdlePace()
 
 
 class Watched(Protocol):
@@ -48,8 +58,9 @@ class Watched(Protocol):
 class IdleWatch:
     """Checks until all is done."""
 
-    def __init__(self, mappings: Callable[[], Collection[Watched]], clock: Clock) -> None:
+    def __init__(self, mappings: Callable[[], Collection[Watched]], clock: Clock, pace: IdlePace = USUAL) -> None:
         """`mappings` returns the current mappings, which may change."""
+        self._pace = pace
         self._now = mappings
         self._clock = clock
         self._not_empty: tuple[str, ...] = ()
@@ -61,14 +72,14 @@ class IdleWatch:
         while reads < READS:
             if not self._quiet():
                 quiet_since, reads = self._clock.monotonic(), 0
-            until_quiet = max(self._last_fetch(), quiet_since) + QUIET - self._clock.monotonic()
+            until_quiet = max(self._last_fetch(), quiet_since) + self._pace.quiet - self._clock.monotonic()
             if until_quiet > 0:
                 reads = 0
-                await anyio.sleep(min(until_quiet, BETWEEN_READS))
+                await anyio.sleep(min(until_quiet, self._pace.between_reads))
                 continue
             reads = reads + 1 if await self._empty() and self._quiet() else 0
             if reads < READS:
-                await anyio.sleep(BETWEEN_READS)
+                await anyio.sleep(self._pace.between_reads)
 
     def reasons(self) -> tuple[str, ...]:
         """The reasons why the daemon is not idle, one line per mapping."""
@@ -80,7 +91,7 @@ class IdleWatch:
             return f"{mapping.mapping} is waiting: {mapping.waits_for}"
         if mapping.busy:
             return f"{mapping.mapping} has records in flight"
-        if self._clock.monotonic() - mapping.fetched_at < QUIET:
+        if self._clock.monotonic() - mapping.fetched_at < self._pace.quiet:
             return f"{mapping.mapping} fetched a record just now"
         if mapping.mapping in self._not_empty:
             return f"the source of {mapping.mapping} is not empty (messages in flight and delayed messages count)"

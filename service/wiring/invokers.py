@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -23,28 +24,38 @@ from ...config.function import (
     ExternalFunction,
     HttpFunction,
     LocalFunction,
+    PluginFunction,
     RemoteFunction,
 )
-from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
-from ...dispatch.core.observer import Observer
+from ...dispatch.core.observer import Observer, RuntimeReplaced
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.invokers.http import HttpInvoker
 from ...dispatch.invokers.local import temporary
 from ...dispatch.invokers.local.core.warm import Warm
 from ...dispatch.invokers.local.external import ExternalInvoker
-from ...dispatch.invokers.local.launch import LaunchRefused, plan
+from ...dispatch.invokers.local.launch import plan
 from ...dispatch.invokers.local.pool import LocalInvoker
 from ...dispatch.invokers.local.reaper import Reaper
 from ...dispatch.invokers.local.spec import FunctionSpec
+from ...dispatch.invokers.local.start_command import LaunchRefused
 from ...dispatch.invokers.remote import RemoteInvoker
 from ..control.catalogue import Runnable
 from ..control.names import Home
+from .live_config import Configured
 from .local_functions import ANY_SERVICE, OwnApi, Owned, aws_variables, spec_of, spec_of_runnable
+from .plugins import plugin_invoker
 
 INITS = 4
 """Environments at a time that are started, at most, however many cores there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A function that cannot be started."""
+
+    why: str
 
 
 class InvokerFactory:
@@ -52,7 +63,7 @@ class InvokerFactory:
     functions, None for none."""
 
     def __init__(
-        self, config: Config, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
+        self, config: Configured, clients: Clients, observer: Observer, scratch: Path, own: OwnApi | None = None
     ) -> None:
         self._config = config
         self._clients = clients
@@ -63,6 +74,9 @@ class InvokerFactory:
         self._reaper = Reaper()
         self._inits = anyio.CapacityLimiter(min(INITS, max(2, os.cpu_count() or 1)))
         self._warm = Warm(config.settings.warm)
+        self._runtimes = config.settings.runtimes
+        self._here: Home | None = None
+        """Of the API's functions, once something makes their invokers."""
 
     def close(self) -> None:
         self._reaper.close()
@@ -82,6 +96,8 @@ class InvokerFactory:
                 return HttpInvoker(
                     function.http, clock=self._clock, timeout=function.deadline, concurrency=function.concurrency
                 )
+            case PluginFunction():
+                return await plugin_invoker(function, self._clock)
             case ExternalFunction():
                 return ExternalInvoker(await self._spec(function), clock=self._clock)
             case _:
@@ -97,6 +113,7 @@ class InvokerFactory:
     async def maker(self, here: Home) -> Callable[[Runnable], Invoker]:
         """Makes invokers of the API's functions; they start no process before they are used. Leftovers of a daemon that
         was killed are removed now, whether a process starts or not."""
+        self._here = here
         scratch = self._scratch / "functions"
         await anyio.Path(scratch).mkdir(parents=True, exist_ok=True)
         await anyio.to_thread.run_sync(temporary.sweep, scratch)
@@ -105,7 +122,7 @@ class InvokerFactory:
 
         def make(runnable: Runnable) -> Invoker:
             return LocalInvoker(
-                spec_of_runnable(runnable, scratch, here, aws),
+                spec_of_runnable(runnable, scratch, here, aws, self._runtimes),
                 clock=self._clock,
                 observer=self._observer,
                 reaper=self._reaper,
@@ -117,33 +134,47 @@ class InvokerFactory:
 
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
-        and report the problem with its first event."""
-        planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}))
-        return planned.text if isinstance(planned, LaunchRefused) and not planned.entrypoint_error else ""
+        and report the problem with its first event. Reports another version of the runtime."""
+        planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}, self._runtimes))
+        if isinstance(planned, LaunchRefused):
+            return "" if planned.entrypoint_error else planned.text
+        if planned.remark:
+            self._observer.observe(RuntimeReplaced(runnable.name, runnable.runtime, planned.remark))
+        return ""
 
-    async def refuse_unstartable(self, names: Iterable[str]) -> None:
-        """Raises ConfigError for functions that cannot be invoked, as far as that is known without starting them."""
-        problems = [problem for name in names if (problem := await self._obstacle(self._config.functions[name]))]
-        if problems:
+    async def replaced_runtime(self, runnable: Runnable) -> str:
+        """What runs a function of the API in place of its runtime; empty where that one runs, or nothing does."""
+        if self._here is None:
+            return ""
+        planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", self._here, {}, self._runtimes))
+        return "" if isinstance(planned, LaunchRefused) else planned.remark
+
+    async def refuse_unstartable(self, names: Iterable[str]) -> dict[str, str]:
+        """What runs functions in place of their runtimes, by name. Raises ConfigError for functions that cannot be
+        invoked, as far as that is known without starting them."""
+        found = {name: await self._looked_at(self._config.functions[name]) for name in names}
+        if problems := [each for each in found.values() if isinstance(each, Problem)]:
             raise ConfigError(problems)
+        return {name: each for name, each in found.items() if isinstance(each, str) and each}
 
-    async def refusal(self, function: AnyFunction) -> str:
-        """Why a function of the configuration cannot be started, as far as that is known without a try; else empty."""
-        problem = await self._obstacle(function)
-        return problem.what if problem is not None else ""
+    async def looked_at(self, function: AnyFunction) -> str | Refused:
+        """What runs a function of the configuration in place of its runtime, which may be nothing; or why the function
+        cannot be started, as far as that is known without a try."""
+        found = await self._looked_at(function)
+        return Refused(found.what) if isinstance(found, Problem) else found
 
-    async def _obstacle(self, function: AnyFunction) -> Problem | None:
+    async def _looked_at(self, function: AnyFunction) -> str | Problem:
         match function:
             case LocalFunction() | CommandFunction():
                 planned = await plan(await self._spec(function))
                 if isinstance(planned, LaunchRefused):
                     return self._config.problem(f"functions.{function.name}", planned.text)
-                return None
+                return planned.remark
             case RemoteFunction(invoke=invoke):
                 endpoint = await self._clients.target("lambda", invoke.endpoint_url)
-                return endpoint.problem if isinstance(endpoint, RefusedEndpoint) else None
+                return endpoint.problem if isinstance(endpoint, RefusedEndpoint) else ""
             case _:
-                return None
+                return ""
 
     async def _spec(self, function: Owned) -> FunctionSpec:
         scratch = self._scratch / "functions"
@@ -151,7 +182,8 @@ class InvokerFactory:
         account = self._account(function.name)
         endpoint = await self._clients.target(self._service(function.name))
         aws = aws_variables(self._config.settings.aws, endpoint, account, os.environ, self._own)
-        return spec_of(function, scratch, region=await self._region(function.name), account=account, aws=aws)
+        region = await self._region(function.name)
+        return spec_of(function, scratch, region=region, account=account, aws=aws, runtimes=self._runtimes)
 
     def _account(self, name: str) -> str:
         """The account in the function's variables: that of the first source of its records."""

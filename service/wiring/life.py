@@ -21,16 +21,18 @@ from ...config.fields.spoken import counted
 from ...config.settings import Settings
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
-from ..api.server import serving
+from ..api.server import address_of, serving
 from ..api.steering import Steering
 from ..running.mappings import RunningMappings
 from ..telemetry.log import Action, Log
 from . import garbage
 from .exits import Exit
-from .idle import IdleWatch
+from .idle import IdlePace, IdleWatch
 
 Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
 """As `leaving.Leaving.after`."""
+
+
 WOULD = {
     "delivered": "would_deliver",
     "filtered": "would_filter",
@@ -61,6 +63,8 @@ class Outside:
     """What becomes of records, and the levers."""
     leave: Leave = lambda seconds, code, say: None
     """Ends the process after so many seconds, whatever still runs."""
+    rest: Callable[[], object] = garbage.leave_alone
+    """Called when the daemon is ready."""
 
 
 class Life:
@@ -115,9 +119,19 @@ class Life:
             if readiness.ready:
                 break
             await changed.wait()
-        garbage.leave_alone()
+        self._outside.rest()
         self._log.info(Action.READY, "ready", waiting=[reason.text for reason in readiness.reasons] or None)
         self._outside.out("Ready.")
+
+    @property
+    def url(self) -> str:
+        """Of what is served; empty where nothing is."""
+        listener = self._outside.listener
+        return f"http://{address_of(listener)}" if listener else ""
+
+    def idle_watch(self, pace: IdlePace) -> IdleWatch:
+        """Detects when nothing is left to do."""
+        return IdleWatch(self._plant.watched, self._clock, pace)
 
     async def _until_idle(self, limit: float) -> None:
         watch = IdleWatch(self._plant.watched, self._clock)

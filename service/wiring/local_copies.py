@@ -1,4 +1,5 @@
-"""The emulator's functions as functions of our Lambda API, for `take_over.functions: local`: package and configuration.
+"""The emulator's functions as functions of our Lambda API, for `take_over.functions: local`: package, layers and
+configuration.
 
     GetFunction ──► the same as our copy, by its tag? ──► else Code.Location ──► stored and run as what the API made
 
@@ -25,6 +26,7 @@ from ..control.mappings.taking_over import function_of, not_ours
 from ..control.model import Function
 from ..control.names import Named
 from ..control.refusals import ApiError, invalid_parameter
+from ..control.store.attachments import Attachments
 from ..control.store.function_plane import FunctionPlane
 from ..control.store.uploads import LONGEST, Uploads
 
@@ -33,7 +35,7 @@ COPY = "headrace:copy-of"
 PATIENCE = 30.0
 """Seconds for a package."""
 _COPIED = ("Role", "Runtime", "Handler", "Description", "Timeout", "MemorySize")
-"""What is taken over of a configuration besides its variables."""
+"""What is taken over of a configuration besides its variables and its layers."""
 
 
 def is_own(function: Function | None) -> bool:
@@ -45,11 +47,17 @@ class LocalCopies:
     """`client`: of the emulator's Lambda API. `obstacle`: why a function cannot be started on this machine."""
 
     def __init__(
-        self, client: Any, plane: FunctionPlane, uploads: Uploads, obstacle: Callable[[Runnable], Awaitable[str]]
+        self,
+        client: Any,
+        plane: FunctionPlane,
+        uploads: Uploads,
+        attachments: Attachments,
+        obstacle: Callable[[Runnable], Awaitable[str]],
     ) -> None:
         self._client = client
         self._plane = plane
         self._uploads = uploads
+        self._attachments = attachments
         self._obstacle = obstacle
 
     async def prepare(self, shown: Shown) -> Reason | None:
@@ -73,8 +81,6 @@ class LocalCopies:
         configuration = found["Configuration"]
         if configuration.get("PackageType", "Zip") != "Zip":
             return not_ours(f"function {name} is a container image")
-        if configuration.get("Layers"):
-            return not_ours(f"function {name} has layers")
         request = _request(name, configuration)
         before = self._plane.find(name)
         if before is None or before.tags.get(COPY) != request["Tags"][COPY]:
@@ -83,10 +89,11 @@ class LocalCopies:
 
     async def _store(self, name: str, request: Mapping[str, Any], location: str) -> None:
         which = Named(name, "", self._plane.here.arn(name))
-        async with self._uploads.package({"ZipFile": await _fetched(location)}) as package:
+        zipped = {"ZipFile": await _fetched(location)}
+        async with self._uploads.package(zipped) as package, self._attachments.of(request) as layers:
             await self._plane.change(
                 which,
-                lambda before, moment: functions.create(None, which, request, package, moment),
+                lambda before, moment: functions.create(None, which, request, package, moment, layers),
                 self._check_startable,
             )
 
@@ -98,6 +105,8 @@ class LocalCopies:
 def _request(name: str, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The creation of a copy."""
     copied = {key: configuration[key] for key in _COPIED if configuration.get(key)}
+    layers = [each["Arn"] for each in configuration.get("Layers") or ()]
+    copied |= {"Layers": layers} if layers else {}
     variables = (configuration.get("Environment") or {}).get("Variables") or {}
     text = json.dumps([configuration.get("CodeSha256"), copied, variables], sort_keys=True)
     tags = {COPY: hashlib.sha256(text.encode()).hexdigest()}

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from ...config.clients.endpoints import LocalEndpoint, Target
 from ...config.fields.arn import LOCAL_ACCOUNT
+from ...config.fields.runtimes import Runtimes
 from ...config.function import CommandFunction, ExternalFunction, LocalFunction
 from ...config.settings import Aws
 from ...dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, FunctionSpec, Launch, Logging, RuntimeLaunch
@@ -18,6 +19,8 @@ from ..control.names import Home
 Owned = LocalFunction | CommandFunction | ExternalFunction
 """Functions whose runtime uses our Runtime API."""
 
+BY_ITSELF = Runtimes()
+"""No setting: Headrace finds what runs a runtime by itself."""
 ENDPOINT = "AWS_ENDPOINT_URL"
 ANY_SERVICE = "sqs"
 """The service whose endpoint a function gets when no setting names another: emulators have one for all services."""
@@ -25,7 +28,15 @@ _VARIABLE = {"dynamodbstreams": "DYNAMODB_STREAMS", "secretsmanager": "SECRETS_M
 """Services whose variable is not the service's name in capitals."""
 
 
-def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: Mapping[str, str]) -> FunctionSpec:
+def spec_of(
+    function: Owned,
+    scratch: Path,
+    *,
+    region: str,
+    account: str,
+    aws: Mapping[str, str],
+    runtimes: Runtimes = BY_ITSELF,
+) -> FunctionSpec:
     """`scratch` is a temporary directory of ours; `aws` are the variables for the function's access to AWS."""
     if isinstance(function, ExternalFunction):
         return FunctionSpec(
@@ -52,6 +63,7 @@ def spec_of(function: Owned, scratch: Path, *, region: str, account: str, aws: M
         layers=tuple(function.layers),
         memory_size=function.memory_size,
         isolation=function.isolation,
+        runtimes=runtimes,
         reload=function.reload,
         debug_port=function.debug or None,
         idle_timeout=float(function.idle_timeout),
@@ -65,7 +77,9 @@ AT_ONCE = 1000
 """Maximum environments of one version of the API's functions: the caller limits them over all versions."""
 
 
-def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping[str, str]) -> FunctionSpec:
+def spec_of_runnable(
+    runnable: Runnable, scratch: Path, here: Home, aws: Mapping[str, str], runtimes: Runtimes = BY_ITSELF
+) -> FunctionSpec:
     """`scratch` and `aws` as for `spec_of`."""
     return FunctionSpec(
         name=runnable.name,
@@ -78,9 +92,11 @@ def spec_of_runnable(runnable: Runnable, scratch: Path, here: Home, aws: Mapping
         environment=runnable.environment,
         layers=tuple(map(Path, runnable.layers)),
         memory_size=runnable.memory_size,
+        runtimes=runtimes,
         uploaded=True,
-        read_only=True,
-        reload=False,  # unpacked code does not change
+        read_only=runnable.stored,
+        reload=runnable.live,  # unpacked code does not change
+        reload_after=0.0,
         region=here.region,
         account=here.account,
         aws=aws,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from ...config.clients.aws import Clients
 from ...config.clock import Clock, Jitter, ServiceClock
+from ...config.fields.arn import Arn
 from ...config.mapping import EventSourceMapping
 from ...config.settings import Settings
 from ...dispatch.core.backoff import Backoff
+from ...dispatch.core.documents import Documents
 from ...dispatch.core.keeping import keep_all
 from ...dispatch.core.observer import Observer
 from ...dispatch.destinations.aws import make_destination
@@ -20,6 +25,7 @@ from ...pollers.supervisor import Supervisor
 from ..running.dry_run import Show, dry
 from ..running.functions import RunningFunctions, reference_of
 from ..running.mappings import RunningMapping
+from .plugins import plugin_destination
 from .source_factory import SourceFactory
 
 SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
@@ -27,7 +33,8 @@ SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
 
 
 class MappingFactory:
-    """`show` gets the results of a dry run."""
+    """`show` gets the results of a dry run. `directory`: that of the file in which a mapping stands. `fake`: a
+    destination in the place of a real one."""
 
     def __init__(
         self,
@@ -39,7 +46,11 @@ class MappingFactory:
         clock: Clock,
         jitter: Jitter,
         show: Show,
+        directory: Callable[[EventSourceMapping], Path],
+        fake: Callable[[Arn, Documents], Destination | None] = lambda arn, documents: None,
     ) -> None:
+        self._fake = fake
+        self._directory = directory
         self._settings = settings
         self._clients = clients
         self._fleet = fleet
@@ -101,7 +112,12 @@ class MappingFactory:
         aws = self._settings.aws
         maker, arn = self._sources.maker(mapping), mapping.function_arn(aws.account, aws.region)
         own = maker.destination(arn)
-        if own is not None or mapping.failure_destination is None:
+        if own is not None or not mapping.has_failure_destination:
             return own
         documents = dispatch_of(mapping).documents(mapping, arn, maker.address)
+        if mapping.failure_plugin:
+            return plugin_destination(mapping, self._directory(mapping), documents)
+        assert mapping.failure_destination is not None  # a topic is the maker's own
+        if fake := self._fake(mapping.failure_destination, documents):
+            return fake
         return await make_destination(mapping.failure_destination, self._clients, documents, mapping.uuid)

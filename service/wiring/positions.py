@@ -5,17 +5,25 @@ Used by the daemon and by `headrace positions`. The caller holds the lock of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 
+from ...config.clients.aws import AwsSettings, Clients
+from ...config.clock import SystemClock, system_jitter
 from ...config.durable.writer import GroupWriter
+from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
+from ...dispatch.core.observer import Observers
 from ...pollers.checkpoints.memory import MemoryCheckpoints
 from ...pollers.checkpoints.sqlite import SqliteCheckpoints
 from ...pollers.checkpoints.state_file import FILE
 from ...pollers.checkpoints.store import CheckpointStore, Kept, unused
+from ...pollers.positions import LanePositions
+from .endpoints import ServiceEndpoints
+from .source_factory import SourceFactory
 
 NAMED = 3
 """Maximum unused positions that a line names; the verb lists them all."""
@@ -68,6 +76,28 @@ class Volatile:
 async def open_positions(directory: Path) -> SqliteCheckpoints:
     """The store in a locked state directory. Raises UnusableState."""
     return await SqliteCheckpoints.open(directory / FILE)
+
+
+@asynccontextmanager
+async def by_hand(config: Config, mapping: EventSourceMapping, directory: Path) -> AsyncIterator[LanePositions | None]:
+    """The positions of a mapping, while no daemon runs; None for a kind that has none. Raises ConfigError,
+    UnusableState."""
+    positions = Positions(directory)
+    try:
+        async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+            sources = SourceFactory(
+                config.settings,
+                config.directory,
+                clients,
+                ServiceEndpoints(clients),
+                positions.store,
+                SystemClock(),
+                system_jitter(),
+                Observers(),
+            )
+            yield await sources.positions(mapping)
+    finally:
+        await positions.aclose()
 
 
 def without_mapping(kept: Collection[Kept], mappings: Iterable[EventSourceMapping]) -> list[Kept]:

@@ -17,6 +17,7 @@ from ...config.settings import Settings
 from ...dispatch.core.observer import Observer
 from ...pollers.checkpoints.store import CheckpointStore
 from ...pollers.kinds.table import poller_of
+from ...pollers.positions import LanePositions
 from ...pollers.profile import SourceMaker, SourceParts
 from ...pollers.source import FunctionFacts, Source
 from ..control.mappings.model import SourceLook
@@ -40,7 +41,10 @@ class SourceFactory:
         clock: Clock,
         jitter: Jitter,
         observer: Observer,
+        make: Callable[[EventSourceMapping, SourceParts], SourceMaker] | None = None,
     ) -> None:
+        """`make`: in the place of what each kind makes."""
+        self._make = make or (lambda mapping, parts: poller_of(mapping).make(mapping, parts))
         self._endpoints = endpoints
         self.parts = SourceParts(
             clients,
@@ -60,7 +64,7 @@ class SourceFactory:
     def maker(self, mapping: EventSourceMapping) -> SourceMaker:
         """The connection settings of the source, shared by all parts of the mapping."""
         if mapping.name not in self._makers:
-            self._makers[mapping.name] = poller_of(mapping).make(mapping, self.parts)
+            self._makers[mapping.name] = self._make(mapping, self.parts)
         return self._makers[mapping.name]
 
     def forget(self, mapping: str) -> None:
@@ -74,7 +78,7 @@ class SourceFactory:
         self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
         with anyio.move_on_after(LOOK):
             try:
-                return SourceLook(visibility=await poller_of(mapping).make(mapping, self.parts).look())
+                return SourceLook(visibility=await self._make(mapping, self.parts).look())
             except SourceMissing:
                 return SourceLook(missing=True)
             except SourceError as error:
@@ -82,6 +86,13 @@ class SourceFactory:
                 named = type(cause).__name__ if faults.foreign(cause) else "ServiceUnavailable"
                 return SourceLook(code=faults.code(cause) or named, message=str(error))
         return SourceLook(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
+
+    async def positions(self, mapping: EventSourceMapping) -> LanePositions | None:
+        """Of a mapping that may not be at work; None for a kind that has none. Raises ConfigError for real AWS that the
+        user did not allow."""
+        await self._endpoints.add(mapping)
+        self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
+        return await poller_of(mapping).make(mapping, self.parts).positions()
 
     async def source(self, mapping: EventSourceMapping, function: FunctionFacts, clock: ServiceClock) -> Source:
         """`clock` gets the source's time, where the source reports one. Raises ConfigError for real AWS that the user

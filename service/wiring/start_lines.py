@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import anyio
 
@@ -53,7 +53,9 @@ def _say_mapping(log: Log, mapping: EventSourceMapping, endpoint: str) -> None:
     )
 
 
-async def watch_foreign(plant: RunningMappings, functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> None:
+async def watch_foreign(
+    plant: RunningMappings, functions: Mapping[str, AnyFunction], connect: Lambda, log: Log
+) -> None:
     """Ask the endpoint, once for each mapping that polls, whether it has a mapping of its own for the same source.
 
     It asks when a mapping polls, because before that the endpoint may not answer yet. Mappings that are added later
@@ -68,7 +70,9 @@ async def watch_foreign(plant: RunningMappings, functions: dict[str, AnyFunction
         await changed.wait()
 
 
-async def _ask(works: Iterable[RunningMapping], functions: dict[str, AnyFunction], connect: Lambda, log: Log) -> bool:
+async def _ask(
+    works: Iterable[RunningMapping], functions: Mapping[str, AnyFunction], connect: Lambda, log: Log
+) -> bool:
     client = await connect()
     if client is None:
         return False

@@ -4,22 +4,52 @@ and at the endpoint its sources."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
+
 from ...config.clients.aws import AwsSettings, Clients
 from ...config.clock import system_jitter
-from ...config.function import LocalFunction
 from ...config.loader import Config
 from ...config.reasons import Reason, ReasonCode
 from ...dispatch.core.observer import Observers
+from ..control.refusals import ApiError
+from ..control.store.code import CodeStore
+from ..control.store.uploads import Uploads
 from ..templates import creating
 from ..templates.core import configuration, taking
 from ..templates.core.configuration import ReadyFunction
-from ..templates.core.model import NotTaken
+from ..templates.core.model import NotTaken, ObjectPlace
 from ..templates.loading import LoadedTemplate
-from .invokers import InvokerFactory
+from .invokers import InvokerFactory, Refused
+
+PATIENCE = 60.0
+"""Seconds for all code that is in S3."""
+
+
+async def fetched(config: Config, needed: Collection[ObjectPlace], scratch: Path) -> dict[ObjectPlace, Path | str]:
+    """The directories with the code of objects in the endpoint's S3, below `scratch`; why one is not to be had."""
+    found: dict[ObjectPlace, Path | str] = dict.fromkeys(needed, f"no answer within {PATIENCE:g} seconds")
+    code = CodeStore(scratch)
+
+    async def fetch(uploads: Uploads, place: ObjectPlace) -> None:
+        version = {"S3ObjectVersion": place.version} if place.version else {}
+        try:
+            source = {"S3Bucket": place.bucket, "S3Key": place.key, **version}
+            async with uploads.package(source) as package:
+                found[place] = code.place(package)
+        except ApiError as refused:
+            found[place] = str(refused.message)
+
+    with anyio.move_on_after(PATIENCE):
+        async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
+            uploads = Uploads(code, clients, hot_reload=True)
+            async with anyio.create_task_group() as tasks:
+                for place in needed:
+                    tasks.start_soon(fetch, uploads, place)
+    return found
 
 
 async def settled(loaded: LoadedTemplate) -> LoadedTemplate:
@@ -32,7 +62,7 @@ async def settled(loaded: LoadedTemplate) -> LoadedTemplate:
             factory = InvokerFactory(loaded.config, clients, Observers(), Path(scratch))
             try:
                 for each in loaded.report.functions:
-                    found = await _nearest(each, loaded.config, factory)
+                    found = await _startable(each, loaded.config, factory)
                     if isinstance(found, Reason):
                         left.append(NotTaken(each.function.id, "function", each.function.spot, found))
                     else:
@@ -42,17 +72,12 @@ async def settled(loaded: LoadedTemplate) -> LoadedTemplate:
     return _with(loaded, ready, left)
 
 
-async def _nearest(ready: ReadyFunction, config: Config, factory: InvokerFactory) -> ReadyFunction | Reason:
+async def _startable(ready: ReadyFunction, config: Config, factory: InvokerFactory) -> ReadyFunction | Reason:
     function = config.functions[ready.function.name]
-    refusal = await factory.refusal(function)
-    if not refusal or not isinstance(function, LocalFunction):
-        return ready
-    if function.runtime != function.family and function.family != "provided":
-        near = function.model_copy(update={"runtime": function.family})
-        if not await factory.refusal(near):
-            note = f"{ready.runtime} is not on this machine: runs with the {function.family} that is"
-            return replace(ready, runtime=function.family, function=ready.function.with_notes(note))
-    return Reason(ReasonCode.FUNCTION_CANNOT_START, refusal)
+    found = await factory.looked_at(function)
+    if isinstance(found, Refused):
+        return Reason(ReasonCode.FUNCTION_CANNOT_START, found.why)
+    return replace(ready, function=ready.function.with_notes(f"{ready.runtime} {found}")) if found else ready
 
 
 def _with(loaded: LoadedTemplate, ready: list[ReadyFunction], left: list[NotTaken]) -> LoadedTemplate:

@@ -71,7 +71,7 @@ def metric(daemon: daemons.Daemon, name: str) -> float:
     return float(line.rpartition(" ")[2])
 
 
-@pytest.mark.semantics("KAFKA-05", "KAFKA-06")
+@pytest.mark.semantics("KAFKA-05", "KAFKA-06", "STEER-10")
 def test_from_a_topic_to_a_function_and_on_after_a_restart(topics: Topics, tmp_path: Path) -> None:
     topic = topics.create()
     topics.send(topic, order(0), order(1), order(2, "other"))
@@ -83,11 +83,17 @@ def test_from_a_topic_to_a_function_and_on_after_a_restart(topics: Topics, tmp_p
             daemon.wait_until(lambda: topics.committed(topic, topic) == {0: 3})
             daemon.wait_until(lambda: metric(daemon, "offset_lag_sum") == metric(daemon, "offset_lag_max") == 0)
             assert metric(daemon, "offsets_committed_total") == 3
+            moved = headrace("positions", "set", "m", f"{topic}-0", "1", "--yes", "--url", daemon.url, cwd=tmp_path)
+            assert (moved.returncode, "from offset 1 on, the end is 3" in moved.stdout) == (0, True)
+            daemon.wait_until(lambda: topics.committed(topic, topic) == {0: 3})  # read again, from there on
+            daemon.wait_until(lambda: counts(daemon)["delivered"] == 3)
             assert daemon.stop() == 0
         topics.send(topic, order(3))
+        moved = headrace("positions", "set", "m", f"{topic}-0", "3", "--yes", cwd=tmp_path)
+        assert (moved.returncode, "from offset 3 on, the end is 4" in moved.stdout) == (0, True)
         with daemons.running(config, "--until-idle=60", cwd=tmp_path) as daemon:
             assert daemon.wait() == 0
-    assert [json.loads(value)["n"] for value in values(function)] == [0, 1, 3]
+    assert [json.loads(value)["n"] for value in values(function)] == [0, 1, 1, 3]
     (event, *_) = function.events
     assert (event["eventSource"], event["bootstrapServers"]) == ("SelfManagedKafka", topics.server)
     assert topics.committed(topic, topic) == {0: 4}

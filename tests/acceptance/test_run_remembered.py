@@ -12,8 +12,11 @@ from support import daemons
 from support.broken_starts import BODIES, LostCode, LostDependency, OnceGood
 from support.daemons import Queues
 
+ON_ELASTICMQ = pytest.param("elasticmq", LostDependency, marks=pytest.mark.needs("java", "maven"))
+"""One case: a daemon that ends waits for its polls, which ElasticMQ answers when their time is over."""
 
-@pytest.fixture(params=["ministack", pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven"))])
+
+@pytest.fixture
 def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
     found = Queues(request.getfixturevalue(request.param).endpoint_url)
     yield found
@@ -21,7 +24,11 @@ def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
 
 
 @pytest.mark.semantics("SQS-29", "FUNC-49")
-@pytest.mark.parametrize("kind", [LostDependency, LostCode])
+@pytest.mark.parametrize(
+    ("queues", "kind"),
+    [("ministack", LostDependency), ON_ELASTICMQ, ("ministack", LostCode)],
+    indirect=["queues"],
+)
 def test_a_function_that_cannot_start_any_more_after_a_restart_keeps_every_message(
     kind: type[OnceGood], queues: Queues, tmp_path: Path
 ) -> None:
@@ -58,6 +65,7 @@ def test_a_function_that_cannot_start_any_more_after_a_restart_keeps_every_messa
 
 
 @pytest.mark.semantics("SQS-29")
+@pytest.mark.parametrize("queues", ["ministack"], indirect=True)
 def test_a_function_that_started_before_is_started_again_when_something_comes(queues: Queues, tmp_path: Path) -> None:
     function = LostDependency(tmp_path, queues)
     with daemons.running(str(function.config), cwd=tmp_path) as daemon:

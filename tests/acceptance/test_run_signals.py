@@ -13,7 +13,7 @@ from support import daemons
 from support.eventually import eventually
 from support.servers.running import free_port
 
-STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+STOPS = [signal.SIGTERM, signal.SIGINT]
 
 
 def hears(pid: int, number: signal.Signals) -> bool:
@@ -49,7 +49,7 @@ def test_a_signal_while_libraries_are_imported_ends_with_0_and_a_line(tmp_path: 
     assert err == f"headrace: {number.name}: stopped, nothing was running\n"
 
 
-@pytest.mark.semantics("CLI-09", "CLI-31")
+@pytest.mark.semantics("CLI-09")
 @pytest.mark.parametrize("number", STOPS)
 def test_a_signal_stops_a_daemon_that_waits(tmp_path: Path, number: signal.Signals) -> None:
     with daemons.running(str(config_of(tmp_path)), cwd=tmp_path) as daemon:

@@ -67,6 +67,7 @@ def test_from_a_stream_to_a_function_and_on_after_a_restart(streams: Streams, tm
             refused = headrace("positions", cwd=tmp_path)
             assert (refused.returncode, refused.stdout) == (1, "")
             assert f"pid {daemon.process.pid}" in refused.stderr
+            assert "--url" in refused.stderr
             assert daemon.stop() == 0
         streams.put(name, {"type": "created", "n": 3})
         with daemons.running(str(config), "--until-idle=60", cwd=tmp_path) as daemon:
@@ -260,7 +261,7 @@ def test_a_mapping_that_was_renamed_gets_its_positions_back(streams: Streams, tm
             daemon.signal(signal.SIGTERM)
             assert daemon.wait() == 0
         (source, _, owner) = line["event"].partition("positions of ")[2].partition(";")[0].split()
-        assert headrace("positions", "remove", "new", cwd=tmp_path).returncode == 0
+        assert headrace("positions", "remove", "--yes", "new", cwd=tmp_path).returncode == 0
         moved = headrace("positions", "move", owner, source, "new", cwd=tmp_path)
         assert (moved.returncode, moved.stderr) == (0, "")
         streams.put(name, "after")

@@ -3,8 +3,10 @@ And every command of docs/from-a-template.md."""
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,34 @@ def test_sources_are_not_created_at_real_aws_by_accident(project: Path) -> None:
     assert done.returncode == 78
     assert "--real-aws" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.semantics("LAYER-22")
+def test_code_and_layers_in_s3_are_fetched_from_the_endpoint(queues: Queues, project: Path) -> None:
+    stack, out, s3 = queues.name(), project / "out.txt", client("s3", queues)
+    s3.create_bucket(Bucket=stack)
+    for name, file, text in (("code", "app.py", f"import shared\n{HANDLER}"), ("layer", "python/shared.py", "")):
+        s3.put_object(Bucket=stack, Key=f"{name}.zip", Body=zipped(file, text))
+    layer = f"  Layer: {{Type: AWS::Serverless::LayerVersion, Properties: {{ContentUri: s3://{stack}/layer.zip}}}}\n"
+    text = TEMPLATE.replace("CodeUri: src", f"CodeUri: s3://{stack}/code.zip, Layers: [!Ref Layer]") + layer
+    (project / "template.yaml").write_text(text)
+    env = {"AWS_ENDPOINT_URL": queues.endpoint_url}
+    options = ["--stack", stack, "--parameter", f"Out={out}", "--listen", "127.0.0.1:0", "--create-sources"]
+    with daemons.running("template.yaml", *options, cwd=project, env=env) as daemon:
+        daemon.ready()
+        queues.send(f"{stack}-OrdersQueue", "fetched")
+        daemon.wait_until(lambda: out.is_file() and out.read_text() == "dev fetched\n")
+    s3.delete_object(Bucket=stack, Key="layer.zip")
+    checked = headrace("check", "template.yaml", *options[:4], cwd=project, env=env)
+    assert f"s3://{stack}/layer.zip), and not on this machine (Error occurred while GetObject. S3" in checked.stdout
+    s3.close()
+
+
+def zipped(name: str, text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as package:
+        package.writestr(name, text)
+    return buffer.getvalue()
 
 
 def client(service: str, queues: Queues) -> Any:

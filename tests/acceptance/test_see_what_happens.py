@@ -14,6 +14,7 @@ import pytest
 from support import daemons
 from support.daemons import headrace
 from support.servers.running import Server
+from support.streams import Streams
 
 PAGE = Path(__file__).parents[2] / "docs" / "see-what-happens.md"
 COMMANDS = [
@@ -32,6 +33,11 @@ SHOWN = {
     "tap orders --where wanted --payload --lines 1": "wanted",
     "pause orders": "orders is paused",
     "resume orders": "orders goes on",
+    "positions skip clicks LANE": "clicks gives up on ",
+    "positions set clicks TRIM_HORIZON": "clicks goes on there",
+    "positions set clicks 2026-12-01T10:00:00Z": "clicks goes on there",
+    "positions set clicks LATEST": "clicks goes on there",
+    "reload": "read again: mappings 2 kept",
 }
 """What each command shows here. A command of the page without one fails the test."""
 HANDLER = """
@@ -51,28 +57,39 @@ def body(kind: str) -> str:
 @pytest.mark.semantics("SEE-01", "SEE-04", "SEE-05", "SEE-06", "STEER-03")
 def test_each_command_of_the_page_shows_what_the_page_says(ministack: Server, tmp_path: Path) -> None:
     assert {" ".join(command) for command in COMMANDS} == SHOWN.keys()
-    queues = daemons.Queues(ministack.endpoint_url)
-    name = queues.create(VisibilityTimeout="1")
+    queues, streams = daemons.Queues(ministack.endpoint_url), Streams(ministack.endpoint_url)
+    name, clicks = queues.create(VisibilityTimeout="1"), streams.create()
+    streams.put(clicks, "is no order")
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "app.py").write_text(HANDLER)
     (tmp_path / "record.json").write_text(json.dumps({"messageId": "1", "body": body("refused")}))
     functions = {"resize": {"handler": "app.handler", "code": "code", "runtime": "python"}}
     mapping = {"source": queues.arn(name), "function": "resize", "filter_criteria": FILTER, "batch_size": 1}
-    config = daemons.write_config(tmp_path, queues.endpoint_url, "", {"orders": mapping}, functions=functions)
+    other: dict[str, object] = {
+        "source": streams.arn(clicks),
+        "function": "resize",
+        "starting_position": "TRIM_HORIZON",
+    }
+    config = daemons.write_config(
+        tmp_path, queues.endpoint_url, "", {"orders": mapping, "clicks": other}, functions=functions
+    )
     (tmp_path / "headrace.yaml").write_text(config.read_text())
     config.unlink()
     with daemons.running(cwd=tmp_path) as daemon:
         daemon.ready()
         queues.send(name, body("bad"))
-        daemon.wait_until(lambda: daemon.status()["mappings"][0]["state"] == "failing")
+        daemon.wait_until(lambda: {each["state"] for each in daemon.status()["mappings"]} == {"failing"})
+        lane = daemon.status()["mappings"][1]["flow"]["lanes"][0]["lane"]
         record = json.loads(daemon.get("/v1/mappings/orders/journal?fate=returned")[1])["entries"][0]["ids"][0]
         for command in COMMANDS:
-            given = [record if word == "ID" else word for word in command]
+            given = [{"ID": record, "LANE": lane}.get(word, word) for word in command]
+            given += ["--yes"] * (command[0] == "positions")
             found = asked(given, daemon, tmp_path, queues, name)
             shown, wanted = found.stdout + found.stderr, SHOWN[" ".join(command)]
             assert wanted in shown, f"{command} shows\n{shown}"
             assert found.returncode == (1 if wanted == "orders: " or command[0] == "filter" else 0), command
     queues.close()
+    streams.close()
 
 
 def asked(

@@ -325,12 +325,14 @@ def test_a_stack_of_cloudformation_is_taken_over(lab: EmulatorLab, queues: Queue
         assert daemon.stop() == 0
 
 
-@pytest.mark.semantics("TAKE-21")
+@pytest.mark.semantics("TAKE-21", "LAYER-24")
 def test_functions_can_run_here_with_the_emulators_package_and_variables(
     lab: EmulatorLab, queues: Queues, tmp_path: Path
 ) -> None:
     name, queue = fresh(), queues.create()
     lab.function(name, STAGE="one")
+    layer = lab.lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": package()})["LayerVersionArn"]
+    lab.lambda_.update_function_configuration(FunctionName=name, Layers=[layer])
     mapped = lab.mapping(name, queues.arn(queue))
     local = {"enabled": True, "interval": 0.2, "functions": "local"}
     with daemons.running(settings(tmp_path, lab.endpoint, take_over=local), cwd=tmp_path) as daemon:
@@ -339,6 +341,7 @@ def test_functions_can_run_here_with_the_emulators_package_and_variables(
         daemon.wait_until(lambda: lab.bodies(name) == [CREATED])
         assert daemon.logged("function_log") or daemon.status()["functions"][0]["what"].endswith("by the Lambda API")
         ours = client_of("lambda", daemon.url)
+        assert ours.get_function_configuration(FunctionName=name)["Layers"][0]["Arn"] == layer
         variables = {"JOURNAL": str(lab.journal(name)), "STAGE": "two"}
         lab.lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
         eventually(

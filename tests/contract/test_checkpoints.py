@@ -327,3 +327,23 @@ async def test_a_commit_whose_caller_is_cancelled_is_done_or_not_and_later_ones_
         assert stored.window == OpenWindow(Window(0, 60), b"%d" % stored.place.number)
     assert await store.commit(key(), held.token, at(9)) is CommitAnswer.COMMITTED
     assert await store.load(key()) == at(9)
+
+
+@pytest.mark.semantics("STEER-10")
+async def test_who_moves_a_lane_by_hand_decides_whatever_was_stored_and_older_tokens_are_stale(
+    store: CheckpointStore,
+) -> None:
+    assert not await store.put(key(), at(1))  # it was never opened
+    assert await store.load(key()) is None
+    await store.begin("m", STREAM, None, {"shardId-000000000000": LATEST, "other": LATEST})
+    held = await store.acquire(key())
+    await store.commit(key(), held.token, at(7, window=WINDOW))
+    for checkpoint in (at(3), Checkpoint(BEGINNING), Checkpoint(Finished(Position(9, 0, "9")))):
+        assert await store.put(key(), checkpoint)
+        assert await store.load(key()) == checkpoint
+        assert await store.commit(key(), held.token, at(8)) is CommitAnswer.STALE
+    await store.put(key(), at(3))
+    fresh = await store.acquire(key())
+    assert fresh.checkpoint == at(3)
+    assert await store.commit(key(), fresh.token, at(4)) is CommitAnswer.COMMITTED
+    assert await store.load(key("other")) == Checkpoint(LATEST)

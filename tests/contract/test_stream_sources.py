@@ -17,7 +17,10 @@ from headrace.dispatch.core.observer import Gap, StreamRecreated
 from headrace.pollers.checkpoints.memory import MemoryCheckpoints
 from headrace.pollers.checkpoints.store import BEGINNING
 from headrace.pollers.core.mark import Mark
+from headrace.pollers.core.wish import parse_wish
+from headrace.pollers.positions import PositionRefused
 from headrace.pollers.source import LaneLost
+from headrace.pollers.streams.positions import StreamPositions
 from headrace.pollers.streams.source import ShardReader, StreamRoster, StreamSource
 from support.eventually import eventually_async
 from support.stream_source_labs import Lab, Service, stream_of
@@ -456,3 +459,42 @@ async def test_a_stream_that_goes_while_it_is_read_is_missing(lab: Lab) -> None:
     await work(source, roster, lambda found: not roster.wanted())
     with pytest.raises(SourceMissing):
         await source.open()
+
+
+# --- positions that somebody moves by hand ----------------------------------------------------------------------------
+
+
+@pytest.mark.semantics("STEER-10", "STEER-11")
+@every
+async def test_a_shard_goes_on_where_somebody_put_it(lab: Lab, server: str) -> None:
+    reader = await begun(lab, "a", "b", "c")
+    records = await fetch(reader, 3)
+    await reader.commit({reader.lane: Mark(records[2].position)})
+    await reader.aclose()
+    positions = StreamPositions("m", lab.stream.service(), lab.store)
+    second = records[1].position
+    assert second is not None
+    for to, lane, wanted in (
+        ("TRIM_HORIZON", "", ["a", "b", "c"]),
+        (second.text, reader.lane.shard, ["c"]),
+        ("TRIM_HORIZON", reader.lane.shard, ["a", "b", "c"]),
+        ("2001-01-01T00:00:00Z", "", ["a", "b", "c"]),
+        ("LATEST", "", ["new"]),
+    ):
+        wish = parse_wish(to)
+        assert wish is not None
+        if to == "LATEST":
+            await anyio.sleep(1.1)  # a service tells whole seconds: what came in this one counts as new
+        await positions.put(lane, wish)
+        if to == "LATEST":
+            await put(lab, "new")
+        reader = await only_reader(lab.source())
+        found: list[str] = []
+        while wanted[-1] not in found:  # a server that rounds times to minutes may give some before LATEST, too
+            found += [data_of(record.item) for record in await fetch(reader, 1)]
+        await reader.aclose()
+        assert found == wanted or (to == "LATEST" and server == "dynamodb_local")
+    wish = parse_wish("7")
+    assert wish is not None
+    with pytest.raises(PositionRefused):
+        await positions.put(reader.lane.shard, wish)

@@ -22,7 +22,8 @@ from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.persistence import FailureDestination, GivenUp, Persistence, Written
 from headrace.dispatch.kinds import dynamodb, kinesis
 from headrace.dispatch.kinds.fragments import shard_documents
-from support.destination_labs import ACCOUNTS, KEY, LABS, MAPPING, S3Lab, SqsLab, report
+from headrace.service.testing.destination_contract import report
+from support.destination_labs import ACCOUNTS, KEY, LABS, MAPPING, S3Lab, SqsLab
 from support.rigs import discards_to
 from support.servers.running import free_port
 from support.world import Watch

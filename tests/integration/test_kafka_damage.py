@@ -61,7 +61,7 @@ async def test_a_damaged_record_stops_its_partition_and_no_other(broker: Topics,
     assert sorted(member.taken) == sorted([b"good", b"before", b"it", b"0", b"1", b"2", b"3", b"4"])
     (cause,) = {each.cause.text for each in member.watch.of(FetchFailed)}
     assert (
-        f"{topic}-0 is damaged at the broker, at offset 1: to skip it, stop Headrace and move the group {group.name}"
+        f"{topic}-0 is damaged at the broker, at offset 1: to skip it: headrace positions set mapping {topic}-0 OFFSET"
         in cause
     )
 

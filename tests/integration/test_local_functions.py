@@ -15,12 +15,14 @@ import orjson
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.config.fields.runtimes import Runtimes
 from headrace.config.reasons import ReasonCode
 from headrace.dispatch.core.model import Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
 from headrace.dispatch.invokers.base import Invocation, NotReady
-from headrace.dispatch.invokers.local.launch import Command, LaunchRefused, plan
+from headrace.dispatch.invokers.local.launch import plan
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
+from headrace.dispatch.invokers.local.start_command import Command, LaunchRefused
 from support.eventually import eventually, eventually_async
 from support.reasons import MISLEADING
 from support.shop import ECHO, Shop, call, returned
@@ -138,7 +140,7 @@ async def test_the_search_path_is_code_then_layers_then_the_rest_and_the_runtime
     layers = [shop.directory / "one", shop.directory / "two"]
     for layer in layers:
         (layer / "python").mkdir(parents=True)
-    async with shop.open(source, layers=tuple(layers)) as invoker:
+    async with shop.open(source, layers=tuple(layers), isolation="env") as invoker:
         path, boto3 = await returned(invoker)
     assert path[:3] == [str(shop.directory / "code"), str(layers[1] / "python"), str(layers[0] / "python")]
     assert "python-client" in path[-1]
@@ -295,17 +297,20 @@ async def test_an_init_error_is_the_functions_whatever_it_says(shop: Shop, print
         assert reply.cause.code is ReasonCode.FUNCTION_CANNOT_START
 
 
+EXACT = Runtimes(near=False)
+
+
 @pytest.mark.parametrize(
     ("launch", "words"),
     [
-        (RuntimeLaunch("python3.99", "app.handler"), "python3.99 is not on PATH"),
+        (RuntimeLaunch("python3.99", "app.handler"), "python3.99 is not on this machine"),
         (RuntimeLaunch("python", "app.handler", "/no/such/python"), "there is no interpreter '/no/such/python'"),
         (RuntimeLaunch("python", "app.handler", "true"), "does not work as a Python interpreter"),
         (CommandLaunch(("no-such-program",)), "'no-such-program' is not on PATH"),
     ],
 )
 async def test_what_cannot_be_started_is_refused_with_what_to_do(shop: Shop, launch: Launch, words: str) -> None:
-    async with shop.open(ECHO, launch=launch) as invoker:
+    async with shop.open(ECHO, launch=launch, runtimes=EXACT) as invoker:
         probe = await invoker.probe()
         assert isinstance(probe, NotReady)
         assert words in str(probe.cause)
@@ -320,7 +325,7 @@ async def test_the_first_python_on_the_path_that_works_is_taken(
         path.parent.mkdir()
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-    spec = shop.spec(ECHO, launch=RuntimeLaunch("python3.99", "app.handler"))
+    spec = shop.spec(ECHO, launch=RuntimeLaunch("python3.99", "app.handler"), runtimes=EXACT)
     monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{works.parent}{os.pathsep}{os.environ['PATH']}")
     planned = await plan(spec)
     assert isinstance(planned, Command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, R
 from support.shop import ECHO, PYTHON, Shop, call, returned
 
 NODE = RuntimeLaunch("nodejs", "app.handler")
+OURS = "python{}.{}".format(*sys.version_info[:2])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +75,82 @@ async def test_a_function_has_a_tmp_and_an_opt_of_its_own_wherever_its_code_lies
     assert not list((place / "scratch" / "tmp").iterdir())
 
 
+PATHS = """
+    import os, sys
+    def handler(event, context):
+        from pack import one, two
+        lists = sys.path, os.environ["PATH"].split(":"), os.environ["LD_LIBRARY_PATH"].split(":")
+        return [one.VALUE, two.VALUE, *([each for each in paths if each.startswith("/opt")] for paths in lists)]
+"""
+SITE = f"python/lib/{OURS}/site-packages"
+ONE = {"python/pack/one.py": "VALUE = 1", "python/pack/two.py": "VALUE = 0", "bin/tool": "", f"{SITE}/some.py": ""}
+TWO = {"python/pack/two.py": "VALUE = 2", "lib/some.so": ""}
+
+
+@pytest.mark.semantics("LAYER-20")
+async def test_the_search_paths_of_layers_are_those_of_one_tree_at_opt(shop: Shop, place: Path) -> None:
+    layers = (write(place / "one", ONE), write(place / "two", TWO))
+    async with shop.open(PATHS, isolation="namespace", layers=layers) as invoker:
+        one, two, *paths = await returned(invoker)
+    assert (one, two) == (1, 2)
+    assert paths == [[f"/opt/{SITE}", "/opt/python"], ["/opt/bin"], ["/opt/lib"]]
+
+
+SPOILS = """
+    import os, pathlib, sys
+    def handler(event, context):
+        from pack import one
+        try:
+            pathlib.Path(one.__file__).write_text("VALUE = 9")
+        except OSError as error:
+            return [one.VALUE, one.__file__, error.errno]
+        return [one.VALUE, one.__file__, 0]
+"""
+
+
+@pytest.mark.semantics("LAYER-20")
+@pytest.mark.parametrize("count", [1, 2])
+async def test_stored_layers_cannot_be_written(shop: Shop, place: Path, count: int) -> None:
+    layers = (write(place / "one", ONE), write(place / "two", {"python/other.py": ""}))[:count]
+    async with shop.open(SPOILS, isolation="namespace", layers=layers, uploaded=True) as invoker:
+        assert await returned(invoker) == [1, "/opt/python/pack/one.py", errno.EROFS]
+
+
+WRAPPED = {"wrapper": '#!/bin/sh\nexport WRAPPED="$0"\nexec "$@"\n'}
+
+
+@pytest.mark.semantics("LAYER-20")
+@pytest.mark.parametrize("isolated", ["namespace", "env"])
+async def test_a_layer_may_hold_the_wrapper_of_the_runtime(shop: Shop, place: Path, isolated: str) -> None:
+    source = "import os\ndef handler(event, context):\n    return os.environ['WRAPPED']\n"
+    layer = write(place / "one", WRAPPED)
+    (layer / "wrapper").chmod(0o755)
+    given = {"layers": (layer,), "environment": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}}
+    async with shop.open(source, isolation=isolated, uploaded=True, **given) as invoker:
+        found = await returned(invoker)
+    assert found == "/opt/wrapper" if isolated == "namespace" else Path(found).name == "wrapper"
+
+
+@pytest.mark.semantics("LAYER-20")
+async def test_a_layer_may_lie_where_nothing_else_does(shop: Shop) -> None:
+    source = "def handler(event, context):\n    return open('/opt/some.txt').read()\n"
+    with tempfile.TemporaryDirectory(dir="/tmp") as elsewhere:
+        layer = write(Path(elsewhere), {"some.txt": "here"})
+        async with shop.open(source, isolation="namespace", layers=(layer,), uploaded=True) as invoker:
+            assert await returned(invoker) == "here"
+
+
+@pytest.mark.semantics("LAYER-20")
+async def test_without_namespaces_stored_layers_are_one_tree_that_is_a_copy(shop: Shop, place: Path) -> None:
+    layers = (write(place / "one", ONE), write(place / "two", TWO))
+    async with shop.open(SPOILS, isolation="env", layers=layers, uploaded=True) as invoker:
+        value, file, error = await returned(invoker)
+        assert (value, error) == (1, 0)
+        assert Path(file).is_relative_to(place / "scratch")
+    assert (place / "one" / "python/pack/one.py").read_text() == "VALUE = 1"
+    assert not list((place / "scratch" / "tmp").iterdir())
+
+
 @pytest.mark.semantics("FN-50")
 @pytest.mark.needs("node")
 @pytest.mark.parametrize("isolated", ["auto", "namespace"])
@@ -95,6 +173,22 @@ async def test_a_function_sees_what_lies_with_its_code_and_nothing_else_of_tmp(s
         event = {"neighbour": str(place / "neighbour.txt"), "stranger": stranger.name}
         async with shop.open(source, isolation="namespace") as invoker:
             assert await returned(invoker, event) == ["here", False]
+
+
+@pytest.mark.semantics("RUNTIME-11")
+async def test_what_a_class_path_names_below_tmp_is_seen(shop: Shop, place: Path) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            return [os.path.exists(path) for path in event["paths"]]
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as named, tempfile.TemporaryDirectory(dir="/tmp") as other:
+        paths = [str(Path(each) / "client.jar") for each in (named, other)]
+        for path in paths:
+            Path(path).touch()
+        words = (sys.executable, "-m", "awslambdaric", "app.handler", f"lib:{named}/*")
+        async with shop.open(source, launch=CommandLaunch(words, "app.handler"), isolation="namespace") as invoker:
+            assert await returned(invoker, {"paths": paths}) == [True, False]
 
 
 @pytest.mark.semantics("FN-50")

@@ -22,6 +22,7 @@ from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
 from headrace.config.loader import load
 from headrace.dispatch.core.model import FunctionFailed, Returned, Unreachable
+from headrace.dispatch.core.observer import EnvironmentsEnded, EnvironmentStarted, Event
 from headrace.dispatch.invokers.base import NotReady, Ready
 from headrace.dispatch.invokers.local import temporary
 from headrace.dispatch.invokers.local.core.warm import Warm
@@ -57,6 +58,41 @@ async def test_an_idle_environment_ends_though_nobody_asks_for_the_function_agai
 
         await eventually_async(ended)
         assert isinstance(await call(invoker), Returned)
+
+
+class Census:
+    """How many environments were told as started, and as ended."""
+
+    def __init__(self) -> None:
+        self.started = self.ended = 0
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, EnvironmentStarted):
+            assert (event.function, event.seconds > 0) == ("f", True)
+            self.started += 1
+        elif isinstance(event, EnvironmentsEnded):
+            self.ended += event.number
+
+
+@pytest.mark.semantics("STEER-35")
+async def test_each_environment_is_told_when_it_starts_and_once_when_it_is_no_more(shop: Shop) -> None:
+    ends = "import os\ndef handler(event, context):\n    event == 'end' and os._exit(1)\n    return os.getpid()\n"
+    spec, census = dataclasses.replace(shop.spec(ends), name="f", concurrency=2), Census()
+    inits = anyio.CapacityLimiter(2)
+    invoker = LocalInvoker(spec, clock=SystemClock(), observer=census, reaper=shop.reaper, inits=inits)
+    try:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(returned, invoker)
+        alive = len(shop.marked())
+        assert (census.started, census.ended) == (alive, 0)
+        assert isinstance(await call(invoker, "end"), FunctionFailed)
+        assert census.started - census.ended == len(shop.marked()) == alive - 1
+    finally:
+        await invoker.aclose()
+        await invoker.aclose()
+        shop.reaper.close()
+    assert census.started == census.ended == alive
 
 
 class FaultyOnce(Warm):

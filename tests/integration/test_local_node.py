@@ -17,8 +17,10 @@ import pytest
 from headrace.dispatch.core.model import FunctionFailed, Unreachable
 from headrace.dispatch.invokers.base import NotReady
 from headrace.dispatch.invokers.local.interpreters import NodeVersion
-from headrace.dispatch.invokers.local.launch import Command, _without_experiments, plan
+from headrace.dispatch.invokers.local.launch import plan
+from headrace.dispatch.invokers.local.node_plan import without_experiments
 from headrace.dispatch.invokers.local.spec import Logging, RuntimeLaunch
+from headrace.dispatch.invokers.local.start_command import Command
 from support.shop import Shop, call, returned
 
 pytestmark = pytest.mark.needs("node")
@@ -376,7 +378,7 @@ async def test_a_client_that_the_function_brings_is_the_one_that_runs(shop: Shop
 def test_node_does_not_do_what_lambda_asks_it_not_to(
     version: NodeVersion, asked: str, options: tuple[str, ...]
 ) -> None:
-    assert _without_experiments(version, asked) == options
+    assert without_experiments(version, asked) == options
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

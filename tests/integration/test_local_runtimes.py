@@ -6,17 +6,26 @@ import os
 import subprocess
 import sys
 import urllib.request
+import uuid
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
+import orjson
 import pytest
 
 from headrace.config.clock import SystemClock
-from headrace.dispatch.invokers.base import NotReady, Ready
+from headrace.config.fields.runtimes import Runtimes
+from headrace.dispatch.core.model import FunctionFailed, Returned
+from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
+from headrace.dispatch.invokers.local import runtime_client
 from headrace.dispatch.invokers.local.external import ExternalInvoker
+from headrace.dispatch.invokers.local.python_plan import OLDEST
 from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Launch, RuntimeLaunch
 from support.eventually import eventually_async
+from support.java_function import java_function
 from support.servers.running import free_port
-from support.shop import ECHO, Shop, returned
+from support.shop import ECHO, Shop, call, returned
 
 
 @pytest.fixture
@@ -48,14 +57,83 @@ async def test_anything_that_speaks_the_runtime_api_is_a_function(shop: Shop, la
 
 
 @pytest.mark.needs("node")
-@pytest.mark.semantics("FN-33")
-async def test_another_version_of_node_than_the_runtimes_is_refused(shop: Shop) -> None:
-    async with shop.open(
-        "exports.handler = 1;", name="app.cjs", launch=RuntimeLaunch("nodejs4.x", "app.handler")
-    ) as invoker:
+@pytest.mark.semantics("FN-33", "RUNTIME-05", "RUNTIME-07")
+async def test_another_version_of_node_than_the_runtimes_runs_or_is_refused(shop: Shop) -> None:
+    launch = RuntimeLaunch("nodejs4.x", "app.handler")
+    given = shop.spec("exports.handler = async () => 1;", name="app.js", launch=launch)
+    async with shop.opened(given) as invoker:
+        assert await returned(invoker) == 1
+    async with shop.opened(replace(given, runtimes=Runtimes(near=False))) as invoker:
         probe = await invoker.probe()
     assert isinstance(probe, NotReady)
-    assert "the runtime is nodejs4.x: name another interpreter" in str(probe.cause)
+    assert "nodejs4.x is not on this machine" in str(probe.cause)
+
+
+# --- any Python -----------------------------------------------------------------------------------------------------
+
+TRANSPORT = """
+    import boto3, os, sys
+    from awslambdaric import lambda_runtime_client
+
+    def handler(event, context):
+        if event.get("do") == "fail":
+            raise ValueError("Grüße")
+        client = lambda_runtime_client.runtime_client
+        custom = context.client_context.custom["who"]
+        name = os.path.basename(os.path.realpath(client.__file__))
+        return [event, name, custom, context.get_remaining_time_in_millis() > 0]
+"""
+
+
+@pytest.mark.semantics("RUNTIME-09")
+@pytest.mark.parametrize("isolation", ["env", "auto"])
+async def test_a_python_without_the_compiled_client_runs_through_ours(
+    shop: Shop, tmp_path: Path, isolation: str
+) -> None:
+    """The interpreter is this one, without its compiled modules of other packages: as one of another version is."""
+    links = tmp_path / "scratch"
+    found = runtime_client.packages(links)
+    for compiled in found.glob("runtime_client*.so"):
+        compiled.unlink()
+    async with shop.open(TRANSPORT, isolation=isolation) as invoker:
+        for number in range(2):
+            event = {"number": number, "text": "世界"}
+            asked = Invocation(orjson.dumps(event), str(uuid.uuid4()), client_context='{"custom": {"who": "é世"}}')
+            reply = await invoker.invoke(asked)
+            assert isinstance(reply, Returned), reply
+            assert orjson.loads(reply.body) == [event, "python_transport.py", "é世", True]
+        failed = await call(invoker, {"do": "fail"})
+        assert isinstance(failed, FunctionFailed)
+        assert orjson.loads(failed.body)["errorMessage"] == "Grüße"
+    async with shop.open("import stock\n") as invoker:
+        probe = await invoker.probe()
+        assert isinstance(probe, NotReady)
+        assert "No module named 'stock'" in str(probe.cause)
+
+
+@pytest.mark.semantics("RUNTIME-09")
+def test_what_our_client_needs_runs_on_the_oldest_python_that_gets_it() -> None:
+    """A newer version of a package may need a newer Python: then `OLDEST` grows."""
+    needed = [metadata.distribution(name).metadata["Requires-Python"] for name in ("awslambdaric", "boto3", "botocore")]
+    assert max(int(each.rpartition(".")[2]) for each in needed) == OLDEST
+
+
+# --- Java -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("RUNTIME-11", "RUNTIME-12")
+@pytest.mark.parametrize("isolation", ["auto", "env"])
+async def test_a_java_function_with_its_jars_below_lib(shop: Shop, isolation: str) -> None:
+    code = java_function.with_lib(shop.directory / "code")
+    runtimes = Runtimes.model_validate({"java21": {"command": java_function.command()}})
+    spec = shop.spec("", "unused", RuntimeLaunch("java21", "App"), runtimes=runtimes, isolation=isolation)
+    assert spec.code == code
+    async with shop.opened(spec) as invoker:
+        assert await returned(invoker, {"order": 7}) == {"order": 7}
+        reply = await invoker.invoke(Invocation(b'{"do": "environment"}', str(uuid.uuid4())))
+        assert isinstance(reply, Returned)
+        assert reply.body == b'"AWS_Lambda_java21"'
 
 
 @pytest.mark.needs("node")

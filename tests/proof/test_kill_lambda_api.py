@@ -59,7 +59,7 @@ def die_at_random(bench: Bench) -> None:
         timer.join()
 
 
-@pytest.mark.semantics("FUNC-42", "FUNC-37", "ESM-30", "ASYNC-10")
+@pytest.mark.semantics("FUNC-42", "FUNC-37", "ESM-30", "ASYNC-10", "LAYER-11")
 def test_what_was_answered_outlives_kills(bench: Bench) -> None:
     with bench.life():
         bench.begin()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.service.api.core.field_support_tables import SERVED
 from headrace.service.api.wire.refusals import form_of
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.runtimes import CREATABLE, RETIRED
@@ -78,16 +79,12 @@ def structure(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(needed, optional=members)
 
 
-OPERATIONS = (
-    *("CreateFunction", "GetFunction", "GetFunctionConfiguration", "ListFunctions", "UpdateFunctionCode"),
-    *("UpdateFunctionConfiguration", "DeleteFunction", "PublishVersion", "ListVersionsByFunction", "CreateAlias"),
-    *("GetAlias", "UpdateAlias", "ListAliases", "DeleteAlias", "PutFunctionConcurrency", "GetFunctionConcurrency"),
-    *("DeleteFunctionConcurrency", "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig"),
-    *("GetFunctionEventInvokeConfig", "ListFunctionEventInvokeConfigs", "DeleteFunctionEventInvokeConfig"),
-    *("AddPermission", "GetPolicy", "RemovePermission", "TagResource", "UntagResource", "ListTags"),
-    *("GetAccountSettings", "PutFunctionRecursionConfig", "GetFunctionRecursionConfig"),
-    *("PutRuntimeManagementConfig", "GetRuntimeManagementConfig", "GetFunctionCodeSigningConfig"),
+OPERATIONS = tuple(
+    operation
+    for operation in SERVED
+    if not operation.startswith("Invoke") and not operation.endswith(("EventSourceMapping", "EventSourceMappings"))
 )
+"""All calls on functions but their invocation."""
 
 
 @st.composite

@@ -49,15 +49,20 @@ raws = st.builds(
 @PROPERTY
 @given(st.lists(raws, min_size=1, max_size=6), st.sampled_from(["orders", "orders-7", "-7.-77"]))
 def test_what_is_written_of_a_partition_is_its_records_elements(found: list[Raw], topic: str) -> None:
+    offsets = [raw.offset for raw in found]
     sheet = KafkaSheet(Lane(f"cluster/{topic}", f"{topic}-0"), topic, 0, found, 1.5)
     items = [encode(sheet.item(place)) for place in range(len(found))]
     page = Page(sheet)
     bodies = list(page.bodies)
     assert list(map(json.loads, bodies)) == list(map(json.loads, items))
     assert page.size == sum(map(len, bodies))
+    assert [sheet.view(place) for place in page.places] == [raw.value for raw in found]
+    assert sheet.ordered == (offsets == sorted(set(offsets)))
+    names = [sheet.name(place) for place in page.places]
     sheet.seal()
     assert [record.body for record in page] == bodies
-    assert [record.id for record in page] == [(f"{topic}-0", raw.offset) for raw in found]
+    assert [record.name for record in page] == names
+    assert [record.id for record in page] == [(f"{topic}-0", offset) for offset in offsets]
 
 
 @PROPERTY

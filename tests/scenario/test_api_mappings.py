@@ -10,7 +10,7 @@ import pytest
 
 from headrace.config.reasons import Reason, ReasonCode
 from headrace.service.control.refusals import ApiError
-from headrace.service.running.reconciler import SIGHT
+from headrace.service.running.reconciler import SETTLE_WITHIN
 from headrace.service.wiring.idle import IdleWatch
 from support.mapping_plant import GRACE, World, running
 from support.mapping_requests import KAFKA, KINESIS, QUEUE, SQS
@@ -37,7 +37,9 @@ async def test_a_creation_is_answered_at_once_and_enabled_when_it_polls(world: W
 
 
 @pytest.mark.semantics("ESM-51")
-@pytest.mark.parametrize(("opening", "early", "late"), [(3.0, 2.0, 3.5), (1000.0, SIGHT - 0.5, SIGHT + 0.5)])
+@pytest.mark.parametrize(
+    ("opening", "early", "late"), [(3.0, 2.0, 3.5), (1000.0, SETTLE_WITHIN - 0.5, SETTLE_WITHIN + 0.5)]
+)
 async def test_a_mapping_is_enabled_when_it_polls_or_after_a_while(
     world: World, opening: float, early: float, late: float
 ) -> None:

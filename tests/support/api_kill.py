@@ -39,6 +39,7 @@ KEEPER = "keeper"
 """The function that is there all the time and writes down what it gets."""
 NAMES = ("one", "two", "three")
 ALIASES = ("live", "next")
+LAYER = f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:layer"
 SOURCE = """
 import os
 def handler(event, context):
@@ -61,6 +62,7 @@ class Shape:
     description: str
     versions: tuple[str, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
+    layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ class Bench:
     functions: dict[str, Expected] = field(default_factory=lambda: {name: Expected() for name in NAMES})
     mappings: dict[str, Expected] = field(default_factory=dict)
     """By queue."""
+    layer: Expected = field(default_factory=lambda: Expected(((),)))
+    """The numbers of its versions, ascending."""
+    next_number: int = 1
+    contents: dict[str, str] = field(default_factory=dict)
+    """Hashes of what the layer's versions hold, by their ARNs."""
     accepted: list[str] = field(default_factory=list)
     """Events that were answered with 202."""
     calls: int = 0
@@ -221,8 +228,8 @@ class Bench:
 
     def step(self) -> None:
         """One call that changes something. Raises Died."""
-        kind = self.random.choices(["function", "mapping", "event"], [6, 3, 3])[0]
-        {"function": self._change_function, "mapping": self._change_mapping, "event": self._send_event}[kind]()
+        kinds = [self._change_function, self._change_mapping, self._send_event, self._change_layer]
+        self.random.choices(kinds, [6, 3, 3, 2])[0]()
 
     def _send_event(self) -> None:
         one = uuid.uuid4().hex
@@ -249,7 +256,7 @@ class Bench:
                 lambda answer: replace(after, sha=answer["CodeSha256"]),
             )
         self._settled(name)
-        kind = self.random.choice(["code", "configuration", "publish", "alias", "delete"])
+        kind = self.random.choice(["code", "configuration", "publish", "alias", "layers", "delete"])
         getattr(self, f"_{kind}")(name, expected, shape, number)
         return None
 
@@ -298,6 +305,28 @@ class Bench:
             lambda answer: after,
         )
 
+    def _layers(self, name: str, expected: Expected, shape: Shape, number: int) -> None:
+        """A version of the layer, or none."""
+        numbers = self.layer.one
+        layers = (f"{LAYER}:{self.random.choice(numbers)}",) if numbers and self.random.random() < 0.8 else ()
+        after = replace(shape, layers=layers)
+        update = partial(self.call, "update_function_configuration", FunctionName=name, Layers=list(layers))
+        self._change(expected, after, update, lambda answer: replace(shape, layers=_layers_of(answer)))
+
+    def _change_layer(self) -> None:
+        numbers, content, name = self.layer.one, zipped(self.random.randrange(1_000_000)), {"LayerName": LAYER}
+        if numbers and (len(numbers) > 20 or self.random.random() < 0.4):
+            gone = self.random.choice(numbers)
+            after = tuple(each for each in numbers if each != gone)
+            delete = partial(self.call, "delete_layer_version", **name, VersionNumber=gone)
+            return self._change(self.layer, after, delete, lambda answer: after)
+        after = (*numbers, self.next_number)
+        self.contents[f"{LAYER}:{self.next_number}"] = hashlib.sha256(content).hexdigest()
+        publish = partial(self.call, "publish_layer_version", **name, Content={"ZipFile": content})
+        self._change(self.layer, after, publish, lambda answer: (*numbers, answer["Version"]))
+        self.next_number += 1
+        return None
+
     def _delete(self, name: str, expected: Expected, shape: Shape, number: int) -> None:
         self._change(expected, None, lambda: self.call("delete_function", FunctionName=name), lambda answer: None)
 
@@ -343,6 +372,10 @@ class Bench:
             expected.may = (found,)
         names = {each["FunctionName"] for each in self.call("list_functions")["Functions"]}
         assert names == {KEEPER, *(name for name, each in self.functions.items() if each.one)}
+        versions = self.call("list_layer_versions", LayerName=LAYER)["LayerVersions"]
+        numbers = tuple(sorted(each["Version"] for each in versions))
+        assert numbers in self.layer.may, f"the layer has {numbers}, and may have {self.layer.may}\n{self.log}"
+        self.layer.may, self.next_number = (numbers,), max(self.next_number, *(each + 1 for each in numbers), 1)
         for queue, expected in self.mappings.items():
             eventually(partial(self._is_done, queue), "its mapping is done")
             found_mapping = self._mapping(queue)
@@ -362,6 +395,7 @@ class Bench:
             about["Description"],
             tuple(each["Version"] for each in versions if each["Version"] != "$LATEST"),
             tuple(sorted((each["Name"], each["FunctionVersion"]) for each in aliases)),
+            _layers_of(about),
         )
 
     def _listed(self, queue: str) -> list[Any]:
@@ -379,9 +413,10 @@ class Bench:
     # --- what is left over ------------------------------------------------------------------------------------------
 
     def code(self) -> set[str]:
-        """The hashes of the packages of all versions."""
+        """The hashes of the packages of all versions, of functions and of the layer."""
         every = self.call("list_functions", FunctionVersion="ALL")["Functions"]
-        return {base64.b64decode(each["CodeSha256"]).hex() for each in every}
+        layers = {f"{LAYER}:{number}" for number in self.layer.one}.union(*map(_layers_of, every))
+        return {base64.b64decode(each["CodeSha256"]).hex() for each in every} | {self.contents[arn] for arn in layers}
 
     def left_over(self, code: set[str]) -> list[str]:
         """Files below the state directory that are nobody's, of a daemon that ended. Half of anything is one."""
@@ -391,6 +426,10 @@ class Bench:
             *(each for each in self.state.rglob("*") if ".new" in each.name),
         ]
         return sorted([*(packages - code), *map(str, temporary)])
+
+
+def _layers_of(configuration: Any) -> tuple[str, ...]:
+    return tuple(each["Arn"] for each in configuration.get("Layers", ()))
 
 
 def _sha(data: bytes) -> str:

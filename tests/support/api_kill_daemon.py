@@ -51,9 +51,10 @@ def run(killer: Killer) -> int:
     add, sweep, write_rows = code._add, code._sweep, document_store._write
     write, accept, remove = Documents.write, EventStore.add, EventStore.remove
 
-    def unpacked(file: Path, root: Path, sha256: str) -> None:
-        add(file, root, sha256)
+    def unpacked(file: Path, root: Path, sha256: str) -> int:
+        size = add(file, root, sha256)
         killer.passed("Unpacked")
+        return size
 
     def swept(root: Path, keeps: Callable[[str], bool]) -> None:
         before = set(root.iterdir())

@@ -34,6 +34,9 @@ def runnable(name: str = "orders", version: str = LATEST, **more: Any) -> Runnab
         "application_log_level": "",
         "system_log_level": "",
         "dead_letter": "",
+        "stored": True,
+        "live": False,
+        "held": frozenset(),
         "identity": f"{name} {version} 1",
     }
     return Runnable(**{**known, **more})

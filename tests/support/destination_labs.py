@@ -4,57 +4,18 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from headrace.config.clients.aws import Clients
 from headrace.config.fields.arn import Arn
-from headrace.dispatch.core.documents import Report
-from headrace.dispatch.core.events import RecordsEnvelope
-from headrace.dispatch.core.model import Attempt, DiscardReason, Lane, Position, Record
-from headrace.dispatch.core.pages import Records
-from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.destinations.aws import make_destination
 from headrace.dispatch.destinations.base import Destination
 from headrace.dispatch.destinations.memory import MemoryDestination
-from headrace.dispatch.kinds.fragments import shard_documents
-from headrace.dispatch.kinds.kinesis import BATCH_INFO
+from headrace.dispatch.plugins.guarded_destination import GuardedDestination
+from headrace.service.testing.destination_contract import DOCUMENTS, ID
 from support.eventually import eventually_async
-from support.paper import failed
 
 MAPPING = "33333333-3333-4333-8333-333333333333"
-ID = "11111111-1111-4111-8111-111111111111"
-LANE = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/s", "shardId-000000000000")
-RECORDS = Records.of(
-    [
-        Record(LANE, "0049", {"a": 'caf\u00e9 \U0001f600 "quoted"'}, 1657720080.0, Position.parse("0049")),
-        Record(LANE, "0050", {"a": 2}, 1657720080.9996, Position.parse("0050")),
-    ]
-)
-DOCUMENTS = shard_documents(BATCH_INFO, "arn:aws:lambda:us-east-1:000000000000:function:f")
 KEY = f"aws/lambda/{MAPPING}/shardId-000000000000/2022/07/13/2022-07-13T13.48.01-{ID}"
-
-
-def report(reason: DiscardReason = DiscardReason.RETRIES_EXHAUSTED, *, unique: str = ID) -> Report:
-    def render(records: Records) -> bytes:
-        return RecordsEnvelope().render(records)
-
-    attempt = Attempt("22222222-2222-4222-8222-222222222222", 0.0, 1.0, 200, "$LATEST", "Unhandled")
-    return Report(DiscardStep(RECORDS, reason, attempt, 2, failed()), LANE, 1657720081.25, unique, render)
-
-
-class Lab(Protocol):
-    """One destination, seen from both sides."""
-
-    with_event: bool
-    """Whether it gets the event too."""
-
-    async def create(self) -> None: ...
-
-    async def destination(self) -> Destination: ...
-
-    async def arrived(self, count: int) -> list[str]:
-        """What arrived, when at least so many did."""
-        ...
 
 
 @dataclass
@@ -74,6 +35,14 @@ class MemoryLab:
     async def arrived(self, count: int) -> list[str]:
         assert len(self.memory.written) >= count
         return [document.decode() for document in self.memory.written]
+
+
+@dataclass
+class PluginLab(MemoryLab):
+    """The fake as the destination of a plug-in, kept apart as the daemon keeps it."""
+
+    async def destination(self) -> Destination:
+        return GuardedDestination(lambda: self.memory, title="plug-in 'memory'", address=self.memory.arn)
 
 
 @dataclass

@@ -15,22 +15,25 @@ from typing import Any
 
 from headrace.config.clock import Clock, SystemClock
 from headrace.config.errors import ConfigError, Problem
+from headrace.config.function import AnyFunction
 from headrace.service.api.calls.account import AccountCalls
 from headrace.service.api.calls.aliases import AliasCalls
 from headrace.service.api.calls.concurrency import ConcurrencyCalls
 from headrace.service.api.calls.event_invoke_configs import EventInvokeConfigCalls
 from headrace.service.api.calls.functions import FunctionCalls
+from headrace.service.api.calls.layers import LayerCalls
 from headrace.service.api.calls.policies import PolicyCalls
 from headrace.service.api.calls.tags import TagCalls
 from headrace.service.api.calls.versions import VersionCalls
 from headrace.service.api.code_downloads import Downloads
 from headrace.service.api.wire.call import Call, Group
 from headrace.service.control.catalogue import Runnable
-from headrace.service.control.from_file import Filed
 from headrace.service.control.names import Home
+from headrace.service.control.store.attachments import Attachments, LayerSource
 from headrace.service.control.store.code import DIRECTORY, CodeStore
 from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.function_plane import FunctionPlane
+from headrace.service.control.store.layer_plane import LayerPlane
 from headrace.service.control.store.networks import Networks
 from headrace.service.control.store.uploads import Uploads
 from headrace.service.control.tags import Change
@@ -102,21 +105,31 @@ class FunctionApi:
     """`await api("CreateAlias", FunctionName=…)` gives the output, or raises ApiError."""
 
     def __init__(
-        self, documents: Documents, plane: FunctionPlane, downloads: Downloads, clients: Any, obstacle: Obstacle
+        self,
+        documents: Documents,
+        plane: FunctionPlane,
+        layers: LayerPlane,
+        downloads: Downloads,
+        uploads: Uploads,
+        networks: Networks,
+        obstacle: Obstacle,
+        given: Mapping[str, Path],
+        upstream: LayerSource | None,
     ) -> None:
         self.documents = documents
         self.plane = plane
         self.downloads = downloads
         self.lost: list[str] = []
         groups: list[Group] = [
-            FunctionCalls(plane, Uploads(plane.code, clients), downloads, Networks(clients), obstacle),
+            FunctionCalls(plane, uploads, downloads, networks, Attachments(layers, uploads, given, upstream), obstacle),
+            LayerCalls(layers, uploads, downloads),
             VersionCalls(plane),
             AliasCalls(plane),
             ConcurrencyCalls(plane),
             EventInvokeConfigCalls(plane),
             PolicyCalls(plane),
             TagCalls(plane, Mappings()),
-            AccountCalls(plane),
+            AccountCalls(plane, layers),
         ]
         self.served = {operation: serve for group in groups for operation, serve in group.calls().items()}
 
@@ -137,21 +150,31 @@ class FunctionApi:
 async def function_api(
     state: Path,
     *,
-    configured: Mapping[str, Filed] | None = None,
+    configured: Mapping[str, AnyFunction] | None = None,
     window: float = 0.0,
     clock: Clock | None = None,
     clients: Any = None,
     here: Home = HERE,
     obstacle: Obstacle = no_obstacle,
+    given_layers: Mapping[str, Path] | None = None,
+    upstream: LayerSource | None = None,
+    hot_reload: bool = True,
 ) -> AsyncIterator[FunctionApi]:
     """The API on this state directory; leaving it is a restart's first half."""
     documents = await Documents.open(state / FILE)
     try:
         code = CodeStore(state / DIRECTORY)
-        plane = FunctionPlane(documents, code, here, configured or {}, clock=clock or SystemClock(), window=window)
+        clock = clock or SystemClock()
+        layers = LayerPlane(documents, code, here, clock=clock)
+        plane = FunctionPlane(
+            documents, code, here, configured or {}, clock=clock, window=window, layers=layers.packages
+        )
         lost = await plane.start()
         downloads = Downloads(code, lambda: BASE, b"secret")
-        api = FunctionApi(documents, plane, downloads, clients or NoS3(), obstacle)
+        uploads = Uploads(code, clients or NoS3(), hot_reload=hot_reload)
+        networks = Networks(clients or NoS3())
+        given = given_layers or {}
+        api = FunctionApi(documents, plane, layers, downloads, uploads, networks, obstacle, given, upstream)
         api.lost = lost
         yield api
     finally:

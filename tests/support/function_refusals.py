@@ -39,8 +39,7 @@ POLICY_REVISION = (
     "Revision Id"
 )
 FILED = (
-    "The function filed is defined in the configuration file: change it there and restart Headrace, or "
-    "use another name."
+    "The function filed is defined in the configuration file: change it there and reload Headrace, or use another name."
 )
 NO_CONFIG = "The function {} doesn't have an EventInvokeConfig"
 UNZIPPABLE = "Could not unzip uploaded file. Please check your file, then try to upload again."

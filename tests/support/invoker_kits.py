@@ -6,14 +6,12 @@ it may also be `broken` (its init fails) or `gone` (there is nothing to start or
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import socket
 import sys
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,91 +22,40 @@ import anyio
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clock import SystemClock
+from headrace.config.fields.runtimes import Runtimes
 from headrace.dispatch.core.observer import Event
 from headrace.dispatch.invokers.base import Invocation, Invoker
 from headrace.dispatch.invokers.callable import CallableInvoker
-from headrace.dispatch.invokers.core import answers
 from headrace.dispatch.invokers.http import HttpInvoker
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, Launch, RuntimeLaunch
 from headrace.dispatch.invokers.remote import RemoteInvoker
+from headrace.dispatch.plugins.guarded_invoker import GuardedInvoker
+from headrace.service.testing.contract_function import contract_function
+from headrace.service.testing.invoker_contract import InvokerKit, InvokerWanted
+from support.java_function import java_function
 from support.lambda_stub import LambdaStub, Raw, Result, error_body, refusal, serving
 
 FUNCTION = "orders"
-LIMIT = answers.RESPONSE_LIMIT
 CODE = Path(__file__).parent / "contract_function"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a test wants of the function and its invoker."""
-
-    directory: Path
-    """Empty, and the test's own."""
-    timeout: float = 20.0
-    concurrency: int = 4
-    broken: bool = False
-    gone: bool = False
+class Wanted(InvokerWanted):
     endpoint: str = ""
     """Of the server that the kit needs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
-    """A way to make an invoker, and what is known of its kind."""
-
-    name: str
-    open: Callable[[Wanted], AbstractAsyncContextManager[Invoker]]
-    local: bool = False
-    """The function's processes are ours: they end with the invocation, and their request id is the one we gave."""
-    throttles: bool = False
-    """One invocation above the function's concurrency is refused."""
+class Kit(InvokerKit):
     server: str = ""
     """Fixture of the server that it needs."""
     needs: tuple[str, ...] = ()
     """Programs without which it cannot be tried."""
-    paraphrases: bool = False
-    """Says what AWS says, in other words."""
 
     def __str__(self) -> str:
         return self.name
-
-
-# --- the function ---------------------------------------------------------------------------------------------------
-
-
-async def orders(payload: bytes) -> bytes:
-    """The function as a coroutine."""
-    event: Any = json.loads(payload)
-    if not isinstance(event, dict):
-        return payload
-    match event.get("do"):
-        case "fail":
-            raise ValueError("no such order: 7")
-        case "exit":
-            raise SystemExit(3)
-        case "big":
-            return b'"%s"' % (b"x" * (LIMIT - 2 + event["over"]))
-        case "meet":
-            await meet(Path(event["directory"]), event["count"])
-            return b'"met"'
-        case "hang":
-            await (anyio.Path(event["directory"]) / str(os.getpid())).touch()
-            await anyio.sleep_forever()
-    return payload
-
-
-async def meet(directory: Path, count: int) -> None:
-    """Return when `count` invocations are here at the same time."""
-    await (anyio.Path(directory) / str(uuid.uuid4())).touch()
-    await until_arrived(directory, count)
-
-
-async def until_arrived(directory: Path, count: int) -> None:
-    """Return when `count` files are in `directory`, whichever process puts them there."""
-    while len([entry async for entry in anyio.Path(directory).iterdir()]) < count:  # noqa: ASYNC110 - other processes
-        await anyio.sleep(0.005)
 
 
 # --- in this process ------------------------------------------------------------------------------------------------
@@ -123,11 +70,31 @@ async def _closing(invoker: Any) -> AsyncIterator[Invoker]:
 @asynccontextmanager
 async def _callable(wanted: Wanted) -> AsyncIterator[Invoker]:
     async def function(invocation: Invocation) -> bytes:
-        return await orders(invocation.payload)
+        return await contract_function(invocation.payload)
 
     invoker = CallableInvoker(function, clock=SystemClock(), timeout=wanted.timeout, concurrency=wanted.concurrency)
     if wanted.broken or wanted.gone:
         invoker.break_down("the function cannot start: Runtime.ImportModuleError: No module named 'stock'")
+    async with _closing(invoker):
+        yield invoker
+
+
+@asynccontextmanager
+async def _plugin(wanted: Wanted) -> AsyncIterator[Invoker]:
+    """A plug-in's invoker, kept apart as the daemon keeps it."""
+
+    async def function(invocation: Invocation) -> bytes:
+        return await contract_function(invocation.payload)
+
+    def make() -> Invoker:
+        clock = SystemClock()
+        made = CallableInvoker(function, clock=clock, timeout=wanted.timeout, concurrency=wanted.concurrency)
+        if wanted.broken or wanted.gone:
+            made.break_down("the function cannot start: Runtime.ImportModuleError: No module named 'stock'")
+        return made
+
+    invoker = GuardedInvoker(make, title="plug-in 'orders'", clock=SystemClock(), timeout=wanted.timeout)
+    await invoker.start()
     async with _closing(invoker):
         yield invoker
 
@@ -159,7 +126,7 @@ class Service:
 
     async def _ran(self, payload: bytes) -> Result:
         try:
-            return Result(await orders(payload))
+            return Result(await contract_function(payload))
         except ValueError as error:
             return Result(error_body("ValueError", str(error), requestId="r", stackTrace=[]), failed=True)
         except SystemExit as error:
@@ -246,14 +213,19 @@ class Unwatched:
     def observe(self, event: Event) -> None: ...
 
 
-def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncContextManager[Invoker]]:
-    """An invoker of `launch(module)`; the module is `app` or `broken`."""
+def _local(
+    launch: Callable[[str], Launch],
+    code_in: Callable[[], Path] = lambda: CODE,
+    runtimes: Callable[[], Mapping[str, object]] = dict,
+) -> Callable[[Wanted], AbstractAsyncContextManager[Invoker]]:
+    """An invoker of `launch(module)`; the module is `app` or `broken`. `code_in` has the code, `runtimes` the setting
+    of that name."""
 
     @asynccontextmanager
     async def opened(wanted: Wanted) -> AsyncIterator[Invoker]:
         code = wanted.directory / "code"
         if not wanted.gone:
-            shutil.copytree(CODE, code)
+            shutil.copytree(code_in(), code)
         spec = FunctionSpec(
             name=FUNCTION,
             launch=launch("broken" if wanted.broken else "app"),
@@ -261,6 +233,7 @@ def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncC
             scratch=wanted.directory / "scratch",
             timeout=wanted.timeout,
             concurrency=wanted.concurrency,
+            runtimes=Runtimes.model_validate(runtimes()),
         )
         reaper = Reaper()
         try:
@@ -277,6 +250,10 @@ def _local(launch: Callable[[str], Launch]) -> Callable[[Wanted], AbstractAsyncC
 
 def _command(module: str) -> Launch:
     return CommandLaunch((sys.executable, "-m", "awslambdaric", f"{module}.handler"), f"{module}.handler")
+
+
+def _java() -> Mapping[str, object]:
+    return {"java21": {"command": java_function.command()}}
 
 
 CALLABLE = Kit("callable", _callable, local=True, throttles=True)
@@ -298,4 +275,12 @@ BOOTSTRAP = Kit(
     throttles=True,
     needs=("curl",),
 )
+JAVA = Kit(
+    "java",
+    _local(lambda module: RuntimeLaunch("java21", module.capitalize()), java_function.classes, _java),
+    local=True,
+    throttles=True,
+    needs=("java", "maven"),
+)
 COMMAND = Kit("command", _local(_command), local=True, throttles=True)
+PLUGIN = Kit("plugin", _plugin, local=True, throttles=True)

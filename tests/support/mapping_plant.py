@@ -34,13 +34,16 @@ from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.mapping_plane import MappingPlane
 from headrace.service.running.functions import RunningFunction, RunningFunctions, reference_of
 from headrace.service.running.mappings import Changes, RunningMapping, RunningMappings
+from headrace.service.running.pauses import KIND as PAUSE
 from headrace.service.running.progress import Progresses
 from headrace.service.running.reconciler import Reconciler, ReconcilerParts
 from headrace.service.telemetry.account import Account
+from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.filter_lines import say_filters
 from headrace.service.telemetry.log import Log
 from headrace.service.telemetry.mapping_logs import MappingLogs
 from headrace.service.telemetry.metrics import Metrics
+from headrace.service.telemetry.sight import Sight
 from support.function_api import check
 from support.mapping_requests import HERE, QUEUE, STREAM
 from support.rigs import MappingRig, stream_source, target_of
@@ -105,7 +108,8 @@ class Rig:
         self.stderr = io.StringIO()
         self.account, self.changes, self.progresses = Account(), Changes(), Progresses()
         self.metrics = Metrics([])
-        self.observer = Observers([self.account, self.metrics, self.progresses, self.changes])
+        self.sight = Sight(lambda: Instant(world.clock.monotonic(), world.clock.wall()))
+        self.observer = Observers([self.account, self.metrics, self.progresses, self.changes, self.sight])
         self.fleet = RunningFunctions(self._member)
         self.plant = RunningMappings([], [], self.fleet, self.account, self.changes)
         self.progresses.look_at(self.plant.waits_for)
@@ -114,7 +118,13 @@ class Rig:
         log = Log(self.stderr)
         logs = MappingLogs([], log)
         parts = ReconcilerParts(
-            self._work, lambda mapping: None, self._forget_positions, self.metrics, logs, self._forget
+            self._work,
+            lambda mapping: None,
+            self._forget_positions,
+            self.metrics,
+            logs,
+            self._forget,
+            is_paused=lambda uuid: uuid in documents.all(PAUSE),
         )
         self.following = Reconciler(self.plane, self.plant, parts, log, grace=GRACE)
         self.calls = MappingCalls(self.plane, self._look, self.progresses.of, partial(say_filters, log))

@@ -15,6 +15,7 @@ PURE_MODULES = frozenset(
     {
         "__future__",
         "abc",
+        "array",
         "base64",
         "binascii",
         "bisect",

@@ -25,7 +25,7 @@ from headrace.dispatch.kinds.pattern_check import check_patterns
 from headrace.service.cli.main import parse
 from headrace.service.cli.verbs.configs import configs_among, flags_of, templates_among
 from headrace.service.cli.verbs.templates import request_of
-from headrace.service.templates.loading import LoadedTemplate, LoadingTools, load
+from headrace.service.templates.loading import Fetch, LoadedTemplate, LoadingTools, load
 
 ROOT = Path(__file__).parents[1] / "templates"
 ENVIRONMENT = {"AWS_ENDPOINT_URL": "http://localhost:4566"}
@@ -54,15 +54,20 @@ def paths_of(case: Path) -> list[Path]:
 
 
 def loaded(
-    case: Path, command: str, environ: dict[str, str] | None = None, templates: list[Path] | None = None
+    case: Path,
+    command: str,
+    environ: dict[str, str] | None = None,
+    templates: list[Path] | None = None,
+    fetch: Fetch | None = None,
 ) -> LoadedTemplate:
     """What the command line `headrace check COMMAND` loads in the directory of a case. `templates`: those of its paths
-    that are, where that is known."""
+    that are, where that is known. `fetch`: for what is in S3."""
     with chdir(case):
         arguments = parse(["check", *shlex.split(command)])
         templates = templates_among(arguments.config) if templates is None else templates
         assert templates, f"{arguments.config} are no templates"
-        tools = LoadingTools(ENVIRONMENT if environ is None else environ, flags_of(arguments), check_patterns)
+        environ = ENVIRONMENT if environ is None else environ
+        tools = LoadingTools(environ, flags_of(arguments), check_patterns, fetch=fetch)
         configs = configs_among(arguments.config, templates)
         return load(templates, configs, request_of(arguments), tools, lambda config: case / "scratch")
 

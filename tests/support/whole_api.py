@@ -41,7 +41,7 @@ from headrace.service.telemetry.tails import Tails
 from headrace.service.wiring.api_functions import ApiFunctions, DaemonParts
 from headrace.service.wiring.control_plane import ControlPlane
 from headrace.service.wiring.function_factory import FunctionFactory
-from headrace.service.wiring.invokers import InvokerFactory
+from headrace.service.wiring.invokers import InvokerFactory, Refused
 from support import api_lab, api_model
 from support.scripted_client import ScriptedClient, refused
 
@@ -78,6 +78,12 @@ class PaperFunctions(InvokerFactory):
 
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         return "install Java" if runnable.runtime.startswith("java") else ""
+
+    async def replaced_runtime(self, runnable: Runnable) -> str:
+        return ""
+
+    async def looked_at(self, function: AnyFunction) -> str | Refused:
+        return ""
 
     def _made(self, name: str, version: str) -> Invoker:
         clock = SystemClock()
@@ -240,14 +246,19 @@ class Over:
 
 
 @asynccontextmanager
-async def over_http(state: Path) -> AsyncIterator[Over]:
-    async with whole_api(state) as whole, api_lab.web(whole.groups, is_ours=whole.planes.functions.is_named) as running:
+async def over_http(state: Path, settles: float = 0.0) -> AsyncIterator[Over]:
+    """As `whole_api`."""
+    async with (
+        whole_api(state, settles) as whole,
+        api_lab.web(whole.groups, is_ours=whole.planes.functions.is_named) as running,
+    ):
         yield Over(whole, running)
 
 
 @asynccontextmanager
-async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
-    """On this state directory; leaving it is a restart's first half."""
+async def whole_api(state: Path, settles: float = 0.0) -> AsyncIterator[WholeApi]:
+    """On this state directory; leaving it is a restart's first half. `settles`: seconds that a look at a function waits
+    for what is under way, where something happens by itself."""
     file = state / "headrace.json"
     file.write_text(json.dumps(CONFIGURATION))
     config = load([file], environ={})
@@ -256,8 +267,8 @@ async def whole_api(state: Path) -> AsyncIterator[WholeApi]:
     functions, clients = PaperFunctions(tails), PaperClients()
     async with AsyncExitStack() as stack:
         planes = await ControlPlane.open(state, config, "us-east-1", clock, log, stack)
-        given = DaemonParts(config, clients, observer, tails, clock, lambda: 0.5)
-        made = await ApiFunctions.open(given, planes.functions, functions, state, stack)
+        given = DaemonParts(config, clients, observer, tails, clock, lambda: 0.5, settles=settles)
+        made = await ApiFunctions.open(given, planes, functions, state, stack)
         targets = FunctionFactory(config, functions, None, changes, observer, clock, lambda: 0.5, made.references)
         fleet = RunningFunctions(targets.make, environments=made.environments)
         stack.push_async_callback(fleet.aclose)

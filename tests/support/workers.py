@@ -31,9 +31,9 @@ MOST = 8
 
 
 def workers() -> int:
-    """Half as many again as there are cores: much of a test of servers and processes is waiting."""
+    """Twice as many as there are cores: much of a test of servers and processes is waiting."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST, max(2, cores * 3 // 2))
+    return min(MOST, 2 * cores)
 
 
 def share(test: str) -> str:

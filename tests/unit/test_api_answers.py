@@ -65,6 +65,7 @@ async def test_every_served_call_is_answered_and_refused_as_the_model_says(tmp_p
         await functions(api)
         await looked_at(api)
         await settings(api)
+        await layers(api)
         await invocations(api)
         await mappings(api)
         await refusals(api)
@@ -127,6 +128,26 @@ async def settings(api: Over) -> None:
     await api.done("GetFunction", **F)
 
 
+async def layers(api: Over) -> None:
+    layer = {"LayerName": "shared"}
+    first = {**layer, "VersionNumber": 1}
+    made = await api.done(
+        "PublishLayerVersion", **layer, Content={"ZipFile": ZIP}, Description="x", CompatibleRuntimes=["python3.12"]
+    )
+    assert made["Version"] == 1
+    await api.done("PublishLayerVersion", **layer, Content={"ZipFile": ZIP})
+    await api.done("PublishLayerVersion", LayerName="other", Content={"ZipFile": ZIP})
+    await api.done("GetLayerVersion", **first)
+    await api.done("GetLayerVersionByArn", Arn=made["LayerVersionArn"])
+    assert (await api.done("ListLayers", MaxItems=1))["NextMarker"]
+    assert (await api.done("ListLayerVersions", **layer, MaxItems=1))["NextMarker"]
+    statement = {"StatementId": "all", "Action": "lambda:GetLayerVersion", "Principal": "*"}
+    await api.done("AddLayerVersionPermission", **first, **statement)
+    await api.done("GetLayerVersionPolicy", **first)
+    await api.done("RemoveLayerVersionPermission", **first, StatementId="all")
+    await api.done("DeleteLayerVersion", **first)
+
+
 async def unset(api: Over) -> dict[str, Any]:
     found = await api.done("GetFunctionConcurrency", **F)
     return {name: value for name, value in found.items() if name != "ResponseMetadata"}
@@ -171,6 +192,7 @@ async def mappings(api: Over) -> None:
 
 NO_MAPPING = {"UUID": "00000000-0000-4000-8000-000000000000"}
 NO_FUNCTION = {"Resource": ARN.replace("orders", "nobody")}
+NO_LAYER = {"LayerName": "nobody", "VersionNumber": 1}
 DIGITS = {**F, "Name": "1"}
 
 REFUSED: list[tuple[str, Mapping[str, Any]]] = [
@@ -196,6 +218,17 @@ REFUSED: list[tuple[str, Mapping[str, Any]]] = [
     ("PutFunctionRecursionConfig", {**F, "RecursiveLoop": "Never"}),
     ("GetFunctionRecursionConfig", N),
     ("PutRuntimeManagementConfig", {**N, "UpdateRuntimeOn": "Auto"}),
+    ("PublishLayerVersion", {"LayerName": "fresh", "Content": {"S3Bucket": "none", "S3Key": "k"}}),
+    *((f"Get{what}", NO_LAYER) for what in ("LayerVersion", "LayerVersionPolicy")),
+    ("GetLayerVersionByArn", {"Arn": "arn:aws:lambda:us-east-1:000000000000:layer:nobody:1"}),
+    (
+        "AddLayerVersionPermission",
+        {**NO_LAYER, "StatementId": "s", "Action": "lambda:GetLayerVersion", "Principal": "*"},
+    ),
+    ("RemoveLayerVersionPermission", {**NO_LAYER, "StatementId": "s"}),
+    ("DeleteLayerVersion", {"LayerName": "a b", "VersionNumber": 1}),
+    ("ListLayers", {"Marker": "%"}),
+    ("ListLayerVersions", {"LayerName": "shared", "Marker": "%"}),
     ("TagResource", {**NO_FUNCTION, "Tags": {"a": "b"}}),
     ("UntagResource", {**NO_FUNCTION, "TagKeys": ["a"]}),
     ("ListTags", NO_FUNCTION),

@@ -105,9 +105,9 @@ async def test_an_answer_that_breaks_off_is_not_passed_for_a_whole_one() -> None
 @pytest.mark.semantics("API-16")
 async def test_without_an_upstream_the_call_and_the_setting_are_named() -> None:
     async with lab(NONE) as api:
-        layers = await api.ask("GET", LAYERS)
+        urls = await api.ask("GET", "/2021-10-31/functions/orders/urls")
         served = await api.ask("GET", "/2015-03-31/functions")
-    for reply, what in ((layers, "ListLayerVersions (layers)"), (served, "ListFunctions")):
+    for reply, what in ((urls, "ListFunctionUrlConfigs (function URLs)"), (served, "ListFunctions")):
         assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (400, "InvalidParameterValueException")
         message = orjson.loads(reply.body)["message"]
         assert message.startswith(

@@ -417,3 +417,25 @@ def test_structures_are_printed_with_their_names(value: list[Any], text: str) ->
 )
 def test_values_are_printed_as_the_service_does(value: Any, text: str) -> None:
     assert printed(None, value) == text
+
+
+@pytest.mark.semantics("LAYER-12")
+def test_unknown_runtimes_and_architectures_of_a_layer_are_told_together() -> None:
+    given = {"CompatibleRuntimes": ["python3.7", "pascal"], "CompatibleArchitectures": ["mips"]}
+    runtimes, architectures = faults("PublishLayerVersion", {"LayerName": "l", "Content": {}, **given})
+    assert runtimes.startswith(
+        said(
+            "'[python3.7, pascal]'",
+            "compatibleRuntimes",
+            "Member must satisfy constraint: [Member must satisfy enum value set: [ruby2.6, dotnetcore1.0, python3.7, ",
+        )
+    )
+    assert runtimes.endswith("], Member must not be null]")
+    assert architectures == said(
+        "'[mips]'",
+        "compatibleArchitectures",
+        "Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, arm64], "
+        "Member must not be null]",
+    )
+    retired = ["provided", "python3.7", "go1.x", "python3.14", "nodejs24.x"]
+    assert faults("PublishLayerVersion", {"LayerName": "l", "Content": {}, "CompatibleRuntimes": retired}) == []

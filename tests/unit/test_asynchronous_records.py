@@ -97,15 +97,10 @@ def test_of_a_long_message_a_kilobyte_is_told_and_no_half_of_a_character() -> No
 
 @pytest.mark.semantics("ASYNC-07")
 @pytest.mark.parametrize(("condition", "ending"), [("Success", "Success"), ("RetriesExhausted", "Failure")])
-def test_an_entry_of_eventbridge(condition: str, ending: str) -> None:
-    bus = "arn:aws:events:us-east-1:000000000000:event-bus/default"
-    assert records.bridge_entry(b"{}", Condition(condition), bus, ARN, HELD.event) == {
-        "Source": "lambda",
-        "DetailType": f"Lambda Function Invocation Result - {ending}",
-        "Resources": [bus, f"{ARN}:$LATEST"],
-        "Detail": "{}",
-        "EventBusName": bus,
-    }
+def test_the_heading_of_an_event_on_a_bus(condition: str, ending: str) -> None:
+    heading = records.bus_heading(Condition(condition), ARN, HELD.event)
+    assert (heading.source, heading.detail_type) == ("lambda", f"Lambda Function Invocation Result - {ending}")
+    assert heading.resources == (f"{ARN}:$LATEST",)
 
 
 @pytest.mark.semantics("ASYNC-07")

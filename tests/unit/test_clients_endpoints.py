@@ -56,12 +56,18 @@ def test_real_aws_is_refused_unless_it_is_meant(url: str | None) -> None:
 
 
 @pytest.mark.semantics("CONFIG-39")
-def test_brokers_at_aws_are_named_unless_real_aws_is_meant() -> None:
+def test_servers_at_aws_are_named_unless_real_aws_is_meant() -> None:
     ours = ["localhost:9092", "[::1]:9092", "[x:9092", "kafka.amazonaws.com.test:9092", "notamazonaws.com:9092"]
-    theirs = ["b-1.c.x.c2.kafka.us-east-1.amazonaws.com:9092", "B-1.C.KAFKA.CN-NORTH-1.AMAZONAWS.COM.CN.:9098"]
-    assert endpoints.unwanted_brokers(ours, real=False) == ""
-    assert endpoints.unwanted_brokers([*ours, *theirs], real=False) == ",".join(theirs)
-    assert endpoints.unwanted_brokers(theirs, real=True) == ""
+    ours += ["redis://localhost:6379", "redis://amazonaws.com@cache.test"]
+    theirs = [
+        "redis://u:p@my.cache.amazonaws.com:6379/0",
+        "my.cache.amazonaws.com",
+        "b-1.c.x.c2.kafka.us-east-1.amazonaws.com:9092",
+        "B-1.C.KAFKA.CN-NORTH-1.AMAZONAWS.COM.CN.:9098",
+    ]
+    assert endpoints.unwanted_servers(ours, real=False) == ""
+    assert endpoints.unwanted_servers([*ours, *theirs], real=False) == ",".join(theirs)
+    assert endpoints.unwanted_servers(theirs, real=True) == ""
 
 
 @pytest.mark.parametrize(

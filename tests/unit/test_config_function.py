@@ -23,7 +23,7 @@ def code(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_five_kinds(code: Path) -> None:
+def test_the_kinds(code: Path) -> None:
     file = write(
         code,
         """
@@ -95,9 +95,12 @@ def test_the_environment_is_text(code: Path) -> None:
 
 PYTHON = {"runtime": "python", "handler": "a.b", "code": "code"}
 WRONG: list[tuple[dict[str, object], str]] = [
-    ({}, "functions.f: does not define how to run it (give one of runtime, command, external, invoke, http)"),
+    ({}, "functions.f: does not define how to run it (give one of runtime, command, external, invoke, http, plugin)"),
     ({"environment": {}}, "functions.f: does not define how to run it"),
-    ({"handler": "a.b", "code": "code"}, "how to run it (give one of runtime, command, external, invoke, http)"),
+    (
+        {"handler": "a.b", "code": "code"},
+        "how to run it (give one of runtime, command, external, invoke, http, plugin)",
+    ),
     ({"comand": ["x"]}, "functions.f.comand: unknown key (did you mean 'command'?)"),
     ({"command": "x"}, "functions.f.command: must be a list, not 'x' (write [x])"),
     (
@@ -105,7 +108,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
         "qualifier: is not a version or alias: 'a b' ($LATEST, or",
     ),
     ({"http": "http://x", "command": ["x"]}, "functions.f: has 'command' and 'http'"),
-    ({"runtime": "java21", "code": "code"}, "functions.f.runtime: is not a runtime that Headrace can start: 'java21'"),
+    ({"runtime": "cobol85", "code": "code"}, "functions.f.runtime: is not a runtime of Lambda's: 'cobol85'"),
     ({"runtime": "python", "code": "code"}, "functions.f: needs a 'handler' for the runtime python"),
     ({"runtime": "python", "handler": "a.b"}, "functions.f: 'code' is missing"),
     ({**PYTHON, "handler": "handler"}, "functions.f: has the handler 'handler', which names no function: write app.h"),
@@ -178,7 +181,7 @@ def test_a_name_that_lambda_would_not_take(tmp_path: Path) -> None:
     found = problems(write(tmp_path, 'functions: {"a b": {http: "http://x"}, c: 3}'))
     assert found == [
         "headrace.yaml:1: functions[\"a b\"]: is not a valid name of a function (1 to 64 letters, digits, '-' or '_')",
-        "headrace.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http",
+        "headrace.yaml:1: functions.c: must be a mapping with one of runtime, command, external, invoke, http, plugin",
     ]
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
 from headrace.config import complaints, schema
-from headrace.config.fields.spoken import Spoken
 from headrace.config.kinds.support import honoured_table
+from headrace.config.settings import Settings
 from support.configs import QUEUE, problems, write
 
 VALIDATOR = jsonschema.Draft202012Validator(schema.json_schema())
@@ -33,9 +34,23 @@ def test_stale_documents_are_named(tmp_path: Path) -> None:
 def test_every_field_is_described() -> None:
     page = schema.documents()["configuration.md"]
     for model in schema.models(schema.Document):
-        if issubclass(model, Spoken):
-            assert all(f"`{name}`" in page for name in model.model_fields if name != "name")
+        written = model.model_json_schema(by_alias=False).get("properties", {})
+        assert [name for name in written if f"`{name}`" not in page] == []
     assert honoured_table() in page
+
+
+def test_every_section_has_a_part_with_the_docstring_of_each_field() -> None:
+    page = schema.documents()["configuration.md"]
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            part = page.partition(f"\n### `{name}`\n")[2].partition("\n#")[0]
+            members = field.annotation.model_fields
+            rows = {row.split("|")[1].strip(" `"): row for row in part.splitlines() if row.startswith("| `")}
+            assert list(rows) == list(members)
+            undescribed = [key for key, member in members.items() if not (member.description or "").strip()]
+            assert undescribed == []
+            told = {key: " ".join((member.description or "").split()) for key, member in members.items()}
+            assert [key for key, text in told.items() if text not in rows[key]] == []
 
 
 FUNCTIONS = {"f": {"http": "http://x"}}

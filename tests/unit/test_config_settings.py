@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.config.errors import ConfigError
 from headrace.config.masking import MASK
 from headrace.config.settings import Address, Settings
 from support.configs import loaded, problems, write
@@ -90,6 +91,22 @@ def test_accounts_are_text_with_or_without_quotes(tmp_path: Path) -> None:
     for text in ("aws: {account: 000000000000}", 'aws: {account: "000000000000"}'):
         assert settings(tmp_path, text).aws.account == "000000000000"
     assert settings(tmp_path, "aws: {account: 123456789012}").aws.account == "123456789012"
+
+
+@pytest.mark.semantics("LAYER-14")
+def test_the_layers_of_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    arn = "arn:aws:lambda:us-east-1:580247275435:layer:Vendor:3"
+    (tmp_path / "vendor.zip").write_text("")
+    text = f"layers: {{'{arn}': ./vendor.zip, '{arn[:-2]}': /tmp}}"
+    assert settings(tmp_path, text).layers == {arn: tmp_path / "vendor.zip", arn[:-2]: Path("/tmp")}
+    given = {"HEADRACE_LAYERS": f'{{"{arn}": "/tmp"}}'}
+    assert settings(tmp_path, "x-a: 1", given).layers == {arn: Path("/tmp")}
+    with pytest.raises(ConfigError, match=r"layers.*: there is no '.*/other.zip' \(name a directory or a zip\)"):
+        settings(tmp_path, f"layers: {{'{arn}': ./other.zip}}")
+    with pytest.raises(ConfigError, match=r"^HEADRACE_LAYERS: there is no 'given'"):
+        settings(tmp_path, "x-a: 1", {"HEADRACE_LAYERS": f'{{"{arn}": "given"}}'})
+    with pytest.raises(ConfigError, match=r"layers.*is not the ARN of a layer"):
+        settings(tmp_path, "layers: {'layer:Vendor': ./vendor.zip}")
 
 
 def test_the_state_directory_of_a_file_is_relative_to_the_file(tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ async def test_a_restart_changes_no_answer(tmp_path: Path) -> None:
         assert (await api("PublishVersion", **F))["Version"] == "2"
 
 
-@pytest.mark.parametrize("harm", [{"latest": {}}, {"aliases": [{"weights": 1}]}, {"recursion": None, "tags": None}])
+@pytest.mark.parametrize("harm", [{"latest": {}}, {"aliases": [{"weights": 1}]}, {"name": None}, {"of_later": 1}])
 async def test_a_function_that_another_version_stored_is_told(tmp_path: Path, harm: dict[str, Any]) -> None:
     async with function_api(tmp_path) as api:
         await api.create()
@@ -216,6 +216,20 @@ async def test_a_function_that_another_version_stored_is_told(tmp_path: Path, ha
     with pytest.raises(UnusableState, match="does not understand the stored function orders"):
         async with function_api(tmp_path):
             pass
+
+
+async def test_a_field_that_was_not_there_when_a_function_was_stored_has_its_default(tmp_path: Path) -> None:
+    async with function_api(tmp_path) as api:
+        await api.create()
+        before = await api("GetFunction", **F), await api("GetFunctionRecursionConfig", **F)
+    documents = await Documents.open(tmp_path / FILE)
+    stored = documents.all("function")["orders"]
+    first = {"name": stored["name"], "latest": {**stored["latest"]}}
+    del first["latest"]["phase"]
+    await documents.write({("function", "orders"): first})
+    await documents.aclose()
+    async with function_api(tmp_path) as api:
+        assert (await api("GetFunction", **F), await api("GetFunctionRecursionConfig", **F)) == before
 
 
 async def test_functions_are_of_the_region_that_is_set(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from headrace.config.errors import BugError
+from headrace.config.kinds.profile import SourceIdentity
+from headrace.config.kinds.sqs import STANDARD
 from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core.documents import Report
 from headrace.dispatch.core.model import (
@@ -22,7 +24,7 @@ from headrace.dispatch.core.model import (
 )
 from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.steps import DiscardStep, SettleStep
-from headrace.dispatch.kinds.table import FILTERS, dispatch_of
+from headrace.dispatch.kinds.table import FILTERS, KINDS, dispatch_of
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
@@ -124,3 +126,18 @@ def test_the_kind_of_a_source_that_nobody_knows_cannot_be_asked_for() -> None:
     assert (unknown.pollers, unknown.place) == (None, unknown.source)
     with pytest.raises(BugError, match="should have refused"):
         dispatch_of(unknown)
+
+
+def test_a_kind_with_sources_without_an_arn_must_say_itself_what_names_them() -> None:
+    named = mapping("", topics=["orders"])
+    identity = SourceIdentity()
+    for fact in (STANDARD.place, identity.named_in, identity.claims, identity.duplicate):
+        with pytest.raises(AssertionError, match="must give its own"):
+            fact(named)
+    with pytest.raises(AssertionError, match="must give its own"):
+        identity.same(named, named)
+
+
+def test_a_record_of_a_topic_is_also_named_as_the_tools_of_kafka_name_it() -> None:
+    assert [kind.record_id("my/topic/0/17") for kind in KINDS if kind.record_id("my/topic/0/17")] == ["my/topic-0@17"]
+    assert [kind.record_id("orders-0@17") for kind in KINDS if kind.record_id("orders-0@17")] == []

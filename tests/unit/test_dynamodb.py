@@ -275,6 +275,9 @@ async def test_the_end_of_a_shard_is_looked_up_in_its_own_stream() -> None:
 # --- one record -----------------------------------------------------------------------------------------------------
 
 
+SEVEN = "7".zfill(21)
+
+
 @pytest.mark.semantics("STREAM-46")
 @pytest.mark.parametrize(
     ("answers", "found"),
@@ -289,16 +292,23 @@ async def test_the_end_of_a_shard_is_looked_up_in_its_own_stream() -> None:
 )
 async def test_what_stands_at_a_position(answers: list[Any], found: Probed) -> None:
     client = Client(get_records=answers)
-    assert await service(client).probe(STREAM, SHARD, Position.parse("007")) == found
-    asked = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": "007"}
+    assert await service(client).probe(STREAM, SHARD, Position.parse(SEVEN)) == found
+    asked = {"ShardIteratorType": "AT_SEQUENCE_NUMBER", "SequenceNumber": SEVEN}
     assert client.asked["get_shard_iterator"] == [{"StreamArn": STREAM, "ShardId": SHARD, **asked}]
+
+
+@pytest.mark.semantics("STREAM-46")
+async def test_a_position_too_short_for_the_client_is_not_asked_for() -> None:
+    client = Client()
+    assert await service(client).probe(STREAM, SHARD, Position.parse("7")) == Probed()
+    assert client.asked["get_shard_iterator"] == []
 
 
 @pytest.mark.semantics("STREAM-46")
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException", "TrimmedDataAccessException"])
 async def test_a_position_that_the_service_does_not_know_is_an_answer(code: str) -> None:
     client = Client(get_shard_iterator=[refused(code)])
-    assert await service(client).probe(STREAM, SHARD, Position.parse("7")) == Probed()
+    assert await service(client).probe(STREAM, SHARD, Position.parse(SEVEN)) == Probed()
 
 
 @pytest.mark.semantics("STREAM-46")
@@ -307,7 +317,7 @@ async def test_a_position_that_the_service_does_not_know_is_an_answer(code: str)
 )
 async def test_a_probe_that_got_no_answer_says_so(answer: Any) -> None:
     with pytest.raises(SourceUnavailable):
-        await service(Client(get_records=[answer])).probe(STREAM, SHARD, Position.parse("7"))
+        await service(Client(get_records=[answer])).probe(STREAM, SHARD, Position.parse(SEVEN))
 
 
 # --- records --------------------------------------------------------------------------------------------------------

@@ -67,20 +67,6 @@ async def test_a_version_that_an_alias_goes_to_by_weight_is_not_deleted(api: Fun
     await api("DeleteFunction", **F, Qualifier="3")
 
 
-@pytest.mark.semantics("FUNC-06")
-async def test_layers_are_refused_with_what_to_do(api: FunctionApi) -> None:
-    before = _stored(api)
-    layers = ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]
-    for operation, parameters in (
-        ("CreateFunction", new(Layers=layers)),
-        ("UpdateFunctionConfiguration", {**F, "Layers": layers}),
-    ):
-        with pytest.raises(ApiError, match="put their content into the function's own package") as refused:
-            await api(operation, **parameters)
-        assert refused.value.code == IPV
-    assert _stored(api) == before
-
-
 @pytest.mark.semantics("FUNC-44")
 async def test_what_cannot_be_run_on_this_machine_is_refused_before_it_is_a_function(tmp_path: Path) -> None:
     async def obstacle(runnable: Runnable) -> str:

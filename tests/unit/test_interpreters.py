@@ -11,10 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from headrace.config.fields.runtimes import Runtimes
 from headrace.dispatch.invokers.local import interpreters
 from headrace.dispatch.invokers.local.interpreters import BrokenInterpreter, Interpreter
-from headrace.dispatch.invokers.local.launch import Command, LaunchRefused, plan
+from headrace.dispatch.invokers.local.launch import plan
 from headrace.dispatch.invokers.local.spec import FunctionSpec, RuntimeLaunch
+from headrace.dispatch.invokers.local.start_command import Command, LaunchRefused
 
 OURS = "{}.{}".format(*sys.version_info[:2])
 
@@ -83,28 +85,36 @@ def test_an_interpreter_that_is_another_one_now_is_asked_again(tmp_path: Path) -
     assert interpreters.python(str(python)) == Interpreter(str(python), "3.999", True, True)
 
 
+OPERATOR = "or the operator of Headrace can"
 ADVICE = [
-    ("python3.99", "install it where Headrace runs, or give the function the runtime python" + OURS),
-    ("python3.98", "give the function the runtime python3.97"),
-    ("python3.96", "repair it, or give the function another runtime"),
-    ("python3.95", "put awslambdaric and boto3 into its package"),
+    ("python3.99", f"give the function the runtime python{OURS}; {OPERATOR} install python3.99"),
+    ("python3.98", f"give the function the runtime python3.97; {OPERATOR} install python3.98"),
+    ("python3.96", f"give the function another runtime; {OPERATOR} repair it"),
+    ("python3.9", f"put awslambdaric and boto3 into its package; {OPERATOR} run"),
+    ("python3.94", f"give the function another runtime; {OPERATOR} correct 'runtimes'"),
     ("provided.al2023", "put it into the function's package"),
-    ("nodejs99.x", "where Headrace runs"),
+    ("nodejs99.x", f"give the function another runtime; {OPERATOR} install it, or name a node"),
+    ("nodejs98.x", f"give the function another runtime; {OPERATOR} correct 'runtimes'"),
+    ("java21", f"build the function for provided, or give it a bootstrap; {OPERATOR} add one"),
+    ("java17", f"give the function another runtime; {OPERATOR} install it, or correct 'runtimes'"),
 ]
+SET = {"python3.94": "/no/python", "nodejs98.x": "/no/node", "java17": {"command": ["/no/java"]}, "near": False}
 
 
-@pytest.mark.semantics("API-23")
+@pytest.mark.semantics("API-23", "RUNTIME-10")
 @pytest.mark.parametrize(("runtime", "advice"), ADVICE, ids=[each[0] for each in ADVICE])
 async def test_who_uploaded_a_function_is_told_what_he_can_do(
     spec: FunctionSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: str, advice: str
 ) -> None:
-    """Nothing of his names an interpreter, a virtual environment, or a directory."""
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    """Nothing of his names an interpreter, a virtual environment, or a directory; and he cannot change the machine."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}")
+    monkeypatch.setenv("HOME", str(tmp_path))
     program(tmp_path / "bin" / "python3.98", "echo 3.97 True True")
     program(tmp_path / "bin" / "python3.96", "echo broken >&2; exit 1")
-    program(tmp_path / "bin" / "python3.95", "echo 3.95 False False")
+    program(tmp_path / "bin" / "python3.9", "echo 3.9 False False")
     program(tmp_path / "bin" / "node", "echo v1.2.3")
-    uploaded = replace(spec, launch=RuntimeLaunch(runtime, "app.handler"), uploaded=True)
+    runtimes = Runtimes.model_validate(SET)
+    uploaded = replace(spec, launch=RuntimeLaunch(runtime, "app.handler"), uploaded=True, runtimes=runtimes)
     refused = await plan(uploaded)
     assert isinstance(refused, LaunchRefused)
     assert advice in refused.text

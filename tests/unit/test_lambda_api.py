@@ -318,7 +318,7 @@ class _Group:
     ("groups", "told"),
     [
         ((_Group("GetFunction"), _Group("GetFunction")), "two groups serve GetFunction"),
-        ((_Group("PublishLayerVersion"),), "PublishLayerVersion is served, and the table"),
+        ((_Group("GetCodeSigningConfig"),), "GetCodeSigningConfig is served, and the table"),
     ],
 )
 def test_groups_that_contradict(groups: tuple[_Group, ...], told: str) -> None:

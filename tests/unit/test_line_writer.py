@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 import pytest
 
@@ -32,7 +32,7 @@ class Pipe:
     def __init__(self) -> None:
         reader, writer = os.pipe()
         self.reader: IO[bytes] = os.fdopen(reader, "rb")
-        self.writer: IO[str] = os.fdopen(writer, "w", encoding="utf-8")
+        self.writer: TextIO = os.fdopen(writer, "w", encoding="utf-8")
 
     def read_all(self, lines: LineWriter) -> list[str]:
         """Everything, once all is written."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from headrace.config.clock import SystemClock
+from headrace.config.mapping import EventSourceMapping
 from headrace.service.api.wire.refusals import form_of
-from headrace.service.control.mappings.model import NOT_LOOKED_AT, MappingState
+from headrace.service.control.mappings import from_file
+from headrace.service.control.mappings.model import NOT_LOOKED_AT, Mapped, MappingState
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.document_store import FILE, Documents
 from headrace.service.control.store.mapping_plane import MappingPlane
-from support.mapping_requests import GROUND, SQS
+from support.mapping_requests import GROUND, HERE, SQS, created
 
 
 @asynccontextmanager
@@ -72,3 +75,42 @@ async def test_a_change_whose_caller_went_is_in_the_file_in_memory_and_told(tmp_
         assert told == [uuid]
     async with mapping_plane(tmp_path) as again:
         assert again.all[uuid].config.tags == {"a": "1"}
+
+
+# --- a file that is read again ----------------------------------------------------------------------------------------
+
+
+def of_file(batch_size: int = 10, adopted: str = "") -> Mapped:
+    definition = EventSourceMapping(name="m", source=SQS["EventSourceArn"], function="f", batch_size=batch_size)
+    shown = from_file.as_shown(definition, "headrace.yaml", HERE, float(batch_size))
+    return replace(shown, adopted=adopted)
+
+
+NOW, SAME, OTHER = of_file(), replace(of_file(), modified=99.0), of_file(5)
+MOVED = replace(NOW, file="other.yaml")
+ADOPTED = of_file(7, "as it is")
+
+
+@pytest.mark.semantics("RELOAD-01", "RELOAD-06")
+@pytest.mark.parametrize(
+    ("before", "found", "after"),
+    [
+        (None, NOW, NOW),
+        (NOW, None, None),
+        (None, None, None),  # the API deleted it
+        (NOW, SAME, NOW),
+        (NOW, OTHER, OTHER),
+        (NOW, MOVED, MOVED),
+        (ADOPTED, replace(ADOPTED, modified=99.0), ADOPTED),  # what is in memory is newer than what is stored
+        (ADOPTED, NOW, NOW),  # its definition changed: the API's changes are dropped
+        (NOW, ADOPTED, ADOPTED),
+    ],
+)
+def test_what_is_the_same_in_a_file_that_is_read_again_keeps_its_state(
+    before: Mapped | None, found: Mapped | None, after: Mapped | None
+) -> None:
+    of_api = created(SQS)
+    known = {"m": before} if before else {}
+    again = from_file.read_again({**known, "other": of_api}, {"m": found} if found else {}, ["m"])
+    assert again == {**({"m": after} if after else {}), "other": of_api}
+    assert after is None or again["m"] is after

@@ -132,3 +132,9 @@ def test_what_a_filter_takes_it_takes_however_it_is_written(pattern: list[object
     keeps = RecordFilter.parse(filter_rules("sqs"), [{"body": {"k": pattern}}]).keeps
     assert keeps({}, data)
     assert keeps({}, data.encode())
+
+
+def test_data_that_are_no_text_are_left_to_the_patterns() -> None:
+    found = LiteralSearch.of(branch for pattern in parse_all([{"a": ["x"]}]) for branch in pattern.branches)
+    assert found is not None
+    assert [found.refuses(data) for data in (None, 7, {"a": "x"})] == [False, False, False]

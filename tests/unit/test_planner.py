@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 
 import pytest
@@ -547,3 +547,99 @@ def test_records_are_compared_by_identity() -> None:
     twins: tuple[Record, ...] = (record(1), record(1))
     run = Paper(Planner(stream(), Batch(Records.of(twins))), lambda invoke: ok()).run()
     assert len(run.fates) == 2
+
+
+# --- somebody gives up on a record ------------------------------------------------------------------------------------
+
+SKIPPED = discarded(DiscardReason.SKIPPED)
+
+
+def tried(policy: Policy, numbers: range, *outcomes: Outcome) -> Planner:
+    """A planner after these outcomes, whose batch waits for its next attempt."""
+    planner = Planner(policy, batch(numbers))
+    for outcome in outcomes:
+        step = planner.next(at(0.0))
+        assert isinstance(step, InvokeStep)
+        planner.on(step.call, outcome, at(0.0))
+    return planner
+
+
+@pytest.mark.semantics("STEER-12")
+@pytest.mark.parametrize(("place", "left"), [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])])
+def test_a_record_that_somebody_gives_up_on_is_discarded_and_the_others_go_on(place: int, left: list[int]) -> None:
+    planner = tried(stream(), range(3), failed())
+    skip = planner.skip(planner.undecided[place])
+    assert skip is not None
+    assert not skip.waits
+    step = planner.next(at(0.0))
+    assert isinstance(step, DiscardStep)
+    assert (step.fate, ids(step.records), step.invocations) == (SKIPPED, [place], 1)
+    assert step.failure is not None  # its last error is in the document
+    wait = planner.next(at(0.0))
+    assert isinstance(wait, Wait)
+    step = planner.next(at(wait.until))
+    assert isinstance(step, InvokeStep)
+    assert ids(step.records) == left
+
+
+@pytest.mark.semantics("STEER-12")
+@pytest.mark.parametrize("make", [stream, kafka])
+def test_a_record_that_an_invocation_has_is_given_up_after_it(make: Callable[..., Policy]) -> None:
+    planner = Planner(make(), batch(range(2)))
+    step = planner.next(at(0.0))
+    assert isinstance(step, InvokeStep)
+    skip = planner.skip(step.records[0])
+    assert skip is not None
+    assert skip.waits
+    assert isinstance(planner.next(at(0.0)), Wait | Done)  # nothing is decided under an invocation
+    planner.on(step.call, failed(), at(1.0))
+    step = planner.next(at(1.0))
+    assert isinstance(step, DiscardStep)
+    assert (step.fate, ids(step.records)) == (SKIPPED, [0])
+
+
+@pytest.mark.semantics("STEER-12")
+def test_what_the_function_took_is_not_given_up() -> None:
+    planner = Planner(stream(), batch(range(2)))
+    step = planner.next(at(0.0))
+    assert isinstance(step, InvokeStep)
+    record = step.records[0]
+    planner.skip(record)
+    planner.on(step.call, ok(), at(1.0))
+    assert planner.next(at(1.0)) == SettleStep(step.records, DELIVERED)
+    assert planner.next(at(1.0)) == Done()
+    assert planner.skip(record) is None
+
+
+@pytest.mark.semantics("STEER-12")
+def test_the_only_record_of_a_batch_may_be_given_up_and_one_that_never_began() -> None:
+    planner = tried(stream(), range(1), failed())
+    planner.skip(planner.undecided[0])
+    assert isinstance(planner.next(at(0.0)), DiscardStep)
+    assert planner.next(at(0.0)) == Done()
+    planner = Planner(stream(), batch(range(2)))
+    step = planner.next(at(0.0))
+    assert isinstance(step, InvokeStep)
+    planner.skip(step.records[0])
+    planner.recall(step.call)  # its function cannot start
+    step = planner.next(at(0.0))
+    assert isinstance(step, DiscardStep)
+    assert (ids(step.records), step.invocations, step.last) == ([0], 0, None)
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_skip_survives_a_bisect(place: int) -> None:
+    planner = Planner(stream(bisect=True), batch(range(4)))
+    step = planner.next(at(0.0))
+    assert isinstance(step, InvokeStep)
+    planner.skip(step.records[place])
+    planner.on(step.call, failed(), at(1.0))
+    step = planner.next(at(1.0))
+    assert isinstance(step, DiscardStep)
+    assert ids(step.records) == [place]
+    assert ids(planner.undecided) == [each for each in range(4) if each != place]
+    last = planner.undecided[-1]  # in the second half
+    planner.skip(last)
+    step = planner.next(at(1.0))
+    assert isinstance(step, DiscardStep)
+    assert ids(step.records) == ids([last])

@@ -30,7 +30,7 @@ def built(root: Path, files: dict[str, str]) -> list[str]:
     return found
 
 
-ROOMS = "telemetry, control, running, async_invoke, api, templates, wiring, cli"
+ROOMS = "telemetry, control, running, async_invoke, api, templates, wiring, testing, cli"
 
 
 @pytest.mark.parametrize(

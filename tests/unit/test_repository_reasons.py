@@ -44,6 +44,14 @@ ALLOWED = {
     "dispatch/invokers/core/answers.py:_failure": "an interface emulator says in words alone that the time was over",
     "dispatch/invokers/core/answers.py:_is_quirk": "an emulator says in words alone that an init or a process failed",
     "dispatch/invokers/local/interpreters.py:_ask_python": "of what an interpreter prints, the telling line is shown",
+    **{
+        f"service/testing/invoker_contract.py:test_{name}": "a suite compares what an invoker says with what AWS says"
+        for name in (
+            "an_error_of_the_handler",
+            "the_process_ends_in_the_middle",
+            "an_error_of_the_init_is_no_attempt",
+        )
+    },
     "config/read_json.py:_syntax": "json says in words alone what is wrong; its words are shown as ours",
     "config/read_yaml.py:_hint": "PyYAML says in words alone what it did not understand",
 }

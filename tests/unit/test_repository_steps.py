@@ -61,6 +61,13 @@ STEPS = {
     },
     "service/control/store/function_plane.py": {
         "FunctionPlane._remember": "a function that is durable is in memory, and told",
+        "FunctionPlane._tell_regained": "code that is here again makes its functions Active, and that is told",
+    },
+    "service/control/store/attachments.py": {
+        "Attachments._kept": "the content of a layer that was found is held before anybody deletes it",
+    },
+    "service/control/store/layer_plane.py": {
+        "LayerPlane._remember": "a layer that is durable is in memory",
     },
     "service/control/store/mapping_plane.py": {
         "MappingPlane._remember": "a mapping that is durable is in memory, and told",

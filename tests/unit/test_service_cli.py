@@ -12,9 +12,10 @@ import pytest
 
 from headrace.config.errors import ConfigError, Problem
 from headrace.dispatch.kinds.table import FILTERS
+from headrace.dispatch.kinds.trials import candidates_of
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
-from headrace.service.cli.verbs import configs, filter_test
+from headrace.service.cli.verbs import configs
 from headrace.service.cli.verbs.asking import url_of
 from headrace.service.cli.verbs.configs import flags_of
 from headrace.service.cli.verbs.tables import table
@@ -255,7 +256,7 @@ def test_what_cannot_be_tried_is_said(
     ],
 )
 def test_records_of_other_sources(kind: str, record: object, name: str, data: bytes | None) -> None:
-    (one,) = filter_test.candidates_of(json.dumps(record), FILTERS[kind], as_body=False)
+    (one,) = candidates_of(json.dumps(record), FILTERS[kind], as_body=False)
     assert (one.name, one.data) == (name, data)
 
 
@@ -292,3 +293,45 @@ def test_bash_completes(typed: list[str], words: list[str], capsys: pytest.Captu
     ask = f"COMP_WORDS=({' '.join(typed)}); COMP_CWORD={len(typed) - 1}; _headrace; echo ${{COMPREPLY[@]}}"
     found = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
     assert found.stdout.split() == words
+
+
+@pytest.mark.semantics("STEER-14")
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (["set", "m", "LATEST"], {"mapping": "m", "lane": "", "to": "LATEST", "yes": False}),
+        (["set", "m", "shard-1", "495"], {"mapping": "m", "lane": "shard-1", "to": "495"}),
+        (
+            ["set", "m", "shard-1", "495", "--yes", "--url", "http://h:1"],
+            {"to": "495", "yes": True, "url": "http://h:1"},
+        ),
+        (["skip", "m", "orders-0", "--record", "orders-0@7"], {"lane": "orders-0", "record": "orders-0@7"}),
+        (
+            ["remove", "m", "-y", "--state", "s"],
+            {"mapping": "m", "source": None, "yes": True, "state": "s", "url": None},
+        ),
+        ([], {"positions_verb": None, "url": None}),
+    ],
+)
+def test_the_verbs_of_positions_take_what_they_need(arguments: list[str], given: dict[str, object]) -> None:
+    parsed = vars(cli.parse(["positions", *arguments]))
+    assert {name: parsed[name] for name in given} == given
+
+
+@pytest.mark.semantics("RELOAD-02")
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(["--dry-run"], "a dry run ends with what it began with"), ([], "no configuration was named")],
+)
+def test_what_cannot_be_watched_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    why: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if arguments:
+        (tmp_path / "headrace.yaml").write_text("functions: {f: {http: 'http://localhost:1/'}}\n")
+    assert cli.main(["run", "--watch", *arguments]) == Exit.USAGE
+    assert f"--watch has nothing to watch: {why}" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, unwanted_brokers
+from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, unwanted_servers
 from headrace.config.errors import ConfigError
 from headrace.config.function import CommandFunction, ExternalFunction, HttpFunction, LocalFunction
 from headrace.config.loader import Config, load
@@ -322,7 +322,7 @@ async def test_brokers_at_aws_are_refused_unless_real_aws_is_meant(tmp_path: Pat
         assert out == []
         off = {"m": {**mappings["m"], "enabled": False}}
         assert await ended(configured(tmp_path, HTTP_FUNCTION, mappings=off, until_idle=0)) == ""
-    assert unwanted_brokers([server], real=True) == ""
+    assert unwanted_servers([server], real=True) == ""
 
 
 async def ended(config: Config) -> str:

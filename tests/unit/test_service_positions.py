@@ -32,8 +32,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "orders": {"source": STREAM, "function": "f", "starting_position": "LATEST"},
         "others": {"source": OTHER, "function": "f", "starting_position": "LATEST"},
         "table": {"source": TABLE, "function": "f", "starting_position": "LATEST"},
+        "queue": {"source": "arn:aws:sqs:us-east-1:000000000000:orders", "function": "f"},
     }
-    config = {"functions": {"f": {"http": "http://localhost:1/"}}, "mappings": mappings}
+    aws = {"endpoint_url": "http://localhost:1/", "region": "us-east-1"}
+    config = {
+        "aws": aws,
+        "listen": "127.0.0.1:3",
+        "functions": {"f": {"http": "http://localhost:1/"}},
+        "mappings": mappings,
+    }
     (tmp_path / "headrace.json").write_text(json.dumps(config))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -122,18 +129,26 @@ def test_where_nothing_was_stored_nothing_is_listed_and_nothing_is_made(
     assert not (project / ".headrace").exists()
 
 
-@pytest.mark.semantics("CLI-26")
-@pytest.mark.parametrize("arguments", [(), ("move", "orders", STREAM, GONE), ("remove", "orders")])
-def test_a_running_daemon_is_not_interfered_with(
-    project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+@pytest.mark.semantics("CLI-26", "STEER-14")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "no daemon answers at http://127.0.0.1:3/v1/mappings"),
+        (("remove", "--yes", "orders"), "no daemon answers at http://127.0.0.1:3/v1/token"),
+        (("set", "--yes", "orders", "LATEST"), "no daemon answers at http://127.0.0.1:3/v1/token"),
+        (("skip", "--yes", "orders", "s", "--url", "http://127.0.0.1:2"), "no daemon answers at http://127.0.0.1:2/"),
+        (("move", "orders", STREAM, GONE), "another daemon (pid "),
+    ],
+)
+def test_what_a_running_daemon_uses_it_is_asked_for(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
     store(project, {(ORDERS, STREAM): at(1)})
     daemon = StateDirectory.open(project / ".headrace")
     code, out, err = headrace(capsys, *arguments)
     daemon.close()
     assert (code, out) == (Exit.FAILURE, "")
-    assert "another daemon (pid " in err
-    assert "stop it" in err
+    assert said in err
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 1"]]
 
 
@@ -142,7 +157,7 @@ def test_a_state_directory_can_be_named(project: Path, capsys: pytest.CaptureFix
     (project / ".headrace").rename(project / "kept")
     assert rows(capsys) == []
     assert "after 1" in headrace(capsys, "--state", "kept")[1]
-    assert headrace(capsys, "remove", "--state", "kept", "orders")[0] == Exit.OK
+    assert headrace(capsys, "remove", "--yes", "--state", "kept", "orders")[0] == Exit.OK
 
 
 @pytest.mark.semantics("CLI-27")
@@ -174,7 +189,7 @@ def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsy
     code, _, err = headrace(capsys, "move", GONE, STREAM, "orders")
     assert code == Exit.FAILURE
     assert f"headrace positions remove orders {STREAM}" in err
-    assert headrace(capsys, "remove", "orders", STREAM)[0] == Exit.OK
+    assert headrace(capsys, "remove", "-y", "orders", STREAM)[0] == Exit.OK
     assert headrace(capsys, "move", GONE, STREAM, "orders")[0] == Exit.OK
     assert rows(capsys) == [["orders", "yes", STREAM, "shard-1", "after 5"]]
 
@@ -183,20 +198,35 @@ def test_positions_are_not_given_to_a_mapping_that_has_some(project: Path, capsy
 def test_positions_are_forgotten_by_source_or_all_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streams = [f"{TABLE}/stream/{label}" for label in ("one", "two", "three")]
     store(project, {(GONE, stream): at(5) for stream in streams})
-    assert headrace(capsys, "remove", GONE, streams[0])[1] == f"removed 1 position of {GONE}\n"
+    assert headrace(capsys, "remove", "--yes", GONE, streams[0])[1] == f"removed 1 position of {GONE}\n"
     assert [row[2] for row in rows(capsys)] == [streams[2], streams[1]]
-    assert headrace(capsys, "remove", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
+    assert headrace(capsys, "remove", "--yes", GONE.upper())[1] == f"removed 2 positions of {GONE.upper()}\n"
     assert rows(capsys) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("remove", "order"), Exit.USAGE, "there is no mapping 'order'; there are orders, others, table"),
+        (
+            ("remove", "--yes", "order"),
+            Exit.USAGE,
+            "there is no mapping 'order'; there are orders, others, table, queue",
+        ),
         (("move", GONE, STREAM, "new"), Exit.USAGE, "there is no mapping 'new'"),
         (("move", GONE, STREAM, "others"), Exit.USAGE, f"mapping others reads {OTHER}"),
         (("move", GONE, OTHER, "others"), Exit.FAILURE, f"no positions of {GONE} are stored in {OTHER}"),
-        (("remove", "orders"), Exit.FAILURE, f"no positions of {ORDERS} are stored"),
+        (("remove", "--yes", "orders"), Exit.FAILURE, f"no positions of {ORDERS} are stored"),
+        (
+            ("remove", GONE),
+            Exit.USAGE,
+            "begins again at its starting position. (no daemon uses the state directory) Say",
+        ),
+        (("set", "orders", "LATEST"), Exit.USAGE, "Say so with --yes: there is no terminal to ask"),
+        (("set", "--yes", "orders", "yesterday"), Exit.USAGE, "'yesterday' is no place to go on: write TRIM_HORIZON"),
+        (("set", "--yes", GONE, "LATEST"), Exit.USAGE, f"there is no mapping {GONE}"),
+        (("set", "--yes", "queue", "LATEST"), Exit.FAILURE, "reads a queue, which has no positions"),
+        (("remove", "--yes", "queue"), Exit.FAILURE, "reads a queue, which has no positions"),
+        (("skip", "--yes", "orders", "shard-1"), Exit.FAILURE, "only a running one can give up on a record"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_changes_nothing(
@@ -210,9 +240,40 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
 
 
 def test_where_nothing_was_stored_nothing_can_be_changed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = headrace(capsys, "remove", "orders")
+    code, _, err = headrace(capsys, "remove", "--yes", "orders")
     assert code == Exit.FAILURE
     assert "no positions are stored in" in err
+
+
+@pytest.mark.semantics("STEER-14")
+@pytest.mark.parametrize(
+    ("answer", "code"), [("y", Exit.OK), ("YES", Exit.OK), ("", Exit.FAILURE), ("no", Exit.FAILURE)]
+)
+def test_somebody_is_asked_before_anything_is_removed(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, answer: str, code: Exit
+) -> None:
+    store(project, {(GONE, STREAM): at(5)})
+    asked: list[str] = []
+
+    def answers(question: str) -> str:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("builtins.input", answers)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    got, out, _ = headrace(capsys, "remove", GONE)
+    assert (got, "nothing was changed" in out) == (code, code == Exit.FAILURE)
+    assert asked[0].startswith(f"{GONE} forgets its positions")
+    assert len(rows(capsys)) == (0 if code == Exit.OK else 1)
+
+
+def test_a_daemon_on_any_free_port_is_to_be_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = project / "headrace.json"
+    file.write_text(file.read_text().replace("127.0.0.1:3", "127.0.0.1:0"))
+    daemon = StateDirectory.open(project / ".headrace")
+    code, _, err = headrace(capsys)
+    daemon.close()
+    assert (code, "name its address with --url" in err) == (Exit.FAILURE, True)
 
 
 # --- whose they are -------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from support.whole_api import over_http
 
 @pytest.mark.semantics("FUNC-50")
 async def test_one_look_shows_a_function_that_is_done(tmp_path: Path) -> None:
-    async with over_http(tmp_path) as api, anyio.create_task_group() as tasks:
+    async with over_http(tmp_path, 1.0) as api, anyio.create_task_group() as tasks:
         tasks.start_soon(api.whole.planes.functions.run)
         created = await api.ask("CreateFunction", creation())
         assert b'"State":"Pending"' in created.body
@@ -32,7 +32,7 @@ async def test_one_look_shows_a_function_that_is_done(tmp_path: Path) -> None:
 
 @pytest.mark.semantics("FUNC-50")
 async def test_a_look_waits_no_longer_than_its_patience(tmp_path: Path) -> None:
-    async with over_http(tmp_path) as api:  # nobody lets time do its part
+    async with over_http(tmp_path, 1.0) as api:  # nobody lets time do its part
         await api.ask("CreateFunction", creation())
         shown = (await api.ask("GetFunctionConfiguration", {"FunctionName": "orders"})).body
         assert b'"State":"Pending"' in shown

@@ -3,107 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from argparse import Namespace
 from typing import Any
 
-import aiohttp
+import orjson
 import pytest
 from anyio import to_thread
 
-from headrace.config.clock import SystemClock
-from headrace.config.durable.faults import StoreUnavailable
 from headrace.config.errors import HeadraceError
-from headrace.config.settings import Address
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
-from headrace.service.api.core.access import ApiAccess
-from headrace.service.api.server import address_of, bind, serving
-from headrace.service.api.steering import Outlook, Steering
+from headrace.service.cli.verbs import positions_asked
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
-from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.core.tap import TapLines
 from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
-from headrace.service.telemetry.taps import Taps
-from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
+from headrace.service.wiring.exits import UsageError
+from support.steering_desk import TOKEN, Desk, desk
 
 SHARD = Lane("arn:aws:kinesis:us-east-1:000000000000:stream/orders", "shardId-0")
-TOKEN = "X-Headrace-Token"
-
-
-class Shown:
-    def readiness(self) -> Readiness:
-        return Readiness(ready=True, polling=True)
-
-    def mappings(self) -> tuple[MappingView, ...]:
-        return (MappingView("a b/c", "uuid", "arn", "kinesis", "f", "polling", None, 1, {}),)
-
-    def functions(self) -> tuple[FunctionView, ...]:
-        return (FunctionView("f", "a function", up=True, cause=None, in_flight=0, limit=None),)
-
-
-@dataclass
-class Levers:
-    pulled: list[tuple[str, str]] = field(default_factory=list)
-    full: bool = False
-
-    async def pause(self, name: str) -> None:
-        if self.full:
-            raise StoreUnavailable("the disk is full")
-        self.pulled.append(("pause", name))
-
-    async def resume(self, name: str) -> None:
-        self.pulled.append(("resume", name))
-
-    async def retry(self, name: str) -> None:
-        self.pulled.append(("retry", name))
-
-
-@dataclass
-class Desk:
-    """A daemon's /v1, as a client sees it."""
-
-    session: aiohttp.ClientSession
-    sight: Sight
-    levers: Levers
-    taps: Taps
-    lines: LinesOfFunctions
-
-    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        async with self.session.get(path, headers=headers) as answer:
-            return answer.status, await answer.json()
-
-    async def post(self, path: str, headers: Mapping[str, str] | None = None, data: bytes = b"") -> tuple[int, Any]:
-        async with self.session.post(path, headers=headers, data=data) as answer:
-            return answer.status, await answer.json()
-
-    async def token(self) -> dict[str, str]:
-        return {TOKEN: (await self.get("/v1/token"))[1]["token"]}
-
-
-@asynccontextmanager
-async def desk(host: str = "127.0.0.1", keys: Mapping[str, str] | None = None) -> AsyncIterator[Desk]:
-    """`host`: where it believes to listen. `keys`: secrets by id."""
-
-    async def no_metrics() -> bytes:
-        return b""
-
-    sight, levers = Sight(lambda: Instant(100.0, 1000.0)), Levers()
-    taps, lines = Taps(lambda: 1000.0), LinesOfFunctions(lambda: 1000.0)
-    steering = Steering(Shown(), Outlook(sight, taps, lines), levers, ApiAccess(host, (), keys or {}), SystemClock())
-    listener = bind(Address("127.0.0.1", 0))
-    try:
-        async with (
-            serving(listener, Shown(), no_metrics, steering=steering),
-            aiohttp.ClientSession(f"http://{address_of(listener)}") as session,
-        ):
-            yield Desk(session, sight, levers, taps, lines)
-    finally:
-        listener.close()
 
 
 def told(sight: Sight) -> None:
@@ -151,7 +71,29 @@ async def test_the_journal_is_bounded_in_an_answer_and_can_be_searched() -> None
         (entry,) = (await found.get("/v1/mappings/uuid/journal?fate=delivered&id=9&limit=1"))[1]["entries"]
         assert entry["ids"] == ["9"]
         for limit in ("0", "1001", "x"):
-            assert (await found.get(f"/v1/mappings/uuid/journal?limit={limit}"))[0] == 400
+            for name in ("limit", "ids"):
+                assert (await found.get(f"/v1/mappings/uuid/journal?{name}={limit}"))[0] == 400
+
+
+@pytest.mark.semantics("STEER-33")
+@pytest.mark.parametrize(
+    ("query", "whats"),
+    [
+        ("search=VALUEERROR", ["invoked"]),
+        ("search=shardid-0", ["delivered", "invoked"]),
+        ("search=request-1", ["invoked"]),
+        ("search=9", ["delivered"]),
+        ("search=9&failed=1", []),
+        ("failed=1", ["invoked"]),
+        ("search=nothing", []),
+    ],
+)
+async def test_the_journal_is_searched_by_any_text(query: str, whats: list[str]) -> None:
+    async with desk() as found:
+        told(found.sight)
+        entries = (await found.get(f"/v1/mappings/uuid/journal?{query}&ids=2"))[1]["entries"]
+        assert sorted(each["what"] for each in entries) == whats
+        assert all(len(each["ids"]) == min(2, each["records"]) for each in entries)
 
 
 @pytest.mark.semantics("STEER-02")
@@ -173,6 +115,45 @@ async def test_a_lever_wants_the_token() -> None:
         assert (code, refusal["error"]) == (500, "the disk is full")
 
 
+@pytest.mark.semantics("STEER-10", "STEER-12")
+async def test_positions_are_seen_by_all_and_moved_with_the_token() -> None:
+    async with desk() as found:
+        where = "/v1/mappings/uuid/positions"
+        assert (await found.get(where))[1]["positions"][0]["shard"] == "s"
+        assert (await found.get("/v1/mappings/x/positions"))[0] == 404
+        body = b'{"lane": "s", "to": "LATEST"}'
+        assert (await found.post(f"{where}/set", data=body))[0] == 403
+        token = await found.token()
+        code, answer = await found.post(f"{where}/set", token, body)
+        assert (code, answer["in_flight"][0]["first"]) == (200, "7")
+        assert (await found.post(f"{where}/skip", token, b'{"lane": "s", "record": "7"}'))[0] == 200
+        assert (await found.post(f"{where}/remove", token))[0] == 200
+        assert found.moves.made == [
+            ("put", "a b/c", "s", "LATEST"),
+            ("skip", "a b/c", "s", "7"),
+            ("remove", "a b/c"),
+        ]
+        for wrong in (b"{", b"[]", b'{"lane": 7}', b'{"shard": "s"}'):
+            assert (await found.post(f"{where}/set", token, wrong))[0] == 400
+        assert (await found.post(f"{where}/explode", token))[0] == 404
+        assert len(found.moves.made) == 3
+
+
+@pytest.mark.semantics("RELOAD-02", "RELOAD-06")
+async def test_a_reload_is_a_lever_and_says_what_changed_or_why_nothing_did() -> None:
+    async with desk() as found:
+        assert (await found.post("/v1/reload"))[0] == 403
+        token = await found.token()
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, found.reloads.times) == (200, 1)
+        assert answer["mappings"] == {"added": ["new"], "removed": [], "changed": [], "kept": 1}
+        assert answer["text"] == "mappings 1 added, 1 kept; functions none"
+        found.reloads.refused = "line 3 is wrong"
+        code, answer = await found.post("/v1/reload", token)
+        assert (code, answer["error"]) == (400, "line 3 is wrong")
+        assert (await found.get("/status"))[1]["configuration"]["trouble"] == "line 3 is wrong"
+
+
 @pytest.mark.semantics("STEER-02")
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}])
 async def test_a_foreign_page_gets_no_token_sees_nothing_and_pulls_nothing(headers: dict[str, str]) -> None:
@@ -186,6 +167,99 @@ async def test_a_foreign_page_gets_no_token_sees_nothing_and_pulls_nothing(heade
         assert found.levers.pulled == []
         async with found.session.get("/v1/token") as answer:  # nor does any answer let another origin read it
             assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.semantics("STEER-34")
+async def test_what_a_foreign_page_only_embeds_is_refused_and_a_link_to_the_page_is_not() -> None:
+    """An image, a script or a frame sends no Origin; what browsers send of themselves tells them."""
+    opened = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    framed = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+    embedded = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    async with desk() as found:
+        for more in ({}, opened, framed, embedded):
+            for path in ("/v1/token", "/v1/mappings", "/v1/tap", "/v1/logs?follow=1"):
+                assert (await found.get(path, {"Sec-Fetch-Site": "cross-site", **more}))[0] == 403, (path, more)
+            async with found.session.get("/", headers={"Sec-Fetch-Site": "cross-site", **more}) as answer:
+                assert answer.status == (200 if more is opened else 403), more
+        for site in ("same-origin", "none"):
+            assert (await found.get("/v1/token", {"Sec-Fetch-Site": site}))[0] == 200
+
+
+@pytest.mark.semantics("STEER-32")
+async def test_the_daemon_as_a_whole_is_told_in_little() -> None:
+    async with desk() as found:
+        told = (await found.get("/v1/daemon"))[1]
+        assert told.pop("since") > 0
+        assert told.pop("version")
+        assert told.pop("configuration") == (await found.get("/status"))[1]["configuration"]
+        assert told == {"ready": True, "polling": True, "reasons": [], "levers": ["pause", "resume", "retry", "skip"]}
+
+
+@pytest.mark.semantics("STEER-30")
+async def test_histories_of_those_that_are_named() -> None:
+    async with desk() as found:
+        told(found.sight)
+        answer = (await found.get("/v1/history?mapping=a%20b/c&mapping=x&points=60"))[1]
+        assert answer["step"] == 60.0
+        assert list(answer["mappings"]) == ["a b/c"]
+        assert answer["mappings"]["a b/c"]["delivered"] == []
+        names = "&".join(f"mapping={number}" for number in range(201))
+        for query in ("", "?points=5", f"?{names}", "?mapping=x&points=361", "?mapping=x&points=0"):
+            assert (await found.get(f"/v1/history{query}"))[0] == 400
+
+
+@pytest.mark.semantics("STEER-31")
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (
+            {"mapping": "orders", "record": {"messageId": "1", "body": '{"type": "order"}', "eventSource": "aws:sqs"}},
+            [True],
+        ),
+        ({"mapping": "orders", "record": '{"type": "other"}', "as_body": True}, [False]),
+        ({"mapping": "orders", "patterns": [], "record": "x"}, [True]),
+        ({"mapping": "orders"}, []),
+        ({"source": "kafka", "patterns": ['{"value": ["x"]}'], "record": "x"}, [True]),
+    ],
+)
+async def test_a_filter_is_tried(asked: dict[str, Any], kept: list[bool]) -> None:
+    async with desk() as found:
+        code, answer = await found.post("/v1/filter", await found.token(), json.dumps(asked).encode())
+        assert (code, [trial["kept"] for trial in answer["trials"]]) == (200, kept)
+
+
+@pytest.mark.semantics("STEER-31")
+async def test_a_filter_that_is_tried_is_explained() -> None:
+    async with desk() as found:
+        token = await found.token()
+
+        async def tried(**asked: object) -> tuple[int, Any]:
+            return await found.post("/v1/filter", token, json.dumps(asked).encode())
+
+        answer = (await tried(mapping="orders", record='{"type": "x"}'))[1]
+        assert answer["patterns"] == [{"body": {"type": ["order"]}}]
+        ((filtered,),) = [trial["filters"] for trial in answer["trials"]]
+        assert (filtered["matched"], filtered["path"], '"x"' in filtered["reason"]) == (False, "body.type", True)
+        answer = (await tried(source="sqs", patterns=[{"body": [{"prefix": 3}]}], record="x"))[1]
+        assert (answer["trials"], answer["problems"][0]["path"]) == ([], "[0].body[0].prefix")
+        answer = (await tried(source="sqs", patterns=["{"], record="x"))[1]
+        assert answer["problems"]
+        answer = (await tried(source="dynamodb", patterns=[{"eventName": ["insert"]}]))[1]
+        assert answer["notes"][0]["fatal"]
+        assert (await tried(mapping="x"))[0] == 404
+        for asked in (
+            {},
+            {"source": "x"},
+            {"source": "sqs", "patterns": "x"},
+            {"source": "sqs", "patterns": ["{}"] * 11},
+        ):
+            assert (await tried(**asked))[0] == 400
+        assert (await tried(source="kinesis", record={"eventSource": "aws:kinesis"}))[0] == 400
+        assert (await found.post("/v1/filter", token, b"["))[0] == 400
+        assert (await found.post("/v1/filter", token, b"[]"))[0] == 400
+        assert (await found.post("/v1/filter", {}, b"{}"))[0] == 403
+        assert (await tried(source="sqs", record="x" * 900_000))[0] == 200
+        assert (await tried(source="sqs", record="x" * 1_000_000))[0] == 400
 
 
 @pytest.mark.semantics("STEER-02")
@@ -313,3 +387,35 @@ async def test_the_last_lines_of_a_function_are_there_and_those_that_come() -> N
             prints(f"f{number}", "x")
         async with found.session.get("/v1/logs?function=g") as answer:
             assert await answer.read() == b""
+
+
+@pytest.mark.semantics("SEE-32")
+def test_who_follows_lines_and_does_not_read_is_told_how_many_were_missed() -> None:
+    lines = LinesOfFunctions(lambda: 1.0)
+    with lines.open("f", platform=False) as reading:
+        for number in range(5000):
+            lines.observe(seen.FunctionLog("f", "request", str(number), "stdout"))
+        taken = [orjson.loads(line) for line in reading.take().splitlines()]
+        assert taken[-1] == {"missed": 3000}
+        assert [each["line"] for each in taken[:-1]] == list(map(str, range(2000)))
+        lines.observe(seen.FunctionLog("f", "request", "next", "stdout"))
+        assert [orjson.loads(line)["line"] for line in reading.take().splitlines()] == ["next"]
+
+
+@pytest.mark.semantics("STEER-14")
+async def test_a_mapping_whose_source_is_away_hides_no_other_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    async with desk() as found:
+        url = str(found.session._base_url).rstrip("/")
+        listing = Namespace(positions_verb=None, output="table")
+        await to_thread.run_sync(positions_asked.run, url, listing)
+        assert "a b/c" in capsys.readouterr().out
+        found.moves.away = "the brokers are away"
+        await to_thread.run_sync(positions_asked.run, url, listing)
+        said = capsys.readouterr()
+        assert "a b/c: the brokers are away" in said.err
+        assert said.out.splitlines()[0].startswith("MAPPING")
+        move = Namespace(positions_verb="set", mapping="uuid", lane="s", to="LATEST")
+        await to_thread.run_sync(positions_asked.run, url, move)
+        assert capsys.readouterr().out.startswith("a b/c goes on there; 1 record in flight ended first")
+        with pytest.raises(UsageError, match="name no SOURCE"):
+            await to_thread.run_sync(positions_asked.run, url, Namespace(positions_verb="remove", source="arn"))

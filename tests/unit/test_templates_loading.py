@@ -6,15 +6,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from headrace.config import nodes
 from headrace.config.errors import ConfigError
+from headrace.config.loader import Config
 from headrace.config.loader import load as load_config
 from headrace.service.cli.main import main
 from headrace.service.templates import sam_translation, samconfig
+from headrace.service.templates.core.model import ObjectPlace
 from headrace.service.templates.project import gather, is_project, stack_of
 from headrace.service.wiring.exits import Exit
 from support import template_cases
@@ -369,8 +372,9 @@ def test_a_version_that_is_not_here_is_replaced_by_the_one_that_is(
     (inside / "template.yaml").write_text(TEMPLATE.replace("python3.11", "python3.99"))
     assert main(["check", "template.yaml"]) == Exit.OK
     shown = capsys.readouterr().out
-    assert "note: Orders: python3.99 is not on this machine" in shown
-    assert "shop-Orders: python, app.handler" in shown
+    assert "note: Orders: python3.99 runs with Python 3." in shown
+    assert "the nearest to python3.99 that is here" in shown
+    assert "shop-Orders: python3.99, app.handler" in shown
 
 
 @pytest.mark.semantics("TPL-27")
@@ -420,6 +424,23 @@ def test_import_keeps_what_was_not_taken_as_comments(inside: Path) -> None:
     assert "# not taken: function Java" in (inside / "headrace.yaml").read_text()
 
 
+@pytest.mark.semantics("RUNTIME-01", "TPL-29")
+def test_a_function_in_java_runs_where_the_setting_has_a_command(
+    inside: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = "  Java: {Type: AWS::Serverless::Function, Properties: {CodeUri: jar, Handler: x, Runtime: java21}}\n"
+    (inside / "template.yaml").write_text(TEMPLATE + more)
+    (inside / "jar").mkdir()
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "jar: there is no class and no jar: run `sam build`" in capsys.readouterr().out
+    (inside / "jar" / "Orders.class").touch()
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "the runtime java21 cannot be run here, because the setting 'runtimes' has" in capsys.readouterr().out
+    monkeypatch.setenv("HEADRACE_RUNTIMES", '{"java21": {"command": ["sh", "{code}"]}}')
+    assert main(["check", "template.yaml"]) == Exit.OK
+    assert "shop-Java: java21, x" in capsys.readouterr().out
+
+
 @pytest.mark.semantics("TPL-25")
 @pytest.mark.parametrize(
     "command",
@@ -462,3 +483,71 @@ def test_the_region_of_samconfig_is_that_of_the_daemon(inside: Path) -> None:
     named = template_cases.loaded(inside, "template.yaml", {"AWS_REGION": "eu-west-2"})
     assert named.config.settings.aws.region is None
     assert named.config.mappings["OrdersQ"].source == "arn:aws:sqs:eu-west-2:000000000000:shop-Queue"
+
+
+# --- code in S3, and layers of others ---------------------------------------------------------------------------------
+
+IN_S3 = (
+    HEAD
+    + """
+Globals: {Function: {Handler: app.handler, Runtime: python3.11}}
+Resources:
+  Url: {Type: AWS::Serverless::Function, Properties: {CodeUri: "s3://code/url.zip"}}
+  Parts:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: {Bucket: code, Key: parts.zip, Version: "7"}
+      Layers: [!Ref Layer]
+  Plain:
+    Type: AWS::Lambda::Function
+    Properties: {Code: {S3Bucket: !Ref Bucket, S3Key: plain.zip}, Handler: app.handler, Runtime: python3.11}
+  Beside: {Type: AWS::Serverless::Function, Properties: {CodeUri: "s3://code/asset"}}
+  Gone: {Type: AWS::Serverless::Function, Properties: {CodeUri: "s3://code/gone.zip"}}
+  Layer: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: {Bucket: code, Key: layer.zip}}}
+Parameters: {Bucket: {Type: String, Default: parameter}}
+"""
+)
+
+
+@pytest.mark.semantics("LAYER-22")
+def test_code_in_s3_is_fetched_at_once_where_nobody_left_it_beside(project: Path) -> None:
+    (project / "template.yaml").write_text(IN_S3)
+    (project / "src").rename(project / "asset.asset")
+    (project / "fetched").mkdir()
+    (project / "fetched" / "app.py").write_text(CODE)
+    asked: list[set[ObjectPlace]] = []
+
+    def fetch(config: Config, needed: Collection[ObjectPlace], scratch: Path) -> dict[ObjectPlace, Path | str]:
+        asked.append(set(needed))
+        return {place: "NoSuchKey" if place.key == "gone.zip" else project / "fetched" for place in needed}
+
+    found = template_cases.loaded(project, "template.yaml", fetch=fetch)
+    places = [("code", "url.zip"), ("code", "gone.zip"), ("code", "layer.zip"), ("parameter", "plain.zip")]
+    assert asked == [{*(ObjectPlace(*each) for each in places), ObjectPlace("code", "parts.zip", "7")}]
+    assert {each.function.id for each in found.report.functions} == {"Url", "Parts", "Plain", "Beside"}
+    (gone,) = found.report.taken.not_taken
+    assert (gone.id, "in S3 (s3://code/gone.zip), and not on this machine (NoSuchKey)" in gone.reason.text) == (
+        "Gone",
+        True,
+    )
+
+
+@pytest.mark.semantics("LAYER-23")
+@pytest.mark.parametrize("named", ["arn:aws:lambda:us-east-1:580247275435:layer:Vendor", None])
+def test_a_layer_of_the_setting_is_mounted(project: Path, named: str | None) -> None:
+    arn = "arn:aws:lambda:us-east-1:580247275435:layer:Vendor:3"
+    (project / "vendor").mkdir()
+    (project / "settings.yaml").write_text(f"layers: {{'{named or arn}': ./vendor}}\n")
+    layers = f"      Handler: app.handler\n      Layers: ['{arn}']\n"
+    (project / "template.yaml").write_text(TEMPLATE.replace("      Handler: app.handler\n", layers))
+    (ready,) = template_cases.loaded(project, "template.yaml settings.yaml").report.functions
+    assert ready.layers == (str(project / "vendor"),)
+
+
+@pytest.mark.semantics("LAYER-23")
+def test_a_layer_of_the_setting_is_mounted_for_terraform_too(tmp_path: Path) -> None:
+    case = template_cases.copied(tmp_path) / "terraform" / "state-layers"
+    (case / "vendor").mkdir()
+    (case / "settings.yaml").write_text("layers: {'arn:aws:lambda:us-east-1:725887861453:layer:Dynatrace': ./vendor}\n")
+    found = template_cases.loaded(case, "state.json settings.yaml").report.functions
+    assert str(case / "vendor") in {layer for ready in found for layer in ready.layers}

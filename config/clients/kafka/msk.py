@@ -13,7 +13,7 @@ from ...fields.arn import Arn
 from ...fields.kafka_security import Protocol, SecurityPlan
 from .. import faults
 from ..aws import Clients
-from ..endpoints import LocalEndpoint, unwanted_brokers
+from ..endpoints import LocalEndpoint, unwanted_servers
 from .tokens import Renewed, Token
 
 EXTRA = "pip install 'headrace[msk]'"
@@ -37,7 +37,7 @@ async def brokers(arn: Arn, plan: SecurityPlan, clients: Clients) -> tuple[tuple
 
 def refuse_real_aws(arn: str, servers: tuple[str, ...], real: bool) -> None:
     """An emulator without brokers of its own may make up names that are AWS's. Raises SourceRefused."""
-    if unwanted := unwanted_brokers(servers, real):
+    if unwanted := unwanted_servers(servers, real):
         what = f"the brokers of {arn} are at {unwanted}, which is real AWS, and real AWS is not allowed"
         raise SourceRefused(f"{what}; give 'bootstrap_servers', or set aws.real: true")
 

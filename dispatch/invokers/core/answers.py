@@ -1,4 +1,4 @@
-"""What the bytes of a function's answer mean, whichever invoker carried them; and AWS's own words for a platform's
+"""The meaning of the bytes of a function's answer, whichever invoker carried them; and AWS's own words for a platform's
 texts.
 
 Pure. Used by the invokers that get an answer from elsewhere (`remote`, `http`) and by the fake, which speaks as AWS
@@ -162,7 +162,7 @@ def exited(attempt: Attempt, status: int) -> FunctionFailed:
 
 
 def ended(attempt: Attempt, status: int, description: str) -> FunctionFailed:
-    """As `exited`, for any way to end: `exit status 1`, `signal: killed`."""
+    """The failure of a runtime that ended. `description` says how: `exit status 1`, `signal: killed`."""
     how = f"Runtime exited with error: {description}" if status else "Runtime exited without providing a reason"
     body = _platform("Runtime.ExitError", f"RequestId: {attempt.request_id} Error: {how}")
     return FunctionFailed(attempt, Failure.CRASH, how, body)

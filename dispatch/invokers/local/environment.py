@@ -34,15 +34,17 @@ def variables(
     log_descriptor: int,
     runtime: str,
     more: Mapping[str, str],
+    opt: str = "",
 ) -> dict[str, str]:
     """All variables of one environment. What AWS reserves wins over what the function configures, which wins over the
-    rest. `runtime` is AWS's name of it, empty where there is none; `more` has what the language adds."""
+    rest. `runtime` is AWS's name of it, empty where there is none; `more` has what the language adds; `opt` is where
+    the layers lie as one tree, empty where each lies under its own path."""
     defaults = {
         "LANG": "en_US.UTF-8",
         "PWD": str(spec.code),
         "TMPDIR": str(temporary),
         **{name: os.environ[name] for name in FROM_THE_DAEMON if name in os.environ},
-        **_search_paths(spec),
+        **_search_paths(spec, opt),
         **_log_settings(spec),
         **more,
         **spec.aws,
@@ -76,15 +78,20 @@ def _log_settings(spec: FunctionSpec) -> dict[str, str]:
     return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": spec.logging.application_level}
 
 
-def _search_paths(spec: FunctionSpec) -> dict[str, str]:
+def _search_paths(spec: FunctionSpec, opt: str) -> dict[str, str]:
     """Layers are found by path: programs and libraries of the last one first, as if it had overwritten the others."""
-    layers = list(reversed(spec.layers))
     found = {}
-    programs = [str(layer / "bin") for layer in layers if (layer / "bin").is_dir()]
-    if programs:
+    if programs := _in_layers(spec, opt, "bin"):
         found["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *programs])
-    libraries = [spec.code / "lib", *(layer / "lib" for layer in layers)]
-    existing = [str(library) for library in libraries if library.is_dir()]
-    if existing:
-        found["LD_LIBRARY_PATH"] = os.pathsep.join([os.environ.get("LD_LIBRARY_PATH", ""), *existing]).strip(os.pathsep)
+    own = [str(spec.code / "lib")] if (spec.code / "lib").is_dir() else []
+    if libraries := [*own, *_in_layers(spec, opt, "lib")]:
+        found["LD_LIBRARY_PATH"] = os.pathsep.join([os.environ.get("LD_LIBRARY_PATH", ""), *libraries]).strip(
+            os.pathsep
+        )
     return found
+
+
+def _in_layers(spec: FunctionSpec, opt: str, name: str) -> list[str]:
+    """This directory of the layers, as the process sees it."""
+    found = [str(layer / name) for layer in reversed(spec.layers) if (layer / name).is_dir()]
+    return [os.path.join(opt, name)] if found and opt else found

@@ -29,7 +29,7 @@ _ASK = (
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What a Python interpreter says of itself."""
+    """The facts that a Python interpreter reports about itself."""
 
     path: str
     version: str
@@ -42,7 +42,7 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class NodeVersion:
-    """What Node.js says of itself."""
+    """The facts that Node.js reports about itself."""
 
     major: int
     minor: int
@@ -105,7 +105,7 @@ def _run(argv: list[str]) -> subprocess.CompletedProcess[str] | BrokenInterprete
 # --- once -------------------------------------------------------------------------------------------------------------
 
 _Stamp = tuple[int, int, int] | None
-"""What changes with a file: inode, size, time in nanoseconds. None: there is none."""
+"""The properties that change with a file: inode, size, time in nanoseconds. None: there is no file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,28 +9,30 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import temporary
 from .core import covered
 from .core.covered import entry_below, is_covered
-from .launch import Command, LaunchRefused
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 
 TMP, OPT = Path(covered.TMP), Path(covered.OPT)
 
 UNSHARE = ("unshare", "--user", "--map-current-user", "--keep-caps", "--mount")
 SCRIPT = """
-    headrace_tmp=$1 headrace_opt=$2 headrace_code=$3 headrace_options=$4
-    shift 4
+    headrace_tmp=$1 headrace_opt=$2 headrace_opt_options=$3 headrace_code=$4 headrace_options=$5
+    shift 5
     while [ "$1" != -- ]; do mount --rbind "$1" "$2"; shift 2; done
     shift
-    mount --rbind "$headrace_tmp" /tmp
     [ -z "$headrace_opt" ] || mount --rbind "$headrace_opt" /opt
+    [ -z "$headrace_opt_options" ] || mount -o "remount,bind,$headrace_opt_options" /opt
+    mount --rbind "$headrace_tmp" /tmp
     if [ -n "$headrace_options" ]; then
         mount --bind "$headrace_code" "$headrace_code"
         mount -o "remount,bind,$headrace_options" "$headrace_code"
@@ -45,7 +47,7 @@ KEPT = {
     for name in ("nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime")
     if hasattr(os, f"ST_{name.upper()}")  # not on every system
 }
-"""What a mount in a namespace of one's own must keep of the one that it shows."""
+"""The flags that a mount in a namespace of one's own must keep from the mount that it shows."""
 SITES = ".sites"
 """Directory of a directory of links."""
 
@@ -57,6 +59,8 @@ class Prepared:
     command: Command
     spec: FunctionSpec
     """Its code may be a copy for this environment."""
+    opt: str = ""
+    """Where its process finds the layers as one tree; empty where each lies under a path of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +75,37 @@ def prepared(command: Command, spec: FunctionSpec, directory: Path) -> Prepared 
         return _with_own_code(command, spec, directory)
     obstacle = _obstacle(command, spec)
     if not obstacle:
-        return Prepared(_isolated(command, spec, directory), spec)
+        return _isolated(command, spec, directory)
     if spec.isolation == "namespace":
         return LaunchRefused(f"isolation: namespace is not possible: {obstacle}")
     return _with_own_code(command, spec, directory)
 
 
-def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Command:
-    opt = _merged(spec, directory) if spec.layers else None
+def _isolated(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
     mounts = [*_behind_links(command.links, directory.with_name(directory.name + temporary.LINKS))]
     mounts += _mounts(_needed(command, spec), TMP, directory)
-    if opt is not None:
-        mounts += _mounts([*_needed(command, spec), *_search_path(spec)], OPT, opt)
+    opt, below = _opt(command, spec, directory)
+    mounts += below
     options = _read_only(spec.code) if spec.read_only else ""
+    opt_options = _read_only(opt) if spec.uploaded and opt is not None else ""
     pairs = [str(path) for mount in mounts for path in (mount.source, mount.target)]
-    words = (str(directory), str(opt or ""), str(spec.code), options, *pairs, "--", *command.argv)
-    variables = {**command.variables, "TMPDIR": str(TMP)}
-    return replace(command, argv=(*UNSHARE, "sh", "-ec", SCRIPT, "sh", *words), variables=variables)
+    moved = relocated(command, dict.fromkeys(spec.layers, OPT))
+    words = (str(directory), str(opt or ""), opt_options, str(spec.code), options, *pairs, "--", *moved.argv)
+    variables = {**moved.variables, "TMPDIR": str(TMP)}
+    ready = replace(moved, argv=(*UNSHARE, "sh", "-ec", SCRIPT, "sh", *words), variables=variables)
+    return Prepared(ready, spec, "" if opt is None else str(OPT))
+
+
+def _opt(command: Command, spec: FunctionSpec, directory: Path) -> tuple[Path | None, list[Mount]]:
+    """The directory for /opt, and the mounts into it. A single stored layer needs no copy: nobody can write it."""
+    if not spec.layers:
+        return None, []
+    kept = [*_needed(command, spec), *_search_path(spec)]
+    below = [entry for path in kept if (entry := entry_below(OPT, path)) is not None and entry.exists()]
+    if spec.uploaded and len(spec.layers) == 1 and not below:
+        return spec.layers[0], []
+    opt = _merged(spec, directory)
+    return opt, list(_mounts(kept, OPT, opt))
 
 
 def _obstacle(command: Command, spec: FunctionSpec) -> str:
@@ -98,14 +116,17 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
             entry = entry_below(top, path)
             if entry == top:
                 return f"{path} would be hidden by the function's own {top}: move it into a directory of its own"
-            if top == OPT and entry is not None and any((layer / entry.name).exists() for layer in spec.layers):
+            if top == TMP or entry is None or not entry.exists():  # what is not there is meant to come from a layer
+                continue
+            if any((layer / entry.name).exists() for layer in spec.layers):
                 return f"{path} would be hidden by a layer's files in {entry}"
     return ""
 
 
 def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
     """The files that must stay visible under their paths; links are followed too."""
-    named = [spec.code, spec.scratch, *(Path(word) for word in command.argv if word.startswith("/"))]
+    paths = (path for word in command.argv for path in word.split(os.pathsep))  # a class path has several
+    named = [spec.code, spec.scratch, *(Path(path) for path in paths if path.startswith("/"))]
     return [each for path in named for each in (path, path.resolve())]
 
 
@@ -116,7 +137,7 @@ def _search_path(spec: FunctionSpec) -> Iterator[Path]:
 
 
 def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
-    """What puts them into `new`, which will be at `top`; the places for it are made."""
+    """The mounts that put them into `new`, which will be at `top`; the places for them are made."""
     entries = {entry for path in paths if (entry := entry_below(top, path)) not in (None, top)}
     for entry in sorted(entry for entry in entries if entry is not None):
         place = new / entry.name
@@ -133,8 +154,8 @@ def _mounts(paths: Iterable[Path], top: Path, new: Path) -> Iterator[Mount]:
 
 
 def _behind_links(links: Path | None, new: Path) -> Iterator[Mount]:
-    """What lets a directory of links lead to what /tmp and /opt hide: `new` takes its place, and what lies beside the
-    targets is put into that."""
+    """The mounts that let a directory of links lead to the files that /tmp and /opt hide: `new` takes its place, and
+    the neighbours of the targets are put into it."""
     targets = {} if links is None else {link.name: link.resolve() for link in links.iterdir()}
     if links is None or not any(is_covered(target) for target in targets.values()):
         return
@@ -154,18 +175,47 @@ def _read_only(code: Path) -> str:
 
 
 def _with_own_code(command: Command, spec: FunctionSpec, directory: Path) -> Prepared:
-    """Without namespaces a process could write to shared code, so it gets a copy."""
-    if not spec.read_only:
-        return Prepared(command, spec)
-    copy = directory.with_name(directory.name + temporary.CODE)
-    shutil.copytree(spec.code, copy, symlinks=True)
+    """Without namespaces a process could write to shared code and layers, so it gets a copy of them."""
+    places: dict[Path, Path] = {}
+    code, opt = spec.code, ""
+    if spec.read_only:
+        code = directory.with_name(directory.name + temporary.CODE)
+        shutil.copytree(spec.code, code, symlinks=True)
+        places[spec.code] = code
+    if spec.uploaded and spec.layers:
+        opt = str(_merged(spec, directory))
+        places |= dict.fromkeys(spec.layers, Path(opt))
+    return Prepared(_wrapped(relocated(command, places), opt), replace(spec, code=code), opt)
+
+
+def _wrapped(command: Command, opt: str) -> Command:
+    """With the function's wrapper where the layers are, if it is meant to come from one."""
+    wrapper, *words = command.argv
+    inside = Path(wrapper).is_relative_to(OPT) and not os.path.exists(wrapper)
+    if not (command.wrapped and opt and inside):
+        return command
+    return replace(command, argv=(os.path.join(opt, Path(wrapper).relative_to(OPT)), *words))
+
+
+def relocated(command: Command, places: Mapping[Path, Path]) -> Command:
+    """The command with the keys of `places`, and what lies below them, below their values: in its words, which may hold
+    several paths, and in its variables."""
+    if not places:
+        return command
+    known = {str(old): str(new) for old, new in places.items()}
+    longest_first = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    path = re.compile(rf"(?<![\w./-])(?:{longest_first})(?![\w.-])")
 
     def moved(text: str) -> str:
-        return text.replace(str(spec.code), str(copy))
+        return path.sub(lambda found: known[found[0]], text)
 
-    argv = tuple(moved(word) for word in command.argv)
-    variables = {name: moved(value) for name, value in command.variables.items()}
-    return Prepared(replace(command, argv=argv, variables=variables), replace(spec, code=copy))
+    def listed(value: str) -> str:
+        """Layers become one directory: each path of a list stands there once."""
+        after = moved(value)
+        return value if after == value else os.pathsep.join(dict.fromkeys(after.split(os.pathsep)))
+
+    variables = {name: listed(value) for name, value in command.variables.items()}
+    return replace(command, argv=tuple(map(moved, command.argv)), variables=variables)
 
 
 @functools.cache

@@ -113,7 +113,7 @@ class FunctionOutput:
                 self._loop.add_reader(self._fd, self._readable)
 
     def _read(self) -> bytes | None:
-        """What is there; None for nothing at the moment."""
+        """Return the bytes that are there; None for nothing at the moment."""
         try:
             data = os.read(self._fd, SLICE)
         except BlockingIOError:

@@ -19,7 +19,7 @@ import orjson
 from ....config import descriptors
 from ....config.clock import Clock
 from ...core.model import Attempt, Failure, FunctionFailed, Reply, Returned, Throttled, Unreachable
-from ...core.observer import Observer
+from ...core.observer import EnvironmentsEnded, EnvironmentStarted, Observer
 from ...turns import turn
 from ..base import CLOSED, Invocation, NotReady, Ready, cannot_start
 from ..core import answers
@@ -27,11 +27,12 @@ from ..tracing import new_trace
 from . import temporary
 from .core.platform_log import Ended
 from .core.warm import Warm
-from .launch import Command, LaunchRefused, plan
+from .launch import plan
 from .reaper import Reaper
 from .reload import CodeWatch
 from .runtime_api import Handed, RuntimeAnswer
 from .spec import FunctionSpec
+from .start_command import Command, LaunchRefused
 from .worker import Exited, InitFailed, TimedOut, Worker, describe_exit
 
 OK = 200
@@ -67,9 +68,11 @@ class LocalInvoker:
         self._warm = Warm() if warm is None else warm
         self._idle: list[Worker] = []
         self._all: set[Worker] = set()
+        self._told: set[Worker] = set()
+        """Those of them that were reported as started."""
         self._busy = 0
         self._command: Command | LaunchRefused | None = None
-        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload)
+        self._watch = CodeWatch((spec.code, *spec.layers), enabled=spec.reload, fresh_for=spec.reload_after)
         self._generation = 0
         self._closed = False
         self._swept = False
@@ -135,6 +138,7 @@ class LocalInvoker:
                 tasks.start_soon(asyncio.wait, [ending])
         self._idle.clear()
         self._all.clear()
+        self._tell_ended(*self._told)
 
     # --- environments -----------------------------------------------------------------------------------------------
 
@@ -208,6 +212,7 @@ class LocalInvoker:
             raise
         if failed is None:
             worker.say_init_done()
+            self._tell_started(worker, self._clock.monotonic() - began)
             return worker
         self._all.discard(worker)
         return self._init_failed(worker, failed, self._clock.monotonic() - began)
@@ -268,6 +273,17 @@ class LocalInvoker:
         self._warm.remove(worker)
         await worker.end()
         self._all.discard(worker)
+        self._tell_ended(worker)
+
+    def _tell_started(self, worker: Worker, seconds: float) -> None:
+        self._told.add(worker)
+        self._observer.observe(EnvironmentStarted(self._spec.name, seconds))
+
+    def _tell_ended(self, *workers: Worker) -> None:
+        gone = self._told.intersection(workers)
+        if gone:
+            self._told -= gone
+            self._observer.observe(EnvironmentsEnded(self._spec.name, len(gone)))
 
     async def _refresh(self) -> None:
         """Let go of environments of old code."""
@@ -365,7 +381,7 @@ class LocalInvoker:
 
 
 def headers_of(invocation: Invocation, spec: FunctionSpec, clock: Clock) -> dict[str, str]:
-    """What `next` tells a runtime of an invocation beside the event."""
+    """The facts of an invocation that `next` gives to a runtime, besides the event."""
     timeout = spec.timeout if spec.timeout is not None else 900.0
     headers = {
         # The stock Python client hands the handler raw bytes for any other content type.

@@ -48,7 +48,7 @@ class Process:
         self._on_exit = on_exit
         self._gone = anyio.Event()
         self.status: int | None = None
-        """As of `Popen.returncode`: negative for a signal; None while it runs."""
+        """The exit code in the form of `Popen.returncode`: negative for a signal; None while it runs."""
         self._mark = mark
         reaper.ready()
         reaper.expect(mark)

@@ -17,7 +17,8 @@ def main() -> None:
     border = paths.index("--")
     here = os.path.dirname(os.path.abspath(__file__))
     inherited = [path for path in sys.path if os.path.abspath(path or ".") != here]
-    sys.path[:] = [os.getcwd(), *paths[:border], *inherited, *paths[border + 1 :]]
+    first = dict.fromkeys(paths[:border])  # layers that are one tree have the same paths
+    sys.path[:] = [os.getcwd(), *first, *inherited, *paths[border + 1 :]]
     sys.argv[:] = ["awslambdaric", handler]
     from awslambdaric.__main__ import main as run
 

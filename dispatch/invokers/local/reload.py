@@ -11,7 +11,7 @@ import anyio.to_thread
 SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 """Directories that change without the code changing, or are too large to look at."""
 FRESH_FOR = 1.0
-"""Seconds for which a look is good."""
+"""Seconds for which a look is good, unless somebody asks for other ones."""
 
 
 def fingerprint(directories: tuple[Path, ...]) -> int:
@@ -40,16 +40,17 @@ def _entries(directory: str) -> Iterator[tuple[str, int, int]]:
 class CodeWatch:
     """Remembers what the code looked like, and says when it looks different."""
 
-    def __init__(self, directories: tuple[Path, ...], *, enabled: bool) -> None:
+    def __init__(self, directories: tuple[Path, ...], *, enabled: bool, fresh_for: float = FRESH_FOR) -> None:
         self._directories = directories
         self._enabled = enabled
+        self._fresh_for = fresh_for
         self._seen: int | None = None
         self._looked_at = float("-inf")
 
     async def changed(self, now: float) -> bool:
         """Whether the code differs from the last time this was asked. `now` is monotonic. The look is taken in a
         thread, because a large directory would block the event loop."""
-        if not self._enabled or now - self._looked_at < FRESH_FOR:
+        if not self._enabled or now - self._looked_at < self._fresh_for:
             return False
         self._looked_at = now
         seen = await anyio.to_thread.run_sync(fingerprint, self._directories)

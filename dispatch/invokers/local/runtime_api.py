@@ -50,7 +50,7 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeAnswer:
-    """What the runtime posted."""
+    """The body that the runtime posted."""
 
     body: bytes
     failed: bool = False
@@ -78,7 +78,7 @@ ERROR_TYPE = "lambda-runtime-function-error-type"
 ERROR_BODY = "lambda-runtime-function-error-body"
 XRAY_CAUSE = "application/vnd.aws.lambda.error.cause+json"
 FORWARDED = ("errorMessage", "errorType", "stackTrace")
-"""What the caller sees of an error that is written for X-Ray."""
+"""The members that the caller sees of an error that is written for X-Ray."""
 
 
 def wrong_state(state: SessionState, wanted: str) -> Refusal:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-STARTS = ("python_start.py", *(f"node/{each.name}" for each in sorted((HERE / "node").glob("*.mjs"))))
+TRANSPORT = "python_transport.py"
+STARTS = ("python_start.py", TRANSPORT, *(f"node/{each.name}" for each in sorted((HERE / "node").glob("*.mjs"))))
 PACKAGES = ("awslambdaric", "boto3")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -29,10 +30,13 @@ def starts(scratch: Path) -> Path:
 
 def packages(scratch: Path) -> Path:
     """The directory of links at the end of a function's module search path. It gives the function what AWS's runtime
-    would, without the rest of the daemon's environment."""
+    would, without the rest of the daemon's environment. The part of AWS's client that is compiled for one version of
+    Python is there in Python too, for the others: where both can be imported, the compiled one is."""
     found = _closure()
     versions = " ".join(sorted(f"{each.name}={each.version}@{each.locate_file('')}" for each in found))
-    return _made(scratch / f"python-client-{_digest(versions.encode())}", lambda into: _link_packages(found, into))
+    transport = starts(scratch) / TRANSPORT
+    contents = f"{versions} {transport}".encode()
+    return _made(scratch / f"python-client-{_digest(contents)}", lambda into: _link_packages(found, transport, into))
 
 
 def _digest(contents: bytes) -> str:
@@ -62,11 +66,13 @@ def _copy_starts(into: Path) -> None:
         shutil.copyfile(HERE / name, into / name)
 
 
-def _link_packages(found: list[metadata.Distribution], into: Path) -> None:
+def _link_packages(found: list[metadata.Distribution], transport: Path, into: Path) -> None:
+    """Links only: where /tmp is covered, another directory of links takes the place of this one."""
     for distribution in found:
         for top in {path.parts[0] for path in distribution.files or () if path.parts[0] != ".."}:
             if top != "__pycache__":
                 (into / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
+    (into / "runtime_client.py").symlink_to(transport.resolve())
 
 
 def _closure() -> list[metadata.Distribution]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ....config.fields.runtimes import RuntimeProgram, Runtimes
+
 Isolation = Literal["auto", "env", "namespace"]
 LogFormat = Literal["Text", "JSON"]
 LATEST = "$LATEST"
@@ -78,11 +80,17 @@ class FunctionSpec:
     """Directories laid out as under `/opt`; a later one wins."""
     memory_size: int = 128
     isolation: Isolation = "auto"
+    runtimes: Runtimes = field(default_factory=Runtimes)
+    """The operator's programs for runtimes."""
     uploaded: bool = False
-    """Whether it came through the API, and not from a configuration file."""
+    """Whether it came through the API, and not from a configuration file: no process may write its layers, which are
+    shared."""
     read_only: bool = False
     """Whether the code is stored and shared: no process may write it."""
     reload: bool = True
+    """Whether a change of code or layers ends the environments of the old ones."""
+    reload_after: float = 1.0
+    """Seconds for which a look at the files is good; 0: each invocation looks."""
     debug_port: int | None = None
     """Loopback port that a debugger attaches to."""
     idle_timeout: float = 300.0
@@ -115,3 +123,13 @@ class FunctionSpec:
     def runtime(self) -> str:
         """AWS's name of the runtime; empty where there is none."""
         return self.launch.runtime if isinstance(self.launch, RuntimeLaunch) else ""
+
+    @property
+    def program(self) -> RuntimeProgram | None:
+        """The operator's program for its runtime."""
+        return self.runtimes.programs.get(self.runtime)
+
+    @property
+    def is_provided(self) -> bool:
+        """Whether its runtime is the function's own: AWS sets no execution environment and takes no wrapper there."""
+        return self.runtime.startswith("provided")

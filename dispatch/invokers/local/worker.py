@@ -30,13 +30,13 @@ from .core.frames import Frames
 from .core.lines import LineBudget, OutputLines
 from .core.platform_json import JsonLog
 from .core.platform_log import Ended, Lines, PlatformLog, Status, TextLog
-from .isolation import prepared
-from .launch import Command, LaunchRefused
+from .isolation import Prepared, prepared
 from .output import FunctionOutput, Separator
 from .process import Process
 from .reaper import Reaper
 from .runtime_api import OPEN, Handed, RuntimeAnswer, RuntimeApi, SessionState
 from .spec import FunctionSpec, default_log_group
+from .start_command import Command, LaunchRefused
 
 PEAK_FRESH_FOR = 1.0
 """Seconds for which the peak of the memory is not asked for again."""
@@ -47,7 +47,7 @@ class Exited:
     """The runtime's process ended."""
 
     status: int
-    """As of `Popen.returncode`: negative for a signal."""
+    """The exit code in the form of `Popen.returncode`: negative for a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class InitFailed:
 
     cause: Reason
     body: bytes = b""
-    """What the runtime itself posted."""
+    """The error that the runtime itself posted."""
     entrypoint: str = ""
     """AWS's words after `Error: ` for a runtime that could not be executed."""
     ended: Exited | TimedOut | None = None
@@ -113,7 +113,7 @@ class Worker:
 
     @property
     def warm(self) -> bool:
-        """As `alive`, by what the event loop knows: cheaper, and a moment behind."""
+        """The same as `alive` by the event loop's knowledge: cheaper, and a moment behind."""
         return self._api.session.state is SessionState.WAITING and not self._exited.is_set()
 
     @property
@@ -156,9 +156,10 @@ class Worker:
                 return self._not_executed(command, error)
             if isinstance(ready, LaunchRefused):
                 return InitFailed(ready.reason)
-            return self._execute(ready.command, ready.spec, self._temporary)
+            return self._execute(ready, self._temporary)
 
-    def _execute(self, command: Command, spec: FunctionSpec, temporary: Path) -> InitFailed | None:
+    def _execute(self, ready: Prepared, temporary: Path) -> InitFailed | None:
+        command, spec = ready.command, ready.spec
         stdout, stderr, log = self._pipes()
         variables = environment.variables(
             spec,
@@ -168,6 +169,7 @@ class Worker:
             log_descriptor=log,
             runtime=command.runtime,
             more=command.variables,
+            opt=ready.opt,
         )
         try:
             self._process = Process(
@@ -359,7 +361,7 @@ class _WorkerLog:
 
 
 def describe_exit(status: int) -> str:
-    """As AWS words it: `exit status 1`, `signal: killed`."""
+    """The end of the process in AWS's words: `exit status 1`, `signal: killed`."""
     if status >= 0:
         return f"exit status {status}"
     return f"signal: {signal.strsignal(-status) or -status}".lower()

@@ -23,5 +23,5 @@ def lanes_of(source: str, partitions: Iterable[TopicPartition]) -> tuple[Lane, .
 
 
 def page_of(lane: Lane, partition: TopicPartition, raws: Sequence[ConsumerRecord], now: float) -> Page:
-    """What one fetch gave of a partition. `now`: wall-clock seconds."""
+    """The records that one fetch returned from a partition. `now`: wall-clock seconds."""
     return Page(KafkaSheet(lane, partition.topic, partition.partition, raws, now))

@@ -32,7 +32,7 @@ an event far beyond the record that it came in."""
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """What a producer put, before it was packed with others."""
+    """A record as its producer put it, before it was packed with others."""
 
     partition_key: str
     explicit_hash_key: str | None
@@ -42,7 +42,7 @@ class UserRecord:
 
 
 def expand(record: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], Position], ...]:
-    """What one record of GetRecords or SubscribeToShard stands for: its user records in that same shape, each with its
+    """The records in one record of GetRecords or SubscribeToShard: its user records in that same shape, each with its
     position, or the record itself. All share the sequence number and the arrival of the record that carried them."""
     number = record["SequenceNumber"]
     users = split(record["Data"])

@@ -26,7 +26,7 @@ DEEPEST = 100
 MOST_EMPTY = 100_000
 """Items that may take no bytes at all (nulls, records without fields)."""
 SMALLEST, LARGEST = -(2**31), 2**31 - 1
-"""What an `int` can be."""
+"""The range of an `int`."""
 
 
 class Buffer:

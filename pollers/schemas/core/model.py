@@ -20,7 +20,7 @@ class Schema:
     definition: str
     """JSON for Avro and JSON Schema. For Protobuf the text of a .proto file, or a FileDescriptorProto in base64."""
     references: Mapping[str, str] = field(default_factory=dict)
-    """What the definition imports, by the name it uses, each before those that need it."""
+    """The schemas that the definition imports, by the name it uses; each comes before those that need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Decoded:
     value_schema: SchemaMetadata | None = None
     key_json: bytes | None = None
     value_json: bytes | None = None
-    """What filters look at: JSON in either record format; where nothing was decoded, the bytes as they came."""
+    """The data for filters: JSON in either record format; where nothing was decoded, the bytes as they came."""
 
 
 class Undecodable(Exception):

@@ -16,14 +16,14 @@ from . import proto_text, wire
 from .model import Codec, Schema, Undecodable
 
 FILE = "headrace.proto"
-"""What a schema's own file is called where its registry has no name for it."""
+"""The name of a schema's own file where its registry has none."""
 
 CONFLUENT_FILES = {
     "confluent/meta.proto": 'syntax = "proto3"; package confluent;',  # options alone, which say nothing of the bytes
     "confluent/type/decimal.proto": 'syntax = "proto3"; package confluent.type;'
     " message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }",
 }
-"""What Confluent's serialisers know without a reference."""
+"""The files that Confluent's serialisers know without a reference."""
 
 
 def confluent_codec(schema: Schema) -> Codec:

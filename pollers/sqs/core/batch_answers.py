@@ -1,4 +1,4 @@
-"""What the answer to a batch call says of each entry: pure.
+"""Reads from the answer to a batch call the result of each entry: pure.
 
 SQS names each entry as successful or as failed. What is named as neither, or by an answer that is not made as SQS makes
 it, is not known to be done: it is tried again.
@@ -24,7 +24,7 @@ class BatchAnswer:
 
 
 def read(answer: Mapping[str, Any], entries: int) -> BatchAnswer:
-    """Of so many entries, whose Ids are their numbers."""
+    """Read the answer to a call with so many entries, whose Ids are their numbers."""
     done = {entry["Id"] for entry in _entries(answer.get("Successful"))}
     failed = {entry["Id"]: bool(entry.get("SenderFault")) for entry in _entries(answer.get("Failed"))}
     refused = frozenset(number for number in range(entries) if failed.get(str(number)))

@@ -23,7 +23,7 @@ GONE_AFTER = 3
 
 
 class Absences:
-    """Of one stream, from one opening to the next."""
+    """The absent shards of one stream, from one opening to the next."""
 
     def __init__(self) -> None:
         self._looks: Mapping[str, int] = {}
@@ -31,7 +31,8 @@ class Absences:
 
     @property
     def known(self) -> Mapping[str, Shard]:
-        """What the last listing that had it said of a shard: of all that are listed, late, or lost before their end."""
+        """Each shard as the last listing that had it described it: all that are listed, late, or lost before their
+        end."""
         return self._known
 
     def look(self, shards: Iterable[Shard], stored: Mapping[str, Checkpoint]) -> None:

@@ -76,7 +76,7 @@ def initial(shards: Iterable[Shard], start: Start) -> dict[str, Start | Finished
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """What to do with each shard now. Every listed shard is ready, waiting or finished."""
+    """The next step for each shard. Every listed shard is ready, waiting or finished."""
 
     ready: Mapping[str, Start | Position]
     waiting: Mapping[str, frozenset[str]]
@@ -138,7 +138,8 @@ def _awaited(
     to_come: frozenset[str],
     unseen: frozenset[str],
 ) -> frozenset[str]:
-    """What a listed shard waits for: its parents, listed or lost, and late ones, unless it is ahead of them."""
+    """The shards that a listed shard waits for: its parents, listed or lost, and late ones, unless it is ahead of
+    them."""
     parents = frozenset(shard.parents) - {shard.id}
     if place is None:
         return parents & pending | unseen
@@ -151,8 +152,8 @@ def _held(
     pending: AbstractSet[str],
     late: Collection[str],
 ) -> dict[str, frozenset[str]]:
-    """Of the shards that are not listed those that are not gone yet: not begun, and late or behind their parents. They
-    are not read, or they would overtake those; nor are they stored as finished, or their children would."""
+    """The shards that are not listed and not gone yet: not begun, and late or behind their parents. They are not read,
+    or they would overtake those; nor are they stored as finished, or their children would."""
     parents = {shard: frozenset(described[shard].parents if shard in described else ()) for shard in lost}
     awaited = {shard: parents[shard] & pending - {shard} for shard, place in lost.items() if isinstance(place, Start)}
     return {shard: before for shard, before in awaited.items() if before or shard in late}
@@ -255,8 +256,8 @@ def examine(
     probe: Probe = Probe.NOT_READ,
     trimmed: bool = False,
 ) -> Finding:
-    """What a checkpoint is worth, by a whole listing. `unchanged`: the stream's creation time is the one stored (or
-    the source tells none). `trimmed`: the source refused the position as too old. One RECREATED makes the whole stream
+    """The worth of a checkpoint, by a whole listing. `unchanged`: the stream's creation time is the one stored (or the
+    source tells none). `trimmed`: the source refused the position as too old. One RECREATED makes the whole stream
     recreated."""
     found = shards.get(shard)
     match place:
@@ -315,9 +316,9 @@ def _outlived(place: Start | Position, shards: Mapping[str, Shard]) -> bool:
 
 
 def compare(position: Position, number: int | None, arrived: float | None, created: float | None) -> Probe:
-    """What a read at `position` found: `number` of the first record, None for none, and when it arrived. Where records
-    are numbered from one, the same number comes back from another stream too; but no record is older than its stream,
-    unless the stream was only restarted and tells that time as `created` (both wall-clock seconds)."""
+    """The result of a read at `position`: `number` of the first record, None for none, and when it arrived. Where
+    records are numbered from one, the same number comes back from another stream too; but no record is older than its
+    stream, unless the stream was only restarted and tells that time as `created` (both wall-clock seconds)."""
     if number != position.number:
         return Probe.OTHER
     if arrived is None or created is None or arrived < floor(created):

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from ...control import limits, upkeep
 from ...control.store.function_plane import FunctionPlane
+from ...control.store.layer_plane import LayerPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
 
 
 class AccountCalls:
-    def __init__(self, plane: FunctionPlane) -> None:
+    def __init__(self, plane: FunctionPlane, layers: LayerPlane) -> None:
         self._plane = plane
+        self._layers = layers
 
     def calls(self) -> Mapping[str, Serve]:
         return {
@@ -24,7 +26,7 @@ class AccountCalls:
         }
 
     async def _settings(self, call: Call) -> Answer:
-        return Answer(limits.account(self._plane.all().values()))
+        return Answer(limits.account(self._plane.all().values(), self._layers.packages()))
 
     async def _put_recursion(self, call: Call) -> Answer:
         which, loop = named(call, self._plane.here), call.parameters["RecursiveLoop"]

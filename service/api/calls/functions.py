@@ -10,6 +10,7 @@ from ...control.catalogue import Runnable
 from ...control.model import Function, Version, asked
 from ...control.paging import numbered, page
 from ...control.refusals import invalid_parameter
+from ...control.store.attachments import Attachments
 from ...control.store.function_plane import FunctionPlane
 from ...control.store.networks import Networks
 from ...control.store.uploads import Uploads
@@ -25,6 +26,7 @@ class FunctionCalls:
         uploads: Uploads,
         downloads: Downloads,
         networks: Networks,
+        attachments: Attachments,
         obstacle: Callable[[Runnable], Awaitable[str]],
         patience: float = 0.0,
     ) -> None:
@@ -36,6 +38,7 @@ class FunctionCalls:
         self._uploads = uploads
         self._downloads = downloads
         self._networks = networks
+        self._attachments = attachments
         self._obstacle = obstacle
 
     def calls(self) -> Mapping[str, Serve]:
@@ -55,10 +58,10 @@ class FunctionCalls:
         self._plane.refuse_filed(which)
         functions.check_create(self._plane.find(which.name), which, request)
         placed = await self._networks.placed(request)
-        async with self._uploads.package(request["Code"]) as package:
+        async with self._uploads.package(request["Code"]) as package, self._attachments.of(request) as layers:
             output = await self._plane.change(
                 which,
-                lambda function, moment: functions.create(function, which, placed, package, moment),
+                lambda function, moment: functions.create(function, which, placed, package, moment, layers),
                 self._check_startable,
             )
         return Answer(output)
@@ -66,7 +69,7 @@ class FunctionCalls:
     async def _check_startable(self, before: Function | None, after: Function) -> None:
         """Raises ApiError now, so that the failure does not come with the first event."""
         fresh = after.latest
-        if before is not None and (before.latest.package, _runtime(before)) == (fresh.package, _runtime(after)):
+        if before is not None and _startable(before.latest) == _startable(fresh):
             return
         if reason := await self._obstacle(self._plane.latest(after)):
             raise invalid_parameter(f"Function {after.name} cannot be run on this machine: {reason}")
@@ -81,7 +84,7 @@ class FunctionCalls:
         """Nothing for a function of the configuration file: its code is no package."""
         if self._plane.is_filed(function.name):
             return {}
-        code = {"RepositoryType": "S3", "Location": self._downloads.location(version.package.sha256, host)}
+        code = {"RepositoryType": "S3", "Location": self._downloads.location(version.package, host)}
         return {**code, "SourceKMSKeyArn": version.package.kms_key} if version.package.kms_key else code
 
     async def _get_configuration(self, call: Call) -> Answer:
@@ -120,13 +123,14 @@ class FunctionCalls:
     async def _update_configuration(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
         self._plane.refuse_filed(which)
-        functions.check_update_configuration(self._plane.find(which.name), which, call.parameters)
+        before = functions.check_update_configuration(self._plane.find(which.name), which, call.parameters)
         request = await self._networks.placed(call.parameters)
-        output = await self._plane.change(
-            which,
-            lambda function, moment: functions.update_configuration(function, which, request, moment),
-            self._check_startable,
-        )
+        async with self._attachments.of(request, before) as layers:
+            output = await self._plane.change(
+                which,
+                lambda function, moment: functions.update_configuration(function, which, request, moment, layers),
+                self._check_startable,
+            )
         return Answer(output)
 
     async def _delete(self, call: Call) -> Answer:
@@ -135,8 +139,9 @@ class FunctionCalls:
         return Answer(status=204)
 
 
-def _runtime(function: Function) -> str:
-    return str(function.latest.configuration["Runtime"])
+def _startable(version: Version) -> tuple[Any, ...]:
+    """What decides whether it can be started on this machine."""
+    return version.package, version.layers, version.configuration["Runtime"]
 
 
 def _unqualified(function: Function) -> Mapping[str, Any]:

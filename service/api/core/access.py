@@ -58,6 +58,15 @@ class ApiAccess:
         signatures.verify_claim(claim, head, self._known(claim), clocks)
         return Admitted(claim)
 
+    def admit_page(self, head: Head) -> None:
+        """As `admit`, for files of our own page, which say nothing of this daemon. A browser cannot sign for what it
+        opens by itself, so elsewhere they are for everybody, once there are keys: the page signs what it then asks for.
+        Raises ApiError."""
+        if self._local:
+            self._refuse_browsers(head, opened=True)
+        elif not self._secrets:
+            raise access_denied(CLOSED)
+
     def _claimed(self, head: Head) -> Claim:
         """Without configured keys, only functions get a more specific refusal than this."""
         try:
@@ -83,17 +92,27 @@ class ApiAccess:
         if admitted.claim is not None:
             signatures.verify_body(admitted.claim, head, self._known(admitted.claim), body)
 
-    def _refuse_browsers(self, head: Head) -> None:
+    def _refuse_browsers(self, head: Head, *, opened: bool = False) -> None:
+        """`opened`: a browser may show it because a page of somebody else's has a link to it."""
         hosts = head.headers.get("host", ())
         if len(hosts) != 1 or not self._ours(hosts[0]):
             raise _foreign("Host", hosts)
         for origin in head.headers.get("origin", ()):
             if not self._ours(urlsplit(origin).netloc if "://" in origin else ""):
                 raise _foreign("Origin", [origin])
+        sites = head.headers.get("sec-fetch-site", ())
+        if "cross-site" in sites and "origin" not in head.headers and not (opened and _is_opened(head)):
+            raise _foreign("Sec-Fetch-Site", sites)
 
     def _ours(self, netloc: str) -> bool:
         name = _name(netloc)
         return bool(name) and (name in self._hosts or is_loopback(name))
+
+
+def _is_opened(head: Head) -> bool:
+    """Whether a browser asks because somebody followed a link: it shows the answer in a window of its own."""
+    mode, place = (head.headers.get(f"sec-fetch-{name}", ()) for name in ("mode", "dest"))
+    return list(mode) == ["navigate"] and list(place) == ["document"]
 
 
 def _name(netloc: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ....config.fields.limits import RECORDED, Support
+from ....config.fields.mapping_fields import MappingFields
 from ....config.fields.spoken import aws_name
 from ....config.kinds.support import FIELDS
 from ....config.kinds.table import KINDS
@@ -165,6 +166,34 @@ _FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "InvokeAsync": {"FunctionName": "+", "InvokeArgs": "+"},
 }
 
+_LAYER_VERSION = {"LayerName": "+", "VersionNumber": "+"}
+_FITTING = {"CompatibleRuntime": "+", "CompatibleArchitecture": "+", **_PAGED}
+
+_LAYERS: Mapping[str, Mapping[str, str]] = {
+    "PublishLayerVersion": {
+        "LayerName": "+",
+        "Description": "+",
+        "Content": "+",
+        **{f"Content.{name}": entry for name, entry in _CODE.items() if name not in ("ImageUri", "SourceKMSKeyArn")},
+        "CompatibleArchitectures": "+",
+        "CompatibleRuntimes": "+",
+        "LicenseInfo": "+",
+    },
+    "GetLayerVersion": _LAYER_VERSION,
+    "GetLayerVersionByArn": {"Arn": "+"},
+    "ListLayers": _FITTING,
+    "ListLayerVersions": {"LayerName": "+", **_FITTING},
+    "DeleteLayerVersion": _LAYER_VERSION,
+    "AddLayerVersionPermission": {
+        **_LAYER_VERSION,
+        "StatementId": "+",
+        "RevisionId": "+",
+        **dict.fromkeys(("Action", "Principal", "OrganizationId"), f"r {NO_ENFORCEMENT}"),
+    },
+    "GetLayerVersionPolicy": _LAYER_VERSION,
+    "RemoveLayerVersionPermission": {**_LAYER_VERSION, "StatementId": "+", "RevisionId": "+"},
+}
+
 _ONLY_AT_CREATION = (
     "EventSourceArn",
     "StartingPosition",
@@ -174,15 +203,7 @@ _ONLY_AT_CREATION = (
     "SelfManagedEventSource",
     "Tags",
 )
-_NOT_IN_THE_API = (
-    "uuid",
-    "receivers",
-    "retry_backoff",
-    "deaggregate",
-    "recreated_stream",
-    "bootstrap_servers",
-    "kafka_security",
-)
+_NOT_IN_THE_API = {"uuid", *MappingFields.ours()}
 _ON_SUCCESS = {
     "DestinationConfig.OnSuccess": "= Unsupported DestinationConfig parameter for given event source mapping type."
 }
@@ -220,7 +241,7 @@ _MAPPINGS: Mapping[str, Mapping[str, str]] = {
     "ListEventSourceMappings": {"EventSourceArn": "+", "FunctionName": "+", **_PAGED},
 }
 
-SERVED: Mapping[str, Mapping[str, str]] = {**_FUNCTIONS, **_MAPPINGS}
+SERVED: Mapping[str, Mapping[str, str]] = {**_FUNCTIONS, **_LAYERS, **_MAPPINGS}
 """By call: each input member, with its sign and reason."""
 
 MEMBERS: Mapping[str, frozenset[str]] = {
@@ -241,17 +262,6 @@ MEMBERS: Mapping[str, frozenset[str]] = {
 refused. (Those of a mapping alone are known by its own model, `config/mapping.py`.)"""
 
 FORWARDED: Mapping[str, tuple[str, ...]] = {
-    "layers": (
-        "PublishLayerVersion",
-        "ListLayers",
-        "ListLayerVersions",
-        "GetLayerVersion",
-        "GetLayerVersionByArn",
-        "DeleteLayerVersion",
-        "AddLayerVersionPermission",
-        "GetLayerVersionPolicy",
-        "RemoveLayerVersionPermission",
-    ),
     "provisioned concurrency": (
         "PutProvisionedConcurrencyConfig",
         "GetProvisionedConcurrencyConfig",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..wire.model import Deviations
-from . import newer
+from . import layer_runtimes, newer
 
 TAGGABLE = (
     r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
@@ -17,7 +17,7 @@ TAGGABLE = (
 """ARNs of resources that can have tags. The model has another pattern."""
 
 DEVIATIONS = Deviations(
-    completed=newer.completed,
+    completed=lambda model: layer_runtimes.separated(newer.completed(model)),
     statuses={"DeleteFunction": 204},
     enums={
         "EventSourcePosition": ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"),

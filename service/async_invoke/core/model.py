@@ -26,7 +26,7 @@ class AsyncEvent:
     """In the order of acceptance."""
     function: str
     qualifier: str
-    """As invoked; empty for none."""
+    """The qualifier as invoked; empty for none."""
     request_id: str
     """The same in every attempt."""
     accepted: float

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from ....dispatch.core.documents import BusHeading
 from ....dispatch.invokers.core import answers
 from .model import AsyncEvent, Condition, FunctionResponse, HeldEvent, Over
 
@@ -73,16 +74,10 @@ def _message(over: Over) -> str:
     return cut.decode(errors="ignore")
 
 
-def bridge_entry(detail: bytes, condition: Condition, bus: str, function_arn: str, event: AsyncEvent) -> dict[str, Any]:
-    """An entry of PutEvents."""
+def bus_heading(condition: Condition, function_arn: str, event: AsyncEvent) -> BusHeading:
+    """The heading of the record on an EventBridge bus."""
     ending = "Success" if condition is Condition.SUCCESS else "Failure"
-    return {
-        "Source": "lambda",
-        "DetailType": f"Lambda Function Invocation Result - {ending}",
-        "Resources": [bus, f"{function_arn}:{event.explicit}"],
-        "Detail": detail.decode(),
-        "EventBusName": bus,
-    }
+    return BusHeading(f"Lambda Function Invocation Result - {ending}", (f"{function_arn}:{event.explicit}",))
 
 
 def s3_key(function: str, now: float, fresh_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ....config.errors import HeadraceError
+from ...wiring.exits import UsageError
 
 PATIENCE = 5.0
 """Seconds to wait for an answer."""
+PATIENCE_OF_SOURCES = 60.0
 TOKEN = "X-Headrace-Token"  # noqa: S105 - the name of a header
 
 
@@ -41,10 +44,22 @@ def ask(base: str, path: str, **query: str) -> dict[str, Any]:
     return _allowed(base, f"{path}?{urlencode(given)}" if given else path)
 
 
+def ask_source(base: str, path: str) -> dict[str, Any]:
+    """As `ask`, for what the daemon has to ask a source for, which may be away."""
+    return _allowed(base, path, patience=PATIENCE_OF_SOURCES)
+
+
 def pull(base: str, path: str) -> dict[str, Any]:
     """Pull a lever of /v1. Raises as `ask` does."""
     token = _allowed(base, "/v1/token")["token"]
     return _allowed(base, path, "POST", {TOKEN: token})
+
+
+def push(base: str, path: str, body: dict[str, str]) -> dict[str, Any]:
+    """Pull a lever that is told something, and wait until it is done: as long as an invocation lasts. Raises as `ask`
+    does."""
+    token = _allowed(base, "/v1/token")["token"]
+    return _allowed(base, path, "POST", {TOKEN: token}, json.dumps(body).encode(), None)
 
 
 def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
@@ -65,15 +80,32 @@ def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
         raise _no_answer(url, error) from error
 
 
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether somebody wants it. Raises UsageError where nobody can be asked."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Say so with --yes: there is no terminal to ask")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
 def ended(base: str) -> HeadraceError:
     """What ends an answer that has no end."""
     return HeadraceError(f"the daemon at {base} ended the answer; does it stop?")
 
 
-def _allowed(base: str, path: str, method: str = "GET", headers: dict[str, str] | None = None) -> dict[str, Any]:
-    code, found = fetch(base + path, method, headers or {})
+def _allowed(
+    base: str,
+    path: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    patience: float | None = PATIENCE,
+) -> dict[str, Any]:
+    code, found = fetch(base + path, method, headers or {}, body, patience)
     if code == 403 and os.environ.get("AWS_ACCESS_KEY_ID"):
-        code, found = fetch(base + path, method, _signed(base + path, method, headers or {}))
+        signed = _signed(base + path, method, headers or {}, body)
+        code, found = fetch(base + path, method, signed, body, patience)
     if not isinstance(found, dict) or (code >= 400 and "error" not in found):
         raise HeadraceError(
             f"the server at {base} is not a Headrace daemon, or an older one; name the daemon's address with --url"
@@ -83,23 +115,29 @@ def _allowed(base: str, path: str, method: str = "GET", headers: dict[str, str] 
     return found
 
 
-def _signed(url: str, method: str, headers: dict[str, str]) -> dict[str, str]:
+def _signed(url: str, method: str, headers: dict[str, str], body: bytes = b"") -> dict[str, str]:
     """With a signature by the keys of the environment, as a daemon wants it that listens beyond this machine."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    request = AWSRequest(method=method, url=url, headers=headers, data=b"")
+    request = AWSRequest(method=method, url=url, headers=headers, data=body)
     keys = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ.get("AWS_SECRET_ACCESS_KEY", ""))
     SigV4Auth(keys, "lambda", os.environ.get("AWS_REGION") or "us-east-1").add_auth(request)
     return dict(request.headers.items())
 
 
-def fetch(url: str, method: str = "GET", headers: dict[str, str] | None = None) -> tuple[int, Any]:
+def fetch(
+    url: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    patience: float | None = PATIENCE,
+) -> tuple[int, Any]:
     """Status and JSON of the answer, a refusal's too; None for what is no JSON. Raises HeadraceError when there is no
     answer."""
     try:
-        with _open(url, method, headers or {}, PATIENCE) as answer:
+        with _open(url, method, headers or {}, patience, body) as answer:
             code, text = answer.status, answer.read()
     except urllib.error.HTTPError as refusal:
         code, text = refusal.code, refusal.read()
@@ -111,12 +149,12 @@ def fetch(url: str, method: str = "GET", headers: dict[str, str] | None = None) 
         return code, None
 
 
-def _open(url: str, method: str, headers: dict[str, str], timeout: float | None) -> Any:
+def _open(url: str, method: str, headers: dict[str, str], timeout: float | None, body: bytes = b"") -> Any:
     if not url.startswith(("http://", "https://")):
         raise HeadraceError(f"{url} is not an address of a daemon: write it like http://127.0.0.1:9470")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to a daemon
-    body = b"" if method == "POST" else None
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)  # noqa: S310 - see above
+    data = body if method == "POST" else None
+    request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - see above
     return opener.open(request, timeout=timeout)
 
 

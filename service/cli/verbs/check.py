@@ -15,14 +15,15 @@ import anyio
 
 from ....config.clients import regions
 from ....config.clients.aws import AwsSettings, Clients
-from ....config.errors import Problem
+from ....config.errors import ConfigError, Problem
 from ....config.fields.spoken import counted
-from ....config.function import CommandFunction, LocalFunction, describe
+from ....config.function import CommandFunction, LocalFunction, PluginFunction, describe
 from ....config.loader import Config
 from ....config.nodes import join
 from ....dispatch.core.observer import Observer, Observers
 from ....dispatch.invokers.base import Invoker, NotReady
 from ...templates.core.report import TemplateReport
+from ...wiring import plugins
 from ...wiring.endpoints import ServiceEndpoints
 from ...wiring.exits import Exit
 from ...wiring.invokers import InvokerFactory
@@ -48,16 +49,23 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 def _check(config: Config, arguments: argparse.Namespace, report: TemplateReport | None) -> int:
     refuse_missing_libraries(config)
-    endpoints = anyio.run(_endpoints, config)
+    used = plugins.uses(config)
+    broken = [each.problem for each in used if each.problem]
+    if broken := [*broken, *anyio.run(plugins.refusals, config)]:
+        raise ConfigError(broken)
+    endpoints, replaced = anyio.run(_looked, config)
     for warning in [*config.warnings, *_regions(config)]:
         tell(f"headrace: warning: {warning}")
     for remark in config.remarks:
         tell(f"headrace: remark: {remark}")
+    for name, with_what in replaced.items():
+        tell(f"headrace: remark: {config.problem(join('functions', name), with_what)}")
     if arguments.output == "json":
         of_template = {"template": report.as_document()} if report is not None else {}
-        show_json({**config.effective(), "endpoints": endpoints.shown(), **of_template})
+        of_plugins = {"plugins": [{"plugin": each.title, "used_by": each.by} for each in used]} if used else {}
+        show_json({**config.effective(), "endpoints": endpoints.shown(), **of_template, **of_plugins})
     else:
-        _show_tables(config, endpoints)
+        _show_tables(config, endpoints, used)
     return anyio.run(_start, config) if arguments.start else Exit.OK
 
 
@@ -73,14 +81,14 @@ def _regions(config: Config) -> list[Problem]:
 
 
 async def _start(config: Config) -> int:
-    """Start each function of this machine once, without an event, and report whether it can start."""
+    """Start each function of this machine or of a plug-in once, without an event, and report whether it can start."""
     causes = {}
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         with tempfile.TemporaryDirectory(prefix="headrace-", dir=outside_tmp()) as scratch:
             functions = InvokerFactory(config, clients, Observers([InvokeOutput()]), Path(scratch))
             with closing(functions):
                 for name, function in config.functions.items():
-                    if isinstance(function, LocalFunction | CommandFunction):
+                    if isinstance(function, LocalFunction | CommandFunction | PluginFunction):
                         causes[name] = await _probed(await functions.invoker(function))
     for name, cause in causes.items():
         if cause:
@@ -101,16 +109,18 @@ async def _probed(invoker: Invoker) -> str:
     return answer.cause.text if isinstance(answer, NotReady) else ""
 
 
-async def _endpoints(config: Config) -> ServiceEndpoints:
+async def _looked(config: Config) -> tuple[ServiceEndpoints, dict[str, str]]:
+    """The endpoints, and what runs functions in place of their runtimes."""
     async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
         endpoints = await ServiceEndpoints.find(config.mappings.values(), clients)
         endpoints.refuse_real_aws(config.mappings.values())
         with tempfile.TemporaryDirectory(prefix="headrace-") as scratch:
-            await InvokerFactory(config, clients, Observers(), Path(scratch)).refuse_unstartable(config.functions)
-        return endpoints
+            functions = InvokerFactory(config, clients, Observers(), Path(scratch))
+            with closing(functions):
+                return endpoints, await functions.refuse_unstartable(config.functions)
 
 
-def _show_tables(config: Config, endpoints: ServiceEndpoints) -> None:
+def _show_tables(config: Config, endpoints: ServiceEndpoints, used: Sequence[plugins.PluginUse]) -> None:
     mappings = [
         (
             mapping.name if mapping.enabled else f"{mapping.name} (not enabled)",
@@ -126,6 +136,8 @@ def _show_tables(config: Config, endpoints: ServiceEndpoints) -> None:
     if config.functions:
         functions = [(name, describe(function)) for name, function in config.functions.items()]
         show(table(("FUNCTION", "IS"), functions) + "\n")
+    if used:
+        show(table(("PLUG-IN", "USED BY"), [(each.title, each.by) for each in used]) + "\n")
     for service, url in endpoints.shown().items():
         show(f"{service} at {url}")
     counts = f"{counted(len(config.mappings), 'mapping')} and {counted(len(config.functions), 'function')}"

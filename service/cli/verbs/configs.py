@@ -12,6 +12,7 @@ from ....config.errors import ConfigError, Problem
 from ....config.loader import Config, find_default, load
 from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
 from ...wiring.exits import UsageError
+from ...wiring.plugins import installed
 
 SYSTEM = Path("/etc/headrace")
 """The default place of a configuration in a container."""
@@ -29,7 +30,14 @@ def load_config(paths: Sequence[str], arguments: argparse.Namespace) -> Config:
 def read_config(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
     """The configuration of these paths; without paths, the settings alone. Raises ConfigError."""
     flags = flags_of(arguments)
-    return load(paths, environ=os.environ, flags=flags, check_patterns=check_patterns, pattern_notes=pattern_notes)
+    return load(
+        paths,
+        environ=os.environ,
+        flags=flags,
+        check_patterns=check_patterns,
+        pattern_notes=pattern_notes,
+        plugins=installed(),
+    )
 
 
 def templates_among(paths: Sequence[str | Path]) -> list[Path]:

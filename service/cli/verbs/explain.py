@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ....dispatch.kinds.table import KINDS
 from ...wiring.exits import Exit
 from .asking import ask, base_of
 from .status import moment
@@ -22,7 +23,6 @@ FATES = {
     "returned": "the source has it again",
     "abandoned": "undecided when the mapping stopped: it comes again",
 }
-OFFSET = re.compile(r"(.+)/(\d+)/(\d+)", re.ASCII)
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -42,9 +42,8 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
 
 
 def record_of(given: str) -> str:
-    """`topic/partition/offset` as the daemon names a record of a topic: `topic-partition@offset`."""
-    found = OFFSET.fullmatch(given)
-    return f"{found[1]}-{found[2]}@{found[3]}" if found else given
+    """The record's id as the daemon names it. Each kind of source has the forms in which users may write it."""
+    return next((found for kind in KINDS if (found := kind.record_id(given))), given)
 
 
 def _show_life(known: dict[str, Any]) -> None:
@@ -55,6 +54,8 @@ def _show_life(known: dict[str, Any]) -> None:
         show(f"attempt {retry['attempt']} follows in {retry['next_in']:.1f} s")
     for flight in known["in_flight"]:
         show(f"the function has it now, for {flight['seconds']:.1f} s (request {flight['request_id']})")
+    if "record" in known:
+        show(json.dumps(known["record"], ensure_ascii=False))
     show("")
 
 

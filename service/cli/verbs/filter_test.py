@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from ....config.errors import ConfigError, Problem
 from ....config.user_text import NotText, text_of, typed
 from ....dispatch.core.observer import Observer
-from ....dispatch.kinds.profile import DispatchKind, Item
-from ....dispatch.kinds.table import FILTERS, KINDS, dispatch_of
+from ....dispatch.kinds.profile import DispatchKind
+from ....dispatch.kinds.table import FILTERS, dispatch_of
+from ....dispatch.kinds.trials import Candidate, NoRecord, Trial, candidates_of, tried
 from ....dispatch.patterns.errors import PatternError
-from ....dispatch.patterns.explain import Explanation, explain_record
-from ....dispatch.patterns.formats import Data, RecordFilter
+from ....dispatch.patterns.formats import RecordFilter
 from ...wiring.exits import Exit, UsageError
 from .configs import load_config
 from .tables import show, show_json
@@ -24,28 +22,22 @@ from .tables import show, show_json
 AT = "@"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One record to be tried."""
-
-    name: str
-    metadata: Mapping[str, object]
-    data: Data
-
-
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     kind, tested = _filter(arguments)
-    candidates = candidates_of(read_text(arguments.record or "-"), kind, as_body=arguments.body)
-    verdicts = [
-        (one, tested.keeps(one.metadata, one.data), explain_record(tested, one.metadata, one.data))
-        for one in candidates
-    ]
+    trials = [tried(tested, one) for one in _candidates(arguments, kind)]
     if arguments.output == "json":
-        show_json([_as_json(*verdict) for verdict in verdicts])
+        show_json([trial.as_json() for trial in trials])
     else:
-        for verdict in verdicts:
-            _show(*verdict)
-    return Exit.OK if all(kept for _, kept, _ in verdicts) else Exit.FAILURE
+        for trial in trials:
+            _show(trial)
+    return Exit.OK if all(trial.kept for trial in trials) else Exit.FAILURE
+
+
+def _candidates(arguments: argparse.Namespace, kind: DispatchKind) -> list[Candidate]:
+    try:
+        return candidates_of(read_text(arguments.record or "-"), kind, as_body=arguments.body)
+    except NoRecord as refused:
+        raise UsageError(str(refused)) from refused
 
 
 def read_text(name: str) -> str:
@@ -103,53 +95,12 @@ def _parsed(kind: DispatchKind, patterns: Sequence[object]) -> RecordFilter:
         ) from error
 
 
-# --- which records --------------------------------------------------------------------------------------------------
-
-
-def candidates_of(text: str, kind: DispatchKind, *, as_body: bool) -> list[Candidate]:
-    """The records that a text holds: an event's, one record, or a record's data alone."""
-    records = None if as_body else _records(_json(text))
-    if records is None:
-        return [Candidate("the body", {}, text.removesuffix("\n"))]
-    return [_candidate(record, kind) for record in records]
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _records(value: object) -> list[Item] | None:
-    """The records of an event of any source, or a single record; None for anything else."""
-    for kind in KINDS:
-        if (records := kind.unpack(value)) is not None:
-            return records
-    return [value] if isinstance(value, dict) and any(kind.is_item(value) for kind in KINDS) else None
-
-
-def _candidate(record: Item, kind: DispatchKind) -> Candidate:
-    try:
-        data, name = kind.data(record), kind.called(record)
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"this is no record of {kind.filters.name}: {error}") from error
-    except ValueError as error:
-        raise UsageError(f"the record's data are not base64: {error}") from error
-    return Candidate("the record" if name is None else str(name), record, data)
-
-
 # --- the verdict ----------------------------------------------------------------------------------------------------
 
 
-def _show(one: Candidate, kept: bool, explanations: Sequence[Explanation]) -> None:
-    show(f"{'KEPT' if kept else 'FILTERED'}\t{one.name}")
-    if not explanations:
+def _show(trial: Trial) -> None:
+    show(f"{'KEPT' if trial.kept else 'FILTERED'}\t{trial.name}")
+    if not trial.filters:
         show("  there is no filter")
-    for index, explanation in enumerate(explanations):
+    for index, explanation in enumerate(trial.filters):
         show(f"  filter {index}: {'yes' if explanation.matched else 'no'}: {explanation.reason}")
-
-
-def _as_json(one: Candidate, kept: bool, explanations: Sequence[Explanation]) -> dict[str, object]:
-    filters = [{"matched": each.matched, "reason": each.reason, "path": each.path} for each in explanations]
-    return {"record": one.name, "kept": kept, "filters": filters}

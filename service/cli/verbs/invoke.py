@@ -26,6 +26,7 @@ from ...telemetry.line_writer import lines_of
 from ...wiring.exits import Exit, UsageError
 from ...wiring.invokers import InvokerFactory
 from .configs import load_config
+from .event import made
 from .filter_test import AT, read_text, typed_text
 from .tables import for_stream, show, tell
 
@@ -51,13 +52,24 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     if arguments.function not in config.functions:
         known = ", ".join(config.functions) or "none"
         raise UsageError(f"there is no function {arguments.function!r}; there are {known}")
-    payload = _payload("{}" if arguments.payload is None else arguments.payload)
+    payload = _payload_of(arguments, config)
     output = InvokeOutput()
     try:
         reply = anyio.run(_invoke, config, arguments.function, payload, Observers([output, *observers]))
     finally:
         output.lines.flush(None)  # the event loop has ended, so blocking is harmless
     return _show(reply)
+
+
+def _payload_of(arguments: argparse.Namespace, config: Config) -> bytes:
+    if arguments.event is None:
+        if arguments.body:
+            raise UsageError("--body is the payload of a record: name its kind with --event")
+        return _payload("{}" if arguments.payload is None else arguments.payload)
+    if arguments.payload is not None:
+        raise UsageError("give a PAYLOAD or --event, not both")
+    mappings = [each for each in config.mappings.values() if each.function_name == arguments.function]
+    return made(arguments.event, arguments.body, mappings)
 
 
 def _payload(text: str) -> bytes:
@@ -75,7 +87,8 @@ async def _invoke(config: Config, name: str, payload: bytes, observer: Observer)
         async with Clients(AwsSettings(**config.settings.aws.arguments())) as clients:
             functions = InvokerFactory(config, clients, observer, Path(scratch))
             with closing(functions):
-                await functions.refuse_unstartable([name])
+                for remark in (await functions.refuse_unstartable([name])).values():
+                    tell(f"headrace: remark: function {name} {remark}")
                 invoker = await functions.invoker(config.functions[name])
                 try:
                     return await invoker.invoke(Invocation(payload, str(uuid.uuid4())))

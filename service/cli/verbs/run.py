@@ -6,6 +6,7 @@ import argparse
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,12 +16,13 @@ from ....config import descriptors
 from ....config.core.stop_budget import PATIENCE
 from ....config.loader import Config
 from ....dispatch.core.observer import Observer
-from ...running.core.descriptor_need import needed
 from ...running.dry_run import Verdict
 from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
 from ...wiring import garbage
 from ...wiring.daemon import Daemon
+from ...wiring.descriptor_limit import raised
+from ...wiring.exits import UsageError
 from ...wiring.leaving import Leaving
 from .configs import (
     NOTHING_NAMED,
@@ -59,29 +61,36 @@ def _of_templates(paths: Sequence[str | Path], arguments: argparse.Namespace, st
     return loaded.config
 
 
+def read_again(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
+    """As at the start. Sources of templates are not created again."""
+    if not (found := templates_among(paths)):
+        return read_config(paths, arguments)
+    from . import templates
+
+    return templates.load_templates(found, paths, arguments, templates.in_state).config
+
+
 def _with_config(
     config: Config, paths: Sequence[str | Path], arguments: argparse.Namespace, observers: Sequence[Observer]
 ) -> int:
     if not paths and (config.settings.dry_run or not config.settings.api.enabled):
         raise nothing_named()  # such a daemon would never have work
+    if arguments.watch and (config.settings.dry_run or not paths):
+        why = "a dry run ends with what it began with" if config.settings.dry_run else "no configuration was named"
+        raise UsageError(f"--watch has nothing to watch: {why}")
     outputs = Outputs.of_process(config.settings.log.level, config.settings.log.format)
     if not paths:
         text = f"{NOTHING_NAMED}: all settings have their defaults, and functions and mappings come through the API"
         outputs.log.info(Action.START, text)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
     with _descriptors(config, outputs.log):
-        return _run(config, outputs, arguments, observers)
+        return _run(config, paths, outputs, arguments, observers)
 
 
 @contextmanager
 def _descriptors(config: Config, log: Log) -> Iterator[None]:
     """Raises the limit to the needed number, where allowed; reserves a few descriptors for liveness checks."""
-    wanted = needed(len(config.mappings), config.functions.values()) + descriptors.RESERVED
-    allowed = descriptors.raise_limit(wanted)
-    if allowed < wanted:
-        text = f"this configuration needs about {wanted} file descriptors, and this process may have {allowed}"
-        advice = "raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)"
-        log.warning(Action.DESCRIPTORS, f"{text}: {advice}", needed=wanted, allowed=allowed)
+    raised(len(config.mappings), config.functions.values(), log)
     descriptors.reserve()
     try:
         yield
@@ -89,7 +98,13 @@ def _descriptors(config: Config, log: Log) -> Iterator[None]:
         descriptors.release()
 
 
-def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+def _run(
+    config: Config,
+    paths: Sequence[str | Path],
+    outputs: Outputs,
+    arguments: argparse.Namespace,
+    observers: Sequence[Observer],
+) -> int:
     leaving = Leaving(outputs.flush)
     say = outputs.out.put
     show = _shown_as_json if arguments.output == "json" else _shown_as_row
@@ -100,6 +115,8 @@ def _run(config: Config, outputs: Outputs, arguments: argparse.Namespace, observ
         out=say,
         show=lambda verdict: say(show(verdict)),
         leaving=leaving,
+        read=partial(read_again, paths, arguments) if paths else None,
+        watched=[Path(path) for path in paths] if arguments.watch else (),
     )
     garbage.seldom()
     try:

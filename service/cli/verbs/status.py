@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    if arguments.watch:
+        from . import watch
+
+        return watch.run(arguments)
     url = base_of(arguments.url)
     if arguments.check:
         return _check(f"{url}/readyz" + ("?strict" if arguments.strict else ""))
@@ -47,6 +51,13 @@ def _get(url: str) -> dict[str, Any]:
 
 
 def _show_tables(status: dict[str, Any]) -> None:
+    configuration = status.get("configuration") or {}
+    if configuration.get("trouble"):
+        show(f"The configuration was read again and is not taken: {configuration['trouble']}\n")
+    if configuration.get("needs_restart"):
+        show(
+            f"Changed in the configuration, but only a restart takes it: {', '.join(configuration['needs_restart'])}\n"
+        )
     mappings = [
         (
             each["name"],

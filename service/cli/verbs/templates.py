@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +14,12 @@ import anyio
 from ....config.errors import ConfigError, Problem
 from ....config.loader import Config
 from ....dispatch.kinds.pattern_check import check_patterns, pattern_notes
+from ...templates.core.model import ObjectPlace
 from ...templates.core.report import TemplateReport
 from ...templates.loading import LoadedTemplate, LoadingTools, TemplateRequest, load
 from ...wiring.exits import UsageError
-from ...wiring.template_start import settled
+from ...wiring.plugins import installed
+from ...wiring.template_start import fetched, settled
 from .configs import configs_among, flags_of
 from .invoke import outside_tmp
 from .tables import show, table, tell
@@ -56,13 +58,17 @@ def load_templates(
 ) -> LoadedTemplate:
     """The configuration of paths, of which some are templates. `scratch`: where unpacked code goes. Raises ConfigError
     and UsageError."""
-    tools = LoadingTools(os.environ, flags_of(arguments), check_patterns, pattern_notes)
+    tools = LoadingTools(os.environ, flags_of(arguments), check_patterns, pattern_notes, _fetch, installed())
     request = request_of(arguments)
     loaded = load(templates, configs_among(paths, templates), request, tools, scratch)
     done = anyio.run(settled, loaded)
     if request.strict and len(done.report.taken.not_taken) > len(loaded.report.taken.not_taken):
         raise ConfigError([_problem(row) for row in done.report.not_taken_rows() if row[0] != "event"])
     return done
+
+
+def _fetch(config: Config, needed: Collection[ObjectPlace], scratch: Path) -> Mapping[ObjectPlace, Path | str]:
+    return anyio.run(fetched, config, needed, scratch)
 
 
 def _problem(row: Sequence[str]) -> Problem:

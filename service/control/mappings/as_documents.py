@@ -57,7 +57,8 @@ def mappings(documents: KeptDocuments) -> tuple[dict[str, Mapped], Mapping[str, 
 
 
 def taken(documents: KeptDocuments) -> tuple[dict[str, Mapped], dict[str, Mapped]]:
-    """What was taken over, by UUID: those that run here, and those that are only noted. Raises UnusableState."""
+    """Read the mappings that were taken over, by UUID: those that run here, and those that are only noted. Raises
+    UnusableState."""
     running, only_noted = dict[str, Mapped](), dict[str, Mapped]()
     for uuid, each in documents.all(TAKEN).items():
         (running if each.get("runs") else only_noted)[uuid] = _read(uuid, each)

@@ -7,7 +7,7 @@ then the file's definition applies again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ....config.mapping import EventSourceMapping, split_function
@@ -85,6 +85,25 @@ def begin(
             if uuid in filed:
                 lines.append(_given_up(document["name"], filed[uuid]))
     return Beginning(mappings, tuple(forgotten), (*lines, *_twice(mappings)))
+
+
+def read_again(before: Mapping[str, Mapped], begun: Mapping[str, Mapped], uuids: Iterable[str]) -> dict[str, Mapped]:
+    """All mappings after the file was read again; `uuids`: those that it defines or defined."""
+    after = dict(before)
+    for uuid in uuids:
+        found, current = begun.get(uuid), before.get(uuid)
+        if found is None:
+            after.pop(uuid, None)
+        elif current is None or not _is_same(current, found):
+            after[uuid] = found
+    return after
+
+
+def _is_same(current: Mapped, found: Mapped) -> bool:
+    """Whether it is still what it was. What the store has is older than what is in memory."""
+    if found.is_stored:
+        return current.is_stored and current.adopted == found.adopted
+    return not current.is_stored and (current.config, current.file) == (found.config, found.file)
 
 
 def _holds(adopted: str, filed: tuple[EventSourceMapping, str] | None) -> bool:

@@ -21,7 +21,7 @@ from ....config.mapping import EventSourceMapping
 
 
 class MappingState(StrEnum):
-    """As `MappingState` shows it."""
+    """The states of a mapping, in AWS's words."""
 
     CREATING = "Creating"
     ENABLING = "Enabling"
@@ -51,7 +51,7 @@ class Mapped:
     adopted: str = ""
     """For a file's mapping that the API changed: the fingerprint of the definition that it replaces."""
     taken: str = ""
-    """Of a mapping that was taken over from an emulator: the fingerprint of what the emulator shows of it."""
+    """The fingerprint of what the emulator shows of a mapping that was taken over; empty for others."""
 
     @property
     def uuid(self) -> str:

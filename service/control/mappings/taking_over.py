@@ -1,4 +1,5 @@
-"""What becomes of a mapping that an emulator has: taken over, followed, given back, or left to the emulator. Pure.
+"""Decides what becomes of a mapping that an emulator has: taken over, followed, given back, or left to the emulator.
+Pure.
 
     shown there, enabled ──► noted (durable) ──► off there, read back ──► runs here ──► follows what is shown
                                                                             │   ▲
@@ -44,7 +45,7 @@ _SAID_OF_IT = frozenset(
         "ResponseMetadata",
     }
 )
-"""What a mapping is shown with that nobody asked for when it was made."""
+"""The members that an emulator shows although nobody gave them."""
 
 
 # --- what the emulator shows ------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def function_of(shown: Shown) -> tuple[str, str]:
 
 
 Deaf = Callable[[EventSourceMapping], str]
-"""What the emulator is called if it goes on delivering for such a mapping that is switched off; else empty."""
+"""The emulator's name, if it goes on delivering for such a mapping that is switched off; otherwise empty."""
 
 
 def wanted(
@@ -190,7 +191,7 @@ class Look:
     """One mapping from all sides."""
 
     shown: Shown | None
-    """As the emulator shows it; None: it has none of this UUID."""
+    """The mapping as the emulator shows it; None: it has none of this UUID."""
     noted: Mapped | None = None
     """Remembered, and not run here yet."""
     runs: Mapped | None = None

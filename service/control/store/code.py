@@ -68,10 +68,16 @@ class CodeStore:
         self._changing = anyio.Lock()
         self.released: Callable[[], None] = lambda: None
         """Called when no caller holds a package any more: perhaps no function uses it either."""
+        self.regained: Callable[[], None] = lambda: None
+        """Called when a package that was lost is here again."""
 
     def path(self, sha256: str) -> Path:
         """Where a package is unpacked."""
         return self._root / sha256
+
+    def place(self, package: Package) -> Path:
+        """Where the files of a package are, stored or not."""
+        return Path(package.directory) if package.directory else self.path(package.sha256)
 
     def zip(self, sha256: str) -> Path:
         return self._root / f"{sha256}.zip"
@@ -95,9 +101,11 @@ class CodeStore:
         async with self._received(pieces) as (file, sha256, size):
             with self.held(sha256):
                 async with self._changing:
-                    await self._in_thread(partial(_add, file, self._root, sha256))
-                    self.lost -= {sha256}
-                yield Package(sha256, size, kms_key)
+                    unzipped = await self._in_thread(partial(_add, file, self._root, sha256))
+                    if sha256 in self.lost:
+                        self.lost -= {sha256}
+                        self.regained()
+                yield Package(sha256, size, kms_key, unzipped)
 
     @asynccontextmanager
     async def _received(self, pieces: AsyncGenerator[bytes]) -> AsyncIterator[tuple[Path, str, int]]:
@@ -195,11 +203,14 @@ def _finish(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _add(file: Path, root: Path, sha256: str) -> None:
+def _add(file: Path, root: Path, sha256: str) -> int:
+    """Returns the bytes of its files."""
     if not (root / sha256).exists():
         _unpacked(file, root, sha256)
+    unzipped = packages.unzipped(file)
     file.rename(root / f"{sha256}.zip")  # an existing one may be damaged, and otherwise is the same
     sync_directory(root)
+    return unzipped
 
 
 def _unpacked(file: Path, root: Path, sha256: str) -> None:

@@ -11,18 +11,18 @@ with the same name stays stored, but hidden.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 
 import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ....config.function import AnyFunction
 from .. import as_documents, event_invokes, from_file, functions, names, runnables
 from ..catalogue import AsynchronousSettings, Runnable
-from ..from_file import Filed
-from ..model import Answer, Decision, Function, Moment
+from ..model import Answer, Decision, Function, Moment, Package
 from ..names import Home, Named
 from ..refusals import ApiError, conflict, service
 from .code import CodeStore
@@ -38,7 +38,7 @@ Check = Callable[[Function | None, Function], Awaitable[None]]
 """Raises ApiError for a change that must not happen."""
 
 
-async def accept(before: Function | None, after: Function) -> None:
+async def no_check(before: Function | None, after: Function) -> None:
     """Checks nothing."""
 
 
@@ -50,20 +50,22 @@ class FunctionPlane:
         documents: Documents,
         code: CodeStore,
         here: Home,
-        configured: Mapping[str, Filed],
+        configured: Mapping[str, AnyFunction],
         *,
         clock: Clock,
         window: float = WINDOW,
         fresh: Callable[[], str] = lambda: str(uuid.uuid4()),
+        layers: Callable[[], Iterable[Package]] = tuple,
     ) -> None:
         """`window`: seconds between Pending and Active, InProgress and Successful; 0: at once. `fresh`: a new text
-        each time."""
+        each time. `layers`: packages that are kept besides those of functions."""
         self.here = here
         self.code = code
         self._documents = documents
         self._clock = clock
         self._window = window
         self._fresh = fresh
+        self._layers = layers
         self._filed = from_file.functions(configured, here, self._moment())
         self._functions = as_documents.functions(
             documents.all(as_documents.FUNCTION), documents.all(as_documents.VERSION), here
@@ -72,13 +74,14 @@ class FunctionPlane:
         self._watchers: list[Callable[[str], None]] = []
         self._due: dict[str, float] = {}
         self._lost: frozenset[str] = frozenset()
-        """The lost code by which the functions' states were set last."""
+        """The code that was missing at the last check."""
         self._unused = True
         """Whether there may be code that no function uses."""
         self._changed = anyio.Event()
-        self._kept = anyio.Event()
-        """Set when some function is another one."""
+        self._stored = anyio.Event()
+        """Set after each change of a function."""
         code.released = self._sweep_soon
+        code.regained = self._tell_regained
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -117,7 +120,16 @@ class FunctionPlane:
         """Until nothing of the function is under way, or it is gone; `patience` seconds at most."""
         with anyio.move_on_after(patience):
             while (function := self.find(name)) is not None and function.settling:
-                await self._kept.wait()
+                await self._stored.wait()
+
+    def refile(self, configured: Mapping[str, AnyFunction], other: Collection[str]) -> None:
+        """The configuration file has these functions from now on. `other`: names of those that are not as they were;
+        watchers hear of them."""
+        made = from_file.functions(configured, self.here, self._moment())
+        self._filed = {name: each if name in other else self._filed[name] for name, each in made.items()}
+        for name in other:
+            for changed in self._watchers:
+                changed(name)
 
     # --- the catalogue -----------------------------------------------------------------------------------------------
 
@@ -129,11 +141,11 @@ class FunctionPlane:
         version = runnables.served(function, qualifier, draw) if function else None
         if function is None or version is None:
             return None
-        return runnables.runnable(function, version, self.code.path(version.package.sha256))
+        return runnables.runnable(function, version, self.code.place)
 
     def latest(self, function: Function) -> Runnable:
         """The runnable of `$LATEST`, whether the function is stored yet or not."""
-        return runnables.runnable(function, function.latest, self.code.path(function.latest.package.sha256))
+        return runnables.runnable(function, function.latest, self.code.place)
 
     def reserved(self, name: str) -> int | None:
         function = self._of_api(name)
@@ -142,8 +154,12 @@ class FunctionPlane:
     def asynchronous(self, name: str, qualifier: str = "") -> AsynchronousSettings:
         return event_invokes.settings(self._of_api(name), qualifier)
 
-    def holding(self, runnable: Runnable) -> AbstractContextManager[None]:
-        return self.code.held(runnable.code.name)
+    @contextmanager
+    def holding(self, runnable: Runnable) -> Iterator[None]:
+        with ExitStack() as stack:
+            for sha256 in runnable.held:
+                stack.enter_context(self.code.held(sha256))
+            yield
 
     def watch(self, changed: Callable[[str], None]) -> None:
         self._watchers.append(changed)
@@ -158,10 +174,10 @@ class FunctionPlane:
         if named.name in self._filed:
             raise conflict(
                 f"The function {named.name} is defined in the configuration file: "
-                "change it there and restart Headrace, or use another name."
+                "change it there and reload Headrace, or use another name."
             )
 
-    async def change(self, named: Named, decide: Decide, check: Check = accept) -> Answer:
+    async def change(self, named: Named, decide: Decide, check: Check = no_check) -> Answer:
         """Decide, check, store, answer. Raises the errors of `decide` and `check`, and then nothing changed."""
         self.refuse_filed(named)
         async with self._turn(named.name):
@@ -198,8 +214,8 @@ class FunctionPlane:
         """Called in the step in which the change is known to be durable: updates memory and notifies watchers in one
         step."""
         self._due.pop(name, None)
-        kept, self._kept = self._kept, anyio.Event()
-        kept.set()
+        stored, self._stored = self._stored, anyio.Event()
+        stored.set()
         if after is None:
             del self._functions[name]
         else:
@@ -209,7 +225,14 @@ class FunctionPlane:
                 self._wake()
         if before is not None and not before.packages <= (after.packages if after else frozenset()):
             self._sweep_soon()
-        for each in (name, *self._look_at_code(name)):
+        self._tell((name, *self._look_at_code(name)))
+
+    def _tell_regained(self) -> None:
+        """Code that was lost was uploaded again, of whatever function or layer."""
+        self._tell(self._look_at_code())
+
+    def _tell(self, names: Iterable[str]) -> None:
+        for each in names:
             for changed in self._watchers:
                 changed(each)
 
@@ -278,7 +301,8 @@ class FunctionPlane:
         self._wake()
 
     def _packages(self) -> frozenset[str]:
-        return frozenset().union(*(function.packages for function in self._functions.values()))
+        kept = frozenset(each.sha256 for each in self._layers() if not each.directory)
+        return kept.union(*(function.packages for function in self._functions.values()))
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()

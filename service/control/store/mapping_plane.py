@@ -16,6 +16,7 @@ import anyio
 
 from ....config.clock import Clock
 from ....config.durable.faults import StoreUnavailable
+from ....config.mapping import EventSourceMapping
 from ..documents import Document
 from ..mappings import as_documents, decisions, from_file
 from ..mappings.decisions import DecisionContext
@@ -52,6 +53,7 @@ class MappingPlane:
         self._begun = from_file.begin(configured, *as_documents.mappings(documents), ground.here, clock.wall())
         self._mappings = dict(self._begun.mappings)
         self._noted: dict[str, Mapped] = {}
+        self._say = say
         for line in self._begun.lines:
             say(line)
 
@@ -73,6 +75,10 @@ class MappingPlane:
         found = self._mappings.get(uuid)
         return found is not None and not found.is_stored
 
+    def definition(self, uuid: str) -> EventSourceMapping:
+        """A mapping of the configuration as its file has it."""
+        return self._configured[uuid][0]
+
     def moment(self) -> Moment:
         return Moment(self._clock.wall(), self._fresh())
 
@@ -81,10 +87,34 @@ class MappingPlane:
         found = self._mappings.get(uuid)
         return found.origin if found else "file"
 
+    # --- a file that was read again -----------------------------------------------------------------------------------
+
+    async def refile(self, configured: Filed) -> None:
+        """The configuration has these mappings from now on. The API's changes hold as at a start: as long as the
+        definition that they replace is the same. Tells no watcher. Raises StoreUnavailable, and then nothing
+        changed."""
+        async with self._turn:
+            read = as_documents.mappings(self._documents)
+            begun = from_file.begin(configured, *read, self.ground.here, self._clock.wall())
+            if begun.forgotten:
+                await self._documents.write({}, begun.forgotten, partial(self._refile, configured, begun))
+            else:
+                self._refile(configured, begun)
+
+    def _refile(self, configured: Filed, begun: from_file.Beginning) -> None:
+        """A mapping that stays the same keeps its state and its time."""
+        uuids = self._configured.keys() | configured.keys()
+        self._mappings = from_file.read_again(self._mappings, begun.mappings, uuids)
+        self._configured = configured
+        for line in begun.lines:
+            if line not in self._begun.lines:
+                self._say(line)
+        self._begun = begun
+
     # --- what was taken over from an emulator -------------------------------------------------------------------------
 
     def take_up(self) -> None:
-        """What an earlier daemon took over goes on here. Raises UnusableState."""
+        """Continue the mappings that an earlier daemon took over. Raises UnusableState."""
         running, noted = as_documents.taken(self._documents)
         self._noted = {uuid: from_file.at_home(mapped, self.ground.here) for uuid, mapped in noted.items()}
         for uuid, mapped in running.items():

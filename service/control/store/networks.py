@@ -31,7 +31,7 @@ class _Kind:
     """A kind of network resource: its EC2 call, and the error for a missing one."""
 
     call: str
-    """As EC2 has it."""
+    """The name of the call in EC2's API."""
     method: str
     parameter: str
     answer: str
@@ -83,8 +83,8 @@ class Networks:
         return {**request, "VpcConfig": {**given, "VpcId": vpc}}
 
     async def _found(self, kind: _Kind, ids: Sequence[str]) -> list[Mapping[str, Any]]:
-        """What EC2 has of them, in their order; nothing where it cannot be asked. Raises ApiError for one that is not
-        there."""
+        """The descriptions that EC2 has of them, in their order; none where EC2 cannot be asked. Raises ApiError for
+        one that is not there."""
         try:
             client = await self._clients.get("ec2")
             answer = await getattr(client, kind.method)(**{kind.parameter: list(ids)})

@@ -55,6 +55,12 @@ def unpack(file: Path, into: Path, most: int = UNZIPPED_MAX) -> None:
         raise
 
 
+def unzipped(file: Path) -> int:
+    """Bytes of the files of a zip that was unpacked."""
+    with zipfile.ZipFile(file) as package:
+        return sum(entry.file_size for entry in package.infolist() if not entry.is_dir())
+
+
 def _has_too_many(file: Path) -> bool:
     """Whether it looks like more entries than are taken. Raises ValueError for an empty file."""
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:

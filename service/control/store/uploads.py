@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Protocol
+
+import anyio
 
 from ....config.clients import faults
 from ....config.durable.faults import StoreUnavailable
 from ....config.errors import ConfigError
+from .. import hot_reload
 from ..advice import of_settings
 from ..limits import UNZIPPED_MAX
 from ..model import Package
@@ -33,16 +38,42 @@ class S3Clients(Protocol):
 
 
 class Uploads:
-    def __init__(self, code: CodeStore, clients: S3Clients) -> None:
+    def __init__(self, code: CodeStore, clients: S3Clients, *, hot_reload: bool = False) -> None:
+        """`hot_reload`: whether a request may name a directory of this machine."""
         self._code = code
         self._clients = clients
+        self._hot_reload = hot_reload
 
     @asynccontextmanager
     async def package(self, source: Mapping[str, Any]) -> AsyncIterator[Package]:
         """The package of `ZipFile`, or of `S3Bucket` and `S3Key`; held while the body runs. Raises ApiError."""
+        if hot_reload.is_asked(source):
+            path = Path(hot_reload.directory(source, allowed=self._hot_reload))
+            if not await anyio.Path(path).is_dir():
+                raise invalid_parameter(f"S3Bucket={hot_reload.BUCKET}: there is no directory {path} on this machine.")
+            yield self.in_place(path)
+            return
         pieces = whole(source["ZipFile"]) if "ZipFile" in source else self._object(source)
+        async with self.stored(pieces, source.get("SourceKMSKeyArn", "")) as package:
+            yield package
+
+    def in_place(self, directory: Path) -> Package:
+        """A directory that is run as it stands."""
+        return hot_reload.package(os.path.normpath(directory))
+
+    def is_lost(self, package: Package) -> bool:
+        """Whether a stored package is not on the disk any more."""
+        return not package.directory and package.sha256 in self._code.lost
+
+    def holding(self, package: Package) -> AbstractContextManager[None]:
+        """A stored package is not deleted while the body runs."""
+        return nullcontext() if package.directory else self._code.held(package.sha256)
+
+    @asynccontextmanager
+    async def stored(self, pieces: AsyncGenerator[bytes], kms_key: str = "") -> AsyncIterator[Package]:
+        """The package that comes in pieces; held while the body runs. Raises ApiError."""
         try:
-            async with self._code.adding(pieces, source.get("SourceKMSKeyArn", "")) as package:
+            async with self._code.adding(pieces, kms_key) as package:
                 yield package
         except StoreUnavailable as error:
             raise service(str(error)) from error

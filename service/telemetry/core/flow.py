@@ -89,6 +89,8 @@ class FlowView:
     """When it came into the state in which it is: seconds since the epoch."""
     rates: dict[str, dict[str, float]]
     """Records a second, by what became of them and by span."""
+    failed: int
+    """Records of invocations that failed, as often as they did, since the daemon's start."""
     in_flight: tuple[FlightView, ...]
     retrying: tuple[RetryView, ...]
     """The longest first."""

@@ -9,14 +9,14 @@ costs what its ids cost. Bounds count ids; the attempts of one batch share them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 SHARED = 64
 """Batches of which another entry may use the same ids."""
 TOTAL = 500_000
-"""Ids that all mappings remember together; the one that remembers most forgets first."""
+"""Ids that all mappings remember together; those that remember most forget first."""
 RELIEF = 0.9
 """So much is left of them then."""
 
@@ -42,6 +42,12 @@ class JournalEntry:
     @property
     def is_fate(self) -> bool:
         return self.seconds is None
+
+    def says(self, text: str) -> bool:
+        """Whether it stands in an id, or in anything else of the entry; upper or lower case."""
+        text = text.lower()
+        about = (self.what, self.lane, self.detail, self.request_id, self.error, *self.ids)
+        return any(text in each.lower() for each in about)
 
     def without_ids(self) -> Mapping[str, Any]:
         """For JSON, with their number in their place."""
@@ -80,13 +86,13 @@ class Journal:
         """Ids that are remembered."""
         return self._fates.weight + self._invocations.weight
 
-    def share(self, names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
-        """These ids as a tuple that the entries of one batch have in common, and whether it is new."""
-        key = (names[0], names[-1], len(names)) if names else ("", "", 0)
-        known = self._known.get(key)
+    def share(self, ends: tuple[str, str, int], names: Callable[[], Iterable[str]]) -> tuple[tuple[str, ...], bool]:
+        """The ids of a batch as a tuple that its entries have in common, and whether it is new. `ends`: the first, the
+        last, and how many; the others are asked for where they are not known."""
+        known = self._known.get(ends)
         if known is not None:
             return known, False
-        made = self._known[key] = tuple(names)
+        made = self._known[ends] = tuple(names())
         if len(self._known) > SHARED:
             del self._known[next(iter(self._known))]
         return made, True
@@ -102,11 +108,19 @@ class Journal:
 
     # --- what is asked ----------------------------------------------------------------------------------------------
 
-    def entries(self, what: str = "", record: str = "") -> Iterator[JournalEntry]:
-        """The newest first: those of this kind, or all; those about this record, or all."""
+    def entries(
+        self, what: str = "", record: str = "", text: str = "", *, failed: bool = False
+    ) -> Iterator[JournalEntry]:
+        """The newest first: those of this kind, or all; those about this record, or all; those in which this text
+        stands; those that say an error, or all."""
         both = [entry for ring in (self._fates, self._invocations) for entry, _ in ring.entries]
         for entry in sorted(both, key=lambda entry: entry.at, reverse=True):
-            if (not what or entry.what == what) and (not record or record in entry.ids):
+            if (
+                (not what or entry.what == what)
+                and (not record or record in entry.ids)
+                and (not failed or entry.error)
+                and (not text or entry.says(text))
+            ):
                 yield entry
 
     def life(self, record: str) -> list[JournalEntry]:
@@ -142,8 +156,22 @@ class Journals:
         self._puts += 1
         if self._puts % max(1, len(self._journals)):
             return
-        while sum(journal.weight for journal in self._journals.values()) > self._total:
-            max(self._journals.values(), key=lambda journal: journal.weight).shrink(RELIEF)
+        weights = sorted(journal.weight for journal in self._journals.values())
+        if sum(weights) <= self._total:
+            return
+        level = _level(weights, self._total * RELIEF)
+        for journal in self._journals.values():
+            if journal.weight > level:
+                journal.shrink(level / journal.weight)
 
     def forget(self, mapping: str) -> None:
         self._journals.pop(mapping, None)
+
+
+def _level(weights: Sequence[int], most: float) -> float:
+    """What each may keep, so that all keep no more than `most`. `weights`: ascending, together more than that."""
+    left, others = most, len(weights)
+    while weights[-others] * others < left:
+        left -= weights[-others]
+        others -= 1
+    return left / others

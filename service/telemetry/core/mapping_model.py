@@ -18,10 +18,9 @@ from ....dispatch.core.model import FateKind, Lane, Record, Settlement
 from ....dispatch.core.pages import Records
 from .first_records import ENOUGH
 from .flow import DocumentView, ErrorView, FlightView, FlowView, LaneView, RetryView
-from .rates import Rate
+from .history import History
+from .rates import COUNTED, Rate
 
-COUNTED = ("fetched", "filtered", "delivered", "failed", "discarded")
-"""What there are rates of."""
 OFTEN = 2
 """Failures in a row that make a mapping a failing one."""
 FORGIVEN = 900.0
@@ -105,6 +104,7 @@ class MappingModel:
     def __init__(self, now: Instant) -> None:
         self._since = now.monotonic
         self._totals = _Totals(rates={name: Rate(now.monotonic) for name in COUNTED})
+        self.history = History(now.monotonic)
         self._flights: dict[Record | None, _FlightState] = {}
         """By the first record, which is in one invocation at a time."""
         self._retries: dict[Record | None, _RetryState] = {}
@@ -238,23 +238,41 @@ class MappingModel:
     def flow(self, now: Instant) -> FlowView:
         retrying = sorted(self._retries.values(), key=lambda retry: retry.since)
         lanes = sorted(self._lane_views(retrying, now), key=_worst_first)
-        behind = [lane.lag_records for lane in lanes if lane.lag_records is not None]
-        ages = [lane.lag_seconds for lane in lanes if lane.lag_seconds is not None]
+        lag_records, lag_seconds = self._lag(now)
         totals, failing = self._totals, self.failing(now)
         return FlowView(
             since=now.ago(self._failing_since(retrying) if failing else self._since),
             rates={name: rate.per_second(now.monotonic) for name, rate in totals.rates.items()},
+            failed=totals.rates["failed"].total,
             in_flight=tuple(_flight_view(each, now) for each in list(self._flights.values())[:SHOWN]),
             retrying=tuple(_retry_view(each, now) for each in retrying[:SHOWN]),
             last_error=self._error,
             lanes=tuple(lanes[:SHOWN]),
-            lag_records=sum(behind) if behind else None,
-            lag_seconds=max(ages, default=None),
+            lag_records=lag_records,
+            lag_seconds=lag_seconds,
             refused=round(totals.filtered / totals.fetched, 4) if totals.fetched else None,
             refused_everything=totals.filtered >= max(ENOUGH, totals.fetched),
             last_document=self._document,
             failing=failing,
         )
+
+    def sample(self, now: Instant) -> None:
+        """One more step of the history."""
+        totals = [self._totals.rates[name].total for name in COUNTED]
+        self.history.sample(totals, *self._lag(now), now.monotonic)
+
+    def _lag(self, now: Instant) -> tuple[int | None, float | None]:
+        """Records to the end of all lanes, and seconds of the lane that is most behind; None for what nobody knows."""
+        behind = [state.lag_records for state in self._lanes.values() if state.lag_records is not None]
+        if not any(state.invoked for state in self._lanes.values()):
+            return sum(behind) if behind else None, None
+        oldest = min((each.arrived for each in self._open.values() if self._is_invoked(each.lane)), default=inf)
+        age = 0.0 if oldest == inf else round(now.monotonic - oldest, 3)
+        return sum(behind) if behind else None, age
+
+    def _is_invoked(self, lane: Lane) -> bool:
+        state = self._lanes.get(lane)
+        return state is not None and state.invoked
 
     def failing(self, now: Instant) -> str:
         """Why the mapping counts as failing, in one line; empty when it does not."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import exp
 
+COUNTED = ("fetched", "filtered", "delivered", "failed", "discarded")
+"""The counts that have rates."""
 SPANS: Mapping[str, float] = {"1s": 1.0, "1m": 60.0, "15m": 900.0}
 """Seconds over which is averaged; what happened longer ago counts less and less."""
 
@@ -13,16 +15,19 @@ class Rate:
     """An average that forgets, for each span. `began`: when counting began (monotonic), so that a young average is not
     taken for a small one."""
 
-    __slots__ = ("_at", "_began", "_levels")
+    __slots__ = ("_at", "_began", "_levels", "total")
 
     def __init__(self, began: float) -> None:
         self._began = self._at = began
         self._levels = [0.0] * len(SPANS)
+        self.total = 0
+        """How many happened in all."""
 
     def add(self, number: int, now: float) -> None:
         """So many happened now (monotonic)."""
         passed = now - self._at
         self._at = now
+        self.total += number
         for index, span in enumerate(SPANS.values()):
             self._levels[index] = self._levels[index] * exp(-passed / span) + number / span
 

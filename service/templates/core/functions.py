@@ -13,6 +13,7 @@ from .options import TemplateOptions
 from .stack import Stack
 from .values import Spot, TemplateValue, Unresolved, items_of, member, members_of, not_resolved, text_of
 
+_PLACE = ("S3Bucket", "S3Key", "S3ObjectVersion")
 GLOBAL_VARIABLES = "Parameters"
 """The member of a file of variables that holds those of all functions."""
 
@@ -103,8 +104,7 @@ def _code(stack: Stack, logical_id: str, fields: Mapping[str, TemplateValue]) ->
     if given is None:
         return asset or CodeOrigin(CodeKind.NOWHERE)
     if isinstance(given.held, str):
-        is_remote = given.held.startswith("s3://")
-        return asset or CodeOrigin(CodeKind.S3 if is_remote else CodeKind.PATH, given.held)
+        return asset or _named(given.held)
     if isinstance(given.held, Unresolved):
         return asset or given.held
     for key, kind in (("ZipFile", CodeKind.INLINE), ("ImageUri", CodeKind.IMAGE)):
@@ -113,11 +113,17 @@ def _code(stack: Stack, logical_id: str, fields: Mapping[str, TemplateValue]) ->
             return CodeOrigin(kind) if isinstance(text, Unresolved) and kind is CodeKind.IMAGE else _origin(kind, text)
     if asset is not None:
         return asset
-    key_of_object = members_of(given).get("S3Key")
-    if key_of_object is None:
-        return CodeOrigin(CodeKind.NOWHERE)
-    text = text_of(key_of_object)
-    return CodeOrigin(CodeKind.S3, "" if isinstance(text, Unresolved) else text)
+    return _object(given) if "S3Key" in members_of(given) else CodeOrigin(CodeKind.NOWHERE)
+
+
+def _named(text: str) -> CodeOrigin:
+    return CodeOrigin.of_url(text) if text.startswith("s3://") else CodeOrigin(CodeKind.PATH, text)
+
+
+def _object(given: TemplateValue | None) -> CodeOrigin:
+    """An object in S3; what nobody can tell of it stays open."""
+    found = [text_of(value) if (value := member(given, key)) is not None else "" for key in _PLACE]
+    return CodeOrigin.of_object(*("" if isinstance(text, Unresolved) else text for text in found))
 
 
 def _origin(kind: CodeKind, text: str | Unresolved) -> CodeOrigin | Unresolved:
@@ -144,21 +150,29 @@ def _layers(
     found: list[CodeOrigin | LeftOut] = []
     for item in items_of(fields.get("Layers")):
         text = text_of(item)
-        layer = _layer(stack, text)
+        layer = _layer(stack, text, options)
         if isinstance(layer, CodeOrigin):
             found.append(layer)
             continue
         named = text if isinstance(text, str) else "a layer"
         if not options.without_layers:
-            return not_resolved(f"{named} {layer}; leave layers out with --without-layers")
+            return not_resolved(f"{named} {layer}{layer_advice(text)}")
         found.append(LeftOut(f"the layer {named}", Reason(ReasonCode.CODE_MISSING, f"{layer}: it is left out")))
     return found
 
 
-def _layer(stack: Stack, text: str | Unresolved) -> CodeOrigin | str:
+def layer_advice(arn: str | Unresolved) -> str:
+    """The end of a sentence about a layer that is not to be had."""
+    without = "leave layers out with --without-layers"
+    return f"; {without}" if isinstance(arn, Unresolved) else f": name it with the setting 'layers', or {without}"
+
+
+def _layer(stack: Stack, text: str | Unresolved, options: TemplateOptions) -> CodeOrigin | str:
     """The content of a layer; why it is not to be had, as the end of a sentence."""
     if isinstance(text, Unresolved):
         return f"is not known: {text.reason}"
+    if (path := options.given_layer(text)) is not None:
+        return CodeOrigin(CodeKind.PATH, path)
     for logical_id in stack.resources:
         if stack.kind_of(logical_id) != naming.LAYER:
             continue
@@ -174,11 +188,7 @@ def _content(stack: Stack, logical_id: str) -> CodeOrigin:
     given = stack.property(logical_id, "Content")
     if asset is not None:
         return asset
-    if given is not None and isinstance(given.held, str) and not given.held.startswith("s3://"):
-        return CodeOrigin(CodeKind.PATH, given.held)
-    key = member(given, "S3Key")
-    text = text_of(key) if key is not None else ""
-    return CodeOrigin(CodeKind.S3, text if isinstance(text, str) else "")
+    return _named(given.held) if given is not None and isinstance(given.held, str) else _object(given)
 
 
 # --- environment ------------------------------------------------------------------------------------------------------

@@ -18,9 +18,12 @@ BUILDS = {
 SCRIPTS = (".js", ".mjs", ".cjs")
 
 
+FAMILIES = ("python", "nodejs", "provided", "java", "dotnet", "ruby")
+
+
 def family(runtime: str) -> str:
-    """`python`, `nodejs`, `provided`; empty for a runtime that Headrace does not start."""
-    return next((each for each in ("python", "nodejs", "provided") if runtime.startswith(each)), "")
+    """`python`, `java` and so on; empty for a runtime that Headrace starts under no setting."""
+    return next((each for each in FAMILIES if runtime.startswith(each)), "")
 
 
 def no_runtime(runtime: str, name: str) -> str:
@@ -37,6 +40,8 @@ def candidates(runtime: str, handler: str) -> tuple[str, ...]:
     if kind == "python":
         module = handler.rpartition(".")[0].replace(".", "/")
         return (f"{module}.py", f"{module}/__init__.py") if module else ()
+    if kind != "nodejs":
+        return ()
     folder, slash, last = handler.rpartition("/")
     stem = f"{folder}{slash}{last.partition('.')[0]}"
     return (*(f"{stem}{ending}" for ending in SCRIPTS), f"{stem}/index.js")
@@ -50,6 +55,12 @@ def missing(wanted: Sequence[str], form: TemplateFormat, method: str, typescript
     if method:
         return f"{wanted[0]} is not there, and BuildMethod is {method}: run `{build}`"
     return f"{wanted[0]} is not there: run `{build}`, or correct the handler"
+
+
+def uncompiled(form: TemplateFormat) -> str:
+    """What is said of a function in Java without code that a JVM can run."""
+    build = BUILDS.get(form, "the project's own build")
+    return f"there is no class and no jar: run `{build}`"
 
 
 def absent(path: str, form: TemplateFormat) -> str:

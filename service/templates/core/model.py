@@ -23,13 +23,42 @@ class CodeKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectPlace:
+    """An object in S3."""
+
+    bucket: str
+    key: str
+    version: str = ""
+
+    @classmethod
+    def of_url(cls, url: str) -> ObjectPlace:
+        """`s3://bucket/key`."""
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        return cls(bucket, key)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class CodeOrigin:
     """`text`: a path that is relative to the file of the template, the code itself, an object's key, an image's URI.
-    `others`: paths that will do too, the best first."""
+    `others`: paths that will do too, the best first. `place`: of an object whose bucket is known too."""
 
     kind: CodeKind
     text: str = ""
     others: tuple[str, ...] = ()
+    place: ObjectPlace | None = None
+
+    @classmethod
+    def of_object(cls, bucket: str, key: str, version: str = "") -> CodeOrigin:
+        """Parts that nobody can tell are empty."""
+        return cls(CodeKind.S3, key, place=ObjectPlace(bucket, key, version) if bucket and key else None)
+
+    @classmethod
+    def of_url(cls, url: str) -> CodeOrigin:
+        place = ObjectPlace.of_url(url)
+        return cls.of_object(place.bucket, place.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,12 @@ class TemplateOptions:
     bindings: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     without_layers: bool = False
+    layers: Mapping[str, str] = field(default_factory=dict)
+    """Paths of directories and zips by the ARN of a layer, or of one version of it."""
+
+    def given_layer(self, arn: str) -> str | None:
+        """The path that the settings have for a version of a layer."""
+        return self.layers.get(arn) or self.layers.get(arn.rpartition(":")[0])
 
     @property
     def partition(self) -> str:

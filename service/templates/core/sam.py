@@ -21,6 +21,9 @@ TRANSFORM = "AWS::Serverless-2016-10-31"
 OTHER_EVENTS = "HeadraceOtherEvents"
 """The attribute of a function's resource under which the events stand that are no mappings."""
 
+OBJECT = {"Bucket": "S3Bucket", "Key": "S3Key", "Version": "S3ObjectVersion"}
+"""SAM's names of an object's parts, and CloudFormation's."""
+
 _Members = dict[str, Node]
 MAPPING_EVENTS: Mapping[str, str] = {
     "SQS": "Queue",
@@ -72,7 +75,11 @@ def _resource(logical_id: str, node: Node, globals_: Mapping[str, Node]) -> Iter
         case "SimpleTable":
             yield logical_id, _as(node, naming.TABLE, _table(node, common))
         case "LayerVersion":
-            yield logical_id, _as(node, naming.LAYER, _renamed(common, {"ContentUri": "Content"}))
+            layer = _renamed(common, {"ContentUri": "Content"})
+            content = layer.get("Content")
+            if content is not None and isinstance(content.value, dict):
+                layer["Content"] = replace(content, value=_renamed(content.value, OBJECT))
+            yield logical_id, _as(node, naming.LAYER, layer)
         case "Application":
             yield logical_id, _as(node, naming.STACK, _renamed(common, {"Location": "TemplateURL"}))
         case _:
@@ -114,7 +121,7 @@ def _code(function: _Members, node: Node) -> Node | None:
     if code_uri is None:
         return None
     if isinstance(code_uri.value, dict) and "Bucket" in code_uri.value:
-        return replace(code_uri, value=_renamed(code_uri.value, {"Bucket": "S3Bucket", "Key": "S3Key"}))
+        return replace(code_uri, value=_renamed(code_uri.value, OBJECT))
     return code_uri
 
 

@@ -99,8 +99,15 @@ def _code(project: TerraformProject, instance: Instance) -> CodeOrigin:
     text = "" if found is None else text_of(found)
     if isinstance(text, str) and text:
         return CodeOrigin(CodeKind.PATH, text, tuple(project.archived(text)))
-    key = _said(instance.values.get("s3_key"))
-    return CodeOrigin(CodeKind.S3, key) if key or "s3_bucket" in instance.values else CodeOrigin(CodeKind.NOWHERE)
+    return _object(project, instance) or CodeOrigin(CodeKind.NOWHERE)
+
+
+def _object(project: TerraformProject, instance: Instance) -> CodeOrigin | None:
+    """The object in S3 that a function or a layer names, if it names one."""
+    if not any(_said(instance.values.get(key)) for key in ("s3_bucket", "s3_key")):
+        return None
+    found = [project.value(instance, key) for key in ("s3_bucket", "s3_key", "s3_object_version")]
+    return CodeOrigin.of_object(*map(_said, found))
 
 
 def _layers(project: TerraformProject, instance: Instance) -> list[CodeOrigin | LeftOut] | Unresolved:
@@ -109,13 +116,19 @@ def _layers(project: TerraformProject, instance: Instance) -> list[CodeOrigin | 
         text = text_of(each)
         layer = project.layer(text) if isinstance(text, str) else None
         content = _said(layer.values.get("filename")) if layer else ""
+        given = project.options.given_layer(text) if isinstance(text, str) else None
+        origin = _object(project, layer) if layer else None
         if content:
-            found.append(CodeOrigin(CodeKind.PATH, content, tuple(project.archived(content))))
+            origin = CodeOrigin(CodeKind.PATH, content, tuple(project.archived(content)))
+        if given is not None:
+            origin = CodeOrigin(CodeKind.PATH, given)
+        if origin is not None:
+            found.append(origin)
             continue
         named = text if isinstance(text, str) else "a layer"
         why = f"is not known: {text.reason}" if isinstance(text, Unresolved) else "has no content on this machine"
         if not project.options.without_layers:
-            return not_resolved(f"{named} {why}; leave layers out with --without-layers")
+            return not_resolved(f"{named} {why}{functions.layer_advice(text)}")
         found.append(LeftOut(f"the layer {named}", Reason(ReasonCode.CODE_MISSING, f"{why}: it is left out")))
     return found
 

@@ -17,6 +17,7 @@ from ..servers.fetched import fetched, run
 from .clients import CREDENTIALS, REGION, Data, Refused
 
 LOCK = Path(__file__).parent / "aws_cli_package" / "requirements.lock"
+SESSION = Path(__file__).parent / "aws_cli_session.py"
 ERROR = re.compile(
     r"An error occurred \((?P<code>[\w.]+)\) when calling the \w+ operation(?: \(.*?\))?: (?P<message>.*)", re.DOTALL
 )
@@ -39,7 +40,7 @@ class AwsCli:
         self._urls = {"lambda": headrace}
         self._emulator = emulator
         self._files = tempfile.TemporaryDirectory(prefix="aws-cli-")
-        self._environment = {
+        environment = {
             "PATH": os.environ["PATH"],
             "HOME": self._files.name,
             "PYTHONPATH": str(packages()),
@@ -48,23 +49,35 @@ class AwsCli:
             "AWS_MAX_ATTEMPTS": "1",
             **CREDENTIALS,
         }
+        self._session = subprocess.Popen(
+            [sys.executable, str(SESSION)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def call(self, service: str, operation: str, **parameters: Any) -> Data:
         answer = Path(self._files.name, "answer")
         words = [service, _dashed(operation), *self._options(parameters)]
         if operation == "Invoke":
             words.append(str(answer))
-        done = self._run(words, self._urls.get(service, self._emulator))
-        if done.returncode:
-            raise _refused(done.stderr)
-        output: Data = json.loads(done.stdout) if done.stdout.strip() else {}
+        code, out, err = self._run(words, self._urls.get(service, self._emulator))
+        if code:
+            raise _refused(err)
+        output: Data = json.loads(out) if out.strip() else {}
         if operation == "Invoke":
             output["Payload"] = answer.read_text()
         return output
 
-    def _run(self, words: list[str], url: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "awscli", "--endpoint-url", url, "--output", "json", *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+    def _run(self, words: list[str], url: str) -> tuple[int, str, str]:
+        """Code, standard output, standard error."""
+        assert self._session.stdin is not None
+        assert self._session.stdout is not None
+        self._session.stdin.write(json.dumps(["--endpoint-url", url, "--output", "json", *words]) + "\n")
+        self._session.stdin.flush()
+        code, out, err = json.loads(self._session.stdout.readline())
+        return code, out, err
 
     def _options(self, parameters: Data) -> list[str]:
         words: list[str] = []
@@ -89,6 +102,8 @@ class AwsCli:
                 return [option, str(value)]
 
     def close(self) -> None:
+        with self._session:
+            self._session.terminate()
         self._files.cleanup()
 
 

@@ -20,6 +20,9 @@ from .clients import Client, Data, Refused
 PATIENCE = 120.0
 """Seconds: a call of some clients takes more than one."""
 RUNTIME = "python{}.{}".format(*sys.version_info[:2])
+TIMEOUT = "5"
+"""Seconds of an invocation, and for which a message that is received is invisible: one that the emulator gives to the
+poll of a daemon that was killed comes again so soon."""
 ROLE = "arn:aws:iam::000000000000:role/orders"
 CODE = """
 import base64, json, os
@@ -114,7 +117,7 @@ class Script:
             Role=ROLE,
             Handler="app.handler",
             Code={"ZipFile": package("one")},
-            Timeout=10,
+            Timeout=int(TIMEOUT),
             Environment={"Variables": {"STAGE": "dev"}},
         )
         assert created["State"] == "Pending"
@@ -145,7 +148,8 @@ class Script:
         self.until(lambda: self.logged("took event-1"), "the event in the log")
 
     def map_queue(self) -> str:
-        self.url = self.client.call("sqs", "CreateQueue", QueueName=self.name)["QueueUrl"]
+        attributes = {"VisibilityTimeout": TIMEOUT}
+        self.url = self.client.call("sqs", "CreateQueue", QueueName=self.name, Attributes=attributes)["QueueUrl"]
         arn = f"arn:aws:sqs:us-east-1:000000000000:{self.name}"
         mapping = self.of_function("CreateEventSourceMapping", EventSourceArn=arn, BatchSize=5)
         assert mapping["State"] == "Creating"

@@ -32,10 +32,10 @@ def fetched(description: Path, fetch: Callable[[Path], Path]) -> Path:
     return directory
 
 
-def run(tool: str, command: list[str], what: str) -> None:
+def run(tool: str, command: list[str], what: str, cwd: Path | None = None) -> None:
     """Raises ServerError, with what the tool said."""
     if shutil.which(command[0]) is None:
         raise ServerError(f"{what} comes from {tool}, and there is no `{command[0]}` on PATH: install {tool}")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode:
         raise ServerError(f"{tool} failed for {what}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -19,7 +19,7 @@ def packages(lock: Path) -> Path:
         target.mkdir()
         for name in ("package.json", "package-lock.json"):
             shutil.copy(lock.with_name(name), target)
-        run("npm", ["npm", "ci", "--prefix", str(target), *OPTIONS], lock.parent.name)
+        run("npm", ["npm", "ci", *OPTIONS], lock.parent.name, cwd=target)  # newer ones take no --prefix
         return target
 
     return fetched(lock, install)

@@ -20,8 +20,8 @@ _LENGTH = slice(4, 8)
 
 
 class Frames:
-    """As `OutputLines`: `feed` returns the records that are complete. Keeps one record at most, and of that so much as
-    one record may have."""
+    """Works as `OutputLines`: `feed` returns the records that are complete. Keeps one record at most, and of that so
+    much as one record may have."""
 
     def __init__(self, budget: LineBudget) -> None:
         self._budget = budget
@@ -43,7 +43,7 @@ class Frames:
         return records
 
     def finish(self) -> list[str]:
-        """What is left when the writer is gone: of a frame that was not finished, what came of it."""
+        """Return the rest when the writer is gone: the part of an unfinished frame that arrived."""
         rest = [self._record()] if self._text else []
         self._head.clear()
         self._left = None

@@ -35,7 +35,7 @@ class SeenRequest:
 
 
 class KnownHeads:
-    """What the heads of one connection mean."""
+    """Reads the heads of one connection."""
 
     def __init__(self, body_limit: int) -> None:
         """`body_limit`: bytes; a request with a longer body is not known."""
@@ -44,9 +44,9 @@ class KnownHeads:
 
     def read(self, data: bytes) -> SeenRequest | None:
         """The request that begins with `data`; None where its head is not complete, or was not seen before."""
-        line, end = data.find(b" HTTP/1.1\r\n"), data.find(b"\r\n\r\n")
-        known = self._known.get(data[line:end]) if 0 < line < end else None
-        target = _TARGET.fullmatch(data, 0, line) if known is not None else None
+        first, end = data.find(b" HTTP/1.1\r\n"), data.find(b"\r\n\r\n")
+        known = self._known.get(data[first:end]) if 0 < first < end else None
+        target = _TARGET.fullmatch(data, 0, first) if known is not None else None
         if known is None or target is None:
             return None
         headers, length = known

@@ -56,7 +56,7 @@ class OutputLines:
         return lines
 
     def finish(self) -> list[str]:
-        """What is left when the writer is gone."""
+        """Return the rest when the writer is gone."""
         rest = [self._text(bytes(self._rest))] if self._rest and not self._cut else []
         self._rest.clear()
         return [*self._say_dropped(), *rest]

@@ -25,7 +25,7 @@ class JsonLog:
     memory_size: int
     """MB."""
     environment: str
-    """What tells this environment from others of the function."""
+    """The identity of this environment among the function's others."""
     level: str = "INFO"
 
     def init_start(self, runtime: str, now: float) -> Lines:

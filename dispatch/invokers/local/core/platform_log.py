@@ -27,7 +27,7 @@ class Ended:
     max_memory: int
     """MB; 0 where it is not known."""
     init_seconds: float | None = None
-    """Of the init, with the first invocation of an environment."""
+    """The length of the init, with the first invocation of an environment."""
     status: Status = "success"
     """`success` also where the handler raised and the runtime said so."""
     kind: str = ""
@@ -106,5 +106,5 @@ def _timed_out(ended: Ended, now: float) -> str:
 
 
 def stamp(wall: float) -> str:
-    """As the platform writes a time: to the millisecond, in UTC."""
+    """A time in the platform's form: to the millisecond, in UTC."""
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
