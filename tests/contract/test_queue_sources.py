@@ -81,13 +81,18 @@ class SqsLab:
 ELASTICMQ = pytest.param("elasticmq", marks=pytest.mark.needs("java", "maven"))
 
 
-@pytest.fixture(params=["memory", "ministack", ELASTICMQ, "moto"])
+GENERAL = "ministack-general"
+"""By the general client alone, as behind a proxy."""
+
+
+@pytest.fixture(params=["memory", "ministack", GENERAL, ELASTICMQ, "moto"])
 async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
     if request.param == "memory":
         yield MemoryLab()
         return
-    endpoint = request.getfixturevalue(request.param).endpoint_url
-    async with Clients(AwsSettings(endpoint_url=endpoint, region="us-east-1")) as clients:
+    endpoint = request.getfixturevalue(request.param.removesuffix("-general")).endpoint_url
+    given = AwsSettings(endpoint_url=endpoint, region="us-east-1", lean=request.param != GENERAL)
+    async with Clients(given) as clients:
         yield SqsLab(await clients.get("sqs"), endpoint)
 
 

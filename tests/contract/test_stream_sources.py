@@ -29,7 +29,7 @@ from support.world import Watch
 
 NODE = pytest.mark.needs("node", "curl")
 JAVA = pytest.mark.needs("java", "maven")
-OURS = [(server, service) for server in ("memory", "stub") for service in ("kinesis", "dynamodb")]
+OURS = [(server, service) for server in ("memory", "stub", "stub-general") for service in ("kinesis", "dynamodb")]
 EMULATORS = [(server, service) for server in ("ministack", "moto") for service in ("kinesis", "dynamodb")]
 KINESALITE = pytest.param("kinesalite", "kinesis", marks=NODE)
 DYNAMODB_LOCAL = pytest.param("dynamodb_local", "dynamodb", marks=JAVA)
@@ -40,7 +40,7 @@ that_forget = pytest.mark.parametrize(("server", "service"), OURS)
 
 @pytest.fixture
 async def lab(server: str, service: Service, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
-    url = "" if server in ("memory", "stub") else request.getfixturevalue(server).endpoint_url
+    url = "" if (server, service) in OURS else request.getfixturevalue(server).endpoint_url
     async with stream_of(server, service, url) as stream:
         yield Lab(stream, Watch(), MemoryCheckpoints())
 

@@ -127,8 +127,8 @@ class Connected:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Connected]:
-    async with Clients(AwsSettings(endpoint_url=url, region="us-east-1")) as clients:
+async def connected(url: str, *, lean: bool = True) -> AsyncIterator[Connected]:
+    async with Clients(AwsSettings(endpoint_url=url, region="us-east-1", lean=lean)) as clients:
         kinesis, dynamodb, streams = [await clients.get(name) for name in ("kinesis", "dynamodb", "dynamodbstreams")]
         yield Connected(kinesis, dynamodb, streams)
 
@@ -267,14 +267,15 @@ class ServerTable:
 
 @asynccontextmanager
 async def stream_of(server: str, service: Service, url: str) -> AsyncIterator[Stream]:
-    """A stream of this server, which listens at `url` (not asked for `memory` and `stub`)."""
+    """A stream of this server, which listens at `url`; `memory`, `stub` and `stub-general` need none. The last one is
+    the stub by the general client alone, as behind a proxy."""
     async with AsyncExitStack() as stack:
         if server == "memory":
             yield InMemory(Flavour[service.upper()])
-        elif server == "stub":
+        elif server in ("stub", "stub-general"):
             stub = await stack.enter_async_context(stream_stub.serve())
             stub.limits = None
-            clients = await stack.enter_async_context(connected(stub.url))
+            clients = await stack.enter_async_context(connected(stub.url, lean=server == "stub"))
             yield StubKinesis(stub, clients) if service == "kinesis" else StubTable(stub, clients)
         else:
             lab = await stack.enter_async_context(stream_lab.lab(url))

@@ -184,7 +184,7 @@ def test_lines_soon_after_a_write_are_gathered_until_somebody_waits_for_them(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_writer, "GATHER", 2 * PATIENCE)
-    lines = LineWriter(pipe.writer)
+    lines = LineWriter(pipe.writer)  # type: ignore[arg-type]
     lines.put("first")
     assert pipe.reader.readline() == b"first\n"
     for number in range(3):
