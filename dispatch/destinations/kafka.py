@@ -21,7 +21,7 @@ from ...config.errors import SourceMissing
 from ..core.documents import Report
 from ..core.model import Record
 from ..core.pages import Records
-from ..kinds.kafka import KafkaSubject, kafka_record_document
+from ..kinds.kafka_documents import KafkaSubject, kafka_record_document
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

@@ -9,7 +9,7 @@ from ...config.kinds import kafka
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.kafka import KafkaDestination
-from ...dispatch.kinds.kafka import subject_of
+from ...dispatch.kinds.kafka_documents import subject_of
 from ..positions import LanePositions
 from ..profile import PollerKind, Replayed, SourceParts
 from ..replay.core.plan import ReplayPlan, ReplayProgress

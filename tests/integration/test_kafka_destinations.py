@@ -19,7 +19,8 @@ from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.steps import DiscardStep
 from headrace.dispatch.destinations.kafka import KafkaDestination
 from headrace.dispatch.destinations.persistence import GivenUp, Persistence, Written
-from headrace.dispatch.kinds.kafka import KafkaEnvelope, KafkaSubject, kafka_item
+from headrace.dispatch.kinds.kafka import KafkaEnvelope, kafka_item
+from headrace.dispatch.kinds.kafka_documents import KafkaSubject
 from support.rigs import discards_to
 from support.servers import kafka
 from support.topics import Topics

@@ -15,7 +15,8 @@ from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.kinds import dynamodb, kinesis
 from headrace.dispatch.kinds.fragments import stream_document
-from headrace.dispatch.kinds.kafka import KafkaEnvelope, KafkaSubject, kafka_document, kafka_item, kafka_record_document
+from headrace.dispatch.kinds.kafka import KafkaEnvelope, kafka_item
+from headrace.dispatch.kinds.kafka_documents import KafkaSubject, kafka_document, kafka_record_document
 from support.paper import failed, kafka_records, partition
 
 WRITTEN = 1657720081.25

@@ -17,7 +17,8 @@ from headrace.dispatch.core.pages import Records
 from headrace.dispatch.core.planner import DiscardStep
 from headrace.dispatch.kinds import dynamodb, kafka, kinesis, sqs
 from headrace.dispatch.kinds.fragments import stream_document
-from headrace.dispatch.kinds.kafka import KafkaSubject, kafka_document, kafka_item, kafka_record_document
+from headrace.dispatch.kinds.kafka import kafka_item
+from headrace.dispatch.kinds.kafka_documents import KafkaSubject, kafka_document, kafka_record_document
 from headrace.dispatch.kinds.kinesis import kinesis_item
 from headrace.dispatch.kinds.profile import DispatchKind
 from support.paper import failed

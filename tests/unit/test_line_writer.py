@@ -61,7 +61,7 @@ def remark(counts: LineCounts) -> str:
 
 
 def test_lines_arrive_in_their_order(pipe: Pipe) -> None:
-    lines = LineWriter(pipe.writer)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer)
     wanted = [f"line {number}" for number in range(10_000)]
     for number, line in enumerate(wanted):
         lines.put(line, of_function=number % 3 == 0)
@@ -70,7 +70,7 @@ def test_lines_arrive_in_their_order(pipe: Pipe) -> None:
 
 @pytest.mark.semantics("OBS-18")
 def test_nobody_waits_for_a_reader_and_what_was_left_out_is_counted_in_its_place(pipe: Pipe) -> None:
-    lines = LineWriter(pipe.writer, limit=100_000, remark=remark)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer, limit=100_000, remark=remark)
     for number in range(100_000):
         lines.put(f"{number} {LINE}")
     assert not lines.flush(0.0)
@@ -86,7 +86,7 @@ def test_nobody_waits_for_a_reader_and_what_was_left_out_is_counted_in_its_place
 
 def test_a_reader_that_takes_nothing_is_not_waited_for_at_the_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_writer, "STUCK", 0.01)
-    lines = LineWriter(pipe.writer)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer)
     for _ in range(10_000):
         lines.put(LINE)
     assert not lines.flush(3600.0)
@@ -94,7 +94,7 @@ def test_a_reader_that_takes_nothing_is_not_waited_for_at_the_end(pipe: Pipe, mo
 
 
 def test_a_reader_that_went_away_ends_nothing_and_is_counted(pipe: Pipe) -> None:
-    lines = LineWriter(pipe.writer, remark=remark)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer, remark=remark)
     pipe.reader.close()
     for _ in range(1000):
         lines.put(LINE)
@@ -124,7 +124,7 @@ def test_a_disk_that_was_full_has_the_count_when_there_is_room(tmp_path: Path, m
 
 def test_a_descriptor_that_somebody_made_non_blocking_gets_every_line(pipe: Pipe) -> None:
     os.set_blocking(pipe.writer.fileno(), False)
-    lines = LineWriter(pipe.writer)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer)
     for number in range(10_000):
         lines.put(f"{number} {LINE}")
     assert len(pipe.read_all(lines)) == 10_000
@@ -184,7 +184,7 @@ def test_lines_soon_after_a_write_are_gathered_until_somebody_waits_for_them(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_writer, "GATHER", 2 * PATIENCE)
-    lines = LineWriter(pipe.writer)  # type: ignore[arg-type]
+    lines = LineWriter(pipe.writer)
     lines.put("first")
     assert pipe.reader.readline() == b"first\n"
     for number in range(3):
