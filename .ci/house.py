@@ -31,6 +31,8 @@ TWICE: Mapping[str, str] = {}
 
 CONCRETE = ("dispatch/destinations", "dispatch/invokers", "pollers")
 """Folders below service of what implements a protocol …"""
+LONGEST = 450
+"""Lines of a file at most."""
 SEAMS = frozenset(
     {
         "dispatch/destinations/base",
@@ -197,6 +199,12 @@ def branches_on_the_kind(house: House) -> Iterator[str]:
         yield f"{path}:{line} branches on the kind of source: it {what}"
 
 
+def long_files(house: House) -> Iterator[str]:
+    for module, size in sorted(house.sizes.items()):
+        if size > LONGEST:
+            yield f"{house.path(module)} has {size} lines, more than {LONGEST}: it is about more than one thing"
+
+
 def faults(house: House) -> list[str]:
     checks = (
         rooms_without_a_place,
@@ -205,6 +213,7 @@ def faults(house: House) -> list[str]:
         cycles,
         class_names_twice,
         branches_on_the_kind,
+        long_files,
     )
     return [fault for check in checks for fault in check(house)]
 

@@ -8,10 +8,10 @@ whatever the input. Used by the daemon and the CLI.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,45 +38,18 @@ from .kinds.profile import SourceKind
 from .kinds.table import KINDS
 from .mapping import EventSourceMapping, derive_uuid
 from .nodes import Node, NodePlace, locate
+from .pattern_faults import CheckPatterns, PatternNotes, steps
 from .plugins import Plugins
 from .settings import SECTIONS, Settings
 
-__all__ = ["CheckPatterns", "Config", "PatternFault", "PatternNotes", "find_default", "load"]
+__all__ = ["Config", "find_default", "load"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_STEP = re.compile(r'\.([^.\[\]]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]')
 _NAME_SOURCES = frozenset(folded(name) for kind in KINDS for name in kind.names_source)
 """Fields of a mapping that name a source without an ARN."""
-
-
-class PatternFault(Protocol):
-    """What is wrong with a filter pattern; `path` points inside it: `$.body.type[1].prefix`."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def hint(self) -> str: ...
-
-
-CheckPatterns = Callable[[SourceKind, Sequence[object]], Sequence[PatternFault]]
-"""Compiles patterns (JSON texts or structures) and says what is wrong with them. Given by the caller, because this
-layer may not know the pattern engine. Called with one pattern at a time."""
-
-
-class ToldOfPattern(PatternFault, Protocol):
-    """A remark on a valid pattern; `path` is the dotted path of a field of the record, or empty."""
-
-    @property
-    def matches_nothing(self) -> bool: ...
-
-
-PatternNotes = Callable[[SourceKind, object], Sequence[ToldOfPattern]]
-"""Returns the remarks on a pattern. Given by the caller, as `CheckPatterns`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +206,13 @@ class _Loading:
             self.problems.append(complaints.unknown_key("name", (), locate(node, ["name"], path)))
         named = {**node.value, "name": Node(name, node.file, node.line)}
         try:
-            return wanted.validated(model, _without(named, wrong)), wrong
+            return wanted.validated(model, nodes.without(named, wrong)), wrong
         except ValidationError as fault:
             self.problems.extend(complaints.problems(fault, model, node, path))
             wrong |= {str(error["loc"][0]) for error in fault.errors() if error["loc"]}
             wrong |= {complaints.meant_by(error, model) for error in fault.errors() if len(error["loc"]) == 1} - {""}
         try:
-            return wanted.validated(model, _without(named, wrong)), wrong
+            return wanted.validated(model, nodes.without(named, wrong)), wrong
         except ValidationError:
             return None, wrong
 
@@ -361,7 +334,7 @@ class _Loading:
         broken = [] if unclear else rules.check(made, SystemClock().wall(), shortest_age)
         for violation in [*broken, *rules.check_function(made)]:
             if folded(violation.field) not in wrong:
-                place = _place_of(node, violation.field, path)
+                place = nodes.place_of(node, violation.field, path)
                 self.problems.append(place.problem(violation.what, violation.hint))
         if made.failure_plugin and "destinationconfig" not in wrong:
             place = locate(node, ["destination_config", "on_failure", "destination"], path)
@@ -393,7 +366,7 @@ class _Loading:
                 if isinstance(pattern, str):
                     what = f"{fault.what} (at {fault.path})" if fault.path else fault.what
                 else:
-                    place, what = locate(node, [*keys, *_steps(fault.path)], path), fault.what
+                    place, what = locate(node, [*keys, *steps(fault.path)], path), fault.what
                 self.problems.append(place.problem(what, fault.hint))
 
     def _place(self, name: str, key: str) -> NodePlace:
@@ -449,16 +422,6 @@ def _identified(made: EventSourceMapping, settings: Settings) -> EventSourceMapp
     return made.model_copy(update={"uuid": derive_uuid(account, region, made.name)})
 
 
-def _place_of(node: Node, field: str, path: str) -> NodePlace:
-    """The place of a field of a mapping; one that is not there is named, and stands where the mapping stands."""
-    found = locate(node, [field], path)
-    return replace(found, path=nodes.join(path, field)) if found.path == path else found
-
-
-def _without(members: Mapping[str, Node], wrong: set[str]) -> Node:
-    return Node({key: node for key, node in members.items() if key not in wrong}, "")
-
-
 def _unwrapped(node: Node) -> Node:
     """AWS writes `Environment: {Variables: {…}}`; so may a user."""
     assert isinstance(node.value, dict)
@@ -482,9 +445,3 @@ def _is_directory(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
-
-
-def _steps(path: str) -> Iterable[str | int]:
-    """The keys of a path inside a pattern: `$.body["a b"][0]`."""
-    for key, index, quoted in _STEP.findall(path):
-        yield int(index) if index else key or quoted

@@ -191,3 +191,14 @@ def _join(target: dict[str, Node], members: dict[str, Node], path: str, problems
             first = f"{known.file}:{known.line}" if known.line else known.file
             place = NodePlace(join(path, key), node.file, node.line)
             problems.append(place.problem(f"is defined twice; the first time at {first}", "rename or remove one"))
+
+
+def place_of(node: Node, field: str, path: str) -> NodePlace:
+    """The place of a field of a mapping; one that is not there is named, and stands where the mapping stands."""
+    found = locate(node, [field], path)
+    return replace(found, path=join(path, field)) if found.path == path else found
+
+
+def without(members: Mapping[str, Node], wrong: set[str]) -> Node:
+    """The members but those that are wrong."""
+    return Node({key: node for key, node in members.items() if key not in wrong}, "")

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import anyio
 
@@ -45,6 +45,7 @@ from .core.slots import Taken
 from .core.steps import Skip
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
+from .ledger import Ledger
 from .permits import Gate, GateEntry, PermitClaim, Permits
 
 HOLD_MARGIN = 5.0
@@ -70,26 +71,6 @@ class Target:
         """Why nothing may be invoked, with the function's name in front; None when its gate is open."""
         cause = self.gate.cause
         return cause.of(f"function {self.name}") if cause and not self.gate.is_open else None
-
-
-class Ledger(Protocol):
-    """The feed's side of a delivery: settles records and reports running invocations."""
-
-    async def settle(self, step: SettleStep | DiscardStep) -> None:
-        """Settle this fate at the source, then move the positions past it."""
-        ...
-
-    def invoked(self) -> None:
-        """An invocation ended: what its slot plans by (windows) may have changed."""
-        ...
-
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        """See `pollers.source.Reader.hold`."""
-        ...
-
-    async def release(self, records: Sequence[Record]) -> None:
-        """See `pollers.source.Reader.release`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

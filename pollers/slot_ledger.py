@@ -1,4 +1,4 @@
-"""Lets the delivery of one slot act on its records (`dispatcher.Ledger`): its feed acts, for this slot."""
+"""Lets the delivery of one slot act on its records (`dispatch.ledger.Ledger`): its feed acts, for this slot."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
-from . import mending
+from . import daemon_verbs, mending
+from .options import aws_arguments, body_argument, config_arguments, log_arguments, output_argument, template_arguments
 from .terminal import print_everything
 
 if TYPE_CHECKING:
@@ -50,14 +51,8 @@ def parser() -> argparse.ArgumentParser:
     _add_event(verbs)
     _add_init(verbs)
     _add_schema(verbs)
-    _add_status(verbs)
-    _add_explain(verbs)
-    _add_levers(verbs)
-    _add_reload(verbs)
-    _add_tap(verbs)
-    _add_logs(verbs)
+    daemon_verbs.add_to(verbs)
     _add_completion(verbs, top)
-    _add_positions(verbs)
     _add_release(verbs)
     mending.add_to(verbs)
     return top
@@ -65,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("run", help="run the daemon", description="Run the daemon until a signal stops it.")
-    _config_arguments(verb)
+    config_arguments(verb)
     verb.add_argument("--listen", metavar="HOST:PORT", help="address of /livez, /readyz, /metrics, /status and the API")
     verb.add_argument("--state", metavar="DIR", help="directory for data that must survive a restart")
     verb.add_argument("--stop-timeout", metavar="SECONDS", help="maximum seconds of a stop")
@@ -90,19 +85,19 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="switch the emulator's event source mappings off there, and run them here",
     )
     verb.add_argument("--watch", action="store_true", help="read the configuration again when its files change")
-    _template_arguments(verb)
+    template_arguments(verb)
     verb.add_argument("--create-sources", action="store_true", help="create the sources that a template declares")
-    _output_argument(verb, "form of the lines of a dry run")
-    _log_arguments(verb)
+    output_argument(verb, "form of the lines of a dry run")
+    log_arguments(verb)
     verb.set_defaults(module="run", operand="config")
 
 
 def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = verbs.add_parser("check", help="check a configuration", description="Report every problem; start nothing.")
-    _config_arguments(verb)
-    _template_arguments(verb)
+    config_arguments(verb)
+    template_arguments(verb)
     verb.add_argument("--start", action="store_true", help="start each function of this machine once, without an event")
-    _output_argument(verb, "form of the summary")
+    output_argument(verb, "form of the summary")
     verb.set_defaults(module="check", operand="config")
 
 
@@ -114,8 +109,8 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("template", metavar="TEMPLATE", nargs="+", help="files or directories")
     verb.add_argument("--to", metavar="FILE", default="headrace.yaml", help="what to write (default: headrace.yaml)")
-    _aws_arguments(verb)
-    _template_arguments(verb)
+    aws_arguments(verb)
+    template_arguments(verb)
     verb.set_defaults(module="import_template", operand="template")
 
 
@@ -138,7 +133,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--source", metavar="SOURCE", default="sqs", help="kind of source whose rules apply to --pattern (default: sqs)"
     )
     verb.add_argument("--body", action="store_true", help="read the file as a message's body, whatever it looks like")
-    _output_argument(verb, "form of the result")
+    output_argument(verb, "form of the result")
     verb.set_defaults(module="filter_test", operand="record")
 
 
@@ -163,10 +158,10 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("function", metavar="FUNCTION", help="name of a function of the configuration")
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
     verb.add_argument("--event", metavar="KIND", help="an event of sqs, kinesis, dynamodb or kafka as the payload")
-    _body_argument(verb)
+    body_argument(verb)
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
-    _aws_arguments(verb)
-    _log_arguments(verb)
+    aws_arguments(verb)
+    log_arguments(verb)
     verb.set_defaults(module="invoke", operand="payload")
 
 
@@ -177,14 +172,8 @@ def _add_event(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         description="Print the event that a function gets of a source, with a record for each body.",
     )
     verb.add_argument("kind", metavar="KIND", help="sqs, sqs-fifo, kinesis, dynamodb or kafka")
-    _body_argument(verb)
+    body_argument(verb)
     verb.set_defaults(module="event")
-
-
-def _body_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--body", metavar="TEXT", action="append", help="a record's payload, @FILE, or -; may be given again"
-    )
 
 
 def _add_init(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -202,141 +191,10 @@ def _add_schema(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.set_defaults(module="schema")
 
 
-def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
-    )
-    verb.add_argument(
-        "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
-    )
-    _url_argument(verb)
-    verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
-    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
-    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
-    _output_argument(verb, "form of the answer")
-    verb.set_defaults(module="status", operand="mapping")
-
-
-def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "explain",
-        help="what became of a record?",
-        description="Show what happened to one record: invocations, errors, fate. Exit code 1 if nothing is known.",
-    )
-    verb.add_argument("record", metavar="ID", help="message id, sequence number, or TOPIC/PARTITION/OFFSET")
-    verb.add_argument("--mapping", metavar="MAPPING", help="of this mapping alone")
-    _url_argument(verb)
-    _output_argument(verb, "form of the answer")
-    verb.set_defaults(module="explain")
-
-
-def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    levers = (
-        ("pause", "let a mapping wait, over restarts too"),
-        ("resume", "let a paused mapping go on"),
-        ("retry", "invoke now what waits for its next attempt"),
-    )
-    for name, text in levers:
-        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}, in the running daemon.")
-        verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
-        _url_argument(verb)
-        verb.set_defaults(module="levers")
-
-
-def _add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "reload",
-        help="let the daemon read its configuration again",
-        description="Let the running daemon read its configuration again. What did not change goes on as it is.",
-    )
-    _url_argument(verb)
-    _output_argument(verb, "form of the answer")
-    verb.set_defaults(module="reload")
-
-
-def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "tap",
-        help="see records as they pass",
-        description="Show each record when it gets its fate. Who reads slowly misses some, and is told how many.",
-    )
-    verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
-    fates = ("delivered", "filtered", "discarded", "returned", "abandoned")
-    verb.add_argument("--fate", choices=fates, help="of this fate alone")
-    verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
-    verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
-    verb.add_argument("--json", action="store_true", help="lines of JSON")
-    verb.add_argument("--lines", metavar="N", type=int, help="end after so many")
-    _url_argument(verb)
-    verb.set_defaults(module="tap", operand="mapping")
-
-
-def _add_logs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("logs", help="what functions print", description="Show the last lines of functions.")
-    verb.add_argument("function", metavar="FUNCTION", nargs="?", help="of this one alone")
-    verb.add_argument("-f", "--follow", action="store_true", help="and go on with those that come")
-    verb.add_argument("--platform", action="store_true", help="START, END and REPORT, too")
-    _url_argument(verb)
-    verb.set_defaults(module="logs", operand="function")
-
-
 def _add_completion(verbs: argparse._SubParsersAction[argparse.ArgumentParser], top: argparse.ArgumentParser) -> None:
     verb = verbs.add_parser("completion", help="complete verbs and options in a shell", description=COMPLETION)
     verb.add_argument("shell", choices=("bash", "zsh", "fish"))
     verb.set_defaults(module="completion", top=top)
-
-
-def _url_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
-    )
-
-
-def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "positions",
-        help="list, set, skip, move and remove positions in streams and topics",
-        description="Show where each shard or partition stands: of the running daemon, else of the state directory.",
-    )
-    _positions_arguments(verb)
-    _output_argument(verb, "form of the list")
-    verb.set_defaults(module="positions")
-    group = verb.add_subparsers(dest="positions_verb", metavar="VERB")
-    named = "name of a mapping, or a UUID"
-    change = group.add_parser(
-        "set", help="go on elsewhere", description="Let a mapping go on elsewhere. What is in flight ends first."
-    )
-    change.add_argument("mapping", metavar="MAPPING", help=named)
-    change.add_argument("lane", metavar="LANE", nargs="?", default="", help="shard or partition (default: all)")
-    change.add_argument(
-        "to",
-        metavar="TO",
-        help="TRIM_HORIZON, LATEST, a time (2026-12-01T10:00:00Z), a sequence number (goes on after it) "
-        "or an offset (goes on with it)",
-    )
-    skip = group.add_parser(
-        "skip",
-        help="give up on one record",
-        description="Discard the record that holds up a shard or partition, with its document, in the running daemon.",
-    )
-    skip.add_argument("mapping", metavar="MAPPING", help=named)
-    skip.add_argument("lane", metavar="LANE", help="shard or partition")
-    skip.add_argument("--record", metavar="ID", default="", help="another record than the first, by its id")
-    move = group.add_parser(
-        "move", help="give them to another mapping", description="Give the positions in a stream to another mapping."
-    )
-    remove = group.add_parser(
-        "remove", help="forget them", description="Delete positions: the mapping begins again at its starting position."
-    )
-    for each in (move, remove):
-        each.add_argument("mapping", metavar="MAPPING", help=named)
-    move.add_argument("source", metavar="SOURCE", help="ARN of the stream")
-    remove.add_argument("source", metavar="SOURCE", nargs="?", help="ARN of the stream (default: all of the mapping's)")
-    move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
-    for each in (change, skip, remove):
-        each.add_argument("-y", "--yes", action="store_true", help="do not ask")
-    for each in (change, skip, move, remove):
-        _positions_arguments(each, default=argparse.SUPPRESS)
 
 
 def _add_release(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -346,53 +204,8 @@ def _add_release(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Switch on at the emulator what a daemon took over and left off there, while no daemon runs.",
     )
     verb.add_argument("--state", metavar="DIR", help="the state directory")
-    _config_arguments(verb)
+    config_arguments(verb)
     verb.set_defaults(module="release", operand="config")
-
-
-def _positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:
-    verb.add_argument(
-        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
-    )
-    verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
-    verb.add_argument(
-        "--url", default=default, help="address of the daemon (default: the one that the configuration says)"
-    )
-
-
-def _config_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
-    _aws_arguments(verb)
-
-
-def _aws_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
-    verb.add_argument("--region", help="AWS region")
-    verb.add_argument("--profile", help="AWS profile")
-    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS, where messages are deleted")
-
-
-def _template_arguments(verb: argparse.ArgumentParser) -> None:
-    group = verb.add_argument_group("templates of SAM, CloudFormation, CDK, Serverless and Terraform")
-    group.add_argument("--parameter", metavar="K=V", action="append", help="value of a parameter; may be given again")
-    group.add_argument("--stack", metavar="NAME", help="name of the stack; of an assembly of CDK, the one to run")
-    group.add_argument("--config-env", metavar="NAME", help="section of samconfig.toml (default: default)")
-    group.add_argument("--account", metavar="ID", help="account of the endpoint (default: 000000000000)")
-    group.add_argument(
-        "--bind", metavar="ID=ARN", action="append", help="ARN, or URL of a queue, of what exists for a logical id"
-    )
-    group.add_argument("--env-vars", metavar="FILE", help="variables of functions, as JSON in SAM's form")
-    group.add_argument("--without-layers", action="store_true", help="run functions without layers that are not here")
-    group.add_argument("--strict", action="store_true", help="start nothing if something is not taken")
-
-
-def _log_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
-    verb.add_argument("--log-format", choices=("auto", "json", "console"))
-
-
-def _output_argument(verb: argparse.ArgumentParser, text: str) -> None:
-    verb.add_argument("--output", choices=("table", "json"), default="table", help=f"{text} (default: table)")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -17,9 +17,10 @@ from pathlib import Path
 from ...config import nodes
 from ...config.complaints import did_you_mean
 from ...config.errors import ConfigError, Problem
-from ...config.loader import CheckPatterns, Config, PatternNotes
+from ...config.loader import Config
 from ...config.loader import load as load_config
 from ...config.nodes import Node
+from ...config.pattern_faults import CheckPatterns, PatternNotes
 from ...config.plugins import Plugins
 from ...config.reasons import Reason, ReasonCode
 from . import samconfig, variables_file

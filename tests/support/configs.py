@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.config.errors import ConfigError
-from headrace.config.loader import CheckPatterns, Config, load
+from headrace.config.loader import Config, load
+from headrace.config.pattern_faults import CheckPatterns
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
 FIFO = f"{QUEUE}.fifo"
