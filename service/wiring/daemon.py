@@ -66,6 +66,7 @@ from ..telemetry.mapping_logs import MappingLogs, log_of
 from ..telemetry.metrics import Labels, Metrics
 from ..telemetry.reload_metrics import ReloadMetrics
 from ..telemetry.sight import Sight
+from ..telemetry.span_metrics import SpanMetrics
 from ..telemetry.tails import Tails
 from ..telemetry.taps import Taps
 from . import accounts, garbage, signals
@@ -91,6 +92,7 @@ from .source_factory import SourceFactory, refuse_missing_libraries
 from .start_lines import say_first_lines, watch_foreign
 from .state import StateDirectory, former_directory
 from .take_over import AskedEmulator, BorrowedFunctions, emulator_at, emulator_url, left_off_line, refuse_own
+from .tracing import Tracing, open_tracing
 
 Keeper = Callable[[], Coroutine[Any, Any, None]]
 """Runs beside the mappings until it is cancelled."""
@@ -147,6 +149,8 @@ class Daemon:
         self._taps = Taps(self._clock.wall)
         self._lines = LinesOfFunctions(self._clock.wall)
         self._borrowed = BorrowedFunctions()
+        self._tracing = Tracing()
+        self._span_metrics = SpanMetrics(self._metrics.registry)
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
         self._live = LiveConfig(config)
@@ -209,8 +213,11 @@ class Daemon:
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
+            self._tracing = open_tracing(self._settings, self._log, self._span_metrics)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
-            observer = Observers([own, logs, self._tails, *self._extra_observers], self._faults.of_observer)
+            observer = Observers(
+                [own, *self._tracing.observers, logs, self._tails, *self._extra_observers], self._faults.of_observer
+            )
             functions = InvokerFactory(self._live, clients, observer, scratch, self._own(listener))
             stack.callback(functions.close)
             made = await self._api_functions(planes, functions, clients, observer, scratch, stack)
@@ -441,6 +448,7 @@ class Daemon:
             self._show,
             directory,
             self._embedding.destination,
+            self._tracing.handing,
         )
 
     def _paused(self, planes: ControlPlane | None) -> set[str]:
@@ -481,7 +489,7 @@ class Daemon:
             self._account,
             self._changes,
             parts=(*parts, follower) if follower else parts,
-            last=(logs, GivingBack(follower)) if follower and self._settings.take_over.give_back else (logs,),
+            last=self._last(logs, follower),
             fault=self._faults.of_part,
             unkept=self._state_watch.reasons,
             sight=self._sight,
@@ -495,6 +503,11 @@ class Daemon:
         self._metrics.look_at(plant)
         self._progresses.look_at(plant.waits_for)
         return plant
+
+    def _last(self, logs: LogShipping, follower: EmulatorFollower | None) -> tuple[Companion, ...]:
+        """What is stopped after the functions."""
+        giving = (GivingBack(follower),) if follower and self._settings.take_over.give_back else ()
+        return (logs, *self._tracing.parts, *giving)
 
     async def _keepers(self, planes: ControlPlane | None, following: Reconciler | None) -> list[Keeper]:
         """What keeps functions and mappings in step with the API. The stored mappings run by then."""
