@@ -70,6 +70,7 @@ class Action(StrEnum):
     OUTPUT_LEFT_OUT = "output_left_out"
     FUNCTION_LOGS = "function_logs"
     TRACES = "traces"
+    CLOUDWATCH = "cloudwatch"
     ASYNCHRONOUS = "asynchronous"
     RECORD_FAILED = "record_failed"
     SIGNAL = "signal"

@@ -29,6 +29,7 @@ from ...config.errors import ConfigError, Problem
 from ...config.loader import Config
 from ...config.mapping import EventSourceMapping
 from ...dispatch.core.observer import Observer, Observers
+from ...dispatch.core.trace_carriers import Handing
 from ...pollers.checkpoints.store import CheckpointStore
 from ..api.calls.mappings import MappingCalls
 from ..api.calls.tags import TagCalls
@@ -55,6 +56,8 @@ from ..running.state_watch import StateWatch
 from ..running.tending import tended
 from ..telemetry import stray_errors
 from ..telemetry.account import Account
+from ..telemetry.cloudwatch import CloudWatch, counted_of
+from ..telemetry.core.event_counts import EventCounts
 from ..telemetry.core.mapping_model import Instant
 from ..telemetry.fault_reports import FaultReports
 from ..telemetry.filter_lines import say_filters
@@ -150,6 +153,8 @@ class Daemon:
         self._lines = LinesOfFunctions(self._clock.wall)
         self._borrowed = BorrowedFunctions()
         self._tracing = Tracing()
+        self._event_counts = EventCounts()
+        self._cloudwatch: tuple[Companion, ...] = ()
         self._span_metrics = SpanMetrics(self._metrics.registry)
         self._changes = Changes()
         self._state_watch = StateWatch(log, self._changes.changed)
@@ -213,6 +218,7 @@ class Daemon:
             positions = await self._positions(stack, scratch)
             listener = None if self._settings.dry_run else self._listener(stack)
             own = self._observer(registry)
+            self._cloudwatch = self._counting(clients)
             self._tracing = open_tracing(self._settings, self._log, self._span_metrics)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
             observer = Observers(
@@ -373,11 +379,17 @@ class Daemon:
 
     def _observer(self, registry: KnownStarts | None) -> Observers:
         own: list[Observer] = [self._account, self._metrics, self._function_metrics, self._progresses]
-        own += [self._sight, self._taps, self._lines, self._changes]
+        own += [self._event_counts, self._sight, self._taps, self._lines, self._changes]
         own += [self._mapping_logs, FunctionLines(self._log), self._faults]
         if registry is not None:
             own.append(ForgetfulObserver(registry))
         return Observers(own, self._faults.of_observer)
+
+    def _counting(self, clients: Clients) -> tuple[Companion, ...]:
+        """A dry run counts nothing at AWS's place."""
+        if self._settings.dry_run:
+            return ()
+        return (CloudWatch(self._event_counts, clients, self._log, self._clock),)
 
     @property
     def _logs_mode(self) -> Mode:
@@ -448,8 +460,13 @@ class Daemon:
             self._show,
             directory,
             self._embedding.destination,
-            self._tracing.handing,
+            self._begin,
         )
+
+    def _begin(self, mapping: EventSourceMapping) -> Handing:
+        """What watches a mapping learns of it before it runs."""
+        self._event_counts.watch(mapping.name, counted_of(mapping))
+        return self._tracing.handing(mapping)
 
     def _paused(self, planes: ControlPlane | None) -> set[str]:
         """Names of the mappings that somebody told to wait, before a restart."""
@@ -507,7 +524,7 @@ class Daemon:
     def _last(self, logs: LogShipping, follower: EmulatorFollower | None) -> tuple[Companion, ...]:
         """What is stopped after the functions."""
         giving = (GivingBack(follower),) if follower and self._settings.take_over.give_back else ()
-        return (logs, *self._tracing.parts, *giving)
+        return (logs, *self._tracing.parts, *self._cloudwatch, *giving)
 
     async def _keepers(self, planes: ControlPlane | None, following: Reconciler | None) -> list[Keeper]:
         """What keeps functions and mappings in step with the API. The stored mappings run by then."""
@@ -537,6 +554,7 @@ class Daemon:
             self._account.forget(mapping)
             self._progresses.forget(mapping)
             self._sight.forget(mapping)
+            self._event_counts.watch(mapping, None)
 
         parts = ReconcilerParts(
             make=works.work,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from headrace.dispatch.core.trace_carriers import TraceContext, context_of
@@ -21,6 +24,7 @@ from support.streams import Streams
 from support.topics import Topics
 
 CONSUMER, ERROR = 5, 2
+COUNTED = str(uuid.uuid4())
 PRODUCERS = [TraceContext(0xA0 + each, 0xB0 + each, sampled=True) for each in range(3)]
 
 
@@ -64,7 +68,7 @@ def started(directory: Path, endpoint: str, url: str, mappings: dict[str, dict[s
     return str(daemons.write_config(directory, endpoint, url, mappings, traceparent=True))
 
 
-@pytest.mark.semantics("TRACE-01", "TRACE-02", "TRACE-03", "TRACE-04")
+@pytest.mark.semantics("TRACE-01", "TRACE-02", "TRACE-03", "TRACE-04", "CW-01", "CW-02")
 def test_a_queues_and_a_streams_spans(lab: Lab, streams: Streams, tmp_path: Path) -> None:
     queue, stream = lab.queue(), streams.create()
     name = queue.rpartition("/")[2]
@@ -83,7 +87,12 @@ def test_a_queues_and_a_streams_spans(lab: Lab, streams: Streams, tmp_path: Path
         return {}
 
     mappings: dict[str, dict[str, object]] = {
-        "q": {"source": lab.arn(queue), "maximum_batching_window_in_seconds": 1},
+        "q": {
+            "source": lab.arn(queue),
+            "uuid": COUNTED,
+            "maximum_batching_window_in_seconds": 1,
+            "metrics_config": {"metrics": ["EventCount"]},
+        },
         "s": {"source": streams.arn(stream), "starting_position": "TRIM_HORIZON"},
     }
     with collecting() as collector, daemons.function(answer) as function:
@@ -95,6 +104,7 @@ def test_a_queues_and_a_streams_spans(lab: Lab, streams: Streams, tmp_path: Path
             daemon.wait_until(lambda: len(collector.named(f"process {stream}")) == 2)
             assert daemon.stop() == 0
         check_queue(collector, name)
+        check_counts(lab.endpoint)
         check_stream(collector, stream)
         assert {of_span(span) for span in collector.spans} == set(given(function))
         assert collector.schemas == {SCHEMA}
@@ -112,6 +122,31 @@ def check_queue(collector: Collector, name: str) -> None:
         assert facts["faas.invoked_name"] == "f"
         if len(span.links) == 1:  # its producer's trace goes on
             assert of_span(span).trace_id == links(span)[0].trace_id
+
+
+def check_counts(endpoint: str) -> None:
+    """What the mapping asked for is in CloudWatch after the stop."""
+    client = boto3.client("cloudwatch", endpoint_url=endpoint, region_name="us-east-1")
+    now = datetime.now(UTC)
+    found = {
+        name: client.get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=name,
+            Dimensions=[{"Name": "EventSourceMappingUUID", "Value": COUNTED}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        for name in ("PolledEventCount", "InvokedEventCount", "DeletedEventCount", "FailedInvokeEventCount")
+    }
+    client.close()
+    assert {name: sum(each["Sum"] for each in points) for name, points in found.items()} == {
+        "PolledEventCount": 2,
+        "InvokedEventCount": 2,
+        "DeletedEventCount": 2,
+        "FailedInvokeEventCount": 0,
+    }
 
 
 def check_stream(collector: Collector, name: str) -> None:
