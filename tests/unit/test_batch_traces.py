@@ -106,6 +106,13 @@ def test_a_span_tells_of_its_batch(traced: Traced) -> None:
     assert span.status.status_code is StatusCode.UNSET
 
 
+@pytest.mark.semantics("TRACE-01")
+def test_a_span_leaves_out_what_its_batch_does_not_have() -> None:
+    queue = TracedMapping("m", "aws_sqs", "orders", "", sqs.STANDARD.carriers)
+    facts = span_facts.begun(queue, "f", "r", records(None, None), 1)
+    assert {span_facts.GROUP, span_facts.PARTITION, span_facts.MESSAGE}.isdisjoint(facts)
+
+
 @pytest.mark.semantics("TRACE-02")
 def test_one_producer_is_the_parent_and_several_are_links_alone(traced: Traced) -> None:
     alone = traced.invoke(records(PRODUCERS[0], None, PRODUCERS[0]), Succeeded(ATTEMPT))

@@ -18,6 +18,7 @@ from headrace.dispatch.core.model import (
     Throttled,
 )
 from headrace.dispatch.core.observer import (
+    Bisected,
     Discarded,
     Event,
     Fetched,
@@ -62,6 +63,7 @@ GONE = DiscardReason.RETRIES_EXHAUSTED
         (TOPIC, OffsetsCommitted("m", 7), {"CommittedEventCount": 7}),
         (STREAM, OffsetsCommitted("m", 7), {}),
         (STREAM, Filtered("other", THREE), {}),
+        (STREAM, Bisected("m", THREE), {}),
     ],
 )
 def test_an_event_counts(kind: dict[str, bool], event: Event, counts: dict[str, int]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from ....dispatch.core.model import (
     FailedItems,
@@ -112,6 +113,8 @@ def ending_of(outcome: Outcome) -> SpanEnding:
             return SpanEnding("throttled", said or "no room for the invocation")
         case Unreachable(cause=cause):
             return SpanEnding("unreachable", cause.text)
+        case _:
+            assert_never(outcome)
 
 
 def asked_by(environ: Mapping[str, str]) -> bool:
