@@ -17,6 +17,7 @@ from .kinds.profile import UNRECOGNIZED, FieldRefusal, RuleContext, SourceKind, 
 from .kinds.support import FIELDS, standing
 from .mapping import EventSourceMapping, is_given, split_function
 
+UNCOUNTED = "only EventCount goes to CloudWatch; every metric is served at /metrics"
 SHORTEST_AGE = 60
 """Seconds of MaximumRecordAgeInSeconds that AWS takes at least."""
 
@@ -39,6 +40,12 @@ def notes(mapping: EventSourceMapping) -> list[Violation]:
     if provisioned and provisioned.poller_group_name:
         what = "poller_group_name is recorded and has no effect here"
         found.append(Violation("provisioned_poller_config", what, "mappings share no pollers"))
+    asked = mapping.metrics_config.metrics if mapping.metrics_config else []
+    found += [
+        Violation("metrics_config", f"{group} is recorded and has no effect here", UNCOUNTED)
+        for group in asked
+        if group != "EventCount"
+    ]
     return [*found, *(mapping.kind.notes(mapping) if mapping.kind else ())]
 
 

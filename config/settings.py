@@ -228,6 +228,12 @@ class Settings(_Section):
     function_logs: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     """Whether the lines of functions go to CloudWatch Logs: `auto` to an emulator that has it, `on` to any endpoint,
     `off` nowhere."""
+    traces: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    """Whether the invocations of mappings are told to an OpenTelemetry collector: `auto` where
+    `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set, `on` (`true`), `off` (`false`)."""
+    traceparent: bool = False
+    """Hand `traceparent` to functions in the client context, as `custom.traceparent`, where there are traces. This is
+    ours: AWS hands no client context to the functions of event source mappings."""
     layers: dict[_LayerArn, Path] = Field(
         default_factory=dict,
         examples=[{"arn:aws:lambda:us-east-1:580247275435:layer:LambdaInsightsExtension:53": "./insights.zip"}],

@@ -43,6 +43,7 @@ from .core.policy import Policy
 from .core.response import Identifiers, judge
 from .core.slots import Taken
 from .core.steps import Skip
+from .core.trace_carriers import NOTHING_HANDED, Handing
 from .destinations.persistence import DestinationDelivery, Ending, FailureDestination, GivenUp, Interrupted, Written
 from .invokers.base import Invocation, Invoker
 from .ledger import Ledger
@@ -87,6 +88,7 @@ class Dispatcher:
     observer: Observer
     destination: FailureDestination | None = None
     request_id: Callable[[], str] = lambda: str(uuid.uuid4())
+    handed: Handing = lambda request_id: NOTHING_HANDED
 
     def delivery(self, taken: Taken, ledger: Ledger) -> Delivery:
         planner = Planner(self.policy, taken.batch, discard=taken.discard, state=taken.state)
@@ -316,11 +318,11 @@ class Delivery:
     async def _call(self, step: InvokeStep) -> Outcome:
         common, target = self._common, self._target
         payload = self._render(step.records, step.kind, step.state)
-        invocation = Invocation(payload, common.request_id(), common.mapping)
+        request_id = common.request_id()
         age = max(0.0, common.clock.wall() - step.records.last_arrived) if step.records else 0.0
-        common.observer.observe(
-            Invoking(common.mapping, target.name, invocation.request_id, step.records, len(payload), age)
-        )
+        common.observer.observe(Invoking(common.mapping, target.name, request_id, step.records, len(payload), age))
+        handed = common.handed(request_id)
+        invocation = Invocation(payload, request_id, common.mapping, handed.trace, handed.client_context)
         started = common.clock.monotonic()
         deadline = inf if target.invoker.timeout is None else started + target.invoker.timeout + HOLD_MARGIN
         async with self._held(step.records, lambda until: min(deadline, self._next_step(until))):

@@ -36,7 +36,6 @@ FILTERS_MAX = 10
 RECORDED: Mapping[str, str] = MappingProxyType(
     {
         "kms_key_arn": "filters are not encrypted at rest locally",
-        "metrics_config": "every metric is always served at /metrics",
         "tags": "nothing local reads them",
     }
 )

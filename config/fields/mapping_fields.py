@@ -224,7 +224,8 @@ class MappingFields(Spoken):
     kms_key_arn: str | None = Field(None, pattern=KMS_FORM)
     """Recorded: filters are not encrypted locally."""
     metrics_config: MetricsConfig | None = None
-    """Recorded: every metric is always served."""
+    """`EventCount`: put AWS's metrics of this group to the endpoint's CloudWatch once a minute. The other groups are
+    recorded."""
     tags: dict[str, str] | None = None
     """Recorded."""
 

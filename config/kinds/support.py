@@ -25,6 +25,7 @@ EVERYWHERE = frozenset(
         "filter_criteria",
         "function_response_types",
         "retry_backoff",
+        "metrics_config",
     }
 )
 """The fields that every kind of source has."""

@@ -200,6 +200,7 @@ def _impossible(branch: Branch) -> Unmet | None:
 
 STREAM = DispatchKind(
     kind=dynamodb.STREAM,
+    messaging_system="aws_dynamodb",
     policy=shard_policy,
     envelope=shard_envelope,
     slots=shard_slots,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import lt
 from typing import Protocol
@@ -19,6 +19,7 @@ from ..core.pages import Places, Records, Sheet
 from ..core.partition_slots import PartitionSlots
 from ..core.policy import Policy, Progress
 from ..core.response import Identifiers
+from ..core.trace_carriers import TraceCarriers
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_NUMBER, GIVEN_TEXT, NUMBER, TEXT, LeafType, NamedShape, RecordShape, leaf, one_of
 from .fragments import decoded, lasting_policy
@@ -367,8 +368,20 @@ SHAPE: RecordShape = {
     "valueSchemaMetadata": _SCHEMA,
 }
 
+
+def _traces(item: Item) -> Iterator[str]:
+    for header in item["headers"]:
+        for name, content in header.items():
+            if name.lower() == "traceparent":
+                yield bytes(byte & 0xFF for byte in content).decode("ascii")
+
+
 TOPIC = DispatchKind(
     kind=kafka.TOPIC,
+    carriers=TraceCarriers((b"raceparent",), _traces),
+    messaging_system="kafka",
+    destination_name=lambda mapping: mapping.topic,
+    consumer_group=lambda mapping: mapping.group,
     policy=_policy,
     envelope=_envelope,
     slots=_slots,

@@ -181,6 +181,7 @@ SHAPE: RecordShape = {
 
 STREAM = DispatchKind(
     kind=kinesis.STREAM,
+    messaging_system="aws_kinesis",
     policy=shard_policy,
     envelope=shard_envelope,
     slots=shard_slots,

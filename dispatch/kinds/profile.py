@@ -24,6 +24,7 @@ from ..core.model import Lane, Now, OpenWindow, Record
 from ..core.policy import Policy
 from ..core.response import TEXT, Identifiers
 from ..core.slots import Slots
+from ..core.trace_carriers import NO_CARRIERS, TraceCarriers
 from ..patterns.formats import Data, FilterRules, RecordFilter
 from ..patterns.reach import Impossible, RecordShape, never_impossible
 
@@ -58,6 +59,10 @@ def records_in(event: object) -> list[Item] | None:
 
 def no_other_form(text: str) -> str:
     return ""
+
+
+def _resource_of(mapping: EventSourceMapping) -> str:
+    return mapping.arn.segment(1) or mapping.arn.resource if mapping.arn else ""
 
 
 def names_its_source(value: Item) -> bool:
@@ -127,6 +132,15 @@ class DispatchKind:
     this form."""
     is_item: Callable[[Item], bool] = names_its_source
     """Whether an object that is no event is a record."""
+
+    carriers: TraceCarriers = NO_CARRIERS
+    """Where a record carries the context of its producer's trace."""
+    messaging_system: str = ""
+    """`messaging.system` of OpenTelemetry's semantic conventions; a name of our own where they have none."""
+    destination_name: Callable[[EventSourceMapping], str] = lambda mapping: _resource_of(mapping)
+    """The name of the queue, stream, table or topic of a mapping."""
+    consumer_group: Callable[[EventSourceMapping], str] = lambda mapping: ""
+    """The group in which a mapping reads; empty where the source has no groups."""
 
     def policy_of(self, mapping: EventSourceMapping, pauses: RetryBackoff) -> Policy:
         """The handling of a mapping's failures. `pauses` are the daemon's, between the attempts of mappings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ...config.kinds import sqs
@@ -13,6 +13,7 @@ from ..core.events import Fields, RecordsEnvelope, base64_text, fields_of
 from ..core.model import Lane, Now, Record
 from ..core.policy import Policy, Progress
 from ..core.slots import SingleSlot
+from ..core.trace_carriers import TraceCarriers
 from ..patterns.formats import FilterRules
 from ..patterns.reach import GIVEN_TEXT, TEXT, TEXT_OR_NULL, NamedShape, RecordShape, one_of
 from .fragments import region_of, sequence_number
@@ -103,6 +104,17 @@ def _is_item(value: Item) -> bool:
     return names_its_source(value) or (isinstance(value.get("messageId"), str) and isinstance(value.get("body"), str))
 
 
+def _traces(item: Item) -> Iterator[str]:
+    """What the producer itself wrote goes before what its SDK did."""
+    for name, attribute in item["messageAttributes"].items():
+        if name.lower() == "traceparent" and attribute.get("stringValue"):
+            yield attribute["stringValue"]
+    if header := item["attributes"].get("AWSTraceHeader"):
+        yield header
+
+
+CARRIERS = TraceCarriers((b"AWSTraceHeader", b"raceparent"), _traces)
+
 SHAPE: RecordShape = {
     "messageId": GIVEN_TEXT,
     "receiptHandle": GIVEN_TEXT,
@@ -132,6 +144,8 @@ STANDARD = DispatchKind(
     relived=sqs_relived,
     called=lambda item: item.get("messageId"),
     is_item=_is_item,
+    carriers=CARRIERS,
+    messaging_system="aws_sqs",
 )
 FIFO = replace(
     STANDARD,

@@ -35,6 +35,8 @@ def check(arns: Sequence[str], region: str) -> None:
         raise invalid_parameter(f"Cannot reference more than {MOST} layers.")
     seen: dict[str, str] = {}
     for arn in arns:
+        if arn.count(":") < 6:
+            raise invalid_parameter(f"Invalid layer: {arn}. A layer is named by the ARN of its version.")
         if arn.split(":")[3] not in (region, ""):
             raise invalid_parameter(
                 f"Layers are not in the same region as the function. Layers are expected to be in region {region}."

@@ -75,11 +75,10 @@ def resolve(text: str, here: Home, number: int | None = None) -> NamedLayer:
     version that cannot be."""
     name, found = text, number or 0
     if text.startswith("arn:"):
-        region, account = text.split(":")[3:5]
+        _, _, _, region, account, _, name, *version = (*text.split(":"), *[""] * 8)[:8]
         if (region, account) != (here.region, here.account):
             raise access_denied()
-        name, _, version = text.split(":", 6)[6].partition(":")
-        found = int(version) if version else found
+        found = int(version[0]) if version and version[0].isdecimal() else found
     if number is not None and number < 1:
         raise invalid_parameter("Layer Version Cannot be less than 1")
     return NamedLayer(name, here.layer_arn(name), found)

@@ -69,6 +69,8 @@ class Action(StrEnum):
     FUNCTION_LOG = "function_log"
     OUTPUT_LEFT_OUT = "output_left_out"
     FUNCTION_LOGS = "function_logs"
+    TRACES = "traces"
+    CLOUDWATCH = "cloudwatch"
     ASYNCHRONOUS = "asynchronous"
     RECORD_FAILED = "record_failed"
     SIGNAL = "signal"
@@ -179,7 +181,7 @@ def open_log(
     return Log(lines, level=level, json=json, color=terminal and not environ.get("NO_COLOR"))
 
 
-TALKATIVE = frozenset[str]().union(*(kind.talkative for kind in KINDS))
+TALKATIVE = frozenset({"opentelemetry"}).union(*(kind.talkative for kind in KINDS))
 """Libraries that log temporary conditions, or errors that they also raise."""
 
 

@@ -21,7 +21,7 @@ from ...config.clients.aws import AwsSettings, Clients
 from ...config.clock import SystemClock, system_jitter
 from ...config.core.stop_budget import NEVER, StopBudget, soon
 from ...config.loader import Config
-from ...dispatch.core.observer import Observer, Observers
+from ...dispatch.core.observer import Observer
 from ...pollers.checkpoints.store import CheckpointStore
 from ..api.code_downloads import CodeDownloads
 from ..api.lambda_api import LambdaApi
@@ -164,9 +164,8 @@ class Daemon:
             front = None if self._settings.dry_run else self._front(stack)
             own = self._watchers.first(registry)
             logs = LogShipping(self._logs_mode, clients, own, self._clock, self._jitter)
-            observer = Observers(
-                [own, logs, self._watchers.tails, *self._extra_observers], self._watchers.faults.of_observer
-            )
+            self._watchers.open(self._settings, clients)
+            observer = self._watchers.all(own, logs, self._extra_observers)
             invokers = InvokerFactory(self._live, clients, observer, scratch, front.own if front else None)
             stack.callback(invokers.close)
             made = await self._api_functions(planes, invokers, clients, observer, scratch, stack)
@@ -334,6 +333,7 @@ class Daemon:
             self._show,
             directory,
             self._embedding.destination,
+            self._watchers.begin,
         )
 
     def _paused(self, planes: ControlPlane | None) -> set[str]:
@@ -367,6 +367,7 @@ class Daemon:
         for name in names:
             await functions.member(name)
         made = [await factory.work(mapping) for mapping in mappings]
+        giving_back = (GivingBack(follower),) if follower and self._settings.take_over.give_back else ()
         running = RunningMappings(
             configured,
             made,
@@ -374,7 +375,7 @@ class Daemon:
             self._watchers.account,
             self._watchers.changes,
             parts=(*parts, follower) if follower else parts,
-            last=(logs, GivingBack(follower)) if follower and self._settings.take_over.give_back else (logs,),
+            last=(logs, *self._watchers.senders, *giving_back),
             fault=self._watchers.faults.of_part,
             unkept=self._state_watch.reasons,
             sight=self._watchers.sight,

@@ -14,6 +14,7 @@ from ...dispatch.core.backoff import Backoff
 from ...dispatch.core.documents import Documents
 from ...dispatch.core.keeping import keep_all
 from ...dispatch.core.observer import Observer
+from ...dispatch.core.trace_carriers import NOTHING_HANDED, Handing
 from ...dispatch.destinations.aws import make_destination
 from ...dispatch.destinations.base import Destination
 from ...dispatch.destinations.persistence import FailureDestination, Persistence
@@ -34,7 +35,7 @@ SOURCE_BACKOFF = Backoff(base=0.5, cap=5.0)
 
 class MappingFactory:
     """`show` gets the results of a dry run. `directory`: that of the file in which a mapping stands. `fake`: a
-    destination in the place of a real one."""
+    destination in the place of a real one. `handing`: what a mapping's invocations take along of a trace."""
 
     def __init__(
         self,
@@ -48,7 +49,9 @@ class MappingFactory:
         show: Show,
         directory: Callable[[EventSourceMapping], Path],
         fake: Callable[[Arn, Documents], Destination | None] = lambda arn, documents: None,
+        handing: Callable[[EventSourceMapping], Handing] = lambda mapping: lambda request_id: NOTHING_HANDED,
     ) -> None:
+        self._handing = handing
         self._fake = fake
         self._directory = directory
         self._settings = settings
@@ -97,6 +100,7 @@ class MappingFactory:
             jitter=self._jitter,
             observer=self._observer,
             destination=destination,
+            handed=self._handing(mapping),
         )
 
     async def _destination(self, mapping: EventSourceMapping) -> FailureDestination | None:

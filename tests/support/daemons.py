@@ -207,6 +207,8 @@ class Function:
 
     handler: Handler
     events: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of each invocation, as they were written."""
     port: int = 0
     begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released when an invocation begins."""
@@ -241,6 +243,7 @@ def function(handler: Handler = lambda event: {}) -> Iterator[Function]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
+            served.headers.append(dict(self.headers))
             body = served.answer(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

@@ -344,11 +344,13 @@ def test_provisioned_pollers_of_a_queue_exclude_a_maximum_concurrency() -> None:
 
 @pytest.mark.semantics("CONFIG-16")
 def test_recorded_fields_are_kept_and_named(tmp_path: Path) -> None:
-    config = loaded(with_mapping(tmp_path, tags={"team": "a"}, MetricsConfig={"Metrics": ["EventCount"]}))
+    config = loaded(
+        with_mapping(tmp_path, tags={"team": "a"}, MetricsConfig={"Metrics": ["EventCount", "KafkaMetrics"]})
+    )
     assert config.mappings["m"].tags == {"team": "a"}
     assert [(note.path, note.what) for note in config.warnings] == [
-        ("mappings.m.MetricsConfig", "is recorded and has no effect here"),
         ("mappings.m.tags", "is recorded and has no effect here"),
+        ("mappings.m.MetricsConfig", "KafkaMetrics is recorded and has no effect here"),
     ]
 
 

@@ -11,6 +11,7 @@ from headrace.service.telemetry.function_telemetry import FunctionMetrics
 from headrace.service.telemetry.log import Action, Log
 from headrace.service.telemetry.metrics import Metrics
 from headrace.service.telemetry.reload_metrics import ReloadMetrics
+from headrace.service.telemetry.span_metrics import SpanMetrics
 from headrace.service.telemetry.view import FunctionView, MappingView, Readiness
 
 PAGE = (Path(__file__).parents[2] / "docs" / "logs-and-metrics.md").read_text()
@@ -42,6 +43,7 @@ def families() -> set[str]:
     FunctionMetrics(metrics.registry)
     FaultReports(Log(io.StringIO()), metrics.registry)
     ReloadMetrics(metrics.registry)
+    SpanMetrics(metrics.registry)
     counted = {f"{each.name}_total" for each in metrics.registry.collect() if each.type == "counter"}
     return counted | {each.name for each in metrics.registry.collect() if each.type != "counter"}
 

@@ -226,6 +226,8 @@ _PARTS = {
 _MAPPING = {
     **{aws_name(name): _mapping_field(name) for name in FIELDS if name not in _NOT_IN_THE_API},
     "ProvisionedPollerConfig.PollerGroupName": "r mappings share no pollers",
+    "MetricsConfig.Metrics=ErrorCount": "r only EventCount goes to CloudWatch",
+    "MetricsConfig.Metrics=KafkaMetrics": "r only EventCount goes to CloudWatch",
     **_PARTS,
 }
 

@@ -28,7 +28,7 @@ from .values import (
     unresolved_in,
 )
 
-WITHOUT_EFFECT = frozenset({"kms_key_arn", "metrics_config", "tags"})
+WITHOUT_EFFECT = frozenset({"kms_key_arn", "tags"})
 """Fields that are only recorded: an unresolved one is left out, and stops nothing."""
 LISTS = frozenset({"topics", "queues", "function_response_types"})
 SWITCHES = frozenset({"enabled", "bisect_batch_on_function_error"})
