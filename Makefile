@@ -92,7 +92,7 @@ compose-check: ## Build, run, kill and stop docker-compose.yml on the engine tha
 	@"$(or $(PYTHON),$(NONE))" .ci/compose_check.py
 
 .PHONY: page-check
-page-check: venv emulators ## Run the tests of the page in a real Chromium (Debian's package chromium)
+page-check: venv emulators ## Run the tests of the page in a real Chromium, of the dashboard in a real Prometheus
 	HEADRACE_STRICT=1 $(PY) -m pytest -n0 tests/page $(ARGS)
 
 .PHONY: page-pictures
