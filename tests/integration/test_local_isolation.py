@@ -175,6 +175,15 @@ async def test_a_function_sees_what_lies_with_its_code_and_nothing_else_of_tmp(s
             assert await returned(invoker, event) == ["here", False]
 
 
+LOOP = """
+import os, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+while True:
+    event = urllib.request.urlopen(api + "next")
+    urllib.request.urlopen(api + event.headers["Lambda-Runtime-Aws-Request-Id"] + "/response", b'"it ran"')
+"""
+
+
 @pytest.mark.semantics("RUNTIME-11")
 async def test_what_a_class_path_names_below_tmp_is_seen(shop: Shop, place: Path) -> None:
     source = """
@@ -207,6 +216,18 @@ async def test_an_interpreter_and_a_link_to_the_code_below_tmp_are_found(shop: S
         )
         async with shop.opened(spec) as invoker:
             assert await returned(invoker) == str(python)
+
+
+@pytest.mark.semantics("FN-50")
+async def test_an_interpreter_that_a_bootstrap_names_below_tmp_is_found(shop: Shop) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        program = Path(name) / "interpreter"
+        program.symlink_to(Path(sys.executable).resolve())  # the checkout, with its venv, may lie below /tmp itself
+        code = shop.write(f"#!{program}\n{LOOP}", "bootstrap")
+        (code / "bootstrap").chmod(0o755)
+        launch = RuntimeLaunch("provided.al2023", "app.handler")
+        async with shop.open("", launch=launch, isolation="namespace") as invoker:
+            assert await returned(invoker) == "it ran"
 
 
 @pytest.mark.semantics("FN-50")

@@ -125,9 +125,21 @@ def _obstacle(command: Command, spec: FunctionSpec) -> str:
 
 def _needed(command: Command, spec: FunctionSpec) -> list[Path]:
     """The files that must stay visible under their paths; links are followed too."""
-    paths = (path for word in command.argv for path in word.split(os.pathsep))  # a class path has several
+    paths = [path for word in command.argv for path in word.split(os.pathsep)]  # a class path has several
+    paths += [interpreter for program in command.argv[:1] if (interpreter := _interpreter_of(program))]
     named = [spec.code, spec.scratch, *(Path(path) for path in paths if path.startswith("/"))]
     return [each for path in named for each in (path, path.resolve())]
+
+
+def _interpreter_of(program: str) -> str:
+    """The interpreter that the first line of a script names; empty for another file."""
+    try:
+        with open(program, "rb") as file:
+            line = file.readline(1024)
+    except OSError:
+        return ""
+    words = line[2:].split() if line.startswith(b"#!") else []
+    return os.fsdecode(words[0]) if words else ""
 
 
 def _search_path(spec: FunctionSpec) -> Iterator[Path]:
