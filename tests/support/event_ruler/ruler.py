@@ -61,7 +61,8 @@ class EventRuler:
 @contextmanager
 def start() -> Iterator[EventRuler]:
     """Runs event-ruler, built first if it is not or if its sources have changed."""
-    command = ["java", "-Xmx256m", "-cp", f"{_classes()}:{jars(_HERE / 'pom.xml')}/*", "RulerLines"]
+    # Without its log, whose warnings on a busy machine would stand between the answers.
+    command = ["java", "-Xlog:disable", "-Xmx256m", "-cp", f"{_classes()}:{jars(_HERE / 'pom.xml')}/*", "RulerLines"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdin is not None
         assert process.stdout is not None
