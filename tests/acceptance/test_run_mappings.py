@@ -146,13 +146,14 @@ def test_a_mapping_of_a_stream_goes_on_after_a_kill_and_begins_anew_when_it_is_m
                 "ResponseMetadata": 0,
                 "LastProcessingResult": "",
             }
-            api.daemon.wait_until(lambda: api.counts(uuid)["delivered"] == 1)
-            assert seen(function) == [0, 1, 2]
+            api.daemon.wait_until(lambda: 2 in seen(function))
+            taken = seen(function)
+            assert taken in ([0, 1, 2], [0, 1, 1, 2])  # the kill may come before the position of the second is stored
             api.delete(uuid)
             api.wait_gone(uuid)
             anew = api.create(source, StartingPosition="TRIM_HORIZON")["UUID"]
-            api.daemon.wait_until(lambda: len(seen(function)) == 6)
-            assert seen(function) == [0, 1, 2, 0, 1, 2]
+            api.daemon.wait_until(lambda: len(seen(function)) == len(taken) + 3)
+            assert seen(function) == [*taken, 0, 1, 2]
             assert (anew != uuid, api.daemon.stop()) == (True, 0)
 
 
