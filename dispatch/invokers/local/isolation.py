@@ -135,10 +135,10 @@ def _interpreter_of(program: str) -> str:
     """The interpreter that the first line of a script names; empty for another file."""
     try:
         with open(program, "rb") as file:
-            line = file.readline(1024)
+            first = file.readline(1024)
     except OSError:
         return ""
-    words = line[2:].split() if line.startswith(b"#!") else []
+    words = first[2:].split() if first[:2] == b"#!" else []
     return os.fsdecode(words[0]) if words else ""
 
 
