@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.errors import BugError, ConfigError, SourceError, SourceMissing, SourceRefused, SourceUnavailable
 from headrace.config.fields.arn import Arn
+from headrace.config.kinds.destinations import unfit
 from headrace.dispatch.core.documents import BusHeading, Report
 from headrace.dispatch.core.model import DiscardReason
 from headrace.dispatch.core.planner import DiscardStep
@@ -64,6 +65,10 @@ async def test_the_arn_says_what_it_is(clients: Clients, arn: str, kind: type) -
 async def test_what_can_be_no_destination_is_refused_with_the_reason(clients: Clients, arn: str, fault: str) -> None:
     with pytest.raises(ConfigError, match=f"{arn} {fault}.*name a standard queue"):
         await make_destination(Arn.parse(arn), clients, DOCUMENTS, "uuid")
+
+
+def test_a_queue_that_cannot_be_is_named_with_its_fault() -> None:
+    assert "has the queue name" in unfit(Arn.parse(f"{SQS}/orders"))
 
 
 @pytest.mark.parametrize("arn", [SQS, SNS, S3])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.dispatch.core.documents import s3_key, timestamp, with_payload
+from headrace.dispatch.core.documents import position_text, s3_key, timestamp, with_payload
 from headrace.dispatch.core.events import RecordsEnvelope
 from headrace.dispatch.core.model import Attempt, DiscardReason, FailedItems, Lane, Position, Record, encode
 from headrace.dispatch.core.pages import NONE, Records
@@ -227,3 +227,8 @@ def test_a_time_beyond_every_calendar_is_the_nearest_that_can_be_written(moment:
 )
 def test_times_are_cut_not_rounded(moment: float, precision: str, text: str) -> None:
     assert timestamp(moment, precision) == text
+
+
+def test_a_record_without_a_position_has_no_text_for_it() -> None:
+    assert position_text(Record(LANE, "0049", {}, 0.0)) == ""
+    assert position_text(RECORDS[0]) == "0049"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,12 @@ def test_a_mapping_that_file_and_api_both_have_is_told_of() -> None:
     assert len(found.mappings) == 2
     assert "connects the same source with the same function" in found.lines[0]
     assert begun(definition(), created(SQS, FunctionName="g")).lines == ()
+
+
+def test_a_mapping_that_was_taken_over_is_deleted_at_its_emulator() -> None:
+    mapped = settled(created(SQS))
+    assert mapped is not None
+    taken = replace(mapped, taken="what the emulator shows")
+    with pytest.raises(ApiError) as refused:
+        decisions.delete({taken.uuid: taken}, taken.uuid, GROUND)
+    assert form_of(refused.value).status == 409

@@ -12,7 +12,7 @@ import pytest
 
 from headrace.config.errors import ConfigError, Problem
 from headrace.dispatch.kinds.table import FILTERS
-from headrace.dispatch.kinds.trials import candidates_of
+from headrace.dispatch.kinds.trials import NoRecord, candidates_of
 from headrace.service.cli import faults
 from headrace.service.cli import main as cli
 from headrace.service.cli.verbs import configs
@@ -335,3 +335,9 @@ def test_what_cannot_be_watched_is_refused(
         (tmp_path / "headrace.yaml").write_text("functions: {f: {http: 'http://localhost:1/'}}\n")
     assert cli.main(["run", "--watch", *arguments]) == Exit.USAGE
     assert f"--watch has nothing to watch: {why}" in capsys.readouterr().err
+
+
+def test_a_record_whose_data_are_not_base64_is_none() -> None:
+    record = {"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "7", "data": "%"}}
+    with pytest.raises(NoRecord, match="not base64"):
+        candidates_of(json.dumps(record), FILTERS["kinesis"], as_body=False)

@@ -8,7 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from headrace.dispatch.core.trace_carriers import MOST_LINKS, MOST_READ, HandedTrace, TraceContext, context_of
+from headrace.config.mapping import EventSourceMapping
+from headrace.dispatch.core.trace_carriers import (
+    MOST_LINKS,
+    MOST_READ,
+    NO_CARRIERS,
+    HandedTrace,
+    TraceCarriers,
+    TraceContext,
+    context_of,
+)
 from headrace.dispatch.kinds import dynamodb, kafka, kinesis, sqs
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -96,6 +105,8 @@ def of_topic(*headers: tuple[str, bytes | None]) -> bytes:
         (of_topic(("other", None), ("traceparent", W3C.encode())), (CONTEXT,)),
         (of_topic(("traceparent", b"\xff\x80")), ()),
         (of_topic(("traceparent", None)), ()),
+        (of_topic(("traceparent", b"00-none"), ("traceparent", W3C.encode())), (CONTEXT,)),
+        (of_topic(("traceparent", b"00-none"), ("other", b"x")), ()),
         (of_topic(), ()),
     ],
 )
@@ -120,3 +131,15 @@ def test_a_batch_with_many_producers_is_read_to_a_limit() -> None:
     assert len(sqs.STANDARD.carriers.producers(many)) == MOST_LINKS
     last = message(traceparent=CONTEXT.traceparent)
     assert sqs.STANDARD.carriers.producers([message(traceparent=W3C[:-1])] * MOST_READ + [last]) == ()
+
+
+@pytest.mark.semantics("TRACE-02")
+def test_a_message_whose_own_context_is_damaged_has_that_of_its_sdk() -> None:
+    assert sqs.STANDARD.carriers.producers([message({"AWSTraceHeader": XRAY}, traceparent="00-none")]) == (CONTEXT,)
+
+
+def test_a_kind_that_says_nothing_has_no_carriers_and_its_destination_is_the_resource() -> None:
+    assert NO_CARRIERS.producers([message(traceparent=W3C)]) == ()
+    assert TraceCarriers((b"traceparent",)).producers([message(traceparent=W3C)]) == ()
+    mapping = EventSourceMapping(name="m", source="arn:aws:kinesis:us-east-1:000000000000:stream/orders", function="f")
+    assert kinesis.STREAM.destination_name(mapping) == "orders"
