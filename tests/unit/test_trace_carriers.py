@@ -138,6 +138,10 @@ def test_a_message_whose_own_context_is_damaged_has_that_of_its_sdk() -> None:
     assert sqs.STANDARD.carriers.producers([message({"AWSTraceHeader": XRAY}, traceparent="00-none")]) == (CONTEXT,)
 
 
+def test_other_attributes_of_a_message_are_passed_over() -> None:
+    assert sqs.STANDARD.carriers.producers([message(other="x", traceparent=W3C)]) == (CONTEXT,)
+
+
 def test_a_kind_that_says_nothing_has_no_carriers_and_its_destination_is_the_resource() -> None:
     assert NO_CARRIERS.producers([message(traceparent=W3C)]) == ()
     assert TraceCarriers((b"traceparent",)).producers([message(traceparent=W3C)]) == ()
