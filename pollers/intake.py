@@ -3,7 +3,7 @@
     room ──► fetch ──► arrived ──► fresh ──► filters ──► written ──► kept | refused
                           └────────── taking ──────────────────────────┘
 
-Owns when a fetch must be over, what is told of it, and the lane's first entry into the marks. What becomes of the
+Owns when a fetch must be over, its report, and the entry of what is new into the marks. What becomes of the
 records then is the business of `feed.py`, its only user.
 """
 
