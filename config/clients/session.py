@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BugError, ConfigError, Problem
-from . import faults
+from . import descriptions, faults
 from .endpoints import LocalEndpoint, RealEndpoint
 
 INSTANCE_METADATA = "iam-role"  # botocore's name for the credentials of an EC2 instance
@@ -49,8 +49,9 @@ def load_models(session: Any, service: str) -> None:
     loader = session.get_component("data_loader")
     for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
         loader.load_data_with_path(general)
+    descriptions.pack_endpoints(loader.load_data("endpoints"))
     for part in ("service-2", "endpoint-rule-set-1"):
-        loader.load_service_model(service, part)
+        descriptions.drop_documentation(loader.load_service_model(service, part))
 
 
 async def found_credentials(session: Any) -> Any:
