@@ -31,6 +31,12 @@ class Packed(dict[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return orjson.loads(super().__getitem__(key))
 
+    def values(self) -> Any:
+        return [self[key] for key in self]
+
+    def items(self) -> Any:
+        return [(key, self[key]) for key in self]
+
     def get(self, key: str, default: Any = None) -> Any:
         return self[key] if key in self else default  # noqa: SIM401, or it would call itself
 
@@ -42,9 +48,19 @@ def pack_endpoints(endpoints: Mapping[str, Any]) -> None:
             partition["services"] = Packed(services)
 
 
+def pack_service(description: dict[str, Any]) -> None:
+    """Removes the texts, and packs operations and shapes. A client looks up those that it uses, and keeps them."""
+    drop_documentation(description)
+    for part in ("operations", "shapes"):
+        if part in description and not isinstance(description[part], Packed):
+            description[part] = Packed(description[part])
+
+
 def drop_documentation(description: Any) -> None:
     """Removes the texts. A member of a structure that has this name stays: it is a mapping."""
     match description:
+        case Packed():
+            pass  # they are gone already
         case MutableMapping():
             if isinstance(description.get(DOCUMENTATION), str):
                 del description[DOCUMENTATION]

@@ -50,8 +50,8 @@ def load_models(session: Any, service: str) -> None:
     for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
         loader.load_data_with_path(general)
     descriptions.pack_endpoints(loader.load_data("endpoints"))
-    for part in ("service-2", "endpoint-rule-set-1"):
-        descriptions.drop_documentation(loader.load_service_model(service, part))
+    descriptions.pack_service(loader.load_service_model(service, "service-2"))
+    descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
 
 
 async def found_credentials(session: Any) -> Any:

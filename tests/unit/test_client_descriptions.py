@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from botocore.loaders import create_loader
+from botocore.model import ServiceModel, Shape
 from botocore.regions import EndpointResolver
 
 from headrace.config.clients import session
@@ -54,15 +56,31 @@ def test_documentation_goes_and_a_member_of_that_name_stays() -> None:
     }
 
 
-def test_models_that_were_loaded_are_small_and_make_clients() -> None:
+@pytest.mark.parametrize("service", ["s3", "sqs", "lambda", "dynamodbstreams"])
+def test_models_that_were_loaded_are_small_and_say_the_same(service: str) -> None:
     opened = session.open_session(None)
-    for service in ("s3", "sqs"):
-        session.load_models(opened, service)
-        session.load_models(opened, service)
+    session.load_models(opened, service)
+    session.load_models(opened, service)
     loader = opened.get_component("data_loader")
     assert isinstance(loader.load_data("endpoints")["partitions"][0]["services"], Packed)
-    description = loader.load_service_model("s3", "service-2")
-    assert "documentation" not in description["operations"]["GetObject"]
-    plain = create_loader().load_service_model("s3", "service-2")
+    found = loader.load_service_model(service, "service-2", api_version=None)  # as it is asked for by a client's maker
+    plain = create_loader().load_service_model(service, "service-2")
     drop_documentation(plain)
-    assert description == plain
+    assert isinstance(found["shapes"], Packed)
+    assert {**found, "shapes": dict(found["shapes"].items()), "operations": dict(found["operations"].items())} == plain
+    assert found["shapes"].values() == list(plain["shapes"].values())
+    ours, theirs = ServiceModel(found), ServiceModel(plain)
+    assert ours.operation_names == theirs.operation_names
+    for name in ours.operation_names[::5]:
+        for one, other in zip(shapes(ours, name), shapes(theirs, name), strict=True):
+            assert (one and described(one)) == (other and described(other))
+
+
+def shapes(model: ServiceModel, operation: str) -> list[Shape | None]:
+    found = model.operation_model(operation)
+    return [found.input_shape, found.output_shape, *found.error_shapes]
+
+
+def described(shape: Shape) -> object:
+    members = {name: each.type_name for name, each in shape.members.items()} if shape.type_name == "structure" else {}
+    return shape.name, shape.type_name, shape.metadata, shape.serialization, members
