@@ -83,6 +83,13 @@ def test_a_place_that_cannot_be_a_directory_is_refused_with_what_to_do(tmp_path:
         StateDirectory.open(tmp_path / "file" / "state")
 
 
+def test_whoever_looks_for_the_owner_of_a_file_is_told_that_it_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match=r"Not a directory.*--state"):
+        StateDirectory.owner(tmp_path / "file")
+    assert StateDirectory.owner(tmp_path / "nowhere") is None
+
+
 def test_a_full_disk_is_refused_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to("/dev/full")
     with pytest.raises(StateError, match=rf"cannot use the state directory {tmp_path}.*--state"):
