@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.semantics("REPLAY-02")
+@pytest.mark.semantics("REPLAY-02", "CLI-50")
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
