@@ -204,7 +204,8 @@ def skip_the_poison(daemon: daemons.Daemon, found: Three) -> None:
 
 def check_documents(found: Three) -> None:
     """One of each kind says that somebody gave it up."""
-    queues, documents = found.streams.queues, []
+    queues = found.streams.queues
+    documents: list[dict[str, Any]] = []
     while len(documents) < len(KINDS):
         answer = queues.client.receive_message(
             QueueUrl=queues.url(found.failed), MaxNumberOfMessages=10, WaitTimeSeconds=1

@@ -13,7 +13,7 @@ from ....config.clients.aws import AwsSettings, Clients
 from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
 from ...wiring.exits import Exit, UsageError
-from ...wiring.redriving import Redriven, RedriveWish, Redriving
+from ...wiring.redriving import HIDDEN, Redriven, RedriveWish, Redriving
 from .asking import confirmed
 from .configs import default, read_config
 from .progress import ProgressLine
@@ -44,6 +44,11 @@ async def _run(settings: AwsSettings, wish: RedriveWish, yes: bool) -> int:
         queue, sources, route = await redriving.open()
         where = route.to or "the queues that they came from: " + ", ".join(sources)
         tell(f"about {counted(queue.waiting, 'message')} of {queue.arn} go to {where}")
+        if queue.hidden:
+            tell(
+                f"about {counted(queue.hidden, 'message')} more cannot be moved now: another reader has them, or a "
+                f"redrive that was broken off less than {HIDDEN} s ago; run it again when they are back"
+            )
         if not confirmed("Move them?", yes=yes):
             tell("nothing was done")
             return Exit.FAILURE
