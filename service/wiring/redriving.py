@@ -19,6 +19,7 @@ from ...config.clients.queue_urls import resolve, rewrite
 from ...config.errors import HeadraceError, SourceError
 from ..running.core.redrive import (
     FIFO,
+    UNKNOWN,
     NoRoute,
     RedriveRoute,
     at_once,
@@ -28,22 +29,6 @@ from ..running.core.redrive import (
     route,
 )
 
-UNKNOWN = frozenset(
-    {
-        "InvalidAction",
-        "UnknownAction",
-        "UnknownOperation",
-        "UnknownOperationException",
-        "UnsupportedOperation",
-        "UnsupportedOperationException",
-        "AWS.SimpleQueueService.UnsupportedOperation",
-        "NotImplemented",
-        "InternalFailure",
-        "404",
-        "501",
-    }
-)
-"""What an endpoint answers that has no such call. AWS has it, and means something else by some of these."""
 HIDDEN = 60
 """Seconds for which a message is hidden while it is moved."""
 LOOK = 1.0
@@ -111,11 +96,17 @@ class Redriving:
         if isinstance(found, NoRoute):
             raise HeadraceError(found.why)
         self._route = found
+        self._runs = await self._running()
         return self.queue, sources, found
 
+    @property
+    def runs(self) -> bool:
+        """Whether a task that somebody started before moves them already."""
+        return bool(self._runs)
+
     async def run(self) -> Redriven:
-        """Move them. Raises SourceError."""
-        task = await self._task()
+        """Move them, or look at the task that does. Raises SourceError."""
+        task = self._runs or await self._task()
         return await self._follow(task) if task is not None else await self._by_hand()
 
     # --- queues -----------------------------------------------------------------------------------------------------
@@ -193,14 +184,27 @@ class Redriving:
             raise
         return str(answer.get("TaskHandle") or "")
 
+    async def _running(self) -> str:
+        """The handle of a task that runs; empty where none does, or the endpoint has none."""
+        try:
+            task = await self._newest()
+        except SourceError as error:
+            if self._lacks(error):
+                return ""
+            raise
+        return str(task.get("TaskHandle") or "") if task.get("Status") == "RUNNING" else ""
+
+    async def _newest(self) -> dict[str, Any]:
+        with faults.translating(f"look at the move of {self.queue.arn}"):
+            answer = await self._client.list_message_move_tasks(SourceArn=self.queue.arn, MaxResults=1)
+        return next(iter(answer.get("Results") or []), {})
+
     async def _follow(self, handle: str) -> Redriven:
         while True:
-            with faults.translating(f"look at the move of {self.queue.arn}"):
-                answer = await self._client.list_message_move_tasks(SourceArn=self.queue.arn, MaxResults=1)
-            tasks = answer.get("Results") or [{}]
-            found = _as_redriven(tasks[0])
+            task = await self._newest()
+            found = _as_redriven(task)
             self._tell(found)
-            if tasks[0].get("Status") in OVER:
+            if task.get("Status") in OVER:
                 return found
             if self._stop.is_set():
                 return await self._cancelled(handle, found)

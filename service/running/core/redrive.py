@@ -19,6 +19,23 @@ FIFO = ".fifo"
 MOST_AT_ONCE = 10
 """Messages that one call can receive."""
 
+UNKNOWN = frozenset(
+    {
+        "InvalidAction",
+        "UnknownAction",
+        "UnknownOperation",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+        "UnsupportedOperationException",
+        "AWS.SimpleQueueService.UnsupportedOperation",
+        "NotImplemented",
+        "InternalFailure",
+        "404",
+        "501",
+    }
+)
+"""What an endpoint answers that has no such call. AWS has it, and means something else by some of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class RedriveRoute:
