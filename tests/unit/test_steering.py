@@ -11,9 +11,11 @@ import pytest
 from anyio import to_thread
 
 from headrace.config.errors import HeadraceError
+from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
+from headrace.service.api import filter_trials
 from headrace.service.cli.verbs import explain, positions_asked
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
@@ -83,6 +85,19 @@ async def test_with_payloads_a_record_is_explained_by_what_each_filter_says_of_i
         assert bills["filters"] == []  # its mapping is gone
         assert await to_thread.run_sync(explained, found.url, "7") == 0
         assert f"filter 0: no: {said['reason']}" in capsys.readouterr().out
+
+
+@pytest.mark.semantics("SEE-30")
+def test_of_a_record_whose_data_are_something_else_by_now_no_filter_says_anything() -> None:
+    stream = EventSourceMapping(
+        name="s",
+        source=SHARD.source,
+        function="f",
+        starting_position="LATEST",
+        filter_criteria={"filters": [{"pattern": '{"data": {"type": ["order"]}}'}]},
+    )
+    item = {"eventSource": "aws:kinesis", "eventID": "s:7", "kinesis": {"data": {"decoded": "by a schema"}}}
+    assert filter_trials.of_mapping(stream, json.dumps(item).encode()) == []
 
 
 def explained(url: str, record: str) -> int:
