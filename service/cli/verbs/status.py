@@ -110,7 +110,11 @@ def _lag(flow: dict[str, Any]) -> str:
     """In records where the source says it, else the age of what is invoked."""
     if flow.get("lag_records") is not None:
         return str(flow["lag_records"])
-    return "-" if flow.get("lag_seconds") is None else f"{flow['lag_seconds']:.1f} s"
+    return _seconds(flow.get("lag_seconds"))
+
+
+def _seconds(number: float | None) -> str:
+    return "-" if number is None else f"{number:.1f} s"
 
 
 # --- one mapping ----------------------------------------------------------------------------------------------------
@@ -148,8 +152,11 @@ def _show_mapping(mapping: dict[str, Any], flow: dict[str, Any]) -> None:
         for lane in flow["lanes"]
     ]
     _show_some(("LANE", "POSITION", "LAG", "BLOCKED SINCE"), lanes)
-    flights = [(*_batch(each), f"{each['seconds']:.1f} s", each["request_id"]) for each in flow["in_flight"]]
-    _show_some(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "REQUEST"), flights)
+    flights = [
+        (*_batch(each), f"{each['seconds']:.1f} s", _seconds(each["visibility_left"]), each["request_id"])
+        for each in flow["in_flight"]
+    ]
+    _show_some(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "HIDDEN FOR", "REQUEST"), flights)
     retries = [(*_batch(each), f"{each['next_in']:.1f} s", moment(each["since"])) for each in flow["retrying"]]
     _show_some(("RETRYING", "FIRST", "RECORDS", "ATTEMPT", "NEXT IN", "SINCE"), retries)
 
