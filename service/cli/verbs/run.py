@@ -30,6 +30,7 @@ from .configs import (
     nothing_named,
     read_config,
     refuse_without_template,
+    template_here,
     templates_among,
 )
 from .tables import show
@@ -86,6 +87,8 @@ def _with_config(
     if not paths:
         text = f"{NOTHING_NAMED}: all settings have their defaults, and functions and mappings come through the API"
         outputs.log.info(Action.START, text)
+        if not config.settings.take_over.enabled and (hint := template_here()):
+            outputs.log.info(Action.START, hint)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
     with _descriptors(config, outputs.log):
         return _run(config, paths, outputs, arguments, observers)
