@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
-from . import limits
+from . import mapping_limits
 from .arn import Arn
 from .kafka_mapping import KafkaSecurity, KafkaSourceConfig, SelfManagedEventSource, SourceAccessConfiguration
 from .retry_backoff import RetryBackoff
@@ -87,7 +87,7 @@ class Filter(Spoken):
 
 
 class FilterCriteria(Spoken):
-    filters: list[Filter] = Field(default_factory=list, max_length=limits.FILTERS_MAX)
+    filters: list[Filter] = Field(default_factory=list, max_length=mapping_limits.FILTERS_MAX)
     """A record that passes one of the filters is kept; without filters every record is kept."""
 
 
@@ -320,7 +320,7 @@ class MappingFields(Spoken):
     @property
     def recorded(self) -> tuple[str, ...]:
         """The given fields that are recorded without effect."""
-        return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
+        return tuple(name for name in mapping_limits.RECORDED if is_given(getattr(self, name)))
 
 
 def bounded(limit: int | None) -> int | None:
