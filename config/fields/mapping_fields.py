@@ -98,11 +98,11 @@ class ScalingConfig(Spoken):
 
 class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
-    """Of a topic: minimum members of the consumer group, each with up to 5 batches in flight; default 1. Of a queue:
+    """For a topic: minimum members of the consumer group, each with up to 5 batches in flight; default 1. For a queue:
     minimum receivers, 2 or more; default 2."""
     maximum_pollers: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Of a topic: maximum members, up to 2000 and never more than the topic has partitions. Of a queue: a tenth of the
-    maximum receivers, which are never more than the function's concurrency. Default 200."""
+    """For a topic: maximum members, up to 2000 and never more than the topic has partitions. For a queue: a tenth of
+    the maximum receivers, which are never more than the function's concurrency. Default 200."""
     poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
     """Recorded: mappings share no pollers here."""
 

@@ -58,7 +58,7 @@ class LeverWish:
     """A lever that somebody pulls."""
 
     lever: str
-    """As `/v1/mappings/NAME/…` names it."""
+    """The name of the lever in `/v1/mappings/NAME/…`."""
     mapping: str
 
 
@@ -282,7 +282,7 @@ def _width(character: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """As much of a text as has room; the last cell says that there is more."""
+    """Cuts a text to the room; the last cell says that there is more."""
     if cells(text) <= width:
         return text
     whole = takewhile(lambda used: used < width, accumulate(map(_width, text)))
