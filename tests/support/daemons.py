@@ -25,8 +25,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import botocore.exceptions
-import botocore.session
 
 from support import wheel
 from support.children import child
@@ -275,7 +275,7 @@ class Queues:
     def __init__(self, endpoint_url: str, region: str = "us-east-1") -> None:
         self.endpoint_url = endpoint_url
         self._region = region
-        self.client = botocore.session.get_session().create_client(
+        self.client = boto3.client(
             "sqs",
             region_name=region,
             endpoint_url=endpoint_url,

@@ -63,7 +63,7 @@ def _of_templates(paths: Sequence[str | Path], arguments: argparse.Namespace, st
 
 
 def read_again(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
-    """As at the start. Sources of templates are not created again."""
+    """Reads the configuration as at the start. Sources of templates are not created again."""
     if not (found := templates_among(paths)):
         return read_config(paths, arguments)
     from . import templates
