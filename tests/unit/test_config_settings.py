@@ -148,6 +148,7 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("aws: {endpoint_ur: x}", {}, {}, "headrace.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
     ("aws: {endpoint_url: localhost}", {}, {}, "headrace.yaml:1: aws.endpoint_url: is not a URL: 'localhost'"),
     ("aws: {account: 12}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),
+    ("aws: {account: '٠٠٠٠٠٠٠٠٠٠٠٠'}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),  # noqa: RUF001
     ("x-a: 1\nlisten: nowhere", {}, {}, "headrace.yaml:2: listen: must be HOST:PORT"),
     ("listen: 'a:70000'", {}, {}, "headrace.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "headrace.yaml:1: stop_timeout: must be at least 0"),
@@ -157,6 +158,7 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("x-a: 1", {"HEADRACE_RETRY_BACKOFF__CAP": "inf"}, {}, "HEADRACE_RETRY_BACKOFF__CAP: must be"),
     ("api: {upstream: localhost}", {}, {}, "headrace.yaml:1: api.upstream: is not a URL: 'localhost'"),
     ("api: {access_keys: {a b: hidden}}", {}, {}, "headrace.yaml:1: api.access_keys"),
+    ("api: {access_keys: {clé: hidden}}", {}, {}, "headrace.yaml:1: api.access_keys"),
     ("api: {access_keys: {LOCAL: ''}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL"),
     ("api: {access_keys: {LOCAL: [hidden]}}", {}, {}, "headrace.yaml:1: api.access_keys.LOCAL: must be text"),
     ("until_idle: soon", {}, {}, "headrace.yaml:1: until_idle: must be a number, not 'soon'"),
