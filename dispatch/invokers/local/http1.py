@@ -55,12 +55,20 @@ class RuntimeRequest:
         return self.size > len(self.body)
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        if self.answered:
-            return
-        self.answered = True
-        more = "" if self.keep else "Connection: close\r\n"
-        head = f"{_STATUS_LINES.get(status) or _status_line(status)}{len(body)}\r\n{_lines(headers or {})}{more}\r\n"
-        self._answer(head.encode("utf-8", "surrogateescape") + body, self.keep)
+        self.answer_as(written(status, body, headers or {}, keep=self.keep))
+
+    def answer_as(self, data: bytes) -> None:
+        """`data`: the whole answer, `written` for a request that has the same `keep`."""
+        if not self.answered:
+            self.answered = True
+            self._answer(data, self.keep)
+
+
+def written(status: int, body: bytes, headers: Mapping[str, str], *, keep: bool) -> bytes:
+    """An answer as it is sent."""
+    more = "" if keep else "Connection: close\r\n"
+    head = f"{_STATUS_LINES.get(status) or _status_line(status)}{len(body)}\r\n{_lines(headers)}{more}\r\n"
+    return head.encode("utf-8", "surrogateescape") + body
 
 
 def _status_line(status: int) -> str:
@@ -76,7 +84,7 @@ def _lines(headers: Mapping[str, str]) -> str:
         headers = {
             name: value if value.isprintable() else " ".join(value.splitlines()) for name, value in headers.items()
         }
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
 @lru_cache(maxsize=256)
