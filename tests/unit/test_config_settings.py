@@ -148,7 +148,7 @@ WRONG: list[tuple[str, dict[str, str], dict[str, object], str]] = [
     ("aws: {endpoint_ur: x}", {}, {}, "headrace.yaml:1: aws.endpoint_ur: unknown key (did you mean 'endpoint_url'?)"),
     ("aws: {endpoint_url: localhost}", {}, {}, "headrace.yaml:1: aws.endpoint_url: is not a URL: 'localhost'"),
     ("aws: {account: 12}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),
-    ("aws: {account: '٠٠٠٠٠٠٠٠٠٠٠٠'}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),  # noqa: RUF001
+    ("aws: {account: '٠٠٠٠٠٠٠٠٠٠٠٠'}", {}, {}, "headrace.yaml:1: aws.account: is not an account"),
     ("x-a: 1\nlisten: nowhere", {}, {}, "headrace.yaml:2: listen: must be HOST:PORT"),
     ("listen: 'a:70000'", {}, {}, "headrace.yaml:1: listen: must be HOST:PORT"),
     ("stop_timeout: -1", {}, {}, "headrace.yaml:1: stop_timeout: must be at least 0"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....config.fields.limits import Support
+from ....config.fields.mapping_limits import Support
 from ....config.kinds.support import FIELDS, standing
 from ....config.mapping import EventSourceMapping
 from ....config.nodes import Node
