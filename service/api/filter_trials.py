@@ -21,7 +21,7 @@ from ...dispatch.patterns.formats import RecordFilter
 from ..control.refusals import invalid_parameter, no_such_resource
 
 MOST_PATTERNS = 10
-"""As many as a mapping may have with AWS's raised quota; https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html"""
+"""Patterns of a trial: as many as a mapping may have with AWS's raised quota; https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html"""
 
 ConfigOf = Callable[[str], EventSourceMapping | None]
 """The mapping of this name, at work or not."""

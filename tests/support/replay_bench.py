@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import botocore.session
+import boto3
 
 from support import daemons
 from support.daemons import Function, Queues, headrace
@@ -190,7 +190,7 @@ class ReplayBench:
         return {}
 
     def _client(self, service: str) -> Any:
-        return botocore.session.get_session().create_client(
+        return boto3.client(
             service,
             region_name="us-east-1",
             endpoint_url=self.ministack,

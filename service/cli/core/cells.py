@@ -35,7 +35,7 @@ def _width(character: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """As much of a text as has room; the last cell says that there is more."""
+    """Cuts a text to the room; the last cell says that there is more."""
     if cells(text) <= width:
         return text
     whole = takewhile(lambda used: used < width, accumulate(map(_width, text)))

@@ -57,7 +57,7 @@ class LeverWish:
     """A lever that somebody pulls."""
 
     lever: str
-    """As `/v1/mappings/NAME/…` names it."""
+    """The name of the lever in `/v1/mappings/NAME/…`."""
     mapping: str
 
 

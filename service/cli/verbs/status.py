@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ....config.errors import HeadraceError
-from ...wiring.exits import Exit
+from ...wiring.exits import Exit, UsageError
 from .asking import ask, base_of, fetch, part
 from .tables import show, show_json, table, tell
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    _refuse_unheard(arguments)
     if arguments.watch:
         from . import watch
 
@@ -33,6 +34,14 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         _show_tables(status)
     good = status["polling"] if arguments.strict else status["ready"]
     return Exit.OK if good else Exit.FAILURE
+
+
+def _refuse_unheard(arguments: argparse.Namespace) -> None:
+    """Nothing that is said may stay without effect. Raises UsageError."""
+    if arguments.watch and (arguments.check or arguments.strict or arguments.output == "json"):
+        raise UsageError("--watch is a view for people: leave out --check, --strict and --output")
+    if arguments.check and (arguments.mapping or arguments.output == "json"):
+        raise UsageError("--check is of the daemon as a whole, and prints reasons: leave out MAPPING and --output")
 
 
 def _check(url: str) -> int:
