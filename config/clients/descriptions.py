@@ -51,6 +51,8 @@ def pack_endpoints(endpoints: Mapping[str, Any]) -> None:
 def pack_service(description: dict[str, Any]) -> None:
     """Removes the texts, and packs operations and shapes. A client looks up those that it uses, and keeps them."""
     drop_documentation(description)
+    for parameter in description.get("clientContextParams", {}).values():
+        parameter[DOCUMENTATION] = ""  # S3 has some, and botocore reads their texts when it makes a call
     for part in ("operations", "shapes"):
         if part in description and not isinstance(description[part], Packed):
             description[part] = Packed(description[part])
