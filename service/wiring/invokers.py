@@ -76,7 +76,7 @@ class InvokerFactory:
         self._warm = Warm(config.settings.warm)
         self._runtimes = config.settings.runtimes
         self._here: Home | None = None
-        """Of the API's functions, once something makes their invokers."""
+        """The home of the API's functions, once something makes their invokers."""
 
     def close(self) -> None:
         self._reaper.close()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
 
 from support import daemons, emulator_lab, template_cases, wheel
@@ -203,9 +203,7 @@ def zipped(name: str, text: str) -> bytes:
 
 
 def client(service: str, queues: Queues) -> Any:
-    return botocore.session.get_session().create_client(
-        service, region_name="us-east-1", endpoint_url=queues.endpoint_url
-    )
+    return boto3.client(service, region_name="us-east-1", endpoint_url=queues.endpoint_url)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
