@@ -32,7 +32,9 @@ class Shop(StackProject):
     def __init__(self, emulator: str, directory: Path, stack: str) -> None:
         super().__init__(emulator, directory)
         self.stack = stack
-        (self.project / "headrace.json").write_text('{"take_over": {"interval": 0.2}, "state": "../state"}')
+        local = stack == "sls-dev"  # one of them with its functions here
+        take_over = {"interval": 0.2, "functions": "local" if local else "invoke"}
+        (self.project / "headrace.json").write_text(json.dumps({"take_over": take_over, "state": "../state"}))
         self.cloudformation, self.lambda_ = client_of("cloudformation", emulator), client_of("lambda", emulator)
 
     def deploy(self, tool: str) -> None:
@@ -137,7 +139,7 @@ def test_what_cdk_deploys_runs_here(shop: Shop, daemon: Daemon) -> None:
 
 
 @pytest.mark.needs("npm")
-@pytest.mark.semantics("TAKE-18", "TAKE-03")
+@pytest.mark.semantics("TAKE-18", "TAKE-03", "TAKE-21")
 @pytest.mark.parametrize("shop", ["sls-dev"], indirect=True)
 def test_what_serverless_deploys_runs_here(shop: Shop, daemon: Daemon, queues: Queues) -> None:
     (plugin,) = re.findall(r"```yaml\n(plugins: .*?)```", PAGE, re.DOTALL)
@@ -148,6 +150,7 @@ def test_what_serverless_deploys_runs_here(shop: Shop, daemon: Daemon, queues: Q
     queues.send(url.rpartition("/")[2], CREATED, OTHER)
     daemon.wait_until(lambda: of_status(daemon, mapped)["counts"]["filtered"] == 1)
     daemon.wait_until(lambda: shop.seen() == [CREATED])
+    assert "by the Lambda API" in daemon.status()["functions"][0]["what"]  # it runs here
     shop.change("serverless.yml", "batchSize: 3", "batchSize: 4")
     shop.deploy("serverless")
     is_followed(shop, daemon, 4)
