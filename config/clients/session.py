@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import BugError, ConfigError, Problem
-from . import faults
+from . import descriptions, faults
 from .endpoints import LocalEndpoint, RealEndpoint
 
 INSTANCE_METADATA = "iam-role"  # botocore's name for the credentials of an EC2 instance
@@ -51,8 +51,9 @@ def load_models(session: Any, service: str) -> None:
     session.register_component("data_loader", loader)
     for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
         loader.load_data_with_path(general)
-    for part in ("service-2", "endpoint-rule-set-1"):
-        loader.load_service_model(service, part)
+    descriptions.pack_endpoints(loader.load_data("endpoints"))
+    descriptions.pack_service(loader.load_service_model(service, "service-2"))
+    descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
 
 
 @cache

@@ -38,7 +38,7 @@ from .tree import Branch, Rule
 Matcher = Callable[[object], bool]
 
 NAMES = re.compile(
-    r"matches|view|general|missing|empty|dict|list|str|isinstance|get|startswith|endswith|[bcv]\d+|"
+    r"matches|view|general|missing|empty|dict|list|str|bool|numbers|isinstance|get|startswith|endswith|[bcv]\d+|"
     + compile_arrays.NAMES
 )
 """Every identifier that generated source may hold; tests hold it against real sources."""
@@ -91,6 +91,8 @@ def _scope(general: Matcher, constants: Sequence[object]) -> dict[str, object]:
         "dict": dict,
         "list": list,
         "str": str,
+        "bool": bool,
+        "numbers": (int, float),
         "missing": _MISSING,
         "empty": {},
         "unsure": Unsure,
@@ -223,7 +225,7 @@ class _CodeWriter:
         """The commonest rule, with one test on its usual way."""
         self._line(
             f"if isinstance({leaf}, str):",
-            f"    if {leaf} not in {self.conditions.constant(texts_of(rule))}:",
+            f"    if not ({self.conditions.among(texts_of(rule), leaf)}):",
             "        return False",
             f"elif isinstance({leaf}, list):",
             "    return general(view)",

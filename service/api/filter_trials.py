@@ -1,4 +1,7 @@
-"""`POST /v1/filter`: whether a filter keeps a record, and why; with the code that the feeds use."""
+"""`POST /v1/filter`: whether a filter keeps a record, and why; with the code that the feeds use.
+
+`GET /v1/explain` says the same of a record that is remembered.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,18 @@ def answer(body: bytes, config_of: ConfigOf) -> dict[str, Any]:
         for note in pattern_notes(kind.kind, pattern)
     ]
     return {**shown, "problems": [], "notes": notes, "trials": _trials(asked, kind, tested)}
+
+
+def of_mapping(config: EventSourceMapping, record: bytes) -> list[dict[str, object]]:
+    """What each filter of a mapping says of a record that it fetched, an element of the event as JSON; empty where it
+    has none. May take long for a large record."""
+    kind = dispatch_of(config)
+    tested = RecordFilter.parse(kind.filters, config.patterns)
+    try:
+        (one,) = candidates_of(record.decode(), kind, as_body=False)
+    except NoRecord:  # a schema decoded it into something else
+        return []
+    return [each.as_json() for each in tried(tested, one).filters]
 
 
 def _asked(body: bytes) -> dict[str, Any]:

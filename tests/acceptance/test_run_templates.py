@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from support import daemons, template_cases, wheel
+from support import daemons, emulator_lab, template_cases, wheel
 from support.daemons import Queues, headrace
 from support.servers.running import Server
 
@@ -100,6 +100,35 @@ def test_a_template_runs_and_its_sources_are_created(queues: Queues, project: Pa
         assert daemon.stop() == 0
     for each in clients.values():
         each.close()
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("TPL-01", "TPL-28")
+def test_a_template_runs_on_elasticmq_with_dynamodb_local(
+    elasticmq: Server, dynamodb_local: Server, project: Path
+) -> None:
+    queues, out = Queues(elasticmq.endpoint_url), project / "out.txt"
+    stack = queues.name()
+    text = "\n".join(line for line in TEMPLATE.splitlines() if "Kinesis" not in line)
+    (project / "template.yaml").write_text(text)
+    env = {
+        "AWS_ENDPOINT_URL_SQS": elasticmq.endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_local.endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": dynamodb_local.endpoint_url,
+    }
+    options = ["--create-sources", "--stack", stack, "--parameter", f"Out={out}", "--listen", "127.0.0.1:0"]
+    with daemons.running("template.yaml", *options, cwd=project, env=env) as daemon:
+        daemon.ready()
+        assert f"created the queue {stack}-OrdersQueue" in daemon.stdout
+        queues.send(f"{stack}-OrdersQueue", "first", "poison")
+        table = emulator_lab.client_of("dynamodb", dynamodb_local.endpoint_url)
+        table.put_item(TableName=f"{stack}-Table", Item={"id": {"S": "1"}})
+        wanted = {"dev first", "dev poison", "dev aws:dynamodb"}
+        daemon.wait_until(lambda: out.is_file() and set(out.read_text().splitlines()) == wanted)
+        daemon.wait_until(lambda: queues.depth(f"{stack}-Dead") == (1, 0))
+        assert daemon.stop() == 0
+    table.close()
+    queues.close()
 
 
 @pytest.mark.semantics("TPL-28")

@@ -29,6 +29,7 @@ import boto3
 import botocore.exceptions
 
 from support import wheel
+from support.children import child
 from support.servers import ministack
 
 GUARD = wheel.ROOT / "tests" / "support" / "servers" / "guard.py"
@@ -67,9 +68,7 @@ def headrace(
 def on_a_terminal(*arguments: str, cwd: Path) -> str:
     """All that one run of the command line writes to a terminal, until it ends."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*command(), *arguments], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
-    ):
+    with child([*command(), *arguments], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs):
         os.close(theirs)
         written = b""
         with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # Linux: an error says that all left it

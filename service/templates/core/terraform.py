@@ -25,12 +25,6 @@ from .values import TemplateValue, Unresolved, items_of, member, members_of, not
 UNKNOWN = not_resolved("the plan does not know it: apply it to the emulator and show the state")
 
 
-def is_terraform(document: Node) -> bool:
-    """Whether this is what `terraform show -json` prints."""
-    members = document.value if isinstance(document.value, dict) else {}
-    return "format_version" in members and ("values" in members or "planned_values" in members)
-
-
 def take(document: Node, options: TemplateOptions) -> TakenParts:
     """All that is taken of a state or a plan."""
     project = TerraformProject.of(document, options)
