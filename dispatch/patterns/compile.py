@@ -31,7 +31,7 @@ from . import compile_arrays
 from .arrays import ArrayMatcher, content_without
 from .compile_arrays import ArrayWriter, Unsure
 from .conditions import Conditions, refuses_structures
-from .limits import MAX_ARRAY_RULES, MAX_COMPILED_NAMES
+from .pattern_limits import MAX_ARRAY_RULES, MAX_COMPILED_NAMES
 from .tree import Branch, Rule
 
 Matcher = Callable[[object], bool]

@@ -26,8 +26,8 @@ from .compile import Matcher, compile_branches
 from .document import depth
 from .errors import PatternError, PatternProblem, member
 from .filters import Pattern, RuleShape, at_filter, parse_all, shape_of
-from .limits import MAX_RECORD_DEPTH
 from .operators import Exists
+from .pattern_limits import MAX_RECORD_DEPTH
 from .scans import Scan
 from .searches import search
 from .tree import Branch

@@ -130,7 +130,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
     verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
     verb.source = verb.add_argument(
-        "--source", metavar="SOURCE", default="sqs", help="kind of source whose rules apply to --pattern (default: sqs)"
+        "--source", metavar="SOURCE", help="kind of source whose rules apply to --pattern (default: sqs)"
     )
     verb.add_argument("--body", action="store_true", help="read the file as a message's body, whatever it looks like")
     output_argument(verb, "form of the result")

@@ -23,6 +23,11 @@ SERVERLESS_TEMPLATE = "cloudformation-template-update-stack.json"
 SERVERLESS_SOURCES = tuple(f"serverless.{ending}" for ending in ("yml", "yaml", "json", "ts", "js"))
 MANIFEST = "manifest.json"
 BUILD = Path(".aws-sam", "build")
+USUAL = (
+    *("template.yaml", "template.yml", "template.json"),
+    *(f"cdk.out/{MANIFEST}", f"{SERVERLESS_DIRECTORY}/{SERVERLESS_TEMPLATE}"),
+)
+"""Names under which people and tools leave templates in a project."""
 DEPTH = 2
 """Directories below a directory without a template that are looked into."""
 OURS = frozenset({"functions", "mappings", "aws"})
@@ -68,6 +73,19 @@ def is_project(path: Path) -> bool:
         return _reads_like_one(path)
     except OSError:
         return False
+
+
+def seen_in(directory: Path) -> str:
+    """What to do with the template, or the source of one, that lies in a directory under a usual name, in a sentence;
+    empty where there is none. Terraform's sources are not meant: they are applied to an emulator, or to Headrace."""
+    for path in (directory / name for name in USUAL):
+        root = _quietly(path) if path.is_file() else None
+        if root is not None and root.format not in (TemplateFormat.OTHER, *ADVICE):
+            name = path.relative_to(directory)
+            made = name.parts[0] if root.format in (TemplateFormat.CDK_MANIFEST, TemplateFormat.SERVERLESS) else name
+            return f"{name} is here ({root.format.value}): `headrace run {made}` runs it"
+    source = _source_of(directory)
+    return f"this directory {': '.join(source)}" if source not in (None, TERRAFORM_SOURCE) else ""
 
 
 def _reads_like_one(path: Path) -> bool:

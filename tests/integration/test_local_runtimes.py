@@ -18,7 +18,6 @@ from headrace.config.clock import SystemClock
 from headrace.config.fields.runtimes import Runtimes
 from headrace.dispatch.core.model import FunctionFailed, Returned
 from headrace.dispatch.invokers.base import Invocation, NotReady, Ready
-from headrace.dispatch.invokers.local import runtime_client
 from headrace.dispatch.invokers.local.external import ExternalInvoker
 from headrace.dispatch.invokers.local.python_plan import OLDEST
 from headrace.dispatch.invokers.local.spec import CommandLaunch, ExternalLaunch, Launch, RuntimeLaunch
@@ -87,14 +86,7 @@ TRANSPORT = """
 
 @pytest.mark.semantics("RUNTIME-09")
 @pytest.mark.parametrize("isolation", ["env", "auto"])
-async def test_a_python_without_the_compiled_client_runs_through_ours(
-    shop: Shop, tmp_path: Path, isolation: str
-) -> None:
-    """The interpreter is this one, without its compiled modules of other packages: as one of another version is."""
-    links = tmp_path / "scratch"
-    found = runtime_client.packages(links)
-    for compiled in found.glob("runtime_client*.so"):
-        compiled.unlink()
+async def test_a_function_without_a_client_runs_through_ours(shop: Shop, isolation: str) -> None:
     async with shop.open(TRANSPORT, isolation=isolation) as invoker:
         for number in range(2):
             event = {"number": number, "text": "世界"}

@@ -18,10 +18,12 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.sent = b""
+        self.wrote = asyncio.Event()
         self.closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += bytes(data)
+        self.wrote.set()
 
     def close(self) -> None:
         self.closed = True
@@ -213,3 +215,21 @@ def test_a_body_that_ends_too_early_after_one_like_it_is_known_as_such() -> None
     assert client.connection.eof_received()
     assert client.requests[1].incomplete
     assert client.requests[1].body == b"whol"
+
+
+async def test_an_answer_waits_a_moment_for_the_answer_to_the_request_behind_it() -> None:
+    client = Client()
+    for request in (post(b"1"), GET):  # from now on their heads are known
+        client.send(request)
+        client.requests[-1].answer(202, b"")
+    client.wire.sent = b""
+    client.connection._on_request = lambda request: request.answer(202, b"posted") if request.body else None
+    client.send(post(b"2") + GET)
+    assert client.wire.sent == b""
+    client.connection._open.answer(200, b"event")  # type: ignore[union-attr]
+    assert client.wire.sent.count(b"posted") == client.wire.sent.count(b"event") == 1
+    client.wire.sent = b""
+    client.wire.wrote.clear()
+    client.send(post(b"3") + GET)
+    await asyncio.wait_for(client.wire.wrote.wait(), 30)
+    assert client.wire.sent.endswith(b"posted")

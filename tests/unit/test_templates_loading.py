@@ -18,7 +18,7 @@ from headrace.config.loader import load as load_config
 from headrace.service.cli.main import main
 from headrace.service.templates import sam_translation, samconfig
 from headrace.service.templates.core.model import ObjectPlace
-from headrace.service.templates.project import gather, is_project, stack_of
+from headrace.service.templates.project import SERVERLESS_TEMPLATE, gather, is_project, seen_in, stack_of
 from headrace.service.wiring.exits import Exit
 from support import template_cases
 
@@ -205,6 +205,38 @@ def test_what_is_a_project(tmp_path: Path, files: dict[str, str], named: str, fo
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert is_project(tmp_path / named) is found
+
+
+@pytest.mark.semantics("TPL-31")
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"template.yaml": TEMPLATE}, "template.yaml is here (SAM): `headrace run template.yaml` runs it"),
+        (
+            {"cdk.json": "{}", "cdk.out/manifest.json": '{"version": "1", "artifacts": {}}'},
+            "cdk.out/manifest.json is here (CDK's manifest): `headrace run cdk.out` runs it",
+        ),
+        (
+            {"serverless.yml": "", f".serverless/{SERVERLESS_TEMPLATE}": '{"AWSTemplateFormatVersion": "x"}'},
+            f".serverless/{SERVERLESS_TEMPLATE} is here (Serverless): `headrace run .serverless` runs it",
+        ),
+        (
+            {"template.yaml": "a: b\n", "cdk.json": "{}"},
+            "this directory has cdk.json, and no template yet: run `cdk synth`",
+        ),
+        ({"serverless.yml": ""}, "this directory has serverless.yml, which is the source of Serverless"),
+        ({"main.tf": ""}, ""),
+        ({"template.json": "{"}, ""),
+        ({"orders.yaml": TEMPLATE}, ""),
+    ],
+)
+def test_a_template_that_nobody_named_is_seen(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = seen_in(tmp_path)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
 
 
 @pytest.mark.semantics("TPL-07")

@@ -27,6 +27,8 @@ CHUNK_HEAD = 32
 AHEAD = 8
 """Requests that a client may send before its first is answered."""
 CONNECTIONS = 64
+TOGETHER = 0.005
+"""Seconds for which an answer waits at most for that to the request behind it."""
 SMALL = 64 * 1024
 """Bytes of a body that may be waited for without the parser."""
 
@@ -55,12 +57,20 @@ class RuntimeRequest:
         return self.size > len(self.body)
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        if self.answered:
-            return
-        self.answered = True
-        more = "" if self.keep else "Connection: close\r\n"
-        head = f"{_STATUS_LINES.get(status) or _status_line(status)}{len(body)}\r\n{_lines(headers or {})}{more}\r\n"
-        self._answer(head.encode("utf-8", "surrogateescape") + body, self.keep)
+        self.answer_as(written(status, body, headers or {}, keep=self.keep))
+
+    def answer_as(self, data: bytes) -> None:
+        """`data`: the whole answer, `written` for a request that has the same `keep`."""
+        if not self.answered:
+            self.answered = True
+            self._answer(data, self.keep)
+
+
+def written(status: int, body: bytes, headers: Mapping[str, str], *, keep: bool) -> bytes:
+    """An answer as it is sent."""
+    more = "" if keep else "Connection: close\r\n"
+    head = f"{_STATUS_LINES.get(status) or _status_line(status)}{len(body)}\r\n{_lines(headers)}{more}\r\n"
+    return head.encode("utf-8", "surrogateescape") + body
 
 
 def _status_line(status: int) -> str:
@@ -76,7 +86,7 @@ def _lines(headers: Mapping[str, str]) -> str:
         headers = {
             name: value if value.isprintable() else " ".join(value.splitlines()) for name, value in headers.items()
         }
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
 @lru_cache(maxsize=256)
@@ -111,6 +121,11 @@ class Connection(asyncio.Protocol):
         """The data that the request which the parser reads began with, as long as its head may be learned."""
         self._waiting = b""
         """A request with a known head, without the end of its body."""
+        self._more = False
+        """Whether data behind the request that is answered may hold the next one."""
+        self._unsent = b""
+        """Answers that leave together with the next one, or soon."""
+        self._sends: asyncio.TimerHandle | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -141,8 +156,10 @@ class Connection(asyncio.Protocol):
                 if len(data) < seen.end:
                     self._waiting = data
                     return
+                self._more = len(data) > seen.end
                 self._take(self._request(seen, data))
                 data = data[seen.end :]
+            self._more = False
             self._first = data
         if data:
             self._parse(data)
@@ -270,7 +287,20 @@ class Connection(asyncio.Protocol):
             self._on_request(self._open)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        """Send it; but where the client has sent its next request already, wait a moment for the answer to that."""
+        self._unsent += data
+        if not self._more:
+            self._flush()
+        elif self._sends is None:
+            self._sends = asyncio.get_running_loop().call_later(TOGETHER, self._send_late)
+
+    def _send_late(self) -> None:
+        self._sends = None
+        self._flush()
+
+    def _flush(self) -> None:
+        data, self._unsent = self._unsent, b""
+        if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def _refuse(self) -> None:
@@ -283,5 +313,6 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _close(self) -> None:
+        self._flush()
         if self._transport is not None:
             self._transport.close()

@@ -153,7 +153,8 @@ class LocalInvoker:
         try:
             return await self._with_worker(worker, invocation, started)
         finally:
-            await self._return(worker, generation)
+            if not self._kept(worker, generation):
+                await self._drop(worker)
 
     async def _take(self) -> Worker | None:
         """The environment that was used last, if it still lives."""
@@ -287,7 +288,8 @@ class LocalInvoker:
 
     async def _refresh(self) -> None:
         """Let go of environments of old code."""
-        if await self._watch.changed(self._clock.monotonic()):
+        now = self._clock.monotonic()
+        if self._watch.due(now) and await self._watch.changed(now):
             self._generation += 1
             self._command = None
             old, self._idle = self._idle, []

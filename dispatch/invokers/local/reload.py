@@ -47,10 +47,14 @@ class CodeWatch:
         self._seen: int | None = None
         self._looked_at = float("-inf")
 
+    def due(self, now: float) -> bool:
+        """Whether it is time for a look. `now` is monotonic."""
+        return self._enabled and now - self._looked_at >= self._fresh_for
+
     async def changed(self, now: float) -> bool:
-        """Whether the code differs from the last time this was asked. `now` is monotonic. The look is taken in a
-        thread, because a large directory would block the event loop."""
-        if not self._enabled or now - self._looked_at < self._fresh_for:
+        """Look if it is time, and return whether the code differs from the last look. The look is taken in a thread,
+        because a large directory would block the event loop."""
+        if not self.due(now):
             return False
         self._looked_at = now
         seen = await anyio.to_thread.run_sync(fingerprint, self._directories)

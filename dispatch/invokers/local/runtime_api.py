@@ -20,11 +20,12 @@ from enum import Enum
 import orjson
 
 from ..core.answers import RESPONSE_LIMIT
-from .http1 import Connection, RuntimeRequest
+from .http1 import Connection, RuntimeRequest, written
 
 PREFIX = "/2018-06-01/runtime/"
 JSON = {"Content-Type": "application/json"}
-ACCEPTED = b'{"status":"OK"}'
+ACCEPTED = {keep: written(202, b'{"status":"OK"}', JSON, keep=keep) for keep in (True, False)}
+"""The answer to what a runtime posts, by whether its connection stays open."""
 
 
 class SessionState(Enum):
@@ -121,6 +122,8 @@ class Session:
         """Another runtime asks for an invocation while one is open: the first went away with it."""
         self._parked: RuntimeRequest | None = None
         self._handed: Handed | None = None
+        self._expected = ""
+        """The path of its response; most requests are this one and `next`."""
         self._answer: RuntimeAnswer | None = None
 
     @property
@@ -134,6 +137,7 @@ class Session:
         assert self._parked is not None
         parked, self._parked = self._parked, None
         self._handed, self._answer = handed, None
+        self._expected = f"{PREFIX}invocation/{handed.request_id}/response"
         self._to(SessionState.RUNNING)
         parked.answer(200, handed.payload, handed.headers)
 
@@ -146,7 +150,7 @@ class Session:
     def forget(self) -> None:
         """The invocation is over without an answer: what the runtime still says of it is refused."""
         self.left = False
-        self._handed = None
+        self._handed, self._expected = None, ""
         if self.state is SessionState.RUNNING:
             self._to(SessionState.STARTING)
 
@@ -159,6 +163,8 @@ class Session:
     def _route(self, request: RuntimeRequest) -> Refusal | None:
         if "origin" in request.headers:
             return FOREIGN  # any page in a browser on this machine can reach a loopback port
+        if request.path == self._expected and request.method == "POST":
+            return self._answered(request, failed=False)
         if request.path == "/2018-06-01/ping":
             request.answer(200, b"pong")
             return None
@@ -170,7 +176,8 @@ class Session:
             case "POST", ["init", "error"]:
                 return self._init_error(request)
             case "POST", ["invocation", request_id, ("response" | "error") as kind]:
-                return self._answered(request, request_id, failed=kind == "error")
+                known = self._handed is not None and request_id == self._handed.request_id
+                return self._answered(request, failed=kind == "error") if known else INVALID_ID
             case _:
                 return NOT_SERVED
 
@@ -189,11 +196,12 @@ class Session:
             return INCOMPLETE
         self.init_error = request.body
         self._to(SessionState.FAILED)
-        request.answer(202, ACCEPTED, JSON)
+        request.answer_as(ACCEPTED[request.keep])
         return None
 
-    def _answered(self, request: RuntimeRequest, request_id: str, *, failed: bool) -> Refusal | None:
-        if self._handed is None or request_id != self._handed.request_id or self._answer is not None:
+    def _answered(self, request: RuntimeRequest, *, failed: bool) -> Refusal | None:
+        """To the invocation that was handed out last."""
+        if self._answer is not None:
             return INVALID_ID
         if self.state is not SessionState.RUNNING:
             return wrong_state(self.state, "ResponseSent")
@@ -205,7 +213,7 @@ class Session:
         self._to(SessionState.ANSWERED)
         if request.truncated_here:
             return TOO_LARGE
-        request.answer(202, ACCEPTED, JSON)
+        request.answer_as(ACCEPTED[request.keep])
         return None
 
     def _to(self, state: SessionState) -> None:

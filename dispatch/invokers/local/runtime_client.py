@@ -31,7 +31,7 @@ def starts(scratch: Path) -> Path:
 def packages(scratch: Path) -> Path:
     """The directory of links at the end of a function's module search path. It gives the function what AWS's runtime
     would, without the rest of the daemon's environment. The part of AWS's client that is compiled for one version of
-    Python is there in Python too, for the others: where both can be imported, the compiled one is."""
+    Python is left out: `python_transport.py` takes its place."""
     found = _closure()
     versions = " ".join(sorted(f"{each.name}={each.version}@{each.locate_file('')}" for each in found))
     transport = starts(scratch) / TRANSPORT
@@ -70,7 +70,7 @@ def _link_packages(found: list[metadata.Distribution], transport: Path, into: Pa
     """Links only: where /tmp is covered, another directory of links takes the place of this one."""
     for distribution in found:
         for top in {path.parts[0] for path in distribution.files or () if path.parts[0] != ".."}:
-            if top != "__pycache__":
+            if top != "__pycache__" and not top.startswith("runtime_client."):
                 (into / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
     (into / "runtime_client.py").symlink_to(transport.resolve())
 

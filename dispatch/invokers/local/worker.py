@@ -101,6 +101,8 @@ class Worker:
         self._temporary: Path | None = None
         self._request_id = ""
         self.log_stream = _log_stream(spec, clock)
+        self._place = (spec.version, spec.log_group, self.log_stream)
+        """Where each of its lines comes from."""
         self._platform = _platform_log(spec, self.log_stream)
         self.idle_since = 0.0
         self.init_seconds: float | None = None
@@ -258,9 +260,13 @@ class Worker:
 
     async def _drain(self) -> None:
         """Pass on the output of the process so far, even when other processes still hold its pipes."""
-        if self._written.poll(0) or any(output.behind for output in self._outputs):
-            for output in self._outputs:
-                await output.drain()
+        for output in self._outputs:
+            await output.drain()
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the process wrote something that is not passed on yet."""
+        return bool(self._written.poll(0)) or True in [output.behind for output in self._outputs]
 
     # --- what the platform says of it -------------------------------------------------------------------------------
 
@@ -289,7 +295,8 @@ class Worker:
         session.hand_out(handed)
         try:
             await self._wait_end(timeout)
-            await self._drain()  # so that its records stand before END
+            if self._behind:
+                await self._drain()  # so that its records stand before END
         except BaseException:
             await self.end()
             raise
@@ -345,10 +352,7 @@ class Worker:
             self._observe(request_id, line, "platform")
 
     def _observe(self, request_id: str, line: str, stream: str) -> None:
-        spec = self._spec
-        self._observer.observe(
-            FunctionLog(spec.name, request_id, line, stream, spec.version, spec.log_group, self.log_stream)
-        )
+        self._observer.observe(FunctionLog(self._spec.name, request_id, line, stream, *self._place))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MOST = 16
 """Heads that are remembered; then all are forgotten, for a runtime that sends more has no few of them."""
@@ -21,8 +21,7 @@ DECISIVE = frozenset({"transfer-encoding", "expect", "upgrade"})
 _TARGET = re.compile(rb"(GET|POST) (/[A-Za-z0-9/._-]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class SeenRequest:
+class SeenRequest(NamedTuple):
     """A request whose head is known."""
 
     method: str
