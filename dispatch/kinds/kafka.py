@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import lt
 from typing import Protocol
 
+import orjson
 from pybase64 import b64decode, b64encode
 
 from ...config.kinds import kafka
@@ -396,6 +397,17 @@ def _traces(item: Item) -> Iterator[str]:
                 yield bytes(byte & 0xFF for byte in content).decode("ascii")
 
 
+def _undecoded(item: Item) -> bool:
+    """With a schema, and in the producer's own form (EventRecordFormat SOURCE): filters saw JSON instead."""
+    if "valueSchemaMetadata" not in item:
+        return False
+    try:
+        orjson.loads(decoded(item.get("value")) or b"null")
+    except ValueError:
+        return True
+    return False
+
+
 TOPIC = DispatchKind(
     kind=kafka.TOPIC,
     carriers=TraceCarriers((b"raceparent",), _traces),
@@ -408,6 +420,7 @@ TOPIC = DispatchKind(
     filters=FilterRules("kafka", "value", ignores_unfit=True),
     shape=SHAPE,
     data=lambda item: decoded(item.get("value")),
+    undecoded=_undecoded,
     sample=_sample,
     sampled={
         "self_managed_event_source": {"endpoints": {"kafka_bootstrap_servers": ["localhost:9092"]}},

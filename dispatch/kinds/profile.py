@@ -117,6 +117,8 @@ class DispatchKind:
     what is no record of this kind."""
     called: Callable[[Item], object]
     """The name of a record among the others of its event, for people; None for a record without one."""
+    undecoded: Callable[[Item], bool] = lambda item: False
+    """Whether filters saw the data of a record decoded, and its element of the event holds them as they came."""
     impossible: Impossible = never_impossible
     """Rules of filters that no record of this kind meets together."""
     documents: MakeDocuments = no_documents

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...config.errors import HeadraceError
+from ...config.errors import ConfigError, HeadraceError, Problem
+from ..patterns.errors import PatternError
 from ..patterns.explain import Explanation, explain_record
 from ..patterns.formats import Data, RecordFilter
 from .profile import DispatchKind, Item
@@ -37,6 +38,19 @@ class Trial:
 
     def as_json(self) -> dict[str, object]:
         return {"record": self.name, "kept": self.kept, "filters": [each.as_json() for each in self.filters]}
+
+
+def parsed(kind: DispatchKind, patterns: Sequence[object]) -> RecordFilter:
+    """A filter that somebody gives. Raises ConfigError."""
+    try:
+        return RecordFilter.parse(kind.filters, patterns)
+    except PatternError as error:
+        raise refusal_of(error) from error
+
+
+def refusal_of(error: PatternError) -> ConfigError:
+    """What is wrong with a pattern that somebody gives."""
+    return ConfigError([Problem(each.reason, f"pattern{each.path}", hint=each.hint) for each in error.problems])
 
 
 def tried(tested: RecordFilter, one: Candidate) -> Trial:

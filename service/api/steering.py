@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,13 @@ from aiohttp import web
 from ...config.clock import Clock
 from ...config.durable.faults import StoreUnavailable
 from ...config.mapping import EventSourceMapping
+from ...dispatch.kinds.profile import DispatchKind
+from ...dispatch.kinds.table import dispatch_of
+from ...dispatch.kinds.trials import refusal_of
+from ...dispatch.patterns.errors import PatternError
 from ..control.refusals import ApiError, access_denied, invalid_parameter, no_such_resource
 from ..running.core.config_changes import ConfigChanges
+from ..telemetry.core.tap_where import where_of
 from ..telemetry.function_lines import LinesOfFunctions
 from ..telemetry.sight import Sight
 from ..telemetry.taps import Taps, TapWish
@@ -186,16 +191,26 @@ class Steering:
     async def _tap(self, request: web.Request) -> web.StreamResponse:
         """Records as they get their fate, a line each, until the reader goes: `?mapping=`, `?fate=`, `?where=`,
         `?payload=1`."""
-        given = {name: request.query.get(name, "") for name in ("mapping", "fate", "where")}
-        wish = TapWish(**given, payload=bool(request.query.get("payload")))
 
         async def tapped(response: web.StreamResponse) -> None:
-            with self._outlook.taps.open(wish) as tap:
+            with self._outlook.taps.open(await self._wish(request.query)) as tap:
                 await response.prepare(request)
                 async for lines in tap.reading.read():
                     await response.write(lines)
 
         return await self._streamed(request, tapped)
+
+    async def _wish(self, asked: Mapping[str, str]) -> TapWish:
+        mapping, fate, where = (asked.get(name, "") for name in ("mapping", "fate", "where"))
+        try:
+            wanted = await anyio.to_thread.run_sync(where_of, where, mapping, self._kind_of)
+        except PatternError as error:
+            raise invalid_parameter(str(refusal_of(error))) from error
+        return TapWish(mapping, fate, wanted, payload=bool(asked.get("payload")))
+
+    def _kind_of(self, mapping: str) -> DispatchKind | None:
+        config = self._config_of(mapping)
+        return dispatch_of(config) if config else None
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         """The last lines of functions, and with `?follow=1` those that come: `?function=`, `?platform=1`."""
@@ -216,13 +231,13 @@ class Steering:
         self, request: web.Request, write: Callable[[web.StreamResponse], Awaitable[None]]
     ) -> web.StreamResponse:
         """Lines of JSON, until they or the reader end."""
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/x-ndjson"})
         try:
             await self._admit(request)
-        except ApiError as error:
+            with suppress(ConnectionError):
+                await write(response)
+        except ApiError as error:  # before the first line
             return _refused(error)
-        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "application/x-ndjson"})
-        with suppress(ConnectionError):
-            await write(response)
         return response
 
     # --- levers -----------------------------------------------------------------------------------------------------

@@ -79,7 +79,11 @@ def _add_tap(verbs: Verbs) -> None:
     with _asks(verbs, "tap", "see records as they pass", description, operand="mapping") as verb:
         verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
         verb.add_argument("--fate", choices=fates, help="of this fate alone")
-        verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
+        verb.add_argument(
+            "--where",
+            metavar="PATTERN",
+            help="only records that this filter pattern takes (JSON, or @FILE), or in whose JSON this text stands",
+        )
         verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
         verb.add_argument("--json", action="store_true", help="lines of JSON")
         verb.add_argument("--lines", metavar="N", type=int, help="end after so many")

@@ -283,7 +283,7 @@ def _say(error: Exception) -> int:
 
     match error:
         case UsageError():
-            lines, code = [str(error)], Exit.USAGE
+            lines, code = str(error).splitlines(), Exit.USAGE
         case ConfigError():
             lines, code = [str(problem) for problem in error.problems], Exit.CONFIG
         case HeadraceError():

@@ -12,6 +12,9 @@ import orjson
 from ...dispatch.core.model import FateKind, Record, Settlement, encode
 from ...dispatch.core.observer import Event, Filtered, Settled
 from .core.tap import TapLines
+from .core.tap_where import TextWhere, Unjudged, Where
+
+EVERYWHERE = TextWhere()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,7 @@ class TapWish:
 
     mapping: str = ""
     fate: str = ""
-    where: str = ""
-    """A text that stands in the record's JSON."""
+    where: Where = EVERYWHERE
     payload: bool = False
     """Whether to show the record, too."""
 
@@ -45,10 +47,16 @@ class LineReading:
         self._lines.miss(number)
         self._news.set()
 
+    def pass_over(self, why: str) -> None:
+        self._lines.pass_over(why)
+        self._news.set()
+
     def take(self) -> bytes:
-        """All that waits, with a line that says how much was missed."""
+        """All that waits, with lines that say how much nobody could judge, and how much was missed."""
         self._news = anyio.Event()
+        unjudged = self._lines.take_unjudged()
         lines, missed = self._lines.take()
+        lines += [encode({"unjudged": number, "why": why}) + b"\n" for why, number in unjudged.items()]
         if missed:
             lines.append(encode({"missed": missed}) + b"\n")
         return b"".join(lines)
@@ -74,22 +82,26 @@ class Tap:
         if self.reading.full:  # before a single record comes to life
             self.reading.miss(len(settlement.records))
         else:
-            self._put(settlement, {"at": at, "mapping": mapping})
+            self._put(mapping, settlement, {"at": at})
 
-    def _put(self, settlement: Settlement, about: dict[str, object]) -> None:
-        fate, where = settlement.fate, self.wish.where.encode()
+    def _put(self, mapping: str, settlement: Settlement, about: dict[str, object]) -> None:
+        fate, judge = settlement.fate, self.wish.where.judge_of(mapping)
+        about["mapping"] = mapping
         about |= {"fate": fate.kind.value, "reason": fate.reason.value if fate.reason else ""}
         for index, record in enumerate(settlement.records):
             if self.reading.full:
                 self.reading.miss(len(settlement.records) - index)
                 break
-            if not where or where in record.body:
+            verdict = judge(record.body)
+            if isinstance(verdict, Unjudged):
+                self.reading.pass_over(verdict.why)
+            elif verdict:
                 self.reading.put(self._line(record, dict(about)))
 
     def _line(self, record: Record, about: dict[str, object]) -> bytes:
         about |= {"id": record.name, "lane": record.lane.shard or record.lane.source}
         if self.wish.payload:
-            about["record"] = orjson.loads(record.body)
+            about["record"] = orjson.Fragment(record.body or b"{}")  # as it is: it may hold what orjson cannot read
         return encode(about) + b"\n"
 
 

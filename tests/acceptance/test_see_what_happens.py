@@ -32,6 +32,7 @@ SHOWN = {
     "filter test record.json --mapping orders": "refused",
     "explain ID": "this order is bad",
     "tap orders --where wanted --payload --lines 1": "wanted",
+    'tap orders --where {"body": {"type": ["wanted"]}} --lines 1': " delivered",
     "pause orders": "orders is paused",
     "resume orders": "orders goes on",
     "status clicks": "BLOCKED SINCE",

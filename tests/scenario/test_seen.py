@@ -12,6 +12,7 @@ from headrace.dispatch.core.observer import Event, Filtered, Observer, Settled
 from headrace.dispatch.core.pages import Page, Records
 from headrace.dispatch.kinds.kinesis import KinesisSheet, ShardElement
 from headrace.service.telemetry.core.mapping_model import Instant
+from headrace.service.telemetry.core.tap_where import TextWhere
 from headrace.service.telemetry.sight import Sight
 from headrace.service.telemetry.taps import Taps, TapWish
 from support.rigs import passing
@@ -152,7 +153,7 @@ def test_what_a_filter_refused_is_seen_as_it_was_although_its_page_lets_go_of_it
     element = ShardElement(Lane("arn", "shard"), "arn", "us-east-1", "role")
     sheet = KinesisSheet(element, [raw])
     records = Records([Page(sheet)])
-    with taps.open(TapWish(fate="filtered", where="eA==", payload=True)) as tap:
+    with taps.open(TapWish(fate="filtered", where=TextWhere("eA=="), payload=True)) as tap:
         taps.observe(Filtered("mapping", records))
         sheet.seal()
         taps.observe(Settled("mapping", (Settlement(records, FILTERED),)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -16,6 +18,7 @@ from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
 from headrace.service.api import filter_trials
+from headrace.service.cli.main import main
 from headrace.service.cli.verbs import explain, positions_asked
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
@@ -374,6 +377,69 @@ async def test_records_are_seen_as_they_pass() -> None:
         }
         async with found.session.get("/v1/tap", headers={"Origin": "https://evil.example"}) as answer:
             assert answer.status == 403
+
+
+ORDERS = quote('{"body": {"type": ["order"]}}', safe="")
+
+
+@pytest.mark.semantics("SEE-05")
+async def test_a_record_that_is_no_text_of_unicode_is_seen_as_it_is() -> None:
+    async with desk() as found, found.session.get("/v1/tap?fate=delivered&payload=1") as answer:
+        passing(found, 1, "\ud800")
+        assert json.loads(await answer.content.readline())["record"] == {"data": "\ud800"}
+
+
+@pytest.mark.semantics("SEE-45")
+async def test_records_are_seen_that_a_filter_pattern_takes() -> None:
+    orders = [{"body": json.dumps({"type": kind}), "messageId": kind} for kind in ("other", "order")]
+    batch = Records.of(Record(SHARD, item["messageId"], item, 0.0) for item in orders)
+    async with desk() as found:
+        wish = f"fate=delivered&where={ORDERS}"
+        async with found.session.get(f"/v1/tap?mapping=orders&{wish}") as answer:
+            found.taps.observe(seen.Settled("orders", (Settlement(batch, DELIVERED),)))
+            line = json.loads(await answer.content.readline())
+    assert (line["id"], "record" in line) == ("order", False)
+
+
+@pytest.mark.semantics("SEE-45")
+@pytest.mark.parametrize(
+    ("text", "path"), [('{"body": ["x"', "pattern[0]"), ('{"body": [{"prefx": 1}]}', "pattern[0].body[0].prefx")]
+)
+async def test_a_wrong_pattern_is_refused_in_the_words_of_filter_test(
+    text: str, path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "pattern.json"
+    file.write_text(f"\n{text}\n")
+    async with desk() as found:
+        status, body = await found.get(f"/v1/tap?where={quote(text, safe='')}")
+        code = await to_thread.run_sync(main, ["tap", "--where", f"@{file}", "--url", found.url])
+        assert f"headrace: {body['error']}\n" == capsys.readouterr().err
+        code = await to_thread.run_sync(main, ["tap", "--where", text, "--url", found.url])
+    told = capsys.readouterr().err
+    assert (status, code, told) == (400, 2, f"headrace: {body['error']}\n")
+    await to_thread.run_sync(main, ["filter", "test", "--pattern", text])
+    assert capsys.readouterr().err == told
+    assert told.startswith(f"headrace: {path}: ")
+
+
+@pytest.mark.semantics("SEE-45")
+def test_a_file_without_a_pattern_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("order")
+    for given, said in ((tmp_path / "text", "holds no pattern"), (tmp_path / "none", "cannot read")):
+        assert main(["tap", "--where", f"@{given}", "--url", "http://127.0.0.1:9"]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.semantics("SEE-46")
+async def test_records_that_nobody_can_judge_are_told_and_counted() -> None:
+    gone = Record(SHARD, "1", {"body": "x"}, 0.0)
+    gone.let_go()
+    batch = Records.of([gone, Record(SHARD, "2", {"body": '{"type": "order"}'}, 0.0)])
+    async with desk() as found, found.session.get(f"/v1/tap?where={ORDERS}") as answer:
+        found.taps.observe(seen.Settled("orders", (Settlement(batch, DELIVERED),)))
+        lines = [json.loads(await answer.content.readline()) for _ in range(2)]
+    assert (lines[0]["id"], lines[1]["unjudged"]) == ("2", 1)
+    assert "what they held is gone" in lines[1]["why"]
 
 
 @pytest.mark.semantics("SEE-05")

@@ -1,6 +1,6 @@
 // Records as they pass: a look at the pipe that never slows it.
 
-import { address, stream } from "./api.js";
+import { Refusal, address, stream } from "./api.js";
 import { foreign, make, visible, write } from "./dom.js";
 import { count, time } from "./format.js";
 
@@ -10,7 +10,7 @@ const FATES = ["delivered", "filtered", "discarded", "returned", "abandoned"];
 
 export function begin(main, signal, name) {
   const fate = make("select", { "aria-label": "Fate" }, make("option", { value: "" }, "every fate"), ...FATES.map((each) => make("option", {}, each)));
-  const where = make("input", { type: "search", placeholder: "Text in the record", "aria-label": "Text in the record" });
+  const where = make("input", { type: "search", placeholder: "Text or filter pattern", "aria-label": "Text in the record, or a filter pattern" });
   const payload = make("input", { type: "checkbox", id: "payload" });
   const stand = make("span", { class: "muted" });
   const lines = make("ol", { class: "lines", tabindex: 0, "aria-label": "Records", hidden: true });
@@ -27,7 +27,7 @@ export function begin(main, signal, name) {
     lines.hidden = false;
     const place = address("/v1/tap", { mapping: name, fate: fate.value, where: where.value, payload: payload.checked });
     const shown = new Shown(lines, stand);
-    stream(place, (records) => shown.add(records), open.signal, (error) => write(stand, error ? "the daemon does not answer" : "waiting for records"));
+    stream(place, (records) => shown.add(records), open.signal, (error) => write(stand, error ? refusalOf(error) : "waiting for records"));
   }
 
   function stop() {
@@ -54,15 +54,21 @@ class Shown {
     this.lines = lines;
     this.stand = stand;
     this.waiting = [];
-    this.seen = this.missed = 0;
+    this.seen = this.missed = this.unjudged = 0;
+    stand.title = "";
     this.timer = 0;
   }
 
   add(records) {
     for (const record of records) {
       if (record.missed) this.missed += record.missed;
-      else this.waiting.push(record);
-      this.seen += !record.missed;
+      else if (record.unjudged) {
+        this.unjudged += record.unjudged;
+        this.stand.title = `Not judged: ${visible(record.why, 300)}`;
+      } else {
+        this.waiting.push(record);
+        this.seen += 1;
+      }
     }
     this.waiting = this.waiting.slice(-KEPT);
     this.timer ||= setTimeout(() => this.flush(), EVERY);
@@ -75,9 +81,12 @@ class Shown {
     while (this.lines.childElementCount > KEPT) this.lines.firstElementChild.remove();
     this.waiting = [];
     if (atEnd) this.lines.scrollTop = this.lines.scrollHeight;
-    write(this.stand, `${count(this.seen)} seen${this.missed ? `, ${count(this.missed)} missed` : ""}`);
+    const besides = Object.entries({ missed: this.missed, "not judged": this.unjudged }).filter(([, number]) => number);
+    write(this.stand, [`${count(this.seen)} seen`, ...besides.map(([what, number]) => `${count(number)} ${what}`)].join(", "));
   }
 }
+
+const refusalOf = (error) => (error instanceof Refusal ? error.message : "the daemon does not answer");
 
 const item = (record) =>
   make(

@@ -63,7 +63,7 @@ def push(base: str, path: str, body: dict[str, str]) -> dict[str, Any]:
 
 
 def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
-    """Lines of JSON, as they come. Raises as `ask` does."""
+    """Lines of JSON, as they come. Raises as `ask` does, and UsageError where the daemon finds the question wrong."""
     given = {name: value for name, value in query.items() if value}
     url = f"{base}{path}?{urlencode(given)}"
     headers = {} if not os.environ.get("AWS_ACCESS_KEY_ID") else _signed(url, "GET", {})
@@ -72,10 +72,10 @@ def stream(base: str, path: str, **query: str) -> Iterator[bytes]:
             yield from answer
     except urllib.error.HTTPError as refusal:
         try:
-            text = json.loads(refusal.read())["error"]
+            text = str(json.loads(refusal.read())["error"])
         except (ValueError, KeyError, TypeError):
-            text = f"the server at {base} is not a Headrace daemon, or an older one"
-        raise HeadraceError(str(text)) from refusal
+            raise HeadraceError(f"the server at {base} is not a Headrace daemon, or an older one") from refusal
+        raise (UsageError if refusal.code == 400 else HeadraceError)(text) from refusal
     except OSError as error:
         raise _no_answer(url, error) from error
 

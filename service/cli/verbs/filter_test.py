@@ -7,13 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....config.errors import ConfigError, Problem
 from ....config.user_text import NotText, text_of, typed
 from ....dispatch.core.observer import Observer
 from ....dispatch.kinds.profile import DispatchKind
 from ....dispatch.kinds.table import FILTERS, dispatch_of
-from ....dispatch.kinds.trials import Candidate, NoRecord, Trial, candidates_of, tried
-from ....dispatch.patterns.errors import PatternError
+from ....dispatch.kinds.trials import Candidate, NoRecord, Trial, candidates_of, parsed, tried
 from ....dispatch.patterns.formats import RecordFilter
 from ...wiring.exits import Exit, UsageError
 from .configs import load_config
@@ -68,7 +66,7 @@ def _filter(arguments: argparse.Namespace) -> tuple[DispatchKind, RecordFilter]:
         if arguments.mapping:
             raise UsageError("give --pattern or --mapping, not both")
         kind = FILTERS[arguments.source or PATTERN_SOURCE]
-        return kind, _parsed(kind, [_pattern(text) for text in arguments.pattern])
+        return kind, parsed(kind, [pattern_text(text) for text in arguments.pattern])
     if arguments.source:
         raise UsageError("--source goes with --pattern: a mapping's own source says which rules apply")
     config = load_config(arguments.config or (), arguments)
@@ -77,7 +75,7 @@ def _filter(arguments: argparse.Namespace) -> tuple[DispatchKind, RecordFilter]:
         raise UsageError(f"there is no mapping {name!r}; there are {', '.join(config.mappings) or 'none'}")
     mapping = config.mappings[name]
     kind = dispatch_of(mapping)
-    return kind, _parsed(kind, mapping.patterns)
+    return kind, parsed(kind, mapping.patterns)
 
 
 def _only(names: Sequence[str]) -> str:
@@ -86,17 +84,9 @@ def _only(names: Sequence[str]) -> str:
     return names[0]
 
 
-def _pattern(text: str) -> str:
+def pattern_text(text: str) -> str:
+    """A pattern as it is typed, or the text of the file that `@FILE` names. Raises UsageError."""
     return read_text(text.removeprefix(AT)) if text.startswith(AT) else typed_text(text, "the pattern")
-
-
-def _parsed(kind: DispatchKind, patterns: Sequence[object]) -> RecordFilter:
-    try:
-        return RecordFilter.parse(kind.filters, patterns)
-    except PatternError as error:
-        raise ConfigError(
-            [Problem(each.reason, f"pattern{each.path}", hint=each.hint) for each in error.problems]
-        ) from error
 
 
 # --- the verdict ----------------------------------------------------------------------------------------------------

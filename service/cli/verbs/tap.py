@@ -19,19 +19,41 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
     if arguments.lines is not None and arguments.lines < 1:
         raise UsageError("--lines is a number of records, at least 1")
-    wish = {"mapping": arguments.mapping or "", "fate": arguments.fate or "", "where": arguments.where or ""}
+    where = _where(arguments.where or "")
+    wish = {"mapping": arguments.mapping or "", "fate": arguments.fate or "", "where": where}
     wish["payload"] = "1" if arguments.payload else ""
     left, base = arguments.lines, base_of(arguments.url)
+    unjudged: set[str] = set()
     for line in stream(base, "/v1/tap", **wish):
         seen = json.loads(line)
         if "missed" in seen:
             tell(f"{seen['missed']} records passed that are not shown: they came faster than they were read")
+            continue
+        if "unjudged" in seen:
+            if seen["why"] not in unjudged:
+                unjudged.add(seen["why"])
+                tell(f"records pass that --where cannot judge, so they are not shown: {seen['why']}")
             continue
         show(line.decode().rstrip("\n") if arguments.json else _told(seen))
         left = left - 1 if left else None
         if left == 0:
             return Exit.OK
     raise ended(base)
+
+
+def _where(given: str) -> str:
+    """A text, or a pattern, as it is typed or out of a file. Raises UsageError."""
+    if not given:
+        return ""
+    from ...telemetry.core.tap_where import PATTERN
+    from .filter_test import AT, pattern_text, typed_text
+
+    if not given.startswith(AT):
+        return typed_text(given, "--where")
+    pattern = pattern_text(given).strip()
+    if not pattern.startswith(PATTERN):
+        raise UsageError(f"{given.removeprefix(AT)} holds no pattern: a pattern is a JSON object")
+    return pattern
 
 
 def _told(seen: dict[str, Any]) -> str:

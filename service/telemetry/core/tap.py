@@ -21,6 +21,7 @@ class TapLines:
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._missed = 0
+        self._unjudged: dict[str, int] = {}
 
     def put(self, line: bytes) -> None:
         """A line that is too much is missed, and so is all behind it until the reader took what waits."""
@@ -39,6 +40,15 @@ class TapLines:
     def miss(self, number: int) -> None:
         """So many lines were not even made."""
         self._missed += number
+
+    def pass_over(self, why: str) -> None:
+        """Nobody can say whether this record is wanted."""
+        self._unjudged[why] = self._unjudged.get(why, 0) + 1
+
+    def take_unjudged(self) -> dict[str, int]:
+        """Why nobody could judge some records, and how many."""
+        taken, self._unjudged = self._unjudged, {}
+        return taken
 
     def take(self) -> tuple[list[bytes], int]:
         """All that waits, and how many lines were missed behind it."""
