@@ -48,7 +48,7 @@ class Sightings:
             await anyio.lowlevel.checkpoint()
         return {"step": STEP * width(int(points)), "mappings": histories}
 
-    async def mappings(self, request: web.Request) -> object:
+    async def mappings(self, request: web.Request) -> dict[str, Any]:
         shown = []
         for name in self._view.listed():
             if (mapping := self._view.mapping(name)) is not None:
@@ -56,8 +56,11 @@ class Sightings:
             await anyio.lowlevel.checkpoint()  # a thousand of them hold up no record
         return {"mappings": shown}
 
-    async def functions(self, request: web.Request) -> object:
+    async def functions(self, request: web.Request) -> dict[str, Any]:
         return {"functions": views.functions(self._view)}
+
+    async def all(self, request: web.Request) -> dict[str, Any]:
+        return {**await self.mappings(request), **await self.functions(request)}
 
     async def mapping(self, request: web.Request) -> object:
         return self.named(request)

@@ -93,6 +93,14 @@ class Reloads(Protocol):
     def shown(self) -> dict[str, object]: ...
 
 
+class Doctor(Protocol):
+    """What looks for what is wrong."""
+
+    async def examine(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        """`status`: mappings and functions. Raises ApiError while another one looks, and when it takes too long."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What watches records and lines."""
@@ -112,6 +120,7 @@ class Steering:
         clock: Clock,
         reloads: Reloads,
         positions: PositionMoves,
+        doctor: Doctor,
     ) -> None:
         self._view = view
         self._outlook = outlook
@@ -124,6 +133,7 @@ class Steering:
         self._config_of = levers.config
         self.reloads = reloads
         self._positions = positions
+        self._doctor = doctor
         self._access = access
         self._clock = clock
         self._since = clock.wall()
@@ -140,6 +150,7 @@ class Steering:
             "/v1/mappings/{name}/positions": self._shown_positions,
             "/v1/explain": self._seen.explain,
             "/v1/functions": self._seen.functions,
+            "/v1/doctor": self._examine,
         }
         for path, answer in gets.items():
             app.router.add_get(path, partial(self._answered, answer))
@@ -181,6 +192,9 @@ class Steering:
             "levers": sorted([*self._levers, "skip"]),
             "configuration": self.reloads.shown(),
         }
+
+    async def _examine(self, request: web.Request) -> object:
+        return await self._doctor.examine(await self._seen.all(request))
 
     async def _filter(self, request: web.Request) -> object:
         """Whether a filter keeps a record, and why."""

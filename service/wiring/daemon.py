@@ -190,13 +190,10 @@ class Daemon:
             await self._say_start(endpoints, positions, planes, front)
             groups = mapping_calls(planes, sources, self._watchers, self._log) if planes else ()
             api = self._api(front, [*served.groups, *groups], planes, stack)
-            steering = (
-                steering_of(
-                    planes, running, reconciler, sources, front, self._watchers, self._clock, self._reloading, self._log
-                )
-                if planes and reconciler and front
-                else None
-            )
+            steering = None
+            if planes and reconciler and front:
+                parts = (running, reconciler, sources, front, self._watchers, self._clock)
+                steering = steering_of(planes, *parts, self._reloading, self._live, self._log)
             outside = self._outside(running, keepers, clients, front, api, served.code, steering)
             self._life = Life(running, self._settings, outside, self._clock)
             return await self._life.run()

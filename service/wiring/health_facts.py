@@ -1,4 +1,4 @@
-"""Gathers what `headrace doctor` judges: asks endpoints, sources, functions, the disk, the system and the daemon.
+"""Gathers what `headrace doctor` and `/v1/doctor` judge: asks endpoints, sources, functions, the disk and the system.
 
 Nothing is changed, no message is received, no group is joined, no function of this machine is started. What does not
 answer in PATIENCE is a fact too.
@@ -58,6 +58,8 @@ F = TypeVar("F")
 
 PATIENCE = 10.0
 """Seconds for one answer."""
+AT_ONCE = 100
+"""Mappings, services or functions that are asked at a time."""
 
 
 class HealthFactsGathering:
@@ -99,11 +101,13 @@ class HealthFactsGathering:
         return list(self._endpoints.shown()) or ["sqs"]
 
     async def _all(self, ask: Callable[[T], Awaitable[F]], things: Sequence[T]) -> list[F]:
-        """The facts of all, asked at once, in their order."""
+        """The facts of all, in their order, AT_ONCE of them asked at a time."""
+        limiter = anyio.CapacityLimiter(AT_ONCE)
         found: dict[int, F] = {}
 
         async def one(index: int, thing: T) -> None:
-            found[index] = await ask(thing)
+            async with limiter:
+                found[index] = await ask(thing)
 
         async with anyio.create_task_group() as tasks:
             for index, thing in enumerate(things):
@@ -124,7 +128,7 @@ class HealthFactsGathering:
             return EndpointFact(service, where(target), credentials=credentials)
         url = str(client.meta.endpoint_url)
         before = time()
-        told, obstacle = await anyio.to_thread.run_sync(date_of, url)
+        told, obstacle = await anyio.to_thread.run_sync(date_of, url, abandon_on_cancel=True)
         skew = None if told is None else told - (before + time()) / 2
         return EndpointFact(service, url, obstacle, None if skew is None else round(skew, 1))
 

@@ -20,7 +20,9 @@ from ..telemetry.filter_lines import say_filters
 from ..telemetry.log import Log
 from ..telemetry.mapping_logs import log_of
 from .control_plane import ControlPlane
+from .doctoring import Doctoring
 from .front import Front
+from .live_config import LiveConfig
 from .mapping_factory import MappingFactory
 from .positions import Positions, Volatile
 from .reloading import Reloading
@@ -65,13 +67,15 @@ def steering_of(
     watchers: Watchers,
     clock: Clock,
     reloading: Reloading,
+    live: LiveConfig,
     log: Log,
 ) -> Steering:
     """What `/v1` shows and its levers."""
     pauses = Pauses(planes.documents, running, reconciler.follow, log)
     outlook = Outlook(watchers.sight, watchers.taps, watchers.lines)
     positions = PositionLevers(running, sources.positions, reconciler.follow, watchers.sight.flow, log)
-    return Steering(running, outlook, pauses, front.access, clock, reloading, positions)
+    doctor = Doctoring(live, running, f"http://{front.address}")
+    return Steering(running, outlook, pauses, front.access, clock, reloading, positions, doctor)
 
 
 def mapping_calls(planes: ControlPlane, sources: SourceFactory, watchers: Watchers, log: Log) -> tuple[Group, ...]:

@@ -12,8 +12,11 @@ from support import daemons
 from support.servers.running import Server
 from support.streams import Streams
 
+VARYING = ("clock", "daemon", "disk")
+"""What is told otherwise from one look to the next, or from inside of the daemon."""
 
-@pytest.mark.semantics("DOCTOR-01", "DOCTOR-02", "DOCTOR-03")
+
+@pytest.mark.semantics("DOCTOR-01", "DOCTOR-02", "DOCTOR-03", "DOCTOR-04")
 def test_what_is_wrong_is_found_and_nothing_is_changed(
     ministack: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,6 +43,7 @@ def test_what_is_wrong_is_found_and_nothing_is_changed(
         found = {(each["about"], each["name"]): each for each in json.loads(capsys.readouterr().out)}
         with daemons.running(str(config), cwd=tmp_path) as daemon:
             daemon.ready()
+            inside = json.loads(daemon.get("/v1/doctor")[1])
             beside = main(["doctor", str(config), "--url", daemon.url])
             shown = capsys.readouterr().out
     assert code == 1
@@ -62,4 +66,11 @@ def test_what_is_wrong_is_found_and_nothing_is_changed(
     }
     assert "VisibilityTimeout to 360 s" in found["timeouts", "short"]["advice"]
     assert (beside, "BAD  daemon gone: it waits: " in shown) == (1, True)
+    assert inside["worst"] == "bad"
+    seen = {(each["about"], each["name"]): each for each in inside["findings"]}
+    assert seen["daemon", ""]["text"] == f"a daemon answers at {daemon.url}"
+    assert seen["daemon", "gone"]["verdict"] == "bad"
+    assert {name: each for name, each in seen.items() if name in found and name[0] not in VARYING} == {
+        name: each for name, each in found.items() if name[0] not in VARYING
+    }
     streams.close()

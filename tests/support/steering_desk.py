@@ -132,6 +132,11 @@ class Reloads:
         return {"loaded": 1000.0, "trouble": self.refused, "needs_restart": []}
 
 
+class Doctor:
+    async def examine(self, status: Mapping[str, Any]) -> dict[str, Any]:
+        return {"worst": "good", "findings": [], "seen": sorted(status)}
+
+
 @dataclass
 class Desk:
     """A daemon's /v1, as a client sees it."""
@@ -181,7 +186,7 @@ async def desk(
     seen = view or shown
     taps, lines = Taps(lambda: 1000.0), lines or LinesOfFunctions(lambda: 1000.0)
     access, reloads, moves = ApiAccess(host, (), keys or {}), Reloads(), Moves()
-    steering = Steering(seen, Outlook(sight, taps, lines), levers, access, SystemClock(), reloads, moves)
+    steering = Steering(seen, Outlook(sight, taps, lines), levers, access, SystemClock(), reloads, moves, Doctor())
     listener = bind(Address("127.0.0.1", port))
     try:
         async with (

@@ -223,7 +223,7 @@ async def test_what_a_foreign_page_only_embeds_is_refused_and_a_link_to_the_page
     embedded = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
     async with desk() as found:
         for more in ({}, opened, framed, embedded):
-            for path in ("/v1/token", "/v1/mappings", "/v1/tap", "/v1/logs?follow=1"):
+            for path in ("/v1/token", "/v1/mappings", "/v1/doctor", "/v1/tap", "/v1/logs?follow=1"):
                 assert (await found.get(path, {"Sec-Fetch-Site": "cross-site", **more}))[0] == 403, (path, more)
             async with found.session.get("/", headers={"Sec-Fetch-Site": "cross-site", **more}) as answer:
                 assert answer.status == (200 if more is opened else 403), more
