@@ -6,8 +6,9 @@ import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+import anyio
 import orjson
 import pytest
 from anyio import to_thread
@@ -440,6 +441,29 @@ async def test_records_that_nobody_can_judge_are_told_and_counted() -> None:
         lines = [json.loads(await answer.content.readline()) for _ in range(2)]
     assert (lines[0]["id"], lines[1]["unjudged"]) == ("2", 1)
     assert "what they held is gone" in lines[1]["why"]
+
+
+@pytest.mark.semantics("SEE-46")
+async def test_the_verb_says_once_why_records_are_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    over = anyio.Event()
+    async with desk() as found, anyio.create_task_group() as tasks:
+
+        async def tap() -> None:
+            wish = ["--where", unquote(ORDERS), "--lines", "3"]
+            assert await to_thread.run_sync(main, ["tap", *wish, "--url", found.url]) == 0
+            over.set()
+
+        tasks.start_soon(tap)
+        while not over.is_set():  # from when the tap is there
+            gone = Record(SHARD, "1", {"body": "x"}, 0.0)
+            gone.let_go()
+            batch = Records.of([gone, Record(SHARD, "2", {"body": '{"type": "order"}'}, 0.0)])
+            found.taps.observe(seen.Settled("orders", (Settlement(batch, DELIVERED),)))
+            with anyio.move_on_after(0.05):
+                await over.wait()
+    shown = capsys.readouterr()
+    assert shown.out.count(" orders shardId-0 2 delivered") == 3
+    assert shown.err.count("records pass that --where cannot judge") == 1
 
 
 @pytest.mark.semantics("SEE-05")
