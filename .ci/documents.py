@@ -20,7 +20,7 @@ from measuring import page as performance
 from measuring.results import read
 
 from headrace.config import reasons
-from headrace.config.fields import limits
+from headrace.config.fields import mapping_limits
 from headrace.config.kinds.support import FIELDS
 from headrace.config.kinds.table import KINDS
 from headrace.service.api.core import field_support
@@ -28,9 +28,9 @@ from headrace.service.api.core.field_support_tables import FORWARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {
-    limits.Support.HONOURED: "yes",
-    limits.Support.REFUSED: "–",
-    limits.Support.RECORDED: "recorded",
+    mapping_limits.Support.HONOURED: "yes",
+    mapping_limits.Support.REFUSED: "–",
+    mapping_limits.Support.RECORDED: "recorded",
 }
 
 
@@ -53,14 +53,14 @@ def today() -> str:
     rows = [
         f"| `{name}` | " + " | ".join(SIGNS[standing[kind]] for kind in KINDS) + " |"
         for name, standing in FIELDS.items()
-        if any(standing[kind] is not limits.Support.REFUSED for kind in KINDS)
+        if any(standing[kind] is not mapping_limits.Support.REFUSED for kind in KINDS)
     ]
     head = "| setting of a mapping | " + " | ".join(kind.title for kind in KINDS) + " |"
     return "\n".join([head, "|---" * (len(KINDS) + 1) + "|", *rows, "", *legend()])
 
 
 def legend() -> list[str]:
-    recorded = "; ".join(f"`{name}`: {reason}" for name, reason in limits.RECORDED.items())
+    recorded = "; ".join(f"`{name}`: {reason}" for name, reason in mapping_limits.RECORDED.items())
     rules = Counter(rule.prefix for rule in semantics.rules())
     proven = ", ".join(f"{name} {number}" for name, number in sorted(rules.items()))
     lines = [
@@ -91,10 +91,10 @@ def calls() -> str:
     return "\n\n".join("\n".join(part) for part in parts)
 
 
-_COLUMNS = (limits.Support.HONOURED, limits.Support.RECORDED, limits.Support.REFUSED)
+_COLUMNS = (mapping_limits.Support.HONOURED, mapping_limits.Support.RECORDED, mapping_limits.Support.REFUSED)
 
 
-def _fields(operation: str, wanted: limits.Support) -> str:
+def _fields(operation: str, wanted: mapping_limits.Support) -> str:
     fields = field_support.FIELDS[operation].values()
     return ", ".join(f"`{field.path}`" for field in fields if field.standing is wanted) or "–"
 

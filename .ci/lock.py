@@ -24,6 +24,7 @@ LOCKS = {
     "requirements/emulators.lock": "requirements/emulators.in",
     "tests/support/sdks/aws_cli_package/requirements.lock": "tests/support/sdks/aws_cli_package/requirements.in",
     "tests/support/sdks/deployers_package/requirements.lock": "tests/support/sdks/deployers_package/requirements.in",
+    "tests/support/sdks/sam_package/requirements.lock": "tests/support/sdks/sam_package/requirements.in",
     "requirements/ministack.lock": "requirements/ministack.in --constraint requirements/emulators.lock",
 }
 

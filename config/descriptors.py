@@ -47,7 +47,7 @@ def reserve() -> None:
 
 
 def release() -> None:
-    """As it was before `reserve`."""
+    """Sets the limit back to its value before `reserve`."""
     global _full
     if _full is not None:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -6,20 +6,16 @@ Every fault is a Problem; nothing a file holds raises anything else. Used by the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import read_json, read_yaml
+from . import read_json
 from .errors import ConfigError, Problem
 from .nodes import MAX_BYTES, Node
 from .user_text import NotText, text_of
 
-_READERS = {
-    ".yaml": read_yaml.read,
-    ".yml": read_yaml.read,
-    ".json": read_json.read,
-}
-DEFAULT_NAMES = tuple(f"headrace{ending}" for ending in (".yaml", ".yml", ".json"))
+_ENDINGS = (".yaml", ".yml", ".json")
+DEFAULT_NAMES = tuple(f"headrace{ending}" for ending in _ENDINGS)
 
 
 def find_default(directory: Path) -> Path | None:
@@ -83,7 +79,7 @@ def _files(path: Path) -> tuple[list[Path], list[Problem]]:
 
 
 def _is_ours(file: Path) -> bool:
-    return file.suffix.lower() in _READERS and not file.name.startswith(".") and file.is_file()
+    return file.suffix.lower() in _ENDINGS and not file.name.startswith(".") and file.is_file()
 
 
 def read(path: Path) -> tuple[Node | None, list[Problem]]:
@@ -111,12 +107,19 @@ def parse(data: bytes, file: str) -> tuple[Node | None, list[Problem]]:
     ending = Path(file).suffix.lower()
     if ending == ".toml":
         return None, [Problem("is TOML, which Headrace does not read", file=file, hint="write it as YAML or JSON")]
-    reader = _READERS.get(ending, read_yaml.read)
     try:
-        document, problems = reader(text, file)
+        document, problems = _reader(ending)(text, file)
     except ConfigError as fault:
         return None, list(fault.problems)
     return _checked(document, file, problems)
+
+
+def _reader(ending: str) -> Callable[[str, str], tuple[Node | None, list[Problem]]]:
+    if ending == ".json":
+        return read_json.read
+    from . import read_yaml  # a megabyte that JSON does not need
+
+    return read_yaml.read
 
 
 def _checked(document: Node | None, file: str, problems: list[Problem]) -> tuple[Node | None, list[Problem]]:

@@ -33,7 +33,7 @@ CONCURRENCY_DEFAULT = 4
 
 VARIABLE_FORM = r"^[A-Za-z_][A-Za-z0-9_]*$"
 QUALIFIER_FORM = r"^(\$LATEST|[a-zA-Z0-9-_]{1,128})$"
-ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/\S+$"
+ROLE_FORM = r"^arn:aws[a-zA-Z-]*:iam::[0-9]{12}:role/\S+$"
 PLUGIN_FORM = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 # What AWS sets itself and refuses to take. Credentials are reserved there too; here a function may bring its own.

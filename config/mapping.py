@@ -13,8 +13,8 @@ from pydantic import field_validator
 
 from .errors import BugError
 from .fields.arn import LOCAL_ACCOUNT, LOCAL_REGION, Arn
-from .fields.limits import POLLERS_MAX
 from .fields.mapping_fields import MappingFields, bounded, is_given, split_function
+from .fields.mapping_limits import POLLERS_MAX
 from .kinds import table
 from .kinds.profile import SourceKind
 

@@ -91,7 +91,7 @@ _OURS = frozenset(map(folded, PLUGIN_KEYS))
 
 
 def own_members(node: Node) -> Node:
-    """Of a function, the members that every plug-in's function has."""
+    """The members of a function that every plug-in's function has."""
     return replace(node, value={key: member for key, member in _members(node) if folded(key) in _OURS})
 
 

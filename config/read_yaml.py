@@ -44,7 +44,7 @@ class _Reading:
     composer: Composer
     long_form: LongForm
     wrapped: list[bool] = field(default_factory=list)
-    """Of each open mapping and sequence, whether a mapping of its long form stands around it."""
+    """Whether a mapping of its long form stands around it, for each open mapping and sequence."""
 
     def take(self, event: yaml.Event) -> None:
         assert event.start_mark is not None

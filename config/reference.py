@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .fields import limits
+from .fields import mapping_limits
 from .fields.spoken import aws_name
 from .function import KINDS
 from .kinds.support import honoured_table
@@ -203,5 +203,5 @@ def _limits() -> str:
 
 
 def _recorded() -> str:
-    rows = [f"- `{name}` (`{aws_name(name)}`): {why}." for name, why in limits.RECORDED.items()]
+    rows = [f"- `{name}` (`{aws_name(name)}`): {why}." for name, why in mapping_limits.RECORDED.items()]
     return "\n".join(["## Recorded fields", "", "The whole list. Each use is logged once at the start.", "", *rows])

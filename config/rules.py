@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .fields import limits
-from .fields.limits import Support
+from .fields.mapping_limits import FILTERS_QUOTA, RECORDED, Support
 from .fields.spoken import aws_name
 from .kinds import table
 from .kinds.destinations import UNSUPPORTED
@@ -32,9 +31,9 @@ def check(mapping: EventSourceMapping, now: float, shortest_age: int = SHORTEST_
 
 def notes(mapping: EventSourceMapping) -> list[Violation]:
     """What is allowed and worth a line: fields kept without effect, and more than AWS allows unasked."""
-    found = [Violation(name, "is recorded and has no effect here", limits.RECORDED[name]) for name in mapping.recorded]
-    if len(mapping.patterns) > limits.FILTERS_QUOTA:
-        what = f"has {len(mapping.patterns)} filters; AWS allows {limits.FILTERS_QUOTA} until the quota is raised"
+    found = [Violation(name, "is recorded and has no effect here", RECORDED[name]) for name in mapping.recorded]
+    if len(mapping.patterns) > FILTERS_QUOTA:
+        what = f"has {len(mapping.patterns)} filters; AWS allows {FILTERS_QUOTA} until the quota is raised"
         found.append(Violation("filter_criteria", what))
     provisioned = mapping.provisioned_poller_config
     if provisioned and provisioned.poller_group_name:

@@ -289,6 +289,8 @@ def read_variables(environ: Mapping[str, str]) -> dict[str, object]:
     Empty variables count as not set, as compose files leave them. Raises ValueError for a section that is given as
     JSON text and is not JSON.
     """
+    if not any(environ.values()):
+        return {}
     from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
     class VariableSettings(BaseSettings, Settings):

@@ -26,7 +26,7 @@ class NotText(ValueError):
         self.what = what
         """The same without anything of the bytes, for secrets."""
         self.offset = offset
-        """Of the first byte that is wrong, where there is one."""
+        """The offset of the first wrong byte, where there is one."""
 
 
 def text_of(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ for name in [each for each in os.environ if each.startswith("AWS_")]:
     del os.environ[name]  # a profile, a region, an endpoint, real credentials of whoever runs the tests
 os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1")
 os.environ.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull, AWS_EC2_METADATA_DISABLED="true")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it, and what a test starts would too
 settings.register_profile("headrace", deadline=None, print_blob=True)
 settings.load_profile("headrace")
 

@@ -7,12 +7,14 @@ good part of a second.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from ..errors import BugError, ConfigError, Problem
-from . import faults
+from . import descriptions, faults
 from .endpoints import LocalEndpoint, RealEndpoint
 
 INSTANCE_METADATA = "iam-role"  # botocore's name for the credentials of an EC2 instance
@@ -46,11 +48,26 @@ def _timestamp(value: Any) -> Any:
 
 def load_models(session: Any, service: str) -> None:
     """Read the service's description, so that making the client finds it in the loader's cache."""
-    loader = session.get_component("data_loader")
-    for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
-        loader.load_data_with_path(general)
-    for part in ("service-2", "endpoint-rule-set-1"):
-        loader.load_service_model(service, part)
+    loader = _shared_loader(session.get_config_variable("data_path"))
+    session.register_component("data_loader", loader)
+    with _loading:  # several daemons of one process may do it at once, each in a thread
+        for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+            loader.load_data_with_path(general)
+        descriptions.pack_endpoints(loader.load_data("endpoints"))
+        descriptions.pack_service(loader.load_service_model(service, "service-2"))
+        descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
+
+
+_loading = threading.Lock()
+
+
+@cache
+def _shared_loader(data_path: str | None) -> Any:
+    """The loader of all sessions of this process, because a loader parses a tenth of a second for its first client, and
+    tests open a session for each daemon that they embed. `data_path`: the user's own descriptions (AWS_DATA_PATH)."""
+    from botocore.loaders import create_loader
+
+    return create_loader(data_path)
 
 
 async def found_credentials(session: Any) -> Any:

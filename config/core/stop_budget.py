@@ -20,7 +20,7 @@ LEAST = 1.0
 MOST = 5.0
 """Maximum seconds for all phases after FINISH: a part that has not answered by then will not answer."""
 SHARES = {"write": 0.2, "settle": 0.25, "close": 0.2, "send": 0.15, "leave": 0.2}
-"""Of what comes after FINISH."""
+"""Each phase's share of the time that comes after FINISH."""
 PATIENCE = 5.0
 """Maximum seconds for the work at an end, however long the stop may be: a part that has not answered by then will not
 answer."""
@@ -91,7 +91,7 @@ class StopBudget:
 
 
 NEVER = StopTimes(inf, inf, inf, inf, inf, inf)
-"""As long as nothing stops."""
+"""The times while nothing stops."""
 
 
 def soon(end: float, now: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from . import limits
+from . import mapping_limits
 from .arn import Arn, ArnError
 from .kafka_mapping import KafkaOauth, KafkaSecurity
 from .mapping_fields import MappingFields
@@ -190,7 +190,7 @@ def _access_faults(mapping: MappingFields) -> Iterator[Fault]:
     """What AWS's types for tokens need of each other, and what is not done here."""
     given = {each.type for each in mapping.source_access_configurations or ()}
     if _IAM_OAUTH in given:
-        yield _ACCESS, f"{_IAM_OAUTH} is not supported: {limits.NO_WEB_IDENTITY}", ""
+        yield _ACCESS, f"{_IAM_OAUTH} is not supported: {mapping_limits.NO_WEB_IDENTITY}", ""
         return
     lonely = [kind for kind in _OF_OAUTH if kind in given] if _OAUTH not in given else []
     for kind in lonely:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema, WithJsonSchema
 
-from . import limits
+from . import mapping_limits
 from .arn import Arn
 from .kafka_mapping import KafkaSecurity, KafkaSourceConfig, SelfManagedEventSource, SourceAccessConfiguration
 from .retry_backoff import RetryBackoff
@@ -87,7 +87,7 @@ class Filter(Spoken):
 
 
 class FilterCriteria(Spoken):
-    filters: list[Filter] = Field(default_factory=list, max_length=limits.FILTERS_MAX)
+    filters: list[Filter] = Field(default_factory=list, max_length=mapping_limits.FILTERS_MAX)
     """A record that passes one of the filters is kept; without filters every record is kept."""
 
 
@@ -98,11 +98,11 @@ class ScalingConfig(Spoken):
 
 class ProvisionedPollerConfig(Spoken):
     minimum_pollers: Annotated[int, Field(ge=1, le=200), WHOLE] | None = None
-    """Of a topic: minimum members of the consumer group, each with up to 5 batches in flight; default 1. Of a queue:
+    """For a topic: minimum members of the consumer group, each with up to 5 batches in flight; default 1. For a queue:
     minimum receivers, 2 or more; default 2."""
     maximum_pollers: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = None
-    """Of a topic: maximum members, up to 2000 and never more than the topic has partitions. Of a queue: a tenth of the
-    maximum receivers, which are never more than the function's concurrency. Default 200."""
+    """For a topic: maximum members, up to 2000 and never more than the topic has partitions. For a queue: a tenth of
+    the maximum receivers, which are never more than the function's concurrency. Default 200."""
     poller_group_name: str | None = Field(None, pattern=GROUP_FORM, max_length=128)
     """Recorded: mappings share no pollers here."""
 
@@ -320,7 +320,7 @@ class MappingFields(Spoken):
     @property
     def recorded(self) -> tuple[str, ...]:
         """The given fields that are recorded without effect."""
-        return tuple(name for name in limits.RECORDED if is_given(getattr(self, name)))
+        return tuple(name for name in mapping_limits.RECORDED if is_given(getattr(self, name)))
 
 
 def bounded(limit: int | None) -> int | None:

@@ -23,9 +23,9 @@ from pydantic.json_schema import JsonSchemaValue
 
 from .spoken import absolute
 
-INTERPRETED = r"python(3\.\d{1,2})?|nodejs(\d{1,2}\.x)?"
+INTERPRETED = r"python(3\.[0-9]{1,2})?|nodejs([0-9]{1,2}\.x)?"
 """Runtimes whose programs Headrace finds by itself."""
-COMPILED = r"java(\d{1,2}(\.al2)?)?|dotnet(\d{1,2})?|ruby(\d\.\d)?|provided(\.\w+)?"
+COMPILED = r"java([0-9]{1,2}(\.al2)?)?|dotnet([0-9]{1,2})?|ruby([0-9]\.[0-9])?|provided(\.[A-Za-z0-9_]+)?"
 RUNTIME_FORM = rf"^({INTERPRETED}|{COMPILED}|bootstrap)$"
 PLACEHOLDERS = ("code", "handler")
 

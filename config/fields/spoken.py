@@ -50,10 +50,10 @@ def counted(number: int, thing: str) -> str:
 
 
 URL_FORM = r"^https?://[^\s/]+(/\S*)?$"
-ACCOUNT_FORM = r"^\d{12}$"
+ACCOUNT_FORM = r"^[0-9]{12}$"
 REGION_FORM = r"^[A-Za-z0-9-]+$"
-KEY_ID_FORM = r"^\w{3,128}$"
-LAYER_FORM = r"^arn:[\w-]+:lambda:[\w-]+:\d{12}:layer:[\w-]+(:\d+)?$"
+KEY_ID_FORM = r"^[A-Za-z0-9_]{3,128}$"
+LAYER_FORM = r"^arn:[A-Za-z0-9_-]+:lambda:[A-Za-z0-9_-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+(:[0-9]+)?$"
 
 WHOLE = BeforeValidator(_no_boolean)
 Whole = Annotated[int, WHOLE]

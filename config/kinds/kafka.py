@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterator
 from ..fields import kafka_security, schema_registry
 from ..fields.arn import Arn, ArnError
 from ..fields.kafka_mapping import KafkaOauth
-from ..fields.limits import NO_SHARE_GROUPS, NO_WEB_IDENTITY, POLLERS_MIN, Support
 from ..fields.mapping_fields import MappingFields, is_given
+from ..fields.mapping_limits import NO_SHARE_GROUPS, NO_WEB_IDENTITY, POLLERS_MIN, Support
 from ..fields.spoken import aws_name
 from .destinations import destination_rules
 from .fragments import BATCHES, DISCARDS, age_rules, moment_rules, poller_rules

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..fields.arn import Arn, ArnForm
-from ..fields.limits import POLLERS_MIN, Support
 from ..fields.mapping_fields import MappingFields
+from ..fields.mapping_limits import POLLERS_MIN, Support
 
 
 @dataclass(frozen=True, slots=True)

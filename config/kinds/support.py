@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..fields.limits import RECORDED, Support
 from ..fields.mapping_fields import MappingFields
+from ..fields.mapping_limits import RECORDED, Support
 from .profile import SourceKind
 from .table import KINDS
 

@@ -69,7 +69,7 @@ class RecordsEnvelope:
         terminated_early: bool = False,
         state: bytes = b"{}",
     ) -> bytes:
-        return b'{"Records":[' + joined(records) + b"]}"
+        return b"".join((b'{"Records":[', joined(records), b"]}"))
 
 
 STATE_LIMIT = 1024 * 1024

@@ -284,14 +284,15 @@ class FeedsChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class RuntimeReplaced:
-    """A function was made whose runtime is not on this machine: another version runs it."""
+class RuntimeDiffers:
+    """A function was made that runs other than on AWS: with another version of its runtime, or without its
+    extensions."""
 
     function: str
     runtime: str
-    """The one that the function names."""
+    """The one that the function names; empty for a command."""
     remark: str
-    """The program that runs it, and the reason for that choice."""
+    """What differs, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +412,7 @@ Event = (
     | MappingChanged
     | Crashed
     | FeedsChanged
-    | RuntimeReplaced
+    | RuntimeDiffers
     | FunctionLog
     | EventRetried
     | EventFinished

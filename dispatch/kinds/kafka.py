@@ -103,6 +103,10 @@ HOLES = {"key": b"\0key", "value": b"\0value"}
 """A key and a value that no record has, which an element shows until its own are written."""
 
 
+_Kind = tuple[bool, bool, bool]
+"""Records whose elements have one form: no key, no value, the time of the append."""
+
+
 class KafkaSheet(Sheet):
     """The records that one fetch returned from a partition."""
 
@@ -114,7 +118,7 @@ class KafkaSheet(Sheet):
         self._offsets = [raw.offset for raw in raws]
         self._times = [NO_TIME if raw.timestamp is None else raw.timestamp for raw in raws]
         self._keys = [raw.key for raw in raws]
-        self._forms: dict[tuple[bool, bool, bool], bytes] = {}
+        self._forms: dict[_Kind, bytes] = {}
         self._ordered = all(map(lt, self._offsets, self._offsets[1:]))
 
     @property
@@ -165,22 +169,36 @@ class KafkaSheet(Sheet):
             element=self.bodies[place] or None,
         )
 
-    def _write(self, places: Places) -> list[bytes]:
-        raws, times = self._raws, self._times
-        return [self._element(raws[each], times[each]) for each in places]
+    def names(self, places: Places) -> Sequence[str]:
+        shard, offsets = self.lane.shard, self._offsets
+        return [f"{shard}@{offsets[place]}" for place in places]
 
-    def _element(self, raw: RawRecord, time: int) -> bytes:
-        kind = (raw.key is None, raw.value is None, raw.timestamp_type == 1)
+    def _write(self, places: Places) -> list[bytes]:
+        """Those of one form are written in one go, which all of a page usually are."""
+        raws = [self._raws[place] for place in places]
+        kinds = [(raw.key is None, raw.value is None, raw.timestamp_type == 1) for raw in raws]
+        if kinds.count(kinds[0]) == len(kinds):
+            return self._elements(kinds[0], places)
+        alike: dict[_Kind, list[int]] = {}
+        for place, kind in zip(places, kinds, strict=True):
+            alike.setdefault(kind, []).append(place)
+        made = {kind: iter(self._elements(kind, chosen)) for kind, chosen in alike.items()}
+        return [next(made[kind]) for kind in kinds]
+
+    def _elements(self, kind: _Kind, places: Places) -> list[bytes]:
+        """The elements of records of one kind."""
+        raws = [self._raws[place] for place in places]
+        columns: list[Iterable[object]] = [[self._offsets[at] for at in places], [self._times[at] for at in places]]
+        no_key, no_value, _ = kind
+        if not no_key:
+            columns.append([b64encode(raw.key or b"") for raw in raws])
+        if not no_value:
+            columns.append([b64encode(raw.value or b"") for raw in raws])
+        columns.append([encode(kafka_headers(raw.headers)) if raw.headers else b"[]" for raw in raws])
         form = self._forms.get(kind)
         if form is None:
             form = self._forms[kind] = self._form(*kind)
-        key, value = raw.key, raw.value
-        texts: tuple[bytes, ...] = ()
-        if key is not None:
-            texts = (b64encode(key),)
-        if value is not None:
-            texts = (*texts, b64encode(value))
-        return form % (raw.offset, time, *texts, encode(kafka_headers(raw.headers)) if raw.headers else b"[]")
+        return [form % holes for holes in zip(*columns, strict=True)]
 
     def _form(self, no_key: bool, no_value: bool, appended: bool) -> bytes:
         """With holes for offset, timestamp, key and value as far as there are some, and headers."""
@@ -272,8 +290,10 @@ class KafkaEnvelope:
         lanes: dict[str, list[bytes]] = {}
         for page in records.pages:
             lanes.setdefault(page.lane.shard, []).extend(page.bodies)
-        parts = (encode(shard) + b":[" + b",".join(bodies) + b"]" for shard, bodies in lanes.items())
-        return self._head + b",".join(parts) + b"}}"
+        parts = [self._head]
+        for at, (shard, bodies) in enumerate(lanes.items()):
+            parts += (b"," if at else b"", encode(shard), b":[", b",".join(bodies), b"]")
+        return b"".join((*parts, b"}}"))  # at once: an event has megabytes
 
 
 def _envelope(mapping: EventSourceMapping, address: Address) -> Envelope:

@@ -36,8 +36,7 @@ class Trial:
     """In the filters' order; empty where there is none, which keeps everything."""
 
     def as_json(self) -> dict[str, object]:
-        filters = [{"matched": each.matched, "reason": each.reason, "path": each.path} for each in self.filters]
-        return {"record": self.name, "kept": self.kept, "filters": filters}
+        return {"record": self.name, "kept": self.kept, "filters": [each.as_json() for each in self.filters]}
 
 
 def tried(tested: RecordFilter, one: Candidate) -> Trial:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .limits import MAX_CHOICES
+from .pattern_limits import MAX_CHOICES
 
 Place = tuple[tuple[int, int], ...]
 

@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
-from .operators import AnythingButTexts, ConstantLiteral, Exists, Operator, Prefix, Suffix, TextLiteral
+from collections.abc import Iterator
+from math import inf
+
+from .operators import (
+    AnythingButNumbers,
+    AnythingButOperator,
+    AnythingButTexts,
+    ConstantLiteral,
+    Exists,
+    NumberLiteral,
+    Numeric,
+    Operator,
+    Prefix,
+    Suffix,
+    TextLiteral,
+)
 from .tree import Rule
+
+EXACT = 2.0**53
+"""A whole number below it is the same number as a double. So the limit of a rule below it is above or below a number
+exactly when it is above or below its double."""
+
+ANYTHING_BUT = (AnythingButTexts, AnythingButNumbers, AnythingButOperator)
 
 
 class Conditions:
@@ -21,8 +42,14 @@ class Conditions:
         terms = [self._term(operator, leaf) for operator in rule if not isinstance(operator, TextLiteral)]
         texts = texts_of(rule)
         if texts:
-            terms.insert(0, f"{leaf} in {self.constant(texts)}")
+            terms.insert(0, self.among(texts, leaf))
         return " or ".join(terms)
+
+    def among(self, texts: frozenset[str], leaf: str) -> str:
+        """An expression: the leaf is one of some texts. One is compared faster than it is hashed."""
+        if len(texts) == 1:
+            return f"{leaf} == {self.constant(*texts)}"
+        return f"isinstance({leaf}, str) and {leaf} in {self.constant(texts)}"
 
     def _term(self, operator: Operator, leaf: str) -> str:
         match operator:
@@ -36,8 +63,24 @@ class Conditions:
                 return f"isinstance({leaf}, str) and {leaf}.endswith({self.constant(text)})"
             case AnythingButTexts(texts):
                 return f"{leaf} is not missing and {leaf} not in {self.constant(texts)}"
+            case NumberLiteral(number) if abs(number) < EXACT:
+                return f"{leaf} == {self.constant(number)} and not isinstance({leaf}, bool)"
+            case Numeric() if all(abs(limit) < EXACT or abs(limit) == inf for limit in (operator.low, operator.high)):
+                return " and ".join(self._range(operator, leaf))
             case _:
                 return f"{leaf} is not missing and {self.constant(operator.test)}({leaf})"
+
+    def _range(self, numeric: Numeric, leaf: str) -> Iterator[str]:
+        yield f"isinstance({leaf}, numbers) and not isinstance({leaf}, bool)"
+        if numeric.low != -inf:
+            yield f"{leaf} {'>' if numeric.low_open else '>='} {self.constant(numeric.low)}"
+        if numeric.high != inf:
+            yield f"{leaf} {'<' if numeric.high_open else '<='} {self.constant(numeric.high)}"
+
+
+def refuses_structures(rule: Rule) -> bool:
+    """Whether its condition is safe for objects and arrays too, and false."""
+    return not any(isinstance(operator, (Exists, *ANYTHING_BUT)) for operator in rule)
 
 
 def texts_of(rule: Rule) -> frozenset[str]:

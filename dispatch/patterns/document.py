@@ -13,7 +13,7 @@ from math import inf, isfinite
 from typing import NoReturn
 
 from .errors import PatternError, PatternProblem, element, member
-from .limits import MAX_DEPTH, MAX_PATTERN_CHARS
+from .pattern_limits import MAX_DEPTH, MAX_PATTERN_CHARS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ class Explanation:
     reason: str
     path: str | None = None
 
+    def as_json(self) -> dict[str, object]:
+        return {"matched": self.matched, "reason": self.reason, "path": self.path}
+
 
 def explain(pattern: Pattern, view: object) -> Explanation:
     """The verdict of one pattern on one view. Of several alternatives that all fail it explains the one that came

@@ -12,8 +12,8 @@ from enum import Enum
 
 from .compile import Compiled, compile_branches
 from .errors import PatternError, PatternProblem, element
-from .limits import MAX_FILTERS
 from .parse import parse
+from .pattern_limits import MAX_FILTERS
 from .tree import Branch
 
 

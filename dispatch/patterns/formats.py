@@ -26,9 +26,10 @@ from .compile import Matcher, compile_branches
 from .document import depth
 from .errors import PatternError, PatternProblem, member
 from .filters import Pattern, RuleShape, at_filter, parse_all, shape_of
-from .limits import MAX_RECORD_DEPTH
 from .operators import Exists
-from .searches import LiteralSearch
+from .pattern_limits import MAX_RECORD_DEPTH
+from .scans import Scan
+from .searches import search
 from .tree import Branch
 
 
@@ -64,9 +65,10 @@ class DataFormat(Enum):
 
 
 class RecordFilter:
-    """The filters of one mapping. Immutable; safe to share between feeds.
+    """The filters of one mapping. Its verdicts never change; safe to share between feeds.
 
-    Data are parsed at most once per record, and only when a filter looks into them.
+    Data are parsed at most once per record, and only when a filter looks into them. The filter that took a record is
+    the first that is asked about the next one.
     """
 
     def __init__(self, rules: FilterRules, patterns: Iterable[Pattern]) -> None:
@@ -88,7 +90,7 @@ class RecordFilter:
         self._json = self._matchers[DataFormat.JSON]
         if not self._reads_metadata and rules.apart:
             self._json = _matchers_of_data(rules, self.patterns)
-        self._search = _search(rules, self.patterns)
+        self._scan = _scan(rules, self.patterns)
 
     @classmethod
     def parse(cls, rules: FilterRules, sources: Iterable[object]) -> RecordFilter:
@@ -105,21 +107,23 @@ class RecordFilter:
             return not self.patterns or _any(self._json, _as_dict(metadata() if callable(metadata) else metadata))
         if callable(data):
             data = data()
-        if self.refuses_unparsed(data):
+        if self._scan is not None and self._scan.refuses(data):
             return False
         form, view = read(data)
         matchers = self._json
         if self._reads_metadata or form is not _JSON:
             view = _viewed(metadata() if callable(metadata) else metadata, self._key, form, view)
             matchers = self._matchers[form]
-        for matches in matchers:  # noqa: SIM110 - any() over a generator costs as much as two small patterns
+        for matches in matchers:
             if matches(view):
+                if matches is not matchers[0] and matchers is self._json:
+                    self._json = (matches, *(other for other in matchers if other is not matches))
                 return True
         return False
 
     def refuses_unparsed(self, data: Data) -> bool:
         """Whether a search in the data as they are written says that no filter takes them."""
-        return self._search is not None and self._search.refuses(data)
+        return self._scan is not None and self._scan.refuses(data)
 
     def view(self, metadata: Mapping[str, object], data: Data | Callable[[], Data] = None) -> dict[str, object]:
         """The object that the patterns are matched against, for explanations."""
@@ -161,10 +165,11 @@ def read(data: Data) -> tuple[DataFormat, object]:
         value = orjson.loads(data)  # type: ignore[arg-type]
     except orjson.JSONDecodeError:
         return _read_again(data)
-    return (_JSON, value) if isinstance(value, (dict, list)) else _read_text(data)
+    return (_JSON, value) if isinstance(value, _STRUCTURES) else _read_text(data)
 
 
 _JSON = DataFormat.JSON
+_STRUCTURES = (dict, list)
 
 
 def _read_text(data: Data) -> tuple[DataFormat, object]:
@@ -222,7 +227,7 @@ def _matchers_of_data(rules: FilterRules, patterns: Iterable[Pattern]) -> tuple[
     return tuple(found)
 
 
-def _search(rules: FilterRules, patterns: Iterable[Pattern]) -> LiteralSearch | None:
+def _scan(rules: FilterRules, patterns: Iterable[Pattern]) -> Scan | None:
     """The search for what all JSON data hold that a filter takes; None where a filter may take other data."""
     if not rules.apart or rules.ignores_unfit:
         return None
@@ -230,8 +235,9 @@ def _search(rules: FilterRules, patterns: Iterable[Pattern]) -> LiteralSearch | 
     if any(shape_of(branch, rules.key) is not RuleShape.JSON for branch in branches):
         return None
     below = f"{rules.key}."
-    return LiteralSearch.of(
-        {path: rule for path, rule in branch.items() if path.startswith(below)} for branch in branches
+    return search(
+        {path.removeprefix(below): rule for path, rule in branch.items() if path.startswith(below)}
+        for branch in branches
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from . import document, expressions, wildcards
 from .document import Json, Object
 from .errors import PatternError, PatternProblem, element, member
-from .limits import MAX_BRANCHES, MAX_RULES, MAX_WILDCARD_COMPLEXITY
 from .operators import AnythingButOperator, Operator, Wildcard
+from .pattern_limits import MAX_BRANCHES, MAX_RULES, MAX_WILDCARD_COMPLEXITY
 from .tree import Branch, Conjunction, Disjunction, Field, Rule, TooManyBranches, branches
 
 _RESERVED = expressions.NAMES | {

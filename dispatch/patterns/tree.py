@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .limits import MAX_BRANCHES, MAX_RULES
 from .operators import Operator
+from .pattern_limits import MAX_BRANCHES, MAX_RULES
 
 Rule = tuple[Operator, ...]
 """The condition on a leaf: it passes when one of the operators accepts it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .limits import MAX_WILDCARD_COMPLEXITY
+from .pattern_limits import MAX_WILDCARD_COMPLEXITY
 
 
 class WildcardFault(ValueError):

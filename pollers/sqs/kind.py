@@ -12,7 +12,7 @@ from ...config.clients.endpoints import LocalEndpoint
 from ...config.clients.queue_urls import resolve
 from ...config.clock import ServiceClock
 from ...config.fields.arn import Arn
-from ...config.fields.limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
+from ...config.fields.mapping_limits import RECEIVERS_DEFAULT, RECEIVERS_OF_A_POLLER
 from ...config.kinds import sqs
 from ...config.mapping import EventSourceMapping
 from ...dispatch.destinations.base import Destination

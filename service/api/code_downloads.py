@@ -31,7 +31,7 @@ class Downloads:
         self._secret = secret
 
     def location(self, package: Package, host: str = "") -> str:
-        """Of a directory of the user's: where it is.
+        """The URL of a package's zip, or of the user's directory.
 
         `host`: the host and port that the caller used to reach us; behind a published port of a container, or when
         we listen on every address, only they know."""

@@ -1,4 +1,7 @@
-"""`POST /v1/filter`: whether a filter keeps a record, and why; with the code that the feeds use."""
+"""`POST /v1/filter`: whether a filter keeps a record, and why; with the code that the feeds use.
+
+`GET /v1/explain` says the same of a record that is remembered.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from ...dispatch.patterns.formats import RecordFilter
 from ..control.refusals import invalid_parameter, no_such_resource
 
 MOST_PATTERNS = 10
-"""As many as a mapping may have with AWS's raised quota; https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html"""
+"""Patterns of a trial: as many as a mapping may have with AWS's raised quota; https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html"""
 
 ConfigOf = Callable[[str], EventSourceMapping | None]
 """The mapping of this name, at work or not."""
@@ -40,6 +43,18 @@ def answer(body: bytes, config_of: ConfigOf) -> dict[str, Any]:
         for note in pattern_notes(kind.kind, pattern)
     ]
     return {**shown, "problems": [], "notes": notes, "trials": _trials(asked, kind, tested)}
+
+
+def of_mapping(config: EventSourceMapping, record: bytes) -> list[dict[str, object]]:
+    """What each filter of a mapping says of a record that it fetched, an element of the event as JSON; empty where it
+    has none. May take long for a large record."""
+    kind = dispatch_of(config)
+    tested = RecordFilter.parse(kind.filters, config.patterns)
+    try:
+        (one,) = candidates_of(record.decode(), kind, as_body=False)
+    except NoRecord:  # a schema decoded it into something else
+        return []
+    return [each.as_json() for each in tried(tested, one).filters]
 
 
 def _asked(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import anyio.lowlevel
+import anyio.to_thread
 import orjson
 from aiohttp import web
 
@@ -15,7 +16,8 @@ from ..telemetry.core.history import STEP, STEPS, width
 from ..telemetry.core.journal import Journal
 from ..telemetry.sight import Sight
 from ..telemetry.view import OneByOne
-from . import views
+from . import filter_trials, views
+from .filter_trials import ConfigOf
 
 MOST = 1000
 """Entries of a journal in one answer."""
@@ -26,9 +28,10 @@ NAMED = 200
 class Sightings:
     """Each method is the answer to one path. Raises ApiError for a question that cannot be answered."""
 
-    def __init__(self, view: OneByOne, sight: Sight) -> None:
+    def __init__(self, view: OneByOne, sight: Sight, config_of: ConfigOf) -> None:
         self._view = view
         self._sight = sight
+        self._config_of = config_of
 
     async def history(self, request: web.Request) -> object:
         """The last hour of each `?mapping=`, in `?points=` of them at most."""
@@ -81,17 +84,22 @@ class Sightings:
                 "mapping": name,
                 "life": [dict(entry.without_ids()) for entry in life],
                 **_now(self._flow(name), record),
-                **self._payload(name, record),
+                **await self._payload(name, record),
             }
             for name, journal in self._journals(only)
             if (life := journal.life(record))
         ]
         return {"id": record, "mappings": found}
 
-    def _payload(self, mapping: str, record: str) -> dict[str, Any]:
-        """The record itself, where `journal.payloads` says that it is remembered, and it is."""
+    async def _payload(self, mapping: str, record: str) -> dict[str, Any]:
+        """The record itself, and what each filter of the mapping says of it, where `journal.payloads` says that it is
+        remembered, and it is."""
         found = self._sight.payloads.of(mapping, record) if self._sight.payloads else None
-        return {} if found is None else {"record": orjson.loads(found)}
+        if found is None:
+            return {}
+        config = self._config_of(mapping)
+        filters = await anyio.to_thread.run_sync(filter_trials.of_mapping, config, found) if config else []
+        return {"record": orjson.loads(found), "filters": filters}
 
     def _journals(self, only: str) -> Iterator[tuple[str, Journal]]:
         for name, journal in list(self._sight.journals.all.items()):

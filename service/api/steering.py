@@ -110,7 +110,7 @@ class Steering:
     ) -> None:
         self._view = view
         self._outlook = outlook
-        self._seen = Sightings(view, outlook.sight)
+        self._seen = Sightings(view, outlook.sight, levers.config)
         self._levers: dict[str, Callable[[str], Awaitable[None]]] = {
             "pause": levers.pause,
             "resume": levers.resume,

@@ -27,7 +27,7 @@ def status(view: View, configuration: Mapping[str, object] | None = None) -> dic
 
 
 REASONS = 20
-"""Of why the daemon is not ready, in `daemon`."""
+"""Reasons at most that `daemon` shows why the daemon is not ready."""
 
 
 def daemon(view: View) -> dict[str, Any]:

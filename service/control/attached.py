@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .limits import UNZIPPED_MAX
+from .account_limits import UNZIPPED_MAX
 from .model import Package, Version
 from .refusals import invalid_parameter
 

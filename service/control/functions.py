@@ -12,9 +12,9 @@ from itertools import count
 from typing import Any
 
 from . import answers, attached, configuration, tags, versions
+from .account_limits import ZIPPED_MAX
 from .attached import Layers
 from .catalogue import LATEST
-from .limits import ZIPPED_MAX
 from .model import (
     Answer,
     Decision,

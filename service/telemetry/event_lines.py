@@ -68,7 +68,7 @@ class Logs:
                 seen.FetchesAgain: self._fetches_again,
                 seen.Rebalanced: self._rebalanced,
                 seen.FunctionLog: self._function_log,
-                seen.RuntimeReplaced: self._runtime_replaced,
+                seen.RuntimeDiffers: self._runtime_differs,
             },
             logging.DEBUG: {
                 seen.Fetched: self._fetched,
@@ -129,8 +129,9 @@ class Logs:
             seconds=_round(event.seconds),
         )
 
-    def _runtime_replaced(self, event: seen.RuntimeReplaced) -> None:
-        text = f"function {event.function} of {event.runtime} {event.remark}"
+    def _runtime_differs(self, event: seen.RuntimeDiffers) -> None:
+        of = f" of {event.runtime}" if event.runtime else ""
+        text = f"function {event.function}{of} {event.remark}"
         self._log.info(Action.RUNTIME, text, function=event.function, runtime=event.runtime)
 
     def _rebalanced(self, event: seen.Rebalanced) -> None:

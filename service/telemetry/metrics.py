@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from ...config.kinds import table as kinds
 from ...config.kinds.profile import SourceKind
@@ -34,6 +36,7 @@ from ...dispatch.core.model import (
 )
 from ...pollers.core.lifecycle import PollState
 from .core.flow import FlowView
+from .core.series import Count, Distribution, Level
 from .exposition import text_of
 from .view import FAILING, PAUSED, FunctionView, MappingView, View
 
@@ -59,23 +62,49 @@ class Labels:
         return self.mapping, self.source, self.function
 
 
+Number = Count | Level | Distribution
+
+
 @dataclass(frozen=True, slots=True)
 class _Family:
     """One metric with a series for each mapping."""
 
-    metric: Counter | Histogram | Gauge
-    further: tuple[str, ...] | None = None
-    """Every value of the further label; None for a metric without one."""
+    name: str
+    """Without what its samples have behind it."""
+    text: str
+    type: str
+    """The type, in Prometheus's word."""
+    make: Callable[[], Number]
+    further: tuple[str, tuple[str, ...]] | None = None
+    """The further label with each value that it can have; None for a metric without one."""
     has: Callable[[SourceKind], bool] | None = None
     """Which kinds of source have it; None: all."""
 
-    def series(self, labels: Labels, kind: SourceKind | None) -> Any:
+    def series(self, kind: SourceKind | None) -> Any:
         """The series of a mapping: one, one for each value of the further label, or None where its kind has none."""
         if self.has is not None and (kind is None or not self.has(kind)):
             return None
         if self.further is None:
-            return self.metric.labels(*labels.values)
-        return {value: self.metric.labels(*labels.values, value) for value in self.further}
+            return self.make()
+        return {value: self.make() for value in self.further[1]}
+
+    def metric(self, of_mappings: Iterable[tuple[Labels, Any]]) -> Metric:
+        """What the registry collects, out of the series of all mappings."""
+        found = Metric(self.name, self.text, self.type)
+        for labels, series in of_mappings:
+            named = dict(zip(LABELS, labels.values, strict=True))
+            if isinstance(series, dict):
+                assert self.further is not None
+                for value, number in series.items():
+                    self._add(found, {**named, self.further[0]: value}, number)
+            elif series is not None:
+                self._add(found, named, series)
+        return found
+
+    def _add(self, metric: Metric, labels: dict[str, str], number: Number) -> None:
+        for suffix, below, value in number.samples():
+            bucket = {} if below is None else {"le": floatToGoString(below)}  # type: ignore[no-untyped-call]
+            metric.add_sample(self.name + suffix, {**labels, **bucket}, value)
 
 
 REASONS = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
@@ -84,17 +113,16 @@ REASONS = (*OUTCOMES[1:], *(reason.value for reason in DiscardReason))
 class _Families:
     """The metrics, by the names that users know. `_Series` has a mapping's series under the names of the attributes."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self) -> None:
         def counter(name: str, text: str, **further: tuple[str, ...]) -> _Family:
             """`further`: a further label, with each value that it can have."""
-            metric = Counter(f"headrace_{name}", text, (*LABELS, *further), registry=registry)
-            return _Family(metric, next(iter(further.values()), None))
+            return _Family(f"headrace_{name}", text, "counter", Count, next(iter(further.items()), None))
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> _Family:
-            return _Family(Histogram(f"headrace_{name}", text, LABELS, buckets=buckets, registry=registry))
+        def histogram(name: str, text: str, bounds: tuple[float, ...]) -> _Family:
+            return _Family(f"headrace_{name}", text, "histogram", partial(Distribution, bounds))
 
         def gauge(name: str, text: str, has: Callable[[SourceKind], bool]) -> _Family:
-            return _Family(Gauge(f"headrace_{name}", text, LABELS, registry=registry), has=has)
+            return _Family(f"headrace_{name}", text, "gauge", Level, has=has)
 
         self.received = counter("records_received", "Records fetched from the source.")
         self.filtered = counter("records_filtered", "Records that a filter refused.")
@@ -129,21 +157,14 @@ class _Families:
         about = "The sum of the lags of all partitions that this daemon reads."
         self.lag_sum = gauge("offset_lag_sum", about, lambda kind: kind.has_offset_lag)
 
-    def remove(self, labels: Labels) -> None:
-        """Every series of a mapping, with whatever further labels."""
-        of_mapping = dict(zip(LABELS, labels.values, strict=True))
-        for family in vars(self).values():
-            family.metric.remove_by_labels(of_mapping)
-
 
 class _Series:
     """The series of one mapping, looked up once."""
 
-    def __init__(self, families: _Families, labels: Labels) -> None:
-        self.labels = labels
-        kind = kinds.named(labels.source)
+    def __init__(self, families: _Families, source: str) -> None:
+        kind = kinds.named(source)
         for name, family in vars(families).items():
-            setattr(self, name, family.series(labels, kind))
+            setattr(self, name, family.series(kind))
         self.lags: dict[Lane, int] = {}
 
     def __getattr__(self, name: str) -> Any:  # the series made in the constructor
@@ -183,8 +204,12 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=True)
         self._looks: _Looks | None = None
         self._scraping = anyio.Lock()
-        self._families = _Families(self.registry)
+        self._families = _Families()
         self._series: dict[str, _Series] = {}
+        """The series of each mapping as it is now."""
+        self._kept: dict[Labels, _Series] = {}
+        """These, and those of functions that mappings had before."""
+        self.registry.register(_Counted(self._families, self._kept))
         for labels in mappings:
             self.add(labels)
         build = Gauge("headrace_build_info", "The running version.", ("version",), registry=self.registry)
@@ -211,13 +236,15 @@ class Metrics:
 
     def add(self, labels: Labels) -> None:
         """Add a mapping, or change its function."""
-        self._series[labels.mapping] = _Series(self._families, labels)
+        if labels not in self._kept:
+            self._kept[labels] = _Series(self._families, labels.source)
+        self._series[labels.mapping] = self._kept[labels]
 
     def remove(self, mapping: str) -> None:
         """Delete the series of a deleted mapping, so that their number follows the number of mappings."""
-        series = self._series.pop(mapping, None)
-        if series is not None:
-            self._families.remove(series.labels)
+        self._series.pop(mapping, None)
+        for labels in [each for each in self._kept if each.mapping == mapping]:
+            del self._kept[labels]
 
     def observe(self, event: seen.Event) -> None:
         count = self._count.get(type(event))
@@ -304,6 +331,22 @@ def _settled(series: _Series, event: seen.Settled) -> None:
                 series.abandoned.inc(len(settlement.records))
             case FateKind.FILTERED | FateKind.DISCARDED:
                 pass  # counted when it was decided, with the reason
+
+
+class _Counted(Collector):
+    """What was counted of mappings, read in a thread beside the event loop."""
+
+    def __init__(self, families: _Families, series: Mapping[Labels, _Series]) -> None:
+        self._families = families
+        self._series = series
+
+    def describe(self) -> Iterator[Metric]:
+        return (Metric(family.name, family.text, family.type) for family in vars(self._families).values())
+
+    def collect(self) -> Iterator[Metric]:
+        of_mappings = list(self._series.items())
+        for name, family in vars(self._families).items():
+            yield family.metric((labels, getattr(series, name)) for labels, series in of_mappings)
 
 
 class _Looks(Collector):

@@ -76,7 +76,7 @@ class Sight:
         return self._of(mapping, now).flow(now)
 
     def failing(self, mapping: str) -> str:
-        """As `MappingModel.failing`."""
+        """The answer of `MappingModel.failing`."""
         model = self._models.get(mapping)
         return model.failing(self._now()) if model else ""
 
@@ -181,7 +181,7 @@ def _error_of(event: seen.Invoked, now: Instant) -> ErrorView:
 
 
 def _lane_of(records: Records) -> str:
-    """Of the first of them."""
+    """The shard, or else the source, of the first record."""
     lane = records.pages[0].lane if records else None
     return (lane.shard or lane.source) if lane else ""
 

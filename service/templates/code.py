@@ -33,7 +33,7 @@ SKIPPED = frozenset({"node_modules", ".venv", "venv", "__pycache__", ".git", ".a
 
 @dataclass(slots=True)
 class CodeFinder:
-    """Of one template. `directory`: what its paths are relative to."""
+    """Finds the code of one template's functions. `directory`: what its paths are relative to."""
 
     directory: Path
     format: TemplateFormat

@@ -23,6 +23,11 @@ SERVERLESS_TEMPLATE = "cloudformation-template-update-stack.json"
 SERVERLESS_SOURCES = tuple(f"serverless.{ending}" for ending in ("yml", "yaml", "json", "ts", "js"))
 MANIFEST = "manifest.json"
 BUILD = Path(".aws-sam", "build")
+USUAL = (
+    *("template.yaml", "template.yml", "template.json"),
+    *(f"cdk.out/{MANIFEST}", f"{SERVERLESS_DIRECTORY}/{SERVERLESS_TEMPLATE}"),
+)
+"""Names under which people and tools leave templates in a project."""
 DEPTH = 2
 """Directories below a directory without a template that are looked into."""
 OURS = frozenset({"functions", "mappings", "aws"})
@@ -70,6 +75,19 @@ def is_project(path: Path) -> bool:
         return False
 
 
+def seen_in(directory: Path) -> str:
+    """What to do with the template, or the source of one, that lies in a directory under a usual name, in a sentence;
+    empty where there is none. Terraform's sources are not meant: they are applied to an emulator, or to Headrace."""
+    for path in (directory / name for name in USUAL):
+        root = _quietly(path) if path.is_file() else None
+        if root is not None and root.format not in (TemplateFormat.OTHER, *ADVICE):
+            name = path.relative_to(directory)
+            made = name.parts[0] if root.format in (TemplateFormat.CDK_MANIFEST, TemplateFormat.SERVERLESS) else name
+            return f"{name} is here ({root.format.value}): `headrace run {made}` runs it"
+    source = _source_of(directory)
+    return f"this directory {': '.join(source)}" if source not in (None, TERRAFORM_SOURCE) else ""
+
+
 def _reads_like_one(path: Path) -> bool:
     """Whether a file that cannot be read was meant as a template."""
     try:
@@ -114,9 +132,19 @@ def _expanded(root: RootTemplate, files: ProjectFiles) -> Iterator[RootTemplate]
         raise ConfigError([Problem(what, file=str(root.path), hint=hint)])
     _, problems = read_document(root.path)
     files.warnings += problems
+    if root.format is TemplateFormat.SERVERLESS:
+        files.warnings += _outdated(root.path.absolute())
     document = prepared(root.document, root.format)
     _nest(root.path, document, files, 0)
     yield replace(root, document=document, source=root.document)
+
+
+def _outdated(packaged: Path) -> list[Problem]:
+    """A warning where the source of Serverless was changed after it was packaged."""
+    sources = [packaged.parents[1] / name for name in SERVERLESS_SOURCES]
+    newer = [each for each in sources if each.is_file() and each.stat().st_mtime > packaged.stat().st_mtime]
+    what, hint = "was changed after it was packaged, and what was packaged is run", "run `serverless package` again"
+    return [Problem(what, file=str(each), hint=hint) for each in newer if packaged.parent.name == SERVERLESS_DIRECTORY]
 
 
 def prepared(document: Node, form: TemplateFormat) -> Node:

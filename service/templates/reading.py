@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...config import read_json, read_yaml
+from ...config import read_json
 from ...config.errors import ConfigError, Problem
 from ...config.nodes import MAX_BYTES, Node
 from ...config.user_text import NotText, text_of
@@ -57,6 +57,8 @@ def _parsed(text: str, path: Path) -> tuple[Node | None, list[Problem]]:
             return read_json.read(text, file)
         except ConfigError:
             pass
+    from ...config import read_yaml
+
     return read_yaml.read(text, file, long_form)
 
 

@@ -51,7 +51,7 @@ class FunctionCall:
     mapping: str
     """Name of the mapping that invoked; empty for none."""
     event: Any
-    """As the function got it."""
+    """The event that the function got."""
     response: Any
     """What the function returned; None when it failed."""
     error: str
@@ -72,7 +72,7 @@ class DiscardedRecord:
     reason: str
     """AWS's word: `RetryAttemptsExhausted`, …"""
     record: Any
-    """As it stands in the event."""
+    """The record in the form in which it stands in the event."""
     destination: str
     """The failure destination that has its document; empty for none."""
 
@@ -163,7 +163,7 @@ class EmbeddedDaemon:
         await self._daemon.run()
 
     def observe(self, event: Event) -> None:
-        """As an observer of the daemon."""
+        """Takes what the daemon tells its observers."""
         if isinstance(event, Discarded):
             self._discarded += [
                 DiscardedRecord(event.mapping, event.reason.value, json.loads(record.body), event.destination)

@@ -39,7 +39,7 @@ class InvokerWanted:
     directory: Path
     """Empty, and the test's own."""
     timeout: float = 20.0
-    """Of an invocation, in seconds."""
+    """The timeout of an invocation, in seconds."""
     concurrency: int = 4
     broken: bool = False
     """The function's init fails with an error that names the module `stock`."""
@@ -53,7 +53,7 @@ class InvokerKit:
 
     name: str
     open: Callable[[Any], AbstractAsyncContextManager[Invoker]]
-    """Of an `InvokerWanted`."""
+    """Opens the invoker that an `InvokerWanted` describes."""
     local: bool = False
     """The function ends with a cancelled invocation, and its request id is the one we gave."""
     throttles: bool = False
@@ -188,7 +188,7 @@ class InvokerContract:
             assert one_line(reply.cause.text)
 
     async def test_no_room(self, opened: Opener, kit: InvokerKit, meeting: Path) -> None:
-        """Of an invoker that never refuses, the second invocation is answered like the first."""
+        """An invoker that never refuses answers the second invocation like the first."""
         async with opened(concurrency=1) as invoker, anyio.create_task_group() as tasks:
             if kit.throttles:
                 tasks.start_soon(invoker.invoke, invocation({"do": "hang", "directory": str(meeting)}))

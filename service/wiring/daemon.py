@@ -366,7 +366,7 @@ class Daemon:
         stack.push_async_callback(functions.aclose)
         for name in names:
             await functions.member(name)
-        made = [await factory.work(mapping) for mapping in mappings]
+        made = [await factory.running_mapping(mapping) for mapping in mappings]
         giving_back = (GivingBack(follower),) if follower and self._settings.take_over.give_back else ()
         running = RunningMappings(
             configured,

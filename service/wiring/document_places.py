@@ -38,7 +38,7 @@ class DocumentText:
     name: str
     text: str
     receipt: str = ""
-    """Of the message that holds it."""
+    """The receipt of the message that holds it."""
     queue: str = ""
     """Its ARN; empty for what is in no queue."""
 

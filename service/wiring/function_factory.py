@@ -9,7 +9,7 @@ import anyio.to_thread
 from ...config.clock import Clock, Jitter
 from ...config.function import AnyFunction, CommandFunction, ExternalFunction, LocalFunction, describe
 from ...dispatch.core.backoff import Backoff
-from ...dispatch.core.observer import Observer, RuntimeReplaced
+from ...dispatch.core.observer import Observer, RuntimeDiffers
 from ...dispatch.dispatcher import Target
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.permits import Gate, Permits
@@ -72,11 +72,15 @@ class FunctionFactory:
         return RunningFunction(target, await self._what(function), lambda: facts)
 
     async def _what(self, function: AnyFunction) -> str:
-        """The function in one phrase, with another version of the runtime, which is reported too."""
-        found = await self._functions.looked_at(function) if isinstance(function, LocalFunction) else ""
-        if isinstance(function, LocalFunction) and isinstance(found, str) and found:
-            self._observer.observe(RuntimeReplaced(function.name, function.runtime, found))
-        return with_remark(describe(function), found if isinstance(found, str) else "")
+        """The function in one phrase, with what differs from AWS where it runs, which is reported too."""
+        if not isinstance(function, LocalFunction | CommandFunction):
+            return describe(function)
+        found = await self._functions.looked_at(function)
+        remark = found if isinstance(found, str) else ""
+        if remark:
+            runtime = function.runtime if isinstance(function, LocalFunction) else ""
+            self._observer.observe(RuntimeDiffers(function.name, runtime, remark))
+        return with_remark(describe(function), remark)
 
     async def _referred(self, reference: str, references: FunctionReferences) -> RunningFunction:
         invoker = references.invoker(reference)
@@ -86,7 +90,7 @@ class FunctionFactory:
         references.add(invoker, permits, gate)
         runnable = references.environments.catalogue.runnable(*split(reference))
         what = f"{runnable.runtime} by the Lambda API" if runnable else "by the Lambda API"
-        what = with_remark(what, await self._functions.replaced_runtime(runnable) if runnable else "")
+        what = with_remark(what, await self._functions.runtime_remark(runnable) if runnable else "")
         return RunningFunction(Target(reference, invoker, permits, gate), what, lambda: _facts(invoker, references))
 
     def _known(self, reference: str, invoker: ReferenceInvoker) -> bool:

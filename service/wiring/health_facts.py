@@ -61,7 +61,7 @@ PATIENCE = 10.0
 
 
 class HealthFactsGathering:
-    """Of one configuration. `scratch`: where functions would put files."""
+    """Gathers the facts of one configuration. `scratch`: where functions would put files."""
 
     def __init__(self, config: Config, scratch: Path) -> None:
         self._config = config
@@ -253,7 +253,7 @@ def date_of(url: str) -> tuple[float | None, str]:
 
 
 def disk_of(state: Path) -> DiskFact:
-    """Of the state directory, or of the next one above it that is there."""
+    """The disk of the state directory, or of the next existing directory above it."""
     place = next(each for each in (state.absolute(), *state.absolute().parents) if each.exists())
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -29,7 +29,7 @@ from ...config.function import (
 )
 from ...config.mapping import EventSourceMapping
 from ...config.services import services_of
-from ...dispatch.core.observer import Observer, RuntimeReplaced
+from ...dispatch.core.observer import Observer, RuntimeDiffers
 from ...dispatch.invokers.base import Invoker
 from ...dispatch.invokers.http import HttpInvoker
 from ...dispatch.invokers.local import temporary
@@ -76,7 +76,7 @@ class InvokerFactory:
         self._warm = Warm(config.settings.warm)
         self._runtimes = config.settings.runtimes
         self._here: Home | None = None
-        """Of the API's functions, once something makes their invokers."""
+        """The home of the API's functions, once something makes their invokers."""
 
     def close(self) -> None:
         self._reaper.close()
@@ -134,23 +134,23 @@ class InvokerFactory:
 
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         """Why a function of the API cannot be started on this machine; empty when it can, or when AWS would take it
-        and report the problem with its first event. Reports another version of the runtime."""
+        and report the problem with its first event. Reports what differs from AWS."""
         planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", here, {}, self._runtimes))
         if isinstance(planned, LaunchRefused):
             return "" if planned.entrypoint_error else planned.text
         if planned.remark:
-            self._observer.observe(RuntimeReplaced(runnable.name, runnable.runtime, planned.remark))
+            self._observer.observe(RuntimeDiffers(runnable.name, runnable.runtime, planned.remark))
         return ""
 
-    async def replaced_runtime(self, runnable: Runnable) -> str:
-        """What runs a function of the API in place of its runtime; empty where that one runs, or nothing does."""
+    async def runtime_remark(self, runnable: Runnable) -> str:
+        """What differs from AWS where a function of the API runs; empty where nothing does, or nothing runs it."""
         if self._here is None:
             return ""
         planned = await plan(spec_of_runnable(runnable, self._scratch / "functions", self._here, {}, self._runtimes))
         return "" if isinstance(planned, LaunchRefused) else planned.remark
 
     async def refuse_unstartable(self, names: Iterable[str]) -> dict[str, str]:
-        """What runs functions in place of their runtimes, by name. Raises ConfigError for functions that cannot be
+        """What differs from AWS where functions run, by name. Raises ConfigError for functions that cannot be
         invoked, as far as that is known without starting them."""
         found = {name: await self._looked_at(self._config.functions[name]) for name in names}
         if problems := [each for each in found.values() if isinstance(each, Problem)]:
@@ -158,7 +158,7 @@ class InvokerFactory:
         return {name: each for name, each in found.items() if isinstance(each, str) and each}
 
     async def looked_at(self, function: AnyFunction) -> str | Refused:
-        """What runs a function of the configuration in place of its runtime, which may be nothing; or why the function
+        """What differs from AWS where a function of the configuration runs, which may be nothing; or why the function
         cannot be started, as far as that is known without a try."""
         found = await self._looked_at(function)
         return Refused(found.what) if isinstance(found, Problem) else found

@@ -30,7 +30,7 @@ from .exits import Exit
 from .idle import IdlePace, IdleWatch
 
 Leave = Callable[[float, Callable[[], int], Callable[[], object]], object]
-"""As `leaving.Leaving.after`."""
+"""The signature of `leaving.Leaving.after`."""
 
 
 WOULD = {
@@ -125,7 +125,7 @@ class Life:
 
     @property
     def url(self) -> str:
-        """Of what is served; empty where nothing is."""
+        """The URL of what is served; empty where nothing is served."""
         listener = self._outside.listener
         return f"http://{address_of(listener)}" if listener else ""
 

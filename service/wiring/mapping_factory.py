@@ -64,7 +64,7 @@ class MappingFactory:
         self._show = show
         self._pace = Pace()
 
-    async def work(self, mapping: EventSourceMapping) -> RunningMapping:
+    async def running_mapping(self, mapping: EventSourceMapping) -> RunningMapping:
         clock = ServiceClock(self._clock)  # the clock for the age of the source's records
         member = await self._fleet.member(reference_of(mapping))
         source = await self._sources.source(mapping, member.facts, clock)

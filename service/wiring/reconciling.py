@@ -43,7 +43,7 @@ def reconciler_of(
             await (await positions.store()).remove(mapping.uuid)
 
     parts = ReconcilerParts(
-        make=factory.work,
+        make=factory.running_mapping,
         let_go=lambda mapping: sources.forget(mapping.name),
         forget_positions=forget_positions,
         metrics=watchers.metrics,

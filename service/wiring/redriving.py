@@ -17,29 +17,25 @@ from ...config.clients.aws import Clients
 from ...config.clients.endpoints import LocalEndpoint, is_aws
 from ...config.clients.queue_urls import resolve, rewrite
 from ...config.errors import HeadraceError, SourceError
-from ..running.core.redrive import FIFO, NoRoute, RedriveRoute, is_repetition, names_dead_letters, resent, route
-
-UNKNOWN = frozenset(
-    {
-        "InvalidAction",
-        "UnknownAction",
-        "UnknownOperation",
-        "UnknownOperationException",
-        "UnsupportedOperation",
-        "UnsupportedOperationException",
-        "AWS.SimpleQueueService.UnsupportedOperation",
-        "NotImplemented",
-        "InternalFailure",
-        "404",
-        "501",
-    }
+from ..running.core.redrive import (
+    FIFO,
+    UNKNOWN,
+    NoRoute,
+    RedriveRoute,
+    at_once,
+    is_repetition,
+    names_dead_letters,
+    resent,
+    route,
 )
-"""What an endpoint answers that has no such call. AWS has it, and means something else by some of these."""
+
 HIDDEN = 60
 """Seconds for which a message is hidden while it is moved."""
 LOOK = 1.0
 """Seconds between two looks at a task."""
 OVER = frozenset({"COMPLETED", "CANCELLED", "FAILED"})
+MESSAGES = "ApproximateNumberOfMessages"
+BROKEN_OFF = "it was broken off; the rest is still in the queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,9 @@ class FoundQueue:
     arn: str
     url: str
     waiting: int
-    """Messages in it, about."""
+    """Messages in it that can be received, about."""
+    hidden: int = 0
+    """Messages that somebody received, about: these come again, unless they are deleted."""
 
 
 class Redriving:
@@ -98,11 +96,17 @@ class Redriving:
         if isinstance(found, NoRoute):
             raise HeadraceError(found.why)
         self._route = found
+        self._runs = await self._running()
         return self.queue, sources, found
 
+    @property
+    def runs(self) -> bool:
+        """Whether a task that somebody started before moves them already."""
+        return bool(self._runs)
+
     async def run(self) -> Redriven:
-        """Move them. Raises SourceError."""
-        task = await self._task()
+        """Move them, or look at the task that does. Raises SourceError."""
+        task = self._runs or await self._task()
         return await self._follow(task) if task is not None else await self._by_hand()
 
     # --- queues -----------------------------------------------------------------------------------------------------
@@ -114,7 +118,8 @@ class Redriving:
         attributes = answer.get("Attributes") or {}
         arn = str(attributes.get("QueueArn") or named)
         self._urls[arn] = url
-        return FoundQueue(arn, url, int(attributes.get("ApproximateNumberOfMessages", 0)))
+        waiting, hidden = (int(attributes.get(f"{MESSAGES}{which}", 0)) for which in ("", "NotVisible"))
+        return FoundQueue(arn, url, waiting, hidden)
 
     async def _url(self, named: str) -> str:
         if named.startswith(("http://", "https://")):
@@ -179,14 +184,27 @@ class Redriving:
             raise
         return str(answer.get("TaskHandle") or "")
 
+    async def _running(self) -> str:
+        """The handle of a task that runs; empty where none does, or the endpoint has none."""
+        try:
+            task = await self._newest()
+        except SourceError as error:
+            if self._lacks(error):
+                return ""
+            raise
+        return str(task.get("TaskHandle") or "") if task.get("Status") == "RUNNING" else ""
+
+    async def _newest(self) -> dict[str, Any]:
+        with faults.translating(f"look at the move of {self.queue.arn}"):
+            answer = await self._client.list_message_move_tasks(SourceArn=self.queue.arn, MaxResults=1)
+        return next(iter(answer.get("Results") or []), {})
+
     async def _follow(self, handle: str) -> Redriven:
         while True:
-            with faults.translating(f"look at the move of {self.queue.arn}"):
-                answer = await self._client.list_message_move_tasks(SourceArn=self.queue.arn, MaxResults=1)
-            tasks = answer.get("Results") or [{}]
-            found = _as_redriven(tasks[0])
+            task = await self._newest()
+            found = _as_redriven(task)
             self._tell(found)
-            if tasks[0].get("Status") in OVER:
+            if task.get("Status") in OVER:
                 return found
             if self._stop.is_set():
                 return await self._cancelled(handle, found)
@@ -196,7 +214,7 @@ class Redriving:
     async def _cancelled(self, handle: str, found: Redriven) -> Redriven:
         with faults.translating(f"cancel the move of {self.queue.arn}"):
             await self._client.cancel_message_move_task(TaskHandle=handle)
-        return Redriven(found.moved, found.whole, "it was broken off; the rest is still in the queue")
+        return Redriven(found.moved, found.whole, BROKEN_OFF)
 
     # --- by hand ----------------------------------------------------------------------------------------------------
 
@@ -205,13 +223,14 @@ class Redriving:
         whole, moved, empty = self.queue.waiting, 0, 0
         began = anyio.current_time()
         while moved < whole and empty < 2:
+            await self._pace(began, moved)
             if self._stop.is_set():
-                return Redriven(moved, whole, "it was broken off; the rest is still in the queue")
-            messages = await self._receive(min(10, whole - moved))
+                return Redriven(moved, whole, BROKEN_OFF)
+            messages = await self._receive(at_once(whole - moved, self._wish.rate, HIDDEN))
             empty = 0 if messages else empty + 1
             for index, message in enumerate(messages):
                 await self._pace(began, moved)
-                trouble = await self._move(message)
+                trouble = BROKEN_OFF if self._stop.is_set() else await self._move(message)
                 if trouble:
                     await self._give_back(messages[index:])
                     return Redriven(moved, whole, trouble)
@@ -220,8 +239,10 @@ class Redriving:
         return Redriven(moved, whole)
 
     async def _pace(self, began: float, moved: int) -> None:
+        """Wait until the next message may be moved, or somebody breaks it off."""
         if self._wish.rate:
-            await anyio.sleep(max(0.0, began + moved / self._wish.rate - anyio.current_time()))
+            with anyio.move_on_after(max(0.0, began + moved / self._wish.rate - anyio.current_time())):
+                await self._stop.wait()
 
     async def _receive(self, limit: int) -> list[dict[str, Any]]:
         with faults.translating(f"receive from {self.queue.arn}"):

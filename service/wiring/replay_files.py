@@ -73,7 +73,7 @@ class ReplayFile:
 
     @classmethod
     def open(cls, state: Path, name: str) -> tuple[ReplayFile, ReplayState]:
-        """Of a replay that was broken off. Raises HeadraceError for one that runs, is unknown, or damaged."""
+        """Opens a replay that was broken off. Raises HeadraceError for one that runs, is unknown, or damaged."""
         directory = state / FOLDER / Path(name).name
         if not (directory / FILE).exists():
             known = ", ".join(each.id for each, _ in listed(state)) or "none"

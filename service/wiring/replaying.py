@@ -179,7 +179,7 @@ class Replaying:
         self._sources = PreparedSources(
             self._settings, config.directory, clients, endpoints, _no_store, self._clock, self._jitter, observer
         )
-        self._works = MappingFactory(
+        self._factory = MappingFactory(
             self._settings,
             clients,
             self._fleet,
@@ -243,7 +243,7 @@ class Replaying:
         keeps = progress if not of_documents else ReplayProgress(counts=progress.counts)
         source = ReplaySource(inner, plan, keeps, self._clock, self._state.wish.rate)
         self._sources.prepared = source
-        work = await self._works.work(self._mapping)
+        work = await self._factory.running_mapping(self._mapping)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._fleet.run)
             tasks.start_soon(work.run)

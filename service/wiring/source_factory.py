@@ -88,8 +88,8 @@ class SourceFactory:
         return SourceLook(code="RequestTimeout", message=f"there was no answer within {LOOK:g} seconds")
 
     async def positions(self, mapping: EventSourceMapping) -> LanePositions | None:
-        """Of a mapping that may not be at work; None for a kind that has none. Raises ConfigError for real AWS that the
-        user did not allow."""
+        """The positions of a mapping, which may not be at work; None for a kind that has none. Raises
+        ConfigError for real AWS that the user did not allow."""
         await self._endpoints.add(mapping)
         self._endpoints.refuse_real_aws([mapping.model_copy(update={"enabled": True})])
         return await poller_of(mapping).make(mapping, self.parts).positions()

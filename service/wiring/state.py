@@ -84,14 +84,14 @@ class StateDirectory:
     def owner(cls, path: Path) -> str | None:
         """The daemon that has it now, as ` (pid 7)`, or empty where its number is not known; None when none has. Makes
         nothing. Raises StateError."""
-        if not (path / LOCK).exists():
-            return None
         try:
             with (path / LOCK).open("r+") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return _owner(lock)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _unusable(path, error) from error
         return None

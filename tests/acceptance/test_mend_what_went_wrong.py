@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
 
 from support import daemons
@@ -111,9 +111,8 @@ def test_each_command_of_the_page_does_what_the_page_says(streams: Streams, tmp_
 
 def in_s3(streams: Streams) -> None:
     """One of the documents, as an object."""
-    session = botocore.session.get_session()
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    client: Any = session.create_client("s3", region_name="us-east-1", endpoint_url=streams.endpoint_url, **keys)
+    client: Any = boto3.client("s3", region_name="us-east-1", endpoint_url=streams.endpoint_url, **keys)
     queue = streams.queues
     answer = queue.client.receive_message(QueueUrl=queue.url(FAILED), VisibilityTimeout=0, WaitTimeSeconds=5)
     client.create_bucket(Bucket=FAILED)

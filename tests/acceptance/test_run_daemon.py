@@ -298,9 +298,9 @@ def _lambda_with_mapping(endpoint_url: str, arn: str) -> tuple[Any, str]:
     import io
     import zipfile
 
-    import botocore.session
+    import boto3
 
-    client = botocore.session.get_session().create_client(
+    client = boto3.client(
         "lambda",
         region_name="us-east-1",
         endpoint_url=endpoint_url,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import botocore.session
+import boto3
 import pytest
 from confluent_kafka.serialization import MessageField
 
@@ -205,8 +205,7 @@ def test_a_registry_that_is_down_is_waited_for_over_a_restart_and_holds_up_nobod
 
 def client(server: Server, service: str) -> Any:
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    session = botocore.session.get_session()
-    return session.create_client(service, region_name="us-east-1", endpoint_url=server.endpoint_url, **keys)
+    return boto3.client(service, region_name="us-east-1", endpoint_url=server.endpoint_url, **keys)
 
 
 @pytest.mark.semantics("SCHEMA-12", "SCHEMA-15")

@@ -191,3 +191,16 @@ def test_a_change_of_a_directory_is_seen_at_the_next_invocation(deployed: Deploy
         app.write_text(f"def handler(event, context): return {number}")
         answers.append(deployed.invoke("hot"))
     assert answers == [1, 22, 333]
+
+
+@pytest.mark.semantics("LAYER-25")
+def test_a_function_runs_without_its_extensions_and_that_is_said(deployed: Deployed) -> None:
+    layer = deployed.layer("monitoring", {"extensions/agent": "#!/bin/sh\n", "python/given.py": "VALUE = 'given'"})
+    assert deployed.answer("watched", {"app.py": GIVES}, [layer]) == "given"
+    said = (
+        f"function watched of {PYTHON} runs without the extensions of its layers, because Headrace starts none: agent"
+    )
+    assert [line["event"] for line in deployed.daemon.logged("runtime", function="watched")] == [said]
+    deployed.answer("later", {"app.py": "def handler(event, context): return 1"}, [])
+    deployed.lambda_.update_function_configuration(FunctionName="later", Layers=[layer])
+    assert said.replace("watched", "later") == deployed.daemon.wait_logged("runtime", function="later")["event"]

@@ -298,13 +298,16 @@ def test_no_mapping_reaches_real_aws_unsaid(streams: Streams, tmp_path: Path) ->
             api.wait_gone(uuid)
 
 
-@pytest.mark.semantics("CLI-29")
+@pytest.mark.semantics("CLI-29", "TPL-31")
 def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text("Transform: AWS::Serverless-2016-10-31\nResources: {}\n")
     name = streams.queues.create()
     env = {"AWS_ENDPOINT_URL": streams.endpoint_url}
     with daemons.running("--listen=127.0.0.1:0", cwd=tmp_path, env=env) as daemon:
         daemon.ready()
         assert "no configuration was named" in daemon.logged("start")[0]["event"]
+        hint = "template.yaml is here (SAM): `headrace run template.yaml` runs it"
+        assert daemon.logged("start")[1]["event"] == hint
         api = Api(daemon)
         assert refusal(lambda: api.create(streams.queues.arn(name)))[1] == "Function does not exist"
         api.client.close()
@@ -313,6 +316,7 @@ def test_a_daemon_without_a_configuration(streams: Streams, tmp_path: Path) -> N
     for arguments, more in ((("--dry-run",), {}), ((), {"HEADRACE_API__ENABLED": "false"})):
         refused = daemons.headrace("run", *arguments, cwd=tmp_path, env={**env, **more})
         assert (refused.returncode, "no configuration was named" in refused.stderr) == (78, True)
+        assert hint in refused.stderr
 
 
 @pytest.mark.semantics("FUNC-45", "ESM-07")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support import daemons
+from support.children import child
 from support.daemons import headrace
 from support.servers.running import Server, free_port
 
@@ -69,7 +70,7 @@ def test_a_daemon_whose_terminal_closes_stops(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(
+        child(
             [*daemons.command(), "run", str(config), "--log-format=json"],
             cwd=tmp_path,
             env=daemons.environment(),

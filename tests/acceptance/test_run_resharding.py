@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
 
 from support import daemons
@@ -35,7 +35,7 @@ class Stream:
         self.wait_active()
 
     def _connected(self, endpoint_url: str) -> Any:
-        return botocore.session.get_session().create_client(
+        return boto3.client(
             "kinesis",
             region_name="us-east-1",
             endpoint_url=endpoint_url,

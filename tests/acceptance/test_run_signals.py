@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support import daemons
+from support.children import child
 from support.eventually import eventually
 from support.servers.running import free_port
 
@@ -33,7 +34,7 @@ def config_of(directory: Path) -> Path:
 @pytest.mark.semantics("CLI-32")
 @pytest.mark.parametrize("number", STOPS)
 def test_a_signal_while_libraries_are_imported_ends_with_0_and_a_line(tmp_path: Path, number: signal.Signals) -> None:
-    with subprocess.Popen(
+    with child(
         [*daemons.command(), "run", str(config_of(tmp_path))],
         cwd=tmp_path,
         env=daemons.environment(),
@@ -83,9 +84,7 @@ def test_a_signal_while_functions_are_looked_at_ends_the_start(tmp_path: Path) -
 @pytest.mark.semantics("CLI-31")
 def test_a_daemon_outlives_its_terminal_under_nohup(tmp_path: Path) -> None:
     command = ["/bin/sh", "-c", 'trap "" HUP; exec "$0" "$@"', *daemons.command(), "run", str(config_of(tmp_path))]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=daemons.environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
+    with child(command, cwd=tmp_path, env=daemons.environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "Ready.\n" in iter(process.stdout.readline, "")
         os.kill(process.pid, signal.SIGHUP)

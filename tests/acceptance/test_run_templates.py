@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import pytest
 
-from support import daemons, template_cases, wheel
+from support import daemons, emulator_lab, template_cases, wheel
 from support.daemons import Queues, headrace
 from support.servers.running import Server
 
@@ -102,6 +102,57 @@ def test_a_template_runs_and_its_sources_are_created(queues: Queues, project: Pa
         each.close()
 
 
+DESTINATIONS = """\
+  Topic: {Type: AWS::SNS::Topic}
+  Bucket: {Type: AWS::S3::Bucket}
+"""
+
+
+@pytest.mark.semantics("TPL-28")
+def test_topics_and_buckets_that_are_failure_destinations_are_created(queues: Queues, project: Path) -> None:
+    stack, topics, buckets = queues.name(), client("sns", queues), client("s3", queues)
+    text = TEMPLATE.replace("StartingPosition: TRIM_HORIZON}", "StartingPosition: TRIM_HORIZON, <TO>}")
+    for destination in ("{Type: SNS, Destination: !Ref Topic}", "{Type: S3, Destination: !GetAtt Bucket.Arn}"):
+        text = text.replace("<TO>", f"DestinationConfig: {{OnFailure: {destination}}}", 1)
+    (project / "template.yaml").write_text(text + DESTINATIONS)
+    options = ["--create-sources", "--stack", stack, "--until-idle=60", "--listen", "127.0.0.1:0"]
+    done = headrace("run", "template.yaml", *options, cwd=project, env={"AWS_ENDPOINT_URL": queues.endpoint_url})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert any(each["TopicArn"].endswith(f":{stack}-Topic") for each in topics.list_topics()["Topics"])
+    assert any(each["Name"] == f"{stack}-Bucket".lower() for each in buckets.list_buckets()["Buckets"])
+    topics.close()
+    buckets.close()
+
+
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("TPL-01", "TPL-28")
+def test_a_template_runs_on_elasticmq_with_dynamodb_local(
+    elasticmq: Server, dynamodb_local: Server, project: Path
+) -> None:
+    queues, out = Queues(elasticmq.endpoint_url), project / "out.txt"
+    stack = queues.name()
+    text = "\n".join(line for line in TEMPLATE.splitlines() if "Kinesis" not in line)
+    (project / "template.yaml").write_text(text)
+    env = {
+        "AWS_ENDPOINT_URL_SQS": elasticmq.endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb_local.endpoint_url,
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": dynamodb_local.endpoint_url,
+    }
+    options = ["--create-sources", "--stack", stack, "--parameter", f"Out={out}", "--listen", "127.0.0.1:0"]
+    with daemons.running("template.yaml", *options, cwd=project, env=env) as daemon:
+        daemon.ready()
+        assert f"created the queue {stack}-OrdersQueue" in daemon.stdout
+        queues.send(f"{stack}-OrdersQueue", "first", "poison")
+        table = emulator_lab.client_of("dynamodb", dynamodb_local.endpoint_url)
+        table.put_item(TableName=f"{stack}-Table", Item={"id": {"S": "1"}})
+        wanted = {"dev first", "dev poison", "dev aws:dynamodb"}
+        daemon.wait_until(lambda: out.is_file() and set(out.read_text().splitlines()) == wanted)
+        daemon.wait_until(lambda: queues.depth(f"{stack}-Dead") == (1, 0))
+        assert daemon.stop() == 0
+    table.close()
+    queues.close()
+
+
 @pytest.mark.semantics("TPL-28")
 def test_what_is_there_stays_as_it_is(queues: Queues, project: Path) -> None:
     stack = queues.name()
@@ -152,9 +203,7 @@ def zipped(name: str, text: str) -> bytes:
 
 
 def client(service: str, queues: Queues) -> Any:
-    return botocore.session.get_session().create_client(
-        service, region_name="us-east-1", endpoint_url=queues.endpoint_url
-    )
+    return boto3.client(service, region_name="us-east-1", endpoint_url=queues.endpoint_url)
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ SHOWN = {
     "status": "failing",
     "status --check --strict": "orders: ",
     "status orders": "this order is bad",
+    "retry clicks": "clicks tries again now",
     "logs resize": "looking at {",
     "tap orders --fate filtered --payload --lines 1": "refused",
     "filter test record.json --mapping orders": "refused",
@@ -33,6 +34,7 @@ SHOWN = {
     "tap orders --where wanted --payload --lines 1": "wanted",
     "pause orders": "orders is paused",
     "resume orders": "orders goes on",
+    "status clicks": "BLOCKED SINCE",
     "positions skip clicks LANE": "clicks gives up on ",
     "positions set clicks TRIM_HORIZON": "clicks goes on there",
     "positions set clicks 2026-12-01T10:00:00Z": "clicks goes on there",
@@ -52,6 +54,16 @@ FILTER = {"filters": [{"pattern": {"body": {"type": ["bad", "wanted"]}}}]}
 
 def body(kind: str) -> str:
     return json.dumps({"type": kind})
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("mend-what-went-wrong.md")], ids=lambda page: page.stem)
+def test_a_command_that_stands_in_a_sentence_stands_in_a_block_too(page: Path) -> None:
+    text = page.read_text()
+    blocks = [line for line in text.splitlines() if line.startswith("$ headrace ")]
+    linked = set(re.findall(r"\[`(headrace [^`]+)`\]\(", text))
+    elsewhere = {"headrace run --watch"}  # `test_run_reload.py`
+    for named in {" ".join(each.split()) for each in re.findall(r"`(headrace [^`]+)`", text)} - linked - elsewhere:
+        assert any(f"{line} ".startswith(f"$ {named} ") for line in blocks), named
 
 
 @pytest.mark.semantics("SEE-01", "SEE-04", "SEE-05", "SEE-06", "STEER-03")
@@ -84,7 +96,10 @@ def test_each_command_of_the_page_shows_what_the_page_says(ministack: Server, tm
         for command in COMMANDS:
             given = [{"ID": record, "LANE": lane}.get(word, word) for word in command]
             given += ["--yes"] * (command[0] == "positions")
-            found = asked(given, daemon, tmp_path, queues, name)
+            for _ in range(50):
+                found = asked(given, daemon, tmp_path, queues, name)
+                if command[0] != "retry" or not found.returncode:  # else an attempt was under way
+                    break
             shown, wanted = found.stdout + found.stderr, SHOWN[" ".join(command)]
             assert wanted in shown, f"{command} shows\n{shown}"
             assert found.returncode == (1 if wanted == "orders: " or command[0] == "filter" else 0), command

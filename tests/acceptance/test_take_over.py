@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shlex
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from support import daemons
+from support import daemons, wheel
 from support.api_kill import ACCOUNT
 from support.daemons import Daemon, Queues
 from support.emulator_lab import EmulatorLab, client_of, emulator_lab, package
 from support.eventually import eventually
+from support.sdks import aws_cli
 from support.servers.running import Server, free_port
 
 CREATED, OTHER = json.dumps({"type": "created"}), json.dumps({"type": "other"})
@@ -351,4 +354,32 @@ def test_functions_can_run_here_with_the_emulators_package_and_variables(
         queues.send(queue, OTHER)
         daemon.wait_until(lambda: lab.bodies(name) == [CREATED, OTHER])
         assert daemon.stop() == 0
+    assert lab.state(mapped) == "Enabled"
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+PAGE = (wheel.ROOT / "docs" / "beside-your-emulator.md").read_text()
+COMMANDS = re.findall(r"^    ((?:AWS_|aws |headrace ).*)$", PAGE, re.MULTILINE)
+"""Those of tools that deploy are run by tests/proof/test_deployed_stacks.py."""
+
+
+@pytest.mark.semantics("TAKE-01", "TAKE-07", "TAKE-11")
+def test_the_commands_and_the_settings_of_the_page(lab: EmulatorLab, queues: Queues, tmp_path: Path) -> None:
+    run, pause, release = (each.replace("http://localhost:4566", lab.endpoint) for each in COMMANDS)
+    name, queue = fresh(), queues.create()
+    lab.function(name)
+    mapped = lab.mapping(name, queues.arn(queue))
+    (settings_of_the_page,) = re.findall(r"```yaml\n(take_over:.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "headrace.yaml").write_text(settings_of_the_page)
+    words = shlex.split(run)
+    given = dict(word.split("=", 1) for word in words[:2])
+    with daemons.running(*words[4:], "--listen=127.0.0.1:0", cwd=tmp_path, env=given) as daemon:
+        assert words[2:4] == ["headrace", "run"]
+        assert of_status(daemon.ready(), mapped)["origin"] == "emulator"
+        aws_cli.once(pause.replace("http://localhost:9470", daemon.url).replace("UUID", mapped))
+        daemon.wait_until(lambda: of_status(daemon, mapped)["state"] == "disabled")
+        daemon.process.kill()
+    released = daemons.headrace(*shlex.split(release)[1:], cwd=tmp_path)
+    assert (released.returncode, released.stdout) == (0, f"{mapped}: switched on again\n")
     assert lab.state(mapped) == "Enabled"

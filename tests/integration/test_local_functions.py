@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -23,6 +22,7 @@ from headrace.dispatch.invokers.local.launch import plan
 from headrace.dispatch.invokers.local.pool import LocalInvoker
 from headrace.dispatch.invokers.local.spec import CommandLaunch, Launch, Logging, RuntimeLaunch
 from headrace.dispatch.invokers.local.start_command import Command, LaunchRefused
+from support.children import child
 from support.eventually import eventually, eventually_async
 from support.reasons import MISLEADING
 from support.shop import ECHO, Shop, call, returned
@@ -440,7 +440,7 @@ anyio.run(main)
 def test_workers_end_with_a_daemon_that_was_killed(shop: Shop, isolation: str) -> None:
     code = shop.write(FAMILY)
     arguments = [str(code), str(shop.directory / "scratch"), shop.mark, isolation]
-    with subprocess.Popen([sys.executable, "-c", HOST, *arguments]) as host:
+    with child([sys.executable, "-c", HOST, *arguments]) as host:
         eventually(lambda: len(shop.marked()) == 2)
         host.kill()
     eventually(lambda: shop.marked() == [], "workers outlived their daemon")

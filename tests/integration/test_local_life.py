@@ -31,6 +31,7 @@ from headrace.dispatch.invokers.local.reaper import Reaper
 from headrace.dispatch.invokers.local.spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 from headrace.service.wiring.invokers import InvokerFactory
 from support import configs
+from support.children import child
 from support.counts import count
 from support.eventually import eventually, eventually_async
 from support.shop import ECHO, Shop, call, returned
@@ -351,7 +352,7 @@ anyio.run(main)
 
 @pytest.mark.semantics("FN-16")
 def test_a_reaper_that_was_killed_is_replaced_and_knows_what_the_first_one_knew(shop: Shop) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOST, str(shop.directory), shop.mark]) as host:
+    with child([sys.executable, "-c", HOST, str(shop.directory), shop.mark]) as host:
         eventually(lambda: len(shop.marked()) == 2)
         host.kill()
     eventually(lambda: shop.marked() == [], "workers outlived their daemon")
@@ -390,7 +391,7 @@ def test_a_daemon_killed_at_any_moment_of_a_start_leaves_nothing(shop: Shop) -> 
     moments = random.Random(seed)
     for _ in range(count(5, 100)):
         command = [sys.executable, "-c", STARTER, str(shop.directory), shop.mark]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as host:
+        with child(command, stdout=subprocess.PIPE) as host:
             assert host.stdout is not None
             host.stdout.readline()
             time.sleep(moments.uniform(0.0, 0.2))  # not a synchronisation: any moment must do
@@ -404,7 +405,7 @@ def test_who_left_the_group_is_known_by_its_mark() -> None:
     mark = f"mark-{uuid.uuid4().hex}=1"  # which no other run of this test has
     reaper.expect(mark)
     command = ["setsid", "sleep", "600"]
-    with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "A": mark}) as sleeper:
+    with child(command, env={"PATH": os.environ["PATH"], "A": mark}) as sleeper:
         eventually(lambda: b"sleep" in Path(f"/proc/{sleeper.pid}/cmdline").read_bytes())
         reaper.close()
         assert sleeper.wait() == -signal.SIGKILL
@@ -413,7 +414,7 @@ def test_who_left_the_group_is_known_by_its_mark() -> None:
 def test_a_closed_reaper_kills_what_it_still_watches() -> None:
     reaper = Reaper()
     reaper.ready()
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as sleeper:
+    with child(["sleep", "600"], start_new_session=True) as sleeper:
         reaper.watch(sleeper.pid)
         reaper.close()
         assert sleeper.wait() == -signal.SIGKILL
@@ -422,7 +423,7 @@ def test_a_closed_reaper_kills_what_it_still_watches() -> None:
 def test_a_forgotten_group_is_left_alone() -> None:
     reaper = Reaper()
     reaper.ready()
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as sleeper:
+    with child(["sleep", "600"], start_new_session=True) as sleeper:
         reaper.watch(sleeper.pid)
         reaper.forget(sleeper.pid)
         reaper.close()

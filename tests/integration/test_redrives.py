@@ -123,6 +123,24 @@ def test_an_endpoint_that_has_the_call_moves_them_itself(
     dead.queues.close()
 
 
+@pytest.mark.needs("java", "maven")
+@pytest.mark.semantics("REDRIVE-02")
+def test_a_task_that_runs_already_is_looked_at_and_no_other_is_started(
+    here: None, elasticmq: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dead = Dead(elasticmq)
+    dead.queues.send(dead.dead, *map(str, range(6)))
+    arn = dead.queues.arn(dead.dead)
+    dead.queues.client.start_message_move_task(SourceArn=arn, MaxNumberOfMessagesPerSecond=2)  # as one that was killed
+    assert dead.redrive(dead.dead) == 0, capsys.readouterr()
+    said = capsys.readouterr()
+    assert "a task that was started before" in said.err
+    assert f"moved 6 messages of {arn}" in said.out
+    assert len(dead.queues.client.list_message_move_tasks(SourceArn=arn, MaxResults=10)["Results"]) == 1
+    assert sorted(int(each["Body"]) for each in dead.take(dead.source, 6)) == list(range(6))
+    dead.queues.close()
+
+
 @pytest.mark.semantics("REDRIVE-01")
 def test_a_queue_that_is_nobodys_dead_letter_queue_says_what_to_do(
     here: None, ministack: Server, capsys: pytest.CaptureFixture[str]

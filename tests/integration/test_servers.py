@@ -15,6 +15,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from support.children import child
 from support.eventually import eventually
 from support.servers import (
     dynamodb_local,
@@ -176,7 +177,7 @@ with ministack.start() as server:
 """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     command = [sys.executable, "-c", script]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as starter:
+    with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as starter:
         assert starter.stdout is not None
         server = Server("ministack", "127.0.0.1", int(starter.stdout.readline()), Path())
         assert listens(server)

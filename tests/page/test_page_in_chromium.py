@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from headrace.dispatch.core import observer as seen
-from headrace.dispatch.core.model import DELIVERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
+from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
+from headrace.service.telemetry.core.mapping_model import Instant
+from headrace.service.telemetry.sight import Sight
 from support import chromium
 from support.chromium import Page, Wire
 from support.reasons import why
@@ -250,6 +252,21 @@ async def test_the_journal_is_searched_and_an_id_explained(wire: Wire) -> None:
             await page.click("button.link")
             await page.until("document.querySelectorAll('dialog .life li').length >= 4")
             await page.shows("attempt 4", "dialog")
+
+
+@pytest.mark.semantics("SEE-30")
+async def test_with_payloads_the_page_says_which_filter_refused_a_record(wire: Wire) -> None:
+    queue = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
+    item = {"messageId": "7", "body": '{"type": "<b>bill"}', "eventSource": "aws:sqs"}
+    refused = Records.of([Record(queue, "7", item, 0.0)])
+    async with desk(sight=Sight(lambda: Instant(100.0, 1000.0), payloads=True)) as found:
+        found.shown.names, found.shown.flow = ("orders",), found.sight.flow
+        found.sight.observe(seen.Filtered("orders", refused))
+        found.sight.observe(seen.Settled("orders", (Settlement(refused, FILTERED),)))
+        async with looking(wire, f"{found.url}/#/mapping/orders") as page:
+            await page.click("button.link")
+            await page.shows("filter 0 refuses it", "dialog")
+            await page.shows("<b>bill", "dialog .life")
 
 
 @pytest.mark.parametrize("place", ["/", "/#/functions"])

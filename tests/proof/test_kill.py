@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 import orjson
 import pytest
 
@@ -43,8 +43,7 @@ class Bench:
     """What was sent, by id: kind, group and number."""
 
     def __post_init__(self) -> None:
-        session = botocore.session.get_session()
-        self.sqs = session.create_client(
+        self.sqs = boto3.client(
             "sqs", "us-east-1", endpoint_url=self.endpoint, aws_access_key_id="test", aws_secret_access_key="test"
         )
         self.standard = self._queue("orders", fifo=False)

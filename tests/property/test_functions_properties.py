@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.service.control import (
+    account_limits,
     aliases,
     answers,
     as_documents,
     event_invokes,
     functions,
-    limits,
     policies,
+    recursion_and_runtime,
     tags,
-    upkeep,
     versions,
 )
 from headrace.service.control.model import Decision, Function, Moment, Package
@@ -151,13 +151,16 @@ def _tag(draw: st.DrawFn) -> Step:
 
 def _reserve(draw: st.DrawFn) -> Step:
     number = draw(st.integers(0, 1000))
-    return Step(f"reserve {number}", lambda function, moment: limits.reserve(function, named(), number, 100))
+    return Step(f"reserve {number}", lambda function, moment: account_limits.reserve(function, named(), number, 100))
 
 
 def _runtime(draw: st.DrawFn) -> Step:
     which = named(draw(st.sampled_from(QUALIFIERS)))
     request = {"UpdateRuntimeOn": "FunctionUpdate"}
-    return Step(f"runtime {which.qualifier}", lambda function, moment: upkeep.put_runtime(function, which, request))
+    return Step(
+        f"runtime {which.qualifier}",
+        lambda function, moment: recursion_and_runtime.put_runtime(function, which, request),
+    )
 
 
 STEPS: dict[str, Callable[[st.DrawFn], Step]] = {

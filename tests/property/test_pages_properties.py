@@ -59,6 +59,7 @@ def test_what_is_written_of_a_partition_is_its_records_elements(found: list[Raw]
     assert [sheet.view(place) for place in page.places] == [raw.value for raw in found]
     assert sheet.ordered == (offsets == sorted(set(offsets)))
     names = [sheet.name(place) for place in page.places]
+    assert sheet.names(page.places) == names
     sheet.seal()
     assert [record.body for record in page] == bodies
     assert [record.name for record in page] == names

@@ -66,7 +66,7 @@ class Environment(CallableInvoker):
 class NoneOfTheFile:
     """Makes none of the configuration's functions; each runtime is here."""
 
-    async def replaced_runtime(self, runnable: Runnable) -> str:
+    async def runtime_remark(self, runnable: Runnable) -> str:
         return ""
 
 

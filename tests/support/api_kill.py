@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
@@ -88,7 +88,7 @@ class Expected:
 
 def client(service: str, endpoint: str) -> Any:
     plain = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-    return botocore.session.get_session().create_client(
+    return boto3.client(
         service,
         "us-east-1",
         endpoint_url=endpoint,

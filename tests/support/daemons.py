@@ -25,10 +25,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import botocore.exceptions
-import botocore.session
 
 from support import wheel
+from support.children import child
 from support.servers import ministack
 
 GUARD = wheel.ROOT / "tests" / "support" / "servers" / "guard.py"
@@ -67,9 +68,7 @@ def headrace(
 def on_a_terminal(*arguments: str, cwd: Path) -> str:
     """All that one run of the command line writes to a terminal, until it ends."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*command(), *arguments], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
-    ):
+    with child([*command(), *arguments], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs):
         os.close(theirs)
         written = b""
         with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:  # Linux: an error says that all left it
@@ -276,7 +275,7 @@ class Queues:
     def __init__(self, endpoint_url: str, region: str = "us-east-1") -> None:
         self.endpoint_url = endpoint_url
         self._region = region
-        self.client = botocore.session.get_session().create_client(
+        self.client = boto3.client(
             "sqs",
             region_name=region,
             endpoint_url=endpoint_url,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3
 from botocore.exceptions import ClientError
 
 from support.api_kill import OURS
@@ -31,7 +31,7 @@ def handler(event, context):
 
 
 def client_of(service: str, endpoint: str) -> Any:
-    return botocore.session.get_session().create_client(
+    return boto3.client(
         service,
         region_name="us-east-1",
         endpoint_url=endpoint,

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
+import botocore.config
 import botocore.exceptions
-import botocore.session
 import pytest
 
 from . import daemons
@@ -21,7 +22,7 @@ class Api:
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
-        self.client: Any = botocore.session.get_session().create_client(
+        self.client: Any = boto3.client(
             "lambda",
             region_name="us-east-1",
             endpoint_url=daemon.url,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import botocore.session
+import boto3
 
 from support import daemons
 from support.daemons import Function, Queues, headrace
@@ -38,6 +38,10 @@ class Origin(Protocol):
         """What is stored of each mapping."""
         ...
 
+    def beginning(self, documents: Sequence[dict[str, Any]]) -> str:
+        """The place of the first record, as `--from` takes it; `documents` name all records."""
+        ...
+
 
 @dataclass
 class KinesisOrigin:
@@ -59,6 +63,9 @@ class KinesisOrigin:
 
     def positions(self, bench: ReplayBench) -> object:
         return stored(bench)
+
+    def beginning(self, documents: Sequence[dict[str, Any]]) -> str:
+        return first_of_shard(documents)
 
 
 @dataclass
@@ -85,6 +92,9 @@ class TableOrigin:
     def positions(self, bench: ReplayBench) -> object:
         return stored(bench)
 
+    def beginning(self, documents: Sequence[dict[str, Any]]) -> str:
+        return first_of_shard(documents)
+
 
 @dataclass
 class TopicOrigin:
@@ -110,9 +120,19 @@ class TopicOrigin:
     def positions(self, bench: ReplayBench) -> object:
         return [self.topics.committed(f"{self.name}-{name}", self.name) for name in MAPPINGS]
 
+    def beginning(self, documents: Sequence[dict[str, Any]]) -> str:
+        return f"{self.name}/0/0"
+
 
 def stored(bench: ReplayBench) -> object:
     return json.loads(bench.program("positions", "--output", "json").stdout)
+
+
+def first_of_shard(documents: Sequence[dict[str, Any]]) -> str:
+    """Of the one shard that they are about."""
+    infos = [info for each in documents for name, info in each.items() if name.endswith("BatchInfo")]
+    first = min(infos, key=lambda info: int(info["startSequenceNumber"]))
+    return f"{first['shardId']}@{first['startSequenceNumber']}"
 
 
 @dataclass
@@ -170,7 +190,7 @@ class ReplayBench:
         return {}
 
     def _client(self, service: str) -> Any:
-        return botocore.session.get_session().create_client(
+        return boto3.client(
             service,
             region_name="us-east-1",
             endpoint_url=self.ministack,
@@ -227,6 +247,12 @@ class ReplayBench:
         name: str = found["id"]
         return name
 
+    def in_bucket(self) -> list[dict[str, Any]]:
+        """The documents of the mapping `bucket`."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        keys = [each["Key"] for page in pages for each in page["Contents"]]
+        return [json.loads(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()) for key in keys]
+
     def _stored(self) -> bool:
         """Whether a position of the replay that runs is on the disk."""
         (file,) = (self.directory / ".headrace" / "replays").glob("*/replay.json")
@@ -260,7 +286,8 @@ def check(bench: ReplayBench, number: int) -> None:
     for mapping, place in zip(MAPPINGS, bench.documents, strict=True):
         assert set(bench.replayed(mapping, "--document", place)) == set(values), (mapping, place)
     assert bench.queues.depth(bench.failed[0]) == (0, 0)
-    assert sorted(bench.replayed("queue", "--from", "TRIM_HORIZON")) == values
+    for begin in ("TRIM_HORIZON", bench.origin.beginning(bench.in_bucket())):
+        assert sorted(bench.replayed("queue", "--from", begin)) == values, begin
     name = bench.broken_off("queue", "--from", "1h", "--rate", str(number // 2), after=number // 2)
     first = list(bench.taken)
     assert len(first) < number

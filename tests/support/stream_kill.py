@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import anyio
-import botocore.session
+import boto3
 import orjson
 
 from headrace.dispatch.core.model import Position
@@ -34,7 +34,7 @@ Handler = Literal["handler", "partial", "windowed"]
 
 
 def client(service: str, endpoint: str) -> Any:
-    return botocore.session.get_session().create_client(
+    return boto3.client(
         service, "us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
     )
 

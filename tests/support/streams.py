@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-import botocore.session
+import boto3
 
 from support import daemons
 from support.daemons import Queues
@@ -21,7 +21,7 @@ class Streams:
         self.kinesis, self.dynamodb = self._client("kinesis"), self._client("dynamodb")
 
     def _client(self, service: str) -> Any:
-        return botocore.session.get_session().create_client(
+        return boto3.client(
             service,
             region_name="us-east-1",
             endpoint_url=self.endpoint_url,

@@ -1,6 +1,7 @@
 """The daemon as a program that dies (`kill -9`) at a named point of taking a mapping over, or of giving it back.
 
-`python -m support.take_over_kill_daemon run CONFIG…` with KILL_AT=`Noted` dies at the first such moment:
+`python -m support.take_over_kill_daemon run CONFIG…`, or `release CONFIG…`, with KILL_AT=`Noted` dies at the first such
+moment:
 
     Noted        it is remembered, and still on at the emulator
     SwitchedOff  it is off there, and does not run here
@@ -14,13 +15,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
 from headrace.config.clients.emulator_mappings import EmulatorMappings
 from headrace.service.cli.main import main
+from headrace.service.control.documents import Name
+from headrace.service.control.mappings.as_documents import TAKEN
 from headrace.service.control.mappings.model import Mapped
+from headrace.service.control.store.document_store import Documents
 from headrace.service.control.store.mapping_plane import MappingPlane
 from support.api_kill_daemon import Killer
 
@@ -30,7 +35,7 @@ GIVING = ("Stopped", "SwitchedOn", "LetGo")
 
 def run(killer: Killer) -> int:
     """The command line, with a plane and an emulator that tell the killer what they do."""
-    note, hold, let_go, switch = MappingPlane.note, MappingPlane.hold, MappingPlane.let_go, EmulatorMappings.switch
+    note, hold, write, switch = MappingPlane.note, MappingPlane.hold, Documents.write, EmulatorMappings.switch
 
     async def noted(self: MappingPlane, mapped: Mapped) -> None:
         await note(self, mapped)
@@ -40,9 +45,10 @@ def run(killer: Killer) -> int:
         await hold(self, mapped)
         killer.passed("Held")
 
-    async def gone(self: MappingPlane, uuid: str) -> None:
-        await let_go(self, uuid)
-        killer.passed("LetGo")
+    async def written(self: Documents, puts: Any, deletes: Collection[Name] = (), *more: Any, **named: Any) -> None:
+        await write(self, puts, deletes, *more, **named)
+        if any(kind == TAKEN for kind, _ in deletes):
+            killer.passed("LetGo")
 
     async def switched(self: EmulatorMappings, uuid: str, *, on: bool) -> None:
         if on:
@@ -53,7 +59,7 @@ def run(killer: Killer) -> int:
     changed: list[tuple[type, str, Any]] = [
         (MappingPlane, "note", noted),
         (MappingPlane, "hold", held),
-        (MappingPlane, "let_go", gone),
+        (Documents, "write", written),
         (EmulatorMappings, "switch", switched),
     ]
     with ExitStack() as stack:

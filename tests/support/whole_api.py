@@ -79,7 +79,7 @@ class PaperFunctions(InvokerFactory):
     async def obstacle(self, runnable: Runnable, here: Home) -> str:
         return "install Java" if runnable.runtime.startswith("java") else ""
 
-    async def replaced_runtime(self, runnable: Runnable) -> str:
+    async def runtime_remark(self, runnable: Runnable) -> str:
         return ""
 
     async def looked_at(self, function: AnyFunction) -> str | Refused:

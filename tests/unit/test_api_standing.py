@@ -9,8 +9,8 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import Shape
 
-from headrace.config.fields import limits
-from headrace.config.fields.limits import Support
+from headrace.config.fields import mapping_limits
+from headrace.config.fields.mapping_limits import Support
 from headrace.service.api.core import field_support
 from headrace.service.api.core.field_support_tables import FORWARDED, SERVED
 from headrace.service.api.core.newer import OPERATIONS, completed
@@ -162,4 +162,7 @@ def test_what_is_recorded() -> None:
     mapping = {"KMSKeyArn": "arn:aws:kms:a", "Tags": {"a": "b"}, "BatchSize": 1}
     recorded = field_support.recorded("CreateEventSourceMapping", mapping)
     assert {field.path for field in recorded} == {"KMSKeyArn", "Tags"}
-    assert {field.reason for field in recorded} == {limits.RECORDED["kms_key_arn"], limits.RECORDED["tags"]}
+    assert {field.reason for field in recorded} == {
+        mapping_limits.RECORDED["kms_key_arn"],
+        mapping_limits.RECORDED["tags"],
+    }

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from aiohttp import web
 
-from headrace.config.clients import faults
+from headrace.config.clients import faults, session
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clients.endpoints import LocalEndpoint, RealEndpoint, RefusedEndpoint
 from headrace.config.errors import ConfigError, SourceRefused, SourceUnavailable
@@ -425,6 +425,21 @@ async def test_many_ask_at_once_and_share_one_client() -> None:
                 tasks.start_soon(ask)
         assert len(found) == 8
         assert len({id(each) for each in found}) == 1
+
+
+def test_all_sessions_read_the_descriptions_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Unless a variable names other ones in between."""
+
+    def description() -> object:
+        opened = session.open_session(None)
+        session.load_models(opened, "sqs")
+        return opened.get_component("data_loader").load_service_model("sqs", "service-2")
+
+    first = description()
+    assert description() is first
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert description() == first
+    assert description() is not first
 
 
 def test_nothing_heavy_is_imported_until_a_client_is_wanted() -> None:

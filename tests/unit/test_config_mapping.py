@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from headrace.config import rules
-from headrace.config.fields import limits
-from headrace.config.fields.limits import Support
+from headrace.config.fields import mapping_limits
+from headrace.config.fields.mapping_limits import Support
 from headrace.config.fields.spoken import aws_name
 from headrace.config.kinds import dynamodb, kafka, kinesis, sqs
 from headrace.config.kinds.profile import SourceKind
@@ -116,7 +116,7 @@ def test_each_field_has_a_standing_for_each_source() -> None:
     assert FIELDS.keys() == EventSourceMapping.model_fields.keys() - {"name"}
     assert all(row.keys() == set(KINDS) for row in FIELDS.values())
     recorded = {name for name, row in FIELDS.items() if Support.RECORDED in row.values()}
-    assert recorded == limits.RECORDED.keys()
+    assert recorded == mapping_limits.RECORDED.keys()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.service.control.limits import UNZIPPED_MAX
+from headrace.service.control.account_limits import UNZIPPED_MAX
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store import packages
 

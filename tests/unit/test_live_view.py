@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.service.cli.core.cells import cells, cut
 from headrace.service.cli.core.live_view import (
     KEYS,
     ORDERS,
@@ -15,8 +16,6 @@ from headrace.service.cli.core.live_view import (
     LiveView,
     Quit,
     Style,
-    cells,
-    cut,
     ordered,
     pressed,
     screen,
@@ -114,10 +113,20 @@ def test_a_page_has_lanes_batches_and_the_last_error() -> None:
     lane = {"lane": "shard-1", "position": "49", "lag_records": 3, "lag_seconds": None, "blocked_since": 1.0}
     batch = {"lane": "shard-1", "first": "50", "records": 2, "attempt": 3, "next_in": 1.5, "error": error}
     flight = {"lane": "shard-2", "first": "60", "records": 1, "attempt": 1, "seconds": 2.0}
-    mapping = seen("m", lanes=[lane], retrying=[batch], in_flight=[flight], last_error=error)
+    flight["visibility_left"] = 28.0
+    mapping = seen("m", lanes=[lane], retrying=[batch], in_flight=[flight], last_error=error, refused=0.25)
     text = "\n".join(line.text for line in screen(LiveView(selected="m", page=True), [mapping], "", 40, 120))
-    for part in ("last error  no (error, request r)", "shard-1  49        3    blocked", "1.5 s", "2.0 s"):
+    for part in (
+        "last error  no (error, request r)",
+        "shard-1  49        3    blocked",
+        "1.5 s",
+        "2.0 s  28.0 s",
+        "refused 25.0%",
+    ):
         assert part in text
+    useless = seen("m", refused=1.0, refused_everything=True)
+    shown = screen(LiveView(selected="m", page=True), [useless], "", 40, 120)
+    assert "filters     refused everything so far" in [line.text for line in shown]
     gone = screen(LiveView(selected="x", page=True), [mapping], "", 40, 120)
     assert gone[0].text == "x is gone"
 

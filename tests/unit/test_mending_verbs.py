@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.semantics("REPLAY-02")
+@pytest.mark.semantics("REPLAY-02", "CLI-50")
 @pytest.mark.parametrize(
     ("argv", "code", "said"),
     [
@@ -42,6 +42,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["replay", "orders", "--document", "missing.json"], Exit.FAILURE, "cannot read the document missing.json"),
         (["replay", "orders", "--document", "text.txt"], Exit.USAGE, "no document that can be replayed"),
         (["replay", "--resume", "x"], Exit.FAILURE, "no replay x is kept"),
+        (["replay", "--resume", "x", "--rate", "5", "--from", "1h"], Exit.USAGE, "leave out --from, --rate"),
+        (["replay", "orders", "--resume", "x"], Exit.USAGE, "leave out orders"),
+        (["replay", "--document", "text.txt", "--dry-run"], Exit.USAGE, "--document, --dry-run without a MAPPING"),
         (["redrive", "q", "--rate", "-1"], Exit.USAGE, "above 0"),
     ],
 )

@@ -12,7 +12,7 @@ from headrace.dispatch.kinds.table import filter_rules
 from headrace.dispatch.patterns.explain import explain, explain_record
 from headrace.dispatch.patterns.filters import Pattern
 from headrace.dispatch.patterns.formats import RecordFilter
-from headrace.dispatch.patterns.limits import MAX_CHOICES
+from headrace.dispatch.patterns.pattern_limits import MAX_CHOICES
 from support.counts import count
 from support.pattern_strategies import pair
 

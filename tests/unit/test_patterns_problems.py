@@ -10,7 +10,7 @@ import pytest
 
 from headrace.dispatch.patterns.errors import PatternError, PatternProblem
 from headrace.dispatch.patterns.filters import FilterSet, Pattern
-from headrace.dispatch.patterns.limits import DEFAULT_FILTERS, MAX_DEPTH, MAX_FILTERS, MAX_PATTERN_CHARS
+from headrace.dispatch.patterns.pattern_limits import DEFAULT_FILTERS, MAX_DEPTH, MAX_FILTERS, MAX_PATTERN_CHARS
 
 
 def problems(source: object) -> list[PatternProblem]:

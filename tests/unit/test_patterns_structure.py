@@ -8,7 +8,7 @@ import pytest
 
 from headrace.dispatch.patterns.arrays import ArrayMatcher
 from headrace.dispatch.patterns.filters import FilterSet, Pattern, RuleShape
-from headrace.dispatch.patterns.limits import MAX_CHOICES
+from headrace.dispatch.patterns.pattern_limits import MAX_CHOICES
 
 PATHS: list[tuple[str, str, Any, bool]] = [
     ("FILTER-08", '{"a": {"b": [1]}}', {"a": {"b": 1}}, True),

@@ -9,6 +9,7 @@ import pytest
 from headrace.service.running.core.redrive import (
     NoRoute,
     RedriveRoute,
+    at_once,
     is_repetition,
     names_dead_letters,
     resent,
@@ -93,3 +94,13 @@ def test_a_message_that_a_fifo_queue_takes_for_a_repetition_is_sent_under_anothe
 def test_only_a_policy_that_names_the_queue_makes_it_a_dead_letter_queue(policy: object) -> None:
     assert not names_dead_letters(policy, DEAD)
     assert names_dead_letters(f'{{"deadLetterTargetArn": "{DEAD}"}}', DEAD)
+
+
+@pytest.mark.semantics("REDRIVE-05")
+@pytest.mark.parametrize(
+    ("left", "rate", "number"), [(3, None, 3), (1000, None, 10), (1000, 500.0, 10), (1000, 0.1, 3), (1000, 0.001, 1)]
+)
+def test_no_more_is_received_than_is_moved_before_the_queue_shows_it_again(
+    left: int, rate: float | None, number: int
+) -> None:
+    assert at_once(left, rate, 60) == number

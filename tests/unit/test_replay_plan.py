@@ -97,6 +97,12 @@ def test_spans_hold_just_the_records_that_documents_name(found: list[NamedRecord
         assert all(one.last < other.first for one, other in itertools.pairwise(spans))
 
 
+@pytest.mark.semantics("REPLAY-03")
+def test_documents_that_overlap_name_their_records_once_and_all_of_them() -> None:
+    found = [NamedRecords("a", 0, 9, 10), NamedRecords("a", 2, 3, 2), NamedRecords("a", 9, 12, 4)]
+    assert spans_of(found) == {"a": [Span(0, 12)]}
+
+
 @pytest.mark.semantics("REPLAY-04")
 @given(st.lists(named, max_size=6), st.none() | st.floats(0, 2e9), st.just(inf) | st.floats(0, 2e9))
 def test_a_plan_and_its_progress_outlive_a_process(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,24 @@ async def test_with_near_false_another_version_is_refused(machine: Path) -> None
     assert text.endswith("is Python 3.98, the runtime is python3.99: name another interpreter")
     text = await refusal(spec(machine, "nodejs99.x", near=False, interpreter=machine / "bin" / "node"))
     assert "is Node.js 98, the runtime is nodejs99.x" in text
+
+
+@pytest.mark.semantics("LAYER-25")
+async def test_extensions_that_do_not_start_are_named(machine: Path) -> None:
+    for name, mode in (
+        ("one/extensions/agent", 0o755),
+        ("one/extensions/notes.txt", 0o644),
+        ("two/extensions/b", 0o755),
+    ):
+        program(machine / name, "").chmod(mode)
+    (machine / "two" / "extensions" / "agent.d").mkdir()
+    layers = (machine / "one", machine / "two", machine / "none")
+    said = "runs without the extensions of its layers, because Headrace starts none: agent, b"
+    program(machine / "code" / "bootstrap", "")
+    assert (await command(replace(spec(machine, "provided.al2023"), layers=layers))).remark == said
+    found = node(machine / "bin" / "node", 98)
+    planned = await command(replace(spec(machine, "nodejs99.x"), layers=layers))
+    assert planned.remark == f"runs with Node.js 98 ({found}), the nearest to nodejs99.x that is here; {said}"
 
 
 @pytest.mark.semantics("RUNTIME-09")

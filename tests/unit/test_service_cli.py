@@ -87,6 +87,40 @@ def test_operands_may_follow_options() -> None:
     assert cli.parse(["filter", "test", "--pattern", "{}", "file"]).record == "file"
 
 
+@pytest.mark.semantics("CLI-50")
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "c.json", "--fail-on-discard"], "--until-idle, and it is not given"),
+        (["run", "c.json", "--output", "json"], "a dry run"),
+        (["status", "--watch", "--check"], "leave out --check"),
+        (["status", "--watch", "--strict"], "leave out --check, --strict"),
+        (["status", "--watch", "--output", "json"], "--output"),
+        (["status", "m", "--check"], "leave out MAPPING"),
+        (["status", "--check", "--output", "json"], "--output"),
+        (["tap", "--lines", "0"], "at least 1"),
+        (["filter", "test", "--mapping", "m", "--source", "kinesis", "--config", "c.json", "c.json"], "--pattern"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    argv: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mapping = {"source": "arn:aws:sqs:us-east-1:000000000000:q", "function": "f"}
+    config = {
+        "aws": {"endpoint_url": "http://127.0.0.1:9", "region": "us-east-1"},
+        "functions": {"f": {"http": "http://127.0.0.1:9/"}},
+        "mappings": {"m": mapping},
+    }
+    (tmp_path / "c.json").write_text(json.dumps(config))
+    assert cli.main(argv) == Exit.USAGE
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "argv",
     [

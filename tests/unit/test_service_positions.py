@@ -121,6 +121,23 @@ def test_the_list_is_there_for_programs(project: Path, capsys: pytest.CaptureFix
     assert json.loads(out) == [{**about, "shards": shards}]
 
 
+@pytest.mark.semantics("STEER-14")
+def test_a_topic_whose_brokers_are_away_is_told_and_hides_no_stream(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads((project / "headrace.json").read_text())
+    own = {"endpoints": {"kafka_bootstrap_servers": ["127.0.0.1:1"]}}
+    topic = {"self_managed_event_source": own, "topics": ["t"], "function": "f", "starting_position": "LATEST"}
+    config["mappings"]["notices"] = topic
+    (project / "headrace.json").write_text(json.dumps(config))
+    for stored in (0, 1):
+        code, out, err = headrace(capsys, "--output", "json")
+        assert (code, len(json.loads(out))) == (Exit.OK, stored)
+        assert "notices: " in err
+        assert "127.0.0.1:1" in err
+        store(project, {(ORDERS, STREAM): at(7)})
+
+
 def test_where_nothing_was_stored_nothing_is_listed_and_nothing_is_made(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

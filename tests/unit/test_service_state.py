@@ -17,6 +17,7 @@ from headrace.service.control.store.code import CodeStore
 from headrace.service.control.store.document_store import Documents
 from headrace.service.wiring.known_starts import FILE, ForgetfulObserver, KnownStarts, fingerprint
 from headrace.service.wiring.state import StateDirectory, StateError, former_directory
+from support.children import child
 from support.reasons import no_start
 
 
@@ -66,7 +67,7 @@ async def test_what_is_stored_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_the_lock_is_free_the_moment_its_owner_is_killed(tmp_path: Path) -> None:
     hold = "import sys, time; from pathlib import Path; from headrace.service.wiring.state import StateDirectory\n"
     hold += "state = StateDirectory.open(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE) as owner:
+    with child([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"held\n"
         with pytest.raises(StateError, match=rf"pid {owner.pid}\b"):
@@ -80,6 +81,13 @@ def test_a_place_that_cannot_be_a_directory_is_refused_with_what_to_do(tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="--state"):
         StateDirectory.open(tmp_path / "file" / "state")
+
+
+def test_whoever_looks_for_the_owner_of_a_file_is_told_that_it_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match=r"Not a directory.*--state"):
+        StateDirectory.owner(tmp_path / "file")
+    assert StateDirectory.owner(tmp_path / "nowhere") is None
 
 
 def test_a_full_disk_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ EVENTS: list[seen.Event] = [
     seen.MappingChanged("m", "polling", None),
     seen.Crashed("m", RuntimeError("boom")),
     seen.FeedsChanged("m", 2),
-    seen.RuntimeReplaced("f", "python3.12", "runs with Python 3.11 (/p), the nearest to python3.12 that is here"),
+    seen.RuntimeDiffers("f", "python3.12", "runs with Python 3.11 (/p), the nearest to python3.12 that is here"),
     seen.FunctionLog("f", "request-1", "hello\n", "stdout"),
 ]
 
@@ -137,12 +137,16 @@ def test_a_function_that_cannot_start_is_said_by_its_gate_alone() -> None:
 @pytest.mark.semantics("OBS-06")
 @pytest.mark.semantics("RUNTIME-06")
 def test_another_version_of_a_runtime_is_said_each_time() -> None:
-    event = seen.RuntimeReplaced(
-        "f", "python3.12", "runs with Python 3.11 (/p), the nearest to python3.12 that is here"
-    )
+    event = seen.RuntimeDiffers("f", "python3.12", "runs with Python 3.11 (/p), the nearest to python3.12 that is here")
     lines = lines_of([event, event])
     text = "function f of python3.12 runs with Python 3.11 (/p), the nearest to python3.12 that is here"
     assert [(each["action"], each["event"], each["runtime"]) for each in lines] == [("runtime", text, "python3.12")] * 2
+
+
+@pytest.mark.semantics("LAYER-25")
+def test_a_command_that_runs_without_its_extensions_is_said() -> None:
+    (line,) = lines_of([seen.RuntimeDiffers("f", "", "runs without the extensions of its layers")])
+    assert (line["event"], line["runtime"]) == ("function f runs without the extensions of its layers", "")
 
 
 def test_what_repeats_is_said_once_per_window() -> None:

@@ -11,12 +11,15 @@ import pytest
 from anyio import to_thread
 
 from headrace.config.errors import HeadraceError
+from headrace.config.mapping import EventSourceMapping
 from headrace.dispatch.core import observer as seen
 from headrace.dispatch.core.model import DELIVERED, FILTERED, Attempt, Failure, FunctionFailed, Lane, Record, Settlement
 from headrace.dispatch.core.pages import Records
-from headrace.service.cli.verbs import positions_asked
+from headrace.service.api import filter_trials
+from headrace.service.cli.verbs import explain, positions_asked
 from headrace.service.cli.verbs.asking import ask, pull
 from headrace.service.cli.verbs.explain import record_of
+from headrace.service.telemetry.core.mapping_model import Instant
 from headrace.service.telemetry.core.tap import TapLines
 from headrace.service.telemetry.function_lines import FUNCTIONS, LAST, LinesOfFunctions
 from headrace.service.telemetry.sight import Sight
@@ -59,6 +62,46 @@ async def test_a_record_is_explained_with_attempts_errors_and_what_comes_next() 
         assert [each["what"] for each in known["life"]] == ["delivered"]
         assert (await found.get("/v1/explain?id=9&mapping=other"))[1]["mappings"] == []
         assert (await found.get("/v1/explain"))[0] == 400
+
+
+@pytest.mark.semantics("SEE-30")
+async def test_with_payloads_a_record_is_explained_by_what_each_filter_says_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sight = Sight(lambda: Instant(100.0, 1000.0), payloads=True)
+    queue = Lane("arn:aws:sqs:us-east-1:000000000000:orders")
+    item = {"messageId": "7", "body": '{"type": "bill"}', "eventSource": "aws:sqs"}
+    refused = Records.of([Record(queue, "7", item, 0.0)])
+    async with desk(sight=sight) as found:
+        found.shown.names = ("orders", "bills")
+        for name in found.shown.names:
+            sight.observe(seen.Filtered(name, refused))
+            sight.observe(seen.Settled(name, (Settlement(refused, FILTERED),)))
+        orders, bills = (await found.get("/v1/explain?id=7"))[1]["mappings"]
+        assert orders["record"] == bills["record"] == item
+        (said,) = orders["filters"]
+        assert (said["matched"], said["path"]) == (False, "body.type")
+        assert '"bill"' in said["reason"]
+        assert bills["filters"] == []  # its mapping is gone
+        assert await to_thread.run_sync(explained, found.url, "7") == 0
+        assert f"filter 0: no: {said['reason']}" in capsys.readouterr().out
+
+
+@pytest.mark.semantics("SEE-30")
+def test_of_a_record_whose_data_are_something_else_by_now_no_filter_says_anything() -> None:
+    stream = EventSourceMapping(
+        name="s",
+        source=SHARD.source,
+        function="f",
+        starting_position="LATEST",
+        filter_criteria={"filters": [{"pattern": '{"data": {"type": ["order"]}}'}]},
+    )
+    item = {"eventSource": "aws:kinesis", "eventID": "s:7", "kinesis": {"data": {"decoded": "by a schema"}}}
+    assert filter_trials.of_mapping(stream, json.dumps(item).encode()) == []
+
+
+def explained(url: str, record: str) -> int:
+    return explain.run(Namespace(url=url, record=record, mapping="orders", output="table"), ())
 
 
 @pytest.mark.semantics("SEE-04")

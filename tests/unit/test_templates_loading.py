@@ -18,7 +18,7 @@ from headrace.config.loader import load as load_config
 from headrace.service.cli.main import main
 from headrace.service.templates import sam_translation, samconfig
 from headrace.service.templates.core.model import ObjectPlace
-from headrace.service.templates.project import gather, is_project, stack_of
+from headrace.service.templates.project import SERVERLESS_TEMPLATE, gather, is_project, seen_in, stack_of
 from headrace.service.wiring.exits import Exit
 from support import template_cases
 
@@ -207,6 +207,38 @@ def test_what_is_a_project(tmp_path: Path, files: dict[str, str], named: str, fo
     assert is_project(tmp_path / named) is found
 
 
+@pytest.mark.semantics("TPL-31")
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"template.yaml": TEMPLATE}, "template.yaml is here (SAM): `headrace run template.yaml` runs it"),
+        (
+            {"cdk.json": "{}", "cdk.out/manifest.json": '{"version": "1", "artifacts": {}}'},
+            "cdk.out/manifest.json is here (CDK's manifest): `headrace run cdk.out` runs it",
+        ),
+        (
+            {"serverless.yml": "", f".serverless/{SERVERLESS_TEMPLATE}": '{"AWSTemplateFormatVersion": "x"}'},
+            f".serverless/{SERVERLESS_TEMPLATE} is here (Serverless): `headrace run .serverless` runs it",
+        ),
+        (
+            {"template.yaml": "a: b\n", "cdk.json": "{}"},
+            "this directory has cdk.json, and no template yet: run `cdk synth`",
+        ),
+        ({"serverless.yml": ""}, "this directory has serverless.yml, which is the source of Serverless"),
+        ({"main.tf": ""}, ""),
+        ({"template.json": "{"}, ""),
+        ({"orders.yaml": TEMPLATE}, ""),
+    ],
+)
+def test_a_template_that_nobody_named_is_seen(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = seen_in(tmp_path)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
+
+
 @pytest.mark.semantics("TPL-07")
 @pytest.mark.parametrize(
     ("path", "name"),
@@ -276,6 +308,20 @@ def test_a_source_that_needs_a_build_is_not_run(project: Path) -> None:
 def test_the_template_of_a_build_is_read_as_it_is(project: Path) -> None:
     build(project, -10)
     assert code_of(project, ".aws-sam/build/template.yaml") == (".aws-sam/build/Orders", [])
+
+
+@pytest.mark.semantics("TPL-19")
+def test_a_source_of_serverless_that_was_changed_after_it_was_packaged(tmp_path: Path) -> None:
+    packaged, source = tmp_path / ".serverless" / SERVERLESS_TEMPLATE, tmp_path / "serverless.yml"
+    packaged.parent.mkdir()
+    packaged.write_text('{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}')
+    source.write_text("service: x\n")
+    os.utime(source, (1, 1))
+    assert gather([tmp_path]).warnings == []
+    os.utime(packaged, (0, 0))
+    (warning,) = gather([tmp_path]).warnings
+    assert "serverless.yml: was changed after it was packaged" in str(warning)
+    assert "run `serverless package` again" in str(warning)
 
 
 @pytest.mark.semantics("TPL-18")

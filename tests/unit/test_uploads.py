@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytest
 
-from headrace.service.control.limits import UNZIPPED_MAX
+from headrace.service.control.account_limits import UNZIPPED_MAX
 from headrace.service.control.refusals import ApiError
 from headrace.service.control.store.code import DIRECTORY
 from headrace.service.control.store.uploads import CHUNK

@@ -97,7 +97,7 @@ class MappingAccess:
                 return tokens.provider(tokens.asked_of(oauth, self._secrets))
 
     async def _region(self) -> str:
-        """Of brokers that no ARN names."""
+        """The region of brokers that no ARN names."""
         try:
             return await self._clients.region("kafka")
         except ConfigError as error:

@@ -43,7 +43,7 @@ def refuse_real_aws(arn: str, servers: tuple[str, ...], real: bool) -> None:
 
 
 def choose(arn: str, plan: SecurityPlan, answer: dict[str, Any], *, emulated: bool) -> tuple[tuple[str, ...], Protocol]:
-    """Of the listeners that a cluster has, the one that is meant. A public one is reached from everywhere.
+    """The listener that a client is to use. A public one is reached from everywhere, so it comes first.
 
     Without a login, real clusters are asked with TLS if they have it; beside an emulator is a plain broker.
     """

@@ -46,7 +46,7 @@ class Certificate:
     certificate: str = field(repr=False)
     private_key: str = field(repr=False)
     password: str = field(default="", repr=False)
-    """Of the key; empty when it is not encrypted."""
+    """The password of the key; empty when the key is not encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Secrets:
         return text if _is_pem(text) else _fields(text, uri, "certificate")["certificate"]
 
     async def client(self, uri: str) -> ClientCredentials:
-        """Of an identity provider, for the grant of client credentials."""
+        """The client that an identity provider knows, for the grant of client credentials."""
         text = await self.text(uri)
         said = _fields(text, uri)
         signed = [name for name in _OF_SIGNED if name in said]

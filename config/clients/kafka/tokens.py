@@ -140,7 +140,7 @@ def granted_to(client: OauthClient, secrets: Secrets) -> Renewed:
 
 
 def expiry(text: str) -> float | None:
-    """Of a JSON web token, in seconds since the epoch; None for any other token."""
+    """The end of a JSON web token, in seconds since the epoch; None for any other token."""
     try:
         claims = json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
         return float(claims["exp"])

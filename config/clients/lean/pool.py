@@ -43,7 +43,7 @@ class ConnectionPool:
         return len(self._busy) + sum(not each.closed for each in self._idle)
 
     async def exchange(self, request: bytes, limit: int, patience: float | None) -> WireAnswer:
-        """As `HttpConnection.exchange`. Raises NotConnected, ExchangeFailed."""
+        """Sends a request over a free connection (`HttpConnection.exchange`). Raises NotConnected, ExchangeFailed."""
         connection = self._rested() or await self._connect()
         self._busy.add(connection)
         try:

@@ -22,6 +22,7 @@ from .spec import CommandLaunch, FunctionSpec, RuntimeLaunch
 from .start_command import Command, LaunchRefused, operator, refused
 
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+WITHOUT_EXTENSIONS = "runs without the extensions of its layers, because Headrace starts none:"
 
 
 async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
@@ -30,11 +31,25 @@ async def plan(spec: FunctionSpec) -> Command | LaunchRefused:
         return refused(
             spec, f"the code directory {spec.code} does not exist", "correct 'code'", "upload the code again"
         )
-    planned = await anyio.to_thread.run_sync(_planner(spec), spec)
+    planned = await anyio.to_thread.run_sync(_planned, spec)
     wrapper = spec.environment.get(WRAPPER)
     if isinstance(planned, Command) and wrapper and not spec.is_provided:
         return replace(planned, argv=(wrapper, *planned.argv), wrapped=True)
     return planned
+
+
+def _planned(spec: FunctionSpec) -> Command | LaunchRefused:
+    planned = _planner(spec)(spec)
+    if isinstance(planned, Command) and (names := _extensions(spec)):
+        remarks = (planned.remark, f"{WITHOUT_EXTENSIONS} {', '.join(names)}")
+        return replace(planned, remark="; ".join(filter(None, remarks)))
+    return planned
+
+
+def _extensions(spec: FunctionSpec) -> list[str]:
+    """The names of what AWS starts beside the runtime: the executable files of `/opt/extensions`."""
+    files = [each for layer in spec.layers for each in (layer / "extensions").glob("*")]
+    return sorted({each.name for each in files if each.is_file() and os.access(each, os.X_OK)})
 
 
 def _planner(spec: FunctionSpec) -> Callable[[FunctionSpec], Command | LaunchRefused]:

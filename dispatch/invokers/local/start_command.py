@@ -26,7 +26,8 @@ class Command:
     wrapped: bool = False
     """It is started through the function's own AWS_LAMBDA_EXEC_WRAPPER."""
     remark: str = ""
-    """The runtime that runs in place of the one that the function names; empty where that one runs."""
+    """What differs from AWS: the runtime that runs in place of the one that the function names, and the extensions that
+    do not start. Empty where nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...control import limits, upkeep
+from ...control import account_limits, recursion_and_runtime
 from ...control.store.function_plane import FunctionPlane
 from ...control.store.layer_plane import LayerPlane
 from ..wire.call import Answer, Call, Serve
@@ -26,22 +26,26 @@ class AccountCalls:
         }
 
     async def _settings(self, call: Call) -> Answer:
-        return Answer(limits.account(self._plane.all().values(), self._layers.packages()))
+        return Answer(account_limits.account(self._plane.all().values(), self._layers.packages()))
 
     async def _put_recursion(self, call: Call) -> Answer:
         which, loop = named(call, self._plane.here), call.parameters["RecursiveLoop"]
-        output = await self._plane.change(which, lambda function, moment: upkeep.put_recursion(function, which, loop))
+        output = await self._plane.change(
+            which, lambda function, moment: recursion_and_runtime.put_recursion(function, which, loop)
+        )
         return Answer(output)
 
     async def _recursion(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
-        return Answer(upkeep.recursion(self._plane.find(which.name), which))
+        return Answer(recursion_and_runtime.recursion(self._plane.find(which.name), which))
 
     async def _put_runtime(self, call: Call) -> Answer:
         which, request = named(call, self._plane.here), call.parameters
-        output = await self._plane.change(which, lambda function, moment: upkeep.put_runtime(function, which, request))
+        output = await self._plane.change(
+            which, lambda function, moment: recursion_and_runtime.put_runtime(function, which, request)
+        )
         return Answer(output)
 
     async def _runtime(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
-        return Answer(upkeep.runtime(self._plane.find(which.name), which))
+        return Answer(recursion_and_runtime.runtime(self._plane.find(which.name), which))

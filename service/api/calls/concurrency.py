@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from ...control import limits
+from ...control import account_limits
 from ...control.store.function_plane import FunctionPlane
 from ..wire.call import Answer, Call, Serve
 from .naming import named
@@ -31,15 +31,15 @@ class ConcurrencyCalls:
         async with self._reserving:
             others = sum(each.reserved or 0 for name, each in self._plane.all().items() if name != which.name)
             output = await self._plane.change(
-                which, lambda function, moment: limits.reserve(function, which, number, others)
+                which, lambda function, moment: account_limits.reserve(function, which, number, others)
             )
         return Answer(output)
 
     async def _get(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
-        return Answer(limits.reserved(self._plane.find(which.name), which))
+        return Answer(account_limits.reserved(self._plane.find(which.name), which))
 
     async def _delete(self, call: Call) -> Answer:
         which = named(call, self._plane.here)
-        await self._plane.change(which, lambda function, moment: limits.free(function, which))
+        await self._plane.change(which, lambda function, moment: account_limits.free(function, which))
         return Answer(status=204)

@@ -59,7 +59,7 @@ class ApiAccess:
         return Admitted(claim)
 
     def admit_page(self, head: Head) -> None:
-        """As `admit`, for files of our own page, which say nothing of this daemon. A browser cannot sign for what it
+        """Admits to the files of our own page, which say nothing of this daemon. A browser cannot sign for what it
         opens by itself, so elsewhere they are for everybody, once there are keys: the page signs what it then asks for.
         Raises ApiError."""
         if self._local:

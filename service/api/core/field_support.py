@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ....config.fields.limits import Support
+from ....config.fields.mapping_limits import Support
 from ...control.refusals import ApiError, invalid_parameter
 from .field_support_tables import FORWARDED, MEMBERS, SERVED
 

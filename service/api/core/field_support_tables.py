@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....config.fields.limits import RECORDED, Support
 from ....config.fields.mapping_fields import MappingFields
+from ....config.fields.mapping_limits import RECORDED, Support
 from ....config.fields.spoken import aws_name
 from ....config.kinds.support import FIELDS
 from ....config.kinds.table import KINDS

@@ -46,7 +46,7 @@ EVENT = 6_291_456
 """Largest event of a synchronous invocation."""
 ASYNCHRONOUS_EVENT = 1_048_576
 OLD_ASYNCHRONOUS_EVENT = 262_144
-"""Of InvokeAsync, which was deprecated before the limit was raised."""
+"""Bytes of an event of InvokeAsync, which AWS deprecated before it raised the limit."""
 ANY = 1_048_576
 """Largest other request."""
 

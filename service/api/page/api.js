@@ -3,7 +3,7 @@
 import { signed } from "./signing.js";
 
 const AGAIN = 1000; // milliseconds before a stream is opened again
-const PATIENCE = 15_000; // milliseconds after which a daemon that says nothing is away
+const PATIENCE = 15_000; // milliseconds after which no answer is expected any more
 const SHARE = 20; // asking takes one part in so many of the time …
 const RAREST = 10; // … but is not rarer than this, in seconds
 
@@ -41,11 +41,11 @@ async function send(method, place, { body, headers = {}, signal } = {}) {
   throw new Refusal(answer.status, told.code ?? "", told.error ?? told.message ?? `the daemon answers ${answer.status}`);
 }
 
-export async function ask(place, signal) {
-  return (await send("GET", place, { signal: soon(signal) })).json();
+export async function ask(place, signal, patience = PATIENCE) {
+  return (await send("GET", place, { signal: soon(signal, patience) })).json();
 }
 
-const soon = (signal) => AbortSignal.any([AbortSignal.timeout(PATIENCE), ...(signal ? [signal] : [])]);
+const soon = (signal, patience = PATIENCE) => AbortSignal.any([AbortSignal.timeout(patience), ...(signal ? [signal] : [])]);
 
 // --- actions --------------------------------------------------------------------------------------------------------
 

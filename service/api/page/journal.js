@@ -68,6 +68,7 @@ async function explain(mapping, id) {
     for (const entry of known?.life ?? []) life.append(step(entry));
     for (const retry of known?.retrying ?? []) life.append(make("li", {}, make("b", {}, "tried again"), ` in ${span(retry.next_in)}: attempt ${retry.attempt}`));
     for (const flight of known?.in_flight ?? []) life.append(make("li", {}, make("b", {}, "in flight"), ` for ${span(flight.seconds)}: attempt ${flight.attempt}`));
+    for (const [index, filter] of (known?.filters ?? []).entries()) life.append(make("li", {}, make("b", {}, `filter ${index} ${filter.matched ? "keeps" : "refuses"} it`), `: ${visible(filter.reason, 500)}`));
     if (!life.childElementCount) life.append(make("li", {}, "Nothing is known of it any more."));
     const payload = known?.record !== undefined && make("pre", {}, visible(JSON.stringify(known.record, null, 2)));
     dialog.show(foreign(id, { class: "code" }, 200), life, ...(payload ? [payload] : []));

@@ -16,6 +16,7 @@ const banner = document.getElementById("banner");
 const place = document.getElementById("daemon");
 const known = { version: "", levers: [] };
 const ever = new AbortController().signal;
+const ALIVE = 5_000; // milliseconds after which a daemon that says nothing of itself is away
 let leaving = new AbortController();
 
 // --- which page -----------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ function signIn(error) {
     keep(id.value.trim(), secret.value);
     asking = false;
     go();
-    ask("/v1/daemon", ever).then(daemon, away);
+    itself(ever).then(daemon, away);
   };
   const form = make(
     "form",
@@ -138,6 +139,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("hashchange", go);
-const first = await ask("/v1/daemon", ever).then(daemon, away);
+const itself = (signal) => ask("/v1/daemon", signal, ALIVE);
+const first = await itself(ever).then(daemon, away);
 if (!asking) go(first);
-poll((signal) => (asking ? new Promise((later) => setTimeout(later, 1000)) : ask("/v1/daemon", signal)), 2, (answer) => answer && daemon(answer), ever, away);
+poll((signal) => (asking ? new Promise((later) => setTimeout(later, 1000)) : itself(signal)), 2, (answer) => answer && daemon(answer), ever, away);

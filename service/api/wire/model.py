@@ -46,7 +46,7 @@ class Shape:
     values: tuple[str, ...] = ()
     sensitive: bool = False
     says_null: bool = True
-    """As a member of a list: whether a message says that it must not be null."""
+    """Whether a message says that it must not be null, where it is a member of a list."""
     payload: str | None = None
     """The member that is the body."""
 

@@ -39,7 +39,7 @@ FORMS: Mapping[RefusalKind, RefusalForm] = {
     RefusalKind.DENIED: RefusalForm(403, type=None, member="Message"),
     RefusalKind.FAULT: RefusalForm(500, "Service", "Message"),
 }
-"""As observed at AWS."""
+"""The form of each refusal, as observed at AWS."""
 
 
 class HttpRefusal(ApiError):

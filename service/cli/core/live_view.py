@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import accumulate, takewhile
 from typing import Any
-from unicodedata import combining, east_asian_width
 
 from ...telemetry.core.terminal import in_one_line
+from .cells import columns, cut
 
 Seen = Mapping[str, Any]
 """A mapping as `/status` has it."""
@@ -58,7 +57,7 @@ class LeverWish:
     """A lever that somebody pulls."""
 
     lever: str
-    """As `/v1/mappings/NAME/…` names it."""
+    """The name of the lever in `/v1/mappings/NAME/…`."""
     mapping: str
 
 
@@ -151,8 +150,6 @@ def screen(view: LiveView, mappings: Sequence[Seen], trouble: str, height: int, 
 HEAD = ("MAPPING", "STATE", "FUNCTION", "DELIVERED/s", "FAILED/s", "IN FLIGHT", "LAG", "WHY")
 COLUMN = {"name": 0, "state": 1, "delivered": 3, "failed": 4, "lag": 6}
 """The column that an order is about."""
-WIDEST = 40
-"""Cells of a column, the last one excepted."""
 
 
 def _table(view: LiveView, mappings: Sequence[Seen], height: int) -> list[ScreenLine]:
@@ -215,13 +212,14 @@ def _page_lines(view: LiveView, mappings: Sequence[Seen]) -> list[ScreenLine]:
     lines = [ScreenLine(f"{seen['name']}: {seen['state']}", Style.HEAD)]
     facts = {"why": seen.get("reason"), "source": seen["source"], "function": seen["function"], "lag": lag_text(flow)}
     facts |= {"destination": " ".join(filter(None, (seen.get("destination"), seen.get("trouble"))))}
+    facts["filters"] = _filters(flow)
     facts["last error"] = _error(flow.get("last_error"))
     lines += [ScreenLine(f"{name:<12}{text}") for name, text in facts.items() if text]
     lines += _rates(flow)
     lanes = [(each["lane"], each["position"], lag_text(each), _blocked(each)) for each in flow.get("lanes") or ()]
     lines += _part(("LANE", "POSITION", "LAG", ""), lanes)
-    flights = [(*_batch(each), f"{each['seconds']:.1f} s") for each in flow.get("in_flight") or ()]
-    lines += _part(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR"), flights)
+    flights = [(*_batch(each), f"{each['seconds']:.1f} s", _hidden(each)) for each in flow.get("in_flight") or ()]
+    lines += _part(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "HIDDEN FOR"), flights)
     retries = [
         (*_batch(each), f"{each['next_in']:.1f} s", _error(each["error"])) for each in flow.get("retrying") or ()
     ]
@@ -229,8 +227,19 @@ def _page_lines(view: LiveView, mappings: Sequence[Seen]) -> list[ScreenLine]:
     return lines
 
 
+def _filters(flow: Mapping[str, Any]) -> str:
+    if flow.get("refused_everything"):
+        return "refused everything so far"
+    return f"refused {flow['refused']:.1%}" if flow.get("refused") is not None else ""
+
+
 def _blocked(lane: Mapping[str, Any]) -> str:
     return "blocked" if lane.get("blocked_since") else ""
+
+
+def _hidden(flight: Mapping[str, Any]) -> str:
+    """How long a queue hides it still."""
+    return "-" if flight.get("visibility_left") is None else f"{flight['visibility_left']:.1f} s"
 
 
 def _rates(flow: Mapping[str, Any]) -> list[ScreenLine]:
@@ -254,40 +263,3 @@ def _part(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[ScreenL
         return []
     texts = columns([list(head), *([str(cell) for cell in row] for row in rows)])
     return [ScreenLine(""), ScreenLine(texts[0], Style.HEAD), *map(ScreenLine, texts[1:])]
-
-
-# --- cells ------------------------------------------------------------------------------------------------------------
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Each row as a line, its cells under each other."""
-    shown = [[in_one_line(cell) for cell in row] for row in rows]
-    last = len(shown[0]) - 1
-    widths = [min(WIDEST, max(cells(row[at]) for row in shown)) for at in range(last)]
-    return [
-        "  ".join([*(padded(cut(row[at], width), width) for at, width in enumerate(widths)), row[last]]).rstrip()
-        for row in shown
-    ]
-
-
-def cells(text: str) -> int:
-    """How many cells of a terminal a text takes."""
-    return sum(map(_width, text))
-
-
-def _width(character: str) -> int:
-    if combining(character):
-        return 0
-    return 2 if east_asian_width(character) in "WF" else 1
-
-
-def cut(text: str, width: int) -> str:
-    """As much of a text as has room; the last cell says that there is more."""
-    if cells(text) <= width:
-        return text
-    whole = takewhile(lambda used: used < width, accumulate(map(_width, text)))
-    return text[: sum(1 for _ in whole)] + ("~" if width > 0 else "")
-
-
-def padded(text: str, width: int) -> str:
-    return text + " " * (width - cells(text))

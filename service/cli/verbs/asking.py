@@ -45,7 +45,7 @@ def ask(base: str, path: str, **query: str) -> dict[str, Any]:
 
 
 def ask_source(base: str, path: str) -> dict[str, Any]:
-    """As `ask`, for what the daemon has to ask a source for, which may be away."""
+    """Asks for what the daemon has to ask a source for, which may be away."""
     return _allowed(base, path, patience=PATIENCE_OF_SOURCES)
 
 

@@ -95,5 +95,12 @@ def default() -> list[Path]:
 
 
 def nothing_named() -> ConfigError:
-    hint = "name a file or a directory, or write one with `headrace init`"
+    hint = template_here() or "name a file or a directory, or write one with `headrace init`"
     return ConfigError([Problem(NOTHING_NAMED, hint=hint)])
+
+
+def template_here() -> str:
+    """What to do with the template in the working directory, which nobody named; empty where there is none."""
+    from ...templates.project import seen_in
+
+    return seen_in(Path())

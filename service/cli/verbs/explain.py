@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 FATES = {
     "delivered": "the function took it",
-    "filtered": "no filter of the mapping matched it; `headrace filter test` says why for a record that you have",
+    "filtered": "no filter of the mapping matched it; `headrace filter test` says why for a record that you have, and "
+    "with `journal.payloads` it stands below",
     "discarded": "the mapping gave it up",
     "returned": "the source has it again",
     "abandoned": "undecided when the mapping stopped: it comes again",
@@ -54,6 +55,8 @@ def _show_life(known: dict[str, Any]) -> None:
         show(f"attempt {retry['attempt']} follows in {retry['next_in']:.1f} s")
     for flight in known["in_flight"]:
         show(f"the function has it now, for {flight['seconds']:.1f} s (request {flight['request_id']})")
+    for index, each in enumerate(known.get("filters", ())):
+        show(f"filter {index}: {'yes' if each['matched'] else 'no'}: {each['reason']}")
     if "record" in known:
         show(json.dumps(known["record"], ensure_ascii=False))
     show("")

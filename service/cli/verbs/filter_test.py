@@ -20,6 +20,8 @@ from .configs import load_config
 from .tables import show, show_json
 
 AT = "@"
+PATTERN_SOURCE = "sqs"
+"""The kind whose rules apply to `--pattern`, unless `--source` names another one."""
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
@@ -65,8 +67,10 @@ def _filter(arguments: argparse.Namespace) -> tuple[DispatchKind, RecordFilter]:
     if arguments.pattern:
         if arguments.mapping:
             raise UsageError("give --pattern or --mapping, not both")
-        kind = FILTERS[arguments.source]
+        kind = FILTERS[arguments.source or PATTERN_SOURCE]
         return kind, _parsed(kind, [_pattern(text) for text in arguments.pattern])
+    if arguments.source:
+        raise UsageError("--source goes with --pattern: a mapping's own source says which rules apply")
     config = load_config(arguments.config or (), arguments)
     name = arguments.mapping or _only(list(config.mappings))
     if name not in config.mappings:

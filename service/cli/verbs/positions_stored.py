@@ -7,9 +7,10 @@ import argparse
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from ....config.errors import HeadraceError
+from ....config.errors import ConfigError, HeadraceError, SourceError
 from ....config.fields.mapping_fields import UUID_FORM
 from ....config.fields.spoken import counted
 from ....config.loader import Config
@@ -22,7 +23,7 @@ from ...wiring.exits import UsageError
 from ...wiring.positions import are_stored, by_hand, open_positions, without_mapping
 from ...wiring.state import StateDirectory
 from .positions_shown import by_source, shown
-from .tables import show
+from .tables import show, tell
 
 NO_POSITIONS = "mapping {} reads a queue, which has no positions"
 Work = Callable[[CheckpointStore, Config, argparse.Namespace], Awaitable[None]]
@@ -41,11 +42,12 @@ async def run(config: Config, arguments: argparse.Namespace) -> None:
         await _set(config, arguments)
         return
     if not are_stored(directory):
+        config = await _with_api(config, directory)
         if verb == "remove" and await _of_group(config, arguments):
             return
         if verb is not None:
             raise HeadraceError(f"no positions are stored in {directory}")
-        shown([], arguments.output)
+        shown(await _of_groups(config), arguments.output)
         return
     with closing(StateDirectory.open(directory)):
         config = await with_stored(config, directory)
@@ -56,6 +58,18 @@ async def run(config: Config, arguments: argparse.Namespace) -> None:
             await _WORK[verb](store, config, arguments)
         finally:
             await store.aclose()
+
+
+async def _with_api(config: Config, directory: Path) -> Config:
+    """With the mappings that were made through the API, where there are some."""
+    if not _is_there(directory):
+        return config
+    with closing(StateDirectory.open(directory)):
+        return await with_stored(config, directory)
+
+
+def _is_there(directory: Path) -> bool:
+    return directory.is_dir()
 
 
 # --- list -----------------------------------------------------------------------------------------------------------
@@ -75,7 +89,23 @@ async def _list(store: CheckpointStore, config: Config, arguments: argparse.Name
         }
         for each in kept
     ]
-    shown(found, arguments.output)
+    shown([*found, *await _of_groups(config)], arguments.output)
+
+
+async def _of_groups(config: Config) -> list[dict[str, Any]]:
+    """The offsets that consumer groups have at their brokers. One whose brokers are away hides no other."""
+    found: list[dict[str, Any]] = []
+    for mapping in config.mappings.values():
+        if mapping.profile.keeps_positions or mapping.profile.competing:
+            continue
+        try:
+            async with by_hand(config, mapping, config.settings.state) as positions:
+                lanes = await positions.shown() if positions else []
+        except (SourceError, ConfigError) as error:
+            tell(f"{mapping.name}: {error}")
+            continue
+        found += by_source(mapping.name, mapping.uuid, lanes)
+    return found
 
 
 async def _shards(store: CheckpointStore, kept: Kept) -> list[dict[str, Any]]:

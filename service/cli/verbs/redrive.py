@@ -12,8 +12,9 @@ import anyio
 from ....config.clients.aws import AwsSettings, Clients
 from ....config.errors import HeadraceError
 from ....config.fields.spoken import counted
+from ...running.core.redrive import RedriveRoute
 from ...wiring.exits import Exit, UsageError
-from ...wiring.redriving import Redriven, RedriveWish, Redriving
+from ...wiring.redriving import HIDDEN, FoundQueue, Redriven, RedriveWish, Redriving
 from .asking import confirmed
 from .configs import default, read_config
 from .progress import ProgressLine
@@ -42,9 +43,8 @@ async def _run(settings: AwsSettings, wish: RedriveWish, yes: bool) -> int:
     async with Clients(settings) as clients:
         redriving = Redriving(clients, wish, tell_progress, stop)
         queue, sources, route = await redriving.open()
-        where = route.to or "the queues that they came from: " + ", ".join(sources)
-        tell(f"about {counted(queue.waiting, 'message')} of {queue.arn} go to {where}")
-        if not confirmed("Move them?", yes=yes):
+        _tell_plan(queue, sources, route, redriving)
+        if not redriving.runs and not confirmed("Move them?", yes=yes):
             tell("nothing was done")
             return Exit.FAILURE
         try:
@@ -57,6 +57,19 @@ async def _run(settings: AwsSettings, wish: RedriveWish, yes: bool) -> int:
     if stop.is_set():
         return Exit.INTERRUPTED
     return Exit.FAILURE if found.trouble else Exit.OK
+
+
+def _tell_plan(queue: FoundQueue, sources: Sequence[str], route: RedriveRoute, redriving: Redriving) -> None:
+    if redriving.runs:
+        tell(f"a task that was started before moves the messages of {queue.arn}; this shows how far it is")
+        return
+    where = route.to or "the queues that they came from: " + ", ".join(sources)
+    tell(f"about {counted(queue.waiting, 'message')} of {queue.arn} go to {where}")
+    if queue.hidden:
+        tell(
+            f"about {counted(queue.hidden, 'message')} more cannot be moved now: another reader has them, or a "
+            f"redrive that was broken off less than {HIDDEN} s ago; run it again when they are back"
+        )
 
 
 async def _until_signal(redriving: Redriving, stop: anyio.Event) -> Redriven:

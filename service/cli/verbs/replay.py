@@ -37,9 +37,20 @@ from .tables import show, show_json, table, tell
 
 NAMED = 20
 """Failures that are told one by one."""
+OF_A_NEW_ONE = {
+    "begin": "--from",
+    "end": "--to",
+    "document": "--document",
+    "function": "--function",
+    "rate": "--rate",
+    "retries": "--retries",
+    "dry_run": "--dry-run",
+}
+"""What a replay is told when it begins, and keeps until its end."""
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    _refuse_unheard(arguments)
     config = load_config(arguments.config or (), arguments)
     if arguments.resume:
         file, state = ReplayFile.open(config.settings.state, arguments.resume)
@@ -48,6 +59,19 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         return _list(config, arguments)
     state = ReplayState("", _wish(arguments), ReplayProgress())
     return _begin(_ReplayRun(config, arguments, observers, state, None))
+
+
+def _refuse_unheard(arguments: argparse.Namespace) -> None:
+    """Nothing that is said may stay without effect. Raises UsageError."""
+    given = [option for name, option in OF_A_NEW_ONE.items() if getattr(arguments, name) is not None]
+    if arguments.resume and (arguments.mapping or given):
+        raise UsageError(f"--resume goes on as the replay began: leave out {', '.join(_mapping(arguments) + given)}")
+    if given and not arguments.resume and not arguments.mapping:
+        raise UsageError(f"{', '.join(given)} without a MAPPING: name the mapping whose function gets the records")
+
+
+def _mapping(arguments: argparse.Namespace) -> list[str]:
+    return [arguments.mapping] if arguments.mapping else []
 
 
 def _list(config: Config, arguments: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from .configs import (
     nothing_named,
     read_config,
     refuse_without_template,
+    template_here,
     templates_among,
 )
 from .tables import show
@@ -62,7 +63,7 @@ def _of_templates(paths: Sequence[str | Path], arguments: argparse.Namespace, st
 
 
 def read_again(paths: Sequence[str | Path], arguments: argparse.Namespace) -> Config:
-    """As at the start. Sources of templates are not created again."""
+    """Reads the configuration as at the start. Sources of templates are not created again."""
     if not (found := templates_among(paths)):
         return read_config(paths, arguments)
     from . import templates
@@ -78,10 +79,16 @@ def _with_config(
     if arguments.watch and (config.settings.dry_run or not paths):
         why = "a dry run ends with what it began with" if config.settings.dry_run else "no configuration was named"
         raise UsageError(f"--watch has nothing to watch: {why}")
+    if arguments.fail_on_discard and config.settings.until_idle is None:
+        raise UsageError("--fail-on-discard is about the exit code of a run with --until-idle, and it is not given")
+    if arguments.output == "json" and not config.settings.dry_run:
+        raise UsageError("--output is about the lines of a dry run; --log-format is about the log")
     outputs = Outputs.of_process(config.settings.log.level, config.settings.log.format)
     if not paths:
         text = f"{NOTHING_NAMED}: all settings have their defaults, and functions and mappings come through the API"
         outputs.log.info(Action.START, text)
+        if not config.settings.take_over.enabled and (hint := template_here()):
+            outputs.log.info(Action.START, hint)
     logging.basicConfig(handlers=[LibraryLines(outputs.log)], level=logging.WARNING, force=True)
     with _descriptors(config, outputs.log):
         return _run(config, paths, outputs, arguments, observers)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ....config.errors import HeadraceError
-from ...wiring.exits import Exit
+from ...wiring.exits import Exit, UsageError
 from .asking import ask, base_of, fetch, part
 from .tables import show, show_json, table, tell
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    _refuse_unheard(arguments)
     if arguments.watch:
         from . import watch
 
@@ -33,6 +34,14 @@ def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
         _show_tables(status)
     good = status["polling"] if arguments.strict else status["ready"]
     return Exit.OK if good else Exit.FAILURE
+
+
+def _refuse_unheard(arguments: argparse.Namespace) -> None:
+    """Nothing that is said may stay without effect. Raises UsageError."""
+    if arguments.watch and (arguments.check or arguments.strict or arguments.output == "json"):
+        raise UsageError("--watch is a view for people: leave out --check, --strict and --output")
+    if arguments.check and (arguments.mapping or arguments.output == "json"):
+        raise UsageError("--check is of the daemon as a whole, and prints reasons: leave out MAPPING and --output")
 
 
 def _check(url: str) -> int:
@@ -101,7 +110,11 @@ def _lag(flow: dict[str, Any]) -> str:
     """In records where the source says it, else the age of what is invoked."""
     if flow.get("lag_records") is not None:
         return str(flow["lag_records"])
-    return "-" if flow.get("lag_seconds") is None else f"{flow['lag_seconds']:.1f} s"
+    return _seconds(flow.get("lag_seconds"))
+
+
+def _seconds(number: float | None) -> str:
+    return "-" if number is None else f"{number:.1f} s"
 
 
 # --- one mapping ----------------------------------------------------------------------------------------------------
@@ -139,8 +152,11 @@ def _show_mapping(mapping: dict[str, Any], flow: dict[str, Any]) -> None:
         for lane in flow["lanes"]
     ]
     _show_some(("LANE", "POSITION", "LAG", "BLOCKED SINCE"), lanes)
-    flights = [(*_batch(each), f"{each['seconds']:.1f} s", each["request_id"]) for each in flow["in_flight"]]
-    _show_some(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "REQUEST"), flights)
+    flights = [
+        (*_batch(each), f"{each['seconds']:.1f} s", _seconds(each["visibility_left"]), each["request_id"])
+        for each in flow["in_flight"]
+    ]
+    _show_some(("IN FLIGHT", "FIRST", "RECORDS", "ATTEMPT", "FOR", "HIDDEN FOR", "REQUEST"), flights)
     retries = [(*_batch(each), f"{each['next_in']:.1f} s", moment(each["since"])) for each in flow["retrying"]]
     _show_some(("RETRYING", "FIRST", "RECORDS", "ATTEMPT", "NEXT IN", "SINCE"), retries)
 

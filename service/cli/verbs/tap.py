@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...wiring.exits import Exit
+from ...wiring.exits import Exit, UsageError
 from .asking import base_of, ended, stream
 from .status import moment
 from .tables import show, tell
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, observers: Sequence[Observer]) -> int:
+    if arguments.lines is not None and arguments.lines < 1:
+        raise UsageError("--lines is a number of records, at least 1")
     wish = {"mapping": arguments.mapping or "", "fate": arguments.fate or "", "where": arguments.where or ""}
     wish["payload"] = "1" if arguments.payload else ""
     left, base = arguments.lines, base_of(arguments.url)

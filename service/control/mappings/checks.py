@@ -10,7 +10,7 @@ Each step raises ApiError with AWS's text where it is known. The rules are those
 from __future__ import annotations
 
 from ....config import rules
-from ....config.fields import limits
+from ....config.fields import mapping_limits
 from ....config.fields.arn import is_aws_region
 from ....config.mapping import EventSourceMapping, split_function
 from ....dispatch.kinds.pattern_check import check_patterns
@@ -47,8 +47,8 @@ def refuse_fields(mapping: EventSourceMapping, now: float, shortest_age: int) ->
 def _refuse_filters(mapping: EventSourceMapping) -> None:
     if any(check_patterns(mapping.profile, [pattern]) for pattern in mapping.patterns):
         raise invalid_parameter(texts.BAD_FILTER)
-    if len(mapping.patterns) > limits.FILTERS_QUOTA:
-        most = limits.FILTERS_QUOTA
+    if len(mapping.patterns) > mapping_limits.FILTERS_QUOTA:
+        most = mapping_limits.FILTERS_QUOTA
         raise invalid_parameter(texts.TOO_MANY_FILTERS.format(number=len(mapping.patterns), most=most))
 
 

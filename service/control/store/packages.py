@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ..limits import UNZIPPED_MAX
+from ..account_limits import UNZIPPED_MAX
 from ..refusals import ApiError, invalid_parameter
 
 ENTRIES_MAX = 50_000

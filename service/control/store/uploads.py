@@ -14,8 +14,8 @@ from ....config.clients import faults
 from ....config.durable.faults import StoreUnavailable
 from ....config.errors import ConfigError
 from .. import hot_reload
+from ..account_limits import UNZIPPED_MAX
 from ..advice import of_settings
-from ..limits import UNZIPPED_MAX
 from ..model import Package
 from ..refusals import ApiError, invalid_parameter, service
 from .code import CodeStore, whole

@@ -16,6 +16,25 @@ TRACE = "AWSTraceHeader"
 LONGEST_ID = 128
 """Characters of a deduplication id."""
 FIFO = ".fifo"
+MOST_AT_ONCE = 10
+"""Messages that one call can receive."""
+
+UNKNOWN = frozenset(
+    {
+        "InvalidAction",
+        "UnknownAction",
+        "UnknownOperation",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+        "UnsupportedOperationException",
+        "AWS.SimpleQueueService.UnsupportedOperation",
+        "NotImplemented",
+        "InternalFailure",
+        "404",
+        "501",
+    }
+)
+"""What an endpoint answers that has no such call. AWS has it, and means something else by some of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +70,13 @@ def route(queue: str, sources: Sequence[str], to: str) -> RedriveRoute | NoRoute
     if not sources:
         return NoRoute(f"{queue} is the dead-letter queue of no queue; name where its messages go with --to")
     return RedriveRoute(sources[0] if len(sources) == 1 else "", named=False)
+
+
+def at_once(left: int, rate: float | None, hidden: float) -> int:
+    """How many messages to receive, so that all of them are moved in half of the time for which the queue hides them
+    (seconds). `rate`: messages a second; None for no limit."""
+    most = min(MOST_AT_ONCE, left)
+    return most if rate is None else max(1, min(most, int(rate * hidden / 2)))
 
 
 def names_dead_letters(policy: object, queue: str) -> bool:

@@ -45,7 +45,7 @@ class RetryView:
     since: float
     """When they failed first: seconds since the epoch."""
     attempt: int
-    """Of the next try."""
+    """The number of the next try."""
     next_in: float
     """Seconds until then; 0 while it is under way or waits for its turn."""
     error: ErrorView | None
@@ -99,7 +99,7 @@ class FlowView:
     """Those that are blocked first, then the most behind."""
     lag_records: int | None
     lag_seconds: float | None
-    """Of the lane that is most behind."""
+    """The lag of the lane that is most behind."""
     refused: float | None
     """Share of the fetched records that a filter refused; None before the first."""
     refused_everything: bool

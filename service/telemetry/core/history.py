@@ -25,14 +25,14 @@ LAGS = SERIES[len(COUNTED) :]
 
 
 class History:
-    """Of one mapping, about 10 KiB. `began`: when counting began (monotonic)."""
+    """The last hour of one mapping, about 10 KiB. `began`: when counting began (monotonic)."""
 
     __slots__ = ("_at", "_number", "_series", "_totals")
 
     def __init__(self, began: float) -> None:
         self._at = began
         self._number = 0
-        """Of the next step, counted from the first."""
+        """The number of the next step, counted from the first."""
         self._totals: Sequence[int] = (0,) * len(COUNTED)
         self._series = {name: array("f") for name in SERIES}
 

@@ -32,7 +32,7 @@ class JournalEntry:
     lane: str
     ids: tuple[str, ...]
     detail: str = ""
-    """Of an invocation how it ended (`success`, `error`, `timeout`, `items`, …), of a discard the reason."""
+    """The end of an invocation (`success`, `error`, `timeout`, `items`, …), or the reason of a discard."""
     request_id: str = ""
     error: str = ""
     """The first line of what the function said; empty when all went well."""
@@ -75,7 +75,7 @@ class _Ring:
 
 
 class Journal:
-    """Of one mapping: `records` fates, and the invocations of as many records."""
+    """The journal of one mapping: `records` fates, and the invocations of as many records."""
 
     def __init__(self, records: int) -> None:
         self._fates, self._invocations = _Ring(records), _Ring(records)

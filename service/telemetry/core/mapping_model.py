@@ -99,7 +99,7 @@ class _Totals:
 
 
 class MappingModel:
-    """Of one mapping. Whatever it is told, it is told with the moment."""
+    """The model of one mapping. Each method gets the moment."""
 
     def __init__(self, now: Instant) -> None:
         self._since = now.monotonic

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 
 from ....config.nodes import Node
-from . import sam, terraform
+from . import sam
 
 _TYPE = re.compile(r"(AWS|Alexa|Custom)::[A-Za-z0-9:@_-]+|[A-Za-z0-9]+::[A-Za-z0-9]+::[A-Za-z0-9:]+")
 
@@ -48,7 +48,7 @@ TERRAFORM_SOURCE = ("holds Terraform's sources, and no plan or state that can be
 def format_of(document: Node) -> TemplateFormat:
     """What a document is, by what stands in it."""
     members = document.value if isinstance(document.value, dict) else {}
-    if terraform.is_terraform(document):
+    if "format_version" in members and ("values" in members or "planned_values" in members):  # `terraform show -json`
         return TemplateFormat.TERRAFORM
     if sam.is_sam(document):
         return TemplateFormat.SAM

@@ -150,7 +150,7 @@ class NotTaken:
     spot: Spot
     reason: Reason
     name: str = ""
-    """Of a function, as far as it is known."""
+    """The name of the function, as far as it is known."""
 
     @property
     def counts(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ....config.fields.limits import Support
+from ....config.fields.mapping_limits import Support
 from ....config.kinds.support import FIELDS, standing
 from ....config.mapping import EventSourceMapping
 from ....config.nodes import Node
@@ -23,12 +23,6 @@ from .terraform_references import Instance, TerraformProject
 from .values import TemplateValue, Unresolved, items_of, member, members_of, not_resolved, text_of
 
 UNKNOWN = not_resolved("the plan does not know it: apply it to the emulator and show the state")
-
-
-def is_terraform(document: Node) -> bool:
-    """Whether this is what `terraform show -json` prints."""
-    members = document.value if isinstance(document.value, dict) else {}
-    return "format_version" in members and ("values" in members or "planned_values" in members)
 
 
 def take(document: Node, options: TemplateOptions) -> TakenParts:

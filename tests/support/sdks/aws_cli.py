@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,19 @@ def packages() -> Path:
         return target
 
     return fetched(LOCK, install)
+
+
+def once(command: str) -> None:
+    """Run a command of a page, as it stands there. Raises where it fails."""
+    program, *words = shlex.split(command)
+    assert program == "aws"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(packages()),
+        "AWS_DEFAULT_REGION": REGION,
+        **CREDENTIALS,
+    }
+    subprocess.run([sys.executable, "-m", "awscli", *words], env=environment, check=True, capture_output=True)
 
 
 class AwsCli:

@@ -17,9 +17,9 @@ class RequestWriter:
     """Writes signed POST requests to one endpoint."""
 
     host: str
-    """As the header has it: with the port where it is not the scheme's own."""
+    """The value of the header `Host`: with the port where it is not the scheme's own."""
     path: str
-    """Of the endpoint, without the slash at its end."""
+    """The path of the endpoint, without the slash at its end."""
     agent: str
     signer: Signer
 

@@ -22,7 +22,7 @@ class SigningKeys:
     access_key: str
     secret_key: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
-    """Of temporary credentials."""
+    """The session token of temporary credentials."""
 
 
 class Signer:
