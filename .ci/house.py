@@ -50,6 +50,7 @@ SEAMS = frozenset(
         "pollers/replay/core/plan",
         "pollers/source",
         "pollers/supervisor",
+        "pollers/wrapped",
     }
 )
 """… and what of them is for everybody."""

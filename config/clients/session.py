@@ -7,6 +7,7 @@ good part of a second.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -49,11 +50,15 @@ def load_models(session: Any, service: str) -> None:
     """Read the service's description, so that making the client finds it in the loader's cache."""
     loader = _shared_loader(session.get_config_variable("data_path"))
     session.register_component("data_loader", loader)
-    for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
-        loader.load_data_with_path(general)
-    descriptions.pack_endpoints(loader.load_data("endpoints"))
-    descriptions.pack_service(loader.load_service_model(service, "service-2"))
-    descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
+    with _loading:  # several daemons of one process may do it at once, each in a thread
+        for general in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+            loader.load_data_with_path(general)
+        descriptions.pack_endpoints(loader.load_data("endpoints"))
+        descriptions.pack_service(loader.load_service_model(service, "service-2"))
+        descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
+
+
+_loading = threading.Lock()
 
 
 @cache

@@ -186,7 +186,7 @@ class KafkaSheet(Sheet):
         return [next(made[kind]) for kind in kinds]
 
     def _elements(self, kind: _Kind, places: Places) -> list[bytes]:
-        """Of records of one kind."""
+        """The elements of records of one kind."""
         raws = [self._raws[place] for place in places]
         columns: list[Iterable[object]] = [[self._offsets[at] for at in places], [self._times[at] for at in places]]
         no_key, no_value, _ = kind

@@ -52,7 +52,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Of all this one thing stands in the data."""
+    """Things of which one must stand in the data."""
 
     texts: frozenset[str] = frozenset()
     leaves: Mapping[str, Leaf] = field(default_factory=dict)

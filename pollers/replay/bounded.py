@@ -9,31 +9,32 @@ joined no group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
 
 from ...config.clock import Clock
-from ...dispatch.core.model import FateKind, Lane, OpenWindow, Record, Settlement
+from ...dispatch.core.model import FateKind, Lane, Record, Settlement
 from ...dispatch.core.pages import Page, Records
 from ...dispatch.core.token_bucket import TokenBucket
 from ..core.mark import Mark
-from ..source import FetchResult, Owner, Reader, Roster, Source
+from ..source import FetchResult, Reader, Source
+from ..wrapped import WrappedReader, WrappedSource
 from .core.plan import ReplayPlan, ReplayProgress
 
 TIPS = 2
 """Fetches in a row without a record that tell the end of a shard."""
 
 
-class ReplaySource:
-    """A `Source`."""
+class ReplaySource(WrappedSource):
+    """The source, as far as the plan wants it."""
 
     def __init__(
         self, inner: Source, plan: ReplayPlan, progress: ReplayProgress, clock: Clock, rate: float | None = None
     ) -> None:
         """`rate`: records a second at most; None for no limit."""
-        self._inner = inner
+        super().__init__(inner)
         self.plan = plan
         self.progress = progress
         self.clock = clock
@@ -44,28 +45,8 @@ class ReplaySource:
         self.changed = False
         """Whether the progress moved since somebody stored it."""
 
-    @property
-    def patience(self) -> float:
-        return self._inner.patience
-
-    @property
-    def lent(self) -> bool:
-        return self._inner.lent
-
-    async def open(self) -> Roster:
-        return await self._inner.open()
-
-    async def watch(self, changed: Callable[[], None]) -> None:
-        await self._inner.watch(changed)
-
     async def reader(self, feed: str) -> ReplayReader:
         return ReplayReader(await self._inner.reader(feed), self)
-
-    async def empty(self) -> bool:
-        return await self._inner.empty()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
     async def pace(self, limit: int) -> int:
         """Wait until a record may be given; how many may be."""
@@ -94,21 +75,13 @@ class ReplaySource:
         self.changed = True
 
 
-class ReplayReader:
+class ReplayReader(WrappedReader):
     """Gives of its inner reader what the plan wants."""
 
     def __init__(self, inner: Reader, source: ReplaySource) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._source = source
         self._tips = 0
-        self.lane = inner.lane
-
-    @property
-    def window(self) -> OpenWindow | None:
-        return self._inner.window
-
-    def attach(self, owner: Owner) -> None:
-        self._inner.attach(owner)
 
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
         limit = await self._source.pace(limit)
@@ -137,23 +110,14 @@ class ReplayReader:
         over = any(_is_over(plan, page.lane.shard, page) for page in fetched.records.pages)
         return [self.lane] if over else []
 
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self._inner.hold(records, until)
-
     async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
         refused = await self._inner.settle(settlements)
         self._source.settled(settlements)
         return refused
 
-    async def release(self, records: Sequence[Record]) -> None:
-        await self._inner.release(records)
-
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         await self._inner.commit(marks)
         self._source.committed(marks)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 def _wants(plan: ReplayPlan, shard: str, page: Page, place: int) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -26,10 +26,10 @@ from anyio.abc import TaskGroup
 from ...config.clock import Clock
 from ...config.errors import SourceError, SourceUnavailable
 from ...config.reasons import Reason
-from ...dispatch.core.model import Lane, OpenWindow, Record, Settlement
+from ...dispatch.core.model import Lane, Record
 from ...dispatch.core.pages import Records
-from ..core.mark import Mark
-from ..source import FetchResult, Owner, Reader, Roster, Source
+from ..source import FetchResult, Owner, Reader, Source
+from ..wrapped import WrappedReader, WrappedSource
 
 PATIENCE = 1.0
 """Seconds for which a fetch waits for schemas when no window is open: other lanes want to be read meanwhile."""
@@ -43,22 +43,19 @@ Decode = Callable[[Record], Awaitable[Record]]
 known."""
 
 
-class DecodingSource:
+class DecodingSource(WrappedSource):
     """A mapping's source, with decoded records. `close` ends what decoding needs."""
 
     lent = False
     patience = math.inf
 
     def __init__(self, inner: Source, decode: Decode, close: Callable[[], Awaitable[None]], clock: Clock) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._decode = decode
         self._close = close
         self._clock = clock
         self._readers: set[DecodingReader] = set()
         self._workers: TaskGroup | None = None
-
-    async def open(self) -> Roster:
-        return await self._inner.open()
 
     async def watch(self, changed: Callable[[], None]) -> None:
         failure: SourceError | None = None
@@ -105,7 +102,7 @@ class _DecodingQueue:
     """Why its first record waits, once that is known."""
 
 
-class DecodingReader:
+class DecodingReader(WrappedReader):
     """One feed's view of the source, with decoded records."""
 
     def __init__(
@@ -115,7 +112,7 @@ class DecodingReader:
         clock: Clock,
         closed: Callable[[DecodingReader], None],
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._start = start
         self._clock = clock
         self._closed = closed
@@ -125,14 +122,6 @@ class DecodingReader:
         self._news: Reason | None = None
         """Trouble that was not reported yet."""
         self._worked = anyio.Event()
-
-    @property
-    def lane(self) -> Lane | None:
-        return self._inner.lane
-
-    @property
-    def window(self) -> OpenWindow | None:
-        return self._inner.window
 
     @property
     def waits(self) -> bool:
@@ -232,20 +221,6 @@ class DecodingReader:
             queue.trouble = None
             self._ready.append(decoded)
         await anyio.lowlevel.checkpoint()
-
-    # --- as they were -----------------------------------------------------------------------------------------------
-
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self._inner.hold(records, until)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
-        return await self._inner.settle(settlements)
-
-    async def release(self, records: Sequence[Record]) -> None:
-        await self._inner.release(records)
-
-    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
-        await self._inner.commit(marks)
 
     async def aclose(self) -> None:
         self._closed(self)

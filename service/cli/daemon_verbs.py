@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
-from .options import output_argument, positions_arguments, url_argument
+from .options import output_argument, positions_arguments, url_argument, yes_option
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(verbs: Verbs) -> None:
     _add_status(verbs)
     _add_explain(verbs)
     _add_levers(verbs)
@@ -17,85 +22,77 @@ def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_positions(verbs)
 
 
-def _add_status(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "status", help="ask the running daemon", description="Show mappings and functions of the running daemon."
-    )
-    verb.add_argument(
-        "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
-    )
+@contextmanager
+def _asks(
+    verbs: Verbs, name: str, text: str, description: str, module: str = "", operand: str | None = None
+) -> Iterator[argparse.ArgumentParser]:
+    """A verb that asks the daemon at --url. The block adds what the verb has besides."""
+    verb = verbs.add_parser(name, help=text, description=description)
+    yield verb
     url_argument(verb)
-    verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
-    verb.add_argument("--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not")
-    verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
-    output_argument(verb, "form of the answer")
-    verb.set_defaults(module="status", operand="mapping")
+    verb.set_defaults(module=module or name, **({"operand": operand} if operand else {}))
 
 
-def _add_explain(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "explain",
-        help="what became of a record?",
-        description="Show what happened to one record: invocations, errors, fate. Exit code 1 if nothing is known.",
-    )
-    verb.add_argument("record", metavar="ID", help="message id, sequence number, or TOPIC/PARTITION/OFFSET")
-    verb.add_argument("--mapping", metavar="MAPPING", help="of this mapping alone")
-    url_argument(verb)
-    output_argument(verb, "form of the answer")
-    verb.set_defaults(module="explain")
+def _add_status(verbs: Verbs) -> None:
+    description = "Show mappings and functions of the running daemon."
+    with _asks(verbs, "status", "ask the running daemon", description, operand="mapping") as verb:
+        verb.add_argument(
+            "mapping", metavar="MAPPING", nargs="?", help="show everything of this one (default: all in short)"
+        )
+        verb.add_argument("--watch", action="store_true", help="a live view, with keys to pause, continue and retry")
+        verb.add_argument(
+            "--check", action="store_true", help="print nothing but a reason; exit code 0 if ready, 1 if not"
+        )
+        verb.add_argument("--strict", action="store_true", help="ready only if every mapping polls and none is failing")
+        output_argument(verb, "form of the answer")
 
 
-def _add_levers(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_explain(verbs: Verbs) -> None:
+    description = "Show what happened to one record: invocations, errors, fate. Exit code 1 if nothing is known."
+    with _asks(verbs, "explain", "what became of a record?", description) as verb:
+        verb.add_argument("record", metavar="ID", help="message id, sequence number, or TOPIC/PARTITION/OFFSET")
+        verb.add_argument("--mapping", metavar="MAPPING", help="of this mapping alone")
+        output_argument(verb, "form of the answer")
+
+
+def _add_levers(verbs: Verbs) -> None:
     levers = (
         ("pause", "let a mapping wait, over restarts too"),
         ("resume", "let a paused mapping go on"),
         ("retry", "invoke now what waits for its next attempt"),
     )
     for name, text in levers:
-        verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}, in the running daemon.")
-        verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
-        url_argument(verb)
-        verb.set_defaults(module="levers")
+        description = f"{text[0].upper()}{text[1:]}, in the running daemon."
+        with _asks(verbs, name, text, description, module="levers") as verb:
+            verb.add_argument("mapping", metavar="MAPPING", help="its name or UUID")
 
 
-def _add_reload(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "reload",
-        help="let the daemon read its configuration again",
-        description="Let the running daemon read its configuration again. What did not change goes on as it is.",
-    )
-    url_argument(verb)
-    output_argument(verb, "form of the answer")
-    verb.set_defaults(module="reload")
+def _add_reload(verbs: Verbs) -> None:
+    description = "Let the running daemon read its configuration again. What did not change goes on as it is."
+    with _asks(verbs, "reload", "let the daemon read its configuration again", description) as verb:
+        output_argument(verb, "form of the answer")
 
 
-def _add_tap(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser(
-        "tap",
-        help="see records as they pass",
-        description="Show each record when it gets its fate. Who reads slowly misses some, and is told how many.",
-    )
-    verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
+def _add_tap(verbs: Verbs) -> None:
+    description = "Show each record when it gets its fate. Who reads slowly misses some, and is told how many."
     fates = ("delivered", "filtered", "discarded", "returned", "abandoned")
-    verb.add_argument("--fate", choices=fates, help="of this fate alone")
-    verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
-    verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
-    verb.add_argument("--json", action="store_true", help="lines of JSON")
-    verb.add_argument("--lines", metavar="N", type=int, help="end after so many")
-    url_argument(verb)
-    verb.set_defaults(module="tap", operand="mapping")
+    with _asks(verbs, "tap", "see records as they pass", description, operand="mapping") as verb:
+        verb.add_argument("mapping", metavar="MAPPING", nargs="?", help="of this mapping alone")
+        verb.add_argument("--fate", choices=fates, help="of this fate alone")
+        verb.add_argument("--where", metavar="TEXT", help="only records in whose JSON this text stands")
+        verb.add_argument("--payload", action="store_true", help="show the record too, as it stands in the event")
+        verb.add_argument("--json", action="store_true", help="lines of JSON")
+        verb.add_argument("--lines", metavar="N", type=int, help="end after so many")
 
 
-def _add_logs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("logs", help="what functions print", description="Show the last lines of functions.")
-    verb.add_argument("function", metavar="FUNCTION", nargs="?", help="of this one alone")
-    verb.add_argument("-f", "--follow", action="store_true", help="and go on with those that come")
-    verb.add_argument("--platform", action="store_true", help="START, END and REPORT, too")
-    url_argument(verb)
-    verb.set_defaults(module="logs", operand="function")
+def _add_logs(verbs: Verbs) -> None:
+    with _asks(verbs, "logs", "what functions print", "Show the last lines of functions.", operand="function") as verb:
+        verb.add_argument("function", metavar="FUNCTION", nargs="?", help="of this one alone")
+        verb.add_argument("-f", "--follow", action="store_true", help="and go on with those that come")
+        verb.add_argument("--platform", action="store_true", help="START, END and REPORT, too")
 
 
-def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_positions(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "positions",
         help="list, set, skip, move and remove positions in streams and topics",
@@ -137,6 +134,6 @@ def _add_positions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     remove.add_argument("source", metavar="SOURCE", nargs="?", help="ARN of the stream (default: all of the mapping's)")
     move.add_argument("to", metavar="TO", help="name or UUID of the mapping that gets them")
     for each in (change, skip, remove):
-        each.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        yes_option(each)
     for each in (change, skip, move, remove):
         positions_arguments(each, default=argparse.SUPPRESS)

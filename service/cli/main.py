@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..wiring import signals
 from ..wiring.exits import Exit, UsageError
 from . import daemon_verbs, mending
-from .options import aws_arguments, body_argument, config_arguments, log_arguments, output_argument, template_arguments
+from .options import (
+    aws_arguments,
+    body_argument,
+    config_arguments,
+    config_option,
+    log_arguments,
+    output_argument,
+    template_arguments,
+)
 from .terminal import print_everything
 
 if TYPE_CHECKING:
@@ -128,7 +136,7 @@ def _add_filter(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument("--pattern", action="append", metavar="JSON", help="a pattern, or @FILE; may be given again")
     verb.add_argument("--mapping", metavar="NAME", help="the filters of this mapping of the configuration")
-    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
+    config_option(verb)
     verb.source = verb.add_argument(
         "--source", metavar="SOURCE", help="kind of source whose rules apply to --pattern (default: sqs)"
     )
@@ -159,7 +167,7 @@ def _add_invoke(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("payload", metavar="PAYLOAD", nargs="?", help="JSON, @FILE, or - for stdin (default: {})")
     verb.add_argument("--event", metavar="KIND", help="an event of sqs, kinesis, dynamodb or kafka as the payload")
     body_argument(verb)
-    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
+    config_option(verb)
     aws_arguments(verb)
     log_arguments(verb)
     verb.set_defaults(module="invoke", operand="payload")

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import argparse
 
+from .options import (
+    aws_arguments,
+    config_arguments,
+    config_option,
+    output_argument,
+    state_option,
+    url_argument,
+    yes_option,
+)
+
+REAL = "allow real AWS"
+
 
 def add_to(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_replay(verbs)
@@ -39,11 +51,12 @@ def _add_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--resume", metavar="ID", help="go on with a replay that was broken off")
     verb.add_argument("--keep", action="store_true", help="leave replayed documents in their queue")
     verb.add_argument("--logs", action="store_true", help="show what the function prints")
-    yes_argument(verb)
-    config_arguments(verb)
-    verb.add_argument("--state", metavar="DIR", help="the state directory")
+    yes_option(verb)
+    config_option(verb)
+    aws_arguments(verb, REAL)
+    state_option(verb)
     url_argument(verb)
-    output_argument(verb)
+    output_argument(verb, "form of the answer")
     verb.set_defaults(module="replay", operand="mapping")
 
 
@@ -56,8 +69,9 @@ def _add_redrive(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     verb.add_argument("queue", metavar="QUEUE", help="name, ARN or URL of the dead-letter queue")
     verb.add_argument("--to", metavar="QUEUE", help="another queue than those that they came from")
     verb.add_argument("--rate", metavar="N", type=float, help="messages a second at most")
-    yes_argument(verb)
-    config_arguments(verb)
+    yes_option(verb)
+    config_option(verb)
+    aws_arguments(verb, REAL)
     verb.set_defaults(module="redrive")
 
 
@@ -68,37 +82,9 @@ def _add_doctor(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         description="Look at endpoints, credentials, clocks, sources, functions, timeouts, other pollers, the disk and "
         "limits, and say what to do. Changes nothing. Exit code 1 if something does not work.",
     )
-    verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
-    verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
-    verb.add_argument("--region", help="AWS region")
-    verb.add_argument("--profile", help="AWS profile")
-    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS")
-    verb.add_argument("--state", metavar="DIR", help="the state directory")
+    config_arguments(verb, REAL)
+    state_option(verb)
     verb.add_argument("--json", action="store_true", help="as JSON")
     verb.add_argument("--all", action="store_true", help="show what is good, too")
     url_argument(verb)
     verb.set_defaults(module="doctor", operand="config")
-
-
-def yes_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def config_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--config", action="append", metavar="CONFIG", help="configuration (default: ./headrace.yaml)")
-    verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
-    verb.add_argument("--region", help="AWS region")
-    verb.add_argument("--profile", help="AWS profile")
-    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS")
-
-
-def url_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--url", help="address of the daemon (default: that of HEADRACE_LISTEN, else http://127.0.0.1:9470)"
-    )
-
-
-def output_argument(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--output", choices=("table", "json"), default="table", help="form of the answer (default: table)"
-    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+DELETES = "allow real AWS, where messages are deleted"
+
 
 def url_argument(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
@@ -11,16 +13,31 @@ def url_argument(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def config_arguments(verb: argparse.ArgumentParser) -> None:
+def config_arguments(verb: argparse.ArgumentParser, real: str = DELETES) -> None:
     verb.add_argument("config", metavar="CONFIG", nargs="*", help="files or directories (default: ./headrace.yaml)")
-    aws_arguments(verb)
+    aws_arguments(verb, real)
 
 
-def aws_arguments(verb: argparse.ArgumentParser) -> None:
+def aws_arguments(verb: argparse.ArgumentParser, real: str = DELETES) -> None:
     verb.add_argument("--endpoint-url", metavar="URL", help="endpoint of every AWS service")
     verb.add_argument("--region", help="AWS region")
     verb.add_argument("--profile", help="AWS profile")
-    verb.add_argument("--real-aws", action="store_const", const=True, help="allow real AWS, where messages are deleted")
+    verb.add_argument("--real-aws", action="store_const", const=True, help=real)
+
+
+def config_option(verb: argparse.ArgumentParser, default: object = None) -> None:
+    """The configuration, for a verb that takes something else without an option."""
+    verb.add_argument(
+        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
+    )
+
+
+def state_option(verb: argparse.ArgumentParser, default: object = None) -> None:
+    verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
+
+
+def yes_option(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def template_arguments(verb: argparse.ArgumentParser) -> None:
@@ -47,10 +64,8 @@ def output_argument(verb: argparse.ArgumentParser, text: str) -> None:
 
 
 def positions_arguments(verb: argparse.ArgumentParser, default: object = None) -> None:
-    verb.add_argument(
-        "--config", action="append", metavar="CONFIG", default=default, help="configuration (default: ./headrace.yaml)"
-    )
-    verb.add_argument("--state", metavar="DIR", default=default, help="the state directory")
+    config_option(verb, default)
+    state_option(verb, default)
     verb.add_argument(
         "--url", default=default, help="address of the daemon (default: the one that the configuration says)"
     )

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import anyio
 
 from ...config.clock import Clock
-from ...dispatch.core.model import Attempt, Fate, FateKind, ItemId, Lane, OpenWindow, Record, Returned, Settlement
+from ...dispatch.core.model import Attempt, Fate, FateKind, ItemId, Lane, Record, Returned, Settlement
 from ...dispatch.invokers.base import Invocation, Ready
 from ...pollers.core.mark import Mark
-from ...pollers.source import FetchResult, Owner, Reader, Roster, Source
+from ...pollers.source import FetchResult, Reader, Source
+from ...pollers.wrapped import WrappedReader, WrappedSource
 
 POLL = 1.5
 """Seconds of a fetch. Short, because a server may continue an abandoned poll and receive messages that we just
@@ -82,32 +83,18 @@ def dry(source: Source, mapping: str, function: str, show: Show) -> Source:
     return DryQueue(source, mapping, function, show) if source.lent else DryStream(source, mapping, function, show)
 
 
-class DryQueue:
+class DryQueue(WrappedSource):
     """A queue: every record is shown once with its fate, and given back at the end."""
 
     def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._mapping = mapping
         self._function = function
         self._show = show
         self._lent: dict[ItemId, Record] = {}
 
-    @property
-    def patience(self) -> float:
-        return self._inner.patience
-
-    @property
-    def lent(self) -> bool:
-        return self._inner.lent
-
-    async def open(self) -> Roster:
-        return await self._inner.open()
-
     async def reader(self, feed: str) -> DryReceiver:
         return DryReceiver(await self._inner.reader(feed), self)
-
-    async def watch(self, changed: Callable[[], None]) -> None:
-        await self._inner.watch(changed)
 
     async def empty(self) -> bool:
         """The source counts our held messages, so it is never empty. Its answer is enough: nothing was fetched for a
@@ -149,122 +136,59 @@ class DryQueue:
                 record.held_until = max(record.held_until, reached)
 
 
-@dataclass(frozen=True, slots=True)
-class DryReceiver:
+class DryReceiver(WrappedReader):
     """A reader that settles nothing at its source."""
 
-    inner: Reader
-    source: DryQueue
-
-    @property
-    def lane(self) -> Lane | None:
-        return self.inner.lane
-
-    @property
-    def window(self) -> OpenWindow | None:
-        return self.inner.window
-
-    def attach(self, owner: Owner) -> None:
-        self.inner.attach(owner)
+    def __init__(self, inner: Reader, source: DryQueue) -> None:
+        super().__init__(inner)
+        self._source = source
 
     async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
-        await self.source.refresh(self.inner)
+        await self._source.refresh(self._inner)
         short = anyio.current_time() + POLL
-        fetched = await self.inner.fetch(limit, short if until is None else min(short, until), skip)
-        fresh, again = fetched.records.by_record(self.source.is_new)
+        fetched = await self._inner.fetch(limit, short if until is None else min(short, until), skip)
+        fresh, again = fetched.records.by_record(self._source.is_new)
         for record in again:  # its visibility timeout ended: keep the new receipt, and do not show it twice
-            self.source.keep(record)
+            self._source.keep(record)
         return replace(fetched, records=fresh)
-
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self.inner.hold(records, until)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
         for settlement in settlements:
             for record in settlement.records:
-                self.source.decided(record, settlement.fate)
-        await self.source.refresh(self.inner)
+                self._source.decided(record, settlement.fate)
+        await self._source.refresh(self._inner)
         return ()
-
-    async def release(self, records: Sequence[Record]) -> None:
-        await self.inner.release(records)
 
     async def commit(self, marks: Mapping[Lane, Mark]) -> None:
         """No position moves."""
 
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
-
-@dataclass(frozen=True, slots=True)
-class DryStream:
+class DryStream(WrappedSource):
     """A source with positions, which are not stored: the fates of its records are shown as soon as they are decided."""
 
-    inner: Source
-    mapping: str
-    function: str
-    show: Show
-    lent: bool = False
-
-    @property
-    def patience(self) -> float:
-        return self.inner.patience
-
-    async def open(self) -> Roster:
-        return await self.inner.open()
-
-    async def watch(self, changed: Callable[[], None]) -> None:
-        await self.inner.watch(changed)
+    def __init__(self, inner: Source, mapping: str, function: str, show: Show) -> None:
+        super().__init__(inner)
+        self._mapping = mapping
+        self._function = function
+        self._show = show
 
     async def reader(self, feed: str) -> DryShard:
-        return DryShard(await self.inner.reader(feed), self)
-
-    async def empty(self) -> bool:
-        return await self.inner.empty()
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()
+        return DryShard(await self._inner.reader(feed), self)
 
     def decided(self, record: Record, fate: Fate) -> None:
         if fate.kind is not FateKind.ABANDONED:
-            self.show(Verdict(self.mapping, record.name, fate, self.function))
+            self._show(Verdict(self._mapping, record.name, fate, self._function))
 
 
-@dataclass(frozen=True, slots=True)
-class DryShard:
+class DryShard(WrappedReader):
     """A reader that shows the fates of its records."""
 
-    inner: Reader
-    source: DryStream
-
-    @property
-    def lane(self) -> Lane | None:
-        return self.inner.lane
-
-    @property
-    def window(self) -> OpenWindow | None:
-        return self.inner.window
-
-    def attach(self, owner: Owner) -> None:
-        self.inner.attach(owner)
-
-    async def fetch(self, limit: int, until: float | None, skip: Collection[Lane] = ()) -> FetchResult:
-        return await self.inner.fetch(limit, until, skip)
-
-    async def hold(self, records: Sequence[Record], until: float) -> float:
-        return await self.inner.hold(records, until)
+    def __init__(self, inner: Reader, source: DryStream) -> None:
+        super().__init__(inner)
+        self._source = source
 
     async def settle(self, settlements: Sequence[Settlement]) -> Collection[Record]:
         for settlement in settlements:
             for record in settlement.records:
-                self.source.decided(record, settlement.fate)
+                self._source.decided(record, settlement.fate)
         return ()
-
-    async def release(self, records: Sequence[Record]) -> None:
-        await self.inner.release(records)
-
-    async def commit(self, marks: Mapping[Lane, Mark]) -> None:
-        await self.inner.commit(marks)
-
-    async def aclose(self) -> None:
-        await self.inner.aclose()

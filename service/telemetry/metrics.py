@@ -73,7 +73,7 @@ class _Family:
     """Without what its samples have behind it."""
     text: str
     type: str
-    """As Prometheus calls it."""
+    """The type, in Prometheus's word."""
     make: Callable[[], Number]
     further: tuple[str, tuple[str, ...]] | None = None
     """The further label with each value that it can have; None for a metric without one."""
@@ -206,7 +206,7 @@ class Metrics:
         self._scraping = anyio.Lock()
         self._families = _Families()
         self._series: dict[str, _Series] = {}
-        """Of each mapping as it is now."""
+        """The series of each mapping as it is now."""
         self._kept: dict[Labels, _Series] = {}
         """These, and those of functions that mappings had before."""
         self.registry.register(_Counted(self._families, self._kept))
