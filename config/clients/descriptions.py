@@ -49,7 +49,7 @@ def pack_endpoints(endpoints: Mapping[str, Any]) -> None:
 
 
 def pack_service(description: dict[str, Any]) -> None:
-    """Removes the texts, and packs operations and shapes. A client looks up those that it uses, and keeps them."""
+    """Empties the texts, and packs operations and shapes. A client looks up those that it uses, and keeps them."""
     drop_documentation(description)
     for part in ("operations", "shapes"):
         if part in description and not isinstance(description[part], Packed):
@@ -57,13 +57,13 @@ def pack_service(description: dict[str, Any]) -> None:
 
 
 def drop_documentation(description: Any) -> None:
-    """Removes the texts. A member of a structure that has this name stays: it is a mapping."""
+    """Empties the texts: botocore asks for some. A member of a structure that has this name stays: it is a mapping."""
     match description:
         case Packed():
-            pass  # they are gone already
+            pass  # they are empty already
         case MutableMapping():
             if isinstance(description.get(DOCUMENTATION), str):
-                del description[DOCUMENTATION]
+                description[DOCUMENTATION] = ""
             for value in description.values():
                 drop_documentation(value)
         case list():

@@ -162,4 +162,6 @@ def base64_text(value: object) -> str:
 
 def fields_of(value: object) -> Fields:
     """A member that should be an object; empty for what is none."""
+    if value is None or isinstance(value, dict):  # nearly always, and cheaper to see than any mapping
+        return value or {}
     return value if isinstance(value, Mapping) else {}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from math import inf
-from operator import lt
+from operator import attrgetter, lt
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -170,8 +170,10 @@ class RecordSheet(Sheet):
     def living(self, places: Places) -> Iterable[Record]:
         return (self._records[place] for place in places)
 
-    def _make(self, place: int) -> Record:
+    def record(self, place: int) -> Record:
         return self._records[place]
+
+    _make = record
 
     def _write(self, places: Places) -> list[bytes]:
         return [self._records[place].body for place in places]
@@ -251,7 +253,7 @@ class Records(Sequence["Record"]):
     @classmethod
     def of(cls, records: Iterable[Record]) -> Records:
         """The records as pages of their lanes, in their order."""
-        runs = groupby(records, lambda record: record.lane)
+        runs = groupby(records, attrgetter("lane"))
         return cls(Page(RecordSheet(tuple(members))) for _, members in runs)
 
     def __len__(self) -> int:

@@ -39,7 +39,8 @@ def sqs_item(message: Fields, *, arn: str, region: str, windowed: bool) -> dict[
     elif not attributes and windowed:
         item["md5OfMessageAttributes"] = None
     item["md5OfBody"] = message.get("MD5OfBody")
-    return item | {"eventSource": "aws:sqs", "eventSourceARN": arn, "awsRegion": region}
+    item["eventSource"], item["eventSourceARN"], item["awsRegion"] = "aws:sqs", arn, region
+    return item
 
 
 def _message_attribute(attribute: Fields) -> dict[str, object]:

@@ -30,8 +30,7 @@ from dataclasses import dataclass, field
 from . import compile_arrays
 from .arrays import ArrayMatcher, content_without
 from .compile_arrays import ArrayWriter, Unsure
-from .conditions import Conditions, texts_of
-from .operators import TextLiteral
+from .conditions import Conditions, refuses_structures
 from .pattern_limits import MAX_ARRAY_RULES, MAX_COMPILED_NAMES
 from .tree import Branch, Rule
 
@@ -208,8 +207,9 @@ class _CodeWriter:
         if inner:
             self._line(f"{leaf} = {variable}")
         rule = None if self._only is None else self._only[path]
-        if rule is not None and all(isinstance(operator, TextLiteral) for operator in rule):
-            self._only_texts(leaf, rule)
+        if rule is not None and refuses_structures(rule):
+            condition = self.conditions.of(rule, leaf)
+            self._line(f"if not ({condition}):", f"    return isinstance({leaf}, list) and general(view)")
             return
         self._line(
             f"if isinstance({leaf}, list):",
@@ -220,18 +220,6 @@ class _CodeWriter:
         self._leaves[path] = leaf
         if rule is not None:
             self._line(f"if not ({self.conditions.of(rule, leaf)}):", "    return False")
-
-    def _only_texts(self, leaf: str, rule: Rule) -> None:
-        """The commonest rule, with one test on its usual way."""
-        self._line(
-            f"if isinstance({leaf}, str):",
-            f"    if not ({self.conditions.among(texts_of(rule), leaf)}):",
-            "        return False",
-            f"elif isinstance({leaf}, list):",
-            "    return general(view)",
-            "else:",
-            "    return False",
-        )
 
     def _choose(self, branches: tuple[Branch, ...]) -> None:
         verdicts: dict[tuple[str, Rule], str] = {}

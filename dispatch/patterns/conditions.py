@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from math import inf
 
 from .operators import (
+    AnythingButNumbers,
+    AnythingButOperator,
     AnythingButTexts,
     ConstantLiteral,
     Exists,
@@ -21,6 +23,8 @@ from .tree import Rule
 EXACT = 2.0**53
 """A whole number below it is the same number as a double. So the limit of a rule below it is above or below a number
 exactly when it is above or below its double."""
+
+ANYTHING_BUT = (AnythingButTexts, AnythingButNumbers, AnythingButOperator)
 
 
 class Conditions:
@@ -45,7 +49,7 @@ class Conditions:
         """An expression: the leaf is one of some texts. One is compared faster than it is hashed."""
         if len(texts) == 1:
             return f"{leaf} == {self.constant(*texts)}"
-        return f"{leaf} in {self.constant(texts)}"
+        return f"isinstance({leaf}, str) and {leaf} in {self.constant(texts)}"
 
     def _term(self, operator: Operator, leaf: str) -> str:
         match operator:
@@ -72,6 +76,11 @@ class Conditions:
             yield f"{leaf} {'>' if numeric.low_open else '>='} {self.constant(numeric.low)}"
         if numeric.high != inf:
             yield f"{leaf} {'<' if numeric.high_open else '<='} {self.constant(numeric.high)}"
+
+
+def refuses_structures(rule: Rule) -> bool:
+    """Whether its condition is safe for objects and arrays too, and false."""
+    return not any(isinstance(operator, (Exists, *ANYTHING_BUT)) for operator in rule)
 
 
 def texts_of(rule: Rule) -> frozenset[str]:

@@ -165,10 +165,11 @@ def read(data: Data) -> tuple[DataFormat, object]:
         value = orjson.loads(data)  # type: ignore[arg-type]
     except orjson.JSONDecodeError:
         return _read_again(data)
-    return (_JSON, value) if isinstance(value, (dict, list)) else _read_text(data)
+    return (_JSON, value) if isinstance(value, _STRUCTURES) else _read_text(data)
 
 
 _JSON = DataFormat.JSON
+_STRUCTURES = (dict, list)
 
 
 def _read_text(data: Data) -> tuple[DataFormat, object]:

@@ -110,7 +110,8 @@ class SqsSource:
         self._connect = connect
         self._clock = clock
         self._jitter = jitter
-        self.lane = Lane(str(settings.arn))
+        self._arn, self._region, self._windowed = str(settings.arn), settings.arn.region, settings.window > 0
+        self.lane = Lane(self._arn)
         self._url = ""
         self._visibility = 30.0
         self._typical = 1
@@ -168,8 +169,7 @@ class SqsSource:
         return reply
 
     def record(self, message: Mapping[str, Any], held_until: float) -> Record:
-        arn = self._settings.arn
-        item = sqs_item(message, arn=str(arn), region=arn.region, windowed=self._settings.window > 0)
+        item = sqs_item(message, arn=self._arn, region=self._region, windowed=self._windowed)
         attributes = message.get("Attributes", {})
         return Record(
             lane=self.lane,

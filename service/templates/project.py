@@ -132,9 +132,19 @@ def _expanded(root: RootTemplate, files: ProjectFiles) -> Iterator[RootTemplate]
         raise ConfigError([Problem(what, file=str(root.path), hint=hint)])
     _, problems = read_document(root.path)
     files.warnings += problems
+    if root.format is TemplateFormat.SERVERLESS:
+        files.warnings += _outdated(root.path.absolute())
     document = prepared(root.document, root.format)
     _nest(root.path, document, files, 0)
     yield replace(root, document=document, source=root.document)
+
+
+def _outdated(packaged: Path) -> list[Problem]:
+    """A warning where the source of Serverless was changed after it was packaged."""
+    sources = [packaged.parents[1] / name for name in SERVERLESS_SOURCES]
+    newer = [each for each in sources if each.is_file() and each.stat().st_mtime > packaged.stat().st_mtime]
+    what, hint = "was changed after it was packaged, and what was packaged is run", "run `serverless package` again"
+    return [Problem(what, file=str(each), hint=hint) for each in newer if packaged.parent.name == SERVERLESS_DIRECTORY]
 
 
 def prepared(document: Node, form: TemplateFormat) -> Node:

@@ -102,6 +102,28 @@ def test_a_template_runs_and_its_sources_are_created(queues: Queues, project: Pa
         each.close()
 
 
+DESTINATIONS = """\
+  Topic: {Type: AWS::SNS::Topic}
+  Bucket: {Type: AWS::S3::Bucket}
+"""
+
+
+@pytest.mark.semantics("TPL-28")
+def test_topics_and_buckets_that_are_failure_destinations_are_created(queues: Queues, project: Path) -> None:
+    stack, topics, buckets = queues.name(), client("sns", queues), client("s3", queues)
+    text = TEMPLATE.replace("StartingPosition: TRIM_HORIZON}", "StartingPosition: TRIM_HORIZON, <TO>}")
+    for destination in ("{Type: SNS, Destination: !Ref Topic}", "{Type: S3, Destination: !GetAtt Bucket.Arn}"):
+        text = text.replace("<TO>", f"DestinationConfig: {{OnFailure: {destination}}}", 1)
+    (project / "template.yaml").write_text(text + DESTINATIONS)
+    options = ["--create-sources", "--stack", stack, "--until-idle=60", "--listen", "127.0.0.1:0"]
+    done = headrace("run", "template.yaml", *options, cwd=project, env={"AWS_ENDPOINT_URL": queues.endpoint_url})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert any(each["TopicArn"].endswith(f":{stack}-Topic") for each in topics.list_topics()["Topics"])
+    assert any(each["Name"] == f"{stack}-Bucket".lower() for each in buckets.list_buckets()["Buckets"])
+    topics.close()
+    buckets.close()
+
+
 @pytest.mark.needs("java", "maven")
 @pytest.mark.semantics("TPL-01", "TPL-28")
 def test_a_template_runs_on_elasticmq_with_dynamodb_local(

@@ -172,3 +172,24 @@ def test_killed_while_it_is_released(lab: EmulatorLab, queues: Queues, config: P
         assert again.wait() == 0
     assert lab.state(mapped) == "Enabled"
     assert not remembered(config.parent / "state")
+
+
+@pytest.mark.semantics("TAKE-14", "TAKE-19")
+@pytest.mark.parametrize("point", ["Stopped", "SwitchedOn"])
+def test_killed_while_one_that_cannot_be_run_here_any_more_is_given_back(
+    lab: EmulatorLab, queues: Queues, config: Path, point: str
+) -> None:
+    name, queue = fresh(), queues.create()
+    lab.function(name)
+    mapped = lab.mapping(name, queues.arn(queue))
+    with start(config, point) as daemon:
+        until_ready(daemon)
+        unfit = {"Filters": [{"Pattern": '{"body": {"type": [{"unknown": 1}]}}'}]}
+        lab.lambda_.update_event_source_mapping(UUID=mapped, FilterCriteria=unfit)
+        assert daemon.wait() == -signal.SIGKILL
+    assert (lab.state(mapped) == "Disabled") is (point == "Stopped")
+    assert remembered(config.parent / "state")
+    with running(config):
+        eventually(lambda: lab.state(mapped) == "Enabled", "it is the emulator's again")
+        eventually(lambda: not remembered(config.parent / "state"), "it is forgotten")
+    assert lab.state(mapped) == "Enabled"

@@ -70,6 +70,11 @@ class Stub:
         body: Body = orjson.loads(await request.read())
         name = str(body.get("QueueName") or str(body.get("QueueUrl", "")).rpartition("/")[2])
         self.calls.append(f"{operation} {name}")
+        if operation == "ListQueues":
+            urls = [f"{self.url}/000000000000/{each}" for each in self.queues]
+            return web.Response(body=orjson.dumps({"QueueUrls": urls}), content_type="application/x-amz-json-1.0")
+        if operation not in OPERATIONS:
+            return _error(400, "UnknownOperationException", "there is no such operation here")
         queue = self.queues.get(name)
         if queue is None:
             return _error(400, "QueueDoesNotExist", "The specified queue does not exist.")
@@ -130,10 +135,11 @@ async def _attributes(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
         "ApproximateNumberOfMessages": str(len(queue.messages) - lent),
         "ApproximateNumberOfMessagesNotVisible": str(lent),
         "ApproximateNumberOfMessagesDelayed": "0",
+        "QueueArn": queue.arn,
     }
     names = body.get("AttributeNames")
     assert isinstance(names, list)
-    return {"Attributes": {name: known[name] for name in names if name in known}}
+    return {"Attributes": known if "All" in names else {name: known[name] for name in names if name in known}}
 
 
 async def _receive(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
@@ -198,6 +204,22 @@ async def _change_visibility(stub: Stub, queue: MemoryQueue, body: Body) -> Body
     return {"Successful": done, "Failed": failed}
 
 
+async def _send(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
+    text = str(body["MessageBody"])
+    queue.send(text)
+    return {"MessageId": queue.messages[-1].id, "MD5OfMessageBody": _md5(text)}
+
+
+async def _delete_one(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
+    queue.messages[:] = [each for each in queue.messages if each.receipt != body["ReceiptHandle"]]
+    return {}
+
+
+async def _show_one(stub: Stub, queue: MemoryQueue, body: Body) -> Body:
+    await _change_visibility(stub, queue, {"Entries": [{"Id": "0", **body}]})
+    return {}
+
+
 def _entries(body: Body) -> Entries:
     entries = body["Entries"]
     assert isinstance(entries, list)
@@ -210,6 +232,9 @@ OPERATIONS: dict[str, Callable[[Stub, MemoryQueue, Body], Awaitable[Body]]] = {
     "ReceiveMessage": _receive,
     "DeleteMessageBatch": _delete,
     "ChangeMessageVisibilityBatch": _change_visibility,
+    "SendMessage": _send,
+    "DeleteMessage": _delete_one,
+    "ChangeMessageVisibility": _show_one,
 }
 
 

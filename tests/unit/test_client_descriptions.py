@@ -43,7 +43,7 @@ def test_a_packed_value_is_a_copy_and_can_be_replaced() -> None:
     assert (packed["a"], packed.get("a"), packed.get("c"), packed.get("c", 4), list(packed)) == (3, 3, None, 4, ["a"])
 
 
-def test_documentation_goes_and_a_member_of_that_name_stays() -> None:
+def test_documentation_is_emptied_and_a_member_of_that_name_stays() -> None:
     model = {
         "documentation": "text",
         "shapes": {"Function": {"members": {"documentation": {"shape": "String", "documentation": "text"}}}},
@@ -51,8 +51,9 @@ def test_documentation_goes_and_a_member_of_that_name_stays() -> None:
     }
     drop_documentation(model)
     assert model == {
-        "shapes": {"Function": {"members": {"documentation": {"shape": "String"}}}},
-        "list": [{"type": "string"}, 1],
+        "documentation": "",
+        "shapes": {"Function": {"members": {"documentation": {"shape": "String", "documentation": ""}}}},
+        "list": [{"documentation": "", "type": "string"}, 1],
     }
 
 
@@ -70,6 +71,7 @@ def test_models_that_were_loaded_are_small_and_say_the_same(service: str) -> Non
     assert {**found, "shapes": dict(found["shapes"].items()), "operations": dict(found["operations"].items())} == plain
     assert found["shapes"].values() == list(plain["shapes"].values())
     ours, theirs = ServiceModel(found), ServiceModel(plain)
+    assert ours.client_context_parameters == theirs.client_context_parameters
     assert ours.operation_names == theirs.operation_names
     for name in ours.operation_names[::5]:
         for one, other in zip(shapes(ours, name), shapes(theirs, name), strict=True):

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from headrace.config.clients import foreign_mappings
+from headrace.config.clients.emulator_mappings import EmulatorMappings
 from headrace.config.clients.foreign_mappings import ForeignMapping
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:orders"
@@ -21,7 +22,7 @@ class Lambda:
     def __init__(self, *pages: list[dict[str, Any]], refuses: Exception | None = None) -> None:
         self.pages, self.refuses = pages, refuses
 
-    async def list_event_source_mappings(self, EventSourceArn: str, Marker: str = "0") -> dict[str, Any]:  # noqa: N803
+    async def list_event_source_mappings(self, EventSourceArn: str = "", Marker: str = "0") -> dict[str, Any]:  # noqa: N803
         if self.refuses:
             raise self.refuses
         number = int(Marker)
@@ -37,6 +38,12 @@ async def test_pages_are_read_and_the_function_is_compared_by_name() -> None:
     client = Lambda([mapping("a", "orders")], [mapping("b", "orders:live"), mapping("c", "orders2")])
     found = await foreign_mappings.find(client, QUEUE, "orders")
     assert [(each.uuid, each.same_function) for each in found] == [("a", True), ("b", True), ("c", False)]
+
+
+@pytest.mark.semantics("TAKE-22")
+async def test_all_pages_of_an_emulators_mappings_are_read() -> None:
+    client = Lambda([mapping("A", "orders")], [], [mapping("b", "orders:live", STREAM, "Disabled")])
+    assert list(await EmulatorMappings(client).all()) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

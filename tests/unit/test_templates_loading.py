@@ -310,6 +310,20 @@ def test_the_template_of_a_build_is_read_as_it_is(project: Path) -> None:
     assert code_of(project, ".aws-sam/build/template.yaml") == (".aws-sam/build/Orders", [])
 
 
+@pytest.mark.semantics("TPL-19")
+def test_a_source_of_serverless_that_was_changed_after_it_was_packaged(tmp_path: Path) -> None:
+    packaged, source = tmp_path / ".serverless" / SERVERLESS_TEMPLATE, tmp_path / "serverless.yml"
+    packaged.parent.mkdir()
+    packaged.write_text('{"AWSTemplateFormatVersion": "2010-09-09", "Resources": {}}')
+    source.write_text("service: x\n")
+    os.utime(source, (1, 1))
+    assert gather([tmp_path]).warnings == []
+    os.utime(packaged, (0, 0))
+    (warning,) = gather([tmp_path]).warnings
+    assert "serverless.yml: was changed after it was packaged" in str(warning)
+    assert "run `serverless package` again" in str(warning)
+
+
 @pytest.mark.semantics("TPL-18")
 @pytest.mark.parametrize(
     ("runtime", "files", "note"),

@@ -91,18 +91,17 @@ class Bell:
     """Wakes those who wait at the moment. They look at what they wait for themselves, before they wait and after."""
 
     def __init__(self) -> None:
-        self._waiting: list[asyncio.Future[None]] = []
+        self.waited_for: list[asyncio.Future[None]] = []
 
     def ring(self) -> None:
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for each in waiting:
-                if not each.done():  # else it was cancelled
-                    each.set_result(None)
+        waiting, self.waited_for = self.waited_for, []
+        for each in waiting:
+            if not each.done():  # else it was cancelled
+                each.set_result(None)
 
     async def wait(self) -> None:
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+        self.waited_for.append(waiting)
         await waiting
 
 
@@ -218,8 +217,9 @@ class Session:
 
     def _to(self, state: SessionState) -> None:
         self.state = state
-        self.changed.ring()
-        if state not in OPEN:
+        if self.changed.waited_for:
+            self.changed.ring()
+        if state not in OPEN and self.over.waited_for:
             self.over.ring()
 
 

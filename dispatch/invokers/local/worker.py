@@ -88,7 +88,7 @@ class Worker:
         self._outputs: list[FunctionOutput] = []
         self._written = select.poll()
         """Tells of all pipes at once whether there is something in them, or their end."""
-        self._exited = anyio.Event()
+        self._exited = False
         self._ending = anyio.Lock()
         self._over = False
         self._status = 0
@@ -116,7 +116,7 @@ class Worker:
     @property
     def warm(self) -> bool:
         """The same as `alive` by the event loop's knowledge: cheaper, and a moment behind."""
-        return self._api.session.state is SessionState.WAITING and not self._exited.is_set()
+        return self._api.session.state is SessionState.WAITING and not self._exited
 
     @property
     def max_memory(self) -> int:
@@ -219,19 +219,19 @@ class Worker:
 
     def _on_exit(self) -> None:
         self._status = self._process.status or 0 if self._process else 0
-        self._exited.set()
+        self._exited = True
         self._wake()
 
     async def _wait_init(self, timeout: float | None) -> InitFailed | None:
         session = self._api.session
         with anyio.move_on_after(timeout):
-            while session.state is SessionState.STARTING and not self._exited.is_set():
+            while session.state is SessionState.STARTING and not self._exited:
                 await session.changed.wait()
         if session.init_error is not None:
             return InitFailed(cannot_start("its init reported an error"), session.init_error)
-        if session.state is SessionState.WAITING and not self._exited.is_set():
+        if session.state is SessionState.WAITING and not self._exited:
             return None
-        if self._exited.is_set():
+        if self._exited:
             ended = Exited(self._status)
             text = f"its runtime ended during init ({describe_exit(self._status)})"
             return InitFailed(cannot_start(text), ended=ended)
@@ -304,7 +304,7 @@ class Worker:
         if session.answer is not None:
             self.idle_since = self._clock.monotonic()
             return session.answer
-        exited = self._exited.is_set()
+        exited = self._exited
         status = self._status
         await self.end()
         return Exited(status) if exited else TimedOut()
@@ -316,7 +316,7 @@ class Worker:
         self._until = inf if timeout is None else self._clock.monotonic() + timeout
         self._set_timer()
         try:
-            while session.state in OPEN and not self._late and not self._exited.is_set():
+            while session.state in OPEN and not self._late and not self._exited:
                 await session.over.wait()
         finally:
             self._until = inf

@@ -23,17 +23,23 @@ class BatchAnswer:
     """It may work when it is tried again."""
 
 
+ALL_DONE = BatchAnswer(frozenset(), frozenset())
+
+
 def read(answer: Mapping[str, Any], entries: int) -> BatchAnswer:
     """Read the answer to a call with so many entries, whose Ids are their numbers."""
+    numbers = [str(number) for number in range(entries)]
     done = {entry["Id"] for entry in _entries(answer.get("Successful"))}
     failed = {entry["Id"]: bool(entry.get("SenderFault")) for entry in _entries(answer.get("Failed"))}
-    refused = frozenset(number for number in range(entries) if failed.get(str(number)))
-    unsettled = (number for number in range(entries) if str(number) in failed or str(number) not in done)
+    if not failed and done.issuperset(numbers):
+        return ALL_DONE
+    refused = frozenset(number for number, name in enumerate(numbers) if failed.get(name))
+    unsettled = (number for number, name in enumerate(numbers) if name in failed or name not in done)
     return BatchAnswer(refused, frozenset(unsettled) - refused)
 
 
 def _entries(member: object) -> Iterator[Mapping[str, Any]]:
     """Those that have an Id."""
     for entry in member if isinstance(member, list | tuple) else ():
-        if isinstance(entry, Mapping) and isinstance(entry.get("Id"), str):
+        if isinstance(entry, (dict, Mapping)) and isinstance(entry.get("Id"), str):
             yield entry

@@ -40,16 +40,24 @@ class KnownHeads:
         """`body_limit`: bytes; a request with a longer body is not known."""
         self._body_limit = body_limit
         self._known: dict[bytes, tuple[dict[str, str], int]] = {}
+        self._whole: dict[bytes, SeenRequest] = {}
+        """Requests without a body, such as the question for the next invocation, which is always the same."""
 
     def read(self, data: bytes) -> SeenRequest | None:
         """The request that begins with `data`; None where its head is not complete, or was not seen before."""
+        return self._whole.get(data) or self._read(data)
+
+    def _read(self, data: bytes) -> SeenRequest | None:
         first, end = data.find(b" HTTP/1.1\r\n"), data.find(b"\r\n\r\n")
         known = self._known.get(data[first:end]) if 0 < first < end else None
         target = _TARGET.fullmatch(data, 0, first) if known is not None else None
         if known is None or target is None:
             return None
         headers, length = known
-        return SeenRequest(target[1].decode(), target[2].decode(), headers, end + 4, end + 4 + length)
+        seen = SeenRequest(target[1].decode(), target[2].decode(), headers, end + 4, end + 4 + length)
+        if seen.start == seen.end == len(data) and len(self._whole) < MOST:
+            self._whole[data] = seen
+        return seen
 
     def learn(self, data: bytes, headers: Mapping[str, str], size: int) -> None:
         """`data` began with a whole head; its request has these headers (names in lower case), a body of `size` bytes,
@@ -61,4 +69,5 @@ class KnownHeads:
             return
         if len(self._known) >= MOST:
             self._known.clear()
+            self._whole.clear()
         self._known[data[line:end]] = (dict(headers), size)
