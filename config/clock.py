@@ -3,8 +3,8 @@
 The machine's wall clock may step: an operator or NTP sets it, or the machine slept. So each use of time is one of
 three:
 
-- `monotonic`: back-off, deadlines, pauses. Always the event loop's own (`anyio.current_time`), virtual on a virtual
-  loop.
+- `monotonic`: back-off, deadlines, pauses. The time that the event loop counts by: asyncio's own reads the same clock,
+  and `LoopClock` asks the loop, which may be a virtual one.
 - `steady`: ages. The wall clock without its steps.
 - `wall`: moments that people, functions and services read. The machine's own, steps included.
 

@@ -24,9 +24,8 @@ class Packed(dict[str, Any]):
             self[key] = value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(
-            key, bytes(memoryview(orjson.dumps(value)))
-        )  # a copy: what orjson returns has room to spare
+        written = orjson.dumps(value)
+        super().__setitem__(key, bytes(memoryview(written)))  # what orjson returns has room to spare
 
     def __getitem__(self, key: str) -> Any:
         return orjson.loads(super().__getitem__(key))

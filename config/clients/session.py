@@ -46,6 +46,9 @@ def _timestamp(value: Any) -> Any:
     return parse_timestamp(value)
 
 
+_loading = threading.Lock()
+
+
 def load_models(session: Any, service: str) -> None:
     """Read the service's description, so that making the client finds it in the loader's cache."""
     loader = _shared_loader(session.get_config_variable("data_path"))
@@ -56,9 +59,6 @@ def load_models(session: Any, service: str) -> None:
         descriptions.pack_endpoints(loader.load_data("endpoints"))
         descriptions.pack_service(loader.load_service_model(service, "service-2"))
         descriptions.drop_documentation(loader.load_service_model(service, "endpoint-rule-set-1"))
-
-
-_loading = threading.Lock()
 
 
 @cache

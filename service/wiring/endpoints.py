@@ -67,11 +67,18 @@ class ServiceEndpoints:
 
     def told(self, mapping: EventSourceMapping) -> str:
         """The place of the mapping's source, as text for people."""
-        return mapping.profile.address(mapping) or where(self.of(mapping))
+        if address := mapping.profile.address(mapping):
+            return address
+        service = next(iter(mapping.profile.services(mapping)), None)
+        return where(self._targets[service]) if service else HERE
 
     def shown(self) -> dict[str, str]:
         """The services with their endpoints, as text for people."""
         return {service: where(target) for service, target in self._targets.items()}
+
+
+HERE = "this machine"
+"""The place of a source that needs neither servers nor a service."""
 
 
 def where(endpoint: Target) -> str:

@@ -37,7 +37,10 @@ def start(config: Path, kill_at: str = "", verb: str = "run") -> Iterator[subpro
             text=True,
         )
     with daemon:
-        yield daemon
+        try:
+            yield daemon
+        finally:
+            daemon.kill()  # nothing, where it ended
 
 
 def until_ready(daemon: subprocess.Popen[str]) -> None:

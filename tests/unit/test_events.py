@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 
 import pytest
 
-from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope, seconds
+from headrace.dispatch.core.events import Envelope, RecordsEnvelope, WindowEnvelope, fields_of, seconds
 from headrace.dispatch.core.model import BatchKind, Lane, Record, Window, encode
 from headrace.dispatch.core.pages import NONE, Records
 from headrace.dispatch.kinds.dynamodb import dynamodb_item, dynamodb_key
@@ -336,3 +337,15 @@ def test_seconds_of_whatever_a_client_gives(value: object) -> None:
 def test_what_is_no_time_is_said_so() -> None:
     with pytest.raises(TypeError, match="must be a datetime or a number, not 'soon'"):
         seconds("soon")
+
+
+def test_a_member_that_is_no_object_has_no_fields() -> None:
+    given = {"a": 1}
+    assert [dict(fields_of(each)) for each in (given, MappingProxyType(given), None, "a", [given], 0)] == [
+        given,
+        given,
+        {},
+        {},
+        {},
+        {},
+    ]

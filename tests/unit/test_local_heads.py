@@ -69,3 +69,14 @@ def test_what_is_remembered_has_a_bound() -> None:
     for number, request in enumerate(requests):
         heads.learn(request, {"x": str(number)}, 0)
     assert [heads.read(request) is not None for request in requests] == [False] * MOST + [True]
+
+
+def test_a_request_without_a_body_is_known_as_a_whole_and_their_number_has_a_bound() -> None:
+    head = b" HTTP/1.1\r\nHost: h\r\n\r\n"
+    heads = learned(b"GET /a" + head, {"host": "h"}, 0)
+    for number in range(MOST + 2):
+        request = b"GET /%d%b" % (number, head)
+        expected = SeenRequest("GET", f"/{number}", {"host": "h"}, len(request), len(request))
+        assert heads.read(request) == heads.read(request) == expected
+        assert heads.read(request + b"GET") == expected
+    assert len(heads._whole) == MOST

@@ -43,6 +43,8 @@ ALLOWED = {
     "dispatch/invokers/core/answers.py:": "of what emulators of an execution environment say in words alone, the words",
     "dispatch/invokers/core/answers.py:_failure": "an interface emulator says in words alone that the time was over",
     "dispatch/invokers/core/answers.py:_is_quirk": "an emulator says in words alone that an init or a process failed",
+    "dispatch/invokers/local/python_transport.py:_head": "the lines of a reply of HTTP are read, which say no reasons",
+    "dispatch/invokers/local/python_transport.py:_line": "the end of such a line is cut off",
     "dispatch/invokers/local/interpreters.py:_ask_python": "of what an interpreter prints, the telling line is shown",
     **{
         f"service/testing/invoker_contract.py:test_{name}": "a suite compares what an invoker says with what AWS says"

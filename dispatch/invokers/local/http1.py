@@ -27,7 +27,7 @@ CHUNK_HEAD = 32
 AHEAD = 8
 """Requests that a client may send before its first is answered."""
 CONNECTIONS = 64
-TOGETHER = 0.005
+TOGETHER = 0.05
 """Seconds for which an answer waits at most for that to the request behind it."""
 SMALL = 64 * 1024
 """Bytes of a body that may be waited for without the parser."""

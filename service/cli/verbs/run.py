@@ -19,7 +19,7 @@ from ....dispatch.core.observer import Observer
 from ...running.dry_run import Verdict
 from ...telemetry.log import Action, LibraryLines, Log
 from ...telemetry.outputs import Outputs
-from ...wiring import garbage
+from ...wiring import freed_memory, garbage
 from ...wiring.daemon import Daemon
 from ...wiring.descriptor_limit import raised
 from ...wiring.exits import UsageError
@@ -126,6 +126,7 @@ def _run(
         watched=[Path(path) for path in paths] if arguments.watch else (),
     )
     garbage.seldom()
+    freed_memory.stays_ours()
     try:
         return anyio.run(daemon.run)
     finally:
