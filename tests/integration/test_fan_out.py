@@ -13,7 +13,7 @@ import pytest
 
 from headrace.config.clients.aws import AwsSettings, Clients
 from headrace.config.clients.session import open_session
-from headrace.config.clock import LoopClock, SystemClock
+from headrace.config.clock import Clock, LoopClock, SystemClock
 from headrace.config.errors import SourceUnavailable
 from headrace.config.fields.arn import Arn
 from headrace.dispatch.core.model import Lane, Position, Record
@@ -53,6 +53,9 @@ async def clients(stub: Stub) -> AsyncIterator[Clients]:
         yield clients
 
 
+SYSTEM = SystemClock()
+
+
 class Subscriber:
     """Reads one shard as its feed does, and keeps account."""
 
@@ -64,10 +67,11 @@ class Subscriber:
         shard: str = SHARD,
         *,
         deaggregate: bool = False,
+        clock: Clock = SYSTEM,
     ) -> None:
         lane = Lane(arn.partition("/consumer/")[0], shard)
         maker = RecordMaker(lane, Arn.parse(arn), "role", deaggregate)
-        self.pages = SubscribedShard(client, arn, shard, place, maker.make, SystemClock())
+        self.pages = SubscribedShard(client, arn, shard, place, maker.make, clock)
         self.seen: list[str] = []
         self.ended = self.caught_up = False
 
@@ -248,7 +252,7 @@ async def test_an_hour_is_read_by_subscriptions_that_the_service_never_had_to_en
         open_session(None).create_client("kinesis", "us-east-1", endpoint_url=stub.url, verify=False) as client,
     ):
         orders = stub.kinesis("orders")
-        subscriber = Subscriber(client, orders.consumer("headrace").arn)
+        subscriber = Subscriber(client, orders.consumer("headrace").arn, clock=clock)
         sent: list[str] = []
         while clock.monotonic() < 3600:
             sent += put(orders, 3)
