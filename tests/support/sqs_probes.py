@@ -148,7 +148,7 @@ def concurrent_receives(lab: Lab) -> object:
 def visibility_of_a_receive(lab: Lab) -> object:
     url = lab.queue(VisibilityTimeout="600")
     lab.send(url, "a")
-    lab.receive(url, VisibilityTimeout=1)
+    lab.receive(url, VisibilityTimeout=3)
     return bodies(lab.receive(url)), bodies(lab.receive(url, wait=SOON))
 
 

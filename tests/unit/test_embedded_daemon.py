@@ -14,6 +14,7 @@ import pytest
 from headrace.config.errors import ConfigError
 from headrace.service.testing.embedded import DaemonError, EmbeddedDaemon
 from headrace.service.testing.loading import load_for_test
+from support.eventually import eventually
 
 Start = Callable[..., EmbeddedDaemon]
 APP = """
@@ -95,6 +96,7 @@ def test_what_is_sent_is_seen_in_memory(start: Start) -> None:
 def test_what_hinders_idleness_is_told_with_the_log(start: Start) -> None:
     daemon = start({"queue": {"source": QUEUE}})
     daemon.send("queue", "poison")
+    eventually(daemon.invocations, "the function failed once")
     with pytest.raises(DaemonError, match=r"(?s)not idle after 0\.3 s: .*queue.*ValueError: poison"):
         daemon.until_idle(0.3)
 
