@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import os
+import resource
+from contextlib import ExitStack
 
 import orjson
 import pytest
 
 from headrace.dispatch.invokers.core.answers import RESPONSE_LIMIT
 from headrace.dispatch.invokers.local.http1 import RuntimeRequest
-from headrace.dispatch.invokers.local.runtime_api import Handed, RuntimeAnswer, Session, SessionState
+from headrace.dispatch.invokers.local.runtime_api import Handed, RuntimeAnswer, RuntimeApi, Session, SessionState
 
 HANDED = Handed("r-1", b'{"a":1}', {"Lambda-Runtime-Aws-Request-Id": "r-1"})
 
@@ -224,3 +227,18 @@ def test_a_web_page_is_refused_and_changes_nothing(path: str) -> None:
     talk.ask("GET" if path.endswith("next") else "POST", path, origin="http://evil.example")
     assert talk.status == 403
     assert talk.session.state is SessionState.STARTING
+
+
+async def test_where_no_descriptor_is_left_it_does_not_open() -> None:
+    api = RuntimeApi()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as full:
+        free = os.dup(1)
+        full.callback(os.close, free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))  # all below it are in use
+        full.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with pytest.raises(OSError, match="Too many open files"):
+            await api.open()
+    await api.open()
+    assert api.address.startswith("127.0.0.1:")
+    api.close()

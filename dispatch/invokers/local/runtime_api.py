@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -256,9 +257,16 @@ class RuntimeApi:
     """`host:port`, once open."""
 
     async def open(self, port: int = 0) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, "127.0.0.1", port)
-        host, bound = self._server.sockets[0].getsockname()[:2]
+        """Raises OSError."""
+        listener = socket.create_server(
+            ("127.0.0.1", port)
+        )  # asyncio passes over one that cannot be made, and has none
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._connect, sock=listener)
+        except BaseException:
+            listener.close()
+            raise
+        host, bound = listener.getsockname()
         self.address = f"{host}:{bound}"
 
     def close(self) -> None:
