@@ -15,12 +15,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from kafka_pipe import mapping as of_topic
 from measuring.daemons import Daemon, counting, daemon
 from measuring.journals import Journal
+from measuring.meanwhile import meanwhile
 from measuring.payloads import bodies
 from measuring.plots import Plot, svg
 from measuring.sources import Source, source
@@ -65,19 +65,16 @@ def produce(topics: Topics, topic: str, count: int, journal: Journal, over: thre
 
 
 def of_records(count: int) -> list[Sample]:
-    over = threading.Event()
     with kafka.start() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         topics, journal = Topics(f"{server.host}:{server.port}"), Journal(Path(name) / "journal")
         topic = topics.create(partitions=PARTITIONS, **KEPT)
         mappings = {"m": of_topic(topics.server, topic, enabled=True)}
-        with daemon(Path(name), "http://127.0.0.1:9", {"f": counting(journal.path)}, mappings) as it:
-            producing = threading.Thread(target=produce, args=(topics, topic, count, journal, over))
-            producing.start()
-            try:
-                return list(_each(count, journal, it))
-            finally:
-                over.set()
-                producing.join()
+        functions = {"f": counting(journal.path)}
+        with (
+            daemon(Path(name), "http://127.0.0.1:9", functions, mappings) as it,
+            meanwhile(produce, topics, topic, count, journal),
+        ):
+            return list(_each(count, journal, it))
 
 
 def _each(count: int, journal: Journal, it: Daemon) -> Iterator[Sample]:
@@ -90,20 +87,8 @@ def _each(count: int, journal: Journal, it: Daemon) -> Iterator[Sample]:
 # --- SQS --------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def kept_full(stub: Source) -> Iterator[None]:
-    """Two queues, in turns."""
-    over = threading.Event()
-    filling = threading.Thread(target=_fill, args=(stub, over))
-    filling.start()
-    try:
-        yield
-    finally:
-        over.set()
-        filling.join()
-
-
 def _fill(stub: Source, over: threading.Event) -> None:
+    """Two queues, in turns."""
     at = 0
     while not over.is_set():
         queue, other = ("a", "b") if at % 2 == 0 else ("b", "a")
@@ -120,7 +105,7 @@ def of_minutes(minutes: float) -> list[Sample]:
         stub.queue("a", 0)
         stub.queue("b", 0)
         mappings = {queue: of_queue(queue) for queue in ("a", "b")}
-        with daemon(Path(name), stub.url, {"f": counting(journal.path)}, mappings) as it, kept_full(stub):
+        with daemon(Path(name), stub.url, {"f": counting(journal.path)}, mappings) as it, meanwhile(_fill, stub):
             begun, samples = time.monotonic(), list[Sample]()
             for number in range(1, SAMPLES + 1):
                 due = minutes * number / SAMPLES

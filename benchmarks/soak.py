@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from isolation import ROOT, function
+from measuring.meanwhile import meanwhile
 
 GOAL = 1.1
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/orders"
@@ -127,7 +128,7 @@ def soaked(options: argparse.Namespace) -> list[dict[str, Any]]:
         post(f"{url}/_unlimited")
         config = configured(Path(name), url)
         command = [sys.executable, __file__, "--inside", str(config), "--every", str(options.every)]
-        with program(command, log) as daemon, filled(url, options.rate):
+        with program(command, log) as daemon, meanwhile(fill, url, options.rate):
             assert daemon.stdout is not None
             for line in daemon.stdout:
                 if line.startswith("{"):
@@ -143,19 +144,6 @@ def stub(log: TextIO) -> Iterator[str]:
     with program([sys.executable, "-m", "support.stream_stub"], log) as running:
         assert running.stdout is not None
         yield running.stdout.readline().strip()
-
-
-@contextmanager
-def filled(url: str, rate: int) -> Iterator[None]:
-    """Records come while the block runs."""
-    over = threading.Event()
-    filling = threading.Thread(target=fill, args=(url, rate, over))
-    filling.start()
-    try:
-        yield
-    finally:
-        over.set()
-        filling.join()
 
 
 def show(seconds: float, sample: dict[str, Any], most: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from support.daemons import Queues
 from support.servers import dynamodb_local as dynamodb_local_server
 from support.servers import elasticmq as elasticmq_server
 from support.servers import kinesalite as kinesalite_server
@@ -45,6 +46,13 @@ def anyio_backend() -> str:
 def ministack() -> Iterator[Server]:
     with ministack_server.start() as server:
         yield server
+
+
+@pytest.fixture
+def queues(ministack: Server) -> Iterator[Queues]:
+    found = Queues(ministack.endpoint_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -192,8 +192,8 @@ class Daemon:
             api = self._api(front, [*served.groups, *groups], planes, stack)
             steering = None
             if planes and reconciler and front:
-                parts = (running, reconciler, sources, front, self._watchers, self._clock)
-                steering = steering_of(planes, *parts, self._reloading, self._live, self._log)
+                ours = (self._watchers, self._clock, self._reloading, self._live, self._log)
+                steering = steering_of(planes, running, reconciler, sources, front, *ours)
             outside = self._outside(running, keepers, clients, front, api, served.code, steering)
             self._life = Life(running, self._settings, outside, self._clock)
             return await self._life.run()

@@ -37,7 +37,7 @@ class KnownMappings(Protocol):
 
 
 class Doctoring:
-    """`url`: the address at which the daemon was asked."""
+    """Looks for what is wrong, one look at a time. `url`: the address at which the daemon was asked."""
 
     def __init__(self, live: LiveConfig, running: KnownMappings, url: str, longest: float = LONGEST) -> None:
         self._live = live

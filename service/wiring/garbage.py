@@ -5,7 +5,8 @@ than a batch.
 from __future__ import annotations
 
 import gc
-from contextlib import suppress
+
+from . import freed_memory
 
 NEW = 50_000
 """Objects that were made and are still there, after which it looks at them. By default 700."""
@@ -22,12 +23,4 @@ def leave_alone() -> None:
     """What is there now, modules most of all, is there to stay: it is looked at no more."""
     gc.collect()
     gc.freeze()
-    _give_back()
-
-
-def _give_back() -> None:
-    """What the start needed for a moment, back to the operating system. Where the C library is not GNU's, it stays."""
-    import ctypes
-
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+    freed_memory.give_back()

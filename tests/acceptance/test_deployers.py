@@ -15,18 +15,10 @@ from support import daemons
 from support.daemons import Daemon, Queues
 from support.emulator_lab import client_of
 from support.sdks.deployers import CHALICE, ZAPPA, Deployer
-from support.servers.running import Server
 
 PYTHON = "python{}.{}".format(*sys.version_info[:2])
 LONG = 5
 """Seconds that these tools sleep after a look at a function that shows Pending or InProgress."""
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 @pytest.fixture

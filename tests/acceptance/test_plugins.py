@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,9 @@ from support import beside, daemons, wheel
 from support.daemons import Queues
 from support.emulator_lab import client_of
 from support.eventually import eventually
-from support.servers.running import Server
 
 EXAMPLE = wheel.ROOT / "examples" / "plugin"
 TITLE = "plug-in 'in-process' (headrace-inprocess 1.2.0)"
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 @pytest.mark.semantics("PLUG-11")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,6 @@ from support.servers.running import Server, free_port
 CREATED = json.dumps({"type": "created"})
 OTHER = json.dumps({"type": "other"})
 FILTER = {"filter_criteria": {"filters": [{"pattern": {"body": {"type": ["created"]}}}]}}
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 def mapping(queues: Queues, name: str, **more: object) -> dict[str, dict[str, object]]:

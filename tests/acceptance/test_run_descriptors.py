@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support import daemons
 from support.daemons import Queues
-from support.servers.running import Server
 
 MAPPINGS = 20
 HANDLER = "def handler(event, context):\n    return None\n"
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 @pytest.mark.semantics("CLI-33")

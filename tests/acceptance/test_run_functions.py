@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 
 from support import daemons
 from support.daemons import Queues
-from support.servers.running import Server
 
 HANDLER = """
 import os, time
@@ -32,13 +30,6 @@ def handler(event, context):
                 time.sleep(600)
             print("the body is", record["body"])
 """
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 class Project:

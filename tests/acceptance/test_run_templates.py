@@ -7,7 +7,6 @@ import io
 import re
 import shlex
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +62,6 @@ Resources:
       StreamSpecification: {StreamViewType: NEW_IMAGE}
 """
 SAMCONFIG = '[staging.deploy.parameters]\nstack_name = "shop-staging"\nparameter_overrides = "Stage=staging"\n'
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 @pytest.fixture

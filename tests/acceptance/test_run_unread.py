@@ -16,7 +16,7 @@ import pytest
 from support import daemons
 from support.daemons import Queues
 from support.eventually import eventually
-from support.servers.running import Server, free_port
+from support.servers.running import free_port
 
 LINES = 20_000
 HANDLER = f"""
@@ -27,13 +27,6 @@ def handler(event, context):
 """
 PIPE = 64 * 1024
 """Bytes that a pipe takes without a reader."""
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 class Unread:

@@ -26,13 +26,6 @@ FILTER = {"Filters": [{"Pattern": json.dumps({"body": {"type": ["created"]}})}]}
 
 
 @pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def lab(ministack: Server, tmp_path: Path) -> Iterator[EmulatorLab]:
     with emulator_lab(ministack.endpoint_url, tmp_path) as found:
         yield found

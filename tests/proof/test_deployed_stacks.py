@@ -55,13 +55,6 @@ class Shop(StackProject):
 
 
 @pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def shop(ministack: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
     made = Shop(ministack.endpoint_url, tmp_path, request.param)
     yield made

@@ -81,13 +81,6 @@ def lab(ministack: Server, tmp_path: Path) -> Iterator[EmulatorLab]:
 
 
 @pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def config(ministack: Server, tmp_path: Path) -> Path:
     path = tmp_path / "headrace.json"
     settings = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from support.stack_project import StackProject
 
 PAGE = (wheel.ROOT / "docs" / "from-a-template.md").read_text()
 CREATED, OTHER = json.dumps({"type": "created"}), json.dumps({"type": "other"})
-
-
-@pytest.fixture
-def queues(ministack: Server) -> Iterator[Queues]:
-    found = Queues(ministack.endpoint_url)
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -258,9 +258,8 @@ class RuntimeApi:
 
     async def open(self, port: int = 0) -> None:
         """Raises OSError."""
-        listener = socket.create_server(
-            ("127.0.0.1", port)
-        )  # asyncio passes over one that cannot be made, and has none
+        # asyncio passes over a socket that cannot be made, and would go on without one.
+        listener = socket.create_server(("127.0.0.1", port))
         try:
             self._server = await asyncio.get_running_loop().create_server(self._connect, sock=listener)
         except BaseException:
